@@ -1,0 +1,118 @@
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform, Compose
+from typing_extensions import Self
+
+from soil_pyg.typing import Triples
+
+
+class Recommender(torch.nn.Module, ABC):
+    r"""The contract that the loader, the trainer and the evaluator share with every model.
+
+    The score of a user and an item is the inner product of their embeddings, so one evaluator
+    serves all models.
+
+    Args:
+        num_users (int): Number of users :math:`U`.
+        num_items (int): Number of items :math:`I`.
+        in_channels (dict[str, int], optional): Feature dimension of each modality, by its name.
+            Models without features ignore it. (default: :obj:`None`)
+
+    Raises:
+        ValueError: If there are no users or no items.
+    """
+
+    profiles: ClassVar[dict[str, dict[str, Any]]] = {}
+    """Named sets of option values, for :meth:`__init__` and :meth:`graphs` together."""
+
+    options: dict[str, Any]
+    """The arguments that the model was made with, to make it again."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keeps the arguments as :attr:`options`."""
+        model = super().__new__(cls)
+        bound = inspect.signature(cls).bind_partial(*args, **kwargs)
+        bound.apply_defaults()
+        model.__dict__["options"] = dict(bound.arguments)
+        return model
+
+    def __init__(
+        self, num_users: int, num_items: int, in_channels: dict[str, int] | None = None
+    ) -> None:
+        super().__init__()
+        for name, size in {"num_users": num_users, "num_items": num_items}.items():
+            if size < 1:
+                raise ValueError(f"'{name}' must be at least 1 (got {size})")
+        self.num_users = num_users
+        self.num_items = num_items
+        self.in_channels = dict(in_channels or {})
+
+    @classmethod
+    def profile_options(cls, profile: str, maker: Callable[..., Any]) -> dict[str, Any]:
+        """Returns those options of a profile that a class or function takes.
+
+        Args:
+            profile (str): The name of the profile.
+            maker (callable): What takes the options, e.g. the model's class.
+
+        Raises:
+            ValueError: If the model has no such profile.
+        """
+        if profile not in cls.profiles:
+            raise ValueError(f"'profile' must be one of {list(cls.profiles)} (got {profile!r})")
+        taken = inspect.signature(maker).parameters
+        return {name: value for name, value in cls.profiles[profile].items() if name in taken}
+
+    @classmethod
+    def from_profile(cls, profile: str, *args: Any, **kwargs: Any) -> Self:
+        """Makes a model with the options of a profile, unless given otherwise.
+
+        Args:
+            profile (str): The name of the profile.
+            *args (optional): Arguments of the model.
+            **kwargs (optional): Options of the model.
+        """
+        return cls(*args, **{**cls.profile_options(profile, cls), **kwargs})
+
+    @classmethod
+    def graphs(cls) -> BaseTransform:
+        """Returns the transform that makes the graphs which :meth:`forward` reads."""
+        return Compose([])
+
+    @classmethod
+    def graph_parameters(cls) -> dict[str, inspect.Parameter]:
+        """Returns the options of :meth:`graphs` by name.
+
+        Where it passes them on, they are those of the transform that it is annotated to return.
+        """
+        signature = inspect.signature(cls.graphs)
+        parameters = dict(signature.parameters)
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            parameters = dict(inspect.signature(signature.return_annotation).parameters)
+        return parameters
+
+    @abstractmethod
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        r"""Returns the embeddings of all users :math:`(U, d)` and of all items :math:`(I, d)`.
+
+        Both may be sparse COO tensors, for models whose score is a product of sparse matrices.
+        """
+
+    @abstractmethod
+    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns the weighted terms of the loss by name; their sum is minimised.
+
+        A model without parameters returns an empty dictionary and is not trained.
+        """
+
+    def on_epoch_start(self, data: HeteroData) -> None:
+        """Called before every epoch, for models that change their graphs."""
+
+    def reset_parameters(self) -> None:
+        """Draws the initial parameters anew from torch's global generator."""

@@ -1,0 +1,77 @@
+import torch
+from torch import Tensor
+from torch.nn import Embedding
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models.base import Recommender
+from soil_pyg.nn import BPRLoss, embedding_loss
+from soil_pyg.typing import Triples
+
+
+class BPR(Recommender):
+    r"""Matrix factorisation with a pairwise ranking loss, from the `"BPR: Bayesian Personalized
+    Ranking from Implicit Feedback" <https://arxiv.org/abs/1205.2618>`_ paper.
+
+    .. math::
+        \hat{y}_{ui} = \mathbf{e}_u^{\top} \mathbf{e}_i
+
+    Args:
+        num_users (int): Number of users.
+        num_items (int): Number of items.
+        in_channels (dict[str, int], optional): Ignored. (default: :obj:`None`)
+        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        reg (float, optional): The weight of the regularisation of the batch's embeddings.
+            (default: :obj:`0.1`)
+
+    Example:
+        >>> model = BPR(num_users=3, num_items=4, hidden_channels=8)
+        >>> user_emb, item_emb = model(HeteroData())
+        >>> (user_emb @ item_emb.t()).size()
+        torch.Size([3, 4])
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: dict[str, int] | None = None,
+        *,
+        hidden_channels: int = 64,
+        reg: float = 0.1,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels)
+        self.reg = reg
+        self.user_embedding = Embedding(num_users, hidden_channels)
+        self.item_embedding = Embedding(num_items, hidden_channels)
+        self.bpr_loss = BPRLoss()
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the embeddings anew (Xavier normal)."""
+        torch.nn.init.xavier_normal_(self.user_embedding.weight)
+        torch.nn.init.xavier_normal_(self.item_embedding.weight)
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Returns the embeddings of all users and items.
+
+        Args:
+            data (HeteroData): Ignored.
+        """
+        return self.user_embedding.weight, self.item_embedding.weight
+
+    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns the terms of the loss.
+
+        Args:
+            data (HeteroData): Ignored.
+            batch (Triples): The batch.
+        """
+        user = self.user_embedding(batch.user)
+        positive, negative = (
+            self.item_embedding(batch.positive),
+            self.item_embedding(batch.negative),
+        )
+        return {
+            "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
+            "reg": self.reg * embedding_loss(user, positive, negative),
+        }

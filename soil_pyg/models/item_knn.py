@@ -1,0 +1,77 @@
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
+
+from soil_pyg.models.base import Recommender
+from soil_pyg.transforms import CoOccurrenceGraph
+from soil_pyg.typing import INTERACTS, ITEM, Triples
+
+
+class ItemKNN(Recommender):
+    r"""Recommends the items that the users of a user's items interacted with, from the `"Item-Based
+    Top-N Recommendation Algorithms" <https://doi.org/10.1145/963770.963776>`_ paper.
+
+    .. math::
+        \hat{y}_{ui} = \sum_{j \in \mathcal{I}(u)} s_{ji}, \qquad s_{ji} =
+        \frac{|\mathcal{U}(j) \cap \mathcal{U}(i)|}
+        {\sqrt{|\mathcal{U}(j)| |\mathcal{U}(i)|} + \lambda}
+
+    where :math:`s_{ji}` counts only if :math:`j` is among the :math:`k` nearest items of
+    :math:`i`. There is nothing to train, and both tables of embeddings are sparse.
+
+    Args:
+        num_users (int): Number of users.
+        num_items (int): Number of items.
+        in_channels (dict[str, int], optional): Ignored. (default: :obj:`None`)
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
+        >>> edge_index = torch.tensor([[0, 0, 1], [0, 1, 1]])
+        >>> data["user", "interacts", "item"].edge_index = edge_index
+        >>> data = ItemKNN.graphs(k=1)(data)
+        >>> user_emb, item_emb = ItemKNN(num_users=2, num_items=3)(data)
+        >>> torch.sparse.mm(user_emb, item_emb.t()).to_dense()
+        tensor([[0.7071, 0.7071, 0.0000], [0.7071, 0.0000, 0.0000]])
+    """
+
+    @classmethod
+    def graphs(cls, k: int = 20, shrink: float = 0.0, memory_budget: int = 2**30) -> BaseTransform:
+        r"""Returns the transform that makes the item-item graph.
+
+        Args:
+            k (int, optional): The number of nearest items. (default: :obj:`20`)
+            shrink (float, optional): :math:`\lambda`, which makes rare items count less.
+                (default: :obj:`0.0`)
+            memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        """
+        return CoOccurrenceGraph(k, shrink, memory_budget=memory_budget)
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Returns the interactions of the users and the nearest items of the items, both sparse.
+
+        Args:
+            data (HeteroData): The data with the graph of :meth:`graphs`.
+        """
+        edge_index = data[INTERACTS].edge_index
+        ones = torch.ones(edge_index.size(1), device=edge_index.device)
+        size = (self.num_users, self.num_items)
+        user_emb = torch.sparse_coo_tensor(edge_index, ones, size, check_invariants=False)
+        graph = data[ITEM, "co_occurrence", ITEM]
+        item_emb = torch.sparse_coo_tensor(
+            graph.edge_index.flip(0),
+            graph.edge_weight,
+            (self.num_items, self.num_items),
+            check_invariants=False,
+        )
+        return user_emb.coalesce(), item_emb.coalesce()
+
+    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns no terms: there is nothing to train.
+
+        Args:
+            data (HeteroData): Ignored.
+            batch (Triples): Ignored.
+        """
+        return {}

@@ -1,0 +1,48 @@
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models.base import Recommender
+from soil_pyg.typing import INTERACTS, Triples
+
+
+class Popularity(Recommender):
+    r"""Recommends the items with the most interactions to everyone.
+
+    .. math::
+        \hat{y}_{ui} = |\mathcal{U}(i)|
+
+    with :math:`\mathcal{U}(i)` the users who interacted with item :math:`i` in training. Every
+    table should have it: a model that is not better has learned nothing about its users.
+
+    Args:
+        num_users (int): Number of users.
+        num_items (int): Number of items.
+        in_channels (dict[str, int], optional): Ignored. (default: :obj:`None`)
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 1], [1, 1]])
+        >>> user_emb, item_emb = Popularity(num_users=2, num_items=2)(data)
+        >>> user_emb @ item_emb.t()
+        tensor([[0., 2.], [0., 2.]])
+    """
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Returns ones for the users and the counts of the items, in one dimension.
+
+        Args:
+            data (HeteroData): The data.
+        """
+        item = data[INTERACTS].edge_index[1]
+        count = torch.bincount(item, minlength=self.num_items).float()
+        return torch.ones(self.num_users, 1, device=item.device), count.unsqueeze(1)
+
+    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns no terms: there is nothing to train.
+
+        Args:
+            data (HeteroData): Ignored.
+            batch (Triples): Ignored.
+        """
+        return {}

@@ -1,0 +1,137 @@
+from typing import Any
+
+from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.typing import EdgeType
+
+from soil_pyg.transforms import (
+    InterestGraph,
+    NormalizeGraph,
+    SecondOrderGraph,
+    SimilarityGraph,
+    SumGraph,
+    ToAdjacency,
+)
+from soil_pyg.transforms.utils import check_choice
+from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER, modalities_of
+
+USER_ITEM: EdgeType = (USER, "user_item", ITEM)
+AGGREGATION: EdgeType = (USER, "aggregation", ITEM)
+
+
+def item_item(modality: str) -> EdgeType:
+    """Returns the edge type of the item-item graph of a modality (Eq. 10)."""
+    return (ITEM, f"{modality}_item_item", ITEM)
+
+
+class SOILGraphs(BaseTransform):
+    r"""Makes all graphs that :class:`~soil_pyg.models.SOIL` reads.
+
+    The user-item graph :math:`\mathrm{sym}(\mathbf{R}) + \mathrm{sym}(\mathbf{R}_a)` (Eq. 4-5),
+    the graph from which users gather the views of items (Eq. 13), and for each modality the
+    item-item graph :math:`\mathrm{sym}(\hat{\mathbf{S}}_m) + \mathrm{sym}(\tilde{\mathbf{S}}_m)`
+    (Eq. 10).
+
+    Args:
+        k (int, optional): The number of neighbours in the similarity graphs.
+            (default: :obj:`10`)
+        k_i (int, optional): The number of items of interest a user and modality.
+            (default: :obj:`10`)
+        k_a (int, optional): The number of second-order items a user. (default: :obj:`2`)
+        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
+            (default: :obj:`None`)
+        negative (str, optional): :obj:`"drop"` leaves similarities that are not positive out of
+            every weighted graph, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
+        aggr (str, optional): See :class:`~soil_pyg.transforms.SecondOrderGraph`
+            (released: :obj:`"sum"`). (default: :obj:`"max"`)
+        exclude_interacted (bool, optional): See :class:`~soil_pyg.transforms.SecondOrderGraph`
+            (released: :obj:`False`). (default: :obj:`True`)
+        second_order_scale (float, optional): The factor of the second-order graph in the user-item
+            graph, and in the aggregation unless that is :obj:`"sum"` (released: :obj:`0.5`).
+            (default: :obj:`1.0`)
+        aggregation (str, optional): The graph of Eq. 13: :obj:`"sum"` for :math:`\mathbf{R} +
+            \mathbf{R}_a` as in the paper, :obj:`"sym"` for the user-item graph, or
+            :obj:`"sym_user_index"` as released. (default: :obj:`"sum"`)
+        count_users (bool, optional): See :class:`~soil_pyg.transforms.InterestGraph`
+            (released: :obj:`True`). (default: :obj:`False`)
+        floor (float, optional): The least normalised weight of a similarity
+            (released: :obj:`1e-7`). (default: :obj:`0.0`)
+        index (str, optional): A FAISS index factory string; :obj:`"Flat"` is exact.
+            (default: :obj:`"Flat"`)
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+    """
+
+    def __init__(
+        self,
+        k: int = 10,
+        k_i: int = 10,
+        k_a: int = 2,
+        modalities: list[str] | None = None,
+        negative: str = "drop",
+        aggr: str = "max",
+        exclude_interacted: bool = True,
+        second_order_scale: float = 1.0,
+        aggregation: str = "sum",
+        count_users: bool = False,
+        floor: float = 0.0,
+        index: str = "Flat",
+        memory_budget: int = 2**30,
+    ) -> None:
+        check_choice("aggregation", aggregation, ("sum", "sym", "sym_user_index"))
+        self.modalities = modalities
+        self.second_order_scale = second_order_scale
+        self.aggregation = aggregation
+        self.floor = floor
+        search: dict[str, Any] = {"index": index, "memory_budget": memory_budget}
+        self.similarity_graphs = Compose(
+            [
+                SimilarityGraph(k, modalities, negative, **search),
+                InterestGraph(k_i, count_users, modalities, negative, **search),
+                SecondOrderGraph(k_a, aggr, exclude_interacted, modalities, negative, **search),
+            ]
+        )
+
+    def forward(self, data: HeteroData) -> HeteroData:
+        """Adds the graphs to the data."""
+        data = self.similarity_graphs(data)
+        return self._item_item(self._aggregation(self._user_item(data)))
+
+    def _user_item(self, data: HeteroData) -> HeteroData:
+        scales = [1.0, self.second_order_scale]
+        return Compose(
+            [
+                NormalizeGraph([INTERACTS]),
+                NormalizeGraph([SECOND_ORDER], floor=self.floor),
+                SumGraph(
+                    {INTERACTS: "norm_weight", SECOND_ORDER: "norm_weight"}, USER_ITEM, scales
+                ),
+                ToAdjacency([USER_ITEM]),
+            ]
+        )(data)
+
+    def _aggregation(self, data: HeteroData) -> HeteroData:
+        if self.aggregation == "sum":
+            sum_graph = SumGraph({INTERACTS: None, SECOND_ORDER: "edge_weight"}, AGGREGATION)
+            return ToAdjacency([AGGREGATION])(sum_graph(data))
+        attr = "aggregation_weight"
+        terms: dict[EdgeType, str | None] = {INTERACTS: "norm_weight", SECOND_ORDER: attr}
+        return Compose(
+            [
+                NormalizeGraph([SECOND_ORDER], self.aggregation, self.floor, attr),
+                SumGraph(terms, AGGREGATION, [1.0, self.second_order_scale]),
+                ToAdjacency([AGGREGATION]),
+            ]
+        )(data)
+
+    def _item_item(self, data: HeteroData) -> HeteroData:
+        names = modalities_of(data) if self.modalities is None else self.modalities
+        for modality in names:
+            similar: EdgeType = (ITEM, f"{modality}_similar", ITEM)
+            interest: EdgeType = (ITEM, f"{modality}_interest", ITEM)
+            terms: dict[EdgeType, str | None] = {similar: "norm_weight", interest: "norm_weight"}
+            data = NormalizeGraph([similar, interest], floor=self.floor)(data)
+            data = SumGraph(terms, item_item(modality))(data)
+        return ToAdjacency([item_item(modality) for modality in names])(data)
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.similarity_graphs})"

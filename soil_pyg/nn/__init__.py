@@ -1,0 +1,28 @@
+"""Layers, losses and the search of neighbours: plain tensors in, plain tensors out."""
+
+from soil_pyg.nn.adjacency import Adjacency
+from soil_pyg.nn.aligned_pairs_loss import AlignedPairsLoss
+from soil_pyg.nn.attention_fusion import AttentionFusion
+from soil_pyg.nn.bpr_loss import BPRLoss
+from soil_pyg.nn.conv import BipartiteConv, LightConv
+from soil_pyg.nn.embedding_loss import embedding_loss
+from soil_pyg.nn.info_nce_loss import InfoNCELoss
+from soil_pyg.nn.knn import KNN
+from soil_pyg.nn.light_propagation import LightPropagation
+from soil_pyg.nn.modality_gate import ModalityGate
+from soil_pyg.nn.topk import topk
+
+__all__ = [
+    "KNN",
+    "Adjacency",
+    "AlignedPairsLoss",
+    "AttentionFusion",
+    "BPRLoss",
+    "BipartiteConv",
+    "InfoNCELoss",
+    "LightConv",
+    "LightPropagation",
+    "ModalityGate",
+    "embedding_loss",
+    "topk",
+]

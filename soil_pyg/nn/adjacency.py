@@ -1,0 +1,186 @@
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch_geometric import EdgeIndex
+from torch_geometric.utils import cumsum
+
+
+class Adjacency:
+    r"""A weighted sparse matrix :math:`\mathbf{A}` that is multiplied with node features.
+
+    Rows are target nodes and columns source nodes, so that :math:`\mathbf{A}\mathbf{X}` is one
+    step of propagation along edges that run source -> target. It is held once in compressed rows
+    and, from the first gradient on, once more transposed; every layer that it is given to shares
+    both. The backward pass multiplies with the transposed arrays and neither sorts nor scatters.
+
+    Args:
+        rowptr (Tensor): Row pointers of shape :obj:`[num_rows + 1]`.
+        col (Tensor): Column of each entry of shape :obj:`[num_edges]`.
+        weight (Tensor): Weight of each entry of shape :obj:`[num_edges]`.
+        num_columns (int): The number of columns, i.e. of source nodes.
+
+    Example:
+        >>> edge_index = torch.tensor([[0, 1, 2], [0, 0, 1]])
+        >>> adjacency = Adjacency.from_edge_index(edge_index, size=(3, 2))
+        >>> adjacency
+        Adjacency(2, 3, num_edges=3)
+        >>> adjacency @ torch.tensor([[1.0], [2.0], [4.0]])
+        tensor([[3.],
+                [4.]])
+    """
+
+    def __init__(self, rowptr: Tensor, col: Tensor, weight: Tensor, num_columns: int) -> None:
+        index_dtype = torch.int32 if max(col.numel(), num_columns) < 2**31 else torch.int64
+        self.rowptr = rowptr.to(index_dtype)
+        self.col = col.to(index_dtype)
+        self.weight = weight
+        self.size = (rowptr.numel() - 1, num_columns)
+        self._perm: Tensor | None = None
+        self._transposed: Adjacency | None = None
+
+    @classmethod
+    def from_edge_index(
+        cls,
+        edge_index: Tensor,
+        edge_weight: Tensor | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> "Adjacency":
+        r"""Makes the matrix of the edges, source -> target.
+
+        Args:
+            edge_index (Tensor or EdgeIndex): Edges of shape :obj:`[2, num_edges]`, in any order.
+            edge_weight (Tensor, optional): Weights of shape :obj:`[num_edges]`, one each if not
+                given. (default: :obj:`None`)
+            size ((int, int), optional): The number of source and of target nodes. An
+                :class:`~torch_geometric.EdgeIndex` that knows its size needs none.
+                (default: :obj:`None`)
+
+        Raises:
+            ValueError: If the size is unknown, or an edge lies outside of it.
+        """
+        known = edge_index.sparse_size() if isinstance(edge_index, EdgeIndex) else (None, None)
+        num_sources, num_targets = size if size is not None else known
+        if num_sources is None or num_targets is None:
+            raise ValueError("'size' must be given: the number of source and of target nodes")
+        source, target = edge_index.as_tensor() if isinstance(edge_index, EdgeIndex) else edge_index
+        for name, index, limit in [
+            ("source", source, num_sources),
+            ("target", target, num_targets),
+        ]:
+            if index.numel() > 0 and (index.min() < 0 or index.max() >= limit):
+                raise ValueError(
+                    f"'edge_index' has a {name} node outside of 0..{limit - 1} "
+                    f"(got {int(index.min())}..{int(index.max())}); check 'size'"
+                )
+        if edge_weight is None:
+            edge_weight = torch.ones(source.numel(), device=source.device)
+        perm = torch.argsort(target * num_sources + source, stable=True)
+        rowptr = cumsum(torch.bincount(target, minlength=num_targets))
+        return cls(rowptr, source[perm], edge_weight[perm], num_sources)
+
+    @classmethod
+    def from_csr(cls, matrix: Tensor) -> "Adjacency":
+        """Takes over a :class:`torch.sparse_csr_tensor`, rows the targets.
+
+        Args:
+            matrix (Tensor): The matrix of shape :obj:`[num_targets, num_sources]`.
+        """
+        return cls(matrix.crow_indices(), matrix.col_indices(), matrix.values(), matrix.size(1))
+
+    def t(self) -> "Adjacency":
+        """Returns the transposed matrix, computed once and shared by both sides."""
+        if self._transposed is None:
+            self._perm = torch.argsort(self.col, stable=True)
+            counts = torch.bincount(self.col, minlength=self.size[1])
+            self._transposed = Adjacency(
+                cumsum(counts), self._row()[self._perm], self.weight[self._perm], self.size[0]
+            )
+            self._transposed._transposed = self
+            self._transposed._perm = torch.argsort(self._perm)
+        return self._transposed
+
+    def select_rows(self, index: Tensor) -> "Adjacency":
+        """Returns the matrix of some rows.
+
+        Args:
+            index (Tensor): The rows, of shape :obj:`[num_rows]`.
+        """
+        begin, count = self.rowptr[index].long(), self.rowptr.diff()[index].long()
+        rowptr = cumsum(count)
+        row = torch.repeat_interleave(torch.arange(index.numel(), device=index.device), count)
+        entry = torch.arange(row.numel(), device=index.device) + (begin - rowptr[:-1])[row]
+        return Adjacency(rowptr, self.col[entry], self.weight[entry], self.size[1])
+
+    def matmul(self, x: Tensor) -> Tensor:
+        """Multiplies the matrix with :obj:`x`; gradients flow to :obj:`x` and to the weights.
+
+        Args:
+            x (Tensor): Source node features of shape :obj:`[num_columns, channels]`.
+
+        Raises:
+            ValueError: If the number of rows of :obj:`x` is not the number of columns.
+        """
+        if x.size(0) != self.size[1]:
+            raise ValueError(f"'x' must have {self.size[1]} rows (got {x.size(0)})")
+        if not (torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)):
+            return self._multiply(x, self.weight)
+        return _Propagate.apply(x, self.weight, self)
+
+    __matmul__ = matmul
+
+    def to(self, *args: Any, **kwargs: Any) -> "Adjacency":
+        """Moves all arrays to a device, as :meth:`torch.Tensor.to` does."""
+        weight = self.weight.to(*args, **kwargs)
+        device = weight.device
+        out = Adjacency(self.rowptr.to(device), self.col.to(device), weight, self.size[1])
+        return out
+
+    def to_dense(self) -> Tensor:
+        """Returns the matrix as a dense tensor, for small examples and tests."""
+        out = self.weight.new_zeros(self.size)
+        return out.index_put_((self._row(), self.col.long()), self.weight, accumulate=True)
+
+    def _row(self) -> Tensor:
+        rows = torch.arange(self.size[0], device=self.col.device)
+        return torch.repeat_interleave(rows, self.rowptr.diff().long())
+
+    def _multiply(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.embedding_bag(
+            self.col,
+            x,
+            self.rowptr,
+            mode="sum",
+            per_sample_weights=weight.to(x.dtype),
+            include_last_offset=True,
+        )
+
+    def __repr__(self) -> str:
+        name = self.__class__.__name__
+        return f"{name}({self.size[0]}, {self.size[1]}, num_edges={self.col.numel()})"
+
+
+class _Propagate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, adjacency: Adjacency) -> Tensor:
+        ctx.adjacency = adjacency
+        ctx.save_for_backward(x if weight.requires_grad else None, weight)
+        return adjacency._multiply(x, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        adjacency: Adjacency = ctx.adjacency
+        grad_x = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            transposed = adjacency.t()
+            weight_t = transposed.weight if x is None else weight[adjacency._perm]
+            grad_x = transposed._multiply(grad.contiguous(), weight_t.detach())
+        if ctx.needs_input_grad[1]:
+            grad_weight = (
+                (x[adjacency.col.long()] * grad[adjacency._row()]).sum(dim=-1).to(weight.dtype)
+            )
+        return grad_x, grad_weight, None

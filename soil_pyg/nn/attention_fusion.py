@@ -1,0 +1,68 @@
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import Linear
+
+
+class AttentionFusion(torch.nn.Module):
+    r"""Fuses one view a modality; a view weighs more the less attention it gets (Eq. 14).
+
+    .. math::
+        \alpha_m = \mathrm{softmax}_m \left( \mathbf{q}^{\top} \tanh(\mathbf{W} \mathbf{v}_m +
+        \mathbf{b}) \right), \qquad \mathbf{s} = \sum_m (1 - \alpha_m) \, \mathbf{v}_m
+
+    from `"SOIL: Contrastive Second-Order Interest Learning for Multimodal Recommendation"
+    <https://doi.org/10.1145/3664647.3681207>`_. A single view is returned as it is, where the
+    formula would give zero.
+
+    Args:
+        channels (int): The dimension of the views.
+        divide (bool, optional): If set to :obj:`True`, divides the sum by the number of
+            modalities plus one, as the released code does. (default: :obj:`False`)
+
+    Shapes:
+        - **inputs:** as many views :math:`(|\mathcal{V}|, F)` as there are modalities
+        - **outputs:** :math:`(|\mathcal{V}|, F)`
+
+    Raises:
+        ValueError: If there is no view.
+
+    Example:
+        >>> fusion = AttentionFusion(channels=8)
+        >>> fusion([torch.randn(5, 8), torch.randn(5, 8), torch.randn(5, 8)]).size()
+        torch.Size([5, 8])
+    """
+
+    def __init__(self, channels: int, divide: bool = False) -> None:
+        super().__init__()
+        self.channels = channels
+        self.divide = divide
+        self.project = Linear(channels, channels)
+        self.query = Linear(channels, 1, bias=False)
+
+    def reset_parameters(self) -> None:
+        """Draws the weights anew, as PyTorch's linear layers do."""
+        self.project.reset_parameters()
+        self.query.reset_parameters()
+
+    def forward(self, views: Sequence[Tensor]) -> Tensor:
+        """Fuses the views of the same nodes.
+
+        Args:
+            views (list[Tensor]): One view a modality.
+        """
+        if len(views) == 0:
+            raise ValueError("'views' must hold at least one view (got none)")
+        if len(views) == 1:
+            out = views[0]
+        else:
+            scores = [self.query(self.project(view).tanh()) for view in views]
+            attention = torch.cat(scores, dim=-1).softmax(dim=-1)
+            weights = (1 - attention).unbind(dim=-1)
+            weighted = [w.unsqueeze(-1) * view for w, view in zip(weights, views, strict=True)]
+            out = sum(weighted[1:], start=weighted[0])
+        return out / (len(views) + 1) if self.divide else out
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.channels}, divide={self.divide})"

@@ -1,0 +1,38 @@
+"""Loops over blocks that show a progress bar once they have lasted longer than a few seconds."""
+
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import Progress
+
+PATIENCE_SECONDS = 5.0
+
+
+def blocks(size: int, block_size: int, description: str) -> Iterator[slice]:
+    """Yields the slices that cut :obj:`range(size)` into blocks, with a late progress bar.
+
+    Args:
+        size (int): The number of rows to cut.
+        block_size (int): The number of rows a block, at least 1.
+        description (str): What the loop does, for the progress bar on standard error.
+
+    Example:
+        >>> list(blocks(5, 2, "counting"))
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    start = time.monotonic()
+    progress: Progress | None = None
+    try:
+        for begin in range(0, size, block_size):
+            end = min(begin + block_size, size)
+            yield slice(begin, end)
+            if progress is None and end < size and time.monotonic() - start > PATIENCE_SECONDS:
+                progress = Progress(console=Console(stderr=True), transient=True)
+                task = progress.add_task(description, total=size)
+                progress.start()
+            if progress is not None:
+                progress.update(task, completed=end)
+    finally:
+        if progress is not None:
+            progress.stop()

@@ -1,0 +1,19 @@
+"""Graphs: transforms of any :class:`~torch_geometric.data.HeteroData` that has features."""
+
+from soil_pyg.transforms.co_occurrence_graph import CoOccurrenceGraph
+from soil_pyg.transforms.interest_graph import InterestGraph
+from soil_pyg.transforms.normalize_graph import NormalizeGraph
+from soil_pyg.transforms.second_order_graph import SecondOrderGraph
+from soil_pyg.transforms.similarity_graph import SimilarityGraph
+from soil_pyg.transforms.sum_graph import SumGraph
+from soil_pyg.transforms.to_adjacency import ToAdjacency
+
+__all__ = [
+    "CoOccurrenceGraph",
+    "InterestGraph",
+    "NormalizeGraph",
+    "SecondOrderGraph",
+    "SimilarityGraph",
+    "SumGraph",
+    "ToAdjacency",
+]

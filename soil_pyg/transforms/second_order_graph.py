@@ -1,0 +1,190 @@
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.data.datapipes import functional_transform
+from torch_geometric.transforms import BaseTransform
+from torch_geometric.typing import EdgeType
+
+from soil_pyg.nn.knn import ROUNDING
+from soil_pyg.nn.product_similarity import ProductSimilarity
+from soil_pyg.transforms.utils import (
+    budget_blocks,
+    check_at_least,
+    check_choice,
+    check_edges,
+    count_nodes,
+    expand,
+    group_pointers,
+    unit_features,
+)
+from soil_pyg.typing import INTERACTS
+
+
+@functional_transform("second_order_graph")
+class SecondOrderGraph(BaseTransform):
+    r"""Links each user with the items that the user nearly chose (Eq. 2-3).
+
+    .. math::
+        \mathrm{top}_{k_a} \max_{i \in \mathcal{I}(u)} S_a[i, j] \quad \text{over } j \notin
+        \mathcal{I}(u), \qquad S_a[i, j] = \prod_m S_m[i, j]
+
+    weighted with that maximum, from `"SOIL: Contrastive Second-Order Interest Learning for
+    Multimodal Recommendation" <https://doi.org/10.1145/3664647.3681207>`_ (functional name:
+    :obj:`second_order_graph`). The product runs over the modalities that both items have.
+
+    The released code keeps the items of :math:`\mathcal{I}(u)`, takes the :math:`K = k_a +
+    |\mathcal{I}(u)|` largest entries of the pooled rows :math:`S_a[i, :]` and sums those of the
+    same item: :obj:`exclude_interacted=False` and :obj:`aggr="sum"`. Edges run user -> item, are
+    sorted by (user, item) and are named :obj:`(user, "second_order", item)`.
+
+    Args:
+        k_a (int, optional): The number of second-order items a user; fewer where fewer have a
+            positive similarity. (default: :obj:`2`)
+        aggr (str, optional): :obj:`"max"` ranks items by their largest entry, :obj:`"sum"` ranks
+            entries and adds up those of the same item. (default: :obj:`"max"`)
+        exclude_interacted (bool, optional): If set to :obj:`False`, the items of
+            :math:`\mathcal{I}(u)` are candidates and :math:`|\mathcal{I}(u)|` more are taken.
+            (default: :obj:`True`)
+        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
+            (default: :obj:`None`)
+        negative (str, optional): :obj:`"drop"` leaves out entries that are not positive,
+            :obj:`"keep"` keeps them, as the released code does. (default: :obj:`"drop"`)
+        edge_type (tuple, optional): The edge type of the interactions, user -> item.
+            (default: :obj:`("user", "interacts", "item")`)
+        index (str, optional): A FAISS index factory string, to score only the candidates that it
+            finds in any modality; :obj:`"Flat"` scores all items. (default: :obj:`"Flat"`)
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["user"].num_nodes = 1
+        >>> data["item"].x_image = torch.tensor([[1.0, 0.0], [4.0, 3.0], [0.0, 2.0]])
+        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0], [0]])
+        >>> data = SecondOrderGraph(k_a=1)(data)
+        >>> data["user", "second_order", "item"].edge_index
+        tensor([[0], [1]])
+        >>> data["user", "second_order", "item"].edge_weight
+        tensor([0.8000])
+    """
+
+    def __init__(
+        self,
+        k_a: int = 2,
+        aggr: str = "max",
+        exclude_interacted: bool = True,
+        modalities: list[str] | None = None,
+        negative: str = "drop",
+        edge_type: EdgeType = INTERACTS,
+        index: str = "Flat",
+        memory_budget: int = 2**30,
+    ) -> None:
+        check_at_least("k_a", k_a, 1)
+        check_choice("aggr", aggr, ("max", "sum"))
+        check_choice("negative", negative, ("drop", "keep"))
+        self.k_a = k_a
+        self.aggr = aggr
+        self.exclude_interacted = exclude_interacted
+        self.modalities = modalities
+        self.negative = negative
+        self.edge_type = edge_type
+        self.index = index
+        self.memory_budget = memory_budget
+
+    def forward(self, data: HeteroData) -> HeteroData:
+        """Adds the graph to the data."""
+        user, item = check_edges(data, self.edge_type)
+        user_type, _, item_type = self.edge_type
+        num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
+        features = unit_features(data, self.modalities, item_type)
+        similarity = ProductSimilarity(list(features.values()), self.index, self.memory_budget)
+        order = torch.argsort(user * num_items + item)
+        user, item = user[order], item[order]
+        history = torch.bincount(user, minlength=num_users)
+        # The K best entries of a user's pool lie within the K best of each of its rows.
+        width = (self.k_a + history).clamp(max=num_items)
+        rows = similarity.rows(item, width[user])
+        first = group_pointers(user, num_users)
+        interactions = user * num_items + item
+        edges = [
+            self._pool(rows, similarity, user[block], item[block], width, interactions)
+            for block in self._user_blocks(first, width)
+        ]
+        key, weight = (torch.cat(parts) for parts in zip(*edges, strict=True))
+        store = data[user_type, "second_order", item_type]
+        store.edge_index = torch.stack([key // num_items, key % num_items])
+        store.edge_weight = weight
+        return data
+
+    def _user_blocks(self, first: Tensor, width: Tensor) -> list[slice]:
+        blocks = budget_blocks(first.diff() * width, self.memory_budget // 128)
+        return [slice(int(first[block.start]), int(first[block.stop])) for block in blocks]
+
+    def _pool(
+        self,
+        rows: tuple[Tensor, Tensor, Tensor],
+        similarity: ProductSimilarity,
+        user: Tensor,
+        item: Tensor,
+        width: Tensor,
+        interactions: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        # Pools the rows of each user's items and keeps the best; entries as user * I + column.
+        pointer, columns, values = rows
+        num_items = similarity.num_items
+        position, owner = expand(pointer[item], torch.minimum(width[user], pointer.diff()[item]))
+        row, column, value = item[owner], columns[position], values[position]
+        key = user[owner] * num_items + column
+        keep = torch.ones_like(key, dtype=torch.bool)
+        if self.negative == "drop":
+            keep &= value > 0
+        if self.exclude_interacted:
+            found = torch.searchsorted(interactions, key).clamp(max=interactions.numel() - 1)
+            keep &= interactions[found] != key
+        row, value, key = row[keep], value[keep], key[keep]
+        take = torch.full_like(width, self.k_a) if self.exclude_interacted else width
+        if self.aggr == "max":
+            order = _by_key_and_value(key, value)
+            new = torch.ones_like(order, dtype=torch.bool)
+            new[1:] = key[order][1:] != key[order][:-1]
+            row, value, key = row[order][new], value[order][new], key[order][new]
+        value = self._settle_ties(similarity, row, key, value, take)
+        order = _by_key_and_value(key // num_items, value, key)
+        key, value = key[order], value[order]
+        best = _rank(key // num_items) < take[key // num_items]
+        key, inverse = torch.unique(key[best], return_inverse=True)
+        total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
+        return key, total.index_add_(0, inverse, value[best].double()).float()
+
+    def _settle_ties(
+        self, similarity: ProductSimilarity, row: Tensor, key: Tensor, value: Tensor, take: Tensor
+    ) -> Tensor:
+        # Scores again what rounding could carry across the cut of its user.
+        owner = key // similarity.num_items
+        order = _by_key_and_value(owner, value)
+        at_cut = _rank(owner[order]) == take[owner[order]] - 1
+        cut = torch.full((take.numel(),), -torch.inf, device=value.device)
+        cut[owner[order][at_cut]] = value[order][at_cut]
+        near = ((value - cut[owner]).abs() <= 2 * ROUNDING).nonzero().view(-1)
+        value = value.clone()
+        value[near] = similarity.exact(row[near], key[near] % similarity.num_items)
+        return value
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}(k_a={self.k_a}, aggr={self.aggr!r}, "
+            f"exclude_interacted={self.exclude_interacted}, negative={self.negative!r})"
+        )
+
+
+def _by_key_and_value(key: Tensor, value: Tensor, tie: Tensor | None = None) -> Tensor:
+    # The order by key, then larger value, then smaller tie.
+    order = torch.arange(key.numel(), device=key.device) if tie is None else torch.argsort(tie)
+    order = order[torch.argsort(value[order], descending=True, stable=True)]
+    return order[torch.argsort(key[order], stable=True)]
+
+
+def _rank(group: Tensor) -> Tensor:
+    # The position of each entry within its group, groups being consecutive.
+    count = torch.unique_consecutive(group, return_counts=True)[1]
+    begin = torch.repeat_interleave(count.cumsum(0) - count, count)
+    return torch.arange(group.numel(), device=group.device) - begin

@@ -1,0 +1,43 @@
+from torch_geometric.data import HeteroData
+from torch_geometric.data.datapipes import functional_transform
+from torch_geometric.transforms import BaseTransform
+from torch_geometric.typing import EdgeType
+
+from soil_pyg.nn.adjacency import Adjacency
+from soil_pyg.transforms.utils import check_edges, count_nodes
+
+
+@functional_transform("to_adjacency")
+class ToAdjacency(BaseTransform):
+    r"""Prepares edges for propagation: adds an :class:`~soil_pyg.nn.Adjacency` named :obj:`adj`
+    (functional name: :obj:`to_adjacency`).
+
+    Args:
+        edge_types (list[tuple]): The edge types to prepare.
+        attr (str, optional): The attribute with the weights; weights of 1 where the edges have
+            none. (default: :obj:`"edge_weight"`)
+
+    Example:
+        >>> import torch
+        >>> data = HeteroData()
+        >>> data["user"].num_nodes, data["item"].num_nodes = 1, 2
+        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0], [0, 1]])
+        >>> ToAdjacency([("user", "interacts", "item")])(data)["user", "interacts", "item"].adj
+        Adjacency(2, 1, num_edges=2)
+    """
+
+    def __init__(self, edge_types: list[EdgeType], attr: str = "edge_weight") -> None:
+        self.edge_types = edge_types
+        self.attr = attr
+
+    def forward(self, data: HeteroData) -> HeteroData:
+        """Adds the matrices to the data."""
+        for edge_type in self.edge_types:
+            edge_index = check_edges(data, edge_type)
+            size = count_nodes(data, edge_type[0]), count_nodes(data, edge_type[2])
+            weight = data[edge_type].get(self.attr)
+            data[edge_type].adj = Adjacency.from_edge_index(edge_index, weight, size)
+        return data
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.edge_types})"

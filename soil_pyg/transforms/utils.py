@@ -1,0 +1,116 @@
+"""What the graph transforms share: checked arguments, unit features and ragged ranges."""
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.typing import EdgeType
+from torch_geometric.utils import cumsum
+
+from soil_pyg.typing import FEATURE_PREFIX, modalities_of
+
+
+def check_at_least(name: str, value: float, minimum: float) -> None:
+    """Raises :class:`ValueError` if an argument is less than its minimum."""
+    if value < minimum:
+        raise ValueError(f"'{name}' must be at least {minimum} (got {value})")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises :class:`ValueError` if an argument is none of its choices."""
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"'{name}' must be one of {listed} (got {value!r})")
+
+
+def check_edges(data: HeteroData, edge_type: EdgeType) -> Tensor:
+    """Returns the edges of a type, or raises :class:`ValueError` if the data has none."""
+    if edge_type not in data.edge_types or "edge_index" not in data[edge_type]:
+        raise ValueError(f"the data has no edges {edge_type}; it has {data.edge_types}")
+    return data[edge_type].edge_index
+
+
+def count_nodes(data: HeteroData, node_type: str) -> int:
+    """Returns the number of nodes of a type, told by :obj:`num_nodes` or by its features.
+
+    Raises:
+        ValueError: If neither tells.
+    """
+    store = data[node_type]
+    if store.get("num_nodes") is not None:
+        return int(store.get("num_nodes"))
+    for modality in modalities_of(data, node_type):
+        return int(store[FEATURE_PREFIX + modality].size(0))
+    raise ValueError(f"the number of nodes is unknown: set data[{node_type!r}].num_nodes")
+
+
+def unit_features(
+    data: HeteroData, modalities: list[str] | None, node_type: str
+) -> dict[str, tuple[Tensor, Tensor]]:
+    r"""Returns :math:`\mathbf{c}_{m,i} = \mathbf{x}_{m,i} / \|\mathbf{x}_{m,i}\|` a modality.
+
+    Args:
+        data (HeteroData): The data.
+        modalities (list[str], optional): The modalities, all that the nodes have if not given.
+        node_type (str): The node type.
+
+    Returns:
+        For each modality the unit features and the nodes that have it, as a mask.
+
+    Raises:
+        ValueError: If there is no modality, or one is unknown, or a feature is not finite.
+    """
+    present = modalities_of(data, node_type)
+    names = present if modalities is None else list(modalities)
+    if len(names) == 0:
+        raise ValueError(
+            f"the nodes {node_type!r} have no features {FEATURE_PREFIX}*: "
+            "at least one modality is needed"
+        )
+    out = {}
+    for name in names:
+        if name not in present:
+            raise ValueError(f"'modalities' names {name!r}, but the data has {present}")
+        x = data[node_type][FEATURE_PREFIX + name].float()
+        norm = torch.linalg.vector_norm(x, dim=1, dtype=torch.float64)
+        if not torch.isfinite(norm).all():
+            node = int((~torch.isfinite(norm)).nonzero()[0])
+            raise ValueError(f"feature {name!r} of node {node} is NaN or infinite")
+        has = norm > 0
+        out[name] = ((x / norm.where(has, 1.0).unsqueeze(1)).float(), has)
+    return out
+
+
+def expand(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the ranges :obj:`start[n]..start[n] + count[n]` in a row, and the :obj:`n` of each.
+
+    Example:
+        >>> expand(torch.tensor([5, 0]), torch.tensor([2, 1]))
+        (tensor([5, 6, 0]), tensor([0, 0, 1]))
+    """
+    owner = torch.repeat_interleave(torch.arange(count.numel(), device=count.device), count)
+    offset = start - (count.cumsum(0) - count)
+    return torch.arange(owner.numel(), device=count.device) + offset[owner], owner
+
+
+def group_pointers(group: Tensor, num_groups: int) -> Tensor:
+    """Returns where each group begins in a sorted vector of groups, and the end of the last."""
+    return cumsum(torch.bincount(group, minlength=num_groups))
+
+
+def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
+    """Cuts rows into consecutive blocks whose costs add up to the budget at the most.
+
+    A row that costs more has a block of its own.
+
+    Example:
+        >>> budget_blocks(torch.tensor([2, 2, 9, 1]), budget=4)
+        [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    total = torch.cat([cost.new_zeros(1), cost.cumsum(0)]).cpu()
+    blocks, begin = [], 0
+    while begin < cost.numel():
+        end = int(torch.searchsorted(total, total[begin] + budget, right=True)) - 1
+        end = max(end, begin + 1)
+        blocks.append(slice(begin, end))
+        begin = end
+    return blocks
