@@ -12,6 +12,12 @@ ROUNDING = 1e-6
 
 FAISS_GPU_MAX_K = 2048
 
+CACHE_BYTES = 2**21
+"""Gathered vectors are scored in blocks that stay in the processor's cache."""
+
+GATHER_COST = 64
+"""How many times the inner product of a gathered pair costs one of a matrix product."""
+
 
 class KNN:
     r"""Searches the :math:`k` candidates with the largest inner product, ties by the smaller id.
@@ -95,7 +101,7 @@ class KNN:
 
     def _search_torch(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         def rescore(row: Tensor, column: Tensor) -> Tensor:
-            return exact_inner_product(query, self.candidates, row, column, self.memory_budget)
+            return exact_inner_product(query, self.candidates, row, column)
 
         return exact_topk(query @ self.candidates.t(), k, self._tolerance(query), rescore)
 
@@ -124,7 +130,11 @@ class KNN:
 
 
 def exact_topk(
-    scores: Tensor, k: int, tolerance: Tensor, rescore: Callable[[Tensor, Tensor], Tensor]
+    scores: Tensor,
+    k: int,
+    tolerance: Tensor,
+    rescore: Callable[[Tensor, Tensor], Tensor],
+    ordered: bool = True,
 ) -> tuple[Tensor, Tensor]:
     r"""Returns the :math:`k` best columns of each row by (value, id), whatever the rounding.
 
@@ -134,13 +144,15 @@ def exact_topk(
         k (int): The number of columns to return, at most :obj:`num_columns`.
         tolerance (Tensor): What may be rounding, of shape :obj:`[num_rows]`.
         rescore (callable): Gives the exact scores of entries by their rows and columns.
+        ordered (bool, optional): If set to :obj:`False`, only which columns are the best is told
+            exactly, not their order. (default: :obj:`True`)
 
     Returns:
         Values and columns of shape :obj:`[num_rows, k]`, filled up with :math:`-\infty` and
         :obj:`-1`.
     """
     values, columns = scores.topk(min(k + 1, scores.size(1)))
-    tied = has_near_ties(values, tolerance).nonzero().view(-1)
+    tied = has_near_ties(values if ordered else values[:, k - 1 :], tolerance).nonzero().view(-1)
     values, columns = values[:, :k].contiguous(), columns[:, :k].contiguous()
     if tied.numel() > 0:
         cut = (values[tied, -1] - 2 * tolerance[tied]).unsqueeze(1)
@@ -186,9 +198,7 @@ def has_near_ties(values: Tensor, tolerance: Tensor) -> Tensor:
     return (gap <= tolerance.unsqueeze(1)).any(dim=1)
 
 
-def exact_inner_product(
-    left: Tensor, right: Tensor, row: Tensor, column: Tensor, memory_budget: int
-) -> Tensor:
+def exact_inner_product(left: Tensor, right: Tensor, row: Tensor, column: Tensor) -> Tensor:
     """Returns inner products of pairs of rows, in double precision and rounded to single.
 
     Args:
@@ -196,13 +206,38 @@ def exact_inner_product(
         right (Tensor): Vectors of shape :obj:`[num_right, channels]`.
         row (Tensor): The row of :obj:`left` of each pair.
         column (Tensor): The row of :obj:`right` of each pair.
-        memory_budget (int): Bytes that a block of gathered vectors may take.
     """
     out = left.new_empty(row.numel())
-    rows = max(1, memory_budget // (32 * max(1, left.size(1))))
+    rows = max(1, CACHE_BYTES // (32 * max(1, left.size(1))))
     for block in blocks(row.numel(), rows, "scoring pairs"):
         product = left[row[block]].double() * right[column[block]].double()
         out[block] = product.sum(dim=1).to(left.dtype)
+    return out
+
+
+def pair_inner_product(x: Tensor, row: Tensor, column: Tensor, memory_budget: int) -> Tensor:
+    """Returns inner products of many pairs of rows of one matrix, by the cheaper of two ways.
+
+    Few pairs are gathered; many are read from blocks of the matrix of all inner products, where
+    a multiplication costs far less.
+
+    Args:
+        x (Tensor): Vectors of shape :obj:`[num_nodes, channels]`.
+        row (Tensor): The first row of each pair, ascending.
+        column (Tensor): The second row of each pair.
+        memory_budget (int): Bytes that a block of inner products may take.
+    """
+    node, count = torch.unique_consecutive(row, return_counts=True)
+    if row.numel() * GATHER_COST < node.numel() * x.size(0):
+        return exact_inner_product(x, x, row, column)
+    out = x.new_empty(row.numel())
+    end = count.cumsum(0)
+    rows = block_rows(memory_budget, x.size(0))
+    for block in blocks(node.numel(), rows, "scoring pairs"):
+        pairs = slice(int(end[block.start] - count[block.start]), int(end[block.stop - 1]))
+        scores = x[node[block]] @ x.t()
+        owner = torch.repeat_interleave(torch.arange(scores.size(0), device=x.device), count[block])
+        out[pairs] = scores[owner, column[pairs]]
     return out
 
 

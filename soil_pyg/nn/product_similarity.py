@@ -15,6 +15,9 @@ from soil_pyg.progress import blocks
 CANDIDATES = 4
 """How many times the neighbours asked for an approximate search looks at in each modality."""
 
+MAX_ROWS = 512
+"""Blocks of rows that ask for about as many entries are searched together."""
+
 
 class ProductSimilarity:
     r"""The attractiveness of items to each other, the product of their modality similarities.
@@ -51,7 +54,7 @@ class ProductSimilarity:
         self._built: list[tuple[KNN, Tensor]] | None = None
 
     def rows(self, item: Tensor, width: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        r"""Returns the largest entries of the rows of some items, by (value, id).
+        r"""Returns the largest entries of the rows of some items, chosen by (value, id).
 
         Args:
             item (Tensor): Items, repeated or not.
@@ -59,7 +62,8 @@ class ProductSimilarity:
 
         Returns:
             Pointers of shape :obj:`[num_items + 1]`, columns and values; the row of item
-            :obj:`i` lies at :obj:`pointer[i]..pointer[i + 1]`, empty if nobody asked.
+            :obj:`i` lies at :obj:`pointer[i]..pointer[i + 1]`, empty if nobody asked,
+            by descending value.
         """
         length = torch.zeros(self.num_items, dtype=torch.long, device=item.device)
         length = length.scatter_reduce(0, item, width, "amax")
@@ -68,7 +72,7 @@ class ProductSimilarity:
         pointer = cumsum(length)
         columns = torch.empty(int(pointer[-1]), dtype=torch.long, device=item.device)
         values = torch.empty(int(pointer[-1]), device=item.device)
-        size = block_rows(self.memory_budget, self.num_items, 24)
+        size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_ROWS)
         for block in blocks(node.numel(), size, "searching second-order items"):
             some = node[block]
             value, column = self._top(some, int(length[some].max()))
@@ -91,7 +95,7 @@ class ProductSimilarity:
         shared = torch.zeros_like(value, dtype=torch.bool)
         for c, has in self.features:
             both = has[row] & has[column]
-            similarity = exact_inner_product(c, c, row, column, self.memory_budget)
+            similarity = exact_inner_product(c, c, row, column)
             value = torch.where(both, value * similarity, value)
             shared |= both
         return value.masked_fill(~shared, -torch.inf)
@@ -101,7 +105,9 @@ class ProductSimilarity:
             return self._top_of_candidates(node, k)
         scores = self._block(node)
         tolerance = torch.full((node.numel(),), ROUNDING, device=scores.device)
-        return exact_topk(scores, k, tolerance, lambda r, column: self.exact(node[r], column))
+        return exact_topk(
+            scores, k, tolerance, lambda r, column: self.exact(node[r], column), ordered=False
+        )
 
     def _top_of_candidates(self, node: Tensor, k: int) -> tuple[Tensor, Tensor]:
         keys = []

@@ -6,7 +6,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.nn.adjacency import Adjacency
-from soil_pyg.nn.knn import KNN, exact_inner_product
+from soil_pyg.nn.knn import KNN, pair_inner_product
 from soil_pyg.progress import blocks
 from soil_pyg.transforms.utils import (
     budget_blocks,
@@ -97,7 +97,7 @@ class InterestGraph(BaseTransform):
         for modality, (c, has) in features.items():
             both = has[row] & has[column]
             target, source, users = row[both], column[both], count[both]
-            value = exact_inner_product(c, c, target, source, self.memory_budget)
+            value = pair_inner_product(c, target, source, self.memory_budget)
             if self.negative == "drop":
                 positive = value > 0
                 target, source = target[positive], source[positive]

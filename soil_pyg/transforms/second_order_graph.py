@@ -19,6 +19,9 @@ from soil_pyg.transforms.utils import (
 )
 from soil_pyg.typing import INTERACTS
 
+FEW = 4
+"""How many entries of each row are looked at before the rest."""
+
 
 @functional_transform("second_order_graph")
 class SecondOrderGraph(BaseTransform):
@@ -96,78 +99,72 @@ class SecondOrderGraph(BaseTransform):
         user_type, _, item_type = self.edge_type
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
         features = unit_features(data, self.modalities, item_type)
-        similarity = ProductSimilarity(list(features.values()), self.index, self.memory_budget)
         order = torch.argsort(user * num_items + item)
         user, item = user[order], item[order]
-        history = torch.bincount(user, minlength=num_users)
+        first = group_pointers(user, num_users)
+        history = first.diff()
         # The K best entries of a user's pool lie within the K best of each of its rows.
         width = (self.k_a + history).clamp(max=num_items)
-        rows = similarity.rows(item, width[user])
-        first = group_pointers(user, num_users)
-        interactions = user * num_items + item
-        edges = [
-            self._pool(rows, similarity, user[block], item[block], width, interactions)
-            for block in self._user_blocks(first, width)
-        ]
+        self._similarity = ProductSimilarity(
+            list(features.values()), self.index, self.memory_budget
+        )
+        self._rows = self._similarity.rows(item, width[user])
+        self._interactions = user * num_items + item
+        take = torch.full_like(width, self.k_a) if self.exclude_interacted else width
+        edges = []
+        for block in budget_blocks(history * width, self.memory_budget // 128):
+            pairs = slice(int(first[block.start]), int(first[block.stop]))
+            edges.append(self._best_of_pool(user[pairs], item[pairs], history, take))
+        del self._similarity, self._rows, self._interactions
         key, weight = (torch.cat(parts) for parts in zip(*edges, strict=True))
         store = data[user_type, "second_order", item_type]
         store.edge_index = torch.stack([key // num_items, key % num_items])
         store.edge_weight = weight
         return data
 
-    def _user_blocks(self, first: Tensor, width: Tensor) -> list[slice]:
-        blocks = budget_blocks(first.diff() * width, self.memory_budget // 128)
-        return [slice(int(first[block.start]), int(first[block.stop])) for block in blocks]
-
-    def _pool(
-        self,
-        rows: tuple[Tensor, Tensor, Tensor],
-        similarity: ProductSimilarity,
-        user: Tensor,
-        item: Tensor,
-        width: Tensor,
-        interactions: Tensor,
+    def _best_of_pool(
+        self, user: Tensor, item: Tensor, history: Tensor, take: Tensor
     ) -> tuple[Tensor, Tensor]:
-        # Pools the rows of each user's items and keeps the best; entries as user * I + column.
-        pointer, columns, values = rows
-        num_items = similarity.num_items
-        position, owner = expand(pointer[item], torch.minimum(width[user], pointer.diff()[item]))
-        row, column, value = item[owner], columns[position], values[position]
-        key = user[owner] * num_items + column
-        keep = torch.ones_like(key, dtype=torch.bool)
-        if self.negative == "drop":
-            keep &= value > 0
-        if self.exclude_interacted:
-            found = torch.searchsorted(interactions, key).clamp(max=interactions.numel() - 1)
-            keep &= interactions[found] != key
-        row, value, key = row[keep], value[keep], key[keep]
-        take = torch.full_like(width, self.k_a) if self.exclude_interacted else width
-        if self.aggr == "max":
-            order = _by_key_and_value(key, value)
-            new = torch.ones_like(order, dtype=torch.bool)
-            new[1:] = key[order][1:] != key[order][:-1]
-            row, value, key = row[order][new], value[order][new], key[order][new]
-        value = self._settle_ties(similarity, row, key, value, take)
-        order = _by_key_and_value(key // num_items, value, key)
+        # The best entries of each user's rows, those of the same item added up, by user * I + item.
+        pointer, _, values = self._rows
+        num_items = self._similarity.num_items
+        begin, length = pointer[item], pointer.diff()[item]
+        few = torch.minimum(length, FEW + take[user] // history[user])
+        _, value, key = self._entries(user, item, few)
+        # Already the first entries of the rows tell what the best are not below.
+        bound = _nth_value(key // num_items, value, take) - 2 * ROUNDING
+        many = _count_at_least(values, begin, length, bound[user])
+        row, value, key = self._entries(user, item, many)
+        cut = _nth_value(key // num_items, value, take)
+        near = ((value - cut[key // num_items]).abs() <= 2 * ROUNDING).nonzero().view(-1)
+        value[near] = self._similarity.exact(row[near], key[near] % num_items)
+        order = torch.argsort(key, stable=True)
+        order = order[_order_by_group(key[order] // num_items, value[order])]
         key, value = key[order], value[order]
         best = _rank(key // num_items) < take[key // num_items]
         key, inverse = torch.unique(key[best], return_inverse=True)
         total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
         return key, total.index_add_(0, inverse, value[best].double()).float()
 
-    def _settle_ties(
-        self, similarity: ProductSimilarity, row: Tensor, key: Tensor, value: Tensor, take: Tensor
-    ) -> Tensor:
-        # Scores again what rounding could carry across the cut of its user.
-        owner = key // similarity.num_items
-        order = _by_key_and_value(owner, value)
-        at_cut = _rank(owner[order]) == take[owner[order]] - 1
-        cut = torch.full((take.numel(),), -torch.inf, device=value.device)
-        cut[owner[order][at_cut]] = value[order][at_cut]
-        near = ((value - cut[owner]).abs() <= 2 * ROUNDING).nonzero().view(-1)
-        value = value.clone()
-        value[near] = similarity.exact(row[near], key[near] % similarity.num_items)
-        return value
+    def _entries(self, user: Tensor, item: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # The first entries of each row that are candidates: row, value and user * I + column.
+        pointer, columns, values = self._rows
+        position, owner = expand(pointer[item], count)
+        row, value = item[owner], values[position]
+        key = user[owner] * self._similarity.num_items + columns[position]
+        keep = torch.ones_like(key, dtype=torch.bool)
+        if self.negative == "drop":
+            keep &= value > 0
+        if self.exclude_interacted:
+            last = self._interactions.numel() - 1
+            found = torch.searchsorted(self._interactions, key).clamp(max=last)
+            keep &= self._interactions[found] != key
+        row, value, key = row[keep], value[keep], key[keep]
+        if self.aggr == "max":
+            order = _order_by_group(key, value)
+            order = order[_rank(key[order]) == 0]
+            row, value, key = row[order], value[order], key[order]
+        return row, value, key
 
     def __repr__(self) -> str:
         return (
@@ -176,11 +173,31 @@ class SecondOrderGraph(BaseTransform):
         )
 
 
-def _by_key_and_value(key: Tensor, value: Tensor, tie: Tensor | None = None) -> Tensor:
-    # The order by key, then larger value, then smaller tie.
-    order = torch.arange(key.numel(), device=key.device) if tie is None else torch.argsort(tie)
-    order = order[torch.argsort(value[order], descending=True, stable=True)]
-    return order[torch.argsort(key[order], stable=True)]
+def _order_by_group(group: Tensor, value: Tensor) -> Tensor:
+    # The order by group, then by larger value.
+    order = torch.argsort(value, descending=True, stable=True)
+    return order[torch.argsort(group[order], stable=True)]
+
+
+def _nth_value(group: Tensor, value: Tensor, n: Tensor) -> Tensor:
+    # The n-th largest value of each group, minus infinity where a group has fewer.
+    order = _order_by_group(group, value)
+    group, value = group[order], value[order]
+    at = _rank(group) == n[group] - 1
+    out = torch.full((n.numel(),), -torch.inf, device=value.device)
+    out[group[at]] = value[at]
+    return out
+
+
+def _count_at_least(values: Tensor, begin: Tensor, length: Tensor, bound: Tensor) -> Tensor:
+    # How many of the descending values from `begin` on are not below the bound, by bisection.
+    low, high = torch.zeros_like(length), length.clone()
+    for _ in range(int(length.max()).bit_length() if length.numel() > 0 else 0):
+        middle = (low + high) // 2
+        at = (begin + middle).clamp(max=values.numel() - 1)
+        more = (values[at] >= bound) & (middle < high)
+        low, high = torch.where(more, middle + 1, low), torch.where(more, high, middle)
+    return low
 
 
 def _rank(group: Tensor) -> Tensor:
