@@ -1,3 +1,4 @@
+import copy
 from typing import Any
 
 import torch
@@ -59,13 +60,16 @@ class Adjacency:
                 (default: :obj:`None`)
 
         Raises:
-            ValueError: If the size is unknown, or an edge lies outside of it.
+            ValueError: If the size is unknown, an edge lies outside of it, or the weights do not
+                match the edges.
         """
         known = edge_index.sparse_size() if isinstance(edge_index, EdgeIndex) else (None, None)
         num_sources, num_targets = size if size is not None else known
         if num_sources is None or num_targets is None:
             raise ValueError("'size' must be given: the number of source and of target nodes")
-        source, target = edge_index.as_tensor() if isinstance(edge_index, EdgeIndex) else edge_index
+        edges = edge_index.as_tensor() if isinstance(edge_index, EdgeIndex) else edge_index
+        # The keys that sort the edges do not fit 32 bits.
+        source, target = edges.long()
         for name, index, limit in [
             ("source", source, num_sources),
             ("target", target, num_targets),
@@ -77,6 +81,11 @@ class Adjacency:
                 )
         if edge_weight is None:
             edge_weight = torch.ones(source.numel(), device=source.device)
+        if edge_weight.size() != source.size():
+            raise ValueError(
+                f"'edge_weight' must have {source.numel()} entries, one an edge "
+                f"(got the shape {tuple(edge_weight.size())})"
+            )
         perm = torch.argsort(target * num_sources + source, stable=True)
         rowptr = cumsum(torch.bincount(target, minlength=num_targets))
         return cls(rowptr, source[perm], edge_weight[perm], num_sources)
@@ -91,16 +100,24 @@ class Adjacency:
         return cls(matrix.crow_indices(), matrix.col_indices(), matrix.values(), matrix.size(1))
 
     def t(self) -> "Adjacency":
-        """Returns the transposed matrix, computed once and shared by both sides."""
+        """Returns the transposed matrix; its structure is computed once and shared."""
         if self._transposed is None:
             self._perm = torch.argsort(self.col, stable=True)
             counts = torch.bincount(self.col, minlength=self.size[1])
             self._transposed = Adjacency(
-                cumsum(counts), self._row()[self._perm], self.weight[self._perm], self.size[0]
+                cumsum(counts),
+                self.row()[self._perm],
+                self.weight.detach()[self._perm],
+                self.size[0],
             )
             self._transposed._transposed = self
             self._transposed._perm = torch.argsort(self._perm)
-        return self._transposed
+        if not self.weight.requires_grad:
+            return self._transposed
+        # Learnable weights change, and each use needs a gradient of its own.
+        out = copy.copy(self._transposed)
+        out.weight = self.weight[self._perm]
+        return out
 
     def select_rows(self, index: Tensor) -> "Adjacency":
         """Returns the matrix of some rows.
@@ -141,9 +158,10 @@ class Adjacency:
     def to_dense(self) -> Tensor:
         """Returns the matrix as a dense tensor, for small examples and tests."""
         out = self.weight.new_zeros(self.size)
-        return out.index_put_((self._row(), self.col.long()), self.weight, accumulate=True)
+        return out.index_put_((self.row(), self.col.long()), self.weight, accumulate=True)
 
-    def _row(self) -> Tensor:
+    def row(self) -> Tensor:
+        """Returns the row of each entry, of shape :obj:`[num_edges]`."""
         rows = torch.arange(self.size[0], device=self.col.device)
         return torch.repeat_interleave(rows, self.rowptr.diff().long())
 
@@ -181,6 +199,6 @@ class _Propagate(torch.autograd.Function):
             grad_x = transposed._multiply(grad.contiguous(), weight_t.detach())
         if ctx.needs_input_grad[1]:
             grad_weight = (
-                (x[adjacency.col.long()] * grad[adjacency._row()]).sum(dim=-1).to(weight.dtype)
+                (x[adjacency.col.long()] * grad[adjacency.row()]).sum(dim=-1).to(weight.dtype)
             )
         return grad_x, grad_weight, None

@@ -19,6 +19,10 @@ GATHER_COST = 64
 """How many times the inner product of a gathered pair costs one of a matrix product."""
 
 
+Rescore = Callable[[Tensor, Tensor], Tensor]
+"""Gives the exact scores of entries by their rows and columns."""
+
+
 class KNN:
     r"""Searches the :math:`k` candidates with the largest inner product, ties by the smaller id.
 
@@ -38,6 +42,7 @@ class KNN:
 
     Raises:
         ImportError: If :obj:`index` or :obj:`use_faiss` asks for FAISS and it is not installed.
+        ValueError: If the candidates are not finite.
 
     Example:
         >>> knn = KNN(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
@@ -52,6 +57,8 @@ class KNN:
         use_faiss: bool | None = None,
         memory_budget: int = 2**30,
     ) -> None:
+        if not torch.isfinite(candidates).all():
+            raise ValueError("'candidates' must be finite (got NaN or infinity)")
         self.candidates = candidates.float().contiguous()
         self.index = index
         self.memory_budget = memory_budget
@@ -60,12 +67,19 @@ class KNN:
             use_faiss = not self.is_exact or _has_faiss(candidates)
         self._faiss_index: Any = self._build() if use_faiss and candidates.size(0) > 0 else None
 
-    def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def search(
+        self, query: Tensor, k: int, rescore: Rescore | None = None, ordered: bool = True
+    ) -> tuple[Tensor, Tensor]:
         r"""Returns the inner products and the ids of the :math:`k` best candidates of each query.
 
         Args:
             query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
             k (int): The number of neighbours, cut at :obj:`num_candidates`.
+            rescore (callable, optional): Gives the exact inner products of pairs, by the number
+                of the query and the id of the candidate. (default: :obj:`None`, products in
+                double precision)
+            ordered (bool, optional): If set to :obj:`False`, only which candidates are the best is
+                told exactly, not their order. (default: :obj:`True`)
 
         Returns:
             Values and ids, both of shape :obj:`[num_queries, k]`. An approximate index that finds
@@ -84,26 +98,41 @@ class KNN:
             return values, ids
         rows = block_rows(self.memory_budget, self.candidates.size(0))
         for block in blocks(query.size(0), rows, "searching neighbours"):
-            values[block], ids[block] = self._search_block(query[block], k)
+            number = torch.arange(block.start, block.stop, device=query.device)
+            found = self._search_block(query, number, k, rescore or self._rescore(query), ordered)
+            values[block], ids[block] = found
         return values, ids
 
-    def _search_block(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def _search_block(
+        self, query: Tensor, number: Tensor, k: int, rescore: Rescore, ordered: bool
+    ) -> tuple[Tensor, Tensor]:
         if self._faiss_index is None or (query.is_cuda and k >= FAISS_GPU_MAX_K):
-            return self._search_torch(query, k)
-        values, ids = self._search_faiss(query, min(k + 1, self.candidates.size(0)))
+            return self._search_torch(query, number, k, rescore, ordered)
+        values, ids = self._search_faiss(query[number], min(k + 1, self.candidates.size(0)))
         if not self.is_exact:
             return values[:, :k], ids[:, :k]
-        tied = has_near_ties(values, self._tolerance(query)).nonzero().view(-1)
+        tolerance = self._tolerance(query[number])
+        tied = has_near_ties(values if ordered else values[:, k - 1 :], tolerance)
         values, ids = values[:, :k].contiguous(), ids[:, :k].contiguous()
-        if tied.numel() > 0:
-            values[tied], ids[tied] = self._search_torch(query[tied], k)
+        if tied.any():
+            found = self._search_torch(query, number[tied], k, rescore, ordered)
+            values[tied], ids[tied] = found
         return values, ids
 
-    def _search_torch(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        def rescore(row: Tensor, column: Tensor) -> Tensor:
-            return exact_inner_product(query, self.candidates, row, column)
+    def _search_torch(
+        self, query: Tensor, number: Tensor, k: int, rescore: Rescore, ordered: bool
+    ) -> tuple[Tensor, Tensor]:
+        query = query[number]
+        return exact_topk(
+            query @ self.candidates.t(),
+            k,
+            self._tolerance(query),
+            lambda row, column: rescore(number[row], column),
+            ordered,
+        )
 
-        return exact_topk(query @ self.candidates.t(), k, self._tolerance(query), rescore)
+    def _rescore(self, query: Tensor) -> Rescore:
+        return lambda row, column: exact_inner_product(query, self.candidates, row, column)
 
     def _tolerance(self, query: Tensor) -> Tensor:
         if not hasattr(self, "_candidate_norm"):
@@ -112,8 +141,6 @@ class KNN:
 
     def _build(self) -> Any:
         faiss = _import_faiss()
-        if not torch.isfinite(self.candidates).all():
-            raise ValueError("'candidates' must be finite (got NaN or infinity)")
         index = faiss.index_factory(self.candidates.size(1), self.index, faiss.METRIC_INNER_PRODUCT)
         if self.candidates.is_cuda:
             resources = faiss.StandardGpuResources()
@@ -133,7 +160,7 @@ def exact_topk(
     scores: Tensor,
     k: int,
     tolerance: Tensor,
-    rescore: Callable[[Tensor, Tensor], Tensor],
+    rescore: Rescore,
     ordered: bool = True,
 ) -> tuple[Tensor, Tensor]:
     r"""Returns the :math:`k` best columns of each row by (value, id), whatever the rounding.
@@ -207,11 +234,31 @@ def exact_inner_product(left: Tensor, right: Tensor, row: Tensor, column: Tensor
         row (Tensor): The row of :obj:`left` of each pair.
         column (Tensor): The row of :obj:`right` of each pair.
     """
-    out = left.new_empty(row.numel())
+    return _score_pairs(left, right, row, column, cosine=False)
+
+
+def exact_cosine(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Returns cosines of pairs of rows, in double precision and rounded to single.
+
+    The cosine of a row with itself or with an equal row is exactly one.
+
+    Args:
+        x (Tensor): Vectors of shape :obj:`[num_nodes, channels]`, none of them zero.
+        row (Tensor): The first row of each pair.
+        column (Tensor): The second row of each pair.
+    """
+    return _score_pairs(x, x, row, column, cosine=True)
+
+
+def _score_pairs(left: Tensor, right: Tensor, row: Tensor, column: Tensor, cosine: bool) -> Tensor:
+    out = torch.empty(row.numel(), device=left.device)
     rows = max(1, CACHE_BYTES // (32 * max(1, left.size(1))))
     for block in blocks(row.numel(), rows, "scoring pairs"):
-        product = left[row[block]].double() * right[column[block]].double()
-        out[block] = product.sum(dim=1).to(left.dtype)
+        a, b = left[row[block]].double(), right[column[block]].double()
+        score = (a * b).sum(dim=1)
+        if cosine:
+            score /= ((a * a).sum(dim=1) * (b * b).sum(dim=1)).sqrt()
+        out[block] = score.float()
     return out
 
 

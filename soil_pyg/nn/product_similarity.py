@@ -7,9 +7,10 @@ from soil_pyg.nn.knn import (
     ROUNDING,
     best_of_each_row,
     block_rows,
-    exact_inner_product,
+    exact_cosine,
     exact_topk,
 )
+from soil_pyg.nn.ragged import expand
 from soil_pyg.progress import blocks
 
 CANDIDATES = 4
@@ -58,7 +59,8 @@ class ProductSimilarity:
 
         Args:
             item (Tensor): Items, repeated or not.
-            width (Tensor): How many entries each asks for; the largest counts.
+            width (Tensor): How many entries each asks for, cut at :obj:`num_items`; the largest
+                counts.
 
         Returns:
             Pointers of shape :obj:`[num_items + 1]`, columns and values; the row of item
@@ -69,20 +71,19 @@ class ProductSimilarity:
         length = length.scatter_reduce(0, item, width, "amax")
         node = torch.argsort(length, stable=True)
         node = node[length[node] > 0]
-        pointer = cumsum(length)
-        columns = torch.empty(int(pointer[-1]), dtype=torch.long, device=item.device)
-        values = torch.empty(int(pointer[-1]), device=item.device)
         size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_ROWS)
+        found_columns, found_values = [], []
         for block in blocks(node.numel(), size, "searching second-order items"):
-            some = node[block]
-            value, column = self._top(some, int(length[some].max()))
-            inside = torch.arange(value.size(1), device=item.device) < length[some].unsqueeze(1)
-            at = pointer[some].unsqueeze(1) + torch.arange(value.size(1), device=item.device)
-            values[at[inside]], columns[at[inside]] = value[inside], column[inside]
-        found = columns >= 0
-        row = torch.repeat_interleave(torch.arange(length.numel(), device=item.device), length)
-        pointer = cumsum(torch.bincount(row[found], minlength=self.num_items))
-        return pointer, columns[found], values[found]
+            # All rows of a block get as many: the entries of one are not in order of their ids.
+            value, column = self._top(node[block], int(length[node[block]].max()))
+            length[node[block]] = (column >= 0).sum(dim=1)
+            found_columns.append(column[column >= 0])
+            found_values.append(value[column >= 0])
+        columns, values = torch.cat(found_columns), torch.cat(found_values)
+        begin = torch.zeros_like(length)
+        begin[node] = length[node].cumsum(0) - length[node]
+        position, _ = expand(begin, length)
+        return cumsum(length), columns[position], values[position]
 
     def exact(self, row: Tensor, column: Tensor) -> Tensor:
         r"""Returns the entries of pairs of items, :math:`-\infty` for pairs without a modality.
@@ -95,8 +96,7 @@ class ProductSimilarity:
         shared = torch.zeros_like(value, dtype=torch.bool)
         for c, has in self.features:
             both = has[row] & has[column]
-            similarity = exact_inner_product(c, c, row, column)
-            value = torch.where(both, value * similarity, value)
+            value[both] *= exact_cosine(c, row[both], column[both])
             shared |= both
         return value.masked_fill(~shared, -torch.inf)
 

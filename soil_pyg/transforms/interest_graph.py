@@ -1,3 +1,5 @@
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -7,6 +9,7 @@ from torch_geometric.typing import EdgeType
 
 from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.nn.knn import KNN, pair_inner_product
+from soil_pyg.nn.ragged import expand, group_pointers
 from soil_pyg.progress import blocks
 from soil_pyg.transforms.utils import (
     budget_blocks,
@@ -14,11 +17,12 @@ from soil_pyg.transforms.utils import (
     check_choice,
     check_edges,
     count_nodes,
-    expand,
-    group_pointers,
     unit_features,
 )
 from soil_pyg.typing import INTERACTS
+
+USERS_AT_ONCE = 256
+"""How many users' candidates of equal interest are compared at a time."""
 
 
 @functional_transform("interest_graph")
@@ -126,8 +130,9 @@ class InterestGraph(BaseTransform):
             )
             rows = max(1, self.memory_budget // (16 * c.size(1)))
             for block in blocks(owner.numel(), rows, "searching items of interest"):
-                query = items_of.select_rows(owner[block]).matmul(c)
-                found = knn.search(query, self.k_i)[1]
+                history = items_of.select_rows(owner[block])
+                rescore = partial(_total_similarity, history, c, node)
+                found = knn.search(history.matmul(c), self.k_i, rescore, ordered=False)[1]
                 key = owner[block].unsqueeze(1) * num_items + node[found]
                 keys.append(key[found >= 0])
         return torch.unique(torch.cat(keys))
@@ -159,3 +164,26 @@ class InterestGraph(BaseTransform):
     def __repr__(self) -> str:
         name = self.__class__.__name__
         return f"{name}(k_i={self.k_i}, count_users={self.count_users}, negative={self.negative!r})"
+
+
+def _total_similarity(
+    history: Adjacency, c: Tensor, node: Tensor, row: Tensor, column: Tensor
+) -> Tensor:
+    # The sum of the similarities of a user's items with an item, in double precision: for a user
+    # with two items the totals of both are equal, and must be found so.
+    out = torch.empty(row.numel(), device=c.device)
+    user, owner = torch.unique_consecutive(row, return_inverse=True)
+    for block in blocks(user.numel(), USERS_AT_ONCE, "comparing items of interest"):
+        items = history.select_rows(user[block])
+        near = ((owner >= block.start) & (owner < block.stop)).nonzero().view(-1)
+        unit = _unit(c[items.col.long()])
+        query = torch.zeros(items.size[0], c.size(1), dtype=torch.float64, device=c.device)
+        query.index_add_(0, items.row(), unit)
+        candidate = _unit(c[node[column[near]]])
+        out[near] = (query[owner[near] - block.start] * candidate).sum(dim=1).float()
+    return out
+
+
+def _unit(x: Tensor) -> Tensor:
+    x = x.double()
+    return x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-300)

@@ -7,14 +7,13 @@ from torch_geometric.typing import EdgeType
 
 from soil_pyg.nn.knn import ROUNDING
 from soil_pyg.nn.product_similarity import ProductSimilarity
+from soil_pyg.nn.ragged import expand, group_pointers
 from soil_pyg.transforms.utils import (
     budget_blocks,
     check_at_least,
     check_choice,
     check_edges,
     count_nodes,
-    expand,
-    group_pointers,
     unit_features,
 )
 from soil_pyg.typing import INTERACTS

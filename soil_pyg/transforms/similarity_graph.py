@@ -1,9 +1,11 @@
+from functools import partial
+
 import torch
 from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from soil_pyg.nn.knn import KNN
+from soil_pyg.nn.knn import KNN, exact_cosine
 from soil_pyg.transforms.utils import check_at_least, check_choice, unit_features
 from soil_pyg.typing import ITEM
 
@@ -70,8 +72,10 @@ class SimilarityGraph(BaseTransform):
         features = unit_features(data, self.modalities, self.node_type)
         for modality, (c, has) in features.items():
             node = has.nonzero().view(-1)
-            knn = KNN(c[has], self.index, self.use_faiss, self.memory_budget)
-            value, neighbour = knn.search(c[has], self.k)
+            c = c[has]
+            knn = KNN(c, self.index, self.use_faiss, self.memory_budget)
+            rescore = partial(exact_cosine, c)
+            value, neighbour = knn.search(c, self.k, rescore, ordered=False)
             keep = neighbour >= 0
             if self.negative == "drop":
                 keep &= value > 0

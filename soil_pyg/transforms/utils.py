@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
-from torch_geometric.utils import cumsum
 
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
 
@@ -78,23 +77,6 @@ def unit_features(
         has = norm > 0
         out[name] = ((x / norm.where(has, 1.0).unsqueeze(1)).float(), has)
     return out
-
-
-def expand(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the ranges :obj:`start[n]..start[n] + count[n]` in a row, and the :obj:`n` of each.
-
-    Example:
-        >>> expand(torch.tensor([5, 0]), torch.tensor([2, 1]))
-        (tensor([5, 6, 0]), tensor([0, 0, 1]))
-    """
-    owner = torch.repeat_interleave(torch.arange(count.numel(), device=count.device), count)
-    offset = start - (count.cumsum(0) - count)
-    return torch.arange(owner.numel(), device=count.device) + offset[owner], owner
-
-
-def group_pointers(group: Tensor, num_groups: int) -> Tensor:
-    """Returns where each group begins in a sorted vector of groups, and the end of the last."""
-    return cumsum(torch.bincount(group, minlength=num_groups))
 
 
 def budget_blocks(cost: Tensor, budget: int) -> list[slice]:

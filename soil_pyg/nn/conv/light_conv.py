@@ -1,4 +1,5 @@
 from torch import Tensor
+from torch_geometric import EdgeIndex
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
@@ -22,7 +23,8 @@ class LightConv(MessagePassing):
 
     Args:
         **kwargs (optional): Additional arguments of
-            :class:`torch_geometric.nn.conv.MessagePassing`.
+            :class:`torch_geometric.nn.conv.MessagePassing`, except for :obj:`aggr` and
+            :obj:`flow`.
 
     Shapes:
         - **inputs:** node features :math:`(|\mathcal{V}|, F)` or
@@ -30,6 +32,9 @@ class LightConv(MessagePassing):
           edge indices :math:`(2, |\mathcal{E}|)`,
           edge weights :math:`(|\mathcal{E}|)` *(optional)*
         - **outputs:** node features :math:`(|\mathcal{V}_t|, F)`
+
+    Raises:
+        ValueError: If :obj:`flow` is not :obj:`"source_to_target"`.
 
     Example:
         >>> import torch
@@ -43,8 +48,11 @@ class LightConv(MessagePassing):
     SUPPORTS_FUSED_EDGE_INDEX = True
 
     def __init__(self, **kwargs: str) -> None:
-        kwargs.setdefault("aggr", "add")
-        super().__init__(**kwargs)
+        super().__init__(aggr="add", **kwargs)
+        if self.flow != "source_to_target":
+            raise ValueError(
+                f"'flow' must be 'source_to_target' (got {self.flow!r}); reverse the edges instead"
+            )
 
     def forward(
         self,
@@ -68,6 +76,8 @@ class LightConv(MessagePassing):
             x = (x, x)
         if isinstance(edge_index, Adjacency):
             return edge_index.matmul(x[0])
+        if isinstance(edge_index, EdgeIndex) and None in edge_index.sparse_size() and size:
+            edge_index = edge_index.as_tensor()  # message passing asks only it for the size
         return self.propagate(edge_index, x=x, edge_weight=edge_weight, size=size)
 
     def message(self, x_j: Tensor, edge_weight: OptTensor) -> Tensor:

@@ -1,0 +1,110 @@
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import HeteroData
+
+from soil_pyg.transforms import InterestGraph
+
+
+def oracle(
+    similarities: dict[str, np.ndarray], edge_index: torch.Tensor, k_i: int
+) -> Counter[tuple[int, int]]:
+    """How many users have item i and j among their items of interest, for each edge (j, i)."""
+    users: Counter[tuple[int, int]] = Counter()
+    history: dict[int, list[int]] = {}
+    for user, item in edge_index.t().tolist():
+        history.setdefault(user, []).append(item)
+    for items in history.values():
+        interest: set[int] = set()
+        for similarity in similarities.values():
+            having = [i for i in items if not np.isnan(similarity[i, i])]
+            candidates = [j for j in range(len(similarity)) if not np.isnan(similarity[j, j])]
+            if having:
+                total = {j: sum(similarity[i, j] for i in having).round(8) for j in candidates}
+                interest.update(sorted(candidates, key=lambda j: (-total[j], j))[:k_i])
+        users.update({(j, i) for i in items for j in interest})
+    return users
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    k_i=st.integers(1, 5),
+    negative=st.sampled_from(["drop", "keep"]),
+    count_users=st.booleans(),
+)
+def test_interest_graph_is_the_definition(
+    random_data: Callable, cosines: Callable, seed: int, k_i: int, negative: str, count_users: bool
+) -> None:
+    data = random_data(seed)
+    out = InterestGraph(k_i=k_i, negative=negative, count_users=count_users)(data)
+    similarities = cosines(data)
+    users = oracle(similarities, data["user", "interacts", "item"].edge_index, k_i)
+    for modality, similarity in similarities.items():
+        expected = {}
+        for (j, i), count in users.items():
+            value = similarity[i, j]
+            if not np.isnan(value) and (negative == "keep" or value > 0):
+                expected[j, i] = value * (count if count_users else 1)
+        store = out["item", f"{modality}_interest", "item"]
+        assert list(map(tuple, store.edge_index.t().tolist())) == sorted(
+            expected, key=lambda edge: (edge[1], edge[0])
+        )
+        weights = [expected[tuple(edge)] for edge in store.edge_index.t().tolist()]
+        assert store.edge_weight.tolist() == pytest.approx(weights, abs=1e-5)
+
+
+@pytest.mark.parametrize("use_faiss", [True, False])
+@pytest.mark.parametrize("memory_budget", [1, 3000, 2**30])
+def test_neither_library_nor_block_size_matters(
+    random_data: Callable, use_faiss: bool, memory_budget: int
+) -> None:
+    if use_faiss:
+        pytest.importorskip("faiss")
+    data = random_data(3, num_users=30, num_items=50, duplicates=25)
+    expected = InterestGraph(k_i=4, count_users=True, use_faiss=False)(data)
+    transform = InterestGraph(
+        k_i=4, count_users=True, use_faiss=use_faiss, memory_budget=memory_budget
+    )
+    out = transform(data)
+    for edge_type in expected.edge_types[1:]:
+        assert torch.equal(out[edge_type].edge_index, expected[edge_type].edge_index)
+        assert torch.allclose(out[edge_type].edge_weight, expected[edge_type].edge_weight)
+
+
+def test_held_out_interactions_are_not_looked_at(random_data: Callable) -> None:
+    data = random_data(1)
+    expected = InterestGraph()(data)
+    data["user", "interacts", "item"].val_edge_label_index = torch.tensor([[0], [1]])
+    data["user", "interacts", "item"].test_edge_label_index = torch.tensor([[1], [2]])
+    out = InterestGraph()(data)
+    edge_type = ("item", "text_interest", "item")
+    assert torch.equal(out[edge_type].edge_index, expected[edge_type].edge_index)
+
+
+def test_names_are_arguments() -> None:
+    data = HeteroData()
+    data["viewer"].num_nodes = 1
+    data["film"].x_sound = torch.eye(2)
+    data["viewer", "saw", "film"].edge_index = torch.tensor([[0], [1]])
+    out = InterestGraph(k_i=1, edge_type=("viewer", "saw", "film"))(data)
+    assert out["film", "sound_interest", "film"].edge_index.tolist() == [[1], [1]]
+
+
+def test_errors(random_data: Callable) -> None:
+    with pytest.raises(ValueError, match=r"'k_i' must be at least 1 \(got 0\)"):
+        InterestGraph(k_i=0)
+    with pytest.raises(ValueError, match="'negative' must be one of"):
+        InterestGraph(negative="none")
+    with pytest.raises(ValueError, match=r"no edges \('user', 'saw', 'item'\)"):
+        InterestGraph(edge_type=("user", "saw", "item"))(random_data(0))
+
+
+def test_repr() -> None:
+    expected = "InterestGraph(k_i=3, count_users=True, negative='keep')"
+    assert str(InterestGraph(k_i=3, count_users=True, negative="keep")) == expected

@@ -1,0 +1,165 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import HeteroData
+
+from soil_pyg.transforms import SecondOrderGraph
+
+SECOND_ORDER = ("user", "second_order", "item")
+
+
+def attractiveness(similarities: dict[str, np.ndarray]) -> np.ndarray:
+    """The product over the modalities that both items have, NaN without one."""
+    stacked = np.stack(list(similarities.values()))
+    value = np.where(np.isnan(stacked), 1.0, stacked).prod(axis=0)
+    return np.where(np.isnan(stacked).all(axis=0), np.nan, value).round(9)
+
+
+def oracle(
+    s_a: np.ndarray,
+    edge_index: torch.Tensor,
+    k_a: int,
+    aggr: str,
+    exclude_interacted: bool,
+    negative: str,
+) -> dict[tuple[int, int], float]:
+    history: dict[int, list[int]] = {}
+    for user, item in edge_index.t().tolist():
+        history.setdefault(user, []).append(item)
+    edges = {}
+    for user, items in history.items():
+        pool = [
+            (s_a[i, j], j)
+            for i in items
+            for j in range(len(s_a))
+            if not np.isnan(s_a[i, j])
+            and (negative == "keep" or s_a[i, j] > 0)
+            and not (exclude_interacted and j in items)
+        ]
+        if aggr == "max":
+            best: dict[int, float] = {}
+            for value, j in pool:
+                best[j] = max(value, best.get(j, -np.inf))
+            pool = [(value, j) for j, value in best.items()]
+        take = k_a if exclude_interacted else min(k_a + len(items), len(s_a))
+        for value, j in sorted(pool, key=lambda entry: (-entry[0], entry[1]))[:take]:
+            edges[user, j] = edges.get((user, j), 0.0) + value
+    return edges
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    k_a=st.integers(1, 8),
+    aggr=st.sampled_from(["max", "sum"]),
+    exclude_interacted=st.booleans(),
+    negative=st.sampled_from(["drop", "keep"]),
+    num_modalities=st.integers(1, 3),
+    missing=st.sampled_from([0.0, 0.3]),
+)
+def test_second_order_graph_is_the_definition(
+    random_data: Callable,
+    cosines: Callable,
+    seed: int,
+    k_a: int,
+    aggr: str,
+    exclude_interacted: bool,
+    negative: str,
+    num_modalities: int,
+    missing: float,
+) -> None:
+    sizes = {"image": 5, "text": 3, "audio": 4}
+    sizes = {name: sizes[name] for name in list(sizes)[:num_modalities]}
+    data = random_data(seed, sizes=sizes, missing=missing)
+    # Nothing but a row of its own holds every duplicate: identical in all modalities.
+    for name in sizes:
+        data["item"][f"x_{name}"][5] = data["item"][f"x_{name}"][2]
+    out = SecondOrderGraph(k_a, aggr, exclude_interacted, negative=negative)(data)
+    s_a = attractiveness(cosines(data))
+    edge_index = data["user", "interacts", "item"].edge_index
+    expected = oracle(s_a, edge_index, k_a, aggr, exclude_interacted, negative)
+    store = out[SECOND_ORDER]
+    assert list(map(tuple, store.edge_index.t().tolist())) == sorted(expected)
+    weights = [expected[tuple(edge)] for edge in store.edge_index.t().tolist()]
+    assert store.edge_weight.tolist() == pytest.approx(weights, abs=1e-5)
+
+
+@pytest.mark.parametrize("memory_budget", [1, 5000])
+@pytest.mark.parametrize("aggr", ["max", "sum"])
+def test_block_size_does_not_matter(random_data: Callable, memory_budget: int, aggr: str) -> None:
+    data = random_data(2, num_users=40, num_items=60, duplicates=30)
+    options = {"k_a": 3, "aggr": aggr, "exclude_interacted": aggr == "max"}
+    expected = SecondOrderGraph(**options)(data)[SECOND_ORDER]
+    out = SecondOrderGraph(**options, memory_budget=memory_budget)(data)[SECOND_ORDER]
+    assert torch.equal(out.edge_index, expected.edge_index)
+    assert torch.allclose(out.edge_weight, expected.edge_weight)
+
+
+def test_an_index_that_finds_all_candidates_is_exact(random_data: Callable) -> None:
+    pytest.importorskip("faiss")
+    data = random_data(4, num_users=20, num_items=40)
+    expected = SecondOrderGraph(k_a=2)(data)[SECOND_ORDER]
+    out = SecondOrderGraph(k_a=2, index="HNSW32")(data)[SECOND_ORDER]
+    found = set(map(tuple, out.edge_index.t().tolist()))
+    assert len(found & set(map(tuple, expected.edge_index.t().tolist()))) >= 0.95 * len(found)
+
+
+def test_100_identical_items() -> None:
+    data = HeteroData()
+    data["user"].num_nodes = 1
+    data["item"].x_image = torch.randn(1, 37).expand(100, -1).clone()
+    data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0], [1, 50]])
+    out = SecondOrderGraph(k_a=3)(data)[SECOND_ORDER]
+    assert out.edge_index.tolist() == [[0, 0, 0], [0, 2, 3]]
+    out = SecondOrderGraph(k_a=3, aggr="sum", exclude_interacted=False)(data)[SECOND_ORDER]
+    # The five largest of 200 equal entries: items 0 and 1 of both rows, and item 2 of one.
+    assert out.edge_index.tolist() == [[0, 0, 0], [0, 1, 2]]
+    assert out.edge_weight.tolist() == pytest.approx([2.0, 2.0, 1.0])
+
+
+def test_fewer_are_taken_where_fewer_are_positive() -> None:
+    data = HeteroData()
+    data["user"].num_nodes = 1
+    data["item"].x_image = torch.tensor([[1.0, 0.0], [1.0, 1.0], [-1.0, 0.0], [0.0, 0.0]])
+    data["user", "interacts", "item"].edge_index = torch.tensor([[0], [0]])
+    assert SecondOrderGraph(k_a=3)(data)[SECOND_ORDER].edge_index.tolist() == [[0], [1]]
+    kept = SecondOrderGraph(k_a=3, negative="keep")(data)[SECOND_ORDER]
+    assert kept.edge_index.tolist() == [[0, 0], [1, 2]]
+
+
+def test_a_user_whose_items_lack_all_modalities_has_no_edge() -> None:
+    data = HeteroData()
+    data["user"].num_nodes = 2
+    data["item"].x_image = torch.tensor([[0.0], [1.0], [2.0]])
+    data["user", "interacts", "item"].edge_index = torch.tensor([[0, 1], [0, 1]])
+    assert SecondOrderGraph(k_a=2)(data)[SECOND_ORDER].edge_index.tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k_a": 0}, r"'k_a' must be at least 1 \(got 0\)"),
+        ({"aggr": "mean"}, r"'aggr' must be one of 'max', 'sum' \(got 'mean'\)"),
+        ({"negative": "no"}, "'negative' must be one of"),
+    ],
+)
+def test_wrong_options(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SecondOrderGraph(**options)
+
+
+def test_unknown_number_of_users(random_data: Callable) -> None:
+    data = random_data(0)
+    del data["user"].num_nodes
+    with pytest.raises(ValueError, match=r"set data\['user'\]\.num_nodes"):
+        SecondOrderGraph()(data)
+
+
+def test_repr() -> None:
+    assert str(SecondOrderGraph(k_a=3, aggr="sum")) == (
+        "SecondOrderGraph(k_a=3, aggr='sum', exclude_interacted=True, negative='drop')"
+    )
