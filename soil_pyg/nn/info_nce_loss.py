@@ -1,8 +1,14 @@
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from soil_pyg.nn.bpr_loss import check_reduction
+
+LOW_TAU = 0.03
+"""Below this temperature the exponential of a cosine could vanish in single precision."""
 
 
 class InfoNCELoss(torch.nn.Module):
@@ -45,12 +51,38 @@ class InfoNCELoss(torch.nn.Module):
             candidate (Tensor): The candidate of each query, of shape
                 :obj:`[batch_size, channels]`.
         """
-        similarity = F.normalize(query) @ F.normalize(candidate).t()
-        target = torch.arange(query.size(0), device=query.device)
-        return F.cross_entropy(similarity / self.tau, target, reduction=self.reduction)
+        loss = _LogRatio.apply(F.normalize(query), F.normalize(candidate), self.tau)
+        return loss.sum() if self.reduction == "sum" else loss.mean()
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(tau={self.tau}, reduction={self.reduction!r})"
+
+
+class _LogRatio(torch.autograd.Function):
+    # Keeps one matrix of the size of the batch squared, and multiplies with it in both passes.
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, candidate: Tensor, tau: float) -> Tensor:
+        # A cosine is at most one, so this shift is enough unless the temperature is very low.
+        shift = query.new_full((1, 1), -1.0 / tau)
+        ratio = torch.addmm(shift, query, candidate.t(), alpha=1.0 / tau)
+        peak = torch.zeros_like(ratio[:, 0])
+        if tau < LOW_TAU:
+            peak = ratio.amax(dim=1)
+            ratio -= peak.unsqueeze(1)
+        total = ratio.exp_().sum(dim=1)
+        ctx.save_for_backward(query, candidate, ratio, total)
+        ctx.tau = tau
+        return total.log() + peak + (1.0 - (query * candidate).sum(dim=1)) / tau
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        query, candidate, ratio, total = ctx.saved_tensors
+        weight = (grad / ctx.tau).unsqueeze(1)
+        scaled = weight / total.unsqueeze(1)
+        grad_query = (ratio @ candidate) * scaled - candidate * weight
+        grad_candidate = ratio.t() @ (query * scaled) - query * weight
+        return grad_query, grad_candidate, None
 
 
 def check_tau(tau: float) -> float:
