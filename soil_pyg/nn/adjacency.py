@@ -63,13 +63,23 @@ class Adjacency:
             ValueError: If the size is unknown, an edge lies outside of it, or the weights do not
                 match the edges.
         """
-        known = edge_index.sparse_size() if isinstance(edge_index, EdgeIndex) else (None, None)
-        num_sources, num_targets = size if size is not None else known
-        if num_sources is None or num_targets is None:
+        num_edges = edge_index.size(1)
+        if edge_weight is None:
+            edge_weight = torch.ones(num_edges, device=edge_index.device)
+        elif edge_weight.size() != (num_edges,):
+            raise ValueError(
+                f"'edge_weight' must have {num_edges} entries, one an edge "
+                f"(got the shape {tuple(edge_weight.size())})"
+            )
+        if isinstance(edge_index, EdgeIndex):
+            if edge_index.is_sorted and size in (None, edge_index.sparse_size()):
+                return cls._from_sorted(edge_index, edge_weight)
+            size = edge_index.sparse_size() if size is None else size
+            edge_index = edge_index.as_tensor()
+        if size is None or None in size:
             raise ValueError("'size' must be given: the number of source and of target nodes")
-        edges = edge_index.as_tensor() if isinstance(edge_index, EdgeIndex) else edge_index
-        # The keys that sort the edges do not fit 32 bits.
-        source, target = edges.long()
+        num_sources, num_targets = size
+        source, target = edge_index
         for name, index, limit in [
             ("source", source, num_sources),
             ("target", target, num_targets),
@@ -79,16 +89,22 @@ class Adjacency:
                     f"'edge_index' has a {name} node outside of 0..{limit - 1} "
                     f"(got {int(index.min())}..{int(index.max())}); check 'size'"
                 )
-        if edge_weight is None:
-            edge_weight = torch.ones(source.numel(), device=source.device)
-        if edge_weight.size() != source.size():
-            raise ValueError(
-                f"'edge_weight' must have {source.numel()} entries, one an edge "
-                f"(got the shape {tuple(edge_weight.size())})"
-            )
-        perm = torch.argsort(target * num_sources + source, stable=True)
+        perm = torch.argsort(target.long() * num_sources + source, stable=True)
         rowptr = cumsum(torch.bincount(target, minlength=num_targets))
         return cls(rowptr, source[perm], edge_weight[perm], num_sources)
+
+    @classmethod
+    def _from_sorted(cls, edge_index: EdgeIndex, edge_weight: Tensor) -> "Adjacency":
+        # Takes what the edges have cached, in both directions.
+        (colptr, source), perm = edge_index.get_csc()
+        weight = edge_weight if perm is None else edge_weight[perm]
+        out = cls(colptr, source, weight, edge_index.get_sparse_size(0))
+        if edge_index._T_perm is not None and not edge_weight.requires_grad:
+            (rowptr, target), perm = edge_index.get_csr()
+            weight = edge_weight if perm is None else edge_weight[perm]
+            out._transposed = cls(rowptr, target, weight, edge_index.get_sparse_size(1))
+            out._transposed._transposed = out
+        return out
 
     @classmethod
     def from_csr(cls, matrix: Tensor) -> "Adjacency":

@@ -8,6 +8,7 @@ from torch_geometric.typing import EdgeType
 from soil_pyg.nn.knn import ROUNDING
 from soil_pyg.nn.product_similarity import ProductSimilarity
 from soil_pyg.nn.ragged import expand, group_pointers
+from soil_pyg.progress import blocks
 from soil_pyg.transforms.utils import (
     budget_blocks,
     check_at_least,
@@ -99,77 +100,93 @@ class SecondOrderGraph(BaseTransform):
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
         features = unit_features(data, self.modalities, item_type)
         order = torch.argsort(user * num_items + item)
-        user, item = user[order], item[order]
-        first = group_pointers(user, num_users)
-        history = first.diff()
-        # The K best entries of a user's pool lie within the K best of each of its rows.
-        width = (self.k_a + history).clamp(max=num_items)
-        self._similarity = ProductSimilarity(
-            list(features.values()), self.index, self.memory_budget
-        )
-        self._rows = self._similarity.rows(item, width[user])
-        self._interactions = user * num_items + item
-        take = torch.full_like(width, self.k_a) if self.exclude_interacted else width
-        edges = []
-        for block in budget_blocks(history * width, self.memory_budget // 128):
-            pairs = slice(int(first[block.start]), int(first[block.stop]))
-            edges.append(self._best_of_pool(user[pairs], item[pairs], history, take))
-        del self._similarity, self._rows, self._interactions
-        key, weight = (torch.cat(parts) for parts in zip(*edges, strict=True))
+        similarity = ProductSimilarity(list(features.values()), self.index, self.memory_budget)
+        pools = _Pools(self, similarity, user[order], item[order], num_users)
+        key, weight = pools.best(self.memory_budget)
         store = data[user_type, "second_order", item_type]
         store.edge_index = torch.stack([key // num_items, key % num_items])
         store.edge_weight = weight
         return data
-
-    def _best_of_pool(
-        self, user: Tensor, item: Tensor, history: Tensor, take: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        # The best entries of each user's rows, those of the same item added up, by user * I + item.
-        pointer, _, values = self._rows
-        num_items = self._similarity.num_items
-        begin, length = pointer[item], pointer.diff()[item]
-        few = torch.minimum(length, FEW + take[user] // history[user])
-        _, value, key = self._entries(user, item, few)
-        # Already the first entries of the rows tell what the best are not below.
-        bound = _nth_value(key // num_items, value, take) - 2 * ROUNDING
-        many = _count_at_least(values, begin, length, bound[user])
-        row, value, key = self._entries(user, item, many)
-        cut = _nth_value(key // num_items, value, take)
-        near = ((value - cut[key // num_items]).abs() <= 2 * ROUNDING).nonzero().view(-1)
-        value[near] = self._similarity.exact(row[near], key[near] % num_items)
-        order = torch.argsort(key, stable=True)
-        order = order[_order_by_group(key[order] // num_items, value[order])]
-        key, value = key[order], value[order]
-        best = _rank(key // num_items) < take[key // num_items]
-        key, inverse = torch.unique(key[best], return_inverse=True)
-        total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
-        return key, total.index_add_(0, inverse, value[best].double()).float()
-
-    def _entries(self, user: Tensor, item: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        # The first entries of each row that are candidates: row, value and user * I + column.
-        pointer, columns, values = self._rows
-        position, owner = expand(pointer[item], count)
-        row, value = item[owner], values[position]
-        key = user[owner] * self._similarity.num_items + columns[position]
-        keep = torch.ones_like(key, dtype=torch.bool)
-        if self.negative == "drop":
-            keep &= value > 0
-        if self.exclude_interacted:
-            last = self._interactions.numel() - 1
-            found = torch.searchsorted(self._interactions, key).clamp(max=last)
-            keep &= self._interactions[found] != key
-        row, value, key = row[keep], value[keep], key[keep]
-        if self.aggr == "max":
-            order = _order_by_group(key, value)
-            order = order[_rank(key[order]) == 0]
-            row, value, key = row[order], value[order], key[order]
-        return row, value, key
 
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}(k_a={self.k_a}, aggr={self.aggr!r}, "
             f"exclude_interacted={self.exclude_interacted}, negative={self.negative!r})"
         )
+
+
+class _Pools:
+    # The entries of the rows of each user's items; a key is user * I + column.
+    def __init__(
+        self,
+        options: SecondOrderGraph,
+        similarity: ProductSimilarity,
+        user: Tensor,
+        item: Tensor,
+        num_users: int,
+    ) -> None:
+        self.options = options
+        self.similarity = similarity
+        self.num_items = similarity.num_items
+        self.user, self.item = user, item
+        self.interactions = user * self.num_items + item
+        self.first = group_pointers(user, num_users)
+        self.history = self.first.diff()
+        # The K best entries of a user's pool lie within the K best of each of its rows.
+        self.width = (options.k_a + self.history).clamp(max=self.num_items)
+        excluded = options.exclude_interacted
+        self.take = torch.full_like(self.width, options.k_a) if excluded else self.width
+        self.pointer, self.columns, self.values = similarity.rows(item, self.width[user])
+
+    def best(self, memory_budget: int) -> tuple[Tensor, Tensor]:
+        # The keys and weights of the best entries of all users, by key.
+        keys, weights = [], []
+        cuts = budget_blocks(self.history * self.width, memory_budget // 128)
+        for step in blocks(len(cuts), 1, "choosing second-order items"):
+            users = cuts[step.start]
+            pairs = slice(int(self.first[users.start]), int(self.first[users.stop]))
+            key, weight = self._best(self.user[pairs], self.item[pairs])
+            keys.append(key)
+            weights.append(weight)
+        return torch.cat(keys), torch.cat(weights)
+
+    def _best(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+        begin, length = self.pointer[item], self.pointer.diff()[item]
+        few = torch.minimum(length, FEW + self.take[user] // self.history[user])
+        _, value, key = self._entries(user, item, few)
+        # Already the first entries of the rows tell what the best are not below.
+        bound = _nth_value(key // self.num_items, value, self.take) - 2 * ROUNDING
+        many = _count_at_least(self.values, begin, length, bound[user])
+        row, value, key = self._entries(user, item, many)
+        cut = _nth_value(key // self.num_items, value, self.take)
+        near = ((value - cut[key // self.num_items]).abs() <= 2 * ROUNDING).nonzero().view(-1)
+        value[near] = self.similarity.exact(row[near], key[near] % self.num_items)
+        order = torch.argsort(key, stable=True)
+        order = order[_order_by_group(key[order] // self.num_items, value[order])]
+        key, value = key[order], value[order]
+        first = _rank(key // self.num_items) < self.take[key // self.num_items]
+        key, inverse = torch.unique(key[first], return_inverse=True)
+        total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
+        return key, total.index_add_(0, inverse, value[first].double()).float()
+
+    def _entries(self, user: Tensor, item: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # The first entries of each row that are candidates: row, value and key.
+        position, owner = expand(self.pointer[item], count)
+        row, value = item[owner], self.values[position]
+        key = user[owner] * self.num_items + self.columns[position]
+        keep = torch.ones_like(key, dtype=torch.bool)
+        if self.options.negative == "drop":
+            keep &= value > 0
+        if self.options.exclude_interacted:
+            last = self.interactions.numel() - 1
+            found = torch.searchsorted(self.interactions, key).clamp(max=last)
+            keep &= self.interactions[found] != key
+        row, value, key = row[keep], value[keep], key[keep]
+        if self.options.aggr == "max":
+            order = _order_by_group(key, value)
+            order = order[_rank(key[order]) == 0]
+            row, value, key = row[order], value[order], key[order]
+        return row, value, key
 
 
 def _order_by_group(group: Tensor, value: Tensor) -> Tensor:

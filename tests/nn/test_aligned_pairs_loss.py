@@ -1,0 +1,64 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from soil_pyg.nn import AlignedPairsLoss
+
+
+def naive(query: Tensor, candidate: Tensor, tau: float) -> list[float]:
+    pairs = zip(query.tolist(), candidate.tolist(), strict=True)
+    logits = [sum(a * b for a, b in zip(q, c, strict=True)) / tau for q, c in pairs]
+    largest = max(logits)
+    total = largest + math.log(sum(math.exp(logit - largest) for logit in logits))
+    return [total - logit for logit in logits]
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(6, 4, generator=generator, dtype=torch.float64)
+    candidate = torch.randn(6, 4, generator=generator, dtype=torch.float64)
+    query[3], candidate[3] = query[1], candidate[1]
+    return query, candidate
+
+
+@pytest.mark.parametrize("tau", [0.2, 1.0, 1e-3])
+def test_equals_the_definition_with_duplicates(tau: float) -> None:
+    query, candidate = batch()
+    expected = naive(query, candidate, tau)
+    total = AlignedPairsLoss(tau)(query, candidate)
+    assert total.item() == pytest.approx(sum(expected), rel=1e-10)
+    mean = AlignedPairsLoss(tau, reduction="mean")(query, candidate)
+    assert mean.item() == pytest.approx(sum(expected) / 6, rel=1e-10)
+    assert AlignedPairsLoss()(query, candidate) == AlignedPairsLoss(0.2, "sum")(query, candidate)
+
+
+def test_the_denominator_is_one_number_of_aligned_pairs_that_keeps_duplicates() -> None:
+    query, candidate = torch.tensor([[1.0], [2.0], [2.0]]), torch.tensor([[3.0], [1.0], [1.0]])
+    denominator = math.exp(3) + 2 * math.exp(2)
+    expected = 3 * math.log(denominator) - 3 - 2 - 2
+    assert AlignedPairsLoss(tau=1.0)(query, candidate).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    query = torch.tensor([[1e3], [-1e3], [2e3]], requires_grad=True)
+    loss = AlignedPairsLoss(tau=0.2)(query, torch.ones(3, 1))
+    loss.backward()
+    assert loss.item() == pytest.approx(5e3 + 15e3 + 0)
+    assert query.grad is not None
+    assert query.grad.flatten().tolist() == [-5.0, -5.0, 10.0]
+
+
+def test_gradcheck() -> None:
+    leaves = tuple(x.requires_grad_() for x in batch())
+    assert torch.autograd.gradcheck(AlignedPairsLoss(), leaves)
+
+
+def test_repr_and_errors() -> None:
+    assert str(AlignedPairsLoss()) == "AlignedPairsLoss(tau=0.2, reduction='sum')"
+    for tau in (0, -0.5, float("nan")):
+        with pytest.raises(ValueError, match=rf"'tau' must be positive \(got {tau}\)"):
+            AlignedPairsLoss(tau)
+    with pytest.raises(ValueError, match=r"'reduction' must be 'sum' or 'mean' \(got 'max'\)"):
+        AlignedPairsLoss(reduction="max")

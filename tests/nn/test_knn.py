@@ -1,0 +1,218 @@
+import importlib.util
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from soil_pyg.nn import KNN
+
+HAS_FAISS = importlib.util.find_spec("faiss") is not None
+needs_faiss = pytest.mark.skipif(not HAS_FAISS, reason="faiss is not installed")
+LIBRARIES = pytest.mark.parametrize(
+    "use_faiss", [False, pytest.param(True, marks=needs_faiss)], ids=["torch", "faiss"]
+)
+BUDGETS = pytest.mark.parametrize("memory_budget", [1, 1000, 2**30])
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def normal(*size: int, seed: int = 0) -> Tensor:
+    return torch.randn(*size, generator=torch.Generator().manual_seed(seed))
+
+
+def naive(candidates: Tensor, query: Tensor, k: int) -> tuple[list[list[float]], list[list[int]]]:
+    values, ids = [], []
+    for row in (query.double() @ candidates.double().t()).float().tolist():
+        best = sorted(range(len(row)), key=lambda column: (-row[column], column))[:k]
+        ids.append(best)
+        values.append([row[column] for column in best])
+    return values, ids
+
+
+@needs_faiss
+def test_faiss_searches_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    import faiss
+
+    made = []
+    factory = faiss.index_factory
+
+    def index_factory(*args: object) -> object:
+        made.append(args)
+        return factory(*args)
+
+    monkeypatch.setattr(faiss, "index_factory", index_factory)
+    KNN(normal(3, 2), use_faiss=False)
+    assert made == []
+    for options in ({}, {"use_faiss": True}, {"index": "HNSW32"}):
+        KNN(normal(3, 2), **options)
+    assert made == [(2, kind, faiss.METRIC_INNER_PRODUCT) for kind in ("Flat", "Flat", "HNSW32")]
+
+
+@LIBRARIES
+@BUDGETS
+def test_equals_the_naive_search(use_faiss: bool, memory_budget: int) -> None:
+    candidates, query = normal(40, 6), normal(9, 6, seed=1)
+    search = KNN(candidates, use_faiss=use_faiss, memory_budget=memory_budget)
+    for k in (1, 7, 39, 40):
+        values, ids = search.search(query, k)
+        expected, expected_ids = naive(candidates, query, k)
+        assert ids.dtype == torch.long
+        assert ids.tolist() == expected_ids
+        torch.testing.assert_close(values, torch.tensor(expected))
+
+
+matrices = st.integers(1, 3).flatmap(
+    lambda channels: st.tuples(
+        *(
+            st.lists(
+                st.lists(st.integers(-2, 2), min_size=channels, max_size=channels),
+                min_size=1,
+                max_size=12,
+            )
+            for _ in range(2)
+        )
+    )
+)
+
+
+@LIBRARIES
+@settings(max_examples=30, deadline=None)
+@given(matrices, st.integers(1, 14), st.sampled_from([1, 500, 2**30]))
+def test_ties_go_to_the_smaller_id(
+    use_faiss: bool, rows: tuple[list, list], k: int, memory_budget: int
+) -> None:
+    candidates, query = torch.tensor(rows[0]).float(), torch.tensor(rows[1]).float()
+    search = KNN(candidates, use_faiss=use_faiss, memory_budget=memory_budget)
+    values, ids = search.search(query, k)
+    assert (values.tolist(), ids.tolist()) == naive(candidates, query, k)
+
+
+@LIBRARIES
+@BUDGETS
+def test_identical_rows(use_faiss: bool, memory_budget: int) -> None:
+    candidates = torch.nn.functional.normalize(normal(1, 16)).expand(100, 16)
+    search = KNN(candidates, use_faiss=use_faiss, memory_budget=memory_budget)
+    values, ids = search.search(candidates, k=10)
+    assert ids.tolist() == [list(range(10))] * 100
+    torch.testing.assert_close(values, torch.ones(100, 10))
+
+
+@LIBRARIES
+def test_any_number_of_threads(use_faiss: bool, threads: int) -> None:
+    candidates = normal(15, 8).repeat(20, 1)
+    ids = KNN(candidates, use_faiss=use_faiss).search(candidates[:50], k=30)[1]
+    assert ids.tolist() == naive(candidates, candidates[:50], 30)[1]
+    assert torch.get_num_threads() == threads
+
+
+@LIBRARIES
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_queries_of_any_norm(use_faiss: bool, scale: float) -> None:
+    candidates, query = normal(10, 8).repeat(3, 1), normal(5, 8, seed=1)
+    values, ids = KNN(candidates, use_faiss=use_faiss).search(scale * query, k=12)
+    expected, expected_ids = naive(candidates, query, 12)
+    assert ids.tolist() == expected_ids
+    torch.testing.assert_close(values / scale, torch.tensor(expected))
+
+
+@LIBRARIES
+@BUDGETS
+def test_ties_are_scored_by_the_given_function(use_faiss: bool, memory_budget: int) -> None:
+    candidates = torch.tensor([[1.0], [1.0], [1.0], [0.5], [0.0]])
+    query = torch.tensor([[-1.0], [1.0], [2.0]])
+    exact = torch.tensor([[0.0] * 5, [1.0, 0.9999999, 1.0, 0.5, 0.0], [1.9, 1.8, 2.0, 1.0, 0.0]])
+    search = KNN(candidates, use_faiss=use_faiss, memory_budget=memory_budget)
+    values, ids = search.search(query, k=2, rescore=lambda row, column: exact[row, column])
+    assert ids.tolist() == [[4, 3], [0, 2], [2, 0]]
+    torch.testing.assert_close(values, torch.tensor([[0.0, -0.5], [1.0, 1.0], [2.0, 1.9]]))
+
+
+@LIBRARIES
+def test_without_order_the_best_are_the_same(use_faiss: bool) -> None:
+    candidates, query = normal(7, 4).repeat(3, 1), normal(9, 4, seed=1)
+    search = KNN(candidates, use_faiss=use_faiss)
+    for k in (1, 4, 10, 21):
+        ids = search.search(query, k, ordered=False)[1]
+        expected = [sorted(row) for row in naive(candidates, query, k)[1]]
+        assert ids.sort(dim=1).values.tolist() == expected
+
+
+@LIBRARIES
+def test_a_query_of_zeros_finds_the_first(use_faiss: bool) -> None:
+    values, ids = KNN(normal(30, 4), use_faiss=use_faiss).search(torch.zeros(1, 4), k=3)
+    assert (values.tolist(), ids.tolist()) == ([[0.0, 0.0, 0.0]], [[0, 1, 2]])
+
+
+@LIBRARIES
+def test_sizes_at_the_edge(use_faiss: bool) -> None:
+    values, ids = KNN(normal(3, 2), use_faiss=use_faiss).search(normal(4, 2), k=10)
+    assert values.size() == ids.size() == (4, 3)
+    values, ids = KNN(torch.empty(0, 2), use_faiss=use_faiss).search(normal(4, 2), k=10)
+    assert values.size() == ids.size() == (4, 0)
+    values, ids = KNN(normal(3, 2), use_faiss=use_faiss).search(torch.empty(0, 2), k=2)
+    assert values.size() == ids.size() == (0, 2)
+
+
+@LIBRARIES
+def test_other_types_are_searched_in_single_precision(use_faiss: bool) -> None:
+    candidates = normal(20, 4).half()
+    values, ids = KNN(candidates, use_faiss=use_faiss).search(candidates, k=3)
+    assert values.dtype == torch.float32
+    assert ids.tolist() == naive(candidates, candidates, 3)[1]
+
+
+@LIBRARIES
+def test_errors(use_faiss: bool) -> None:
+    search = KNN(normal(3, 2), use_faiss=use_faiss)
+    for k in (0, -1):
+        with pytest.raises(ValueError, match=rf"'k' must be at least 1 \(got {k}\)"):
+            search.search(normal(1, 2), k)
+    for value in (torch.nan, torch.inf):
+        with pytest.raises(ValueError, match=r"'candidates' must be finite \(got NaN or infinity"):
+            KNN(torch.tensor([[0.0, value]]), use_faiss=use_faiss)
+
+
+@needs_faiss
+def test_approximate_index_fills_up() -> None:
+    candidates, query = normal(400, 4), normal(6, 4, seed=1)
+    values, ids = KNN(candidates, index="IVF8,Flat").search(query, k=300)
+    products = query @ candidates.t()
+    found = ids >= 0
+    assert 0 < found.sum() < 6 * 300
+    for row in range(6):
+        count = int(found[row].sum())
+        assert found[row, :count].all()
+        assert len(set(ids[row, :count].tolist())) == count
+        torch.testing.assert_close(values[row, :count], products[row, ids[row, :count]])
+    assert (ids[~found] == -1).all()
+    assert (values[~found] == -torch.inf).all()
+
+
+@needs_faiss
+@BUDGETS
+def test_index_factory_string(memory_budget: int) -> None:
+    candidates, query = normal(40, 6), normal(9, 6, seed=1)
+    search = KNN(candidates, index="HNSW32", memory_budget=memory_budget)
+    assert search.search(query, k=4)[1].tolist() == naive(candidates, query, 4)[1]
+
+
+def test_without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    candidates, query = normal(40, 6), normal(9, 6, seed=1)
+    assert KNN(candidates).search(query, k=5)[1].tolist() == naive(candidates, query, 5)[1]
+    match = "FAISS is not installed: install the extra 'cpu' or 'gpu', or use index='Flat' with"
+    with pytest.raises(ImportError, match=match):
+        KNN(candidates, index="HNSW32")
+    with pytest.raises(ImportError, match=match):
+        KNN(candidates, use_faiss=True)

@@ -1,0 +1,59 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import HeteroData
+
+from soil_pyg.transforms import CoOccurrenceGraph
+
+EDGE_TYPE = ("item", "co_occurrence", "item")
+
+
+def oracle(data: HeteroData, k: int, shrink: float) -> dict[tuple[int, int], float]:
+    users: dict[int, set[int]] = {i: set() for i in range(data["item"].num_nodes)}
+    for user, item in data["user", "interacts", "item"].edge_index.t().tolist():
+        users[item].add(user)
+    edges = {}
+    for i in users:
+        score = {
+            j: len(users[i] & users[j]) / ((len(users[i]) * len(users[j])) ** 0.5 + shrink)
+            for j in users
+            if j != i and users[i] & users[j]
+        }
+        for j in sorted(score, key=lambda j: (-round(score[j], 9), j))[:k]:
+            edges[j, i] = score[j]
+    return edges
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**31), k=st.integers(1, 5), shrink=st.sampled_from([0.0, 10.0]))
+def test_co_occurrence_graph_is_the_definition(
+    random_data: Callable, seed: int, k: int, shrink: float
+) -> None:
+    data = random_data(seed)
+    store = CoOccurrenceGraph(k, shrink)(data)[EDGE_TYPE]
+    expected = oracle(data, k, shrink)
+    edges = list(map(tuple, store.edge_index.t().tolist()))
+    assert edges == sorted(expected, key=lambda edge: (edge[1], edge[0]))
+    assert store.edge_weight.tolist() == pytest.approx([expected[edge] for edge in edges])
+
+
+def test_block_size_does_not_matter(random_data: Callable) -> None:
+    data = random_data(0, num_users=30, num_items=40)
+    expected = CoOccurrenceGraph(k=3)(data)[EDGE_TYPE]
+    out = CoOccurrenceGraph(k=3, memory_budget=1)(data)[EDGE_TYPE]
+    assert torch.equal(out.edge_index, expected.edge_index)
+    assert torch.equal(out.edge_weight, expected.edge_weight)
+
+
+def test_errors() -> None:
+    with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
+        CoOccurrenceGraph(k=0)
+    with pytest.raises(ValueError, match=r"'shrink' must be at least 0 \(got -1.0\)"):
+        CoOccurrenceGraph(shrink=-1.0)
+
+
+def test_repr() -> None:
+    assert str(CoOccurrenceGraph(k=3)) == "CoOccurrenceGraph(k=3, shrink=0.0)"
