@@ -1,0 +1,105 @@
+"""Digests of raw files and of options, which name the processed files."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+_BLOCK = 1 << 24
+_LARGE = 1 << 28
+
+
+def digest_of(value: Any) -> str:
+    """Returns the hexadecimal SHA-256 digest of a JSON value.
+
+    Args:
+        value (Any): The value, in which the order of keys does not matter.
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """Returns the hexadecimal SHA-256 digest of a file, and shows progress over a large one.
+
+    Args:
+        path (str or os.PathLike): The file.
+    """
+    size = os.path.getsize(path)
+    state = hashlib.sha256()
+    with open(path, "rb") as file:
+        for _ in track_blocks(size, _BLOCK, f"Checking {Path(path).name}", size < _LARGE):
+            state.update(file.read(_BLOCK))
+    return state.hexdigest()
+
+
+def track_blocks(stop: int, step: int, description: str, disable: bool) -> Any:
+    """Iterates over the starts of blocks with a progress bar on the standard error stream.
+
+    Args:
+        stop (int): Where to stop.
+        step (int): Size of a block.
+        description (str): What the bar says.
+        disable (bool): Whether to show no bar.
+    """
+    console = Console(stderr=True)
+    blocks = range(0, stop, step)
+    return track(blocks, description, transient=True, disable=disable, console=console)
+
+
+def array_digest(array: np.ndarray) -> str:
+    """Returns the hexadecimal SHA-256 digest of an array: its type, shape and content.
+
+    Args:
+        array (numpy.ndarray): The array, of numbers or strings.
+    """
+    state = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
+    state.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return state.hexdigest()
+
+
+def describe(value: Any) -> Any:
+    """Describes an object, such as a transform and all of its options, by a JSON value.
+
+    Args:
+        value (Any): The object.
+
+    Raises:
+        TypeError: If nothing tells two such objects apart, as with functions.
+
+    Example:
+        >>> from torch_geometric.transforms import AddSelfLoops
+        >>> describe(AddSelfLoops(fill_value=1.0)) == describe(AddSelfLoops(fill_value=2.0))
+        False
+    """
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [describe(element) for element in value]
+    if isinstance(value, set | frozenset):
+        return sorted(json.dumps(describe(element)) for element in value)
+    if isinstance(value, dict):
+        return [[describe(key), describe(element)] for key, element in value.items()]
+    if isinstance(value, Tensor) and value.layout is torch.strided:
+        return array_digest(value.detach().cpu().numpy())
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufU":
+        return array_digest(value)
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, FunctionType | BuiltinFunctionType | MethodType):
+        raise TypeError(f"{value.__qualname__} is a function")
+    text = repr(value)
+    own_text = None if " at 0x" in text else text
+    reduced = value.__reduce_ex__(2)
+    if isinstance(reduced, str):
+        return [own_text, reduced]
+    make, arguments, *state = reduced
+    parts = [part if part is None or hasattr(part, "__len__") else list(part) for part in state]
+    return [own_text, make.__qualname__, describe(arguments), describe(parts)]

@@ -1,0 +1,164 @@
+"""Reading of feature matrices, one row an item."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from soil_pyg.datasets.digest import track_blocks
+from soil_pyg.datasets.frames import Table, TableSource, find_ids, read_ids, read_table
+
+FeatureSource: TypeAlias = TableSource | tuple[np.ndarray | Tensor, Sequence[Any]]
+
+FEATURE_SUFFIX = "_feat.npy"
+_BLOCK_BYTES = 1 << 26
+_LARGE = 1 << 28
+
+
+def open_features(path: Path) -> np.ndarray:
+    """Opens the file of a feature matrix without reading its content.
+
+    Args:
+        path (pathlib.Path): The file, :obj:`<modality>_feat.npy`.
+
+    Raises:
+        ValueError: If it is no matrix of real numbers or its name names no modality.
+    """
+    check_modality(path.name.removesuffix(FEATURE_SUFFIX), str(path))
+    try:
+        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path} is not a matrix of numbers in the .npy format: {error}") from None
+    if not isinstance(matrix, np.ndarray):
+        raise ValueError(f"{path} is not a matrix of numbers in the .npy format")
+    check_matrix(matrix, str(path))
+    return matrix
+
+
+def check_modality(modality: str, source: str) -> None:
+    """Refuses names that cannot name a modality: they become names of attributes and layers.
+
+    Args:
+        modality (str): The name.
+        source (str): Where it comes from, for errors.
+
+    Raises:
+        ValueError: If it is empty or holds a dot.
+    """
+    if not modality or "." in modality:
+        raise ValueError(f"{source}: a modality needs a name without dots (got {modality!r})")
+
+
+def check_matrix(matrix: np.ndarray, source: str) -> None:
+    """Refuses what is not a matrix of real numbers.
+
+    Args:
+        matrix (numpy.ndarray): The features, one row an item.
+        source (str): Where they come from, for errors.
+
+    Raises:
+        ValueError: If the type is another, or there are no columns.
+    """
+    if matrix.dtype.kind not in "fiu":
+        raise ValueError(f"{source} must hold real numbers (got type {matrix.dtype})")
+    if matrix.ndim != 2 or matrix.shape[1] == 0:
+        raise ValueError(f"{source} must have one row an item (got shape {matrix.shape})")
+
+
+def to_features(matrix: np.ndarray, source: str, row_name: Callable[[int], str]) -> Tensor:
+    """Casts a feature matrix to :obj:`float32` block by block, and refuses what is not finite.
+
+    Args:
+        matrix (numpy.ndarray): The features, one row an item, of any real type.
+        source (str): Where they come from, for errors.
+        row_name (callable): Names a row, for errors.
+
+    Raises:
+        ValueError: If it is not a matrix of real and finite numbers.
+    """
+    check_matrix(matrix, source)
+    features = np.empty(matrix.shape, dtype=np.float32)
+    step = max(1, _BLOCK_BYTES // (8 * matrix.shape[1]))
+    for start in track_blocks(len(matrix), step, f"Reading {source}", features.nbytes < _LARGE):
+        block = features[start : start + step]
+        with np.errstate(over="ignore"):
+            block[:] = matrix[start : start + step]
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            row = row_name(start + int(np.argmin(finite)))
+            raise ValueError(f"{source} has a NaN or infinite value (as float32) in {row}")
+    return torch.from_numpy(features)
+
+
+def read_features(
+    modality: str, source: FeatureSource, item_column: str, item_id: np.ndarray
+) -> tuple[Tensor, int]:
+    """Reads features that are keyed by item ids.
+
+    Args:
+        modality (str): Name of the modality.
+        source (pandas.DataFrame, str, os.PathLike or tuple): A data frame that is indexed by item
+            id or has the column :obj:`item_column`, a file with that column, or a matrix and the
+            list of its ids.
+        item_column (str): Column of the item ids.
+        item_id (numpy.ndarray): The ids of all items.
+
+    Returns:
+        The features of all items, zeros where there are none, and the number of rows that belong
+        to none of them.
+
+    Raises:
+        ValueError: If an id is missing or repeated, none is an item's, or a value is not finite.
+    """
+    name = f"features[{modality!r}]"
+    check_modality(modality, name)
+    if isinstance(source, tuple):
+        matrix, keys = source
+        matrix = matrix.detach().cpu().numpy() if isinstance(matrix, Tensor) else np.asarray(matrix)
+        table = Table(pd.DataFrame({item_column: list(keys)}), lambda i: f"{name}, row {i}", False)
+    else:
+        if isinstance(source, pd.DataFrame) and item_column not in source.columns:
+            source = source.rename_axis(index=item_column).reset_index()
+        table = read_table(source, name, [item_column])
+        matrix = _to_matrix(table.frame.drop(columns=item_column), name)
+    ids = read_ids(table.frame[item_column], table.where, table.is_text)
+    check_matrix(matrix, name)
+    if len(ids.position) != len(matrix):
+        raise ValueError(f"{name} has {len(matrix)} rows, but {len(ids.position)} item ids")
+    table.refuse(pd.Index(ids.position).duplicated(), "the item has features already")
+    position = find_ids(ids.values, item_id)[ids.position]
+    is_known = position >= 0
+    if not is_known.any():
+        raise ValueError(
+            f"{name}: no row belongs to an item (items such as {item_id[:1].tolist()}, "
+            f"features of ids such as {ids.values[:1].tolist()})"
+        )
+    known = np.flatnonzero(is_known)
+    features = torch.zeros(len(item_id), matrix.shape[1])
+    features[torch.from_numpy(position[known])] = to_features(
+        matrix[known], name, lambda i: f"the row of item {ids.values[ids.position[known[i]]]}"
+    )
+    return features, len(matrix) - len(known)
+
+
+def _to_matrix(frame: pd.DataFrame, name: str) -> np.ndarray:
+    if (
+        len(frame)
+        and frame.shape[1] == 1
+        and isinstance(frame.iloc[0, 0], list | tuple | np.ndarray)
+    ):
+        vectors = frame.iloc[:, 0].tolist()
+        sizes = {np.shape(vector) for vector in vectors}
+        if len(sizes) != 1:
+            raise ValueError(
+                f"{name}: the vectors have different shapes ({sorted(map(str, sizes))})"
+            )
+        return np.stack(vectors)
+    for column, dtype in frame.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
+            raise ValueError(f"{name}: column {column!r} must hold numbers (got type {dtype})")
+    return frame.to_numpy(dtype=np.float32, na_value=np.nan)

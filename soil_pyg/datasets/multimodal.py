@@ -1,0 +1,186 @@
+import io
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow
+import pyarrow.csv
+from torch_geometric.data import HeteroData
+
+from soil_pyg.datasets.digest import file_digest
+from soil_pyg.datasets.features import FEATURE_SUFFIX, open_features, to_features
+from soil_pyg.datasets.hetero_dataset import HeteroDataset
+from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
+
+COLUMNS = ("userID", "itemID", "x_label")
+_MAX_ID = 10**8 - 1
+
+
+class MultimodalDataset(HeteroDataset):
+    r"""A data set in the folder layout of `MMRec <https://github.com/enoche/MMRec>`_.
+
+    - :obj:`<root>/<name>/<name>.inter`: tab-separated with a header; of its columns
+      :obj:`userID`, :obj:`itemID` and :obj:`x_label` (0 training, 1 validation, 2 test) are read.
+    - :obj:`<root>/<name>/<modality>_feat.npy`: any number of feature matrices of any real type,
+      one row an item; a row of zeros is a missing modality.
+
+    Items are :math:`0, \ldots, I-1` with :math:`I` the number of feature rows, or, without
+    features, the largest item id plus one. Users without training interactions are dropped;
+    :obj:`data.num_dropped_users` counts them, and :obj:`data["user"].id` holds the original ids.
+
+    Args:
+        root (str or os.PathLike): The folder that holds the folder of the data set. Where it is
+            read-only, processed data goes to the user's cache.
+        name (str): Name of the data set: of its folder and of its interaction file.
+        transform (callable, optional): Applied to the data at every access.
+            (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to the data before it is stored.
+            (default: :obj:`None`)
+        force_reload (bool): Whether to prepare the data anew. (default: :obj:`False`)
+
+    Raises:
+        FileNotFoundError: If there is no interaction file.
+        ValueError: If a file cannot be right: missing columns, anything but integers, ids out of
+            range, another label than 0, 1 or 2, repeated pairs, an empty split, features that do
+            not have one finite row an item.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        name: str,
+        transform: Callable[[Any], Any] | None = None,
+        pre_transform: Callable[[Any], Any] | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        super().__init__(root, name, transform, pre_transform, force_reload)
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the data set's folder and of its interaction file."""
+        return self.name
+
+    @property
+    def raw_dir(self) -> str:
+        """The folder of the data set."""
+        return str(Path(self.root) / self.folder_name)
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        """The interaction file; features are optional."""
+        return [f"{self.folder_name}.inter"]
+
+    @property
+    def feature_paths(self) -> dict[str, Path]:
+        """The feature files by modality, in the order of their names."""
+        paths = sorted(Path(self.raw_dir).glob(f"*{FEATURE_SUFFIX}"))
+        return {path.name.removesuffix(FEATURE_SUFFIX): path for path in paths}
+
+    def download(self) -> None:
+        """Says which file is missing and what is there instead."""
+        names = sorted(path.parent.name for path in Path(self.root).glob("*/*.inter"))
+        raise FileNotFoundError(
+            f"{self.raw_paths[0]} is missing: 'root' must hold the folder {self.folder_name!r} "
+            f"with this file (data sets found in {self.root}: {', '.join(names) or 'none'})"
+        )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Returns the digests of the raw files."""
+        features = {name: file_digest(path) for name, path in self.feature_paths.items()}
+        return {"interactions": file_digest(self.raw_paths[0]), "features": features}
+
+    def read(self) -> HeteroData:
+        """Reads and checks the raw files."""
+        matrices = {name: open_features(path) for name, path in self.feature_paths.items()}
+        num_rows = {len(matrix) for matrix in matrices.values()}
+        if len(num_rows) > 1:
+            rows = ", ".join(
+                f"{self.feature_paths[name]} has {len(matrix)}" for name, matrix in matrices.items()
+            )
+            raise ValueError(f"The feature files must have one row an item each: {rows}")
+        limit = min(num_rows, default=None)
+        pairs = read_interactions(self.raw_paths[0], limit)
+        features = {
+            name: to_features(matrix, str(self.feature_paths[name]), lambda row: f"row {row}")
+            for name, matrix in matrices.items()
+        }
+        return to_hetero_data(
+            *pairs,
+            num_users=int(pairs.user.max()) + 1,
+            item_id=np.arange(int(pairs.item.max()) + 1 if limit is None else limit),
+            features=features,
+            source=self.raw_paths[0],
+        )
+
+
+class Interactions(NamedTuple):
+    """Interactions as three :obj:`int64` arrays of the same length."""
+
+    user: np.ndarray
+    item: np.ndarray
+    label: np.ndarray
+
+
+def read_interactions(path: str | os.PathLike[str], num_items: int | None = None) -> Interactions:
+    """Reads and checks an interaction file.
+
+    Args:
+        path (str or os.PathLike): The file, tab-separated, with a header.
+        num_items (int, optional): Number of items, which bounds the item ids.
+            (default: :obj:`None`)
+
+    Raises:
+        ValueError: If the file cannot be right; the error names the line.
+    """
+    content = Path(path).read_bytes().rstrip(b"\r\n")
+    header = content.split(b"\n", 1)[0].decode("utf-8-sig", "replace").rstrip("\r").split("\t")
+    for column in COLUMNS:
+        if header.count(column) != 1:
+            found = "is missing" if column not in header else "occurs twice"
+            raise ValueError(f"{path}, line 1: column {column!r} {found} (got {header})")
+    if b"\n" not in content:
+        raise ValueError(f"{path} has no interactions")
+    try:
+        table = pyarrow.csv.read_csv(
+            io.BytesIO(content),
+            # Errors have line numbers only without threads.
+            read_options=pyarrow.csv.ReadOptions(use_threads=False),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter="\t", quote_char=False, ignore_empty_lines=False
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=COLUMNS,
+                column_types=dict.fromkeys(COLUMNS, pyarrow.int64()),
+                null_values=[],
+            ),
+        )
+    except pyarrow.ArrowInvalid as error:
+        row = re.search(r"Row #(\d+)", str(error))
+        if row is None:
+            raise ValueError(f"{path} is not a table of {len(header)} columns: {error}") from error
+        line = content.split(b"\n")[int(row[1]) - 1].decode(errors="replace").rstrip("\r")
+        raise ValueError(
+            f"{path}, line {row[1]}: there must be {len(header)} fields between tabs, and integers "
+            f"in {', '.join(COLUMNS)} (got {line!r})"
+        ) from None
+    pairs = Interactions(*(table[column].to_numpy() for column in COLUMNS))
+
+    def refuse(bad: np.ndarray, column: str, message: str) -> None:
+        if bad.any():
+            row = int(np.argmax(bad))
+            value = table[column][row]
+            raise ValueError(f"{path}, line {row + 2}: {column!r} must be {message} (got {value})")
+
+    for column, ids in zip(COLUMNS[:2], pairs[:2], strict=True):
+        refuse(ids < 0, column, "at least 0")
+        hint = "as ids count from 0; TableDataset takes ids of any kind"
+        refuse(ids > _MAX_ID, column, f"at most {_MAX_ID}, {hint}")
+    refuse((pairs.label < 0) | (pairs.label > 2), COLUMNS[2], "0, 1 or 2")
+    if num_items is not None:
+        message = f"less than {num_items}, the number of feature rows"
+        refuse(pairs.item >= num_items, COLUMNS[1], message)
+    check_pairs(pairs.user, pairs.item, lambda row: f"{path}, line {row + 2}")
+    return pairs

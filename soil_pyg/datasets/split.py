@@ -1,0 +1,99 @@
+"""Splits of interactions, sorted by user and item, into training (0), validation (1), test (2)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def check_split(
+    split_column: str | None, split: str | None, time_column: str | None, ratios: Sequence[float]
+) -> None:
+    """Refuses options of a split that do not fit together.
+
+    Args:
+        split_column (str, optional): Column of a given split.
+        split (str, optional): How to make a split: :obj:`"random"`, :obj:`"last"` or
+            :obj:`"time"`.
+        time_column (str, optional): Column of times.
+        ratios (sequence of float): Shares of training, validation and test interactions.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    if len(ratios) != 3 or min(ratios) <= 0 or abs(sum(ratios) - 1) > 1e-6:
+        raise ValueError(f"'ratios' must be three positive shares with sum 1 (got {ratios})")
+    if split_column is not None and split is not None:
+        raise ValueError(f"'split' must not be given with 'split_column' (got {split!r})")
+    if split not in (None, "random", "last", "time"):
+        raise ValueError(f"'split' must be 'random', 'last' or 'time' (got {split!r})")
+    if (split in ("last", "time")) != (time_column is not None):
+        raise ValueError(
+            "'time_column' belongs to the splits 'last' and 'time' and to no other "
+            f"(got split {split!r} and time_column {time_column!r})"
+        )
+
+
+def random_split(user: np.ndarray, ratios: Sequence[float], seed: int) -> np.ndarray:
+    r"""Splits the interactions of each user at random and returns their labels.
+
+    A user with :math:`n \geq 3` interactions gives :math:`\max(1, \lfloor n r \rfloor)` to
+    validation and to test, :math:`r` being the share; one with fewer keeps all for training.
+
+    Args:
+        user (numpy.ndarray): The user of each interaction.
+        ratios (sequence of float): Shares of training, validation and test interactions.
+        seed (int): Seed of the split.
+
+    Example:
+        >>> random_split(np.array([0, 0, 0, 0, 1, 1]), (0.8, 0.1, 0.1), seed=0)
+        array([2, 1, 0, 0, 0, 0])
+    """
+    order = np.lexsort((np.random.default_rng(seed).random(len(user)), user))
+    return _split_ends(user, order, ratios)
+
+
+def last_split(user: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Holds out the last interaction of each user for test and the one before for validation.
+
+    A user with fewer than three interactions keeps all for training; at equal times the larger
+    item id is the later one.
+
+    Args:
+        user (numpy.ndarray): The user of each interaction.
+        time (numpy.ndarray): The time of each interaction.
+
+    Example:
+        >>> last_split(np.array([0, 0, 0, 0]), time=np.array([7, 9, 8, 7]))
+        array([0, 2, 1, 0])
+    """
+    return _split_ends(user, np.lexsort((time, user)), (1.0, 0.0, 0.0))
+
+
+def time_split(time: np.ndarray, ratios: Sequence[float]) -> np.ndarray:
+    """Splits all interactions at two points in time; equal times are never separated.
+
+    Args:
+        time (numpy.ndarray): The time of each interaction.
+        ratios (sequence of float): Shares of training, validation and test interactions, at most;
+            interactions at the time of a cut come after it.
+
+    Example:
+        >>> time_split(np.array([4, 3, 2, 1]), ratios=(0.5, 0.25, 0.25))
+        array([2, 1, 0, 0])
+    """
+    shares = np.cumsum(ratios)[:2]
+    positions = np.minimum(np.floor(len(time) * shares + 1e-9).astype(int), len(time) - 1)
+    first, second = np.sort(time)[positions]
+    return (time >= first).astype(np.int64) + (time >= second)
+
+
+def _split_ends(user: np.ndarray, order: np.ndarray, ratios: Sequence[float]) -> np.ndarray:
+    _, start, count = np.unique(user, return_index=True, return_counts=True)
+    size = np.repeat(count, count)
+    from_end = np.repeat(start + count, count) - np.arange(len(user))
+    num_valid, num_test = (np.maximum(1, np.floor(size * r + 1e-9)) for r in ratios[1:])
+    num_valid = np.minimum(num_valid, size - num_test - 1)
+    label = np.where(from_end <= num_test, 2, np.where(from_end <= num_test + num_valid, 1, 0))
+    result = np.empty(len(user), dtype=np.int64)
+    result[order] = np.where(size >= 3, label, 0)
+    return result

@@ -1,0 +1,194 @@
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.datasets.hetero_dataset import HeteroDataset
+from soil_pyg.datasets.interactions import sort_pairs, to_hetero_data
+from soil_pyg.datasets.split import random_split
+
+DEFAULT_MODALITIES = {"image": 64, "text": 32}
+
+
+class SyntheticMultimodal(HeteroDataset):
+    r"""A seeded data set in which users nearly chose items that look like those they chose.
+
+    Items have a popularity that falls as a power of their rank, belong to one of
+    :obj:`num_communities` communities and, independently, to a style of :obj:`style_size` items.
+    The features of an item are the centre of its style in each modality plus noise. A user has two
+    communities and draws a share :math:`1 - s` of the interactions from them by popularity. The
+    share :math:`s`, the strength of the second-order interest, is drawn from the styles of those
+    items. With :math:`s = 0` the features tell nothing about the interactions.
+
+    Interactions of each user are split 8:1:1 at random.
+
+    Args:
+        num_users (int): Number of users. (default: :obj:`2000`)
+        num_items (int): Number of items. (default: :obj:`1000`)
+        interactions_per_user (float): Mean number of interactions drawn for a user, at least 5;
+            pairs drawn twice count once. (default: :obj:`12.0`)
+        modalities (mapping, optional): The dimension of the features of each modality, by its
+            name. (default: :obj:`{"image": 64, "text": 32}`)
+        strength (float): The strength :math:`s` of the second-order interest, between 0 and 1.
+            (default: :obj:`0.4`)
+        noise (float): Standard deviation of the features' noise, relative to the centres.
+            (default: :obj:`0.5`)
+        missing (float): The share of items that lack a modality, in each of them.
+            (default: :obj:`0.0`)
+        popularity_exponent (float): The power with which popularity falls. (default: :obj:`0.8`)
+        num_communities (int): Number of communities. (default: :obj:`20`)
+        style_size (int): Number of items of a style. (default: :obj:`8`)
+        seed (int): Seed of all draws. (default: :obj:`0`)
+        root (str or os.PathLike, optional): A folder to keep the data in; without one nothing is
+            stored. (default: :obj:`None`)
+        transform (callable, optional): Applied to the data at every access.
+            (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to the data before it is stored.
+            (default: :obj:`None`)
+        force_reload (bool): Whether to prepare the data anew. (default: :obj:`False`)
+
+    Raises:
+        ValueError: If a size is less than 1 or a share is not between 0 and 1.
+
+    Example:
+        >>> data = SyntheticMultimodal(num_users=100, num_items=50, modalities={"audio": 8})[0]
+        >>> data["item"].x_audio.size()
+        torch.Size([50, 8])
+    """
+
+    def __init__(
+        self,
+        num_users: int = 2000,
+        num_items: int = 1000,
+        interactions_per_user: float = 12.0,
+        modalities: Mapping[str, int] | None = None,
+        strength: float = 0.4,
+        noise: float = 0.5,
+        missing: float = 0.0,
+        popularity_exponent: float = 0.8,
+        num_communities: int = 20,
+        style_size: int = 8,
+        seed: int = 0,
+        root: str | os.PathLike[str] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        pre_transform: Callable[[Any], Any] | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        self.options: dict[str, Any] = {
+            "num_users": num_users,
+            "num_items": num_items,
+            "interactions_per_user": interactions_per_user,
+            "modalities": dict(DEFAULT_MODALITIES if modalities is None else modalities),
+            "strength": strength,
+            "noise": noise,
+            "missing": missing,
+            "popularity_exponent": popularity_exponent,
+            "num_communities": num_communities,
+            "style_size": style_size,
+            "seed": seed,
+        }
+        for name in ("num_users", "num_items", "num_communities", "style_size"):
+            if self.options[name] < 1:
+                raise ValueError(f"'{name}' must be at least 1 (got {self.options[name]})")
+        for modality, size in self.options["modalities"].items():
+            if size < 1:
+                raise ValueError(
+                    f"'modalities' must have sizes of at least 1 (got {modality!r}: {size})"
+                )
+        for name in ("strength", "missing"):
+            if not 0 <= self.options[name] <= 1:
+                raise ValueError(f"'{name}' must be between 0 and 1 (got {self.options[name]})")
+        if interactions_per_user < MIN_INTERACTIONS:
+            raise ValueError(
+                f"'interactions_per_user' must be at least {MIN_INTERACTIONS} "
+                f"(got {interactions_per_user})"
+            )
+        super().__init__(root, "synthetic", transform, pre_transform, force_reload)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Returns the options: they are all that shapes the data."""
+        return self.options
+
+    def read(self) -> HeteroData:
+        """Draws the data."""
+        rng = np.random.default_rng(self.options["seed"])
+        num_items = self.options["num_items"]
+        rank = rng.permutation(num_items)
+        popularity = (1.0 + rank) ** -self.options["popularity_exponent"]
+        community = rng.integers(self.options["num_communities"], size=num_items)
+        style = rng.permutation(num_items) // self.options["style_size"]
+        user, item = self._interactions(rng, popularity, community, style)
+        return to_hetero_data(
+            user,
+            item,
+            random_split(user, (0.8, 0.1, 0.1), self.options["seed"]),
+            num_users=self.options["num_users"],
+            item_id=np.arange(num_items),
+            features=self._features(rng, style),
+            source=repr(self),
+        )
+
+    def _interactions(
+        self,
+        rng: np.random.Generator,
+        popularity: np.ndarray,
+        community: np.ndarray,
+        style: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        num_users, strength = self.options["num_users"], self.options["strength"]
+        extra = self.options["interactions_per_user"] - MIN_INTERACTIONS
+        count = MIN_INTERACTIONS + np.floor(rng.exponential(extra + 0.5, num_users)).astype(int)
+        num_first = np.maximum(1, np.round((1 - strength) * count)).astype(int)
+        first_user = np.repeat(np.arange(num_users), num_first)
+        homes = rng.choice(np.unique(community), size=(num_users, 2))
+        home = homes[first_user, rng.integers(2, size=len(first_user))]
+        first_item = _draw(rng, home, community, popularity)
+        second_user = np.repeat(np.arange(num_users), count - num_first)
+        start = np.cumsum(num_first) - num_first
+        anchor = start[second_user] + rng.integers(num_first[second_user])
+        second_item = _draw(rng, style[first_item[anchor]], style, popularity)
+        user = np.concatenate([first_user, second_user])
+        item = np.concatenate([first_item, second_item])
+        order = sort_pairs(user, item)
+        user, item = user[order], item[order]
+        new = np.ones(len(user), dtype=bool)
+        new[1:] = (np.diff(user) != 0) | (np.diff(item) != 0)
+        return user[new], item[new]
+
+    def _features(self, rng: np.random.Generator, style: np.ndarray) -> dict[str, Tensor]:
+        features = {}
+        for modality, size in self.options["modalities"].items():
+            centre = rng.standard_normal((style.max() + 1, size), dtype=np.float32)
+            x = rng.standard_normal((len(style), size), dtype=np.float32)
+            x *= self.options["noise"]
+            x += centre[style]
+            x[rng.random(len(style)) < self.options["missing"]] = 0
+            features[modality] = torch.from_numpy(x)
+        return features
+
+    def __repr__(self) -> str:
+        shown = ("num_users", "num_items", "strength", "seed")
+        return f"{self.__class__.__name__}({', '.join(f'{n}={self.options[n]}' for n in shown)})"
+
+
+MIN_INTERACTIONS = 5
+"""Every user draws as many, as in the 5-core data sets of the field."""
+
+
+def _draw(
+    rng: np.random.Generator, group: np.ndarray, group_of: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    # One member of each of the groups, by weight: its place on the line of all members' weights.
+    members = np.argsort(group_of, kind="stable")
+    line = np.cumsum(weight[members])
+    sizes = np.bincount(group_of, minlength=group_of.max() + 1)
+    end = np.cumsum(sizes)
+    upper = line[end - 1]
+    lower = np.where(end == sizes, 0.0, line[np.maximum(end - sizes - 1, 0)])
+    point = lower[group] + rng.random(len(group)) * (upper - lower)[group]
+    place = np.searchsorted(line, point, side="right")
+    return members[np.clip(place, (end - sizes)[group], end[group] - 1)]

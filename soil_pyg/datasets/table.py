@@ -1,0 +1,156 @@
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch_geometric.data import HeteroData
+
+from soil_pyg.datasets.digest import array_digest
+from soil_pyg.datasets.features import FeatureSource, read_features
+from soil_pyg.datasets.frames import (
+    TableSource,
+    find_ids,
+    read_ids,
+    read_labels,
+    read_table,
+    read_times,
+)
+from soil_pyg.datasets.hetero_dataset import HeteroDataset
+from soil_pyg.datasets.interactions import check_pairs, sort_pairs, to_hetero_data
+from soil_pyg.datasets.split import check_split, last_split, random_split, time_split
+
+
+class TableDataset(HeteroDataset):
+    r"""A data set from tables, with ids of any type.
+
+    :obj:`data["user"].id` and :obj:`data["item"].id` hold the original ids, sorted: integers as
+    :obj:`int64`, everything else as strings. Ids in text files are read as they are written, and
+    become integers only if all of a column are written as integers are. Interactions and features
+    are matched by the ids as they are written: the integer 12 is the string :obj:`"12"`.
+
+    Users without training interactions are dropped with a count
+    (:obj:`data.num_dropped_users`). Items without training interactions stay, and items without
+    features of a modality have a row of zeros. Feature rows of items that do not occur are ignored
+    with a count (:obj:`data.num_ignored_feature_rows`); to keep such items as candidates, name
+    them in :obj:`items`.
+
+    Args:
+        interactions (pandas.DataFrame, str or os.PathLike): The interactions, one a row: a data
+            frame or a :obj:`.csv`, :obj:`.tsv` or :obj:`.parquet` file.
+        features (mapping, optional): By modality, the features of the items: a data frame that is
+            indexed by item id or has the column :obj:`item_column`; a file with that column; or a
+            pair of a matrix and the list of the item ids of its rows. A single column may hold the
+            whole vector. (default: :obj:`None`)
+        user_column (str): Column of the user ids. (default: :obj:`"user"`)
+        item_column (str): Column of the item ids. (default: :obj:`"item"`)
+        split_column (str, optional): Column of a given split: 0 or :obj:`"train"`, 1 or
+            :obj:`"val"`, :obj:`"valid"`, :obj:`"validation"`, 2 or :obj:`"test"`.
+            (default: :obj:`None`)
+        split (str, optional): How to make a split: :obj:`"random"`, for each user;
+            :obj:`"last"`, the last two interactions of each user; :obj:`"time"`, all interactions
+            at two points in time. (default: :obj:`"random"` without :obj:`split_column`)
+        time_column (str, optional): Column of times, as numbers, dates or ISO 8601 strings, for
+            the splits :obj:`"last"` and :obj:`"time"`. (default: :obj:`None`)
+        ratios (tuple[float, float, float]): Shares of training, validation and test interactions,
+            for the splits :obj:`"random"` and :obj:`"time"`. (default: :obj:`(0.8, 0.1, 0.1)`)
+        seed (int): Seed of the split :obj:`"random"`, which does not depend on the order of the
+            rows. (default: :obj:`0`)
+        items (sequence, optional): The ids of all candidate items.
+            (default: those with interactions)
+        root (str or os.PathLike, optional): The folder for processed data; without one nothing is
+            stored. (default: :obj:`None`)
+        name (str): Name of the data set. (default: :obj:`"table"`)
+        transform (callable, optional): Applied to the data at every access.
+            (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to the data before it is stored.
+            (default: :obj:`None`)
+        force_reload (bool): Whether to prepare the data anew. (default: :obj:`False`)
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a table cannot be right: missing columns, missing ids, unknown labels,
+            repeated pairs, an empty split, repeated feature ids, features that are not finite.
+
+    Example:
+        >>> import pandas as pd
+        >>> users, items = ["ann"] * 3 + ["bob"] * 3, ["tea", "milk", "rum"] * 2
+        >>> interactions = pd.DataFrame({"user": users, "item": items, "day": [1, 2, 3, 1, 3, 2]})
+        >>> data = TableDataset(interactions, split="last", time_column="day")[0]
+        >>> data["item"].id[data["user", "interacts", "item"].test_edge_label_index[1]]
+        array(['rum', 'milk'], dtype='<U4')
+    """
+
+    def __init__(
+        self,
+        interactions: TableSource,
+        features: Mapping[str, FeatureSource] | None = None,
+        *,
+        user_column: str = "user",
+        item_column: str = "item",
+        split_column: str | None = None,
+        split: str | None = None,
+        time_column: str | None = None,
+        ratios: tuple[float, float, float] = (0.8, 0.1, 0.1),
+        seed: int = 0,
+        items: Sequence[Any] | None = None,
+        root: str | os.PathLike[str] | None = None,
+        name: str = "table",
+        transform: Callable[[Any], Any] | None = None,
+        pre_transform: Callable[[Any], Any] | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        check_split(split_column, split, time_column, ratios)
+        extra = [column for column in (split_column, time_column) if column is not None]
+        columns = [user_column, item_column, *extra]
+        if len(set(columns)) < len(columns):
+            raise ValueError(f"User, item, split and time need a column each (got {columns})")
+        table = read_table(interactions, "interactions", [user_column, item_column], extra)
+        if len(table.frame) == 0:
+            raise ValueError("'interactions' has no rows")
+        user = read_ids(table.frame[user_column], table.where, table.is_text)
+        item = read_ids(table.frame[item_column], table.where, table.is_text)
+        item_position, item_id = item
+        if items is not None:
+            item_id = read_ids(list(items), lambda i: f"'items', position {i}").values
+            item_position = find_ids(item.values, item_id)[item.position]
+            table.refuse(item_position < 0, "the item is not one of 'items'")
+        check_pairs(user.position, item_position, table.where)
+        label = np.empty(len(table.frame), dtype=np.int64)
+        # A split must not depend on the order of the rows.
+        order = sort_pairs(user.position, item_position)
+        if split_column is not None:
+            label = read_labels(table, split_column)
+        elif time_column is None:
+            label[order] = random_split(user.position[order], ratios, seed)
+        elif split == "last":
+            label[order] = last_split(user.position[order], read_times(table, time_column)[order])
+        else:
+            label = time_split(read_times(table, time_column), ratios)
+
+        tensors, num_ignored = {}, 0
+        for modality, source in (features or {}).items():
+            tensors[modality], ignored = read_features(modality, source, item_column, item_id)
+            num_ignored += ignored
+        self._data_read = to_hetero_data(
+            *(user.position, item_position, label, len(user.values), item_id, user.values, tensors),
+            source=f"'interactions' of {name!r}",
+        )
+        self._data_read.num_ignored_feature_rows = num_ignored
+        super().__init__(root, name, transform, pre_transform, force_reload)
+        del self._data_read
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Returns the digests of everything in the tables that the data is made of."""
+        content = [
+            [store._key, *item] for store in self._data_read.stores for item in store.items()
+        ]
+        return {
+            "content": [
+                [key, name, value if isinstance(value, int) else array_digest(np.asarray(value))]
+                for key, name, value in content
+            ]
+        }
+
+    def read(self) -> HeteroData:
+        """Returns the data that was read from the tables."""
+        return self._data_read

@@ -1,0 +1,75 @@
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from soil_pyg.datasets.published import Published, PublishedDataset
+
+
+class TikTok(PublishedDataset):
+    r"""Micro-videos of TikTok with visual and acoustic features (128 columns each), as published
+    with `DiffMM <https://github.com/HKUDS/DiffMM>`_ in :obj:`Datasets/tiktok`.
+
+    The interactions are published as pickled matrices, which this library does not open:
+    :obj:`data/README.md` shows how to turn them into :obj:`tiktok.inter`.
+
+    **Statistics:**
+
+    .. list-table::
+        :widths: 15 15 15 20 40
+        :header-rows: 1
+
+        * - Name
+          - #users
+          - #items
+          - #interactions
+          - #training / validation / test
+        * - tiktok
+          - 9,308
+          - 6,710
+          - 68,722
+          - 59,541 / 3,051 / 6,130
+
+    10 users have no training interactions and are dropped; 465 items have none and stay.
+
+    Args:
+        root (str or os.PathLike): The folder that holds the folder :obj:`tiktok`.
+            (default: :obj:`"data"`)
+        transform (callable, optional): Applied to the data at every access.
+            (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to the data before it is stored.
+            (default: :obj:`None`)
+        force_reload (bool): Whether to prepare the data anew. (default: :obj:`False`)
+
+    Raises:
+        FileNotFoundError: If there is no interaction file; the error says where to get it.
+        ValueError: If the interactions are not the published ones.
+    """
+
+    source = (
+        "Take the folder Datasets/tiktok of https://github.com/HKUDS/DiffMM and make tiktok.inter "
+        "(tab-separated, header 'userID itemID x_label') of its matrices: one line for each entry, "
+        "its row, its column, and 0 for trnMat, 1 for valMat, 2 for tstMat (data/README.md shows "
+        "how)."
+    )
+    published: ClassVar[dict[str, Published]] = {
+        "tiktok": Published(
+            num_users=9_308,
+            num_items=6_710,
+            num_interactions=68_722,
+            splits=(59_541, 3_051, 6_130),
+            checksum="0c34ba65883148961309e0d6ef7246d818e40cc4ba8be20442ac249032cf7f40",
+            features={
+                "image": "d8a4922d79b1887945dea7eb401cf987b7807ac8a8a081cb149f6dac3fcb893b",
+                "audio": "25cb751a897710e561638834d340387ac7b73fb1c73643140fb1c149f21b6b4c",
+            },
+        )
+    }
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] = "data",
+        transform: Callable[[Any], Any] | None = None,
+        pre_transform: Callable[[Any], Any] | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        super().__init__(root, "tiktok", transform, pre_transform, force_reload)

@@ -1,0 +1,132 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from soil_pyg.datasets import features
+from soil_pyg.datasets.features import read_features, to_features
+
+ITEMS = np.array(["a", "b", "c"])
+VALUES = {"c": [5.0, 6.0], "a": [1.0, 2.0]}
+FRAME = pd.DataFrame(VALUES.values(), index=list(VALUES), columns=["x", "y"], dtype=np.float32)
+EXPECTED = [[1.0, 2.0], [0.0, 0.0], [5.0, 6.0]]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, np.uint8])
+def test_all_real_types_become_float32(dtype: type) -> None:
+    result = to_features(np.arange(6, dtype=dtype).reshape(3, 2), "x", str)
+    assert result.dtype == torch.float32
+    assert result.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = np.arange(20.0).reshape(10, 2)
+    monkeypatch.setattr(features, "_BLOCK_BYTES", 48)
+    assert to_features(matrix, "x", str).tolist() == matrix.tolist()
+    matrix[7, 1] = np.nan
+    with pytest.raises(ValueError, match=r"x has a NaN or infinite value \(as float32\) in 7"):
+        to_features(matrix, "x", str)
+
+
+def test_large_matrices_show_progress(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(features, "_LARGE", 0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    to_features(np.ones((3, 2)), "image_feat.npy", str)
+    assert "Reading image_feat.npy" in capsys.readouterr().err
+
+
+def test_no_items_is_not_the_end() -> None:
+    assert to_features(np.ones((0, 2)), "x", str).shape == (0, 2)
+
+
+def write(kind: str, folder: Path) -> Any:
+    named = FRAME.rename_axis("item")
+    if kind == "frame":
+        return FRAME
+    if kind == "frame with column":
+        return named.reset_index()
+    if kind == "arrays":
+        return FRAME.to_numpy(), list(FRAME.index)
+    if kind == "tensor":
+        return torch.tensor(FRAME.to_numpy()), FRAME.index
+    if kind == "vectors":
+        return pd.DataFrame({"vector": FRAME.to_numpy().tolist()}, index=FRAME.index)
+    path = folder / f"features.{kind}"
+    if kind == "parquet":
+        named.to_parquet(path)
+    else:
+        named.to_csv(path, sep="\t" if kind == "tsv" else ",")
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["frame", "frame with column", "arrays", "tensor", "vectors", "parquet", "csv", "tsv"],
+)
+def test_features_of_every_form_are_matched_by_id(kind: str, tmp_path: Path) -> None:
+    result, num_ignored = read_features("image", write(kind, tmp_path), "item", ITEMS)
+    assert result.dtype == torch.float32
+    assert result.tolist() == EXPECTED
+    assert num_ignored == 0
+
+
+def test_vectors_in_a_parquet_file(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"item": list(VALUES), "vector": list(VALUES.values())})
+    frame.to_parquet(tmp_path / "x.parquet")
+    assert read_features("m", tmp_path / "x.parquet", "item", ITEMS)[0].tolist() == EXPECTED
+
+
+def test_rows_of_other_items_are_ignored_with_a_count() -> None:
+    matrix = np.array([[1.0], [np.nan], [3.0], [4.0]])
+    result, num_ignored = read_features("m", (matrix, ["b", "x", "y", "c"]), "item", ITEMS)
+    assert result.tolist() == [[0.0], [1.0], [4.0]]
+    assert num_ignored == 2
+
+
+def test_ids_match_as_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("item,v\n2,20\n10,100\nB7,0\n")
+    result, _ = read_features("m", tmp_path / "x.csv", "item", np.array([1, 2, 10]))
+    assert result.tolist() == [[0.0], [20.0], [100.0]]
+    result, _ = read_features("m", (np.array([[5.0]]), [2]), "item", np.array(["02", "2"]))
+    assert result.tolist() == [[0.0], [5.0]]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ((np.ones((2, 1)), ["a"]), r"features\['m'\] has 2 rows, but 1 item ids"),
+        ((np.ones((2, 1)), ["a", "a"]), r"features\['m'\], row 1: the item has features already"),
+        ((np.ones((2, 1)), ["a", None]), r"features\['m'\], row 1: the id is missing"),
+        ((np.ones((2, 1)), [1.0, 2.0]), r"row 0: ids must be integers or strings \(got 1.0\)"),
+        ((np.ones((1, 1)), ["z"]), r"no row belongs to an item \(items such as .*'a'.*\['z'\]"),
+        ((np.ones((1, 1, 1)), ["a"]), r"must have one row an item \(got shape \(1, 1, 1\)\)"),
+        ((np.array([[{}]]), ["a"]), r"features\['m'\] must hold real numbers \(got type object"),
+        ((np.array([[1.0], [np.inf]]), ["z", "b"]), r"infinite value .* in the row of item b"),
+        (pd.DataFrame({"v": ["1"]}, index=["a"]), r"column 'v' must hold numbers \(got type"),
+        (pd.DataFrame({"v": [True]}, index=["a"]), r"column 'v' must hold numbers .*bool"),
+        (pd.DataFrame({"v": [[1], [1, 2]]}, index=["a", "b"]), "vectors have different shapes"),
+        (pd.DataFrame(index=["a"]), r"must have one row an item \(got shape \(1, 0\)\)"),
+        (pd.DataFrame({"v": [1.0, None]}, index=["a", "b"]), "in the row of item b"),
+        ("nowhere.csv", r"'features\['m'\]': there is no file nowhere.csv"),
+    ],
+)
+def test_features_that_cannot_be_right_are_refused(source: Any, message: str) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        read_features("m", source, "item", ITEMS)
+
+
+def test_missing_values_in_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("item,v,w\na,1,\nb,1,2\n")
+    with pytest.raises(ValueError, match=r"features\['m'\] has a NaN .* in the row of item a"):
+        read_features("m", tmp_path / "x.csv", "item", ITEMS)
+
+
+@pytest.mark.parametrize("name", ["", "a.b"])
+def test_modalities_need_names(name: str) -> None:
+    with pytest.raises(ValueError, match="a modality needs a name without dots"):
+        read_features(name, FRAME, "item", ITEMS)

@@ -1,0 +1,180 @@
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soil_pyg.datasets.frames import find_ids, read_ids, read_labels, read_table, read_times
+
+UUIDS = [uuid.UUID(int=2), uuid.UUID(int=1)]
+
+
+def row_name(row: int) -> str:
+    return f"row {row}"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "positions"),
+    [
+        ([7, -2, 7], [-2, 7], [1, 0, 1]),
+        (np.array([7, 2], dtype=np.uint8), [2, 7], [1, 0]),
+        (pd.Series([7, 2], dtype="Int64"), [2, 7], [1, 0]),
+        (pd.Series([7, 2], dtype=object), [2, 7], [1, 0]),
+        (["b", "a", "B"], ["B", "a", "b"], [2, 1, 0]),
+        (pd.Series(["10", "9"]), ["10", "9"], [0, 1]),
+        (pd.Series(["b", "a"], dtype="category"), ["a", "b"], [1, 0]),
+        (pd.Series([9, 3], dtype="category"), [3, 9], [1, 0]),
+        (UUIDS, [str(UUIDS[1]), str(UUIDS[0])], [1, 0]),
+        ([1, "x"], ["1", "x"], [0, 1]),
+        ([2**64 - 1, 1], ["1", str(2**64 - 1)], [1, 0]),
+        ([], [], []),
+    ],
+)
+def test_ids_of_any_type_are_numbered(
+    values: object, expected: list[object], positions: list[int]
+) -> None:
+    ids = read_ids(values, row_name)
+    assert ids.values.tolist() == expected
+    assert ids.position.tolist() == positions
+    if expected:
+        assert ids.values.dtype.kind == ("i" if isinstance(expected[0], int) else "U")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["a", None, "b"], "row 1: the id is missing"),
+        ([1, 2, float("nan")], "row 2: the id is missing"),
+        (pd.Series([1, None], dtype="Int64"), "row 1: the id is missing"),
+        ([1.0, 2.0], r"row 0: ids must be integers or strings \(got 1.0\)"),
+        ([True, False], r"row 0: ids must be integers or strings \(got True\)"),
+        (["a", 1, "a", "1"], "row 3: another id is written '1' too, of another type"),
+    ],
+)
+def test_ids_that_cannot_be_right_are_refused(values: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_ids(values, row_name)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["10", "9", "-1", "0"], [-1, 0, 9, 10]),
+        (["007", "7"], ["007", "7"]),
+        (["1", "x"], ["1", "x"]),
+        (["1.0"], ["1.0"]),
+        (["-0"], ["-0"]),
+        (["1" * 19], ["1" * 19]),
+    ],
+)
+def test_ids_in_text_become_integers_if_nothing_is_lost(
+    texts: list[str], expected: list[object]
+) -> None:
+    assert read_ids(texts, row_name, is_text=True).values.tolist() == expected
+
+
+def test_find_ids() -> None:
+    known = np.array(["a", "12", "b"])
+    assert find_ids(np.array(["b", "z"]), known).tolist() == [2, -1]
+    assert find_ids(np.array([12, 1]), known).tolist() == [1, -1]
+
+
+def test_ids_in_text_files_are_read_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("item,user,note\nNA,007,1\nnull,8,2\n")
+    table = read_table(path, "interactions", ["user", "item"], [])
+    assert table.frame["item"].tolist() == ["NA", "null"]
+    assert table.frame["user"].tolist() == ["007", "8"]
+    assert set(table.frame.columns) == {"item", "user"}
+    assert table.where(0) == f"{path}, line 2"
+    assert table.is_text
+
+
+def test_blank_lines_count(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("user,item\na,b\n\na,c\n")
+    table = read_table(tmp_path / "x.csv", "interactions", ["user", "item"], [])
+    with pytest.raises(ValueError, match=r"x\.csv, line 3: the id is missing"):
+        read_ids(table.frame["user"], table.where, table.is_text)
+
+
+def test_an_index_in_a_parquet_file_is_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pd.DataFrame({"v": [1, 2]}, index=pd.Index([5, 6], name="item")).to_parquet(path)
+    table = read_table(path, "features", ["item"])
+    assert table.frame["item"].tolist() == [5, 6]
+    assert table.where(1) == f"{path}, row 1"
+
+
+def test_tables_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame([[1, 2]], columns=["user", "user"])
+    with pytest.raises(ValueError, match=r"'x': column 'item' is missing \(got \['user', 'user'"):
+        read_table(frame, "x", ["item"])
+    with pytest.raises(ValueError, match="'x': column 'user' occurs twice"):
+        read_table(frame, "x", ["user"])
+    with pytest.raises(FileNotFoundError, match=r"'x': there is no file .*nowhere\.csv"):
+        read_table(tmp_path / "nowhere.csv", "x", ["item"])
+    contents = {
+        "a.json": ("", r"'x' must be a \.csv, \.tsv or \.parquet file \(got .*a\.json\)"),
+        "a.csv": ("user,user\n1,2\n", r"a\.csv, line 1: column 'user' occurs twice"),
+        "b.csv": ("", r"b\.csv is not a table"),
+        "c.csv": ('user\n"1\n', r"c\.csv is not a table"),
+        "d.tsv": ("user,item\n1,2\n", r"d\.tsv, line 1: column 'user' is missing"),
+        "e.parquet": ("no", r"e\.parquet is not a table"),
+    }
+    for name, (content, message) in contents.items():
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ValueError, match=message):
+            read_table(tmp_path / name, "x", ["user"])
+    pd.DataFrame({"v": [1]}).to_parquet(tmp_path / "f.parquet")
+    with pytest.raises(ValueError, match=r"f\.parquet: column 'user' is missing \(got \['v'\]\)"):
+        read_table(tmp_path / "f.parquet", "x", ["user"])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [0, 1, 1, 1, 2],
+        ["0", "1", "1", "1", "2"],
+        ["train", "val", "valid", "validation", "test"],
+        pd.Categorical(["train", "val", "valid", "validation", "test"]),
+    ],
+)
+def test_labels(labels: object) -> None:
+    table = read_table(pd.DataFrame({"s": labels}), "x", ["s"])
+    assert read_labels(table, "s").tolist() == [0, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "got"),
+    [([0, 3], "3"), (["test", "Test"], "Test"), ([0.0, 1.0], "0.0"), (["test", None], ".*")],
+)
+def test_unknown_labels_are_refused(labels: list[object], got: str) -> None:
+    table = read_table(pd.DataFrame({"s": labels}), "x", ["s"])
+    message = rf"'x', row \d: 's' must be one of train, val, .*, 2 \(got '{got}'\)"
+    with pytest.raises(ValueError, match=message):
+        read_labels(table, "s")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [30, 10, 20],
+        [0.3, 0.1, 0.2],
+        ["2024-03-01", "2024-01-05", "2024-01-05T00:00:01"],
+        pd.to_datetime(["2024-03-01", "2023-01-05", "2024-01-05"]),
+        pd.to_datetime(["2024-03-01", "2023-01-05", "2024-01-05"]).tz_localize("Asia/Tokyo"),
+    ],
+)
+def test_times(times: object) -> None:
+    table = read_table(pd.DataFrame({"t": times}), "x", ["t"])
+    assert np.argsort(read_times(table, "t")).tolist() == [1, 2, 0]
+
+
+def test_times_that_cannot_be_right_are_refused() -> None:
+    table = read_table(pd.DataFrame({"t": [1.0, None]}), "x", ["t"])
+    with pytest.raises(ValueError, match="'x', row 1: 't' is missing"):
+        read_times(table, "t")
+    table = read_table(pd.DataFrame({"t": ["2024-01-01", "yesterday"]}), "x", ["t"])
+    with pytest.raises(ValueError, match="'x', row 1: 't' must be a number or an ISO 8601 time"):
+        read_times(table, "t")

@@ -1,0 +1,151 @@
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch_geometric import EdgeIndex
+from torch_geometric.data import HeteroData
+
+from soil_pyg.datasets.storage import FORMAT, load_data, save_data
+
+
+class Exploit:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch '{self.path}'",)
+
+
+def test_every_kind_of_value_comes_back(tmp_path: Path) -> None:
+    data = HeteroData()
+    data.name, data.count, data.rate, data.flag = "toy", 3, 0.5, True
+    data.table = {"a": [1, "b", None]}
+    data.scalar = torch.tensor(2.5)
+    data["user"].num_nodes = 2
+    data["user"].id = np.array(["ärzte", "b", ""])
+    data["item"].id = np.array([5, 7], dtype=np.int64)
+    data["item"].x = torch.tensor([[1.5, -2.0]], dtype=torch.bfloat16)
+    data["item"].empty = torch.zeros(0, 4)
+    data["item"].no_id = np.array([], dtype=str)
+    edge = ("user", "interacts", "item")
+    data[edge].edge_index = torch.tensor([[0, 1], [1, 0]])
+    data[edge].mask = torch.tensor([True, False])
+    data["lonely"]  # a node type without attributes
+    save_data(data, tmp_path / "sub" / "data.safetensors")
+    loaded = load_data(tmp_path / "sub" / "data.safetensors")
+
+    assert (loaded.name, loaded.count, loaded.rate) == ("toy", 3, 0.5)
+    assert loaded.flag is True
+    assert loaded.table == {"a": [1, "b", None]}
+    assert loaded.scalar.item() == 2.5
+    assert loaded.node_types == ["user", "item", "lonely"]
+    assert loaded.edge_types == [edge]
+    assert loaded["user"].num_nodes == 2
+    assert loaded["user"].id.tolist() == ["ärzte", "b", ""]
+    assert loaded["user"].id.dtype == np.dtype("<U5")
+    assert loaded["item"].id.tolist() == [5, 7]
+    assert loaded["item"].id.dtype == np.int64
+    assert loaded["item"].x.dtype == torch.bfloat16
+    assert loaded["item"].x.tolist() == [[1.5, -2.0]]
+    assert loaded["item"].empty.shape == (0, 4)
+    assert loaded["item"].no_id.shape == (0,)
+    assert loaded[edge].edge_index.tolist() == [[0, 1], [1, 0]]
+    assert loaded[edge].mask.tolist() == [True, False]
+    assert list(loaded["item"].keys()) == ["id", "x", "empty", "no_id"]
+    assert [path.name for path in (tmp_path / "sub").iterdir()] == ["data.safetensors"]
+
+
+def test_views_and_shared_memory_are_stored(tmp_path: Path) -> None:
+    data = HeteroData()
+    base = torch.arange(6)
+    data["item"].all, data["item"].again, data["item"].some = base, base, base[2:4]
+    data["item"].transposed = base.view(2, 3).t()
+    save_data(data, tmp_path / "data")
+    loaded = load_data(tmp_path / "data")
+    assert loaded["item"].again.tolist() == [0, 1, 2, 3, 4, 5]
+    assert loaded["item"].some.tolist() == [2, 3]
+    assert loaded["item"].transposed.tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert (tmp_path / "data").stat().st_size < 2000
+
+
+def test_numpy_numbers_become_plain_ones(tmp_path: Path) -> None:
+    data = HeteroData(count=np.int64(3), rate=np.float32(0.5))
+    save_data(data, tmp_path / "data")
+    loaded = load_data(tmp_path / "data")
+    assert (loaded.count, type(loaded.count)) == (3, int)
+    assert (loaded.rate, type(loaded.rate)) == (0.5, float)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.eye(2).to_sparse(), "it is a Tensor with layout torch.sparse_coo, not dense"),
+        (EdgeIndex([[0], [1]]), "it is a EdgeIndex with layout torch.strided, not dense"),
+        (torch.zeros(1, dtype=torch.complex128), "does not know the type torch.complex128"),
+        (np.array([{}]), "it is an array of object, not of numbers or strings"),
+        (np.zeros(1, dtype=">f4"), "it is an array of >f4"),
+        (lambda: None, "it is a function, not a tensor or JSON value"),
+        ((1, 2), "JSON does not give this tuple back unchanged"),
+        ({1: 2}, "JSON does not give this dict back unchanged"),
+    ],
+)
+def test_what_cannot_be_stored_is_named(tmp_path: Path, value: object, message: str) -> None:
+    data = HeteroData()
+    data["item"].fine = torch.ones(1)
+    data["item"].odd = value
+    with pytest.raises(TypeError, match="Cannot store 'odd' of data\\['item'\\]") as info:
+        save_data(data, tmp_path / "data")
+    assert message in str(info.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_attribute_of_the_whole_data_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="Cannot store 'odd' of the data: it is a set"):
+        save_data(HeteroData(odd={1}), tmp_path / "data")
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_data(HeteroData(count=1), tmp_path / "data")
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_data(HeteroData(count=2), tmp_path / "data")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert load_data(tmp_path / "data").count == 1
+
+
+def test_a_pickle_is_refused_and_not_executed(tmp_path: Path) -> None:
+    trace = tmp_path / "executed"
+    (tmp_path / "plain").write_bytes(pickle.dumps(Exploit(trace)))
+    torch.save(Exploit(trace), tmp_path / "torch")
+    for name in ("plain", "torch"):
+        with pytest.raises(ValueError, match=f"{name} is not a stored data set"):
+            load_data(tmp_path / name)
+    assert not trace.exists()
+    pickle.loads((tmp_path / "plain").read_bytes())  # noqa: S301 (shows that the exploit works)
+    assert trace.exists()
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    tensors = {"0": torch.ones(1)}
+    save_file(tensors, tmp_path / "foreign")
+    save_file(tensors, tmp_path / "old", {"older": "[]"})
+    save_file(tensors, tmp_path / "broken", {FORMAT: "[1]"})
+    for name, message in {
+        "foreign": "its format is not soil_pyg",
+        "old": "its format is not soil_pyg",
+        "broken": "not subscriptable",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            load_data(tmp_path / name)
+    save_data(HeteroData(x=torch.ones(100)), tmp_path / "data")
+    (tmp_path / "data").write_bytes((tmp_path / "data").read_bytes()[:-50])
+    with pytest.raises(ValueError, match="data is not a stored data set"):
+        load_data(tmp_path / "data")
