@@ -11,6 +11,9 @@ from typing_extensions import Self
 
 from soil_pyg.typing import Triples
 
+POSITIONAL = ("num_users", "num_items", "in_channels")
+"""The arguments that every model takes by position."""
+
 
 class Recommender(torch.nn.Module, ABC):
     r"""The contract that the loader, the trainer and the evaluator share with every model.
@@ -37,9 +40,18 @@ class Recommender(torch.nn.Module, ABC):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keeps the arguments as :attr:`options`."""
         model = super().__new__(cls)
-        bound = inspect.signature(cls).bind_partial(*args, **kwargs)
+        signature = inspect.signature(cls)
+        bound = signature.bind_partial(*args, **kwargs)
         bound.apply_defaults()
-        model.__dict__["options"] = dict(bound.arguments)
+        options = dict(bound.arguments)
+        for parameter in signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                options.update(options.pop(parameter.name))
+            elif parameter.kind is parameter.VAR_POSITIONAL:
+                values = options.pop(parameter.name)
+                names = [name for name in POSITIONAL if name not in options]
+                options.update(zip(names, values, strict=False))
+        model.__dict__["options"] = options
         return model
 
     def __init__(

@@ -4,6 +4,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.models.base import Recommender
+from soil_pyg.models.graphs import prepared
 from soil_pyg.transforms import CoOccurrenceGraph
 from soil_pyg.typing import INTERACTS, ITEM, Triples
 
@@ -58,7 +59,7 @@ class ItemKNN(Recommender):
         ones = torch.ones(edge_index.size(1), device=edge_index.device)
         size = (self.num_users, self.num_items)
         user_emb = torch.sparse_coo_tensor(edge_index, ones, size, check_invariants=False)
-        graph = data[ITEM, "co_occurrence", ITEM]
+        graph = prepared(data, (ITEM, "co_occurrence", ITEM), "edge_weight")
         item_emb = torch.sparse_coo_tensor(
             graph.edge_index.flip(0),
             graph.edge_weight,

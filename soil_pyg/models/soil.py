@@ -2,11 +2,12 @@ from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
-from torch.nn import Embedding, ModuleDict
+from torch.nn import Embedding
 from torch_geometric.data import HeteroData
+from torch_geometric.nn.module_dict import ModuleDict
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import adjacency
+from soil_pyg.models.graphs import adjacency, features
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.nn import (
     AlignedPairsLoss,
@@ -17,8 +18,8 @@ from soil_pyg.nn import (
     LightPropagation,
     ModalityGate,
 )
-from soil_pyg.transforms.utils import check_choice
-from soil_pyg.typing import FEATURE_PREFIX, ITEM, Triples
+from soil_pyg.transforms.utils import check_at_least, check_choice
+from soil_pyg.typing import Triples
 
 
 class SOIL(Recommender):
@@ -122,7 +123,9 @@ class SOIL(Recommender):
         super().__init__(num_users, num_items, in_channels)
         if len(self.in_channels) == 0:
             raise ValueError("'in_channels' must name at least one modality (got none)")
+        check_at_least("num_item_layers", num_item_layers, 0)
         check_choice("contrast", contrast, ("aligned_pairs", "info_nce"))
+        check_choice("bpr_reduction", bpr_reduction, ("sum", "mean"))
         self.l_ui = l_ui
         self.l_ii = l_ii
         self.num_item_layers = num_item_layers
@@ -176,8 +179,8 @@ class SOIL(Recommender):
         user, item = self.user_embedding.weight, self.item_embedding.weight
         content = self.propagation((user, item), adjacency(data, USER_ITEM))
         user_views, item_views = [], []
-        for modality, gate in self.gates.items():
-            view = gate(data[ITEM][FEATURE_PREFIX + modality], item)
+        for modality in self.in_channels:
+            view = self.gates[modality](features(data, modality), item)
             for _ in range(self.num_item_layers):
                 view = self.conv(view, adjacency(data, item_item(modality)))
             item_views.append(view)

@@ -12,7 +12,7 @@ from soil_pyg.transforms import (
     SumGraph,
     ToAdjacency,
 )
-from soil_pyg.transforms.utils import check_choice
+from soil_pyg.transforms.utils import check_choice, count_nodes
 from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER, modalities_of
 
 USER_ITEM: EdgeType = (USER, "user_item", ITEM)
@@ -59,6 +59,10 @@ class SOILGraphs(BaseTransform):
         index (str, optional): A FAISS index factory string; :obj:`"Flat"` is exact.
             (default: :obj:`"Flat"`)
         memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+
+    Raises:
+        ValueError: If an option is out of its range, or :obj:`aggregation="sym_user_index"` meets
+            more items than users.
     """
 
     def __init__(
@@ -93,6 +97,12 @@ class SOILGraphs(BaseTransform):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
+        num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
+        if self.aggregation == "sym_user_index" and num_items > num_users:
+            raise ValueError(
+                "aggregation='sym_user_index' needs at least as many users as items "
+                f"(got {num_users} and {num_items}); use aggregation='sym' or 'sum'"
+            )
         data = self.similarity_graphs(data)
         return self._item_item(self._aggregation(self._user_item(data)))
 

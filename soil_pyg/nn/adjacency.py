@@ -117,7 +117,7 @@ class Adjacency:
 
     def t(self) -> "Adjacency":
         """Returns the transposed matrix; its structure is computed once and shared."""
-        if self._transposed is None:
+        if self._transposed is None or (self.weight.requires_grad and self._perm is None):
             self._perm = torch.argsort(self.col, stable=True)
             counts = torch.bincount(self.col, minlength=self.size[1])
             self._transposed = Adjacency(

@@ -70,6 +70,34 @@ def test_edge_index_that_knows_its_size() -> None:
     assert Adjacency.from_edge_index(edge_index, EDGE_WEIGHT).to_dense().equal(make().to_dense())
 
 
+@pytest.mark.parametrize("sort_order", ["row", "col"])
+@pytest.mark.parametrize("is_cached", [False, True])
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_sorted_edge_index(sort_order: str, is_cached: bool, dtype: torch.dtype) -> None:
+    order = torch.argsort(EDGE_INDEX[0 if sort_order == "row" else 1], stable=True)
+    edges, weight = EDGE_INDEX[:, order].to(dtype), EDGE_WEIGHT[order].double()
+    edge_index = EdgeIndex(edges, sparse_size=SIZE, sort_order=sort_order)
+    if is_cached:
+        edge_index.fill_cache_()
+    expected = dense(EDGE_INDEX, EDGE_WEIGHT.double(), SIZE)
+    adjacency = Adjacency.from_edge_index(edge_index, weight)
+    assert adjacency.to_dense().equal(expected)
+    assert adjacency.t().to_dense().equal(expected.t())
+    assert adjacency.t().t() is adjacency
+    for learnable in (False, True):
+        adjacency.weight.requires_grad_(learnable)
+        x = features(NUM_SOURCES, torch.float64).requires_grad_()
+        out = adjacency.t() @ (adjacency @ x)
+        torch.testing.assert_close(out, expected.t() @ expected @ x)
+        grads = torch.autograd.grad(out.sum(), [x, adjacency.weight][: 1 + learnable])
+        ones = torch.ones(NUM_SOURCES, 3, dtype=torch.float64)
+        torch.testing.assert_close(grads[0], expected.t() @ expected @ ones)
+        if learnable:
+            row, col = adjacency.row(), adjacency.col.long()
+            slope = (expected @ ones)[row] * x[col] + (expected @ x)[row] * ones[col]
+            torch.testing.assert_close(grads[1], slope.sum(1))
+
+
 def test_indices_of_32_bits_do_not_overflow() -> None:
     # The keys target * num_sources + source of these edges exceed 2^31.
     num_nodes = 70_000

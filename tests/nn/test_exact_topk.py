@@ -23,6 +23,7 @@ def test_exact_topk_has_no_candidates_where_scores_are_infinite() -> None:
     scores = torch.tensor([[2.0, -torch.inf, 2.0, 1.0], [-torch.inf] * 4, [0.0, 3.0, 1.0, 2.0]])
 
     def rescore(row: Tensor, column: Tensor) -> Tensor:
+        assert scores[row, column].isfinite().all()
         return scores[row, column]
 
     for ordered in (True, False):

@@ -126,6 +126,19 @@ def test_queries_of_any_norm(use_faiss: bool, scale: float) -> None:
 
 
 @LIBRARIES
+@pytest.mark.parametrize("scale", [2.0**-20, 1.0, 2.0**20])
+def test_ties_that_rounding_hides(use_faiss: bool, scale: float) -> None:
+    # Sums of the same numbers in another order: equal, but not in single precision.
+    row = (normal(200) * 2**21).round() / 2**21
+    orders = [torch.randperm(200, generator=torch.Generator().manual_seed(n)) for n in range(40)]
+    candidates = torch.stack([row[order] for order in orders])
+    query = torch.full((3, 200), scale)
+    assert (candidates @ query[0]).unique().numel() > 1
+    ids = KNN(candidates, use_faiss=use_faiss).search(query, k=10)[1]
+    assert ids.tolist() == [list(range(10))] * 3
+
+
+@LIBRARIES
 @BUDGETS
 def test_ties_are_scored_by_the_given_function(use_faiss: bool, memory_budget: int) -> None:
     candidates = torch.tensor([[1.0], [1.0], [1.0], [0.5], [0.0]])

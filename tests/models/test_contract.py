@@ -1,0 +1,247 @@
+"""What every model of the package has to do, whatever it computes."""
+
+import inspect
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
+
+from soil_pyg import models
+from soil_pyg.models import Recommender
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, Triples
+
+NUM_USERS, NUM_ITEMS = 9, 7
+SIZES = {"image": 5, "text": 3, "audio": 4}
+BATCH = Triples(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 6, 1, 2]), torch.tensor([3, 3, 0, 5]))
+
+
+class Case(NamedTuple):
+    model: str
+    options: dict[str, Any]
+    graphs: dict[str, Any]
+
+    @property
+    def kind(self) -> type[Recommender]:
+        return getattr(models, self.model)
+
+
+CASES = {
+    "bpr": Case("BPR", {"hidden_channels": 6}, {}),
+    "item_knn": Case("ItemKNN", {}, {"k": 3}),
+    "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
+    "popularity": Case("Popularity", {}, {}),
+    "soil_paper": Case("SOIL", {"hidden_channels": 6}, {"k": 3, "k_i": 2}),
+    "soil_released": Case(
+        "SOIL",
+        {"hidden_channels": 6, **models.SOIL.profile_options("released", models.SOIL)},
+        {"k": 3, "k_i": 2, "profile": "released"},
+    ),
+}
+UNUSED = {"SOIL": {1: {"fusion.project.weight", "fusion.project.bias", "fusion.query.weight"}}}
+"""Parameters without a gradient, by the number of modalities: one view needs no attention."""
+
+EVERY = pytest.mark.parametrize("name", list(CASES))
+ANY_MODALITIES = pytest.mark.parametrize("num_modalities", [1, 2, 3])
+
+
+def uncovered(names: list[str]) -> list[str]:
+    """Returns the models among the names that no case covers."""
+    found = {name: getattr(models, name) for name in names}
+    kinds = {
+        n for n, kind in found.items() if inspect.isclass(kind) and not inspect.isabstract(kind)
+    }
+    kinds = {name for name in kinds if issubclass(found[name], Recommender)}
+    return sorted(kinds - {case.model for case in CASES.values()})
+
+
+def in_channels(num_modalities: int) -> dict[str, int]:
+    return dict(list(SIZES.items())[:num_modalities])
+
+
+def make_data(name: str, num_modalities: int = 2) -> HeteroData:
+    generator = torch.Generator().manual_seed(0)
+    data = HeteroData()
+    data["user"].num_nodes, data["item"].num_nodes = NUM_USERS, NUM_ITEMS
+    for modality, size in in_channels(num_modalities).items():
+        x = torch.randn(NUM_ITEMS, size, generator=generator)
+        x[3] = 0
+        data["item"][FEATURE_PREFIX + modality] = x
+    interactions = torch.rand(NUM_USERS, NUM_ITEMS, generator=generator) < 0.3
+    interactions[torch.arange(NUM_USERS), torch.arange(NUM_USERS) % (NUM_ITEMS - 1)] = True
+    interactions[:, NUM_ITEMS - 1] = False
+    data[INTERACTS].edge_index = interactions.nonzero().t().contiguous()
+    return CASES[name].kind.graphs(**CASES[name].graphs)(data)
+
+
+def make_model(name: str, num_modalities: int = 2, seed: int = 0) -> Recommender:
+    torch.manual_seed(seed)
+    sizes = NUM_USERS, NUM_ITEMS, in_channels(num_modalities)
+    return CASES[name].kind(*sizes, **CASES[name].options)
+
+
+@torch.no_grad()
+def scores_of(model: Recommender, data: HeteroData) -> Tensor:
+    user_emb, item_emb = (x.to_dense() for x in model(data))
+    return user_emb @ item_emb.t()
+
+
+def test_every_model_is_covered() -> None:
+    assert uncovered(models.__all__) == []
+
+
+def test_a_model_that_is_missing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Newcomer(models.BPR):
+        pass
+
+    monkeypatch.setattr(models, "Newcomer", Newcomer, raising=False)
+    assert uncovered([*models.__all__, "Newcomer"]) == ["Newcomer"]
+
+
+@EVERY
+@ANY_MODALITIES
+def test_embeddings(name: str, num_modalities: int) -> None:
+    data, model = make_data(name, num_modalities), make_model(name, num_modalities)
+    user_emb, item_emb = model(data)
+    assert user_emb.size(0) == NUM_USERS
+    assert item_emb.size(0) == NUM_ITEMS
+    assert user_emb.size(1) == item_emb.size(1)
+    assert user_emb.dtype == item_emb.dtype == torch.float32
+    scores = scores_of(model, data)
+    assert scores.isfinite().all()
+    assert scores.unique().numel() > 1
+    assert scores_of(model.eval(), data).equal(scores)
+
+
+@EVERY
+@ANY_MODALITIES
+def test_loss_terms_and_gradients(name: str, num_modalities: int) -> None:
+    data, model = make_data(name, num_modalities), make_model(name, num_modalities)
+    unused = UNUSED.get(CASES[name].model, {}).get(num_modalities, set())
+    for _ in range(2):
+        model.zero_grad()
+        model.on_epoch_start(data)
+        terms = model.loss(data, BATCH)
+        for term in terms.values():
+            assert term.size() == ()
+            assert term.isfinite()
+        assert (len(terms) == 0) == (len(list(model.parameters())) == 0)
+        if terms:
+            sum(terms.values()).backward()
+        reached = set()
+        for key, parameter in model.named_parameters():
+            if parameter.grad is not None:
+                assert parameter.grad.isfinite().all()
+                assert parameter.grad.ne(0).any(), key
+                reached.add(key)
+        assert reached == {key for key, _ in model.named_parameters()} - unused
+
+
+@EVERY
+def test_each_term_depends_on_the_parameters(name: str) -> None:
+    data, model = make_data(name), make_model(name)
+    for term in model.loss(data, BATCH).values():
+        grads = torch.autograd.grad(
+            term, list(model.parameters()), retain_graph=True, allow_unused=True
+        )
+        assert any(grad is not None and grad.ne(0).any() for grad in grads)
+
+
+@EVERY
+def test_gradients_are_those_of_the_loss(name: str) -> None:
+    data, model = in_double(make_data(name)), make_model(name).double()
+    step = 1e-6
+    for parameter in model.parameters():
+        (grad,) = torch.autograd.grad(sum(model.loss(data, BATCH).values()), parameter)
+        entry = int(grad.abs().argmax())
+        losses = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                parameter.view(-1)[entry] += sign * step
+                losses.append(sum(model.loss(data, BATCH).values()).item())
+                parameter.view(-1)[entry] -= sign * step
+        slope = (losses[0] - losses[1]) / (2 * step)
+        assert slope == pytest.approx(grad.view(-1)[entry].item(), rel=1e-4, abs=1e-7)
+
+
+@EVERY
+def test_the_seed_tells_the_parameters(name: str) -> None:
+    model, same, other = (make_model(name, seed=seed) for seed in (0, 0, 1))
+    pairs = list(zip(model.parameters(), same.parameters(), other.parameters(), strict=True))
+    assert all(a.equal(b) and not a.equal(c) for a, b, c in pairs)
+    kept = {key: value.clone() for key, value in model.state_dict().items()}
+    for seed in (2, 3, 2):
+        torch.manual_seed(seed)
+        model.reset_parameters()
+        other.reset_parameters()
+    assert not any(value.equal(kept[key]) for key, value in model.state_dict().items())
+    torch.manual_seed(2)
+    same.reset_parameters()
+    assert all(a.equal(b) for a, b in zip(model.parameters(), same.parameters(), strict=False))
+
+
+@EVERY
+@ANY_MODALITIES
+def test_options_and_weights_make_the_model_again(name: str, num_modalities: int) -> None:
+    data, model = make_data(name, num_modalities), make_model(name, num_modalities)
+    given = {"num_users": NUM_USERS, "num_items": NUM_ITEMS, **CASES[name].options}
+    given["in_channels"] = in_channels(num_modalities)
+    assert {key: model.options[key] for key in given} == given
+    torch.manual_seed(1)
+    again = type(model)(**model.options)
+    assert again.options == model.options
+    again.load_state_dict(model.state_dict(), strict=True)
+    assert str(again) == str(model)
+    assert scores_of(again, data).equal(scores_of(model, data))
+
+
+@EVERY
+def test_repr(name: str) -> None:
+    assert str(make_model(name)).startswith(f"{CASES[name].model}(")
+
+
+@EVERY
+def test_moving(name: str) -> None:
+    data, model = make_data(name), make_model(name)
+    scores = scores_of(model, data)
+    assert scores_of(model.to("cpu"), data.to("cpu")).equal(scores)
+    double = scores_of(model.to(torch.float64), in_double(data))
+    torch.testing.assert_close(double.float(), scores, rtol=1e-4, atol=1e-6)
+    if list(model.parameters()):
+        assert double.dtype == torch.float64
+
+
+def in_double(data: HeteroData) -> HeteroData:
+    item = data["item"]
+    for modality in SIZES:
+        if FEATURE_PREFIX + modality in item:
+            item[FEATURE_PREFIX + modality] = item[FEATURE_PREFIX + modality].double()
+    return data
+
+
+@EVERY
+def test_held_out_interactions_do_not_matter(name: str) -> None:
+    case, data = CASES[name], make_data(name)
+    data[INTERACTS].val_edge_label_index = torch.tensor([[0, 1], [6, 6]])
+    data[INTERACTS].test_edge_label_index = torch.tensor([[2, 3], [6, 6]])
+    again = case.kind.graphs(**case.graphs)(data)
+    model = make_model(name)
+    assert scores_of(model, again).equal(scores_of(model, make_data(name)))
+
+
+@EVERY
+def test_graphs(name: str) -> None:
+    kind = CASES[name].kind
+    assert isinstance(kind.graphs(), BaseTransform)
+    defaults = {key: p.default for key, p in kind.graph_parameters().items()}
+    assert str(kind.graphs(**defaults)) == str(kind.graphs())
+
+
+@EVERY
+def test_sizes_below_one(name: str) -> None:
+    for size in ("num_users", "num_items"):
+        sizes = {"num_users": 2, "num_items": 3, "in_channels": SIZES, size: 0}
+        with pytest.raises(ValueError, match=rf"'{size}' must be at least 1 \(got 0\)"):
+            CASES[name].kind(**sizes)

@@ -1,0 +1,45 @@
+import pytest
+import torch
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models.graphs import adjacency, features, prepared
+from soil_pyg.nn import Adjacency
+
+BUYS = ("user", "buys", "item")
+
+
+def make() -> HeteroData:
+    data = HeteroData()
+    data["user"].num_nodes = 1
+    data["item"].x_image = torch.ones(2, 3)
+    data[BUYS].edge_index = torch.tensor([[0, 0], [0, 1]])
+    return data
+
+
+def test_what_is_there_is_returned() -> None:
+    data = make()
+    data[BUYS].adj = Adjacency.from_edge_index(data[BUYS].edge_index, size=(1, 2))
+    assert adjacency(data, BUYS) is data[BUYS].adj
+    assert prepared(data, BUYS, "edge_index").edge_index is data[BUYS].edge_index
+    assert features(data, "image") is data["item"].x_image
+
+
+def test_graphs_that_were_not_prepared() -> None:
+    data = make()
+    for edge_type in (BUYS, ("item", "image_item_item", "item")):
+        name = ", ".join(repr(part) for part in edge_type)
+        match = (
+            rf"the data has no prepared graph \({name}\); apply the transform that 'graphs\(\)' of "
+            "the model's class returns to the data first"
+        )
+        with pytest.raises(ValueError, match=match):
+            adjacency(data, edge_type)
+        with pytest.raises(ValueError, match=match):
+            prepared(data, edge_type, "edge_weight")
+    assert data.edge_types == [BUYS]
+
+
+def test_features_that_are_missing() -> None:
+    match = r"'in_channels' names 'audio', but the data has \['image'\]"
+    with pytest.raises(ValueError, match=match):
+        features(make(), "audio")

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models import ItemKNN
+from soil_pyg.typing import INTERACTS, Triples
+
+NUM_USERS, NUM_ITEMS = 12, 9
+
+
+def make_interactions(seed: int) -> np.ndarray:
+    interactions = np.random.default_rng(seed).random((NUM_USERS, NUM_ITEMS)) < 0.35
+    interactions[:, 4] = False
+    interactions[:, 7] = interactions[:, 2]
+    return interactions
+
+
+def make_data(interactions: np.ndarray, **options: float) -> HeteroData:
+    data = HeteroData()
+    data["user"].num_nodes, data["item"].num_nodes = interactions.shape
+    data[INTERACTS].edge_index = torch.from_numpy(np.stack(np.nonzero(interactions)))
+    return ItemKNN.graphs(**options)(data)
+
+
+def naive_scores(interactions: np.ndarray, k: int, shrink: float) -> np.ndarray:
+    count = interactions.sum(0)
+    scores = np.zeros(interactions.shape)
+    for i in range(NUM_ITEMS):
+        similarity = np.zeros(NUM_ITEMS)
+        for j in range(NUM_ITEMS):
+            shared = (interactions[:, i] & interactions[:, j]).sum()
+            if i != j and shared > 0:
+                similarity[j] = shared / (np.sqrt(count[i] * count[j]) + shrink)
+        nearest = sorted(range(NUM_ITEMS), key=lambda j: (-similarity[j].round(6), j))[:k]
+        for u in range(NUM_USERS):
+            scores[u, i] = sum(similarity[j] for j in nearest if interactions[u, j])
+    return scores
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("k", "shrink"), [(1, 0.0), (3, 0.0), (3, 2.5), (50, 0.5)])
+def test_equals_the_naive_scores(seed: int, k: int, shrink: float) -> None:
+    interactions = make_interactions(seed)
+    data = make_data(interactions, k=k, shrink=shrink)
+    user_emb, item_emb = ItemKNN(NUM_USERS, NUM_ITEMS)(data)
+    assert user_emb.is_sparse
+    assert item_emb.is_sparse
+    scores = torch.sparse.mm(user_emb, item_emb.t()).to_dense().numpy()
+    np.testing.assert_allclose(scores, naive_scores(interactions, k, shrink), atol=1e-6)
+    assert (scores[:, 4] == 0).all()
+
+
+def test_nothing_is_trained() -> None:
+    model = ItemKNN(2, 3)
+    assert str(model) == "ItemKNN()"
+    assert list(model.parameters()) == []
+    empty = torch.empty(0, dtype=torch.long)
+    assert model.loss(HeteroData(), Triples(empty, empty, empty)) == {}
+
+
+def test_graphs() -> None:
+    assert str(ItemKNN.graphs(k=5, shrink=1.5)) == "CoOccurrenceGraph(k=5, shrink=1.5)"
+    with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
+        ItemKNN.graphs(k=0)
+    with pytest.raises(ValueError, match=r"'shrink' must be at least 0 \(got -1\)"):
+        ItemKNN.graphs(shrink=-1)
+    data = make_data(make_interactions(0))
+    del data["item", "co_occurrence", "item"]
+    match = r"no prepared graph \('item', 'co_occurrence', 'item'\); apply .* 'graphs\(\)'"
+    with pytest.raises(ValueError, match=match):
+        ItemKNN(NUM_USERS, NUM_ITEMS)(data)

@@ -1,0 +1,40 @@
+import torch
+from torch_geometric.data import HeteroData
+
+from soil_pyg.typing import (
+    FEATURE_PREFIX,
+    INTERACTS,
+    ITEM,
+    SECOND_ORDER,
+    USER,
+    Triples,
+    modalities_of,
+)
+
+
+def test_names() -> None:
+    assert (USER, ITEM, FEATURE_PREFIX) == ("user", "item", "x_")
+    assert INTERACTS == ("user", "interacts", "item")
+    assert SECOND_ORDER == ("user", "second_order", "item")
+
+
+def test_modalities_are_the_stems_of_features_in_order() -> None:
+    data = HeteroData()
+    data["item"].num_nodes = 2
+    assert modalities_of(data) == []
+    for name in ("text", "x", "x_text", "x_image", "max_x", "x_x_rays"):
+        data["item"][name] = torch.ones(2, 1)
+    assert modalities_of(data) == ["text", "image", "x_rays"]
+
+
+def test_modalities_of_another_node_type() -> None:
+    data = HeteroData()
+    data["item"].x_image = torch.ones(2, 1)
+    data["shop"].x_location = torch.ones(3, 2)
+    assert modalities_of(data, "shop") == ["location"]
+
+
+def test_triples() -> None:
+    user, positive, negative = Triples(torch.tensor([1]), torch.tensor([2]), torch.tensor([3]))
+    assert (user.item(), positive.item(), negative.item()) == (1, 2, 3)
+    assert Triples._fields == ("user", "positive", "negative")
