@@ -1,0 +1,245 @@
+"""The folder of a run: weights, embeddings and training state as safetensors, the rest as JSON."""
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+import torch_geometric
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.resolver import import_model
+from soil_pyg.typing import ITEM, USER
+
+FORMAT = 1
+RUN = "run.json"
+IDS = "ids.json"
+WEIGHTS = "model.safetensors"
+EMBEDDINGS = "embeddings.safetensors"
+STATE = "state.safetensors"
+FILES = (WEIGHTS, EMBEDDINGS, IDS)
+
+
+@dataclass(repr=False)
+class TrainedModel:
+    """A trained model, with what is needed to use it in the ids of the original data.
+
+    Args:
+        model (Recommender): The model with its best weights, in evaluation mode.
+        user_emb (Tensor): The final embeddings of all users, dense or sparse COO.
+        item_emb (Tensor): The final embeddings of all items, dense or sparse COO.
+        user_id (numpy.ndarray): The original ids of the users, in the order of :obj:`user_emb`.
+        item_id (numpy.ndarray): The original ids of the items, in the order of :obj:`item_emb`.
+        settings (dict[str, Any]): The settings that were given to the trainer to keep.
+        metrics (dict[str, dict[str, float]]): The metrics on :obj:`"valid"` and :obj:`"test"`.
+        data_name (str): The name of the data.
+        data_digest (str): The digest of the data.
+        run (dict[str, Any]): All of :obj:`run.json`, such as the history and the versions.
+    """
+
+    model: Recommender
+    user_emb: Tensor
+    item_emb: Tensor
+    user_id: np.ndarray
+    item_id: np.ndarray
+    settings: dict[str, Any]
+    metrics: dict[str, dict[str, float]]
+    data_name: str
+    data_digest: str
+    run: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.model.__class__.__name__}, data='{self.data_name}', "
+            f"num_users={len(self.user_id)}, num_items={len(self.item_id)})"
+        )
+
+
+def load(folder: str | os.PathLike[str]) -> TrainedModel:
+    """Returns the trained model of a run's folder; nothing in it is unpickled.
+
+    The class of the model is imported by its name, so its module must be there.
+
+    Args:
+        folder (str or os.PathLike): The folder, the argument :obj:`out` of
+            :meth:`~soil_pyg.trainer.Trainer.fit`.
+
+    Raises:
+        FileNotFoundError: If the folder or one of its files does not exist.
+        ValueError: If a file is not as it was written, or the model cannot be made.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder '{folder}' does not exist")
+    run = load_run(folder)
+    if run is None and (folder / STATE).exists():
+        raise FileNotFoundError(
+            f"'{folder}' has no {RUN}: its training has not ended; train again with the same "
+            f"arguments to resume it"
+        )
+    if run is None:
+        raise FileNotFoundError(f"'{folder}' has no {RUN}: it is not the folder of a run")
+    for name in FILES:
+        if not (folder / name).exists():
+            raise FileNotFoundError(f"'{folder}' has no {name}")
+        if _digest(folder / name) != run["files"].get(name):
+            raise ValueError(f"'{folder / name}' is not the file that was written with {RUN}")
+
+    try:
+        model = import_model(run["model"])(**run["options"])
+    except TypeError as error:
+        raise ValueError(
+            f"{run['model']} cannot be made with the options in {RUN}: {error}"
+        ) from error
+    try:
+        model.load_state_dict(load_tensors(folder / WEIGHTS)[0])
+    except RuntimeError as error:
+        raise ValueError(f"'{folder / WEIGHTS}' does not fit {run['model']}: {error}") from error
+    embeddings = load_tensors(folder / EMBEDDINGS)[0]
+    ids = json.loads((folder / IDS).read_text("utf-8"))
+    return TrainedModel(
+        model=model.eval(),
+        user_emb=embeddings["user"],
+        item_emb=embeddings["item"],
+        user_id=np.array(ids["user"]["id"], dtype=ids["user"]["dtype"]),
+        item_id=np.array(ids["item"]["id"], dtype=ids["item"]["dtype"]),
+        settings=run["settings"],
+        metrics={"valid": run["valid"], "test": run["test"]},
+        data_name=run["data"]["name"],
+        data_digest=run["data"]["digest"],
+        run=run,
+    )
+
+
+def save(
+    folder: str | os.PathLike[str],
+    run: dict[str, Any],
+    weights: dict[str, Tensor],
+    embeddings: tuple[Tensor, Tensor],
+    data: HeteroData,
+) -> None:
+    """Writes what :func:`load` reads; :obj:`run.json` is written last.
+
+    Args:
+        folder (str or os.PathLike): The folder, made where it does not exist.
+        run (dict[str, Any]): The content of :obj:`run.json`.
+        weights (dict[str, Tensor]): The state of the model.
+        embeddings (tuple[Tensor, Tensor]): The embeddings of all users and all items.
+        data (HeteroData): The data, for the original ids.
+    """
+    folder = Path(folder)
+    save_tensors(folder / WEIGHTS, weights)
+    save_tensors(folder / EMBEDDINGS, dict(zip((USER, ITEM), embeddings, strict=True)))
+    ids = {}
+    for node_type in (USER, ITEM):
+        store = data[node_type]
+        array = np.asarray(store.id if "id" in store else np.arange(store.num_nodes))
+        ids[node_type] = {"dtype": array.dtype.str, "id": array.tolist()}
+    _save_text(folder / IDS, json.dumps(ids, ensure_ascii=False))
+    files = {name: _digest(folder / name) for name in FILES}
+    run = {"format": FORMAT, **run, "versions": versions(), "files": files}
+    _save_text(folder / RUN, json.dumps(run, indent=1, ensure_ascii=False))
+
+
+def load_run(folder: Path) -> dict[str, Any] | None:
+    """Returns the content of :obj:`run.json`, or :obj:`None` where there is none.
+
+    Args:
+        folder (Path): The folder of the run.
+
+    Raises:
+        ValueError: If the file is corrupt or of another version of the format.
+    """
+    path = folder / RUN
+    if not path.exists():
+        return None
+    try:
+        run = json.loads(path.read_text("utf-8"))
+        version = run["format"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"'{path}' is corrupt: {error!r}") from error
+    if version != FORMAT:
+        raise ValueError(f"'{path}' must have format {FORMAT} (got {version!r}): train again")
+    return run
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -> None:
+    """Writes dense and sparse COO tensors to one file, beside its place and then renamed.
+
+    Args:
+        path (Path): The file.
+        tensors (dict[str, Tensor]): The tensors, on any device.
+        metadata (Any): A JSON value to keep with them. (default: :obj:`None`)
+    """
+    dense, sparse = {}, {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu()
+        if tensor.is_sparse:
+            tensor = tensor.coalesce()
+            sparse[name] = list(tensor.size())
+            parts = {f"{name}.indices": tensor.indices(), f"{name}.values": tensor.values()}
+        else:
+            parts = {name: tensor}
+        for key, part in parts.items():
+            # The format refuses tensors that share memory.
+            dense[key] = part.clone(memory_format=torch.contiguous_format)
+    header = json.dumps({"format": FORMAT, "sparse": sparse, "metadata": metadata})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    safetensors.torch.save_file(dense, temporary, {"soil_pyg": header})
+    os.replace(temporary, path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """Returns the tensors and the metadata of a file that :func:`save_tensors` has written.
+
+    Args:
+        path (Path): The file.
+
+    Raises:
+        ValueError: If the file is corrupt or of another version of the format.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()["soil_pyg"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for name, size in header["sparse"].items():
+            indices, values = tensors.pop(f"{name}.indices"), tensors.pop(f"{name}.values")
+            tensors[name] = torch.sparse_coo_tensor(
+                indices, values, size, check_invariants=True
+            ).coalesce()
+    except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ValueError(f"'{path}' is corrupt: {error!r}") from error
+    if header["format"] != FORMAT:
+        raise ValueError(f"'{path}' must have format {FORMAT} (got {header['format']!r})")
+    return tensors, header["metadata"]
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that decide a result."""
+    return {
+        "soil_pyg": import_module("soil_pyg").__version__,
+        "torch": torch.__version__,
+        "torch_geometric": torch_geometric.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _save_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, "utf-8")
+    os.replace(temporary, path)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
