@@ -1,0 +1,170 @@
+"""One run of the benchmark, in a process of its own: its peak memory is that of the run alone."""
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch_geometric import seed_everything
+from torch_geometric.data import HeteroData
+
+from options import Selected
+from results import append_record, run_key
+from soil_pyg.datasets import Amazon, MultimodalDataset, SyntheticMultimodal, TikTok
+from soil_pyg.models.base import Recommender
+from soil_pyg.trainer import Trainer
+from soil_pyg.typing import FEATURE_PREFIX, ITEM, USER, modalities_of
+
+MEBIBYTE = 2**20
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run needs to know.
+
+    Args:
+        record (dict[str, Any]): The part of the run's record that is known beforehand.
+        root (str): The folder that holds the folder of the data set.
+        out (str): The folder of the results.
+    """
+
+    record: dict[str, Any]
+    root: str
+    out: str
+
+    @property
+    def results_file(self) -> Path:
+        """The file that the record is appended to."""
+        return Path(self.out, "results.jsonl")
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run's checkpoint."""
+        return Path(self.out, "runs", run_key(self.record))
+
+    def dumps(self) -> str:
+        """Returns the job as one line of JSON."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+def load_data(name: str, root: str) -> HeteroData:
+    """Returns a data set: the built-in one, or that of a folder, which is checked if it is public.
+
+    Args:
+        name (str): :obj:`"synthetic"`, or the name of the folder.
+        root (str): The folder that holds the folder of the data set.
+    """
+    if name == "synthetic":
+        return SyntheticMultimodal()[0]
+    if name in Amazon.published:
+        return Amazon(root, name)[0]
+    if name in TikTok.published:
+        return TikTok(root)[0]
+    return MultimodalDataset(root, name)[0]
+
+
+def build_model(selected: Selected, settings: dict[str, Any], data: HeteroData) -> Recommender:
+    """Returns the model with the sizes of the data; the modalities may be one of the settings.
+
+    Raises:
+        ValueError: If the data lacks a modality, or the model refuses its options.
+    """
+    known = modalities_of(data)
+    modalities = settings.get("modalities") or known
+    for name in modalities:
+        if name not in known:
+            there = ", ".join(known) or "none"
+            raise ValueError(
+                f"'modalities' must be among those of the data: {there} (got '{name}')"
+            )
+    return selected.model_class(
+        num_users=data[USER].num_nodes,
+        num_items=data[ITEM].num_nodes,
+        in_channels={name: data[ITEM][FEATURE_PREFIX + name].size(1) for name in modalities},
+        **selected.taken_by("model", settings),
+    )
+
+
+def build_trainer(selected: Selected, settings: dict[str, Any], seed: int) -> Trainer:
+    """Returns the trainer; the device is one of the settings."""
+    options = selected.taken_by("trainer", settings)
+    return Trainer(**options, seed=seed, accelerator=settings["device"])
+
+
+def run(job: Job) -> None:
+    """Makes the graphs, trains and tests the model, and appends the record to the results.
+
+    Args:
+        job (Job): The job.
+    """
+    start = time.perf_counter()
+    settings, seed = job.record["settings"], job.record["seed"]
+    selected = Selected(job.record["model"])
+    trainer = build_trainer(selected, settings, seed)
+    data = load_data(job.record["dataset"], job.root).to(settings["device"])
+
+    start_graphs = time.perf_counter()
+    data = selected.model_class.graphs(**selected.taken_by("graphs", settings))(data)
+    graphs = time.perf_counter() - start_graphs
+
+    seed_everything(seed)
+    model = build_model(selected, settings, data)
+    before = time.perf_counter() - start
+    result = trainer.fit(model, data, out=job.folder, settings=settings)
+    has_gpu = settings["device"] == "cuda"
+    record = {
+        **job.record,
+        "best_epoch": result.best_epoch,
+        "epochs": result.epochs,
+        "valid": result.valid,
+        "test": result.test,
+        "seconds": {
+            "graphs": graphs,
+            "train": result.seconds["train"],
+            "evaluate": result.seconds["evaluate"],
+            "total": before + result.seconds["total"],
+        },
+        "peak_rss_mb": peak_rss() / MEBIBYTE,
+        "peak_gpu_mb": torch.cuda.max_memory_allocated() / MEBIBYTE if has_gpu else None,
+    }
+    append_record(job.results_file, record)
+
+
+def main() -> int:
+    """Runs the job on standard input, until it is done or who wrote it is gone."""
+    job = Job(**json.loads(sys.stdin.readline()))
+    threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
+    try:
+        run(job)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _interrupt_at_end_of_input() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def peak_rss() -> int:
+    """Returns the peak memory of this process in bytes."""
+    status = Path("/proc/self/status")
+    # On Linux ru_maxrss begins with the peak of the process that started this one.
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""The benchmark: trains and tests models over several seeds and prints a table of their metrics.
+
+Without arguments: SOIL, LightGCN and BPR on the built-in data. Finished runs are not run again, and
+interrupted ones go on where they stopped.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import PositiveInt
+from rich.console import Console
+
+from job import INTERRUPTED, Job, build_model, build_trainer, load_data
+from options import Selected
+from results import print_table, read_records, run_key, versions_and_code
+
+USAGE_ERROR = 2
+MODELS = "soil,lightgcn,bpr"
+# The time in which an interrupted run must have stored its checkpoint.
+GRACE_SECONDS = 60
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the benchmark and returns the exit code.
+
+    Args:
+        argv (list[str], optional): The arguments of the command line. (default: :obj:`None`)
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    # A model of one's own is found in the working directory, too.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        models = select_models(argv)
+        arguments, flags = parse(argv, models)
+        jobs = make_jobs(arguments, flags, models)
+        failed = run_jobs(jobs, arguments.rerun, console)
+        finished = read_records(jobs[0].results_file)
+    except (argparse.ArgumentError, ValueError, OSError) as error:
+        errors.print(f"error: {message_of(error)}\nAll options: run.py --help")
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        errors.print("Interrupted: the same command goes on where this one stopped.")
+        return INTERRUPTED
+    keys = [run_key(job.record) for job in jobs]
+    print_table([finished[key] for key in keys if key in finished], console)
+    for job in failed:
+        errors.print(f"failed: {run_key(job.record)}")
+    return 1 if failed else 0
+
+
+def select_models(argv: list[str]) -> list[Selected]:
+    """Returns the models of :obj:`--models`, whose options are the other flags.
+
+    Args:
+        argv (list[str]): The arguments of the command line.
+
+    Raises:
+        ValueError: If a model is unknown or named twice.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--models", default=MODELS)
+    names = parser.parse_known_args(argv)[0].models
+    models = [Selected(name.strip()) for name in names.split(",")]
+    if len({model.name for model in models}) < len(models):
+        raise ValueError(f"'--models' must name each model once (got '{names}')")
+    return models
+
+
+def parse(argv: list[str], models: list[Selected]) -> tuple[Namespace, Namespace]:
+    """Returns the arguments with their defaults, and those alone that were given.
+
+    Args:
+        argv (list[str]): The arguments of the command line.
+        models (list[Selected]): The selected models.
+
+    Raises:
+        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
+    """
+    parser = ArgumentParser(
+        prog="run.py", description=__doc__, allow_abbrev=False, exit_on_error=False
+    )
+    parser.add_argument("--dataset", default="synthetic", help="its name, or that of its folder")
+    parser.add_argument("--root", default="data", help="the folder that holds the data sets")
+    parser.add_argument(
+        "--models", default=MODELS, help="names, or package.module:Class, between commas"
+    )
+    parser.add_argument(
+        "--profile",
+        type=Literal["paper", "released"],
+        default="released",
+        help="for the models that have profiles",
+    )
+    parser.add_argument("--seeds", type=PositiveInt, default=3, help="their number N: 0 to N - 1")
+    parser.add_argument("--epochs", type=PositiveInt, help="the most epochs of every model")
+    parser.add_argument("--device", type=Literal["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--out", default="results", help="the folder of the results")
+    parser.add_argument("--rerun", action="store_true", help="run finished runs again, too")
+    for model in models:
+        model.add_arguments(parser)
+    return parser.parse_args(argv), parser.parse_args(argv, defaults=False)
+
+
+def message_of(error: Exception) -> str:
+    """Returns what to tell the user about an error, with the flag by its name."""
+    message = str(error.message if isinstance(error, argparse.ArgumentError) else error)
+    if message.startswith("unrecognized"):
+        message += "; settings are those of the models in --models, and no flag may be shortened"
+    return message.replace('Parser key "', 'argument "--')
+
+
+def make_jobs(arguments: Namespace, flags: Namespace, models: list[Selected]) -> list[Job]:
+    """Returns a job for each model and seed, after trying all that can be tried before training.
+
+    Args:
+        arguments (Namespace): The arguments with their defaults.
+        flags (Namespace): The arguments that were given.
+        models (list[Selected]): The selected models.
+
+    Raises:
+        ValueError: If a setting or the data cannot be right.
+        OSError: If a file is missing.
+    """
+    device = resolve_device(arguments.device)
+    data = load_data(arguments.dataset, arguments.root)
+    jobs = []
+    for model in models:
+        given = {"epochs": arguments.epochs} if arguments.epochs is not None else {}
+        given |= flags.get(model.name, Namespace()).as_dict()
+        settings = model.settings(arguments.dataset, arguments.profile, given)
+        settings["device"] = device
+        try:
+            build_trainer(model, settings, seed=0)
+            model.model_class.graphs(**model.taken_by("graphs", settings))
+            build_model(model, settings, data)
+        except ValueError as error:
+            raise ValueError(f"model '{model.spec}': {error}") from error
+        for seed in range(arguments.seeds):
+            record = {
+                "model": model.spec,
+                "profile": arguments.profile if model.model_class.profiles else None,
+                "dataset": arguments.dataset,
+                "data_digest": data.digest,
+                "seed": seed,
+                "settings": settings,
+                "versions": versions_and_code(model.model_class),
+            }
+            jobs.append(Job(record, arguments.root, arguments.out))
+    return jobs
+
+
+def resolve_device(name: str) -> str:
+    """Returns :obj:`"cpu"` or :obj:`"cuda"` for the argument :obj:`--device`."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("'--device' must be 'cpu' or 'auto' where there is no GPU (got 'cuda')")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def run_jobs(jobs: list[Job], rerun: bool, console: Console) -> list[Job]:
+    """Runs the jobs that are not finished, one after the other, and returns those that failed.
+
+    Args:
+        jobs (list[Job]): The jobs.
+        rerun (bool): Whether to run finished jobs again, too.
+        console (Console): Where to say what is done.
+    """
+    finished = read_records(jobs[0].results_file)
+    failed = []
+    for number, job in enumerate(jobs, start=1):
+        key = run_key(job.record)
+        if key in finished and not rerun:
+            console.print(f"[{number}/{len(jobs)}] {key}: finished before, not run again")
+            continue
+        console.print(f"[{number}/{len(jobs)}] {key}")
+        if rerun:
+            shutil.rmtree(job.folder, ignore_errors=True)
+        if run_process(job) != 0:
+            failed.append(job)
+    return failed
+
+
+def run_process(job: Job) -> int:
+    """Runs a job in a process of its own and returns its exit code.
+
+    Args:
+        job (Job): The job.
+    """
+    command = [sys.executable, str(Path(__file__).with_name("job.py"))]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    # In a session of its own, so that Ctrl-C reaches it once, from here.
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, env=environment, start_new_session=True
+    )
+    assert process.stdin is not None
+    try:
+        process.stdin.write(job.dumps().encode())
+        process.stdin.flush()
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+        raise
+    finally:
+        process.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

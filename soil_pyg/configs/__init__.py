@@ -1,0 +1,94 @@
+"""Settings of each model: a file a model, named as its class in lower case."""
+
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+__all__ = ["Config", "available_configs", "load_config"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is known about a model: where it comes from, its settings, its published values.
+
+    Args:
+        citation (str): The paper.
+        source (str): The address of the paper.
+        settings (dict[str, dict[str, Any]]): Option values for each data set, by its name.
+        search (dict[str, list[Any]]): The values to search for each option.
+        published (dict[str, dict[str, float]]): The published test metrics for each data set.
+    """
+
+    citation: str
+    source: str
+    settings: dict[str, dict[str, Any]]
+    search: dict[str, list[Any]]
+    published: dict[str, dict[str, float]]
+
+
+def available_configs() -> list[str]:
+    """Returns the names of the models that have a configuration, sorted."""
+    names = (entry.name for entry in files(__name__).iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+
+
+def load_config(model_name: str) -> Config:
+    """Returns the configuration of a model.
+
+    Args:
+        model_name (str): The name of the model's class in lower case, such as :obj:`"soil"`.
+
+    Raises:
+        ValueError: If there is none of this name, or if its file is not in the expected form.
+
+    Example:
+        >>> load_config("soil").settings["sports"]["k_a"]
+        6
+    """
+    if model_name not in available_configs():
+        known = ", ".join(available_configs())
+        raise ValueError(f"'model_name' must be one of {known} (got '{model_name}')")
+    file_name = f"{model_name}.yaml"
+    return parse_config(files(__name__).joinpath(file_name).read_text("utf-8"), file_name)
+
+
+def parse_config(text: str, file_name: str) -> Config:
+    """Returns the configuration that a YAML text holds.
+
+    Args:
+        text (str): The YAML text.
+        file_name (str): The name of its file, for the messages.
+
+    Raises:
+        ValueError: If the text is no YAML or not in the expected form.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file_name}: not valid YAML: {error}") from error
+    names = [field.name for field in fields(Config)]
+    if not isinstance(content, dict) or sorted(content) != sorted(names):
+        got = ", ".join(map(str, content)) if isinstance(content, dict) else repr(content)
+        raise ValueError(f"{file_name}: must hold exactly {', '.join(names)} (got {got})")
+    for name in ("citation", "source"):
+        if not isinstance(content[name], str) or not content[name]:
+            raise ValueError(f"{file_name}: '{name}' must be a text (got {content[name]!r})")
+    _check_mapping(content["search"], list, f"{file_name}: 'search'")
+    for section in ("settings", "published"):
+        _check_mapping(content[section], dict, f"{file_name}: '{section}'")
+        for dataset, values in content[section].items():
+            types = object if section == "settings" else float
+            _check_mapping(values, types, f"{file_name}: '{section}.{dataset}'")
+    return Config(**content)
+
+
+def _check_mapping(value: object, value_type: type, where: str) -> None:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} must be a mapping (got {value!r})")
+    for key, entry in value.items():
+        if not isinstance(key, str):
+            raise ValueError(f"{where} must have names as keys (got {key!r})")
+        if not isinstance(entry, value_type):
+            raise ValueError(f"{where}: '{key}' must be a {value_type.__name__} (got {entry!r})")

@@ -1,0 +1,144 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+import options
+from options import Selected
+from soil_pyg.configs import Config
+
+MODULE = """
+from soil_pyg.models import BPR
+
+
+class Untyped(BPR):
+    def __init__(self, num_users, num_items, in_channels=None, *, width=3):
+        super().__init__(num_users, num_items)
+
+
+class Twice(BPR):
+    def __init__(self, num_users, num_items, in_channels=None, *, lr: float = 0.5):
+        super().__init__(num_users, num_items)
+
+
+class Wrong(BPR):
+    profiles = {"released": {"reg": "much"}}
+
+
+class Unknown(BPR):
+    profiles = {"released": {"regg": 1.0}}
+
+
+class Other(BPR):
+    profiles = {"fast": {"reg": 1.0}}
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "options_models.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "options_models", raising=False)
+    return "options_models"
+
+
+def test_options_come_from_model_graphs_and_trainer() -> None:
+    selected = Selected("soil")
+    takers = {name: option.takers for name, option in selected.options.items()}
+    assert takers["l_ui"] == ("model",)
+    assert takers["k_a"] == ("graphs",)
+    assert takers["lr"] == ("trainer",)
+    given = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", "progress"}
+    assert not given & set(takers)
+
+
+def test_settings_are_split_among_their_takers() -> None:
+    selected = Selected("itemknn")
+    settings = selected.settings("tiny", "released", {"k": 7})
+    assert selected.taken_by("graphs", settings)["k"] == 7
+    assert "k" not in selected.taken_by("trainer", settings)
+    assert selected.taken_by("model", settings) == {}
+    assert selected.taken_by("trainer", settings)["batch_size"] == 2048
+
+
+def test_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each layer wins over the one before: default, profile, data set, flag."""
+    selected = Selected("soil")
+    layers = {"tiny": {"second_order_scale": 0.25, "k_i": 5}}
+    config = Config("citation", "source", layers, {}, {})
+    monkeypatch.setattr(options, "load_config", lambda name: config)
+
+    other = selected.settings("other", "paper", {})
+    assert (other["k_i"], other["second_order_scale"], other["aggr"]) == (10, 1.0, "max")
+    released = selected.settings("other", "released", {})
+    assert (released["k_i"], released["second_order_scale"], released["aggr"]) == (10, 0.5, "sum")
+    tiny = selected.settings("tiny", "released", {})
+    assert (tiny["k_i"], tiny["second_order_scale"], tiny["aggr"]) == (5, 0.25, "sum")
+    flags = selected.settings("tiny", "released", {"second_order_scale": 2.0, "aggr": "max"})
+    assert (flags["k_i"], flags["second_order_scale"], flags["aggr"]) == (5, 2.0, "max")
+
+
+def test_defaults_without_settings_of_the_data_set() -> None:
+    settings = Selected("soil").settings("a folder of one's own", "released", {})
+    names = ["k", "k_i", "k_a", "l_ii", "l_ui", "negative"]
+    assert [settings[name] for name in names] == [10, 10, 2, 0.01, 0.01, "drop"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ("baby", [10, 10, 2, 0.01, 0.01]),
+        ("sports", [10, 5, 6, 0.1, 0.01]),
+        ("clothing", [10, 5, 3, 0.01, 0.001]),
+        ("tiktok", [10, 10, 2, 0.01, 0.01]),
+    ],
+)
+def test_settings_of_the_published_data_sets(dataset: str, expected: list[float]) -> None:
+    settings = Selected("soil").settings(dataset, "released", {})
+    assert [settings[name] for name in ["k", "k_i", "k_a", "l_ii", "l_ui"]] == expected
+
+
+def test_no_profile_sets_what_to_do_with_negative_similarities() -> None:
+    for profile in ("paper", "released"):
+        assert Selected("soil").settings("tiktok", profile, {})["negative"] == "drop"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Untyped", "'width' of model must have a type and a default"),
+        ("Twice", r"'lr' must have one type and default \(got <class 'float'> = 0.5 in model and"),
+    ],
+)
+def test_signatures_that_cannot_be_flags(module: str, name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Selected(f"{module}:{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Wrong", "profile 'released': .*wrong.reg"),
+        ("Unknown", "profile 'released': model '.*' has no option 'regg'"),
+        ("Other", r"'--profile' must be one of fast for model '.*' \(got 'released'\)"),
+    ],
+)
+def test_profiles_that_cannot_be_right(module: str, name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Selected(f"{module}:{name}").settings("tiny", "released", {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"k_x": 1}, "soil.yaml: settings.tiny: model 'soil' has no option 'k_x'"),
+        ({"k": "ten"}, "soil.yaml: settings.tiny: .*soil.k"),
+    ],
+)
+def test_configurations_that_cannot_be_right(
+    monkeypatch: pytest.MonkeyPatch, settings: dict, message: str
+) -> None:
+    config = Config("citation", "source", {"tiny": settings}, {}, {})
+    monkeypatch.setattr(options, "load_config", lambda name: config)
+    with pytest.raises(ValueError, match=message):
+        Selected("soil").settings("tiny", "released", {})

@@ -1,0 +1,222 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import run
+import soil_pyg
+from run import main
+
+RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
+KEYS = [
+    "model",
+    "profile",
+    "dataset",
+    "data_digest",
+    "seed",
+    "best_epoch",
+    "epochs",
+    "valid",
+    "test",
+    "seconds",
+    "peak_rss_mb",
+    "peak_gpu_mb",
+    "settings",
+    "versions",
+]
+MODULE = """
+from soil_pyg.models import BPR
+
+
+class Mine(BPR):
+    def __init__(self, num_users, num_items, in_channels=None, *, fails: bool = False):
+        super().__init__(num_users, num_items, hidden_channels=4)
+        self.fails = fails
+
+    def loss(self, data, batch):
+        if self.fails:
+            raise RuntimeError("as told")
+        return super().loss(data, batch)
+"""
+
+
+@pytest.fixture
+def arguments(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arguments of a tiny run, and in the working directory a model of one's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    code = {"soil_pyg": soil_pyg.__version__, "code": "as in this test"}
+    monkeypatch.setattr(run, "versions_and_code", lambda model_class: code)
+    monkeypatch.delitem(sys.modules, "run_models", raising=False)
+    (tmp_path / "run_models.py").write_text(MODULE)
+    data = ["--dataset", "tiny", "--root", str(root), "--device", "cpu"]
+    return [*data, "--seeds", "1", "--epochs", "2", "--out", str(tmp_path / "out")]
+
+
+def records(tmp_path: Path) -> list[dict[str, Any]]:
+    lines = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("arguments_after", "message"),
+    [
+        (["--soil.q", "5"], "unrecognized arguments: --soil.q 5"),
+        (["--soil.hidden", "5"], "unrecognized arguments: --soil.hidden 5"),
+        (["--epoch", "5"], "unrecognized arguments: --epoch 5"),
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["more"], "unrecognized arguments: more"),
+        (["--models", "soil", "--bpr.reg", "1"], "unrecognized arguments: --bpr.reg 1; settings"),
+        (["--soil.k", "many"], 'argument "--soil.k":.*Got value: many'),
+        (["--soil.k", "1.5"], 'argument "--soil.k":.*Got value: 1.5'),
+        (["--bpr.reg", "x"], 'argument "--bpr.reg":.*Got value: x'),
+        (["--lightgcn.lr", "x"], 'argument "--lightgcn.lr":.*Got value: x'),
+        (["--soil.k"], "argument --soil.k: expected one argument"),
+        (["--soil.k", "0"], "model 'soil': 'k' must be at least 1 .got 0."),
+        (["--bpr.lr", "-1"], "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
+        (
+            ["--soil.modalities", "[smell]"],
+            "'modalities' must be among audio, image, text of",
+        ),
+        (["--seeds", "0"], 'argument "--seeds":.* 0 '),
+        (["--epochs", "0"], 'argument "--epochs":'),
+        (["--profile", "published"], 'argument "--profile":.*Got value: published'),
+        (["--device", "tpu"], 'argument "--device":.*Got value: tpu'),
+        (["--models", "sole"], "'sole' is not one of bpr, itemknn, lightgcn, popularity, soil"),
+        (["--models", "bpr,bpr"], "'--models' must name each model once .got 'bpr,bpr'."),
+        (["--models", ""], "'' is not one of bpr"),
+        (["--models"], "expected one argument"),
+        (["--dataset", "small"], "small.inter is missing"),
+    ],
+)
+def test_errors(
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments_after: list[str],
+    message: str,
+) -> None:
+    assert main([*arguments, *arguments_after]) == 2
+    assert re.search(message, capsys.readouterr().err, re.DOTALL)
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_split_of_a_public_data_set_is_refused(
+    arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "tiny").rename(root / "baby")
+    (root / "baby" / "tiny.inter").rename(root / "baby" / "baby.inter")
+    assert main([*arguments, "--dataset", "baby"]) == 2
+    assert "baby.inter is not the published 'baby'" in capsys.readouterr().err
+
+
+def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--models", "itemknn", "--help"])
+    text = capsys.readouterr().out
+    assert "--itemknn.shrink" in text
+    assert "--bpr.reg" not in text
+
+
+def test_run_to_the_end(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One run from the arguments to the table, and again: it is not run twice."""
+    arguments += ["--models", "soil", "--soil.k", "3", "--soil.hidden_channels", "8"]
+    assert main(arguments) == 0
+    (record,) = records(tmp_path)
+    assert sorted(record) == sorted(KEYS)
+    assert (record["model"], record["profile"], record["seed"]) == ("soil", "released", 0)
+    assert (record["dataset"], record["epochs"], record["peak_gpu_mb"]) == ("tiny", 2, None)
+    assert record["best_epoch"] in (1, 2)
+    expected = {"k": 3, "k_i": 10, "hidden_channels": 8, "epochs": 2, "contrast": "info_nce"}
+    assert {name: record["settings"][name] for name in expected} == expected
+    metrics = {f"{name}@{k}" for name in ("recall", "ndcg", "precision", "map") for k in (5, 20)}
+    assert metrics <= set(record["test"])
+    assert set(record["test"]) == set(record["valid"])
+    assert all(0 <= value <= 1 for value in record["test"].values())
+    assert list(record["seconds"]) == ["graphs", "train", "evaluate", "total"]
+    assert record["seconds"]["total"] >= sum(list(record["seconds"].values())[:3])
+    assert 50 < record["peak_rss_mb"] < 10_000
+    assert record["versions"]["soil_pyg"] == soil_pyg.__version__
+
+    output = capsys.readouterr().out
+    assert f"Test metrics on tiny ({record['data_digest'][:12]})" in output
+    assert f"{record['test']['recall@20']:.4f}" in output
+    (folder,) = (tmp_path / "out" / "runs").iterdir()
+    trained = soil_pyg.load(folder)
+    assert trained.settings == record["settings"]
+    assert trained.metrics["test"] == record["test"]
+
+    before = (tmp_path / "out" / "results.jsonl").read_text()
+    assert main(arguments) == 0
+    assert "finished before, not run again" in capsys.readouterr().out
+    assert (tmp_path / "out" / "results.jsonl").read_text() == before
+
+
+def test_a_run_that_fails_leaves_the_others(
+    arguments: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mine = ["--models", "run_models:Mine,popularity", "--mine.fails", "true"]
+    assert main([*arguments, *mine]) == 1
+    output = capfd.readouterr()
+    assert "RuntimeError: as told" in output.err
+    assert "failed: mine-tiny-seed0-" in output.err
+    assert [record["model"] for record in records(tmp_path)] == ["popularity"]
+    assert records(tmp_path)[0]["profile"] is None
+
+    assert main([*arguments, "--models", "popularity", "--rerun"]) == 0
+    first, second = records(tmp_path)
+    assert first["test"] == second["test"]
+
+
+def start(arguments: list[str], out: Path) -> subprocess.Popen:
+    """Starts a long run of a model of one's own, and returns once it is under way."""
+    command = [sys.executable, str(RUN), *arguments, "--out", str(out)]
+    command += ["--models", "run_models:Mine"]
+    command += ["--epochs", "1000", "--mine.patience", "1000"]
+    environment = {**os.environ, "PYTHONPATH": str(RUN.parents[1])}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    while not list(out.glob("runs/*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    time.sleep(0.5)
+    return process
+
+
+def test_interrupt(arguments: list[str], tmp_path: Path) -> None:
+    process = start(arguments, tmp_path / "out")
+    process.send_signal(signal.SIGINT)
+    assert "Interrupted: the same command goes on" in process.communicate()[1]
+    assert process.returncode == 130
+    assert not (tmp_path / "out" / "results.jsonl").exists()
+    (folder,) = (tmp_path / "out" / "runs").iterdir()
+    assert (folder / "state.safetensors").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_run_comes_to_the_same_numbers(
+    arguments: list[str], tmp_path: Path, number: signal.Signals
+) -> None:
+    whole = start(arguments, tmp_path / "whole")
+    whole.communicate()
+    assert whole.returncode == 0
+    stopped = start(arguments, tmp_path / "out")
+    stopped.send_signal(number)
+    stopped.communicate()
+    assert not (tmp_path / "out" / "results.jsonl").exists()
+    again = start(arguments, tmp_path / "out")
+    again.communicate()
+    assert again.returncode == 0
+    (record,) = records(tmp_path)
+    expected = json.loads((tmp_path / "whole" / "results.jsonl").read_text())
+    for name in ("test", "valid", "best_epoch", "epochs"):
+        assert record[name] == expected[name]

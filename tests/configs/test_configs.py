@@ -1,0 +1,137 @@
+import inspect
+from importlib.resources import files
+
+import pytest
+import torch
+from torch_geometric.data import HeteroData
+
+from soil_pyg.configs import available_configs, load_config, parse_config
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.resolver import import_model
+from soil_pyg.trainer import Trainer
+
+GOOD = "{citation: a, source: b, settings: {c: {d: 1}}, search: {d: [1]}, published: {c: {e: 0.1}}}"
+BUILDS = [
+    (name, dataset, profile)
+    for name in available_configs()
+    for dataset in load_config(name).settings
+    for profile in [*import_model(name).profiles, None]
+]
+
+
+def takers(model_class: type[Recommender]) -> list[set[str]]:
+    """Returns the names of the options of the model, of its graphs and of the trainer."""
+    return [
+        set(inspect.signature(model_class).parameters),
+        set(model_class.graph_parameters()),
+        set(inspect.signature(Trainer).parameters),
+    ]
+
+
+def small_data() -> HeteroData:
+    data = HeteroData()
+    data["user"].num_nodes, data["item"].num_nodes = 6, 5
+    data["item"].x_image, data["item"].x_text = torch.rand(5, 4), torch.rand(5, 3)
+    users = torch.arange(6).repeat_interleave(2)
+    items = torch.tensor([[0, 1], [1, 2], [2, 3], [3, 4], [0, 4], [1, 3]]).flatten()
+    data["user", "interacts", "item"].edge_index = torch.stack([users, items])
+    return data
+
+
+def test_every_model_has_a_configuration() -> None:
+    from soil_pyg import models
+
+    names = {name.lower() for name in models.__all__} - {"recommender"}
+    assert set(available_configs()) == names
+
+
+@pytest.mark.parametrize(("name", "dataset", "profile"), BUILDS)
+def test_settings_build_the_model(name: str, dataset: str, profile: str | None) -> None:
+    """The model, its graphs and its trainer take the settings, and nothing is left over."""
+    model_class = import_model(name)
+    settings = load_config(name).settings[dataset]
+    options = (model_class.profiles[profile] if profile else {}) | settings
+    model_options, graph_options, trainer_options = (
+        {key: options[key] for key in known & set(options)} for known in takers(model_class)
+    )
+    assert {**model_options, **graph_options, **trainer_options} == options
+
+    data = model_class.graphs(**graph_options)(small_data())
+    model = model_class(6, 5, {"image": 4, "text": 3}, **model_options)
+    user_emb, item_emb = model(data)
+    scores = (user_emb @ item_emb.t()).to_dense()
+    assert scores.size() == (6, 5)
+    assert bool(scores.isfinite().all())
+    Trainer(**trainer_options)
+
+
+@pytest.mark.parametrize("name", available_configs())
+def test_searched_options_are_options(name: str) -> None:
+    search = load_config(name).search
+    assert set(search) <= set.union(*takers(import_model(name)))
+    for values in search.values():
+        assert len(values) > 1
+        assert all(isinstance(value, int | float) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "values"),
+    [
+        ("soil", "baby", (0.0680, 0.1028, 0.0365, 0.0454)),
+        ("soil", "clothing", (0.0687, 0.0998, 0.0377, 0.0456)),
+        ("lightgcn", "sports", (0.0569, 0.0864, 0.0311, 0.0387)),
+        ("bpr", "baby", (0.0357, 0.0575, 0.0192, 0.0249)),
+    ],
+)
+def test_published_values(name: str, dataset: str, values: tuple[float, ...]) -> None:
+    published = load_config(name).published[dataset]
+    metrics = ["recall@10", "recall@20", "ndcg@10", "ndcg@20"]
+    assert published == dict(zip(metrics, values, strict=True))
+
+
+def test_citation_and_source() -> None:
+    config = load_config("soil")
+    assert config.citation.startswith("Hongzu Su")
+    assert config.source == "https://doi.org/10.1145/3664647.3681207"
+
+
+def test_files_are_named_as_classes_in_lower_case() -> None:
+    names = sorted(path.name for path in files("soil_pyg.configs").iterdir())
+    assert "itemknn.yaml" in names
+    for name in available_configs():
+        assert import_model(name).__name__.lower() == name
+
+
+def test_unknown_model() -> None:
+    message = r"'model_name' must be one of bpr, .*soil \(got 'SOIL'\)"
+    with pytest.raises(ValueError, match=message):
+        load_config("SOIL")
+
+
+def test_parse() -> None:
+    config = parse_config(GOOD, "x.yaml")
+    assert (config.citation, config.source) == ("a", "b")
+    assert config.settings == {"c": {"d": 1}}
+    assert config.search == {"d": [1]}
+    assert config.published == {"c": {"e": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{citation", "{{citation", "x.yaml: not valid YAML"),
+        (GOOD, "3", r"x.yaml: must hold exactly citation, .*, published \(got 3\)"),
+        ("source", "sauce", r"must hold exactly .* \(got citation, sauce"),
+        ("citation: a", "citation: 1", r"'citation' must be a text \(got 1\)"),
+        ("source: b", "source: ''", r"'source' must be a text \(got ''\)"),
+        ("{c: {d: 1}}", "[c]", r"'settings' must be a mapping \(got \['c'\]\)"),
+        ("{c: {d: 1}}", "{c: 1}", r"x.yaml: 'settings': 'c' must be a dict \(got 1\)"),
+        ("{c: {d: 1}}", "{c: {1: 1}}", r"'settings.c' must have names as keys \(got 1\)"),
+        ("{d: [1]}", "{d: 1}", r"x.yaml: 'search': 'd' must be a list \(got 1\)"),
+        ("{e: 0.1}", "{e: high}", r"'published.c': 'e' must be a float \(got 'high'\)"),
+    ],
+)
+def test_files_that_cannot_be_right(old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(ValueError, match=message):
+        parse_config(GOOD.replace(old, new), "x.yaml")

@@ -1,0 +1,108 @@
+import configparser
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import soil_pyg
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def setup_cfg() -> configparser.ConfigParser:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    return config
+
+
+def names(lines: str) -> list[str]:
+    """Returns the names of packages in lines such as "torch>=2.6"."""
+    return [re.split(r"[<>=;\s]", line)[0] for line in lines.split("\n") if line.strip()]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def test_version_is_in_one_place() -> None:
+    assert setup_cfg()["metadata"]["version"] == "attr: soil_pyg.__version__"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", soil_pyg.__version__)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == soil_pyg.__version__
+    assert citation["preferred-citation"]["doi"] == "10.1145/3664647.3681207"
+
+
+def test_requirements() -> None:
+    config = setup_cfg()
+    requires = config["options"]["install_requires"].split()
+    assert "torch>=2.6" in requires
+    assert not [line for line in requires if re.search("[<~!]|==", line)]
+    assert config["options"]["python_requires"] == ">=3.10"
+
+
+def test_extras() -> None:
+    extras = {extra: names(lines) for extra, lines in setup_cfg()["options.extras_require"].items()}
+    assert extras["cpu"] == ["faiss-cpu"]
+    assert extras["gpu"] == ["faiss-gpu"]
+    assert extras["scatter"] == ["torch-scatter"]
+    assert {"pytest", "hypothesis", "ruff", "mypy"} <= set(extras["test"])
+
+
+def test_every_dependency_has_its_reason_in_the_readme() -> None:
+    config = setup_cfg()
+    required = names(config["options"]["install_requires"])
+    for extra in config["options.extras_require"].values():
+        required += names(extra)
+    section = README.split("## Dependencies")[1].split("## ")[0]
+    reasons = dict(re.findall(r"^\| ([\w-]+) \| (.+) \|$", section, re.MULTILINE))
+    del reasons["package"]
+    assert sorted(reasons) == sorted(required)
+
+
+def test_constraints_pin_every_direct_dependency() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert pins["torch"] == "2.13.0"
+    config = setup_cfg()
+    required = names(config["options"]["install_requires"])
+    required += names(config["options.extras_require"]["cpu"])
+    required += names(config["options.extras_require"]["test"])
+    assert sorted(pins) == sorted(required)
+
+
+def test_readme_says_the_tested_versions() -> None:
+    pins = (ROOT / "constraints.txt").read_text("utf-8")
+    for name in ("torch", "torch-geometric"):
+        version = re.search(rf"^{name}==(.+)$", pins, re.MULTILINE)
+        assert f"{name} {version[1]}" in README
+
+
+def test_readme_has_one_command_for_the_job_and_one_for_the_tests() -> None:
+    job, tests = blocks("bash")
+    install = (
+        'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[cpu,test]" && '
+    )
+    assert job == f"{install}.venv/bin/python benchmarks/run.py\n"
+    assert tests == f"{install}.venv/bin/python -m pytest\n"
+
+
+def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example as it stands, but on less data and for one epoch."""
+    (example,) = blocks("python")
+    smaller = {"SyntheticMultimodal()": "SyntheticMultimodal(100, 60)", "epochs=20": "epochs=1"}
+    for old, new in smaller.items():
+        assert old in example
+        example = example.replace(old, new)
+    monkeypatch.chdir(tmp_path)
+    namespace: dict = {}
+    exec(example, namespace)
+    assert namespace["scores"].size() == (100, 60)
+    assert namespace["trained"].metrics["test"] == namespace["result"].test
+
+
+def test_links_in_the_readme_exist() -> None:
+    links = [link for link in re.findall(r"\]\((.+?)\)", README) if "://" not in link]
+    assert "CITATION.cff" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
