@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     default = Path(__file__).with_name("README.md")
     parser.add_argument("--out", type=Path, default=default, help="the page (default: %(default)s)")
     arguments = parser.parse_args(argv)
-    records = []
+    records: list[dict[str, Any]] = []
     for path in arguments.results:
         if not path.is_file():
             parser.error(f"'results' must name files of finished runs (got {path})")

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "soil_pyg"
 # A unit may import itself and the units of the lines above its own.
 LAYERS = [
-    ["typing", "progress", "configs"],
+    ["typing", "checks", "progress", "configs"],
     ["nn"],
     ["transforms", "datasets", "loader"],
     ["models"],

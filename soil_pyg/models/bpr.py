@@ -3,6 +3,7 @@ from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 
+from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.nn import BPRLoss, embedding_loss
 from soil_pyg.typing import Triples
@@ -40,6 +41,7 @@ class BPR(Recommender):
         reg: float = 0.1,
     ) -> None:
         super().__init__(num_users, num_items, in_channels)
+        check_at_least("hidden_channels", hidden_channels, 1)
         self.reg = reg
         self.user_embedding = Embedding(num_users, hidden_channels)
         self.item_embedding = Embedding(num_items, hidden_channels)

@@ -4,6 +4,7 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform, Compose
 
+from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import adjacency
 from soil_pyg.nn import BPRLoss, LightPropagation, embedding_loss
@@ -52,6 +53,7 @@ class LightGCN(Recommender):
         reg: float = 1e-4,
     ) -> None:
         super().__init__(num_users, num_items, in_channels)
+        check_at_least("hidden_channels", hidden_channels, 1)
         self.reg = reg
         self.user_embedding = Embedding(num_users, hidden_channels)
         self.item_embedding = Embedding(num_items, hidden_channels)

@@ -6,6 +6,7 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 
+from soil_pyg.checks import check_at_least, check_choice
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import adjacency, features
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
@@ -18,7 +19,6 @@ from soil_pyg.nn import (
     LightPropagation,
     ModalityGate,
 )
-from soil_pyg.transforms.utils import check_at_least, check_choice
 from soil_pyg.typing import Triples
 
 
@@ -121,6 +121,7 @@ class SOIL(Recommender):
         bpr_reduction: str = "sum",
     ) -> None:
         super().__init__(num_users, num_items, in_channels)
+        check_at_least("hidden_channels", hidden_channels, 1)
         if len(self.in_channels) == 0:
             raise ValueError("'in_channels' must name at least one modality (got none)")
         check_at_least("num_item_layers", num_item_layers, 0)

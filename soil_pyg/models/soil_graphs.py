@@ -4,6 +4,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType
 
+from soil_pyg.checks import check_choice
 from soil_pyg.transforms import (
     InterestGraph,
     NormalizeGraph,
@@ -12,7 +13,7 @@ from soil_pyg.transforms import (
     SumGraph,
     ToAdjacency,
 )
-from soil_pyg.transforms.utils import check_choice, count_nodes
+from soil_pyg.transforms.utils import count_nodes
 from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER, modalities_of
 
 USER_ITEM: EdgeType = (USER, "user_item", ITEM)

@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from soil_pyg.nn.bpr_loss import check_reduction
+from soil_pyg.checks import check_choice
 from soil_pyg.nn.info_nce_loss import check_tau
 
 
@@ -34,7 +34,8 @@ class AlignedPairsLoss(torch.nn.Module):
     def __init__(self, tau: float = 0.2, reduction: str = "sum") -> None:
         super().__init__()
         self.tau = check_tau(tau)
-        self.reduction = check_reduction(reduction)
+        check_choice("reduction", reduction, ("sum", "mean"))
+        self.reduction = reduction
 
     def forward(self, query: Tensor, candidate: Tensor) -> Tensor:
         """Returns the loss of aligned queries and candidates.

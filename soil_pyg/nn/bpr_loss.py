@@ -2,6 +2,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from soil_pyg.checks import check_choice
+
 
 class BPRLoss(torch.nn.Module):
     r"""The Bayesian personalised ranking loss (Eq. 17).
@@ -26,7 +28,8 @@ class BPRLoss(torch.nn.Module):
 
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
-        self.reduction = check_reduction(reduction)
+        check_choice("reduction", reduction, ("sum", "mean"))
+        self.reduction = reduction
 
     def forward(self, positive: Tensor, negative: Tensor) -> Tensor:
         """Returns the loss of pairs of scores.
@@ -40,10 +43,3 @@ class BPRLoss(torch.nn.Module):
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(reduction={self.reduction!r})"
-
-
-def check_reduction(reduction: str) -> str:
-    """Returns the argument, or raises :class:`ValueError` if it is no reduction."""
-    if reduction not in ("sum", "mean"):
-        raise ValueError(f"'reduction' must be 'sum' or 'mean' (got {reduction!r})")
-    return reduction

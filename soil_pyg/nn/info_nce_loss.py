@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from soil_pyg.nn.bpr_loss import check_reduction
+from soil_pyg.checks import check_choice
 
 LOW_TAU = 0.03
 """Below this temperature the exponential of a cosine could vanish in single precision."""
@@ -41,7 +41,8 @@ class InfoNCELoss(torch.nn.Module):
     def __init__(self, tau: float = 0.2, reduction: str = "mean") -> None:
         super().__init__()
         self.tau = check_tau(tau)
-        self.reduction = check_reduction(reduction)
+        check_choice("reduction", reduction, ("sum", "mean"))
+        self.reduction = reduction
 
     def forward(self, query: Tensor, candidate: Tensor) -> Tensor:
         """Returns the loss of aligned queries and candidates.

@@ -1,26 +1,14 @@
 import importlib.util
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from soil_pyg.nn.exact_topk import ROUNDING, Rescore, exact_topk, has_near_ties
+from soil_pyg.nn.pairs import block_rows, exact_inner_product
 from soil_pyg.progress import blocks
 
-ROUNDING = 1e-6
-"""Inner products of unit vectors that differ by less may be equal."""
-
 FAISS_GPU_MAX_K = 2048
-
-CACHE_BYTES = 2**21
-"""Gathered vectors are scored in blocks that stay in the processor's cache."""
-
-GATHER_COST = 64
-"""How many times the inner product of a gathered pair costs one of a matrix product."""
-
-
-Rescore = Callable[[Tensor, Tensor], Tensor]
-"""Gives the exact scores of entries by their rows and columns."""
 
 
 class KNN:
@@ -154,143 +142,6 @@ class KNN:
         values, ids = self._faiss_index.search(query.cpu().numpy(), k)
         values, ids = torch.from_numpy(values).to(query), torch.from_numpy(ids).to(query.device)
         return values.masked_fill_(ids < 0, -torch.inf), ids
-
-
-def exact_topk(
-    scores: Tensor,
-    k: int,
-    tolerance: Tensor,
-    rescore: Rescore,
-    ordered: bool = True,
-) -> tuple[Tensor, Tensor]:
-    r"""Returns the :math:`k` best columns of each row by (value, id), whatever the rounding.
-
-    Args:
-        scores (Tensor): Rounded scores of shape :obj:`[num_rows, num_columns]`, :math:`-\infty`
-            where a column is no candidate.
-        k (int): The number of columns to return, at most :obj:`num_columns`.
-        tolerance (Tensor): What may be rounding, of shape :obj:`[num_rows]`.
-        rescore (callable): Gives the exact scores of entries by their rows and columns.
-        ordered (bool, optional): If set to :obj:`False`, only which columns are the best is told
-            exactly, not their order. (default: :obj:`True`)
-
-    Returns:
-        Values and columns of shape :obj:`[num_rows, k]`, filled up with :math:`-\infty` and
-        :obj:`-1`.
-    """
-    values, columns = scores.topk(min(k + 1, scores.size(1)))
-    tied = has_near_ties(values if ordered else values[:, k - 1 :], tolerance).nonzero().view(-1)
-    values, columns = values[:, :k].contiguous(), columns[:, :k].contiguous()
-    if tied.numel() > 0:
-        cut = (values[tied, -1] - 2 * tolerance[tied]).unsqueeze(1)
-        near = scores[tied]
-        row, column = ((near >= cut) & (near > -torch.inf)).nonzero().unbind(1)
-        exact = rescore(tied[row], column)
-        values[tied], columns[tied] = best_of_each_row(row, column, exact, tied.numel(), k)
-    return values, columns.masked_fill_(values == -torch.inf, -1)
-
-
-def best_of_each_row(
-    row: Tensor, column: Tensor, value: Tensor, num_rows: int, k: int
-) -> tuple[Tensor, Tensor]:
-    r"""Returns the :math:`k` best entries of each row by (value, id).
-
-    Args:
-        row (Tensor): The row of each entry.
-        column (Tensor): The column of each entry, ascending within a row.
-        value (Tensor): The value of each entry.
-        num_rows (int): The number of rows.
-        k (int): The number of entries to return.
-
-    Returns:
-        Values and columns of shape :obj:`[num_rows, k]`, filled up with :math:`-\infty` and
-        :obj:`-1`.
-    """
-    order = torch.argsort(value, descending=True, stable=True)
-    order = order[torch.argsort(row[order], stable=True)]
-    row, column, value = row[order], column[order], value[order]
-    count = torch.bincount(row, minlength=num_rows)
-    rank = torch.arange(row.numel(), device=row.device) - (count.cumsum(0) - count)[row]
-    first = rank < k
-    values = value.new_full((num_rows, k), -torch.inf)
-    columns = column.new_full((num_rows, k), -1)
-    values[row[first], rank[first]] = value[first]
-    columns[row[first], rank[first]] = column[first]
-    return values, columns
-
-
-def has_near_ties(values: Tensor, tolerance: Tensor) -> Tensor:
-    """Returns which rows of values in descending order have neighbours that rounding may swap."""
-    gap = values[:, :-1] - values[:, 1:]
-    return (gap <= tolerance.unsqueeze(1)).any(dim=1)
-
-
-def exact_inner_product(left: Tensor, right: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Returns inner products of pairs of rows, in double precision and rounded to single.
-
-    Args:
-        left (Tensor): Vectors of shape :obj:`[num_left, channels]`.
-        right (Tensor): Vectors of shape :obj:`[num_right, channels]`.
-        row (Tensor): The row of :obj:`left` of each pair.
-        column (Tensor): The row of :obj:`right` of each pair.
-    """
-    return _score_pairs(left, right, row, column, cosine=False)
-
-
-def exact_cosine(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Returns cosines of pairs of rows, in double precision and rounded to single.
-
-    The cosine of a row with itself or with an equal row is exactly one.
-
-    Args:
-        x (Tensor): Vectors of shape :obj:`[num_nodes, channels]`, none of them zero.
-        row (Tensor): The first row of each pair.
-        column (Tensor): The second row of each pair.
-    """
-    return _score_pairs(x, x, row, column, cosine=True)
-
-
-def _score_pairs(left: Tensor, right: Tensor, row: Tensor, column: Tensor, cosine: bool) -> Tensor:
-    out = torch.empty(row.numel(), device=left.device)
-    rows = max(1, CACHE_BYTES // (32 * max(1, left.size(1))))
-    for block in blocks(row.numel(), rows, "scoring pairs"):
-        a, b = left[row[block]].double(), right[column[block]].double()
-        score = (a * b).sum(dim=1)
-        if cosine:
-            score /= ((a * a).sum(dim=1) * (b * b).sum(dim=1)).sqrt()
-        out[block] = score.float()
-    return out
-
-
-def pair_inner_product(x: Tensor, row: Tensor, column: Tensor, memory_budget: int) -> Tensor:
-    """Returns inner products of many pairs of rows of one matrix, by the cheaper of two ways.
-
-    Few pairs are gathered; many are read from blocks of the matrix of all inner products, where
-    a multiplication costs far less.
-
-    Args:
-        x (Tensor): Vectors of shape :obj:`[num_nodes, channels]`.
-        row (Tensor): The first row of each pair, ascending.
-        column (Tensor): The second row of each pair.
-        memory_budget (int): Bytes that a block of inner products may take.
-    """
-    node, count = torch.unique_consecutive(row, return_counts=True)
-    if row.numel() * GATHER_COST < node.numel() * x.size(0):
-        return exact_inner_product(x, x, row, column)
-    out = x.new_empty(row.numel())
-    end = count.cumsum(0)
-    rows = block_rows(memory_budget, x.size(0))
-    for block in blocks(node.numel(), rows, "scoring pairs"):
-        pairs = slice(int(end[block.start] - count[block.start]), int(end[block.stop - 1]))
-        scores = x[node[block]] @ x.t()
-        owner = torch.repeat_interleave(torch.arange(scores.size(0), device=x.device), count[block])
-        out[pairs] = scores[owner, column[pairs]]
-    return out
-
-
-def block_rows(memory_budget: int, num_columns: int, bytes_per_entry: int = 16) -> int:
-    """Returns how many rows of a block of scores fit the budget, at least one."""
-    return max(1, memory_budget // (bytes_per_entry * max(1, num_columns)))
 
 
 def _has_faiss(candidates: Tensor) -> bool:

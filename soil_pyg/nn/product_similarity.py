@@ -2,14 +2,9 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
-from soil_pyg.nn.knn import (
-    KNN,
-    ROUNDING,
-    best_of_each_row,
-    block_rows,
-    exact_cosine,
-    exact_topk,
-)
+from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row, exact_topk
+from soil_pyg.nn.knn import KNN
+from soil_pyg.nn.pairs import block_rows, exact_cosine
 from soil_pyg.nn.ragged import expand
 from soil_pyg.progress import blocks
 
@@ -72,7 +67,7 @@ class ProductSimilarity:
         node = torch.argsort(length, stable=True)
         node = node[length[node] > 0]
         size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_ROWS)
-        found_columns, found_values = [], []
+        found_columns, found_values = [item[:0]], [self.features[0][0].new_empty(0)]
         for block in blocks(node.numel(), size, "searching second-order items"):
             # All rows of a block get as many: the entries of one are not in order of their ids.
             value, column = self._top(node[block], int(length[node[block]].max()))

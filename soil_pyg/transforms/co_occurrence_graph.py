@@ -4,15 +4,11 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.nn.knn import best_of_each_row
+from soil_pyg.checks import check_at_least
+from soil_pyg.nn.exact_topk import best_of_each_row
 from soil_pyg.nn.ragged import expand, group_pointers
 from soil_pyg.progress import blocks
-from soil_pyg.transforms.utils import (
-    budget_blocks,
-    check_at_least,
-    check_edges,
-    count_nodes,
-)
+from soil_pyg.transforms.utils import budget_blocks, check_edges, count_nodes
 from soil_pyg.typing import INTERACTS
 
 

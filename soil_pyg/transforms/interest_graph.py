@@ -7,18 +7,13 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
+from soil_pyg.checks import check_at_least, check_choice
 from soil_pyg.nn.adjacency import Adjacency
-from soil_pyg.nn.knn import KNN, pair_inner_product
+from soil_pyg.nn.knn import KNN
+from soil_pyg.nn.pairs import pair_inner_product
 from soil_pyg.nn.ragged import expand, group_pointers
 from soil_pyg.progress import blocks
-from soil_pyg.transforms.utils import (
-    budget_blocks,
-    check_at_least,
-    check_choice,
-    check_edges,
-    count_nodes,
-    unit_features,
-)
+from soil_pyg.transforms.utils import budget_blocks, check_edges, count_nodes, unit_features
 from soil_pyg.typing import INTERACTS
 
 USERS_AT_ONCE = 256
@@ -120,7 +115,7 @@ class InterestGraph(BaseTransform):
     ) -> Tensor:
         # The distinct (user, item of interest) pairs of Eq. 6-7, sorted, as user * I + item.
         num_users, num_items = size
-        keys = []
+        keys = [user.new_empty(0)]
         for c, has in features.values():
             node = has.nonzero().view(-1)
             knn = KNN(c[has], self.index, self.use_faiss, self.memory_budget)
@@ -150,7 +145,7 @@ class InterestGraph(BaseTransform):
         first = group_pointers(item, num_items)
         cost = torch.zeros(num_items, dtype=torch.long, device=item.device)
         cost.index_add_(0, item, width)
-        keys, counts = [], []
+        keys, counts = [user.new_empty(0)], [user.new_empty(0)]
         for block in budget_blocks(cost, self.memory_budget // 64):
             edges = slice(int(first[block.start]), int(first[block.stop]))
             position, owner = expand(start[edges], width[edges])

@@ -5,7 +5,8 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.transforms.utils import check_choice, check_edges, count_nodes
+from soil_pyg.checks import check_choice
+from soil_pyg.transforms.utils import check_edges, count_nodes
 
 NORMS = ("sym", "row", "sym_user_index")
 

@@ -5,18 +5,12 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.nn.knn import ROUNDING
+from soil_pyg.checks import check_at_least, check_choice
+from soil_pyg.nn.exact_topk import ROUNDING
 from soil_pyg.nn.product_similarity import ProductSimilarity
 from soil_pyg.nn.ragged import expand, group_pointers
 from soil_pyg.progress import blocks
-from soil_pyg.transforms.utils import (
-    budget_blocks,
-    check_at_least,
-    check_choice,
-    check_edges,
-    count_nodes,
-    unit_features,
-)
+from soil_pyg.transforms.utils import budget_blocks, check_edges, count_nodes, unit_features
 from soil_pyg.typing import INTERACTS
 
 FEW = 4

@@ -5,8 +5,10 @@ from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from soil_pyg.nn.knn import KNN, exact_cosine
-from soil_pyg.transforms.utils import check_at_least, check_choice, unit_features
+from soil_pyg.checks import check_at_least, check_choice
+from soil_pyg.nn.knn import KNN
+from soil_pyg.nn.pairs import exact_cosine
+from soil_pyg.transforms.utils import unit_features
 from soil_pyg.typing import ITEM
 
 

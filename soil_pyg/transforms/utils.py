@@ -8,19 +8,6 @@ from torch_geometric.typing import EdgeType
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
 
 
-def check_at_least(name: str, value: float, minimum: float) -> None:
-    """Raises :class:`ValueError` if an argument is less than its minimum."""
-    if value < minimum:
-        raise ValueError(f"'{name}' must be at least {minimum} (got {value})")
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raises :class:`ValueError` if an argument is none of its choices."""
-    if value not in choices:
-        listed = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"'{name}' must be one of {listed} (got {value!r})")
-
-
 def check_edges(data: HeteroData, edge_type: EdgeType) -> Tensor:
     """Returns the edges of a type, or raises :class:`ValueError` if the data has none."""
     if edge_type not in data.edge_types or "edge_index" not in data[edge_type]:

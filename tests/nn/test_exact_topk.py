@@ -4,15 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from soil_pyg.nn import knn
-from soil_pyg.nn.knn import (
-    best_of_each_row,
-    block_rows,
-    exact_cosine,
-    exact_inner_product,
-    exact_topk,
-    pair_inner_product,
-)
+from soil_pyg.nn import pairs
+from soil_pyg.nn.exact_topk import best_of_each_row, exact_topk
+from soil_pyg.nn.pairs import block_rows, exact_cosine, exact_inner_product, pair_inner_product
 
 
 def normal(*size: int, seed: int = 0) -> Tensor:
@@ -61,7 +55,7 @@ def test_best_of_each_row() -> None:
 
 
 def test_exact_scores_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "CACHE_BYTES", 32 * 5 * 7)
+    monkeypatch.setattr(pairs, "CACHE_BYTES", 32 * 5 * 7)
     left, right = normal(6, 5), normal(9, 5, seed=1)
     row, column = torch.arange(54) // 9, torch.arange(54) % 9
     products = (left.double() @ right.double().t()).float()
@@ -85,8 +79,8 @@ def test_the_cosine_of_equal_rows_is_exactly_one() -> None:
 def test_pair_inner_product(
     gather_cost: int, memory_budget: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(knn, "GATHER_COST", gather_cost)
-    monkeypatch.setattr(knn, "CACHE_BYTES", 32 * 5 * 7)
+    monkeypatch.setattr(pairs, "GATHER_COST", gather_cost)
+    monkeypatch.setattr(pairs, "CACHE_BYTES", 32 * 5 * 7)
     x = normal(20, 5)
     row = torch.arange(20).repeat_interleave(torch.arange(20) % 4)
     column = (7 * torch.arange(row.numel())) % 20

@@ -79,5 +79,5 @@ def test_repr_and_errors() -> None:
     for tau in (0, -0.5, float("nan")):
         with pytest.raises(ValueError, match=rf"'tau' must be positive \(got {tau}\)"):
             InfoNCELoss(tau)
-    with pytest.raises(ValueError, match=r"'reduction' must be 'sum' or 'mean' \(got 'max'\)"):
+    with pytest.raises(ValueError, match=r"'reduction' must be one of 'sum', 'mean' \(got 'max'\)"):
         InfoNCELoss(reduction="max")

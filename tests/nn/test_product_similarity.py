@@ -101,6 +101,13 @@ def test_ties_go_to_the_smaller_item() -> None:
     ]
 
 
+def test_no_rows() -> None:
+    nothing = torch.empty(0, dtype=torch.long)
+    pointer, columns, values = ProductSimilarity(make_features()).rows(nothing, nothing)
+    assert pointer.tolist() == [0] * (NUM_ITEMS + 1)
+    assert columns.tolist() == values.tolist() == []
+
+
 def test_the_largest_width_of_a_repeated_item_counts() -> None:
     similarity = ProductSimilarity(make_features())
     pointer, columns, _ = similarity.rows(torch.tensor([4, 0, 4]), torch.tensor([1, 1, 3]))

@@ -87,6 +87,12 @@ def test_held_out_interactions_are_not_looked_at(random_data: Callable) -> None:
     assert torch.equal(out[edge_type].edge_index, expected[edge_type].edge_index)
 
 
+def test_no_items_of_interest(random_data: Callable) -> None:
+    data = random_data(0, sizes={"image": 3}, missing=1.0)
+    out = InterestGraph()(data)
+    assert out["item", "image_interest", "item"].edge_index.size() == (2, 0)
+
+
 def test_names_are_arguments() -> None:
     data = HeteroData()
     data["viewer"].num_nodes = 1

@@ -139,6 +139,11 @@ def test_a_user_whose_items_lack_all_modalities_has_no_edge() -> None:
     assert SecondOrderGraph(k_a=2)(data)[SECOND_ORDER].edge_index.tolist() == [[1], [2]]
 
 
+def test_no_second_order_items(random_data: Callable) -> None:
+    data = random_data(0, sizes={"image": 3}, missing=1.0)
+    assert SecondOrderGraph()(data)[SECOND_ORDER].edge_index.size() == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

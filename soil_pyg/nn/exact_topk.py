@@ -1,0 +1,79 @@
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+ROUNDING = 1e-6
+"""Inner products of unit vectors that differ by less may be equal."""
+
+Rescore = Callable[[Tensor, Tensor], Tensor]
+"""Gives the exact scores of entries by their rows and columns."""
+
+
+def exact_topk(
+    scores: Tensor,
+    k: int,
+    tolerance: Tensor,
+    rescore: Rescore,
+    ordered: bool = True,
+) -> tuple[Tensor, Tensor]:
+    r"""Returns the :math:`k` best columns of each row by (value, id), whatever the rounding.
+
+    Args:
+        scores (Tensor): Rounded scores of shape :obj:`[num_rows, num_columns]`, :math:`-\infty`
+            where a column is no candidate.
+        k (int): The number of columns to return, at most :obj:`num_columns`.
+        tolerance (Tensor): What may be rounding, of shape :obj:`[num_rows]`.
+        rescore (callable): Gives the exact scores of entries by their rows and columns.
+        ordered (bool, optional): If set to :obj:`False`, only which columns are the best is told
+            exactly, not their order. (default: :obj:`True`)
+
+    Returns:
+        Values and columns of shape :obj:`[num_rows, k]`, filled up with :math:`-\infty` and
+        :obj:`-1`.
+    """
+    values, columns = scores.topk(min(k + 1, scores.size(1)))
+    tied = has_near_ties(values if ordered else values[:, k - 1 :], tolerance).nonzero().view(-1)
+    values, columns = values[:, :k].contiguous(), columns[:, :k].contiguous()
+    if tied.numel() > 0:
+        cut = (values[tied, -1] - 2 * tolerance[tied]).unsqueeze(1)
+        near = scores[tied]
+        row, column = ((near >= cut) & (near > -torch.inf)).nonzero().unbind(1)
+        exact = rescore(tied[row], column)
+        values[tied], columns[tied] = best_of_each_row(row, column, exact, tied.numel(), k)
+    return values, columns.masked_fill_(values == -torch.inf, -1)
+
+
+def best_of_each_row(
+    row: Tensor, column: Tensor, value: Tensor, num_rows: int, k: int
+) -> tuple[Tensor, Tensor]:
+    r"""Returns the :math:`k` best entries of each row by (value, id).
+
+    Args:
+        row (Tensor): The row of each entry.
+        column (Tensor): The column of each entry, ascending within a row.
+        value (Tensor): The value of each entry.
+        num_rows (int): The number of rows.
+        k (int): The number of entries to return.
+
+    Returns:
+        Values and columns of shape :obj:`[num_rows, k]`, filled up with :math:`-\infty` and
+        :obj:`-1`.
+    """
+    order = torch.argsort(value, descending=True, stable=True)
+    order = order[torch.argsort(row[order], stable=True)]
+    row, column, value = row[order], column[order], value[order]
+    count = torch.bincount(row, minlength=num_rows)
+    rank = torch.arange(row.numel(), device=row.device) - (count.cumsum(0) - count)[row]
+    first = rank < k
+    values = value.new_full((num_rows, k), -torch.inf)
+    columns = column.new_full((num_rows, k), -1)
+    values[row[first], rank[first]] = value[first]
+    columns[row[first], rank[first]] = column[first]
+    return values, columns
+
+
+def has_near_ties(values: Tensor, tolerance: Tensor) -> Tensor:
+    """Returns which rows of values in descending order have neighbours that rounding may swap."""
+    gap = values[:, :-1] - values[:, 1:]
+    return (gap <= tolerance.unsqueeze(1)).any(dim=1)
