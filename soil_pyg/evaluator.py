@@ -8,8 +8,9 @@ from torch_geometric.metrics import LinkPredMAP, LinkPredNDCG, LinkPredPrecision
 from torch_geometric.metrics.link_pred import LinkPredMetricData
 from torch_geometric.utils import cumsum
 
+from soil_pyg.nn.score_blocks import score_blocks
 from soil_pyg.nn.topk import topk
-from soil_pyg.progress import blocks as late_progress
+from soil_pyg.progress import blocks
 from soil_pyg.typing import INTERACTS
 
 METRICS = {
@@ -30,8 +31,7 @@ class Evaluator:
 
     Args:
         ks (Sequence[int]): The lengths of the list to evaluate. (default: :obj:`(5, 10, 20, 50)`)
-        memory_budget (int): Bytes that the scores of a block may take.
-            (default: :obj:`2**30`)
+        memory_budget (int): Bytes that the scores of a block may take. (default: :obj:`2**30`)
 
     Raises:
         ValueError: If there is no :obj:`k`, or if an argument is less than 1.
@@ -69,7 +69,7 @@ class Evaluator:
 
         Raises:
             ValueError: If the split is unknown or empty.
-            FloatingPointError: If a score is not a number or positive infinity.
+            FloatingPointError: If a score may not be finite.
         """
         values = self.evaluate_per_user(model, data, split)
         return {name: float(value.mean()) for name, value in values.items()}
@@ -81,17 +81,18 @@ class Evaluator:
 
         Takes the arguments of :meth:`evaluate`, and raises the same errors.
         """
-        label_index = _sort_by_user(held_out(data, split))
+        label_index = held_out(data, split)
+        label_index = label_index[:, label_index[0].argsort(stable=True)]
         users, count = label_index[0].unique_consecutive(return_counts=True)
         row = torch.arange(len(users), device=users.device).repeat_interleave(count)
-        ptr = cumsum(count)
+        ptr = cumsum(count).tolist()
         user_emb, item_emb = embed(model, data)
 
         values: dict[str, list[Tensor]] = {name: [] for name in self.metrics}
-        for block in late_progress(len(users), 2**13, "Ranking"):
-            ranked = self.rank(user_emb, item_emb, data, users[block], max(self.ks))[1]
-            labels = slice(int(ptr[block.start]), int(ptr[block.stop]))
-            label = (row[labels] - block.start, label_index[1, labels])
+        for chunk in blocks(len(users), 2**13, "Ranking"):
+            labels = slice(ptr[chunk.start], ptr[chunk.stop])
+            label = torch.stack([row[labels] - chunk.start, label_index[1, labels]])
+            ranked = self._rank_hits(user_emb, item_emb, data, users[chunk], label)
             # PyG's metrics keep no more than a float32 sum, which depends on the blocks; the values
             # that they sum do not.
             ranking = LinkPredMetricData(ranked, label)
@@ -99,7 +100,6 @@ class Evaluator:
                 values[name].append(metric.to(users.device)._compute(ranking))
         return {name: torch.cat(value).double().numpy(force=True) for name, value in values.items()}
 
-    @torch.no_grad()
     def rank(
         self, user_emb: Tensor, item_emb: Tensor, data: HeteroData, users: Tensor, k: int
     ) -> tuple[Tensor, Tensor]:
@@ -119,35 +119,34 @@ class Evaluator:
 
         Raises:
             ValueError: If :obj:`k` is less than 1.
-            FloatingPointError: If a score is not a number or positive infinity.
+            FloatingPointError: If a score may not be finite.
         """
-        num_items = item_emb.size(0)
-        user_emb, item_emb = _prepare(user_emb), _prepare(item_emb.t())
-        edge_index = _sort_by_user(data[INTERACTS].edge_index)
-        block_size = self._block_size(num_items, users.device)
-        blocks = users.tensor_split(max(-(-len(users) // block_size), 1))
-        # Memory that is used again is in the cache.
-        memory = user_emb.new_empty(0 if user_emb.is_sparse else len(blocks[0]), num_items)
-        ranked = []
-        for block in blocks:
-            scores = _scores(user_emb, item_emb, block, memory)
-            row, index = _entries(edge_index[0], block)
-            scores[row, edge_index[1, index]] = -torch.inf
-            value, item = topk(scores, k)
-            if bool((value.isnan() | value.isposinf()).any()):
-                raise FloatingPointError(
-                    "The scores must be numbers (got nan or inf): the embeddings of the model hold "
-                    "nan or inf, or are too large"
-                )
-            ranked.append((value, item.masked_fill(value == -torch.inf, num_items)))
-        values, items = zip(*ranked, strict=True)
+        train = data[INTERACTS].edge_index
+        parts = score_blocks(user_emb, item_emb, users, train, self.memory_budget)
+        values, items = zip(*(_best_items(scores, k) for _, scores in parts), strict=True)
         return torch.cat(values), torch.cat(items)
 
-    def _block_size(self, num_items: int, device: torch.device) -> int:
-        limit = self.memory_budget // (16 * num_items)
-        if device.type == "cpu":  # A block that fits the cache is faster.
-            limit = min(limit, max(2**20 // num_items, 32))
-        return max(limit, 1)
+    def _rank_hits(
+        self, user_emb: Tensor, item_emb: Tensor, data: HeteroData, users: Tensor, label: Tensor
+    ) -> Tensor:
+        # Counting is faster than ranking, and tells for most users that k items are better than
+        # each of their held-out ones: whatever these k items are, they are no hits.
+        k = min(max(self.ks), item_emb.size(0))
+        ranked = users.new_full((len(users), k), item_emb.size(0))
+        first_label = torch.searchsorted(
+            label[0], torch.arange(len(users) + 1, device=label.device)
+        ).tolist()
+        train = data[INTERACTS].edge_index
+        is_better = torch.empty(0, device=users.device)
+        for rows, scores in score_blocks(user_emb, item_emb, users, train, self.memory_budget):
+            row, item = label[:, first_label[rows.start] : first_label[rows.stop]]
+            row = row - rows.start
+            best = scores.new_full((len(scores),), -torch.inf)
+            best.scatter_reduce_(0, row, scores[row, item], "amax")
+            torch.gt(scores, best.unsqueeze(1), out=is_better.resize_(scores.size()))
+            hit = (is_better.sum(dim=1) < k).nonzero().view(-1)
+            ranked[rows.start + hit] = _best_items(scores[hit], k)[1]
+        return ranked
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(ks={self.ks})"
@@ -174,36 +173,6 @@ def embed(model: torch.nn.Module, data: HeteroData) -> tuple[Tensor, Tensor]:
         model.train(training)
 
 
-def _sort_by_user(edge_index: Tensor) -> Tensor:
-    if bool((edge_index[0].diff() < 0).any()):
-        edge_index = edge_index[:, edge_index[0].argsort(stable=True)]
-    return edge_index.contiguous()
-
-
-def _prepare(emb: Tensor) -> Tensor:
-    emb = emb.coalesce() if emb.is_sparse else emb.contiguous()
-    return emb if emb.dtype in (torch.float32, torch.float64) else emb.float()
-
-
-def _scores(user_emb: Tensor, item_emb: Tensor, users: Tensor, memory: Tensor) -> Tensor:
-    if not user_emb.is_sparse and not item_emb.is_sparse:
-        return torch.mm(user_emb[users], item_emb, out=memory[: len(users)])
-    if not user_emb.is_sparse:
-        return user_emb[users] @ item_emb
-    row, index = _entries(user_emb.indices()[0], users)
-    indices = torch.stack([row, user_emb.indices()[1, index]])
-    size = (len(users), user_emb.size(1))
-    block = torch.sparse_coo_tensor(
-        indices, user_emb.values()[index], size, is_coalesced=True, check_invariants=False
-    )
-    scores = block @ item_emb
-    return scores.to_dense() if scores.is_sparse else scores
-
-
-def _entries(sorted_rows: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    # For each of the rows: its position in the argument, once an entry, and the entry's index.
-    start = torch.searchsorted(sorted_rows, rows)
-    count = torch.searchsorted(sorted_rows, rows, right=True) - start
-    row = torch.arange(len(rows), device=rows.device).repeat_interleave(count)
-    offset = start - (count.cumsum(0) - count)
-    return row, torch.arange(len(row), device=rows.device) + offset[row]
+def _best_items(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    values, items = topk(scores, k)
+    return values, items.masked_fill(values == -torch.inf, scores.size(1))
