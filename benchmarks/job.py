@@ -16,7 +16,7 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from options import Selected
-from results import append_record, run_key
+from results import append_record, machine_and_date, run_key
 from soil_pyg.datasets import Amazon, MultimodalDataset, SyntheticMultimodal, TikTok
 from soil_pyg.models.base import Recommender
 from soil_pyg.trainer import Trainer
@@ -122,6 +122,7 @@ def run(job: Job) -> None:
     has_gpu = settings["device"] == "cuda"
     record = {
         **job.record,
+        "versions": job.record["versions"] | machine_and_date(),
         "best_epoch": result.best_epoch,
         "epochs": result.epochs,
         "valid": result.valid,

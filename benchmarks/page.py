@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from results import METRICS, mean_std, read_records
+from results import METRICS, environment, mean_std, read_records
 from soil_pyg.configs import available_configs, load_config
 
 CHOICE = "recall@20"
@@ -80,7 +80,7 @@ def section(runs: list[dict[str, Any]]) -> str:
     lines = [
         f"## {runs[0]['dataset']}",
         "",
-        f"Data digest `{runs[0]['data_digest'][:12]}`. {environment(runs)}",
+        f"Data digest `{runs[0]['data_digest'][:12]}`. {'; '.join(environment(runs))}.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|{'---|' * len(COLUMNS)}",
@@ -129,13 +129,6 @@ def chosen(settings: dict[str, Any], tried: list[dict[str, Any]]) -> str:
         return "1 tried"
     values = ", ".join(f"{name} {settings[name]}" for name in varied)
     return f"{values}; {len(tried)} tried"
-
-
-def environment(runs: list[dict[str, Any]]) -> str:
-    """Returns the machines, dates and versions of runs as a sentence."""
-    names = [name for name in runs[0]["versions"] if name != "code"]
-    found = {name: sorted({str(run["versions"].get(name, "-")) for run in runs}) for name in names}
-    return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items()) + "."
 
 
 if __name__ == "__main__":

@@ -118,10 +118,19 @@ def mean_std(values: list[float], digits: int) -> str:
 
 
 def _caption(runs: list[dict[str, Any]]) -> str:
+    return "; ".join(environment(runs))
+
+
+def environment(runs: list[dict[str, Any]]) -> list[str]:
+    """Returns the machines, the dates and the versions of runs as texts."""
     names = [name for name in runs[0]["versions"] if name != "code"]
-    versions = {name: sorted({run["versions"][name] for run in runs}) for name in names}
-    text = ", ".join(f"{name} {' and '.join(found)}" for name, found in versions.items())
-    return f"{machine()}; {date.today().isoformat()}; {text}"
+    found = {name: sorted({run["versions"][name] for run in runs}) for name in names}
+    return [f"{name} {' and '.join(values)}" for name, values in found.items()]
+
+
+def machine_and_date() -> dict[str, str]:
+    """Returns where and when a run is made, to keep beside its versions."""
+    return {"machine": machine(), "date": date.today().isoformat()}
 
 
 def machine() -> str:

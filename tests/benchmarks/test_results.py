@@ -1,6 +1,7 @@
 import json
 import re
 import sys
+from datetime import date
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from results import append_record, mean_std, print_table, read_records, run_key, versions_and_code
+from results import (
+    append_record,
+    machine_and_date,
+    mean_std,
+    print_table,
+    read_records,
+    run_key,
+    versions_and_code,
+)
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -20,7 +29,12 @@ def record(**changes: Any) -> dict[str, Any]:
         "data_digest": "0123456789abcdef",
         "seed": 0,
         "settings": {"k": 10},
-        "versions": {"torch": "2.13.0", "code": "c0de"},
+        "versions": {
+            "torch": "2.13.0",
+            "code": "c0de",
+            "machine": "A, 2 threads",
+            "date": "2026-01-02",
+        },
         "best_epoch": 3,
         "test": metrics,
         "seconds": {"total": 2.0},
@@ -105,8 +119,13 @@ def test_table() -> None:
         "0.0600 ± 0.0000 │ 4.0 ± 1.4 │ 2.0 ± 0.0 │"
     ) in lines
     assert "│ bpr │ - │ 1 │ 0.1000 │ 0.2000 │ 0.0500 │ 0.0600 │ 3.0 │ 2.0 │" in lines
-    assert lines[-1].endswith("torch 2.13.0")
-    assert "threads" in lines[-1]
+    assert lines[-1] == "torch 2.13.0; machine A, 2 threads; date 2026-01-02"
+
+
+def test_machine_and_date() -> None:
+    found = machine_and_date()
+    assert re.fullmatch(r".+, \d+ threads.*", found["machine"])
+    assert date.fromisoformat(found["date"]) <= date.today()
 
 
 def test_metrics_that_were_not_computed_are_left_out() -> None:

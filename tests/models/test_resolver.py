@@ -47,7 +47,7 @@ def test_model_from_outside(mine: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("soill", "'soill' is not one of bpr, itemknn, lightgcn, popularity, soil; .*"),
+        ("soill", "'soill' is not one of .*bpr.*soil.*; a model of your own is named"),
         ("SOIL", "'SOIL' is not one of"),
         ("recommender", "'recommender' is not one of"),
         ("", "'' is not one of"),
