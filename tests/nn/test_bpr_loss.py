@@ -28,5 +28,5 @@ def test_extreme_margins(margin: float, loss: float, grad: float) -> None:
 def test_repr_and_errors() -> None:
     assert str(BPRLoss()) == "BPRLoss(reduction='mean')"
     assert str(BPRLoss("sum")) == "BPRLoss(reduction='sum')"
-    with pytest.raises(ValueError, match=r"'reduction' must be one of 'sum', 'mean' \(got 'none'\)"):
+    with pytest.raises(ValueError, match=r"'reduction' must be one of .* \(got 'none'\)"):
         BPRLoss("none")
