@@ -83,7 +83,7 @@ def records(tmp_path: Path) -> list[dict[str, Any]]:
         (["--bpr.lr", "-1"], "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
         (
             ["--soil.modalities", "[smell]"],
-            "'modalities' must be among audio, image, text of",
+            "'modalities' must be among .*: audio, image, text .got",
         ),
         (["--seeds", "0"], 'argument "--seeds":.* 0 '),
         (["--epochs", "0"], 'argument "--epochs":'),
