@@ -123,9 +123,12 @@ def _caption(runs: list[dict[str, Any]]) -> str:
 
 def environment(runs: list[dict[str, Any]]) -> list[str]:
     """Returns the machines, the dates and the versions of runs as texts."""
-    names = [name for name in runs[0]["versions"] if name != "code"]
-    found = {name: sorted({run["versions"][name] for run in runs}) for name in names}
-    return [f"{name} {' and '.join(values)}" for name, values in found.items()]
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        for name, value in run["versions"].items():
+            found.setdefault(name, set()).add(value)
+    found.pop("code", None)
+    return [f"{name} {' and '.join(sorted(values))}" for name, values in found.items()]
 
 
 def machine_and_date() -> dict[str, str]:
