@@ -46,9 +46,11 @@ class Selected:
         self.model_class: type[Recommender] = import_model(spec)
         self.name = self.model_class.__name__.lower()
         self.options: dict[str, Option] = {}
-        self._add_options("model", dict(inspect.signature(self.model_class).parameters))
+        self._add_options(
+            "model", dict(inspect.signature(self.model_class, eval_str=True).parameters)
+        )
         self._add_options("graphs", self.model_class.graph_parameters())
-        self._add_options("trainer", dict(inspect.signature(Trainer).parameters))
+        self._add_options("trainer", dict(inspect.signature(Trainer, eval_str=True).parameters))
 
     def _add_options(self, taker: str, parameters: dict[str, inspect.Parameter]) -> None:
         for name, parameter in parameters.items():

@@ -103,10 +103,12 @@ class Recommender(torch.nn.Module, ABC):
 
         Where it passes them on, they are those of the transform that it is annotated to return.
         """
-        signature = inspect.signature(cls.graphs)
+        signature = inspect.signature(cls.graphs, eval_str=True)
         parameters = dict(signature.parameters)
         if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            parameters = dict(inspect.signature(signature.return_annotation).parameters)
+            parameters = dict(
+                inspect.signature(signature.return_annotation, eval_str=True).parameters
+            )
         return parameters
 
     @abstractmethod
