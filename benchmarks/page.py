@@ -18,7 +18,8 @@ COLUMNS = ["model", "profile", "seeds", *METRICS, "published", "epoch", "minutes
 
 INTRODUCTION = """# Results
 
-Written by `python benchmarks/page.py`; each number is from a run of `python benchmarks/run.py`.
+Written by `python benchmarks/page.py benchmarks/results.jsonl`; each line of that file is a run of
+`python benchmarks/run.py`, with all its settings.
 
 Full ranking of all items, training items masked, means over the users with test items; mean ±
 sample standard deviation over seeds. Settings are chosen by validation Recall@20 alone, among as
