@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from page import main, page
+from results import read_records
 
 
 def record(model: str, seed: int, valid: float, test: float, **settings: Any) -> dict[str, Any]:
@@ -63,3 +64,9 @@ def test_a_file_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture) -
     assert error.value.code == 2
     assert "'results' must name files of finished runs" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_the_repository_is_that_of_its_records() -> None:
+    folder = Path(__file__).parents[2] / "benchmarks"
+    records = read_records(folder / "results.jsonl").values()
+    assert (folder / "README.md").read_text(encoding="utf-8") == page(records)
