@@ -8,6 +8,7 @@ from torch.nn import Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
+from soil_pyg import models
 from soil_pyg.models import SOIL, ItemKNN, Popularity, Recommender
 from soil_pyg.models.soil_graphs import SOILGraphs
 from soil_pyg.typing import Triples
@@ -154,3 +155,9 @@ def test_optional_parts_do_nothing() -> None:
     model.reset_parameters()
     assert data.to_dict() == HeteroData().to_dict()
     assert model.bias.tolist() == [[1.0]] * 3
+
+
+@pytest.mark.parametrize("name", ["BPR", "LightGCN", "SOIL"])
+def test_hidden_channels_below_one(name: str) -> None:
+    with pytest.raises(ValueError, match=r"'hidden_channels' must be at least 1 \(got 0\)"):
+        getattr(models, name)(2, 3, {"image": 4}, hidden_channels=0)

@@ -245,10 +245,3 @@ def test_sizes_below_one(name: str) -> None:
         sizes = {"num_users": 2, "num_items": 3, "in_channels": SIZES, size: 0}
         with pytest.raises(ValueError, match=rf"'{size}' must be at least 1 \(got 0\)"):
             CASES[name].kind(**sizes)
-
-
-@EVERY
-def test_hidden_channels_below_one_are_refused(name: str) -> None:
-    if "hidden_channels" in CASES[name].options:
-        with pytest.raises(ValueError, match=r"'hidden_channels' must be at least 1 \(got 0\)"):
-            CASES[name].kind(NUM_USERS, NUM_ITEMS, in_channels(2), hidden_channels=0)
