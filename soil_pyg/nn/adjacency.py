@@ -8,6 +8,8 @@ from torch.autograd.function import once_differentiable
 from torch_geometric import EdgeIndex
 from torch_geometric.utils import cumsum
 
+from soil_pyg.nn.ragged import expand, group_pointers
+
 
 class Adjacency:
     r"""A weighted sparse matrix :math:`\mathbf{A}` that is multiplied with node features.
@@ -90,8 +92,9 @@ class Adjacency:
                     f"(got {int(index.min())}..{int(index.max())}); check 'size'"
                 )
         perm = torch.argsort(target.long() * num_sources + source, stable=True)
-        rowptr = cumsum(torch.bincount(target, minlength=num_targets))
-        return cls(rowptr, source[perm], edge_weight[perm], num_sources)
+        return cls(
+            group_pointers(target, num_targets), source[perm], edge_weight[perm], num_sources
+        )
 
     @classmethod
     def _from_sorted(cls, edge_index: EdgeIndex, edge_weight: Tensor) -> "Adjacency":
@@ -119,9 +122,8 @@ class Adjacency:
         """Returns the transposed matrix; its structure is computed once and shared."""
         if self._transposed is None or (self.weight.requires_grad and self._perm is None):
             self._perm = torch.argsort(self.col, stable=True)
-            counts = torch.bincount(self.col, minlength=self.size[1])
             self._transposed = Adjacency(
-                cumsum(counts),
+                group_pointers(self.col, self.size[1]),
                 self.row()[self._perm],
                 self.weight.detach()[self._perm],
                 self.size[0],
@@ -142,10 +144,8 @@ class Adjacency:
             index (Tensor): The rows, of shape :obj:`[num_rows]`.
         """
         begin, count = self.rowptr[index].long(), self.rowptr.diff()[index].long()
-        rowptr = cumsum(count)
-        row = torch.repeat_interleave(torch.arange(index.numel(), device=index.device), count)
-        entry = torch.arange(row.numel(), device=index.device) + (begin - rowptr[:-1])[row]
-        return Adjacency(rowptr, self.col[entry], self.weight[entry], self.size[1])
+        entry, _ = expand(begin, count)
+        return Adjacency(cumsum(count), self.col[entry], self.weight[entry], self.size[1])
 
     def matmul(self, x: Tensor) -> Tensor:
         """Multiplies the matrix with :obj:`x`; gradients flow to :obj:`x` and to the weights.
@@ -167,9 +167,8 @@ class Adjacency:
     def to(self, *args: Any, **kwargs: Any) -> "Adjacency":
         """Moves all arrays to a device, as :meth:`torch.Tensor.to` does."""
         weight = self.weight.to(*args, **kwargs)
-        device = weight.device
-        out = Adjacency(self.rowptr.to(device), self.col.to(device), weight, self.size[1])
-        return out
+        rowptr, col = self.rowptr.to(weight.device), self.col.to(weight.device)
+        return Adjacency(rowptr, col, weight, self.size[1])
 
     def to_dense(self) -> Tensor:
         """Returns the matrix as a dense tensor, for small examples and tests."""

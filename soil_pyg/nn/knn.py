@@ -1,4 +1,5 @@
 import importlib.util
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -123,9 +124,11 @@ class KNN:
         return lambda row, column: exact_inner_product(query, self.candidates, row, column)
 
     def _tolerance(self, query: Tensor) -> Tensor:
-        if not hasattr(self, "_candidate_norm"):
-            self._candidate_norm = self.candidates.norm(dim=1).max()
-        return ROUNDING * query.norm(dim=1) * self._candidate_norm
+        return ROUNDING * query.norm(dim=1) * self._largest_norm
+
+    @cached_property
+    def _largest_norm(self) -> Tensor:
+        return self.candidates.norm(dim=1).max()
 
     def _build(self) -> Any:
         faiss = _import_faiss()

@@ -18,5 +18,5 @@ def expand(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def group_pointers(group: Tensor, num_groups: int) -> Tensor:
-    """Returns where each group begins in a sorted vector of groups, and the end of the last."""
+    """Returns where each group begins once the vector is sorted, and the end of the last."""
     return cumsum(torch.bincount(group, minlength=num_groups))

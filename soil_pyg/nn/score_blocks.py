@@ -3,6 +3,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from soil_pyg.nn.ragged import expand
+
 
 @torch.no_grad()
 def score_blocks(
@@ -95,6 +97,5 @@ def _entries(sorted_rows: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     # For each of the rows: its position in the argument, once an entry, and the entry's index.
     start = torch.searchsorted(sorted_rows, rows)
     count = torch.searchsorted(sorted_rows, rows, right=True) - start
-    row = torch.arange(len(rows), device=rows.device).repeat_interleave(count)
-    offset = start - (count.cumsum(0) - count)
-    return row, torch.arange(len(row), device=rows.device) + offset[row]
+    index, row = expand(start, count)
+    return row, index

@@ -115,14 +115,12 @@ class InterestGraph(BaseTransform):
     ) -> Tensor:
         # The distinct (user, item of interest) pairs of Eq. 6-7, sorted, as user * I + item.
         num_users, num_items = size
+        items_of = Adjacency.from_edge_index(torch.stack([item, user]), size=(num_items, num_users))
         keys = [user.new_empty(0)]
         for c, has in features.values():
             node = has.nonzero().view(-1)
             knn = KNN(c[has], self.index, self.use_faiss, self.memory_budget)
             owner = torch.unique(user[has[item]])
-            items_of = Adjacency.from_edge_index(
-                torch.stack([item, user]), size=(num_items, num_users)
-            )
             rows = max(1, self.memory_budget // (16 * c.size(1)))
             for block in blocks(owner.numel(), rows, "searching items of interest"):
                 history = items_of.select_rows(owner[block])
