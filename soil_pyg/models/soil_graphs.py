@@ -5,6 +5,7 @@ from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.checks import check_choice
+from soil_pyg.nn.similarity_pass import SimilarityPass
 from soil_pyg.transforms import (
     InterestGraph,
     NormalizeGraph,
@@ -13,7 +14,7 @@ from soil_pyg.transforms import (
     SumGraph,
     ToAdjacency,
 )
-from soil_pyg.transforms.utils import count_nodes
+from soil_pyg.transforms.utils import count_nodes, unit_features
 from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER, modalities_of
 
 USER_ITEM: EdgeType = (USER, "user_item", ITEM)
@@ -57,8 +58,10 @@ class SOILGraphs(BaseTransform):
             (released: :obj:`True`). (default: :obj:`False`)
         floor (float, optional): The least normalised weight of a similarity
             (released: :obj:`1e-7`). (default: :obj:`0.0`)
-        index (str, optional): A FAISS index factory string; :obj:`"Flat"` is exact.
-            (default: :obj:`"Flat"`)
+        index (str, optional): :obj:`"Flat"` compares all items, any other index of
+            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
+            of items.
+            (default: :obj:`"auto"`)
         memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
 
     Raises:
@@ -79,7 +82,7 @@ class SOILGraphs(BaseTransform):
         aggregation: str = "sum",
         count_users: bool = False,
         floor: float = 0.0,
-        index: str = "Flat",
+        index: str = "auto",
         memory_budget: int = 2**30,
     ) -> None:
         check_choice("aggregation", aggregation, ("sum", "sym", "sym_user_index"))
@@ -87,13 +90,15 @@ class SOILGraphs(BaseTransform):
         self.second_order_scale = second_order_scale
         self.aggregation = aggregation
         self.floor = floor
+        self.index = index
+        self.memory_budget = memory_budget
         search: dict[str, Any] = {"index": index, "memory_budget": memory_budget}
-        self.similarity_graphs = Compose(
-            [
-                SimilarityGraph(k, modalities, negative, **search),
-                InterestGraph(k_i, count_users, modalities, negative, **search),
-                SecondOrderGraph(k_a, aggr, exclude_interacted, modalities, negative, **search),
-            ]
+        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search)
+        self.second_order_graph = SecondOrderGraph(
+            k_a, aggr, exclude_interacted, modalities, negative, **search
+        )
+        self.interest_graph = InterestGraph(
+            k_i, count_users, modalities, negative, to_adjacency=True, **search
         )
 
     def forward(self, data: HeteroData) -> HeteroData:
@@ -104,8 +109,19 @@ class SOILGraphs(BaseTransform):
                 "aggregation='sym_user_index' needs at least as many users as items "
                 f"(got {num_users} and {num_items}); use aggregation='sym' or 'sum'"
             )
-        data = self.similarity_graphs(data)
+        data = self._similarity_graphs(data)
         return self._item_item(self._aggregation(self._user_item(data)))
+
+    def _similarity_graphs(self, data: HeteroData) -> HeteroData:
+        # All three from one pass over the similarities.
+        features = unit_features(data, self.modalities, ITEM)
+        nearest = self.similarity_graph.collector(data, features)
+        rows = self.second_order_graph.collector(data, features)
+        interest = self.interest_graph.collector(data, features)
+        SimilarityPass(features, self.index, self.memory_budget).run(nearest, rows, interest)
+        data = self.similarity_graph.build(data, features, nearest)
+        data = self.second_order_graph.build(data, features, rows)
+        return self.interest_graph.build(data, features, interest)
 
     def _user_item(self, data: HeteroData) -> HeteroData:
         scales = [1.0, self.second_order_scale]
@@ -142,7 +158,10 @@ class SOILGraphs(BaseTransform):
             terms: dict[EdgeType, str | None] = {similar: "norm_weight", interest: "norm_weight"}
             data = NormalizeGraph([similar, interest], floor=self.floor)(data)
             data = SumGraph(terms, item_item(modality))(data)
-        return ToAdjacency([item_item(modality) for modality in names])(data)
+            data[item_item(modality)].search = data[interest].search
+            del data[interest]
+        return data
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({self.similarity_graphs})"
+        graphs = [self.similarity_graph, self.second_order_graph, self.interest_graph]
+        return f"{self.__class__.__name__}({', '.join(map(str, graphs))})"

@@ -7,9 +7,11 @@ from soil_pyg.nn.bpr_loss import BPRLoss
 from soil_pyg.nn.conv import BipartiteConv, LightConv
 from soil_pyg.nn.embedding_loss import embedding_loss
 from soil_pyg.nn.info_nce_loss import InfoNCELoss
+from soil_pyg.nn.inverted_lists import InvertedLists
 from soil_pyg.nn.knn import KNN
 from soil_pyg.nn.light_propagation import LightPropagation
 from soil_pyg.nn.modality_gate import ModalityGate
+from soil_pyg.nn.sampled_adjacency import SampledAdjacency
 from soil_pyg.nn.topk import topk
 
 __all__ = [
@@ -20,9 +22,11 @@ __all__ = [
     "BPRLoss",
     "BipartiteConv",
     "InfoNCELoss",
+    "InvertedLists",
     "LightConv",
     "LightPropagation",
     "ModalityGate",
+    "SampledAdjacency",
     "embedding_loss",
     "topk",
 ]

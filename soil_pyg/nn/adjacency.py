@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -118,6 +119,22 @@ class Adjacency:
         """
         return cls(matrix.crow_indices(), matrix.col_indices(), matrix.values(), matrix.size(1))
 
+    @classmethod
+    def stack(cls, parts: "Sequence[Adjacency]") -> "Adjacency":
+        """Puts matrices of the same columns one below the other.
+
+        Args:
+            parts (list[Adjacency]): The matrices, at least one.
+        """
+        end = cumsum(torch.tensor([part.col.numel() for part in parts])).tolist()
+        rowptr = [part.rowptr[:-1].long() + start for part, start in zip(parts, end, strict=False)]
+        return cls(
+            torch.cat([*rowptr, parts[0].rowptr.new_full((1,), end[-1], dtype=torch.long)]),
+            torch.cat([part.col for part in parts]),
+            torch.cat([part.weight for part in parts]),
+            parts[0].size[1],
+        )
+
     def t(self) -> "Adjacency":
         """Returns the transposed matrix; its structure is computed once and shared."""
         if self._transposed is None or (self.weight.requires_grad and self._perm is None):
@@ -200,7 +217,8 @@ class _Propagate(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, adjacency: Adjacency) -> Tensor:
         ctx.adjacency = adjacency
         ctx.save_for_backward(x if weight.requires_grad else None, weight)
-        return adjacency._multiply(x, weight)
+        # Detached, or embedding_bag would prepare a backward pass of its own.
+        return adjacency._multiply(x.detach(), weight.detach())
 
     @staticmethod
     @once_differentiable

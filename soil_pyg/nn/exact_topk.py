@@ -77,3 +77,10 @@ def has_near_ties(values: Tensor, tolerance: Tensor) -> Tensor:
     """Returns which rows of values in descending order have neighbours that rounding may swap."""
     gap = values[:, :-1] - values[:, 1:]
     return (gap <= tolerance.unsqueeze(1)).any(dim=1)
+
+
+def in_rows(expected: Tensor, found: Tensor) -> Tensor:
+    """Returns which columns of each row were found in the same row of the other matrix."""
+    found = found.sort(dim=1).values.contiguous()
+    at = torch.searchsorted(found, expected.contiguous()).clamp(max=found.size(1) - 1)
+    return found.gather(1, at) == expected

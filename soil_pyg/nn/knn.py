@@ -1,15 +1,36 @@
 import importlib.util
+import logging
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from soil_pyg.nn.exact_topk import ROUNDING, Rescore, exact_topk, has_near_ties
+from soil_pyg.nn.exact_topk import ROUNDING, Rescore, exact_topk, has_near_ties, in_rows
+from soil_pyg.nn.inverted_lists import LISTS, InvertedLists
 from soil_pyg.nn.pairs import block_rows, exact_inner_product
 from soil_pyg.progress import blocks
 
 FAISS_GPU_MAX_K = 2048
+
+PROBES = "nprobe"
+"""The search parameter of inverted lists: how many of them a query is compared with."""
+
+RECALL = 0.95
+"""The share of the exact answers that an approximate search is to find."""
+
+SAMPLE = 256
+"""As many queries are answered exactly, too."""
+
+DEPTHS = (8, 16, 32)
+"""How deep an approximate search goes, until the recall is reached."""
+
+TRAINING_POINTS = 64
+"""The centre of each inverted file of FAISS is trained on as many vectors."""
+
+QUERIES_AT_ONCE = 2**14
+
+logger = logging.getLogger("soil_pyg")
 
 
 class KNN:
@@ -21,9 +42,12 @@ class KNN:
 
     Args:
         candidates (Tensor): Candidates of shape :obj:`[num_candidates, channels]`.
-        index (str, optional): Any FAISS index factory string, e.g. :obj:`"HNSW32"` or
-            :obj:`"IVF256,Flat"`; :obj:`"Flat"` is exact and needs no FAISS.
-            (default: :obj:`"Flat"`)
+        index (str, optional): :obj:`"Flat"` is exact; :obj:`"Lists256"` searches 256
+            :class:`~soil_pyg.nn.InvertedLists`; anything else is a FAISS index factory string,
+            e.g. :obj:`"HNSW32"` or :obj:`"IVF256,PQ16"`. The search parameters of an index may
+            follow it, as in :obj:`"IVF256,Flat;nprobe=16"`; without them, inverted
+            files and graphs are searched as deep as a sample of the first queries needs to find
+            95 % of the exact answers, within limits. (default: :obj:`"Flat"`)
         use_faiss (bool, optional): Whether to search with FAISS; :obj:`None` does so where it is
             installed, on the GPU if the candidates are there. (default: :obj:`None`)
         memory_budget (int, optional): Bytes that a block of scores may take.
@@ -49,9 +73,15 @@ class KNN:
         if not torch.isfinite(candidates).all():
             raise ValueError("'candidates' must be finite (got NaN or infinity)")
         self.candidates = candidates.float().contiguous()
-        self.index = index
+        self.index, _, self._parameters = index.partition(";")
         self.memory_budget = memory_budget
-        self.is_exact = index == "Flat"
+        self.is_exact = self.index == "Flat"
+        self._lists: InvertedLists | None = None
+        if self.index.startswith(LISTS) and candidates.size(0) > 0:
+            num_lists = int(self.index.removeprefix(LISTS))
+            self._lists = InvertedLists(self.candidates, num_lists, memory_budget)
+            use_faiss = False
+        self.report: dict[str, Any] = {"index": index}
         if use_faiss is None:
             use_faiss = not self.is_exact or _has_faiss(candidates)
         self._faiss_index: Any = self._build() if use_faiss and candidates.size(0) > 0 else None
@@ -83,23 +113,63 @@ class KNN:
         query = query.float().contiguous()
         values = query.new_empty(query.size(0), k)
         ids = torch.empty(query.size(0), k, dtype=torch.long, device=query.device)
-        if k == 0:
+        if k == 0 or query.size(0) == 0:
             return values, ids
-        rows = block_rows(self.memory_budget, self.candidates.size(0))
+        rows = QUERIES_AT_ONCE
+        if self.is_exact:
+            rows = block_rows(self.memory_budget, self.candidates.size(0))
+        elif "recall" not in self.report:
+            self.tune(query, k)
         for block in blocks(query.size(0), rows, "searching neighbours"):
             number = torch.arange(block.start, block.stop, device=query.device)
             found = self._search_block(query, number, k, rescore or self._rescore(query), ordered)
             values[block], ids[block] = found
         return values, ids
 
+    def tune(self, query: Tensor, k: int) -> float:
+        """Searches as deep as a sample of the queries needs, and returns the recall of the sample.
+
+        Args:
+            query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
+            k (int): The number of neighbours.
+        """
+        query = query[:: -(-query.size(0) // SAMPLE)].float().contiguous()
+        exact = KNN(self.candidates, use_faiss=False, memory_budget=self.memory_budget)
+        expected = exact.search(query, k)[1]
+        parameter = "" if self._parameters else self._depth_parameter()
+        for depth in DEPTHS if parameter else DEPTHS[:1]:
+            settings = f"{parameter}={depth}" if parameter else self._parameters
+            self._set(settings)
+            found = self._search_index(query, expected.size(1))[1]
+            recall = float(in_rows(expected, found).float().mean())
+            if recall >= RECALL:
+                break
+        index = ";".join(filter(None, [self.index, settings]))
+        logger.info("%s finds %.3f of the exact answers to %d queries", index, recall, len(query))
+        self.report = {"index": index, "recall": recall}
+        return recall
+
+    def _set(self, parameters: str) -> None:
+        if self._lists is not None:
+            self._num_probes = int(parameters.removeprefix(f"{PROBES}="))
+        elif parameters:
+            faiss = _import_faiss()
+            space = faiss.GpuParameterSpace if self.candidates.is_cuda else faiss.ParameterSpace
+            try:
+                space().set_index_parameters(self._faiss_index, parameters)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"'index' has search parameters that FAISS does not take (got {parameters!r})"
+                ) from error
+
     def _search_block(
         self, query: Tensor, number: Tensor, k: int, rescore: Rescore, ordered: bool
     ) -> tuple[Tensor, Tensor]:
+        if not self.is_exact:
+            return self._search_index(query[number], k)
         if self._faiss_index is None or (query.is_cuda and k >= FAISS_GPU_MAX_K):
             return self._search_torch(query, number, k, rescore, ordered)
         values, ids = self._search_faiss(query[number], min(k + 1, self.candidates.size(0)))
-        if not self.is_exact:
-            return values[:, :k], ids[:, :k]
         tolerance = self._tolerance(query[number])
         tied = has_near_ties(values if ordered else values[:, k - 1 :], tolerance)
         values, ids = values[:, :k].contiguous(), ids[:, :k].contiguous()
@@ -137,9 +207,23 @@ class KNN:
             resources = faiss.StandardGpuResources()
             index = faiss.index_cpu_to_gpu(resources, self.candidates.device.index or 0, index)
         array = self.candidates.cpu().numpy()
+        inverted = faiss.try_extract_index_ivf(index)
+        if inverted is not None:
+            inverted.cp.max_points_per_centroid = TRAINING_POINTS
         index.train(array)
         index.add(array)
         return index
+
+    def _depth_parameter(self) -> str:
+        if self._lists is not None or _import_faiss().try_extract_index_ivf(self._faiss_index):
+            return PROBES
+        kind = type(_import_faiss().downcast_index(self._faiss_index)).__name__
+        return "efSearch" if "HNSW" in kind else ""
+
+    def _search_index(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        if self._lists is not None:
+            return self._lists.search(query, k, self._num_probes)
+        return self._search_faiss(query, k)
 
     def _search_faiss(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         values, ids = self._faiss_index.search(query.cpu().numpy(), k)

@@ -1,5 +1,7 @@
 """Inner products of pairs of vectors."""
 
+import warnings
+
 import torch
 from torch import Tensor
 
@@ -7,9 +9,6 @@ from soil_pyg.progress import blocks
 
 CACHE_BYTES = 2**21
 """Gathered vectors are scored in blocks that stay in the processor's cache."""
-
-GATHER_COST = 64
-"""How many times the inner product of a gathered pair costs one of a matrix product."""
 
 
 def exact_inner_product(left: Tensor, right: Tensor, row: Tensor, column: Tensor) -> Tensor:
@@ -49,30 +48,21 @@ def _score_pairs(left: Tensor, right: Tensor, row: Tensor, column: Tensor, cosin
     return out
 
 
-def pair_inner_product(x: Tensor, row: Tensor, column: Tensor, memory_budget: int) -> Tensor:
-    """Returns inner products of many pairs of rows of one matrix, by the cheaper of two ways.
-
-    Few pairs are gathered; many are read from blocks of the matrix of all inner products, where
-    a multiplication costs far less.
+def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
+    """Returns the inner products of the pairs that compressed rows name, and of no others.
 
     Args:
-        x (Tensor): Vectors of shape :obj:`[num_nodes, channels]`.
-        row (Tensor): The first row of each pair, ascending.
-        column (Tensor): The second row of each pair.
-        memory_budget (int): Bytes that a block of inner products may take.
+        left (Tensor): Vectors of shape :obj:`[num_left, channels]`, one a row.
+        right (Tensor): Vectors of shape :obj:`[num_right, channels]`, one a column.
+        rowptr (Tensor): Row pointers of shape :obj:`[num_left + 1]`.
+        col (Tensor): The column of each pair.
     """
-    node, count = torch.unique_consecutive(row, return_counts=True)
-    if row.numel() * GATHER_COST < node.numel() * x.size(0):
-        return exact_inner_product(x, x, row, column)
-    out = x.new_empty(row.numel())
-    end = count.cumsum(0)
-    rows = block_rows(memory_budget, x.size(0))
-    for block in blocks(node.numel(), rows, "scoring pairs"):
-        pairs = slice(int(end[block.start] - count[block.start]), int(end[block.stop - 1]))
-        scores = x[node[block]] @ x.t()
-        owner = torch.repeat_interleave(torch.arange(scores.size(0), device=x.device), count[block])
-        out[pairs] = scores[owner, column[pairs]]
-    return out
+    size = left.size(0), right.size(0)
+    zero = left.new_zeros(col.numel())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        pairs = torch.sparse_csr_tensor(rowptr, col, zero, size, check_invariants=False)
+    return torch.sparse.sampled_addmm(pairs, left, right.t()).values()
 
 
 def block_rows(memory_budget: int, num_columns: int, bytes_per_entry: int = 16) -> int:

@@ -6,7 +6,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.checks import check_choice
-from soil_pyg.transforms.utils import check_edges, count_nodes
+from soil_pyg.transforms.utils import count_nodes, edge_blocks
 
 NORMS = ("sym", "row", "sym_user_index")
 
@@ -24,7 +24,8 @@ class NormalizeGraph(BaseTransform):
     <https://doi.org/10.1145/3664647.3681207>`_ (functional name: :obj:`normalize_graph`). Edges
     between two node types are one block of a symmetric matrix: both sides have degrees of their
     own. Edges within a node type need not be symmetric: both factors come from the row sums.
-    A node without edges has degree 0 and factor 0. Edges without weights weigh 1.
+    A node without edges has degree 0 and factor 0. Edges without weights weigh 1. Edges that are
+    held as :obj:`adj` instead of :obj:`edge_index` are normalised in blocks.
 
     Args:
         edge_types (list[tuple]): The edge types to normalise.
@@ -66,26 +67,20 @@ class NormalizeGraph(BaseTransform):
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the normalised weights to the data."""
         for edge_type in self.edge_types:
-            edge_index = check_edges(data, edge_type)
-            weight = data[edge_type].get("edge_weight")
-            if weight is None:
-                weight = torch.ones(edge_index.size(1), device=edge_index.device)
-            source_factor, target_factor = self._factors(data, edge_type, edge_index, weight)
-            source, target = edge_index
-            weight = source_factor[source] * weight * target_factor[target]
-            data[edge_type][self.attr] = weight.clamp(min=self.floor) if self.floor > 0 else weight
+            source_factor, target_factor = self._factors(data, edge_type)
+            parts = []
+            for _, source, target, weight in edge_blocks(data, edge_type):
+                weight = source_factor[source] * weight * target_factor[target]
+                parts.append(weight.clamp(min=self.floor) if self.floor > 0 else weight)
+            data[edge_type][self.attr] = torch.cat(parts)
         return data
 
-    def _factors(
-        self, data: HeteroData, edge_type: EdgeType, edge_index: Tensor, weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _factors(self, data: HeteroData, edge_type: EdgeType) -> tuple[Tensor, Tensor]:
         source_type, _, target_type = edge_type
         num_sources, num_targets = count_nodes(data, source_type), count_nodes(data, target_type)
-        source, target = edge_index
         if self.norm == "row":
-            return weight.new_ones(num_sources), _factor(
-                target, weight, num_targets, -1.0, edge_type
-            )
+            factor = _factor(data, edge_type, True, num_targets, -1.0)
+            return factor.new_ones(num_sources), factor
         if self.norm == "sym_user_index":
             if num_targets > num_sources:
                 raise ValueError(
@@ -93,24 +88,28 @@ class NormalizeGraph(BaseTransform):
                     f"needs at least as many users as items (got {num_sources} and {num_targets}); "
                     "use norm='sym'"
                 )
-            factor = _factor(source, weight, num_sources, -0.5, edge_type)
+            factor = _factor(data, edge_type, False, num_sources, -0.5)
             return factor, factor
-        target_factor = _factor(target, weight, num_targets, -0.5, edge_type)
+        target_factor = _factor(data, edge_type, True, num_targets, -0.5)
         if source_type == target_type:
             return target_factor, target_factor
-        return _factor(source, weight, num_sources, -0.5, edge_type), target_factor
+        return _factor(data, edge_type, False, num_sources, -0.5), target_factor
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(norm={self.norm!r}, floor={self.floor})"
 
 
 def _factor(
-    index: Tensor, weight: Tensor, num_nodes: int, power: float, edge_type: EdgeType
+    data: HeteroData, edge_type: EdgeType, is_target: bool, num_nodes: int, power: float
 ) -> Tensor:
     # Double precision makes the sum independent of the order of the edges after rounding.
-    degree = torch.zeros(num_nodes, dtype=torch.float64, device=weight.device)
-    degree.index_add_(0, index, weight.double())
-    linked = torch.bincount(index, minlength=num_nodes) > 0
+    degree = torch.zeros(num_nodes, dtype=torch.float64)
+    linked = torch.zeros(num_nodes, dtype=torch.bool)
+    for _, source, target, weight in edge_blocks(data, edge_type):
+        index = target if is_target else source
+        degree, linked = degree.to(index.device), linked.to(index.device)
+        degree.index_add_(0, index, weight.double())
+        linked[index] = True
     bad = (linked & ~(degree > 0)).nonzero()
     if bad.numel() > 0:
         node = int(bad[0])
@@ -119,4 +118,4 @@ def _factor(
             "be normalised; make the graph with negative='drop' to leave out similarities that "
             "are not positive"
         )
-    return torch.where(linked, degree, 1.0).pow(power).where(linked, 0.0).to(weight.dtype)
+    return torch.where(linked, degree, 1.0).pow(power).where(linked, 0.0).float()

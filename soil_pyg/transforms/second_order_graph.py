@@ -1,3 +1,6 @@
+import logging
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -7,14 +10,20 @@ from torch_geometric.typing import EdgeType
 
 from soil_pyg.checks import check_at_least, check_choice
 from soil_pyg.nn.exact_topk import ROUNDING
-from soil_pyg.nn.product_similarity import ProductSimilarity
+from soil_pyg.nn.product_rows import ProductRows
 from soil_pyg.nn.ragged import expand, group_pointers
+from soil_pyg.nn.similarity_pass import Features, SimilarityPass
 from soil_pyg.progress import blocks
 from soil_pyg.transforms.utils import budget_blocks, check_edges, count_nodes, unit_features
 from soil_pyg.typing import INTERACTS
 
 FEW = 4
 """How many entries of each row are looked at before the rest."""
+
+SAMPLE = 64
+"""The graph of as many users is compared with the exact one after an approximate search."""
+
+logger = logging.getLogger("soil_pyg")
 
 
 @functional_transform("second_order_graph")
@@ -48,8 +57,9 @@ class SecondOrderGraph(BaseTransform):
             :obj:`"keep"` keeps them, as the released code does. (default: :obj:`"drop"`)
         edge_type (tuple, optional): The edge type of the interactions, user -> item.
             (default: :obj:`("user", "interacts", "item")`)
-        index (str, optional): A FAISS index factory string, to score only the candidates that it
-            finds in any modality; :obj:`"Flat"` scores all items. (default: :obj:`"Flat"`)
+        index (str, optional): :obj:`"Flat"` scores all items, any other index of
+            :class:`~soil_pyg.nn.KNN` only the candidates that it finds in any modality, exactly;
+            :obj:`"auto"` chooses by the number of items. (default: :obj:`"auto"`)
         memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
 
     Example:
@@ -72,7 +82,7 @@ class SecondOrderGraph(BaseTransform):
         modalities: list[str] | None = None,
         negative: str = "drop",
         edge_type: EdgeType = INTERACTS,
-        index: str = "Flat",
+        index: str = "auto",
         memory_budget: int = 2**30,
     ) -> None:
         check_at_least("k_a", k_a, 1)
@@ -89,18 +99,43 @@ class SecondOrderGraph(BaseTransform):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graph to the data."""
-        user, item = check_edges(data, self.edge_type)
+        features = unit_features(data, self.modalities, self.edge_type[2])
+        rows = self.collector(data, features)
+        SimilarityPass(features, self.index, self.memory_budget).run(rows)
+        return self.build(data, features, rows)
+
+    def collector(self, data: HeteroData, features: Features) -> ProductRows:
+        """Returns what gathers the rows of :math:`S_a`, for a pass that several graphs share."""
+        check_edges(data, self.edge_type)
+        return ProductRows(features, self.memory_budget)
+
+    def build(self, data: HeteroData, features: Features, rows: ProductRows) -> HeteroData:
+        """Adds the graph to the data, after the pass."""
+        edge_index = check_edges(data, self.edge_type)
         user_type, _, item_type = self.edge_type
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
-        features = unit_features(data, self.modalities, item_type)
-        order = torch.argsort(user * num_items + item)
-        similarity = ProductSimilarity(list(features.values()), self.index, self.memory_budget)
-        pools = _Pools(self, similarity, user[order], item[order], num_users)
-        key, weight = pools.best(self.memory_budget)
+        user, item = edge_index[:, torch.argsort(edge_index[0] * num_items + edge_index[1])]
+        rows.finish()
+        key, weight = _Pools(self, rows, user, item, num_users).best(self.memory_budget)
         store = data[user_type, "second_order", item_type]
         store.edge_index = torch.stack([key // num_items, key % num_items])
         store.edge_weight = weight
+        store.search = {"index": next(iter(rows.search.values()))["index"]}
+        if store.search["index"] != "Flat":
+            store.search["recall"] = recall = self._recall(features, user, item, num_users, key)
+            logger.info("second-order items: %.3f of those of %d users found", recall, SAMPLE)
         return data
+
+    def _recall(
+        self, features: Features, user: Tensor, item: Tensor, num_users: int, found: Tensor
+    ) -> float:
+        sample = torch.zeros(num_users, dtype=torch.bool, device=user.device)
+        sample[torch.unique(user)[:: max(1, num_users // SAMPLE)]] = True
+        rows = ProductRows(features, self.memory_budget)
+        rows.start_empty()
+        user, item = user[sample[user]], item[sample[user]]
+        key = _Pools(self, rows, user, item, num_users).best(self.memory_budget)[0]
+        return float(torch.isin(key, found).float().mean())
 
     def __repr__(self) -> str:
         return (
@@ -114,14 +149,14 @@ class _Pools:
     def __init__(
         self,
         options: SecondOrderGraph,
-        similarity: ProductSimilarity,
+        rows: ProductRows,
         user: Tensor,
         item: Tensor,
         num_users: int,
     ) -> None:
         self.options = options
-        self.similarity = similarity
-        self.num_items = similarity.num_items
+        self.rows = rows
+        self.num_items = rows.num_items
         self.user, self.item = user, item
         self.interactions = user * self.num_items + item
         self.first = group_pointers(user, num_users)
@@ -130,44 +165,71 @@ class _Pools:
         self.width = (options.k_a + self.history).clamp(max=self.num_items)
         excluded = options.exclude_interacted
         self.take = torch.full_like(self.width, options.k_a) if excluded else self.width
-        self.pointer, self.columns, self.values = similarity.rows(item, self.width[user])
+        self.bound = torch.full((num_users,), -torch.inf, device=user.device)
 
     def best(self, memory_budget: int) -> tuple[Tensor, Tensor]:
         # The keys and weights of the best entries of all users, by key.
+        cuts = budget_blocks(self.history * (FEW + self.take), memory_budget // 128)
+        for users, user, item in self._blocks(cuts, "comparing second-order items"):
+            self._find_bound(users, user, item)
+        self._lengthen()
         keys, weights = [], []
-        cuts = budget_blocks(self.history * self.width, memory_budget // 128)
-        for step in blocks(len(cuts), 1, "choosing second-order items"):
-            users = cuts[step.start]
-            pairs = slice(int(self.first[users.start]), int(self.first[users.stop]))
-            key, weight = self._best(self.user[pairs], self.item[pairs])
+        for _, user, item in self._blocks(cuts, "choosing second-order items"):
+            key, weight = self._best(user, item)
             keys.append(key)
             weights.append(weight)
         return torch.cat(keys), torch.cat(weights)
 
-    def _best(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
-        begin, length = self.pointer[item], self.pointer.diff()[item]
-        few = torch.minimum(length, FEW + self.take[user] // self.history[user])
-        _, value, key = self._entries(user, item, few)
+    def _blocks(self, cuts: list[slice], text: str) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        for step in blocks(len(cuts), 1, text):
+            users = cuts[step.start]
+            pairs = slice(int(self.first[users.start]), int(self.first[users.stop]))
+            yield users, self.user[pairs], self.item[pairs]
+
+    def _find_bound(self, users: slice, user: Tensor, item: Tensor) -> None:
         # Already the first entries of the rows tell what the best are not below.
-        bound = _nth_value(key // self.num_items, value, self.take) - 2 * ROUNDING
-        many = _count_at_least(self.values, begin, length, bound[user])
+        few = torch.minimum(self.rows.length[item], FEW + self.take[user] // self.history[user])
+        _, value, key = self._entries(user, item, few)
+        owner = key // self.num_items - users.start
+        self.bound[users] = _nth_value(owner, value, self.take[users]) - 2 * ROUNDING
+
+    def _lengthen(self) -> None:
+        # Rows that end above the bound of one of their users may have more of the best.
+        end = self.rows.begin + self.rows.length - 1
+        last = torch.full_like(end, torch.inf, dtype=torch.float)
+        some = self.rows.length > 0
+        last[some] = self.rows.values[end[some]]
+        short = ~self.rows.is_whole[self.item]
+        short &= last[self.item] >= self.bound[self.user] - 2 * ROUNDING
+        width = torch.zeros_like(end).scatter_reduce(
+            0, self.item[short], self.width[self.user[short]], "amax"
+        )
+        item = width.nonzero().view(-1)
+        if item.numel() > 0:
+            self.rows.lengthen(item, width[item])
+
+    def _best(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+        begin, length = self.rows.begin[item], self.rows.length[item]
+        many = _count_at_least(self.rows.values, begin, length, self.bound[user])
         row, value, key = self._entries(user, item, many)
-        cut = _nth_value(key // self.num_items, value, self.take)
-        near = ((value - cut[key // self.num_items]).abs() <= 2 * ROUNDING).nonzero().view(-1)
-        value[near] = self.similarity.exact(row[near], key[near] % self.num_items)
+        owner, inverse = torch.unique_consecutive(key // self.num_items, return_inverse=True)
+        take = self.take[owner]
+        cut = _nth_value(inverse, value, take)[inverse]
+        near = ((value - cut).abs() <= 2 * ROUNDING).nonzero().view(-1)
+        value[near] = self.rows.exact(row[near], key[near] % self.num_items)
         order = torch.argsort(key, stable=True)
-        order = order[_order_by_group(key[order] // self.num_items, value[order])]
-        key, value = key[order], value[order]
-        first = _rank(key // self.num_items) < self.take[key // self.num_items]
+        order = order[_order_by_group(inverse[order], value[order])]
+        key, value, inverse = key[order], value[order], inverse[order]
+        first = _rank(inverse) < take[inverse]
         key, inverse = torch.unique(key[first], return_inverse=True)
         total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
         return key, total.index_add_(0, inverse, value[first].double()).float()
 
     def _entries(self, user: Tensor, item: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # The first entries of each row that are candidates: row, value and key.
-        position, owner = expand(self.pointer[item], count)
-        row, value = item[owner], self.values[position]
-        key = user[owner] * self.num_items + self.columns[position]
+        position, owner = expand(self.rows.begin[item], count)
+        row, value = item[owner], self.rows.values[position]
+        key = user[owner] * self.num_items + self.rows.columns[position]
         keep = torch.ones_like(key, dtype=torch.bool)
         if self.options.negative == "drop":
             keep &= value > 0

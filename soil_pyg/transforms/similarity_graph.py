@@ -1,13 +1,11 @@
-from functools import partial
-
 import torch
 from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.checks import check_at_least, check_choice
-from soil_pyg.nn.knn import KNN
-from soil_pyg.nn.pairs import exact_cosine
+from soil_pyg.nn.nearest_items import NearestItems
+from soil_pyg.nn.similarity_pass import Features, SimilarityPass
 from soil_pyg.transforms.utils import unit_features
 from soil_pyg.typing import ITEM
 
@@ -35,10 +33,10 @@ class SimilarityGraph(BaseTransform):
         negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
             :obj:`"keep"` keeps them, as the released code does. (default: :obj:`"drop"`)
         node_type (str, optional): The node type of the items. (default: :obj:`"item"`)
-        index (str, optional): A FAISS index factory string; :obj:`"Flat"` is exact.
-            (default: :obj:`"Flat"`)
-        use_faiss (bool, optional): Whether to search with FAISS; :obj:`None` does so where it is
-            installed. (default: :obj:`None`)
+        index (str, optional): :obj:`"Flat"` compares all items, any other index of
+            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
+            of items.
+            (default: :obj:`"auto"`)
         memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
 
     Example:
@@ -55,8 +53,7 @@ class SimilarityGraph(BaseTransform):
         modalities: list[str] | None = None,
         negative: str = "drop",
         node_type: str = ITEM,
-        index: str = "Flat",
-        use_faiss: bool | None = None,
+        index: str = "auto",
         memory_budget: int = 2**30,
     ) -> None:
         check_at_least("k", k, 1)
@@ -66,27 +63,30 @@ class SimilarityGraph(BaseTransform):
         self.negative = negative
         self.node_type = node_type
         self.index = index
-        self.use_faiss = use_faiss
         self.memory_budget = memory_budget
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
         features = unit_features(data, self.modalities, self.node_type)
-        for modality, (c, has) in features.items():
-            node = has.nonzero().view(-1)
-            c = c[has]
-            knn = KNN(c, self.index, self.use_faiss, self.memory_budget)
-            rescore = partial(exact_cosine, c)
-            value, neighbour = knn.search(c, self.k, rescore, ordered=False)
-            keep = neighbour >= 0
+        nearest = self.collector(data, features)
+        SimilarityPass(features, self.index, self.memory_budget).run(nearest)
+        return self.build(data, features, nearest)
+
+    def collector(self, data: HeteroData, features: Features) -> NearestItems:
+        """Returns what gathers the neighbours, for a pass that several graphs share."""
+        return NearestItems(features, self.k)
+
+    def build(self, data: HeteroData, features: Features, nearest: NearestItems) -> HeteroData:
+        """Adds the graphs to the data, after the pass."""
+        for modality in features:
+            item, neighbour, value = nearest.edges(modality)
             if self.negative == "drop":
-                keep &= value > 0
-            row = torch.arange(node.numel(), device=c.device).unsqueeze(1).expand_as(neighbour)
-            row, neighbour, value = row[keep], neighbour[keep], value[keep]
-            order = torch.argsort(row * node.numel() + neighbour)
+                positive = value > 0
+                item, neighbour, value = item[positive], neighbour[positive], value[positive]
             store = data[self.node_type, f"{modality}_similar", self.node_type]
-            store.edge_index = torch.stack([node[neighbour[order]], node[row[order]]])
-            store.edge_weight = value[order]
+            store.edge_index = torch.stack([neighbour, item])
+            store.edge_weight = value
+            store.search = nearest.search[modality]
         return data
 
     def __repr__(self) -> str:

@@ -1,10 +1,13 @@
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.transforms.utils import check_edges, count_nodes
+from soil_pyg.nn.adjacency import Adjacency
+from soil_pyg.nn.ragged import group_pointers
+from soil_pyg.transforms.utils import EDGES_AT_ONCE, budget_blocks, count_nodes, edge_blocks
 
 
 @functional_transform("sum_graph")
@@ -17,7 +20,8 @@ class SumGraph(BaseTransform):
     as in Eq. 4, 5, 10 and 13 of `"SOIL: Contrastive Second-Order Interest Learning for Multimodal
     Recommendation" <https://doi.org/10.1145/3664647.3681207>`_ (functional name:
     :obj:`sum_graph`). An edge that is in several graphs is one edge of the sum; edges are sorted
-    by (target, source).
+    by (target, source). If a term is held as :obj:`adj` instead of :obj:`edge_index`, the sum is
+    made in blocks of targets and is held as :obj:`adj`, too.
 
     Args:
         terms (dict[tuple, str or None]): The attribute with the weights of each edge type,
@@ -55,21 +59,54 @@ class SumGraph(BaseTransform):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the sum to the data."""
+        if any("adj" in data[term] and "edge_index" not in data[term] for term in self.terms):
+            data[self.out].adj = self._sum_of_matrices(data)
+            return data
         num_sources = count_nodes(data, self.out[0])
         keys, weights = [], []
         for (edge_type, attr), scale in zip(self.terms.items(), self.scales, strict=True):
-            source, target = check_edges(data, edge_type)
-            keys.append(target * num_sources + source)
-            if attr is None:
-                weights.append(torch.full_like(source, scale, dtype=torch.float))
-            else:
-                weights.append(scale * data[edge_type][attr])
-        key, inverse = torch.unique(torch.cat(keys), return_inverse=True)
-        total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
-        total.index_add_(0, inverse, torch.cat(weights).double())
+            for _, source, target, weight in edge_blocks(data, edge_type, attr):
+                keys.append(target * num_sources + source)
+                weights.append(scale * weight)
+        key, weight = _merge(keys, weights)
         data[self.out].edge_index = torch.stack([key % num_sources, key // num_sources])
-        data[self.out].edge_weight = total.float()
+        data[self.out].edge_weight = weight
         return data
+
+    def _sum_of_matrices(self, data: HeteroData) -> Adjacency:
+        num_sources, num_targets = (count_nodes(data, self.out[end]) for end in (0, 2))
+        matrices = []
+        for edge_type, attr in self.terms.items():
+            weight = None if attr is None else data[edge_type][attr]
+            if "edge_index" in data[edge_type]:
+                edge_index, size = data[edge_type].edge_index, (num_sources, num_targets)
+                matrices.append(Adjacency.from_edge_index(edge_index, weight, size))
+            else:
+                held = data[edge_type].adj
+                weight = torch.ones_like(held.weight) if weight is None else weight
+                matrices.append(Adjacency(held.rowptr, held.col, weight, num_sources))
+        cost = sum(matrix.rowptr.diff().long() for matrix in matrices)
+        parts = []
+        for rows in budget_blocks(torch.as_tensor(cost), EDGES_AT_ONCE):
+            keys, weights = [], []
+            for matrix, scale in zip(matrices, self.scales, strict=True):
+                edges = slice(int(matrix.rowptr[rows.start]), int(matrix.rowptr[rows.stop]))
+                count = matrix.rowptr[rows.start : rows.stop + 1].diff().long()
+                row = torch.arange(count.numel(), device=count.device).repeat_interleave(count)
+                keys.append(row * num_sources + matrix.col[edges])
+                weights.append(scale * matrix.weight[edges])
+            key, weight = _merge(keys, weights)
+            row = key // num_sources
+            rowptr = group_pointers(row, rows.stop - rows.start)
+            parts.append(Adjacency(rowptr, key - row * num_sources, weight, num_sources))
+        return Adjacency.stack(parts)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({list(self.terms)}, out={self.out})"
+
+
+def _merge(keys: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor]:
+    # The distinct keys and the sum of the weights of each.
+    key, inverse = torch.unique(torch.cat(keys), return_inverse=True)
+    total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
+    return key, total.index_add_(0, inverse, torch.cat(weights).double()).float()

@@ -10,7 +10,7 @@ from soil_pyg.transforms.utils import check_edges, count_nodes
 @functional_transform("to_adjacency")
 class ToAdjacency(BaseTransform):
     r"""Prepares edges for propagation: adds an :class:`~soil_pyg.nn.Adjacency` named :obj:`adj`
-    (functional name: :obj:`to_adjacency`).
+    (functional name: :obj:`to_adjacency`). Edges that are held as one already stay as they are.
 
     Args:
         edge_types (list[tuple]): The edge types to prepare.
@@ -33,6 +33,8 @@ class ToAdjacency(BaseTransform):
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the matrices to the data."""
         for edge_type in self.edge_types:
+            if "adj" in data[edge_type] and "edge_index" not in data[edge_type]:
+                continue
             edge_index = check_edges(data, edge_type)
             size = count_nodes(data, edge_type[0]), count_nodes(data, edge_type[2])
             weight = data[edge_type].get(self.attr)

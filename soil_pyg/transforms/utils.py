@@ -1,11 +1,17 @@
 """What the graph transforms share: checked arguments, unit features and ragged ranges."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
+from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
+
+EDGES_AT_ONCE = 2**23
+"""Edges that are held compressed are unpacked in blocks of as many."""
 
 
 def check_edges(data: HeteroData, edge_type: EdgeType) -> Tensor:
@@ -62,8 +68,36 @@ def unit_features(
             node = int((~torch.isfinite(norm)).nonzero()[0])
             raise ValueError(f"feature {name!r} of node {node} is NaN or infinite")
         has = norm > 0
-        out[name] = ((x / norm.where(has, 1.0).unsqueeze(1)).float(), has)
+        out[name] = (x / norm.where(has, 1.0).unsqueeze(1).float(), has)
     return out
+
+
+def edge_blocks(
+    data: HeteroData, edge_type: EdgeType, attr: str | None = "edge_weight"
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+    """Yields the edges of a type in blocks: their places, sources, targets and weights.
+
+    Args:
+        data (HeteroData): The data, with :obj:`edge_index` or :obj:`adj` for the edges.
+        edge_type (tuple): The edge type.
+        attr (str, optional): The attribute with the weights; weights of 1 where the edges have
+            none. (default: :obj:`"edge_weight"`)
+    """
+    store = data[edge_type]
+    weight = None if attr is None else store.get(attr)
+    if "edge_index" in store or "adj" not in store:
+        source, target = check_edges(data, edge_type)
+        if weight is None:
+            weight = torch.ones(source.numel(), device=source.device)
+        yield slice(0, source.numel()), source, target, weight
+        return
+    adjacency: Adjacency = store.adj
+    weight = adjacency.weight if weight is None else weight
+    for rows in budget_blocks(adjacency.rowptr.diff().long(), EDGES_AT_ONCE):
+        edges = slice(int(adjacency.rowptr[rows.start]), int(adjacency.rowptr[rows.stop]))
+        count = adjacency.rowptr[rows.start : rows.stop + 1].diff().long()
+        target = torch.arange(rows.start, rows.stop, device=count.device).repeat_interleave(count)
+        yield edges, adjacency.col[edges].long(), target, weight[edges]
 
 
 def budget_blocks(cost: Tensor, budget: int) -> list[slice]:

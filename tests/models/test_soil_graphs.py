@@ -176,8 +176,9 @@ def test_held_out_interactions_are_not_looked_at() -> None:
 def test_any_memory_budget(profile: str) -> None:
     data, other = make(make_data(1), profile), make(make_data(1), profile, memory_budget=1)
     for edge_type in (USER_ITEM, AGGREGATION, item_item("text")):
-        assert data[edge_type].edge_index.equal(other[edge_type].edge_index)
-        torch.testing.assert_close(data[edge_type].edge_weight, other[edge_type].edge_weight)
+        assert data[edge_type].adj.rowptr.equal(other[edge_type].adj.rowptr)
+        assert data[edge_type].adj.col.equal(other[edge_type].adj.col)
+        torch.testing.assert_close(data[edge_type].adj.weight, other[edge_type].adj.weight)
 
 
 def test_the_paper_is_the_default() -> None:
@@ -189,11 +190,9 @@ def test_the_paper_is_the_default() -> None:
 
 def test_repr() -> None:
     assert str(SOIL.graphs("released", k=4, k_i=5, k_a=6, negative="keep")) == (
-        "SOILGraphs(Compose([\n"
-        "  SimilarityGraph(k=4, negative='keep'),\n"
-        "  InterestGraph(k_i=5, count_users=True, negative='keep'),\n"
-        "  SecondOrderGraph(k_a=6, aggr='sum', exclude_interacted=False, negative='keep')\n"
-        "]))"
+        "SOILGraphs(SimilarityGraph(k=4, negative='keep'), "
+        "SecondOrderGraph(k_a=6, aggr='sum', exclude_interacted=False, negative='keep'), "
+        "InterestGraph(k_i=5, count_users=True, negative='keep'))"
     )
 
 

@@ -59,22 +59,27 @@ def test_interest_graph_is_the_definition(
         assert store.edge_weight.tolist() == pytest.approx(weights, abs=1e-5)
 
 
-@pytest.mark.parametrize("use_faiss", [True, False])
 @pytest.mark.parametrize("memory_budget", [1, 3000, 2**30])
-def test_neither_library_nor_block_size_matters(
-    random_data: Callable, use_faiss: bool, memory_budget: int
-) -> None:
-    if use_faiss:
-        pytest.importorskip("faiss")
+def test_block_size_does_not_matter(random_data: Callable, memory_budget: int) -> None:
     data = random_data(3, num_users=30, num_items=50, duplicates=25)
-    expected = InterestGraph(k_i=4, count_users=True, use_faiss=False)(data)
-    transform = InterestGraph(
-        k_i=4, count_users=True, use_faiss=use_faiss, memory_budget=memory_budget
-    )
-    out = transform(data)
+    expected = InterestGraph(k_i=4, count_users=True)(data)
+    out = InterestGraph(k_i=4, count_users=True, memory_budget=memory_budget)(data)
     for edge_type in expected.edge_types[1:]:
         assert torch.equal(out[edge_type].edge_index, expected[edge_type].edge_index)
         assert torch.allclose(out[edge_type].edge_weight, expected[edge_type].edge_weight)
+
+
+@pytest.mark.parametrize("count_users", [True, False])
+def test_held_as_adjacency(random_data: Callable, count_users: bool) -> None:
+    data = random_data(3, num_users=30, num_items=50)
+    edges = InterestGraph(k_i=4, count_users=count_users)(data)
+    held = InterestGraph(k_i=4, count_users=count_users, to_adjacency=True)(data)
+    for edge_type in edges.edge_types[1:]:
+        assert "edge_index" not in held[edge_type]
+        expected = torch.zeros(50, 50)
+        source, target = edges[edge_type].edge_index
+        expected[target, source] = edges[edge_type].edge_weight
+        assert held[edge_type].adj.to_dense().equal(expected)
 
 
 def test_held_out_interactions_are_not_looked_at(random_data: Callable) -> None:

@@ -38,28 +38,20 @@ def test_similarity_graph_is_the_definition(
     assert "image_similar" not in [edge_type[1] for edge_type in data.edge_types]
 
 
-@pytest.mark.parametrize("use_faiss", [True, False])
 @pytest.mark.parametrize("memory_budget", [1, 2000, 2**30])
-def test_neither_library_nor_block_size_matters(
-    random_data: Callable, use_faiss: bool, memory_budget: int
-) -> None:
-    if use_faiss:
-        pytest.importorskip("faiss")
+def test_block_size_does_not_matter(random_data: Callable, memory_budget: int) -> None:
     data = random_data(5, num_items=60, duplicates=30)
-    expected = SimilarityGraph(k=7, use_faiss=False)(data)
-    out = SimilarityGraph(k=7, use_faiss=use_faiss, memory_budget=memory_budget)(data)
+    expected = SimilarityGraph(k=7)(data)
+    out = SimilarityGraph(k=7, memory_budget=memory_budget)(data)
     for edge_type in expected.edge_types[1:]:
         assert torch.equal(out[edge_type].edge_index, expected[edge_type].edge_index)
         assert torch.allclose(out[edge_type].edge_weight, expected[edge_type].edge_weight)
 
 
-@pytest.mark.parametrize("use_faiss", [True, False])
-def test_ties_of_100_identical_rows_go_to_the_smallest_ids(use_faiss: bool) -> None:
-    if use_faiss:
-        pytest.importorskip("faiss")
+def test_ties_of_100_identical_rows_go_to_the_smallest_ids() -> None:
     data = HeteroData()
     data["item"].x_image = torch.randn(1, 37).expand(100, -1).clone()
-    out = SimilarityGraph(k=10, use_faiss=use_faiss)(data)
+    out = SimilarityGraph(k=10)(data)
     neighbour, item = out["item", "image_similar", "item"].edge_index
     assert item.tolist() == [i for i in range(100) for _ in range(10)]
     assert neighbour.tolist() == list(range(10)) * 100

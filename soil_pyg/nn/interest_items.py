@@ -1,0 +1,169 @@
+import torch
+from torch import Tensor
+
+from soil_pyg.nn.adjacency import Adjacency
+from soil_pyg.nn.exact_topk import ROUNDING
+from soil_pyg.nn.knn import KNN, SAMPLE
+from soil_pyg.nn.pairs import block_rows
+from soil_pyg.nn.ragged import group_pointers
+from soil_pyg.nn.similarity_pass import Collector, Features
+from soil_pyg.progress import blocks
+
+CACHED_COLUMNS = 128
+"""As many columns of the similarities are added up at a time: they stay in the cache."""
+
+USERS_AT_ONCE = 256
+"""How many users' candidates of equal interest are compared at a time."""
+
+
+class InterestItems(Collector):
+    r"""Gathers the items of interest to each user (Eq. 6-7), chosen by (value, id).
+
+    .. math::
+        \mathcal{I}_a(u) = \bigcup_m \mathrm{top}_{k_i} \sum_{i \in \mathcal{I}(u)} S_m[i, :]
+
+    For each block of items the sums are one product of the interactions with the block's
+    similarities; what is already known to be among the best bars the rest. An approximate search
+    looks the sum of the user's unit features up in the index.
+
+    Args:
+        features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
+            the items that have it.
+        history (Adjacency): The interactions, users x items, each of weight 1.
+        k (int): The number of items of interest a user and modality.
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+    """
+
+    def __init__(
+        self, features: Features, history: Adjacency, k: int, memory_budget: int = 2**30
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.history = history
+        self.k = k
+        self.memory_budget = memory_budget
+        self.num_rows, self.num_items = history.size
+        self._length = history.rowptr.diff().float()
+        lowest = torch.finfo(torch.float32).min
+        device = history.weight.device
+        # The best sums so far of each user, and all (user, item, sum) that may be among the best.
+        self._best = {m: torch.full((self.num_rows, k), lowest, device=device) for m in features}
+        self._found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {m: [] for m in features}
+        self._keys: list[Tensor] = []
+
+    def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
+        """Takes some columns of the similarities."""
+        for modality, (_, has) in self.features.items():
+            total = self._sums(similarity[modality])
+            if not has.all():
+                total[:, ~has[block]] = -torch.inf
+                total[self._lack_all(has)] = -torch.inf
+            best = self._best[modality]
+            if block.start == 0:
+                first = total.topk(min(self.k, total.size(1))).values
+                best[:, : first.size(1)] = first.clamp(min=torch.finfo(first.dtype).min)
+            bar = best[:, -1] - 2 * ROUNDING * self._length
+            user, column = (total >= bar.unsqueeze(1)).nonzero().unbind(1)
+            value = total[user, column]
+            self._found[modality].append((user.int(), column.int() + block.start, value))
+            if block.start > 0:
+                _merge(best, user, value)
+
+    def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
+        """Takes what an approximate search found."""
+        c, has = self.features[modality]
+        owner = torch.unique(self.history.row()[has[self.history.col.long()]])
+        rows = block_rows(self.memory_budget, c.size(1) + self.k)
+        sample = owner[:: max(1, owner.numel() // SAMPLE)]
+        knn.tune(self.history.select_rows(sample).matmul(c), self.k)
+        self.search[modality] = knn.report
+        for block in blocks(owner.numel(), rows, "searching items of interest"):
+            found = knn.search(self.history.select_rows(owner[block]).matmul(c), self.k)[1]
+            key = owner[block].unsqueeze(1) * self.num_items + node[found]
+            self._keys.append(key[found >= 0])
+
+    def finish(self) -> tuple[Tensor, Tensor]:
+        """Returns the distinct items of interest of each user, ascending, as row pointers of shape
+        :obj:`[num_users + 1]` and items.
+        """
+        for modality, found in self._found.items():
+            if found:
+                self._keys.append(self._best_of_found(modality))
+                found.clear()
+        key = torch.unique(torch.cat(self._keys))
+        self._keys.clear()
+        user = key // self.num_items
+        rowptr = group_pointers(user, self.num_rows)
+        return rowptr, key.sub_(user.mul_(self.num_items)).int()
+
+    def _lack_all(self, has: Tensor) -> Tensor:
+        return self.history.matmul(has.float().unsqueeze(1)).squeeze(1) == 0
+
+    def _sums(self, similarity: Tensor) -> Tensor:
+        out = similarity.new_empty(self.num_rows, similarity.size(1))
+        for start in range(0, similarity.size(1), CACHED_COLUMNS):
+            columns = slice(start, start + CACHED_COLUMNS)
+            out[:, columns] = self.history.matmul(similarity[:, columns].contiguous())
+        return out
+
+    def _best_of_found(self, modality: str) -> Tensor:
+        # The keys user * I + item of the k best, those whose sums may be equal compared exactly.
+        users, items, values = zip(*self._found[modality], strict=True)
+        user, item, value = torch.cat(users).long(), torch.cat(items).long(), torch.cat(values)
+        cut, tolerance = self._best[modality][:, -1], ROUNDING * self._length
+        keep = value >= (cut - 2 * tolerance)[user]
+        user, item, value = user[keep], item[keep], value[keep]
+        above = value > (cut + 2 * tolerance)[user]
+        near = ~above
+        room = self.k - torch.bincount(user[above], minlength=self.num_rows)
+        is_tied = torch.bincount(user[near], minlength=self.num_rows) > room
+        tied = near & is_tied[user]
+        key = user * self.num_items + item
+        chosen = key[~tied]
+        user, item = user[tied], item[tied]
+        order = torch.argsort(key[tied])
+        user, item = user[order], item[order]
+        exact = self._exact_sums(modality, user, item)
+        order = torch.argsort(exact, descending=True, stable=True)
+        order = order[torch.argsort(user[order], stable=True)]
+        user, item = user[order], item[order]
+        first = _rank(user) < room[user]
+        return torch.cat([chosen, (user * self.num_items + item)[first]])
+
+    def _exact_sums(self, modality: str, user: Tensor, item: Tensor) -> Tensor:
+        # In double precision: for a user with two items the sums of both are equal, and must be
+        # found so.
+        c = self.features[modality][0]
+        out = torch.empty(user.numel(), device=c.device)
+        distinct, owner = torch.unique_consecutive(user, return_inverse=True)
+        for block in blocks(distinct.numel(), USERS_AT_ONCE, "comparing items of interest"):
+            items = self.history.select_rows(distinct[block])
+            near = slice(int((owner < block.start).sum()), int((owner < block.stop).sum()))
+            query = torch.zeros(items.size[0], c.size(1), dtype=torch.float64, device=c.device)
+            query.index_add_(0, items.row(), _unit(c[items.col.long()]))
+            candidate = _unit(c[item[near]])
+            out[near] = (query[owner[near] - block.start] * candidate).sum(dim=1).float()
+        return out
+
+
+def _merge(best: Tensor, user: Tensor, value: Tensor) -> None:
+    # Takes new sums, sorted by user, in among the best of each user.
+    changed, count = torch.unique_consecutive(user, return_counts=True)
+    if changed.numel() == 0:
+        return
+    new = value.new_full((changed.numel(), int(count.max())), torch.finfo(value.dtype).min)
+    row = torch.repeat_interleave(torch.arange(changed.numel(), device=user.device), count)
+    new[row, _rank(user)] = value
+    best[changed] = torch.cat([best[changed], new], dim=1).topk(best.size(1)).values
+
+
+def _rank(group: Tensor) -> Tensor:
+    # The position of each entry within its group, groups being consecutive.
+    count = torch.unique_consecutive(group, return_counts=True)[1]
+    begin = torch.repeat_interleave(count.cumsum(0) - count, count)
+    return torch.arange(group.numel(), device=group.device) - begin
+
+
+def _unit(x: Tensor) -> Tensor:
+    x = x.double()
+    return x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-300)

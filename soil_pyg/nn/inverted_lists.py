@@ -1,0 +1,151 @@
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from soil_pyg.checks import check_at_least
+from soil_pyg.nn.exact_topk import best_of_each_row
+from soil_pyg.nn.ragged import group_pointers
+from soil_pyg.progress import blocks
+
+TRAINING_POINTS = 64
+"""The centre of each list is trained on as many vectors."""
+
+ITERATIONS = 8
+
+FIRST_PROBES = 4
+"""As many lists are searched before the others are compared with the best of these."""
+
+LISTS = "Lists"
+"""How the name of an index of inverted lists begins."""
+
+EXACT_ITEMS = 2**15
+"""Up to so many items, comparing all of them takes no longer than an index."""
+
+
+class InvertedLists:
+    r"""Searches large inner products approximately, by products of matrices.
+
+    Candidates are kept in lists around centres that spherical k-means finds, and a query is
+    compared with those of the nearest lists. All queries that probe a list are multiplied with it
+    at once; for many queries that is many times faster than to scan lists for one query after the
+    other.
+
+    Args:
+        candidates (Tensor): Candidates of shape :obj:`[num_candidates, channels]`.
+        num_lists (int): The number of lists, cut at the number of candidates.
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+
+    Raises:
+        ValueError: If :obj:`num_lists` is less than 1.
+
+    Example:
+        >>> lists = InvertedLists(torch.eye(4), num_lists=2)
+        >>> lists.search(torch.eye(4), k=1, num_probes=2)[1]
+        tensor([[0], [1], [2], [3]])
+    """
+
+    def __init__(self, candidates: Tensor, num_lists: int, memory_budget: int = 2**30) -> None:
+        check_at_least("num_lists", num_lists, 1)
+        self.candidates = candidates
+        self.memory_budget = memory_budget
+        self.num_lists = min(num_lists, candidates.size(0))
+        self.centre = self._train()
+        nearest = self._nearest_centre(candidates)
+        self.member = torch.argsort(nearest, stable=True)
+        self.pointer = group_pointers(nearest, self.num_lists).tolist()
+
+    def search(self, query: Tensor, k: int, num_probes: int) -> tuple[Tensor, Tensor]:
+        r"""Returns inner products and ids of the :math:`k` best candidates of each query.
+
+        Args:
+            query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
+            k (int): The number of neighbours.
+            num_probes (int): How many lists a query is compared with.
+
+        Returns:
+            Values and ids, both of shape :obj:`[num_queries, k]`, filled up with the value
+            :math:`-\infty` and the id :obj:`-1`.
+        """
+        num_probes = min(num_probes, self.num_lists)
+        values = query.new_full((query.size(0), k), -torch.inf)
+        ids = torch.full((query.size(0), k), -1, dtype=torch.long, device=query.device)
+        rows = max(1, self.memory_budget // (32 * num_probes * k + 8 * self.num_lists))
+        for block in blocks(query.size(0), rows, "searching neighbours"):
+            values[block], ids[block] = self._search_block(query[block], k, num_probes)
+        return values, ids
+
+    def _search_block(self, query: Tensor, k: int, num_probes: int) -> tuple[Tensor, Tensor]:
+        probe = (query @ self.centre.t()).topk(num_probes).indices
+        first, rest = probe[:, :FIRST_PROBES], probe[:, FIRST_PROBES:]
+        values = query.new_full((query.size(0) * first.size(1), k), -torch.inf)
+        ids = torch.full_like(values, -1, dtype=torch.long)
+        for member, place, scores in self._compare(query, first):
+            value, column = scores.topk(min(k, member.numel()))
+            values[place, : value.size(1)] = value
+            ids[place, : value.size(1)] = member[column]
+        values, best = values.view(query.size(0), -1).topk(k)
+        ids = ids.view(query.size(0), -1).gather(1, best)
+        # What the nearest lists hold bars most of the others.
+        row, column = (ids >= 0).nonzero().unbind(1)
+        rows, columns, found = [row], [ids[row, column]], [values[row, column]]
+        bar = values[:, -1:].contiguous()
+        for member, place, scores in self._compare(query, rest):
+            row = place // rest.size(1)
+            at, column = (scores >= bar[row]).nonzero().unbind(1)
+            rows.append(row[at])
+            columns.append(member[column])
+            found.append(scores[at, column])
+        row, column, value = torch.cat(rows), torch.cat(columns), torch.cat(found)
+        order = torch.argsort(row * self.candidates.size(0) + column)
+        return best_of_each_row(row[order], column[order], value[order], query.size(0), k)
+
+    def _compare(self, query: Tensor, probe: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        # For each list its members, the places in `probe` that name it, and their scores.
+        num_probes = probe.size(1)
+        order = torch.argsort(probe.reshape(-1), stable=True)
+        begin = group_pointers(probe.reshape(-1), self.num_lists).tolist()
+        for number in range(self.num_lists):
+            member = self.member[self.pointer[number] : self.pointer[number + 1]]
+            place = order[begin[number] : begin[number + 1]]
+            if place.numel() > 0 and member.numel() > 0:
+                yield member, place, query[place // num_probes] @ self.candidates[member].t()
+
+    def _train(self) -> Tensor:
+        step = max(1, self.candidates.size(0) // (TRAINING_POINTS * self.num_lists))
+        points = self.candidates[::step]
+        centre = points[:: max(1, points.size(0) // self.num_lists)][: self.num_lists].clone()
+        for _ in range(ITERATIONS):
+            nearest = self._nearest_centre(points, centre)
+            total = torch.zeros_like(centre).index_add_(0, nearest, points)
+            norm = total.norm(dim=1, keepdim=True)
+            # The centre of a list that got empty stays where it was.
+            centre = torch.where(norm > 0, total / norm.clamp(min=1e-30), centre)
+        return centre
+
+    def _nearest_centre(self, x: Tensor, centre: Tensor | None = None) -> Tensor:
+        centre = self.centre if centre is None else centre
+        rows = max(1, min(self.memory_budget // (8 * self.num_lists), 2**14))
+        step = blocks(x.size(0), rows, "sorting items into lists")
+        return torch.cat([(x[block] @ centre.t()).argmax(dim=1) for block in step])
+
+    def __repr__(self) -> str:
+        name = self.__class__.__name__
+        return f"{name}({self.candidates.size(0)}, num_lists={self.num_lists})"
+
+
+def auto_index(num_items: int) -> str:
+    """Returns the index that finds neighbours among so many items fastest: :obj:`"Flat"` for few,
+    inverted lists for many.
+
+    Args:
+        num_items (int): The number of items.
+
+    Example:
+        >>> auto_index(7_050), auto_index(1_000_000)
+        ('Flat', 'Lists4096')
+    """
+    if num_items <= EXACT_ITEMS:
+        return "Flat"
+    return f"{LISTS}{2 ** round(math.log2(4 * math.sqrt(num_items)))}"
