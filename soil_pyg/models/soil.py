@@ -1,13 +1,16 @@
 from typing import Any, ClassVar, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.typing import PairTensor
 
 from soil_pyg.checks import check_at_least, check_choice
 from soil_pyg.models.base import Recommender
+from soil_pyg.models.batch import distinct, propagate_to
 from soil_pyg.models.graphs import adjacency, features
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.nn import (
@@ -171,21 +174,36 @@ class SOIL(Recommender):
             cast(ModalityGate, gate).reset_parameters()
         self.fusion.reset_parameters()
 
-    def views(self, data: HeteroData) -> dict[str, tuple[Tensor, Tensor]]:
-        r"""Returns the content and the side embeddings, each of users and of items.
+    def propagate(
+        self, data: HeteroData, users: Tensor | None = None
+    ) -> tuple[PairTensor, list[Tensor], list[Tensor]]:
+        r"""Returns the content embeddings of users and of items, and the views of users and of
+        items, one a modality.
 
         Args:
             data (HeteroData): The data with the graphs of :meth:`graphs`.
+            users (Tensor, optional): The users whose views are returned.
+                (default: :obj:`None`, all)
         """
         user, item = self.user_embedding.weight, self.item_embedding.weight
         content = self.propagation((user, item), adjacency(data, USER_ITEM))
+        aggregation = adjacency(data, AGGREGATION).t()
         user_views, item_views = [], []
         for modality in self.in_channels:
             view = self.gates[modality](features(data, modality), item)
             for _ in range(self.num_item_layers):
                 view = self.conv(view, adjacency(data, item_item(modality)))
             item_views.append(view)
-            user_views.append(self.conv(view, adjacency(data, AGGREGATION).t()))
+            user_views.append(propagate_to(users, self.conv, view, aggregation))
+        return content, user_views, item_views
+
+    def views(self, data: HeteroData) -> dict[str, PairTensor]:
+        r"""Returns the content and the side embeddings, each of users and of items.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+        """
+        content, user_views, item_views = self.propagate(data)
         return {"content": content, "side": (self.fusion(user_views), self.fusion(item_views))}
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
@@ -204,15 +222,26 @@ class SOIL(Recommender):
             data (HeteroData): The data with the graphs of :meth:`graphs`.
             batch (Triples): The batch.
         """
-        (user, item), (user_side, item_side) = self.views(data).values()
-        content_u, side_u = user[batch.user], user_side[batch.user]
-        content_i, side_i = item[batch.positive], item_side[batch.positive]
-        final_u, final_i = content_u + side_u, content_i + side_i
-        final_j = item[batch.negative] + item_side[batch.negative]
-        user_item = self.contrast(final_u, content_i) + self.contrast(final_u, side_i)
-        item_item = self.contrast(side_i, content_i) + self.contrast(side_u, content_u)
-        return {
-            "bpr": self.bpr_loss((final_u * final_i).sum(-1), (final_u * final_j).sum(-1)),
-            "user_item": self.l_ui * user_item,
-            "item_item": self.l_ii * item_item,
-        }
+        # A node that occurs several times in the batch is fused and contrasted once.
+        users, user_row = distinct(batch.user)
+        items, item_row = distinct(batch.positive)
+        (user, item), user_views, item_views = self.propagate(data, users)
+        content_u, side_u = F.embedding(users, user), self.fusion(user_views)
+        content_i, side_i = self._select(items, item, item_views)
+        content_j, side_j = self._select(batch.negative, item, item_views)
+        final_u, final_i, final_j = content_u + side_u, content_i + side_i, content_j + side_j
+        query, positive = F.embedding(user_row, final_u), F.embedding(item_row, final_i)
+        bpr = self.bpr_loss((query * positive).sum(-1), (query * final_j).sum(-1))
+        final_u, content_u, side_u, content_i, side_i = map(
+            self.contrast.normalize, (final_u, content_u, side_u, content_i, side_i)
+        )
+        contrast, pairs = self.contrast.compare, torch.stack([user_row, item_row])
+        same_i, same_u = item_row.expand(2, -1), user_row.expand(2, -1)
+        user_item = contrast(final_u, content_i, pairs) + contrast(final_u, side_i, pairs)
+        item_item = contrast(side_i, content_i, same_i) + contrast(side_u, content_u, same_u)
+        return {"bpr": bpr, "user_item": self.l_ui * user_item, "item_item": self.l_ii * item_item}
+
+    def _select(self, index: Tensor, content: Tensor, views: list[Tensor]) -> PairTensor:
+        # Content and side of the batch's items; no other item is fused.
+        side = self.fusion([F.embedding(index, view) for view in views])
+        return F.embedding(index, content), side

@@ -1,4 +1,5 @@
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from soil_pyg.checks import check_choice
@@ -37,14 +38,36 @@ class AlignedPairsLoss(torch.nn.Module):
         check_choice("reduction", reduction, ("sum", "mean"))
         self.reduction = reduction
 
-    def forward(self, query: Tensor, candidate: Tensor) -> Tensor:
-        """Returns the loss of aligned queries and candidates.
+    def forward(self, query: Tensor, candidate: Tensor, pairs: Tensor | None = None) -> Tensor:
+        """Returns the loss of a batch of pairs of a query and its candidate.
 
         Args:
-            query (Tensor): Queries of shape :obj:`[batch_size, channels]`.
-            candidate (Tensor): The candidate of each query, of shape
-                :obj:`[batch_size, channels]`.
+            query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
+            candidate (Tensor): Candidates of shape :obj:`[num_candidates, channels]`.
+            pairs (Tensor, optional): The row in :obj:`query` and the row in :obj:`candidate` of
+                each pair, of shape :obj:`[2, batch_size]`. Each query with the candidate of the
+                same row, if not given. (default: :obj:`None`)
         """
+        return self.compare(self.normalize(query), self.normalize(candidate), pairs)
+
+    def normalize(self, x: Tensor) -> Tensor:
+        """Returns :obj:`x` itself: the inner products are raw.
+
+        Args:
+            x (Tensor): Queries or candidates.
+        """
+        return x
+
+    def compare(self, query: Tensor, candidate: Tensor, pairs: Tensor | None = None) -> Tensor:
+        """Returns the loss; arguments as for the call.
+
+        Args:
+            query (Tensor): Queries.
+            candidate (Tensor): Candidates.
+            pairs (Tensor, optional): The pairs. (default: :obj:`None`)
+        """
+        if pairs is not None:
+            query, candidate = F.embedding(pairs[0], query), F.embedding(pairs[1], candidate)
         log_ratio = ((query * candidate).sum(dim=-1) / self.tau).log_softmax(dim=0)
         return -(log_ratio.sum() if self.reduction == "sum" else log_ratio.mean())
 

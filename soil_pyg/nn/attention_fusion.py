@@ -54,15 +54,16 @@ class AttentionFusion(torch.nn.Module):
         """
         if len(views) == 0:
             raise ValueError("'views' must hold at least one view (got none)")
+        divisor = len(views) + 1 if self.divide else 1
         if len(views) == 1:
-            out = views[0]
-        else:
-            scores = [self.query(self.project(view).tanh()) for view in views]
-            attention = torch.cat(scores, dim=-1).softmax(dim=-1)
-            weights = (1 - attention).unbind(dim=-1)
-            weighted = [w.unsqueeze(-1) * view for w, view in zip(weights, views, strict=True)]
-            out = sum(weighted[1:], start=weighted[0])
-        return out / (len(views) + 1) if self.divide else out
+            return views[0] / divisor
+        scores = [self.query(self.project(view).tanh()) for view in views]
+        attention = torch.cat(scores, dim=-1).softmax(dim=-1)
+        weights = ((1 - attention) / divisor).split(1, dim=-1)
+        out = weights[0] * views[0]
+        for weight, view in zip(weights[1:], views[1:], strict=True):
+            out = torch.addcmul(out, weight, view)
+        return out
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.channels}, divide={self.divide})"

@@ -7,8 +7,10 @@ from torch.autograd.function import once_differentiable
 
 from soil_pyg.checks import check_choice
 
-LOW_TAU = 0.03
-"""Below this temperature the exponential of a cosine could vanish in single precision."""
+CPU_BLOCK_BYTES = 2**21
+"""What a block of similarities takes on a CPU, where it should stay in the cache."""
+BLOCK_BYTES = 2**28
+"""What it takes on other devices, where few large products are fastest."""
 
 
 class InfoNCELoss(torch.nn.Module):
@@ -44,46 +46,89 @@ class InfoNCELoss(torch.nn.Module):
         check_choice("reduction", reduction, ("sum", "mean"))
         self.reduction = reduction
 
-    def forward(self, query: Tensor, candidate: Tensor) -> Tensor:
-        """Returns the loss of aligned queries and candidates.
+    def forward(self, query: Tensor, candidate: Tensor, pairs: Tensor | None = None) -> Tensor:
+        """Returns the loss of a batch of pairs of a query and its candidate.
 
         Args:
-            query (Tensor): Queries of shape :obj:`[batch_size, channels]`.
-            candidate (Tensor): The candidate of each query, of shape
-                :obj:`[batch_size, channels]`.
+            query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
+            candidate (Tensor): Candidates of shape :obj:`[num_candidates, channels]`.
+            pairs (Tensor, optional): The row in :obj:`query` and the row in :obj:`candidate` of
+                each pair, of shape :obj:`[2, batch_size]`: a row that is part of several pairs is
+                multiplied once. Each query with the candidate of the same row, if not given.
+                (default: :obj:`None`)
         """
-        loss = _LogRatio.apply(F.normalize(query), F.normalize(candidate), self.tau)
-        return loss.sum() if self.reduction == "sum" else loss.mean()
+        return self.compare(self.normalize(query), self.normalize(candidate), pairs)
+
+    def normalize(self, x: Tensor) -> Tensor:
+        """Returns rows of unit length for :meth:`compare`, in no less than single precision.
+
+        Args:
+            x (Tensor): Queries or candidates.
+        """
+        return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)))
+
+    def compare(self, query: Tensor, candidate: Tensor, pairs: Tensor | None = None) -> Tensor:
+        """Returns the loss of rows that are normalised already; arguments as for the call.
+
+        Args:
+            query (Tensor): Queries of unit length.
+            candidate (Tensor): Candidates of unit length.
+            pairs (Tensor, optional): The pairs. (default: :obj:`None`)
+        """
+        if pairs is None:
+            pairs = torch.arange(len(query), device=query.device).expand(2, -1)
+        first, second = pairs
+        cosine = F.embedding(first, query) * F.embedding(second, candidate)
+        counts = _count(first, query), _count(second, candidate)
+        with torch.autocast(query.device.type, enabled=False):
+            loss = _LogPartition.apply(query, candidate, *counts, self.tau)
+        loss = loss - cosine.sum() / self.tau
+        return loss if self.reduction == "sum" else loss / pairs.size(1)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(tau={self.tau}, reduction={self.reduction!r})"
 
 
-class _LogRatio(torch.autograd.Function):
-    # Keeps one matrix of the size of the batch squared, and multiplies with it in both passes.
+class _LogPartition(torch.autograd.Function):
+    # The terms of a sum share one upstream gradient: it is found while the ratios are there.
     @staticmethod
-    def forward(ctx: Any, query: Tensor, candidate: Tensor, tau: float) -> Tensor:
-        # A cosine is at most one, so this shift is enough unless the temperature is very low.
-        shift = query.new_full((1, 1), -1.0 / tau)
-        ratio = torch.addmm(shift, query, candidate.t(), alpha=1.0 / tau)
-        peak = torch.zeros_like(ratio[:, 0])
-        if tau < LOW_TAU:
-            peak = ratio.amax(dim=1)
-            ratio -= peak.unsqueeze(1)
-        total = ratio.exp_().sum(dim=1)
-        ctx.save_for_backward(query, candidate, ratio, total)
-        ctx.tau = tau
-        return total.log() + peak + (1.0 - (query * candidate).sum(dim=1)) / tau
+    def forward(
+        ctx: Any, query: Tensor, candidate: Tensor, times: Tensor, weight: Tensor, tau: float
+    ) -> Tensor:
+        # A candidate of no pair shall not set the peak: another one, counted 0 times, stands in.
+        weight = weight.unsqueeze(1)
+        used = candidate.index_select(0, weight.argmax(dim=0))
+        candidate = torch.where(weight > 0, candidate, used)
+        loss = query.new_zeros(())
+        scaled, weighted = query / tau, candidate * weight
+        grad_query = torch.empty_like(query)
+        grad_candidate_t = torch.zeros_like(candidate.t())
+        num_bytes = CPU_BLOCK_BYTES if query.device.type == "cpu" else BLOCK_BYTES
+        num_rows = max(num_bytes // (len(candidate) * query.element_size()), 1)
+        block = query.new_empty(min(num_rows, len(query)), len(candidate))
+        for start in range(0, len(query), num_rows):
+            rows = slice(start, start + num_rows)
+            part = scaled[rows]
+            ratio = torch.mm(part, candidate.t(), out=block[: len(part)])
+            peak = ratio.amax(dim=1, keepdim=True)
+            total = ratio.sub_(peak).exp_() @ weight
+            loss = loss + times[rows] @ (total.log() + peak).squeeze(1)
+            if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
+                scale = times[rows].unsqueeze(1) / total
+                torch.mm(ratio, weighted, out=grad_query[rows]).mul_(scale / tau)
+                grad_candidate_t.addmm_((part * scale).t(), ratio)
+        ctx.save_for_backward(grad_query, grad_candidate_t.t() * weight)
+        return loss
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        query, candidate, ratio, total = ctx.saved_tensors
-        weight = (grad / ctx.tau).unsqueeze(1)
-        scaled = weight / total.unsqueeze(1)
-        grad_query = (ratio @ candidate) * scaled - candidate * weight
-        grad_candidate = ratio.t() @ (query * scaled) - query * weight
-        return grad_query, grad_candidate, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        grad_query, grad_candidate = ctx.saved_tensors
+        return grad * grad_query, grad * grad_candidate, None, None, None
+
+
+def _count(index: Tensor, x: Tensor) -> Tensor:
+    return x.new_zeros(len(x)).index_add_(0, index, x.new_ones(len(index)))
 
 
 def check_tau(tau: float) -> float:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models import SOIL
+from soil_pyg.models import SOIL, soil
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.typing import INTERACTS, Triples
 
@@ -180,6 +180,35 @@ def rename(data: HeteroData, names: dict[str, int]) -> HeteroData:
         data["item"][f"x_{new}"] = data["item"][f"x_{name}"]
         data[item_item(new)].adj = data[item_item(name)].adj
     return data
+
+
+@pytest.mark.parametrize("profile", ["paper", "released"])
+def test_repeated_nodes_are_computed_once_and_count_as_often(
+    profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, model = make_data(profile), make_model(profile)
+    fused: list[int] = []
+    model.fusion.register_forward_hook(lambda module, args, out: fused.append(len(out)))
+    results = []
+    for _ in range(2):
+        terms = model.loss(data, BATCH)
+        grads = torch.autograd.grad(sum(terms.values()), list(model.parameters()))
+        results.append((terms, grads))
+        monkeypatch.setattr(soil, "distinct", lambda node: (node, torch.arange(len(node))))
+    assert fused == [3, 3, 4, 4, 4, 4]
+    torch.testing.assert_close(*results)
+
+
+@pytest.mark.gpu
+def test_a_step_on_a_gpu_waits_for_nothing() -> None:
+    data, model = make_data().to("cuda"), make_model().cuda()
+    batch = Triples(*(part.cuda() for part in BATCH))
+    sum(model.loss(data, batch).values()).backward()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        sum(model.loss(data, batch).values()).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_profiles() -> None:

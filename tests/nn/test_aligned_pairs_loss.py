@@ -55,6 +55,16 @@ def test_gradcheck() -> None:
     assert torch.autograd.gradcheck(AlignedPairsLoss(), leaves)
 
 
+def test_pairs_that_share_rows_equal_repeated_rows() -> None:
+    query, candidate = batch()
+    pairs = torch.tensor([[0, 2, 2, 1, 0], [3, 1, 0, 0, 3]])
+    loss = AlignedPairsLoss()
+    expected = sum(naive(query[pairs[0]], candidate[pairs[1]], 0.2))
+    assert loss(query, candidate, pairs).item() == pytest.approx(expected, rel=1e-10)
+    assert loss.compare(query, candidate, pairs) == loss(query, candidate, pairs)
+    assert loss.normalize(query) is query
+
+
 def test_repr_and_errors() -> None:
     assert str(AlignedPairsLoss()) == "AlignedPairsLoss(tau=0.2, reduction='sum')"
     for tau in (0, -0.5, float("nan")):

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from soil_pyg.nn import InfoNCELoss
+from soil_pyg.nn import InfoNCELoss, info_nce_loss
+
+PAIRS = torch.tensor([[0, 2, 2, 1, 0, 2, 4], [3, 1, 0, 0, 3, 1, 2]])
 
 
 def cosine(x: list[float], y: list[float]) -> float:
@@ -72,6 +74,89 @@ def test_a_row_of_zeros_has_finite_gradients() -> None:
 
 def test_gradcheck() -> None:
     assert torch.autograd.gradcheck(InfoNCELoss(), tuple(x.requires_grad_() for x in batch()))
+
+
+def gradients(loss: InfoNCELoss, *args: Tensor | None) -> list[Tensor]:
+    leaves = [x.clone().requires_grad_() for x in batch()]
+    value = loss(*leaves, *args)
+    return [value.detach(), *torch.autograd.grad(3 * value, leaves)]
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("tau", [0.2, 1e-2])
+def test_pairs_that_share_rows_equal_repeated_rows(tau: float, reduction: str) -> None:
+    loss = InfoNCELoss(tau, reduction)
+    expected = naive(*(x[index] for x, index in zip(batch(), PAIRS, strict=True)), tau)
+    scale = 1 if reduction == "sum" else 1 / 7
+    value, *grads = gradients(loss, PAIRS)
+    assert value.item() == pytest.approx(scale * sum(expected), rel=1e-10)
+    leaves = [x.requires_grad_() for x in batch()]
+    repeated = loss(*(x[index] for x, index in zip(leaves, PAIRS, strict=True)))
+    for grad, other in zip(grads, torch.autograd.grad(3 * repeated, leaves), strict=True):
+        torch.testing.assert_close(grad, other, rtol=1e-9, atol=1e-12)
+        assert grad[5].tolist() == [0.0] * 4
+
+
+def test_a_row_of_no_pair_takes_no_part_however_close_it_is() -> None:
+    query = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    candidate = torch.tensor([[0.0, 1.0], [1.0, 0.0]], requires_grad=True)
+    loss = InfoNCELoss(tau=1e-3)(query, candidate, torch.tensor([[0, 0], [0, 0]]))
+    assert loss.item() == pytest.approx(math.log(2), abs=1e-3)
+    loss.backward()
+    for x in (query, candidate):
+        assert x.grad is not None
+        assert x.grad.isfinite().all()
+        assert x.grad[1].tolist() == [0.0, 0.0]
+
+
+def test_gradcheck_of_pairs() -> None:
+    def loss(query: Tensor, candidate: Tensor) -> Tensor:
+        return InfoNCELoss(reduction="sum")(query[:5], candidate, PAIRS)
+
+    assert torch.autograd.gradcheck(loss, tuple(x.requires_grad_() for x in batch()))
+
+
+@pytest.mark.parametrize("num_bytes", [1, 100, 150])
+def test_blocks_do_not_matter(num_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = gradients(InfoNCELoss(), PAIRS)
+    monkeypatch.setattr(info_nce_loss, "CPU_BLOCK_BYTES", num_bytes)
+    for one, other in zip(gradients(InfoNCELoss(), PAIRS), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+
+
+def test_keeps_nothing_of_the_size_of_the_batch_squared() -> None:
+    sizes: list[int] = []
+
+    def pack(x: Tensor) -> Tensor:
+        sizes.append(x.numel())
+        return x
+
+    query, candidate = torch.randn(2, 50, 3, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        loss = InfoNCELoss()(query, candidate)
+    loss.backward()
+    assert max(sizes) == 50 * 3
+
+
+def test_autocast_computes_in_single_precision() -> None:
+    query, candidate = (x.bfloat16() for x in batch())
+    expected = InfoNCELoss()(query.float(), candidate.float())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = InfoNCELoss()(query.requires_grad_(), candidate)
+    assert loss.dtype == torch.float32
+    assert loss.equal(expected)
+    loss.backward()
+    assert query.grad is not None
+    assert query.grad.dtype == torch.bfloat16
+
+
+def test_normalised_rows_are_compared_as_they_are() -> None:
+    query, candidate = batch()
+    loss = InfoNCELoss()
+    assert loss.normalize(query).norm(dim=1).tolist() == pytest.approx([1.0] * 6)
+    rows = loss.normalize(query), loss.normalize(candidate)
+    assert loss.compare(*rows, PAIRS) == loss(query, candidate, PAIRS)
+    assert loss.compare(2 * rows[0], rows[1]) != loss(query, candidate)
 
 
 def test_repr_and_errors() -> None:

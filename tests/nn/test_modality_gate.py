@@ -38,6 +38,19 @@ def test_parameters(sigmoid: bool) -> None:
     assert not any(p.equal(b) for p, b in zip(gate.parameters(), before, strict=True))
 
 
+@pytest.mark.parametrize("sigmoid", [False, True])
+def test_autocast_projects_in_low_precision_and_takes_features_held_in_it(sigmoid: bool) -> None:
+    gate, x, embedding = ModalityGate(5, 3, sigmoid), torch.randn(4, 5), torch.randn(4, 3)
+    kinds = []
+    gate.project.register_forward_hook(lambda module, args, out: kinds.append(out.dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = gate(x, embedding)
+        assert gate(x.bfloat16(), embedding).equal(out)
+    assert kinds == [torch.bfloat16] * 2
+    assert out.dtype == torch.float32
+    torch.testing.assert_close(out, gate(x, embedding), rtol=0.05, atol=0.05)
+
+
 def test_repr() -> None:
     assert str(ModalityGate(5, 3)) == "ModalityGate(5, 3, sigmoid=False)"
     assert str(ModalityGate(5, 3, sigmoid=True)) == "ModalityGate(5, 3, sigmoid=True)"
