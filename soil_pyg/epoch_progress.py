@@ -1,14 +1,15 @@
 import time
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typing_extensions import Self
 
 from soil_pyg.loader import TripleLoader
+from soil_pyg.part_loader import PartLoader
 from soil_pyg.training_run import TrainResult
-from soil_pyg.typing import Triples
 
 
 class EpochProgress:
@@ -57,11 +58,11 @@ class EpochProgress:
         self._bar.stop()
         self._print()
 
-    def track(self, loader: TripleLoader, epoch: int) -> Iterator[Triples]:
+    def track(self, loader: TripleLoader | PartLoader, epoch: int) -> Iterator[Any]:
         """Yields the batches of an epoch and moves the bar on.
 
         Args:
-            loader (TripleLoader): The loader.
+            loader (TripleLoader or PartLoader): The loader.
             epoch (int): The number of the epoch.
         """
         self._bar.reset(self._task, total=len(loader), epoch=epoch, line=self._line)

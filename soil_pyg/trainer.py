@@ -1,6 +1,7 @@
 import copy
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -13,15 +14,16 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.epoch_progress import EpochProgress
 from soil_pyg.evaluator import SPLITS, Evaluator, embed, held_out
-from soil_pyg.loader import TripleLoader
 from soil_pyg.models.base import Recommender
+from soil_pyg.part_loader import PartLoader
+from soil_pyg.train_epoch import CAUSES, train_epoch
+from soil_pyg.training_loss import TrainingLoss
 from soil_pyg.training_run import TrainingRun, TrainResult
-from soil_pyg.typing import ITEM, USER, Triples
+from soil_pyg.typing import INTERACTS, ITEM, USER
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 # Settings that do not decide the result.
 DISPLAY = {"progress", "checkpoint_seconds"}
-CAUSES = "likely causes: a high learning rate, negative='keep' in the graphs, or large features"
 
 
 @dataclass
@@ -53,6 +55,10 @@ class Trainer:
             :obj:`"cuda"`. (default: :obj:`"auto"`)
         precision (str): One of :obj:`"32-true"`, :obj:`"bf16-mixed"` and :obj:`"16-mixed"`.
             (default: :obj:`"32-true"`)
+        num_parts (int): The number of parts to train on, one after the other, see
+            :class:`~soil_pyg.part_loader.PartLoader`. With more than one the graphs stay on the
+            CPU, where the model is evaluated on them. (default: :obj:`1`)
+        compile (bool): Whether :func:`torch.compile` compiles the loss. (default: :obj:`False`)
         ks (Sequence[int]): The list lengths of the metrics. (default: :obj:`(5, 10, 20, 50)`)
         progress (bool): If set to :obj:`False`, shows nothing. (default: :obj:`True`)
         checkpoint_seconds (float): The time between two checkpoints. (default: :obj:`60`)
@@ -81,12 +87,14 @@ class Trainer:
     seed: int = 0
     accelerator: str = "auto"
     precision: Precision = "32-true"
+    num_parts: int = 1
+    compile: bool = False
     ks: Sequence[int] = (5, 10, 20, 50)
     progress: bool = True
     checkpoint_seconds: float = 60
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "epochs", "patience"):
+        for name in ("batch_size", "epochs", "patience", "num_parts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"'{name}' must be at least 1 (got {getattr(self, name)})")
         for name in ("lr", "lr_decay", "lr_decay_epochs"):
@@ -95,6 +103,10 @@ class Trainer:
         for name in ("weight_decay", "seed", "checkpoint_seconds"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"'{name}' must be at least 0 (got {getattr(self, name)})")
+        if self.compile and self.num_parts > 1:
+            raise ValueError(
+                f"'compile' must be False where sizes differ (got num_parts={self.num_parts})"
+            )
         self.evaluator = Evaluator(self.ks)
         options = {"metric": list(self.evaluator.metrics), "precision": get_args(Precision)}
         for name, known in options.items():
@@ -135,8 +147,9 @@ class Trainer:
         for split in SPLITS:
             held_out(data, split)
         fabric = Fabric(accelerator=self.accelerator, devices=1, precision=self.precision)
-        data = copy.copy(data).to(fabric.device)
-        loader = TripleLoader(data, self.batch_size, self.seed)
+        device = fabric.device if self.num_parts == 1 else torch.device("cpu")
+        data = copy.copy(data).to(device)
+        loader = PartLoader(data, self.batch_size, self.seed, self.num_parts, fabric.device)
         options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in DISPLAY}
         run = TrainingRun(model, data, out, settings or {}, options, self.checkpoint_seconds)
         if run.finished:
@@ -154,17 +167,19 @@ class Trainer:
             try:
                 if optimizer is not None:
                     self._train(fabric, module, optimizer, data, loader, run, progress)
-                if not run.best:
-                    run.keep_best(model, self.evaluator.evaluate(module, data, "val"))
-                model.load_state_dict(run.best)
-                with run.timed("evaluate"):
-                    run.result.test = self.evaluator.evaluate(module, data, "test")
-                run.store_model(embed(module, data), data, finished=True)
+                with _beside(model, data):
+                    if not run.best:
+                        run.keep_best(model, self.evaluator.evaluate(module, data, "val"))
+                    model.load_state_dict(run.best)
+                    with run.timed("evaluate"):
+                        run.result.test = self.evaluator.evaluate(module, data, "test")
+                    run.store_model(embed(module, data), data, finished=True)
             except KeyboardInterrupt:
                 if run.go_back():
                     run.store()
                     model.load_state_dict(run.best)
-                    run.store_model(embed(module, data), data, finished=False)
+                    with _beside(model, data):
+                        run.store_model(embed(module, data), data, finished=False)
                     progress.message(
                         f"Interrupted after epoch {run.result.epochs}: the same call with "
                         f"out='{out}' goes on from there."
@@ -178,66 +193,42 @@ class Trainer:
         module: Any,
         optimizer: Optimizer,
         data: HeteroData,
-        loader: TripleLoader,
+        loader: PartLoader,
         run: TrainingRun,
         progress: EpochProgress,
     ) -> None:
         model, result = module.module, run.result
+        loss = TrainingLoss(model, self.num_parts > 1, self.compile)
         while not self._is_over(result):
             epoch = result.epochs
             loader.set_epoch(epoch)
             with run.timed("train"):
+                self._start_epoch(model, optimizer, data, epoch)
                 batches = progress.track(loader, epoch + 1)
-                loss = self._train_epoch(fabric, model, optimizer, data, batches, epoch)
-            if not loss:
+                terms = train_epoch(fabric, loss, optimizer, batches, epoch + 1)
+            if not terms:
                 return
-            with run.timed("evaluate"):
+            with run.timed("evaluate"), _beside(model, data):
                 try:
                     valid = self.evaluator.evaluate(module, data, "val")
                 except FloatingPointError as error:
                     raise FloatingPointError(f"Epoch {epoch + 1}: {error}; {CAUSES}") from error
             result.epochs += 1
-            result.history.append({"epoch": result.epochs, "loss": loss, "valid": valid})
+            result.history.append({"epoch": result.epochs, "loss": terms, "valid": valid})
             if self._is_better(valid, result.valid):
                 run.keep_best(model, valid)
             run.end_epoch(model, optimizer)
             progress.report(result, self.metric)
 
-    def _train_epoch(
-        self,
-        fabric: Fabric,
-        model: Recommender,
-        optimizer: Optimizer,
-        data: HeteroData,
-        batches: Iterable[Triples],
-        epoch: int,
-    ) -> dict[str, float]:
+    def _start_epoch(
+        self, model: Recommender, optimizer: Optimizer, data: HeteroData, epoch: int
+    ) -> None:
         seed_everything(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
         for group in optimizer.param_groups:
             group["lr"] = self.lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
         model.train()
-        model.on_epoch_start(data)
-        names: list[str] = []
-        steps = []
-        for batch in batches:
-            with fabric.autocast():
-                terms = model.loss(data, batch)
-            if not terms:
-                return {}
-            names = list(terms)
-            values = torch.stack([term.float() for term in terms.values()])
-            optimizer.zero_grad()
-            fabric.backward(values.sum())
-            optimizer.step()
-            steps.append(values.detach())
-        # Looked at once an epoch: a device would have to wait for each look.
-        losses = torch.stack(steps).cpu()
-        for step, index in (~losses.isfinite()).nonzero().tolist():
-            raise FloatingPointError(
-                f"The loss term '{names[index]}' became {losses[step, index].item()} in epoch "
-                f"{epoch + 1}, batch {step + 1} of {len(steps)}; {CAUSES}"
-            )
-        return dict(zip(names, losses.double().mean(dim=0).tolist(), strict=True))
+        with _beside(model, data):
+            model.on_epoch_start(data)
 
     def _is_better(self, valid: dict[str, float], best: dict[str, float]) -> bool:
         new, old = valid[self.metric], best.get(self.metric, -1.0)
@@ -246,3 +237,14 @@ class Trainer:
     def _is_over(self, result: TrainResult) -> bool:
         waited = result.epochs - result.best_epoch
         return result.epochs >= self.epochs or waited >= self.patience + self.released_stopping
+
+
+@contextmanager
+def _beside(model: Recommender, data: HeteroData) -> Iterator[None]:
+    # The data does not follow the model to its device if it is trained on parts.
+    home = next((p.device for p in model.parameters()), None)
+    model.to(data[INTERACTS].edge_index.device)
+    try:
+        yield
+    finally:
+        model.to(home)

@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform, Compose
 from typing_extensions import Self
 
-from soil_pyg.typing import Triples
+from soil_pyg.typing import ITEM, USER, Triples
 
 POSITIONAL = ("num_users", "num_items", "in_channels")
 """The arguments that every model takes by position."""
@@ -125,8 +125,18 @@ class Recommender(torch.nn.Module, ABC):
         A model without parameters returns an empty dictionary and is not trained.
         """
 
+    def node_parameters(self) -> dict[str, str]:
+        """Returns the node type of each parameter that has a row a node, by the parameter's name.
+
+        To train on a part of the data, :meth:`loss` is given these rows of the part's nodes only,
+        in the same places. By default they are the tables :obj:`user_embedding` and
+        :obj:`item_embedding`; a model with further ones adds them.
+        """
+        tables = {"user_embedding.weight": USER, "item_embedding.weight": ITEM}
+        return {name: tables[name] for name, _ in self.named_parameters() if name in tables}
+
     def on_epoch_start(self, data: HeteroData) -> None:
-        """Called before every epoch, for models that change their graphs."""
+        """Called before every epoch, for models that change their graphs, which are in the data."""
 
     def reset_parameters(self) -> None:
         """Draws the initial parameters anew from torch's global generator."""

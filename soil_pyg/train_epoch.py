@@ -1,0 +1,56 @@
+from collections.abc import Iterable
+
+import torch
+from lightning_fabric import Fabric
+from torch.optim import Optimizer
+from torch_geometric.data import HeteroData
+
+from soil_pyg.training_loss import TrainingLoss
+from soil_pyg.typing import Triples
+
+CAUSES = "likely causes: a high learning rate, negative='keep' in the graphs, or large features"
+
+
+def train_epoch(
+    fabric: Fabric,
+    loss: TrainingLoss,
+    optimizer: Optimizer,
+    batches: Iterable[tuple[HeteroData, Triples]],
+    epoch: int,
+) -> dict[str, float]:
+    """Takes one step of the optimizer for each batch and returns the mean of each loss term.
+
+    Nothing is read from the device before the last step. A model without loss terms is left as it
+    is, and nothing is returned.
+
+    Args:
+        fabric (Fabric): Tells precision and device.
+        loss (TrainingLoss): The loss of the model.
+        optimizer (Optimizer): The optimizer of its parameters.
+        batches (iterable): Each batch with the data that it belongs to.
+        epoch (int): The number of the epoch, for messages.
+
+    Raises:
+        FloatingPointError: If a loss term is not finite.
+    """
+    names: list[str] = []
+    steps = []
+    for data, batch in batches:
+        with fabric.autocast():
+            terms = loss.terms(data, batch)
+        if not terms:
+            return {}
+        names = list(terms)
+        values = torch.stack([term.float() for term in terms.values()])
+        optimizer.zero_grad()
+        fabric.backward(values.sum())
+        optimizer.step()
+        steps.append(values.detach())
+    # Looked at once an epoch: a device would have to wait for each look.
+    losses = torch.stack(steps).cpu()
+    for step, index in (~losses.isfinite()).nonzero().tolist():
+        raise FloatingPointError(
+            f"The loss term '{names[index]}' became {losses[step, index].item()} in epoch "
+            f"{epoch}, batch {step + 1} of {len(steps)}; {CAUSES}"
+        )
+    return dict(zip(names, losses.double().mean(dim=0).tolist(), strict=True))

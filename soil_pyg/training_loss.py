@@ -1,0 +1,80 @@
+import torch
+from torch import Tensor
+from torch._dynamo.exc import BackendCompilerFailed
+from torch.func import functional_call
+from torch.nn import Embedding
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models.base import Recommender
+from soil_pyg.typing import Triples
+
+
+class TrainingLoss(torch.nn.Module):
+    r"""The loss of a model, on all of the data or on a part of it, compiled or not.
+
+    On a part, the parameters that have a row a node (:meth:`~soil_pyg.models.Recommender.
+    node_parameters`) are replaced by their rows of the part's nodes; gradients flow to the whole.
+
+    Args:
+        model (Recommender): The model.
+        parts (bool, optional): Whether it will be trained on parts. (default: :obj:`False`)
+        compile (bool, optional): Whether :func:`torch.compile` compiles the loss.
+            (default: :obj:`False`)
+
+    Raises:
+        ValueError: If the model has to be trained on parts and has a table of all users or all
+            items that it does not name as such.
+    """
+
+    def __init__(self, model: Recommender, parts: bool = False, compile: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self._compiled = torch.compile(model.loss) if compile else None
+        self._node_parameters = model.node_parameters() if parts else {}
+        for name, module in model.named_modules():
+            if (
+                parts
+                and isinstance(module, Embedding)
+                and module.num_embeddings in (model.num_users, model.num_items)
+                and f"{name}.weight" not in self._node_parameters
+            ):
+                raise ValueError(
+                    f"'node_parameters()' of {type(model).__name__} must say of which nodes "
+                    f"'{name}.weight' holds a row each, to be trained with num_parts > 1"
+                )
+
+    def forward(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns the terms of the loss with the parameters as they are.
+
+        Args:
+            data (HeteroData): The data.
+            batch (Triples): The batch.
+
+        Raises:
+            RuntimeError: If the loss cannot be compiled.
+        """
+        if self._compiled is None:
+            return self.model.loss(data, batch)
+        try:
+            return self._compiled(data, batch)
+        except BackendCompilerFailed as error:
+            raise RuntimeError(
+                "'compile' needs a compiler: install g++ (on a GPU, Triton) or set compile=False "
+                f"({error.inner_exception})"
+            ) from error
+
+    def terms(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns the terms of the loss.
+
+        Args:
+            data (HeteroData): The data, or a part of it with :obj:`n_id`.
+            batch (Triples): The batch, in the numbers of that data.
+
+        Raises:
+            RuntimeError: If the loss cannot be compiled.
+        """
+        rows = {
+            f"model.{name}": self.model.get_parameter(name).index_select(0, data[kind].n_id)
+            for name, kind in self._node_parameters.items()
+        }
+        return functional_call(self, rows, (data, batch)) if rows else self(data, batch)
