@@ -7,10 +7,8 @@ interrupted ones go on where they stopped.
 import argparse
 import os
 import shutil
-import signal
-import subprocess
 import sys
-from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -21,12 +19,18 @@ from rich.console import Console
 
 from job import INTERRUPTED, Job, build_model, build_trainer, load_data
 from options import Selected
+from process import run_process
 from results import print_table, read_records, run_key, versions_and_code
 
 USAGE_ERROR = 2
 MODELS = "soil,lightgcn,bpr"
-# The time in which an interrupted run must have stored its checkpoint.
-GRACE_SECONDS = 60
+SCRIPT = Path(__file__).with_name("job.py")
+# Modules with a function `main` that takes the rest of the command line.
+COMMANDS = {
+    "libraries": "propagation and the search of neighbours by every library that is installed",
+    "graphs": "graphs, steps and epochs of SOIL beside a naive rendering of its definitions",
+    "scale": "graphs and training of SOIL against the number of items",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,14 +45,18 @@ def main(argv: list[str] | None = None) -> int:
     # A model of one's own is found in the working directory, too.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
+    command = argv[0] if argv and argv[0] in COMMANDS else ""
     try:
+        if command:
+            return import_module(command).main(argv[1:])
         models = select_models(argv)
         arguments, flags = parse(argv, models)
         jobs = make_jobs(arguments, flags, models)
         failed = run_jobs(jobs, arguments.rerun, console)
         finished = read_records(jobs[0].results_file)
     except (argparse.ArgumentError, ValueError, OSError) as error:
-        errors.print(f"error: {message_of(error)}\nAll options: run.py --help")
+        help_ = " ".join(filter(None, ["run.py", command, "--help"]))
+        errors.print(f"error: {message_of(error)}\nAll options: {help_}")
         return USAGE_ERROR
     except KeyboardInterrupt:
         errors.print("Interrupted: the same command goes on where this one stopped.")
@@ -88,8 +96,12 @@ def parse(argv: list[str], models: list[Selected]) -> tuple[Namespace, Namespace
     Raises:
         argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
     """
+    listed = "; ".join(f"'run.py {name}': {text}" for name, text in COMMANDS.items())
     parser = ArgumentParser(
-        prog="run.py", description=__doc__, allow_abbrev=False, exit_on_error=False
+        prog="run.py",
+        description=f"{__doc__}\nOther benchmarks, with options of their own: {listed}.",
+        allow_abbrev=False,
+        exit_on_error=False,
     )
     parser.add_argument("--dataset", default="synthetic", help="its name, or that of its folder")
     parser.add_argument("--root", default="data", help="the folder that holds the data sets")
@@ -185,35 +197,9 @@ def run_jobs(jobs: list[Job], rerun: bool, console: Console) -> list[Job]:
         console.print(f"[{number}/{len(jobs)}] {key}")
         if rerun:
             shutil.rmtree(job.folder, ignore_errors=True)
-        if run_process(job) != 0:
+        if run_process(SCRIPT, job.dumps()) != 0:
             failed.append(job)
     return failed
-
-
-def run_process(job: Job) -> int:
-    """Runs a job in a process of its own and returns its exit code.
-
-    Args:
-        job (Job): The job.
-    """
-    command = [sys.executable, str(Path(__file__).with_name("job.py"))]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    # In a session of its own, so that Ctrl-C reaches it once, from here.
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, env=environment, start_new_session=True
-    )
-    assert process.stdin is not None
-    try:
-        process.stdin.write(job.dumps().encode())
-        process.stdin.flush()
-        return process.wait()
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
-        raise
-    finally:
-        process.kill()
 
 
 if __name__ == "__main__":

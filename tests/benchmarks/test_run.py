@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -220,3 +221,49 @@ def test_stopped_run_comes_to_the_same_numbers(
     expected = json.loads((tmp_path / "whole" / "results.jsonl").read_text())
     for name in ("test", "valid", "best_epoch", "epochs"):
         assert record[name] == expected[name]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "message"),
+    [
+        (0, 0, ""),
+        (1, 1, ""),
+        (ValueError("as told"), 2, "error: as told\nAll options: run.py other --help\n"),
+        (KeyboardInterrupt(), 130, "Interrupted: the same command goes on"),
+    ],
+)
+def test_commands(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    outcome: int | BaseException,
+    code: int,
+    message: str,
+) -> None:
+    given: list[list[str]] = []
+
+    def other(argv: list[str]) -> int:
+        given.append(argv)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(run.COMMANDS, "other", "what it does")
+    monkeypatch.setitem(sys.modules, "other", SimpleNamespace(main=other))
+    assert main(["other", "--k", "3"]) == code
+    assert given == [["--k", "3"]]
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_help_names_the_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit) as error:
+        main(["--help"])
+    assert error.value.code == 0
+    output = " ".join(capsys.readouterr().out.split())
+    assert list(run.COMMANDS) == ["libraries", "graphs", "scale"]
+    for name, text in run.COMMANDS.items():
+        assert f"'run.py {name}': {text}" in output
+        assert (RUN.parent / f"{name}.py").exists()

@@ -1,0 +1,222 @@
+"""Graphs, training steps and epochs of SOIL at Baby's size, beside the naive rendering of it.
+
+The interactions are Baby's where its files are, else synthetic ones of its size; features are
+synthetic. Each measurement has a process of its own; steps of both are timed turn by turn in one.
+Finished measurements are stored and not made again.
+"""
+
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+from jsonargparse import ActionYesNo, ArgumentParser, Namespace
+from jsonargparse.typing import PositiveInt
+from rich.console import Console
+from rich.table import Table
+
+from inputs import baby_size, graph_tasks
+from measurements import Measurements, write_json
+from results import environment
+from run import resolve_device
+from task import Task
+
+CHANNELS = {"image": 4096, "text": 384}
+# How many times faster than the naive rendering; at most as many MiB above the inputs.
+TARGETS = {"graphs": 100.0, "step": 3.0, "epoch": 4.0}
+MEMORY_TARGET = 1024.0
+Result = dict[str, Any]
+
+
+def main(argv: list[str]) -> int:
+    """Measures what is not measured yet, prints the table and returns the exit code.
+
+    Args:
+        argv (list[str]): The arguments of the command line.
+    """
+    arguments = parse(argv)
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    out = Path(arguments.out)
+    measurements = Measurements(out / "graphs.jsonl", console, arguments.rerun)
+    report = measure_all(arguments, measurements, out / "work")
+    report["rows"] = rows(report)
+    write_json(out / "graphs.json", report)
+    console.print(table(report), *notes(report), sep="\n")
+    return measurements.end(out / "work")
+
+
+def parse(argv: list[str]) -> Namespace:
+    """Returns the arguments with their defaults.
+
+    Args:
+        argv (list[str]): The arguments of the command line.
+
+    Raises:
+        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
+        ValueError: If there is no modality.
+    """
+    parser = ArgumentParser(
+        prog="run.py graphs", description=__doc__, allow_abbrev=False, exit_on_error=False
+    )
+    parser.add_argument("--root", default="data", help="the folder that may hold that of baby")
+    parser.add_argument(
+        "--channels",
+        type=dict[str, PositiveInt],
+        default=CHANNELS,
+        help="the dimension of the features of each modality",
+    )
+    parser.add_argument(
+        "--naive",
+        action=ActionYesNo(no_prefix="no-"),
+        default=True,
+        help="whether to measure the naive rendering, too",
+    )
+    parser.add_argument("--repeat", type=PositiveInt, default=5, help="how often to measure ours")
+    parser.add_argument("--steps", type=PositiveInt, default=20, help="how many steps to time")
+    parser.add_argument("--batch-size", type=PositiveInt, default=2048)
+    parser.add_argument(
+        "--device", type=Literal["auto", "cpu", "cuda"], default="cpu", help="where ours runs"
+    )
+    parser.add_argument("--out", default="results", help="the folder of the results")
+    parser.add_argument("--rerun", action="store_true", help="measure again what was measured")
+    arguments = parser.parse_args(argv)
+    if not arguments.channels:
+        raise ValueError("'--channels' must name at least one modality (got none)")
+    arguments.device = resolve_device(arguments.device)
+    return arguments
+
+
+def measure_all(arguments: Namespace, measurements: Measurements, work: Path) -> Result:
+    """Returns the results of all measurements, ours under the name of fast.
+
+    Args:
+        arguments (Namespace): The arguments.
+        measurements (Measurements): The finished ones.
+        work (Path): The folder of the data and the graphs, as long as they are needed.
+    """
+    function, settings = baby_size(arguments.root, dict(arguments.channels))
+    inputs, fast, naive = graph_tasks(work, function, settings, arguments.device)
+    data = {"data": function.rpartition("_")[2], "channels": dict(arguments.channels)}
+    batch = {"batch_size": arguments.batch_size}
+    device = batch | {"device": arguments.device}
+    epoch = Task("measured:epoch_fast", device, {"graphs": fast})
+    turns = range(arguments.repeat)
+    builds = [measurements.get(fast, data | {"turn": turn}) for turn in turns]
+    epochs = [measurements.get(epoch, data | {"turn": turn}) for turn in turns]
+    report: Result = {
+        "data": data,
+        "versions": measurements.versions,
+        "fast": {"graphs": present(builds), "epoch": present(epochs)},
+        "naive": {"graphs": [], "epoch": []},
+    }
+    steps = Task("measured:alternate_steps", device | {"steps": arguments.steps}, {"graphs": fast})
+    sides: tuple[str, ...] = ("fast",)
+    if arguments.naive:
+        sides = ("fast", "naive")
+        steps.needs["naive_graphs"] = naive
+        epoch = Task("measured:epoch_naive", batch, {"inputs": inputs, "naive_graphs": naive})
+        check = Task("agreement:compare", {}, {"graphs": fast, "naive_graphs": naive})
+        report["naive"] = {
+            "graphs": present([measurements.get(naive, data, ("naive",))]),
+            "epoch": present([measurements.get(epoch, data, ("naive",))]),
+        }
+        report["difference"] = measurements.get(check, data, sides)
+    timed = measurements.get(steps, data, sides) or {}
+    for side in sides:
+        report[side]["step"] = [{"seconds": seconds} for seconds in timed.get(side, [])]
+    return report
+
+
+def present(results: list[Result | None]) -> list[Result]:
+    """Returns the measurements that did not fail."""
+    return [result for result in results if result is not None]
+
+
+def rows(report: Result) -> list[Result]:
+    """Returns the values of both, their medians, the ratio and the target of each quantity.
+
+    Args:
+        report (dict[str, Any]): The results of :func:`measure_all`.
+    """
+    quantities = [
+        ("all graphs, s", "graphs", ["seconds"]),
+        ("  peak above the inputs, MiB", "graphs", ["above_inputs_mb"]),
+        ("training step, s", "step", ["seconds"]),
+        ("epoch with evaluation, s", "epoch", ["train", "evaluate"]),
+        ("  training, s", "epoch", ["train"]),
+        ("  evaluation, s", "epoch", ["evaluate"]),
+    ]
+    found = []
+    for name, what, fields in quantities:
+        values = {
+            side: [sum(result[field] for field in fields) for result in report[side].get(what, [])]
+            for side in ("fast", "naive")
+        }
+        medians = {side: median(value) if value else None for side, value in values.items()}
+        row: Result = {"name": name, "values": values, "median": medians}
+        ours, other = medians["fast"], medians["naive"]
+        row["ratio"] = other / ours if ours and other is not None else None
+        if fields == ["above_inputs_mb"]:
+            row |= {"target": f"< {MEMORY_TARGET:.0f} MiB"}
+            row["met"] = None if ours is None else ours < MEMORY_TARGET
+        elif what in TARGETS and not name.startswith(" "):
+            row |= {"target": f">= {TARGETS[what]:.0f} x"}
+            row["met"] = None if row["ratio"] is None else row["ratio"] >= TARGETS[what]
+        found.append(row)
+    return found
+
+
+def table(report: Result) -> Table:
+    """Returns the table of the rows, with the smallest and the largest value behind a median.
+
+    Args:
+        report (dict[str, Any]): The results with their rows.
+    """
+    sizes = [result["size"] for result in report["fast"]["graphs"]]
+    size = ", ".join(f"{count:,} {name}" for name, count in sizes[0].items()) if sizes else "-"
+    channels = " + ".join(f"{size:,}" for size in report["data"]["channels"].values())
+    out = Table(
+        title=f"SOIL on {report['data']['data']}: {size}, features of {channels} dimensions",
+        caption="Median (smallest to largest). Evaluation: ours of one split, as in training; the "
+        f"naive one of two. {'; '.join(environment([report]))}",
+        caption_justify="left",
+    )
+    out.add_column("")
+    for name in ["ours", "naive", "ratio", "target", "met"]:
+        out.add_column(name, justify="right")
+    for row in report["rows"]:
+        sides = [spread(row["values"][side]) for side in ("fast", "naive")]
+        ratio = "-" if row["ratio"] is None else f"{row['ratio']:.1f}"
+        met = {True: "yes", False: "no", None: ""}[row.get("met")]
+        out.add_row(row["name"], *sides, ratio, row.get("target", ""), met)
+    return out
+
+
+def spread(values: list[float]) -> str:
+    """Returns the median with the smallest and the largest value as text, of none a dash."""
+    if not values:
+        return "-"
+    middle = f"{median(values):.4g}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.4g} to {max(values):.4g})"
+
+
+def notes(report: Result) -> list[str]:
+    """Returns whether both make the same graphs and embeddings, in words.
+
+    Args:
+        report (dict[str, Any]): The results of :func:`measure_all`.
+    """
+    difference = report.get("difference")
+    if difference is None:
+        return []
+    lines = [
+        f"{name}: {found['differing']:,} of {found['entries']:,} entries differ by more than "
+        f"{found['tolerance']:.0e}, the largest difference is {found['largest']:.2g}"
+        for name, found in difference["graphs"].items()
+    ]
+    return [
+        *lines,
+        f"left out: what depends on the choice of {difference['tied_users']:,} users with equally "
+        "good second-order items at the cut, where either is right",
+        f"embeddings of the same graphs differ by at most {difference['embeddings']:.2g}",
+    ]

@@ -1,0 +1,212 @@
+"""What is measured of SOIL and of its naive rendering, each called in a process of its own."""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from itertools import islice, pairwise
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+from torch_geometric import seed_everything
+from torch_geometric.data import HeteroData
+
+import naive
+from inputs import load_graphs, load_matrices, save_graphs, save_matrices
+from measure import Meter
+from soil_pyg.datasets.storage import load_data
+from soil_pyg.evaluator import Evaluator
+from soil_pyg.loader import TripleLoader
+from soil_pyg.models import SOIL
+from soil_pyg.part_loader import PartLoader
+from soil_pyg.progress import blocks
+from soil_pyg.train_epoch import train_epoch
+from soil_pyg.trainer import Trainer
+from soil_pyg.training_loss import TrainingLoss
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triples, modalities_of
+
+OPTIONS = {"k": 10, "k_i": 10, "k_a": 2}
+WARM_UP = 2
+Loss = Callable[[Triples], dict[str, Tensor]]
+
+
+def build_fast(inputs: str, path: str, device: str) -> dict[str, Any]:
+    """Measures the graphs, which are stored, and tells how the neighbours were searched."""
+    data = load_data(inputs).to(device)
+    with Meter() as meter:
+        data = SOIL.graphs("released", **OPTIONS)(data)
+    save_graphs(data, path)
+    search = {
+        "/".join(edge_type): data[edge_type].search
+        for edge_type in data.edge_types
+        if "search" in data[edge_type]
+    }
+    return meter.record() | {"size": size_of(data), "search": search}
+
+
+def build_naive(inputs: str, path: str) -> dict[str, Any]:
+    """Measures the graphs of the naive rendering, which are stored."""
+    data = load_data(inputs)
+    with Meter() as meter:
+        matrices = naive.graphs(data, **OPTIONS)
+    save_matrices(matrices, path)
+    return meter.record() | {"size": size_of(data)}
+
+
+def alternate_steps(
+    graphs: str, steps: int, batch_size: int, device: str, naive_graphs: str | None = None
+) -> dict[str, Any]:
+    """Times training steps of both, turn by turn and on the same batches."""
+    data = load_graphs(graphs).to(device)
+    models: dict[str, torch.nn.Module] = {"fast": make_fast(data, device)}
+    if naive_graphs is not None:
+        models["naive"] = naive.NaiveSOIL(load_graphs(graphs), load_matrices(naive_graphs))
+    optimizers = {name: Adam(model.parameters(), fused=True) for name, model in models.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in models}
+    loader = TripleLoader(data, batch_size)
+    turns = blocks(steps + WARM_UP, 1, "training steps")
+    for _, batch in zip(turns, repeated(loader), strict=False):
+        for name, model in models.items():
+            loss = loss_of(model, data)
+            seconds[name].append(step(loss, optimizers[name], batch))
+    return {name: times[WARM_UP:] for name, times in seconds.items()}
+
+
+def epoch_fast(graphs: str, batch_size: int, device: str) -> dict[str, Any]:
+    """Times an epoch by the trainer, and a validation by the evaluator."""
+    data = load_graphs(graphs).to(device)
+    model = make_fast(data, device)
+    trainer = Trainer(epochs=1, batch_size=batch_size, accelerator=device, progress=False)
+    with Meter() as meter:
+        result = trainer.fit(model, data)
+        start = time.perf_counter()
+        Evaluator().evaluate(model, data, "val")
+        validation = time.perf_counter() - start
+    return meter.record() | {"train": result.seconds["train"], "evaluate": validation}
+
+
+def epoch_naive(inputs: str, naive_graphs: str, batch_size: int) -> dict[str, Any]:
+    """Times an epoch of the naive rendering, with its evaluations of both splits."""
+    data = load_data(inputs)
+    model = naive.NaiveSOIL(data, load_matrices(naive_graphs))
+    optimizer = Adam(model.parameters())
+    with Meter() as meter:
+        start = time.perf_counter()
+        naive.train_epoch(model, optimizer, data, random.Random(0), batch_size)
+        train = time.perf_counter() - start
+        for split in ("val", "test"):
+            naive.evaluate(model, data, split)
+        evaluations = time.perf_counter() - start - train
+    return meter.record() | {"train": train, "evaluate": evaluations}
+
+
+def train(graphs: str, steps: int | None, batch_size: int, device: str) -> dict[str, Any]:
+    """Measures the training steps of an epoch: all of them, or a few after a warm-up."""
+    data = load_graphs(graphs).to(device)
+    loader = TripleLoader(data, batch_size)
+    total = len(loader)
+    is_whole = steps is None or steps + WARM_UP >= total
+    count = total if steps is None or is_whole else steps + WARM_UP
+    with Meter() as meter:
+        batches = ((data, batch) for batch in islice(loader, count))
+        seconds = train_on(make_fast(data, device), batches, device, parts=False)
+    timed = seconds if is_whole else seconds[WARM_UP:]
+    return meter.record() | {
+        "epoch_seconds": total * sum(timed) / len(timed),
+        "extrapolated": not is_whole,
+        "batches": total,
+        "steps": timed,
+    }
+
+
+def train_parts(
+    graphs: str, num_parts: int, parts: int, batch_size: int, device: str
+) -> dict[str, Any]:
+    """Measures the training on some of the parts of an epoch on partitions."""
+    data = load_graphs(graphs)
+    loader = PartLoader(data, batch_size, num_parts=num_parts, device=torch.device(device))
+    with Meter() as meter:
+        start = time.perf_counter()
+        batches = first_parts(loader, parts)
+        seconds = train_on(make_fast(data, device), batches, device, parts=True)
+        measured = time.perf_counter() - start
+    parts = min(parts, num_parts)
+    return meter.record() | {
+        "epoch_seconds": measured * num_parts / parts,
+        "extrapolated": parts < num_parts,
+        "parts": num_parts,
+        "steps": seconds,
+    }
+
+
+def train_on(
+    model: SOIL, batches: Iterable[tuple[HeteroData, Triples]], device: str, parts: bool
+) -> list[float]:
+    """Trains as the trainer does and returns the seconds of each batch, its loading included."""
+    optimizer = Adam(model.parameters(), fused=True)
+    times = [time.perf_counter()]
+
+    def timed() -> Iterable[tuple[HeteroData, Triples]]:
+        for item in batches:
+            yield item
+            if torch.cuda.is_initialized():
+                torch.cuda.synchronize()
+            times.append(time.perf_counter())
+
+    fabric = Fabric(accelerator=device, devices=1)
+    train_epoch(fabric, TrainingLoss(model, parts), optimizer, timed(), 1)
+    return [after - before for before, after in pairwise(times)]
+
+
+def first_parts(loader: PartLoader, count: int) -> Iterable[tuple[HeteroData, Triples]]:
+    """Yields the batches of the first parts."""
+    part, seen = None, 0
+    for data, batch in loader:
+        if data is not part:
+            part, seen = data, seen + 1
+        if seen > count:
+            return
+        yield data, batch
+
+
+def make_fast(data: HeteroData, device: str) -> SOIL:
+    """Returns the model of the released profile for the data."""
+    seed_everything(0)
+    sizes = {name: data[ITEM][FEATURE_PREFIX + name].size(1) for name in modalities_of(data)}
+    return SOIL.released(data[USER].num_nodes, data[ITEM].num_nodes, sizes).to(device)
+
+
+def loss_of(model: torch.nn.Module, data: HeteroData) -> Loss:
+    """Returns the loss of either model as a function of the batch."""
+    if isinstance(model, SOIL):
+        return lambda batch: model.loss(data, batch)
+    assert isinstance(model, naive.NaiveSOIL)
+    return lambda batch: model.loss(Triples(*(index.cpu() for index in batch)))
+
+
+def step(loss: Loss, optimizer: Optimizer, batch: Triples) -> float:
+    """Returns the seconds of a training step."""
+    start = time.perf_counter()
+    optimizer.zero_grad()
+    torch.stack(list(loss(batch).values())).sum().backward()
+    optimizer.step()
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def repeated(loader: TripleLoader) -> Iterable[Triples]:
+    """Yields the batches of one epoch after the other."""
+    while True:
+        yield from loader
+
+
+def size_of(data: HeteroData) -> dict[str, int]:
+    """Returns the number of users, items and training interactions."""
+    return {
+        "users": data[USER].num_nodes,
+        "items": data[ITEM].num_nodes,
+        "interactions": data[INTERACTS].edge_index.size(1),
+    }

@@ -1,0 +1,123 @@
+"""The file of finished measurements."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from results import append_record, machine_and_date, versions_and_code
+from soil_pyg.models import SOIL
+from task import Task
+
+NAIVE_FILES = "naive*.py"
+
+
+class Measurements:
+    """Measures what is not measured yet, and stores each result as soon as there is one.
+
+    Args:
+        path (Path): The file, one line of JSON a measurement; it need not exist.
+        console (Console): Where to say what is measured.
+        rerun (bool, optional): Whether to measure again what was measured before.
+            (default: :obj:`False`)
+
+    Raises:
+        ValueError: If a line of the file is not a measurement.
+    """
+
+    def __init__(self, path: Path, console: Console, rerun: bool = False) -> None:
+        self.path = path
+        self.failed: list[str] = []
+        self.versions = versions_and_code(SOIL) | machine_and_date()
+        self._console = console
+        self._rerun = rerun
+        self._finished = read_measurements(path)
+        files = sorted(Path(__file__).parent.glob(NAIVE_FILES))
+        code = "".join(path.read_text("utf-8") for path in files)
+        self._codes = {
+            "fast": self.versions["code"],
+            "naive": hashlib.sha256(code.encode()).hexdigest()[:16],
+        }
+
+    def get(
+        self, task: Task, identity: dict[str, Any], sides: tuple[str, ...] = ("fast",)
+    ) -> dict[str, Any] | None:
+        """Returns the result of a measurement, :obj:`None` if it failed.
+
+        Args:
+            task (Task): What measures.
+            identity (dict[str, Any]): JSON values that, with the function, its settings and the
+                code, tell the measurement from all others.
+            sides (tuple[str, ...], optional): Whose code decides the result: :obj:`"fast"`,
+                :obj:`"naive"`. (default: :obj:`("fast",)`)
+        """
+        identity = {**identity, **task.settings}
+        values = ", ".join(f"{name} {value}" for name, value in identity.items())
+        name = f"{task.function.rpartition(':')[2]}: {values}"
+        identity |= {
+            "function": task.function,
+            "threads": torch.get_num_threads(),
+            "code": [self._codes[side] for side in sides],
+        }
+        key = json.dumps(identity, sort_keys=True)
+        if key in self._finished and not self._rerun:
+            self._console.print(f"{name}: measured before, not measured again")
+            return self._finished[key]
+        self._console.print(name)
+        try:
+            result = task.run()
+        except RuntimeError as error:
+            self.failed.append(f"{name}: {error}")
+            return None
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        record = {"identity": identity, "result": result, "versions": self.versions}
+        append_record(self.path, record)
+        return result
+
+    def end(self, work: Path) -> int:
+        """Says what failed and returns the exit code; if nothing did, a folder is removed.
+
+        Args:
+            work (Path): The folder of the files that were made for measurements.
+        """
+        errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        for failed in self.failed:
+            errors.print(f"failed: {failed}")
+        if not self.failed:
+            shutil.rmtree(work, ignore_errors=True)
+        return 1 if self.failed else 0
+
+
+def read_measurements(path: Path) -> dict[str, dict[str, Any]]:
+    """Returns the finished measurements by a key of their identity, the last line of each.
+
+    Args:
+        path (Path): The file, which need not exist.
+
+    Raises:
+        ValueError: If a line is not a measurement.
+    """
+    records = {}
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            key = json.dumps(dict(record["identity"]), sort_keys=True)
+            records[key] = dict(record["result"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{path}, line {number}: not a measurement ({error!r}); remove the line"
+            ) from error
+    return records
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a value as JSON, beside its place and then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
