@@ -1,8 +1,9 @@
 """Whether our graphs and embeddings are those of the naive rendering.
 
 Two items of a user's history are equally similar to one another, and where the cut of the
-second-order items falls between the two either is right. Such users are counted, and what depends
-on their choice is left out of the comparison.
+second-order items falls between the two either is right. So is either of two items of interest that
+are as similar to a user's items as rounding lets tell. Users with such ties are counted, and what
+depends on their choice is left out of the comparison.
 """
 
 from typing import Any
@@ -15,11 +16,19 @@ from torch_geometric.data import HeteroData
 import naive
 from inputs import load_graphs, load_matrices
 from measured import OPTIONS, make_fast
+from naive_graphs import items_of_interest, sparse, unit
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, item_item
+from soil_pyg.nn import Adjacency
+from soil_pyg.nn.interest_items import InterestItems
+from soil_pyg.nn.similarity_pass import SimilarityPass
+from soil_pyg.progress import blocks
+from soil_pyg.transforms.utils import unit_features
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
 
 TOLERANCE = 1e-5
 TIE = 1e-6
+INTEREST_TIE = 1e-5
+"""Sums of similarities that differ by less, relative to them, are equal up to rounding."""
 
 
 def compare(graphs: str, naive_graphs: str) -> dict[str, Any]:
@@ -32,26 +41,30 @@ def compare(graphs: str, naive_graphs: str) -> dict[str, Any]:
     data, expected = load_graphs(graphs), load_matrices(naive_graphs)
     found = fast_matrices(data)
     users, items = tied(data, found["aggregation"], expected["aggregation"])
+    interested, owned = tied_interest(data, found, expected)
     num_users = data[USER].num_nodes
     result = {}
     for name, matrix in expected.items():
         difference = (found[name] - matrix).coalesce()
         row, column = difference.indices()
-        # The choice changes the degrees of the items alone: the same value goes to one of them.
-        if name == "user_item":
-            depends = torch.isin(row, items + num_users) | torch.isin(column, items + num_users)
+        if name == "aggregation":
+            depends = torch.isin(row, users) & torch.isin(column, items)
         else:
-            is_aggregation = name == "aggregation"
-            depends = torch.isin(row, users) & torch.isin(column, items) & is_aggregation
+            # With a choice of second-order items only their own degrees change, as the same value
+            # goes to one of them; with a choice of interest the degrees of the user's items do.
+            nodes = items + num_users if name == "user_item" else owned
+            depends = torch.isin(row, nodes) | torch.isin(column, nodes)
         values = difference.values()[~depends].abs()
         bound = TOLERANCE * (1 + float(matrix.values().abs().max()))
         result[name] = {
             "entries": values.numel(),
+            "left_out": int(depends.sum()),
             "differing": int((values > bound).sum()),
             "tolerance": TOLERANCE,
             "largest": float(values.max()) if values.numel() > 0 else 0.0,
         }
-    return {"graphs": result, "tied_users": users.numel(), "embeddings": compare_models(data)}
+    counts = {"tied_users": users.numel(), "tied_interest": interested.numel()}
+    return {"graphs": result, **counts, "embeddings": compare_models(data)}
 
 
 def compare_models(data: HeteroData) -> float:
@@ -89,6 +102,69 @@ def has_tie(data: HeteroData, features: list[Tensor], user: int) -> bool:
     return values.numel() > width and bool(values[width - 1] - values[width] <= TIE)
 
 
+def tied_interest(
+    data: HeteroData, found: dict[str, Tensor], expected: dict[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Returns the users who have other items of interest for a tie, and all items of theirs.
+
+    Args:
+        data (HeteroData): The data.
+        found (dict[str, Tensor]): Our matrices.
+        expected (dict[str, Tensor]): The naive ones.
+    """
+    names = modalities_of(data)
+    user, item = data[INTERACTS].edge_index
+    pairs = [(found[f"{m}_item_item"] - expected[f"{m}_item_item"]).coalesce() for m in names]
+    changed = [pair.indices()[:, pair.values().abs() > TOLERANCE].flatten() for pair in pairs]
+    suspects = user[torch.isin(item, torch.cat(changed))].unique()
+    ours = fast_interest(data, suspects)
+    features = {m: unit(data[ITEM][FEATURE_PREFIX + m], m) for m in names}
+    users = []
+    for block in blocks(suspects.numel(), 1, "comparing items of interest, one user at a time"):
+        items = item[user == suspects[block.start]]
+        mine = [ours[m][block.start] for m in names]
+        other = [items_of_interest(features[m], items.tolist(), OPTIONS["k_i"]) for m in names]
+        if set().union(*mine) != set().union(*other) and all(
+            are_equally_good(features[m], items, mine[index] ^ other[index])
+            for index, m in enumerate(names)
+        ):
+            users.append(int(suspects[block.start]))
+    chosen = torch.tensor(users, dtype=torch.long)
+    return chosen, item[torch.isin(user, chosen)].unique()
+
+
+def fast_interest(data: HeteroData, users: Tensor) -> dict[str, list[set[int]]]:
+    """Returns the items of interest that ours finds for some users, in each modality."""
+    if users.numel() == 0:
+        return {}
+    features = unit_features(data, None, ITEM)
+    size = data[ITEM].num_nodes, data[USER].num_nodes
+    history = Adjacency.from_edge_index(data[INTERACTS].edge_index.flip(0), size=size)
+    history = history.select_rows(users)
+    found = {m: InterestItems({m: x}, history, OPTIONS["k_i"]) for m, x in features.items()}
+    SimilarityPass(features, "Flat").run(*found.values())
+    chosen = {}
+    for modality, collector in found.items():
+        rowptr, item = collector.finish()
+        chosen[modality] = [set(part.tolist()) for part in item.split(rowptr.diff().tolist())]
+    return chosen
+
+
+def are_equally_good(c: Tensor, items: Tensor, candidates: set[int]) -> bool:
+    """Returns whether candidates are as similar to some items altogether, but for rounding.
+
+    Args:
+        c (Tensor): The unit features of a modality.
+        items (Tensor): The items.
+        candidates (set[int]): The candidates, maybe none.
+    """
+    if not candidates:
+        return True
+    query = F.normalize(c[items].double()).sum(dim=0)
+    totals = F.normalize(c[sorted(candidates)].double()) @ query
+    return bool(totals.max() - totals.min() <= INTEREST_TIE * totals.abs().max())
+
+
 def fast_matrices(data: HeteroData) -> dict[str, Tensor]:
     """Returns our graphs as the sparse matrices of the naive rendering."""
     matrices = {f"{name}_item_item": coo(data, item_item(name)) for name in modalities_of(data)}
@@ -107,8 +183,3 @@ def coo(data: HeteroData, edge_type: tuple[str, str, str]) -> Tensor:
     adjacency = data[edge_type].adj
     index = torch.stack([adjacency.row().long(), adjacency.col.long()])
     return sparse(index, adjacency.weight, adjacency.size)
-
-
-def sparse(index: Tensor, values: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Returns a coalesced sparse COO matrix."""
-    return torch.sparse_coo_tensor(index, values, size, check_invariants=False).coalesce()

@@ -7,24 +7,19 @@ Finished measurements are stored and not made again.
 
 import sys
 from pathlib import Path
-from statistics import median
 from typing import Any, Literal
 
 from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
-from rich.table import Table
 
+from graphs_report import notes, rows, table, unequal
 from inputs import baby_size, graph_tasks
 from measurements import Measurements, write_json
-from results import environment
 from run import resolve_device
 from task import Task
 
 CHANNELS = {"image": 4096, "text": 384}
-# How many times faster than the naive rendering; at most as many MiB above the inputs.
-TARGETS = {"graphs": 100.0, "step": 3.0, "epoch": 4.0}
-MEMORY_TARGET = 1024.0
 Result = dict[str, Any]
 
 
@@ -42,6 +37,7 @@ def main(argv: list[str]) -> int:
     report["rows"] = rows(report)
     write_json(out / "graphs.json", report)
     console.print(table(report), *notes(report), sep="\n")
+    measurements.failed += unequal(report)
     return measurements.end(out / "work")
 
 
@@ -124,99 +120,10 @@ def measure_all(arguments: Namespace, measurements: Measurements, work: Path) ->
     timed = measurements.get(steps, data, sides) or {}
     for side in sides:
         report[side]["step"] = [{"seconds": seconds} for seconds in timed.get(side, [])]
+    report["floor"] = timed.get("floor")
     return report
 
 
 def present(results: list[Result | None]) -> list[Result]:
     """Returns the measurements that did not fail."""
     return [result for result in results if result is not None]
-
-
-def rows(report: Result) -> list[Result]:
-    """Returns the values of both, their medians, the ratio and the target of each quantity.
-
-    Args:
-        report (dict[str, Any]): The results of :func:`measure_all`.
-    """
-    quantities = [
-        ("all graphs, s", "graphs", ["seconds"]),
-        ("  peak above the inputs, MiB", "graphs", ["above_inputs_mb"]),
-        ("training step, s", "step", ["seconds"]),
-        ("epoch with evaluation, s", "epoch", ["train", "evaluate"]),
-        ("  training, s", "epoch", ["train"]),
-        ("  evaluation, s", "epoch", ["evaluate"]),
-    ]
-    found = []
-    for name, what, fields in quantities:
-        values = {
-            side: [sum(result[field] for field in fields) for result in report[side].get(what, [])]
-            for side in ("fast", "naive")
-        }
-        medians = {side: median(value) if value else None for side, value in values.items()}
-        row: Result = {"name": name, "values": values, "median": medians}
-        ours, other = medians["fast"], medians["naive"]
-        row["ratio"] = other / ours if ours and other is not None else None
-        if fields == ["above_inputs_mb"]:
-            row |= {"target": f"< {MEMORY_TARGET:.0f} MiB"}
-            row["met"] = None if ours is None else ours < MEMORY_TARGET
-        elif what in TARGETS and not name.startswith(" "):
-            row |= {"target": f">= {TARGETS[what]:.0f} x"}
-            row["met"] = None if row["ratio"] is None else row["ratio"] >= TARGETS[what]
-        found.append(row)
-    return found
-
-
-def table(report: Result) -> Table:
-    """Returns the table of the rows, with the smallest and the largest value behind a median.
-
-    Args:
-        report (dict[str, Any]): The results with their rows.
-    """
-    sizes = [result["size"] for result in report["fast"]["graphs"]]
-    size = ", ".join(f"{count:,} {name}" for name, count in sizes[0].items()) if sizes else "-"
-    channels = " + ".join(f"{size:,}" for size in report["data"]["channels"].values())
-    out = Table(
-        title=f"SOIL on {report['data']['data']}: {size}, features of {channels} dimensions",
-        caption="Median (smallest to largest). Evaluation: ours of one split, as in training; the "
-        f"naive one of two. {'; '.join(environment([report]))}",
-        caption_justify="left",
-    )
-    out.add_column("")
-    for name in ["ours", "naive", "ratio", "target", "met"]:
-        out.add_column(name, justify="right")
-    for row in report["rows"]:
-        sides = [spread(row["values"][side]) for side in ("fast", "naive")]
-        ratio = "-" if row["ratio"] is None else f"{row['ratio']:.1f}"
-        met = {True: "yes", False: "no", None: ""}[row.get("met")]
-        out.add_row(row["name"], *sides, ratio, row.get("target", ""), met)
-    return out
-
-
-def spread(values: list[float]) -> str:
-    """Returns the median with the smallest and the largest value as text, of none a dash."""
-    if not values:
-        return "-"
-    middle = f"{median(values):.4g}"
-    return middle if len(values) == 1 else f"{middle} ({min(values):.4g} to {max(values):.4g})"
-
-
-def notes(report: Result) -> list[str]:
-    """Returns whether both make the same graphs and embeddings, in words.
-
-    Args:
-        report (dict[str, Any]): The results of :func:`measure_all`.
-    """
-    difference = report.get("difference")
-    if difference is None:
-        return []
-    lines = [
-        f"{name}: {found['differing']:,} of {found['entries']:,} entries differ by more than "
-        f"{found['tolerance']:.0e}, the largest difference is {found['largest']:.2g}"
-        for name, found in difference["graphs"].items()
-    ]
-    return [
-        *lines,
-        f"left out: what depends on the choice of {difference['tied_users']:,} users with equally "
-        "good second-order items at the cut, where either is right",
-        f"embeddings of the same graphs differ by at most {difference['embeddings']:.2g}",
-    ]

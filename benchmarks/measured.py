@@ -14,6 +14,7 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 import naive
+from floor import floor_of_step
 from inputs import load_graphs, load_matrices, save_graphs, save_matrices
 from measure import Meter
 from soil_pyg.datasets.storage import load_data
@@ -58,9 +59,10 @@ def build_naive(inputs: str, path: str) -> dict[str, Any]:
 def alternate_steps(
     graphs: str, steps: int, batch_size: int, device: str, naive_graphs: str | None = None
 ) -> dict[str, Any]:
-    """Times training steps of both, turn by turn and on the same batches."""
+    """Times training steps of both, turn by turn and on the same batches, and tells the floor."""
     data = load_graphs(graphs).to(device)
-    models: dict[str, torch.nn.Module] = {"fast": make_fast(data, device)}
+    fast = make_fast(data, device)
+    models: dict[str, torch.nn.Module] = {"fast": fast}
     if naive_graphs is not None:
         models["naive"] = naive.NaiveSOIL(load_graphs(graphs), load_matrices(naive_graphs))
     optimizers = {name: Adam(model.parameters(), fused=True) for name, model in models.items()}
@@ -71,7 +73,8 @@ def alternate_steps(
         for name, model in models.items():
             loss = loss_of(model, data)
             seconds[name].append(step(loss, optimizers[name], batch))
-    return {name: times[WARM_UP:] for name, times in seconds.items()}
+    result: dict[str, Any] = {name: times[WARM_UP:] for name, times in seconds.items()}
+    return result | {"floor": floor_of_step(data, fast, batch)}
 
 
 def epoch_fast(graphs: str, batch_size: int, device: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ released code, 72 s on tiktok and 344 s on baby, grow with the dimension of the 
 else here does.
 """
 
+import warnings
 from functools import reduce
 
 import torch
@@ -59,9 +60,7 @@ def graphs(
         histories[user].append(item)
     looped = histories[:num_users]
 
-    interactions = torch.sparse_coo_tensor(
-        train, torch.ones(train.size(1)), (total_users, num_items)
-    ).coalesce()
+    interactions = sparse(train, torch.ones(train.size(1)), (total_users, num_items))
     second_order = second_order_graph(similarity, looped, total_users, k_a)
     l1 = sym(bipartite(interactions))
     l2 = at_least(sym(bipartite(second_order)), floor)
@@ -108,9 +107,8 @@ def second_order_graph(
             columns.append(item)
             weights.append(weight)
     edge_index = torch.tensor([rows, columns], dtype=torch.long)
-    return torch.sparse_coo_tensor(
-        edge_index, torch.tensor(weights, dtype=torch.float), (total_users, num_items)
-    ).coalesce()
+    values = torch.tensor(weights, dtype=torch.float)
+    return sparse(edge_index, values, (total_users, num_items))
 
 
 def count_interested_users(
@@ -123,14 +121,23 @@ def count_interested_users(
     count = torch.zeros(num_items, num_items)
     for block in blocks(len(histories), 1, "items of interest, one user at a time"):
         items = histories[block.start]
-        interest: set[int] = set()
-        for c in features.values():
-            total = (c[items] @ c.t()).sum(dim=0)
-            interest.update(total.topk(min(k_i, num_items)).indices.tolist())
+        interest = set().union(*(items_of_interest(c, items, k_i) for c in features.values()))
         for i in items:
             for j in interest:
                 count[i, j] += 1
     return count
+
+
+def items_of_interest(c: Tensor, items: list[int], k_i: int) -> set[int]:
+    """Returns the items that are most similar to some items altogether (Eq. 6).
+
+    Args:
+        c (Tensor): The unit features of a modality.
+        items (list[int]): The items of a user.
+        k_i (int): The number of items to return.
+    """
+    total = (c[items] @ c.t()).sum(dim=0)
+    return set(total.topk(min(k_i, total.numel())).indices.tolist())
 
 
 def similarity_graph(similarity: Tensor, k: int) -> Tensor:
@@ -139,14 +146,14 @@ def similarity_graph(similarity: Tensor, k: int) -> Tensor:
     values, columns = similarity.topk(min(k, num_items))
     rows = torch.arange(num_items).unsqueeze(1).expand_as(columns)
     edge_index = torch.stack([rows.flatten(), columns.flatten()])
-    return torch.sparse_coo_tensor(edge_index, values.flatten(), similarity.size()).coalesce()
+    return sparse(edge_index, values.flatten(), similarity.size())
 
 
 def positive(matrix: Tensor) -> Tensor:
     """Returns the matrix without the stored values that are not positive."""
     keep = matrix.values() > 0
     values = matrix.values()[keep]
-    return torch.sparse_coo_tensor(matrix.indices()[:, keep], values, matrix.size()).coalesce()
+    return sparse(matrix.indices()[:, keep], values, matrix.size())
 
 
 def bipartite(matrix: Tensor) -> Tensor:
@@ -157,7 +164,7 @@ def bipartite(matrix: Tensor) -> Tensor:
     edge_index = torch.cat([edge_index, edge_index.flip(0)], dim=1)
     size = num_users + num_items
     values = torch.cat([matrix.values(), matrix.values()])
-    return torch.sparse_coo_tensor(edge_index, values, (size, size)).coalesce()
+    return sparse(edge_index, values, (size, size))
 
 
 def upper_right(matrix: Tensor, num_users: int) -> Tensor:
@@ -166,20 +173,19 @@ def upper_right(matrix: Tensor, num_users: int) -> Tensor:
     keep = (row < num_users) & (column >= num_users)
     edge_index = torch.stack([row[keep], column[keep] - num_users])
     size = (num_users, matrix.size(0) - num_users)
-    return torch.sparse_coo_tensor(edge_index, matrix.values()[keep], size).coalesce()
+    return sparse(edge_index, matrix.values()[keep], size)
 
 
 def sym(matrix: Tensor) -> Tensor:
     """Returns the matrix with both sides divided by the roots of its row sums."""
     factor = diagonal(inverse_root_degree(matrix))
-    return torch.sparse.mm(torch.sparse.mm(factor, matrix), factor).coalesce()
+    return product(product(factor, matrix), factor)
 
 
 def sym_user_index(matrix: Tensor) -> Tensor:
     """Returns the users x items matrix where item number j has the factor of user number j."""
     factor = inverse_root_degree(matrix)
-    product = torch.sparse.mm(diagonal(factor), matrix)
-    return torch.sparse.mm(product, diagonal(factor[: matrix.size(1)])).coalesce()
+    return product(product(diagonal(factor), matrix), diagonal(factor[: matrix.size(1)]))
 
 
 def inverse_root_degree(matrix: Tensor) -> Tensor:
@@ -192,10 +198,24 @@ def diagonal(values: Tensor) -> Tensor:
     """Returns a sparse diagonal matrix."""
     index = torch.arange(values.numel())
     size = (values.numel(), values.numel())
-    return torch.sparse_coo_tensor(torch.stack([index, index]), values, size).coalesce()
+    return sparse(torch.stack([index, index]), values, size)
 
 
 def at_least(matrix: Tensor, floor: float) -> Tensor:
     """Returns the matrix with its stored values raised to the floor."""
     values = matrix.values().clamp(min=floor)
-    return torch.sparse_coo_tensor(matrix.indices(), values, matrix.size()).coalesce()
+    return sparse(matrix.indices(), values, matrix.size())
+
+
+def sparse(index: Tensor, values: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Returns a coalesced sparse COO matrix."""
+    # Said, or torch warns that it does not check.
+    return torch.sparse_coo_tensor(index, values, size, check_invariants=False).coalesce()
+
+
+def product(matrix: Tensor, other: Tensor) -> Tensor:
+    """Returns the product of two sparse matrices."""
+    with warnings.catch_warnings():
+        # On the way torch makes CSR matrices, and says once that these are in beta.
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+        return torch.sparse.mm(matrix, other).coalesce()

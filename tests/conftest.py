@@ -34,3 +34,24 @@ def random_data() -> Callable[..., HeteroData]:
         return data
 
     return make
+
+
+@pytest.fixture
+def clustered_data() -> HeteroData:
+    """Items whose features lie around few centres, and users who choose near one or two."""
+    rng = np.random.default_rng(0)
+    num_users, num_items, num_clusters = 80, 500, 20
+    data = HeteroData()
+    data[USER].num_nodes, data[ITEM].num_nodes = num_users, num_items
+    cluster = rng.integers(num_clusters, size=num_items)
+    for modality, size in {"image": 16, "text": 12}.items():
+        centre = rng.standard_normal((num_clusters, size))
+        x = centre[cluster] + 0.4 * rng.standard_normal((num_items, size))
+        x[rng.random(num_items) < 0.05] = 0
+        data[ITEM][f"x_{modality}"] = torch.from_numpy(x).float()
+    pairs = set()
+    for user in range(num_users):
+        near = np.flatnonzero(np.isin(cluster, rng.integers(num_clusters, size=2)))
+        pairs |= {(user, int(item)) for item in rng.choice(near, size=rng.integers(3, 9))}
+    data[INTERACTS].edge_index = torch.tensor(sorted(pairs)).t().contiguous()
+    return data

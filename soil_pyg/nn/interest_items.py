@@ -1,16 +1,23 @@
+import logging
+
 import torch
 from torch import Tensor
 
 from soil_pyg.nn.adjacency import Adjacency
-from soil_pyg.nn.exact_topk import ROUNDING
+from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row
 from soil_pyg.nn.knn import KNN, SAMPLE
-from soil_pyg.nn.pairs import block_rows
-from soil_pyg.nn.ragged import group_pointers
+from soil_pyg.nn.pairs import pair_inner_product
+from soil_pyg.nn.ragged import budget_blocks, group_pointers
 from soil_pyg.nn.similarity_pass import Collector, Features
 from soil_pyg.progress import blocks
 
+CANDIDATES = 16
+"""As many neighbours of each of a user's items are compared after an approximate search."""
+
 CACHED_COLUMNS = 128
 """As many columns of the similarities are added up at a time: they stay in the cache."""
+
+logger = logging.getLogger("soil_pyg")
 
 USERS_AT_ONCE = 256
 """How many users' candidates of equal interest are compared at a time."""
@@ -23,8 +30,8 @@ class InterestItems(Collector):
         \mathcal{I}_a(u) = \bigcup_m \mathrm{top}_{k_i} \sum_{i \in \mathcal{I}(u)} S_m[i, :]
 
     For each block of items the sums are one product of the interactions with the block's
-    similarities; what is already known to be among the best bars the rest. An approximate search
-    looks the sum of the user's unit features up in the index.
+    similarities; what is already known to be among the best bars the rest. After an approximate
+    search the sums of the neighbours of the user's items are compared exactly.
 
     Args:
         features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
@@ -41,6 +48,7 @@ class InterestItems(Collector):
         self.features = features
         self.history = history
         self.k = k
+        self.num_neighbours = max(CANDIDATES, k)
         self.memory_budget = memory_budget
         self.num_rows, self.num_items = history.size
         self._length = history.rowptr.diff().float()
@@ -55,7 +63,9 @@ class InterestItems(Collector):
         """Takes some columns of the similarities."""
         for modality, (_, has) in self.features.items():
             total = self._sums(similarity[modality])
-            if not has.all():
+            if has.all():
+                total[self._length == 0] = -torch.inf
+            else:
                 total[:, ~has[block]] = -torch.inf
                 total[self._lack_all(has)] = -torch.inf
             best = self._best[modality]
@@ -73,14 +83,41 @@ class InterestItems(Collector):
         """Takes what an approximate search found."""
         c, has = self.features[modality]
         owner = torch.unique(self.history.row()[has[self.history.col.long()]])
-        rows = block_rows(self.memory_budget, c.size(1) + self.k)
+        self._keys.append(owner[:0])
+        position = node.new_full((self.num_items,), -1)
+        position[node] = torch.arange(node.numel(), device=node.device)
+        cost = (self.history.rowptr.diff().long() * neighbour.size(1) + c.size(1))[owner]
+        cuts = budget_blocks(cost, self.memory_budget // 64)
+        for step in blocks(len(cuts), 1, "comparing items of interest"):
+            users = owner[cuts[step.start]]
+            history = self.history.select_rows(users)
+            row, item = self._best_neighbours(history, c, position, node, neighbour)
+            self._keys.append(users[row] * self.num_items + item)
+        self.search[modality] = {"index": knn.report["index"]}
         sample = owner[:: max(1, owner.numel() // SAMPLE)]
-        knn.tune(self.history.select_rows(sample).matmul(c), self.k)
-        self.search[modality] = knn.report
-        for block in blocks(owner.numel(), rows, "searching items of interest"):
-            found = knn.search(self.history.select_rows(owner[block]).matmul(c), self.k)[1]
-            key = owner[block].unsqueeze(1) * self.num_items + node[found]
-            self._keys.append(key[found >= 0])
+        if sample.numel() > 0:
+            query = self.history.select_rows(sample).matmul(c)
+            found = torch.cat(self._keys[-len(cuts) :])
+            exact = KNN(knn.candidates, use_faiss=False, memory_budget=self.memory_budget)
+            best = node[exact.search(query, self.k)[1]]
+            recall = torch.isin(sample.unsqueeze(1) * self.num_items + best, found).float().mean()
+            self.search[modality]["recall"] = float(recall)
+            logger.info("%.3f of the items of interest of %d users found", recall, len(sample))
+
+    def _best_neighbours(
+        self, history: Adjacency, c: Tensor, position: Tensor, node: Tensor, neighbour: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        # The best of the neighbours of each user's items, as rows and items.
+        at = position[history.col.long()]
+        found = neighbour[at].long()
+        found[at < 0] = -1
+        key = (history.row().unsqueeze(1) * self.num_items + node[found])[found >= 0]
+        key = torch.unique(key)
+        row, column = key // self.num_items, key % self.num_items
+        rowptr = group_pointers(row, history.size[0])
+        value = pair_inner_product(history.matmul(c), c, rowptr, column)
+        best = best_of_each_row(row, column, value, history.size[0], self.k)[1]
+        return (best >= 0).nonzero()[:, 0], best[best >= 0]
 
     def finish(self) -> tuple[Tensor, Tensor]:
         """Returns the distinct items of interest of each user, ascending, as row pointers of shape

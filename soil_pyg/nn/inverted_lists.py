@@ -1,4 +1,5 @@
 import math
+import re
 from collections.abc import Iterator
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 from soil_pyg.checks import check_at_least
 from soil_pyg.nn.exact_topk import best_of_each_row
 from soil_pyg.nn.ragged import group_pointers
+from soil_pyg.nn.topk import topk
 from soil_pyg.progress import blocks
 
 TRAINING_POINTS = 64
@@ -17,8 +19,17 @@ ITERATIONS = 8
 FIRST_PROBES = 4
 """As many lists are searched before the others are compared with the best of these."""
 
+PASSED_BYTES = 2**12
+"""What the candidates of a query may take that are compared in the end."""
+
+QUERIES_AT_ONCE = 2**14
+"""As many vectors are compared with the centres at a time."""
+
 LISTS = "Lists"
 """How the name of an index of inverted lists begins."""
+
+PROBES = "nprobe"
+"""The search parameter of inverted lists: how many of them a query is compared with."""
 
 EXACT_ITEMS = 2**15
 """Up to so many items, comparing all of them takes no longer than an index."""
@@ -34,7 +45,7 @@ class InvertedLists:
 
     Args:
         candidates (Tensor): Candidates of shape :obj:`[num_candidates, channels]`.
-        num_lists (int): The number of lists, cut at the number of candidates.
+        num_lists (int): The number of lists; fewer where some stay empty.
         memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
 
     Raises:
@@ -52,7 +63,9 @@ class InvertedLists:
         self.memory_budget = memory_budget
         self.num_lists = min(num_lists, candidates.size(0))
         self.centre = self._train()
-        nearest = self._nearest_centre(candidates)
+        # Of equal centres the first takes all candidates: an empty list is not worth a probe.
+        used, nearest = torch.unique(self._nearest_centre(candidates), return_inverse=True)
+        self.centre, self.num_lists = self.centre[used], used.numel()
         self.member = torch.argsort(nearest, stable=True)
         self.pointer = group_pointers(nearest, self.num_lists).tolist()
 
@@ -71,26 +84,31 @@ class InvertedLists:
         num_probes = min(num_probes, self.num_lists)
         values = query.new_full((query.size(0), k), -torch.inf)
         ids = torch.full((query.size(0), k), -1, dtype=torch.long, device=query.device)
-        rows = max(1, self.memory_budget // (32 * num_probes * k + 8 * self.num_lists))
+        # A query's probes and their order, what the first lists hold, and what the bar lets pass.
+        num_bytes = 32 * num_probes + 16 * FIRST_PROBES * k + PASSED_BYTES
+        rows = max(1, self.memory_budget // num_bytes)
         for block in blocks(query.size(0), rows, "searching neighbours"):
             values[block], ids[block] = self._search_block(query[block], k, num_probes)
         return values, ids
 
     def _search_block(self, query: Tensor, k: int, num_probes: int) -> tuple[Tensor, Tensor]:
-        probe = (query @ self.centre.t()).topk(num_probes).indices
+        probe = self._nearest_lists(query, num_probes)
         first, rest = probe[:, :FIRST_PROBES], probe[:, FIRST_PROBES:]
         values = query.new_full((query.size(0) * first.size(1), k), -torch.inf)
         ids = torch.full_like(values, -1, dtype=torch.long)
         for member, place, scores in self._compare(query, first):
-            value, column = scores.topk(min(k, member.numel()))
+            value, column = scores.topk(min(k + 1, member.numel()))
+            tied = (value[:, k - 1 : k] == value[:, k:]).any(dim=1).nonzero().view(-1)
+            value, column = value[:, :k], column[:, :k]
+            if tied.numel() > 0:
+                value[tied], column[tied] = topk(scores[tied], k)
             values[place, : value.size(1)] = value
             ids[place, : value.size(1)] = member[column]
-        values, best = values.view(query.size(0), -1).topk(k)
-        ids = ids.view(query.size(0), -1).gather(1, best)
+        values, ids = values.view(query.size(0), -1), ids.view(query.size(0), -1)
         # What the nearest lists hold bars most of the others.
-        row, column = (ids >= 0).nonzero().unbind(1)
+        bar = values.topk(k).values[:, -1:].contiguous()
+        row, column = ((values >= bar) & (ids >= 0)).nonzero().unbind(1)
         rows, columns, found = [row], [ids[row, column]], [values[row, column]]
-        bar = values[:, -1:].contiguous()
         for member, place, scores in self._compare(query, rest):
             row = place // rest.size(1)
             at, column = (scores >= bar[row]).nonzero().unbind(1)
@@ -100,6 +118,11 @@ class InvertedLists:
         row, column, value = torch.cat(rows), torch.cat(columns), torch.cat(found)
         order = torch.argsort(row * self.candidates.size(0) + column)
         return best_of_each_row(row[order], column[order], value[order], query.size(0), k)
+
+    def _nearest_lists(self, query: Tensor, num_probes: int) -> Tensor:
+        rows = max(1, min(self.memory_budget // (8 * self.num_lists), QUERIES_AT_ONCE))
+        parts = query.split(rows)
+        return torch.cat([(x @ self.centre.t()).topk(num_probes).indices for x in parts])
 
     def _compare(self, query: Tensor, probe: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         # For each list its members, the places in `probe` that name it, and their scores.
@@ -126,13 +149,35 @@ class InvertedLists:
 
     def _nearest_centre(self, x: Tensor, centre: Tensor | None = None) -> Tensor:
         centre = self.centre if centre is None else centre
-        rows = max(1, min(self.memory_budget // (8 * self.num_lists), 2**14))
+        rows = max(1, min(self.memory_budget // (8 * self.num_lists), QUERIES_AT_ONCE))
         step = blocks(x.size(0), rows, "sorting items into lists")
         return torch.cat([(x[block] @ centre.t()).argmax(dim=1) for block in step])
 
     def __repr__(self) -> str:
         name = self.__class__.__name__
         return f"{name}({self.candidates.size(0)}, num_lists={self.num_lists})"
+
+
+def count_lists(index: str) -> int:
+    """Returns the number of lists that an index names.
+
+    Args:
+        index (str): The index, e.g. :obj:`"Lists256"` or :obj:`"Lists256;nprobe=8"`.
+
+    Raises:
+        ValueError: If there is no such index.
+
+    Example:
+        >>> count_lists("Lists256;nprobe=8")
+        256
+    """
+    match = re.fullmatch(rf"{LISTS}([1-9]\d*)(;{PROBES}=[1-9]\d*)?", index)
+    if match is None:
+        raise ValueError(
+            f"'index' must name a number of lists and at most '{PROBES}', as in "
+            f"'{LISTS}256' or '{LISTS}256;{PROBES}=8' (got {index!r})"
+        )
+    return int(match[1])
 
 
 def auto_index(num_items: int) -> str:

@@ -6,15 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from soil_pyg.nn import inverted_lists
 from soil_pyg.nn.exact_topk import ROUNDING, Rescore, exact_topk, has_near_ties, in_rows
-from soil_pyg.nn.inverted_lists import LISTS, InvertedLists
+from soil_pyg.nn.inverted_lists import LISTS, PROBES, InvertedLists, count_lists
 from soil_pyg.nn.pairs import block_rows, exact_inner_product
 from soil_pyg.progress import blocks
 
 FAISS_GPU_MAX_K = 2048
-
-PROBES = "nprobe"
-"""The search parameter of inverted lists: how many of them a query is compared with."""
 
 RECALL = 0.95
 """The share of the exact answers that an approximate search is to find."""
@@ -24,11 +22,6 @@ SAMPLE = 256
 
 DEPTHS = (8, 16, 32)
 """How deep an approximate search goes, until the recall is reached."""
-
-TRAINING_POINTS = 64
-"""The centre of each inverted file of FAISS is trained on as many vectors."""
-
-QUERIES_AT_ONCE = 2**14
 
 logger = logging.getLogger("soil_pyg")
 
@@ -55,7 +48,7 @@ class KNN:
 
     Raises:
         ImportError: If :obj:`index` or :obj:`use_faiss` asks for FAISS and it is not installed.
-        ValueError: If the candidates are not finite.
+        ValueError: If the candidates are not finite, or :obj:`index` names no number of lists.
 
     Example:
         >>> knn = KNN(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
@@ -75,12 +68,12 @@ class KNN:
         self.candidates = candidates.float().contiguous()
         self.index, _, self._parameters = index.partition(";")
         self.memory_budget = memory_budget
-        self.is_exact = self.index == "Flat"
+        self.is_exact = index == "Flat"
         self._lists: InvertedLists | None = None
-        if self.index.startswith(LISTS) and candidates.size(0) > 0:
-            num_lists = int(self.index.removeprefix(LISTS))
-            self._lists = InvertedLists(self.candidates, num_lists, memory_budget)
-            use_faiss = False
+        if self.index.startswith(LISTS):
+            num_lists, use_faiss = count_lists(index), False
+            if candidates.size(0) > 0:
+                self._lists = InvertedLists(self.candidates, num_lists, memory_budget)
         self.report: dict[str, Any] = {"index": index}
         if use_faiss is None:
             use_faiss = not self.is_exact or _has_faiss(candidates)
@@ -115,7 +108,7 @@ class KNN:
         ids = torch.empty(query.size(0), k, dtype=torch.long, device=query.device)
         if k == 0 or query.size(0) == 0:
             return values, ids
-        rows = QUERIES_AT_ONCE
+        rows = inverted_lists.QUERIES_AT_ONCE
         if self.is_exact:
             rows = block_rows(self.memory_budget, self.candidates.size(0))
         elif "recall" not in self.report:
@@ -133,9 +126,11 @@ class KNN:
             query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
             k (int): The number of neighbours.
         """
-        query = query[:: -(-query.size(0) // SAMPLE)].float().contiguous()
+        query = query[:: max(1, -(-query.size(0) // SAMPLE))].float().contiguous()
         exact = KNN(self.candidates, use_faiss=False, memory_budget=self.memory_budget)
         expected = exact.search(query, k)[1]
+        if self.is_exact or expected.numel() == 0:
+            return 1.0
         parameter = "" if self._parameters else self._depth_parameter()
         for depth in DEPTHS if parameter else DEPTHS[:1]:
             settings = f"{parameter}={depth}" if parameter else self._parameters
@@ -202,14 +197,21 @@ class KNN:
 
     def _build(self) -> Any:
         faiss = _import_faiss()
-        index = faiss.index_factory(self.candidates.size(1), self.index, faiss.METRIC_INNER_PRODUCT)
+        channels, metric = self.candidates.size(1), faiss.METRIC_INNER_PRODUCT
+        try:
+            index = faiss.index_factory(channels, self.index, metric)
+        except RuntimeError as error:
+            raise ValueError(
+                f"'index' must be 'Flat', 'Lists' and a number, or a FAISS index factory string "
+                f"(got {self.index!r})"
+            ) from error
         if self.candidates.is_cuda:
             resources = faiss.StandardGpuResources()
             index = faiss.index_cpu_to_gpu(resources, self.candidates.device.index or 0, index)
         array = self.candidates.cpu().numpy()
         inverted = faiss.try_extract_index_ivf(index)
         if inverted is not None:
-            inverted.cp.max_points_per_centroid = TRAINING_POINTS
+            inverted.cp.max_points_per_centroid = inverted_lists.TRAINING_POINTS
         index.train(array)
         index.add(array)
         return index

@@ -6,9 +6,9 @@ from torch_geometric.typing import EdgeType
 
 from soil_pyg.checks import check_at_least
 from soil_pyg.nn.exact_topk import best_of_each_row
-from soil_pyg.nn.ragged import expand, group_pointers
+from soil_pyg.nn.ragged import budget_blocks, expand, group_pointers
 from soil_pyg.progress import blocks
-from soil_pyg.transforms.utils import budget_blocks, check_edges, count_nodes
+from soil_pyg.transforms.utils import check_edges, count_nodes
 from soil_pyg.typing import INTERACTS
 
 

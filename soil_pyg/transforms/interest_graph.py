@@ -9,10 +9,10 @@ from soil_pyg.checks import check_at_least, check_choice
 from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.nn.interest_items import InterestItems
 from soil_pyg.nn.pairs import pair_inner_product
-from soil_pyg.nn.ragged import expand, group_pointers
+from soil_pyg.nn.ragged import budget_blocks, expand, group_pointers
 from soil_pyg.nn.similarity_pass import Features, SimilarityPass
 from soil_pyg.progress import blocks
-from soil_pyg.transforms.utils import budget_blocks, check_edges, count_nodes, unit_features
+from soil_pyg.transforms.utils import check_edges, count_nodes, unit_features
 from soil_pyg.typing import INTERACTS
 
 

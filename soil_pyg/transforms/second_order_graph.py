@@ -11,10 +11,10 @@ from torch_geometric.typing import EdgeType
 from soil_pyg.checks import check_at_least, check_choice
 from soil_pyg.nn.exact_topk import ROUNDING
 from soil_pyg.nn.product_rows import ProductRows
-from soil_pyg.nn.ragged import expand, group_pointers
+from soil_pyg.nn.ragged import budget_blocks, expand, group_pointers
 from soil_pyg.nn.similarity_pass import Features, SimilarityPass
 from soil_pyg.progress import blocks
-from soil_pyg.transforms.utils import budget_blocks, check_edges, count_nodes, unit_features
+from soil_pyg.transforms.utils import check_edges, count_nodes, unit_features
 from soil_pyg.typing import INTERACTS
 
 FEW = 4
@@ -122,20 +122,22 @@ class SecondOrderGraph(BaseTransform):
         store.edge_weight = weight
         store.search = {"index": next(iter(rows.search.values()))["index"]}
         if store.search["index"] != "Flat":
-            store.search["recall"] = recall = self._recall(features, user, item, num_users, key)
-            logger.info("second-order items: %.3f of those of %d users found", recall, SAMPLE)
+            store.search["recall"] = self._recall(features, user, item, num_users, key)
         return data
 
     def _recall(
         self, features: Features, user: Tensor, item: Tensor, num_users: int, found: Tensor
     ) -> float:
         sample = torch.zeros(num_users, dtype=torch.bool, device=user.device)
-        sample[torch.unique(user)[:: max(1, num_users // SAMPLE)]] = True
+        chosen = torch.unique(user)[:: max(1, num_users // SAMPLE)]
+        sample[chosen] = True
         rows = ProductRows(features, self.memory_budget)
         rows.start_empty()
         user, item = user[sample[user]], item[sample[user]]
         key = _Pools(self, rows, user, item, num_users).best(self.memory_budget)[0]
-        return float(torch.isin(key, found).float().mean())
+        recall = float(torch.isin(key, found).float().mean()) if key.numel() > 0 else 1.0
+        logger.info("second-order: %.3f of the items of %d users found", recall, len(chosen))
+        return recall
 
     def __repr__(self) -> str:
         return (

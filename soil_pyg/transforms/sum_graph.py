@@ -6,8 +6,13 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.nn.adjacency import Adjacency
-from soil_pyg.nn.ragged import group_pointers
-from soil_pyg.transforms.utils import EDGES_AT_ONCE, budget_blocks, count_nodes, edge_blocks
+from soil_pyg.nn.ragged import budget_blocks, group_pointers
+from soil_pyg.transforms.utils import (
+    EDGES_AT_ONCE,
+    count_nodes,
+    edge_blocks,
+    is_held_as_matrix,
+)
 
 
 @functional_transform("sum_graph")
@@ -59,7 +64,7 @@ class SumGraph(BaseTransform):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the sum to the data."""
-        if any("adj" in data[term] and "edge_index" not in data[term] for term in self.terms):
+        if any(is_held_as_matrix(data, term) for term in self.terms):
             data[self.out].adj = self._sum_of_matrices(data)
             return data
         num_sources = count_nodes(data, self.out[0])

@@ -4,7 +4,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.nn.adjacency import Adjacency
-from soil_pyg.transforms.utils import check_edges, count_nodes
+from soil_pyg.transforms.utils import check_edges, count_nodes, is_held_as_matrix
 
 
 @functional_transform("to_adjacency")
@@ -33,7 +33,7 @@ class ToAdjacency(BaseTransform):
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the matrices to the data."""
         for edge_type in self.edge_types:
-            if "adj" in data[edge_type] and "edge_index" not in data[edge_type]:
+            if is_held_as_matrix(data, edge_type):
                 continue
             edge_index = check_edges(data, edge_type)
             size = count_nodes(data, edge_type[0]), count_nodes(data, edge_type[2])

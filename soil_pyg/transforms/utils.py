@@ -8,6 +8,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.nn.adjacency import Adjacency
+from soil_pyg.nn.ragged import budget_blocks
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
 
 EDGES_AT_ONCE = 2**23
@@ -72,6 +73,16 @@ def unit_features(
     return out
 
 
+def is_held_as_matrix(data: HeteroData, edge_type: EdgeType) -> bool:
+    """Returns whether edges are held as :obj:`adj` and not as :obj:`edge_index`."""
+    # To look a type up that the data lacks would add it.
+    return (
+        edge_type in data.edge_types
+        and "adj" in data[edge_type]
+        and "edge_index" not in data[edge_type]
+    )
+
+
 def edge_blocks(
     data: HeteroData, edge_type: EdgeType, attr: str | None = "edge_weight"
 ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
@@ -83,37 +94,19 @@ def edge_blocks(
         attr (str, optional): The attribute with the weights; weights of 1 where the edges have
             none. (default: :obj:`"edge_weight"`)
     """
-    store = data[edge_type]
-    weight = None if attr is None else store.get(attr)
-    if "edge_index" in store or "adj" not in store:
+    if not is_held_as_matrix(data, edge_type):
         source, target = check_edges(data, edge_type)
+        weight = None if attr is None else data[edge_type].get(attr)
         if weight is None:
             weight = torch.ones(source.numel(), device=source.device)
         yield slice(0, source.numel()), source, target, weight
         return
-    adjacency: Adjacency = store.adj
-    weight = adjacency.weight if weight is None else weight
+    adjacency: Adjacency = data[edge_type].adj
+    weight = torch.ones_like(adjacency.weight)
+    if attr is not None:
+        weight = data[edge_type].get(attr, adjacency.weight)
     for rows in budget_blocks(adjacency.rowptr.diff().long(), EDGES_AT_ONCE):
         edges = slice(int(adjacency.rowptr[rows.start]), int(adjacency.rowptr[rows.stop]))
         count = adjacency.rowptr[rows.start : rows.stop + 1].diff().long()
         target = torch.arange(rows.start, rows.stop, device=count.device).repeat_interleave(count)
         yield edges, adjacency.col[edges].long(), target, weight[edges]
-
-
-def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
-    """Cuts rows into consecutive blocks whose costs add up to the budget at the most.
-
-    A row that costs more has a block of its own.
-
-    Example:
-        >>> budget_blocks(torch.tensor([2, 2, 9, 1]), budget=4)
-        [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
-    """
-    total = torch.cat([cost.new_zeros(1), cost.cumsum(0)]).cpu()
-    blocks, begin = [], 0
-    while begin < cost.numel():
-        end = int(torch.searchsorted(total, total[begin] + budget, right=True)) - 1
-        end = max(end, begin + 1)
-        blocks.append(slice(begin, end))
-        begin = end
-    return blocks

@@ -3,15 +3,20 @@ import re
 import sys
 from importlib import import_module
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
+from torch import Tensor
+from torch_geometric.data import HeteroData
 
+import floor
 import inputs
 import measurements
+import naive
 import run
 import task
-from graphs import main, rows, spread
+from graphs import main
 
 
 @pytest.fixture
@@ -27,6 +32,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(task, "measure", measure)
     monkeypatch.setattr(measurements, "versions_and_code", lambda model: {"code": "of the test"})
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(floor, "COPIED", 2**12)
     for name, value in {"BABY_USERS": 60, "BABY_ITEMS": 40, "BABY_DRAWN": 8.0}.items():
         monkeypatch.setattr(inputs, name, value)
     return made
@@ -59,6 +65,10 @@ def test_from_the_arguments_to_the_table(
     assert sorted(graphs) == ["aggregation", "image_item_item", "smell_item_item", "user_item"]
     assert all(found["entries"] > 40 and found["differing"] == 0 for found in graphs.values())
     assert report["difference"]["embeddings"] < 1e-5
+    step = median(result["seconds"] for result in report["fast"]["step"])
+    (row,) = [row for row in report["rows"] if "floor" in row["name"]]
+    assert row["median"] == {"fast": report["floor"]["floor_s"], "naive": None}
+    assert row["ratio"] == pytest.approx(step / report["floor"]["floor_s"])
     assert report["fast"]["graphs"][0]["size"].items() >= {"users": 60, "items": 40}.items()
 
     output = capsys.readouterr().out
@@ -81,8 +91,32 @@ def test_without_the_naive_rendering(
     assert calls == ["inputs:draw_synthetic", MEASURED[0], MEASURED[2], MEASURED[7]]
     report = json.loads((tmp_path / "out" / "graphs.json").read_text())
     assert "difference" not in report
-    assert [row["ratio"] for row in report["rows"]] == [None] * 6
-    assert "embeddings" not in capsys.readouterr().out
+    ratios = {row["name"].strip(): row["ratio"] for row in report["rows"]}
+    assert ratios.pop("floor of the step, s") > 0
+    assert list(ratios.values()) == [None] * 6
+    output = capsys.readouterr().out
+    assert "floor of the step, ms: features" in output
+    assert "embeddings" not in output
+
+
+def test_graphs_that_differ_fail(
+    calls: list[str],
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    build = naive.graphs
+
+    def build_others(data: HeteroData, **options: Any) -> dict[str, Tensor]:
+        return build(data, **{**options, "k": 9})
+
+    monkeypatch.setattr(naive, "graphs", build_others)
+    assert main(arguments) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[1].strip() for line in errors] == ["image_item_item", "smell_item_item"]
+    assert all(re.search(r"\d+ of \d[\d,]* entries differ, and no tie", line) for line in errors)
+    assert (tmp_path / "out" / "graphs.json").exists()
 
 
 def test_an_interrupted_run_goes_on(
@@ -129,27 +163,3 @@ def test_errors(
     assert "All options: run.py graphs --help" in error
     assert calls == []
     assert not (tmp_path / "out").exists()
-
-
-def test_ratios_and_targets() -> None:
-    def side(graphs: list[float], memory: float, step: float, epoch: float) -> dict[str, Any]:
-        return {
-            "graphs": [{"seconds": s, "above_inputs_mb": memory} for s in graphs],
-            "step": [{"seconds": step}],
-            "epoch": [{"train": epoch, "evaluate": 1.0}],
-        }
-
-    report = {"fast": side([3.0, 1.0, 2.0], 1023.0, 0.2, 9.0)}
-    report["naive"] = side([210.0], 4000.0, 0.5, 39.0)
-    found = {row["name"].strip(): (row["ratio"], row.get("met")) for row in rows(report)}
-    assert found == {
-        "all graphs, s": (105.0, True),
-        "peak above the inputs, MiB": (4000 / 1023, True),
-        "training step, s": (2.5, False),
-        "epoch with evaluation, s": (4.0, True),
-        "training, s": (39 / 9, None),
-        "evaluation, s": (1.0, None),
-    }
-    assert spread([3.0, 1.0, 2.0]) == "2 (1 to 3)"
-    assert spread([210.25]) == "210.2"
-    assert spread([]) == "-"

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from torch_geometric.data import HeteroData
 
+import floor
 import measured
 from inputs import load_graphs
 from measured import alternate_steps, build_fast, first_parts, train, train_parts
@@ -62,8 +63,12 @@ def test_epochs_on_parts(graphs: str) -> None:
     assert whole["epoch_seconds"] >= sum(whole["steps"])
 
 
-def test_steps_leave_out_the_warm_up(graphs: str) -> None:
+def test_steps_leave_out_the_warm_up(graphs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floor, "COPIED", 2**12)
     times = alternate_steps(graphs, steps=7, batch_size=512, device="cpu")
-    assert list(times) == ["fast"]
+    assert list(times) == ["fast", "floor"]
+    parts = ["features", "contrasts", "fusion", "propagation", "Adam"]
+    assert list(times["floor"]["parts"]) == parts
+    assert 0 < times["floor"]["floor_s"] < 1
     assert len(times["fast"]) == 7
     assert min(times["fast"]) > 0

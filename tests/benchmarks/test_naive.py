@@ -1,4 +1,5 @@
 import random
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -109,6 +110,18 @@ def test_graphs_stop_after_some_users(random_data: MakeData) -> None:
     assert interactions < part["aggregation"]._nnz() < whole["aggregation"]._nnz()
     assert none["text_item_item"]._nnz() == NUM_ITEMS * OPTIONS["k"]
     assert none["text_item_item"]._nnz() < part["text_item_item"]._nnz()
+
+
+def test_torch_has_nothing_to_warn_of(random_data: MakeData) -> None:
+    data = make_data(random_data)
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model, _ = make_models(data)
+            naive.run_epoch(model, torch.optim.Adam(model.parameters()), data, random.Random(0))
+    finally:
+        torch.set_warn_always(False)
 
 
 def test_graphs_refuse_what_the_definitions_leave_open(random_data: MakeData) -> None:

@@ -1,16 +1,8 @@
-"""The functions of the module of the search that other modules use."""
-
 import pytest
 import torch
 from torch import Tensor
 
-from soil_pyg.nn import pairs
-from soil_pyg.nn.exact_topk import best_of_each_row, exact_topk
-from soil_pyg.nn.pairs import block_rows, exact_cosine, exact_inner_product, pair_inner_product
-
-
-def normal(*size: int, seed: int = 0) -> Tensor:
-    return torch.randn(*size, generator=torch.Generator().manual_seed(seed))
+from soil_pyg.nn.exact_topk import best_of_each_row, exact_topk, in_rows
 
 
 def test_exact_topk_has_no_candidates_where_scores_are_infinite() -> None:
@@ -54,45 +46,14 @@ def test_best_of_each_row() -> None:
     assert values.tolist() == [[2.0, 2.0], [-torch.inf, -torch.inf], [3.0, 3.0]]
 
 
-def test_exact_scores_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "CACHE_BYTES", 32 * 5 * 7)
-    left, right = normal(6, 5), normal(9, 5, seed=1)
-    row, column = torch.arange(54) // 9, torch.arange(54) % 9
-    products = (left.double() @ right.double().t()).float()
-    out = exact_inner_product(left, right, row, column)
-    torch.testing.assert_close(out, products.view(-1), atol=1e-7, rtol=0)
-    cosines = torch.nn.functional.cosine_similarity(left[:, None].double(), left.double(), dim=2)
-    row, column = torch.arange(36) // 6, torch.arange(36) % 6
-    out = exact_cosine(left, row, column)
-    torch.testing.assert_close(out, cosines.float().view(-1), atol=1e-7, rtol=0)
-
-
-def test_the_cosine_of_equal_rows_is_exactly_one() -> None:
-    x = normal(50, 7).repeat(2, 1)
-    row = torch.arange(100)
-    assert exact_cosine(x, row, row).tolist() == [1.0] * 100
-    assert exact_cosine(x, row[:50], row[50:]).tolist() == [1.0] * 50
-
-
-@pytest.mark.parametrize("gather_cost", [0, 10**9], ids=["gathered", "blocks"])
-@pytest.mark.parametrize("memory_budget", [1, 2**30])
-def test_pair_inner_product(
-    gather_cost: int, memory_budget: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pairs, "GATHER_COST", gather_cost)
-    monkeypatch.setattr(pairs, "CACHE_BYTES", 32 * 5 * 7)
-    x = normal(20, 5)
-    row = torch.arange(20).repeat_interleave(torch.arange(20) % 4)
-    column = (7 * torch.arange(row.numel())) % 20
-    expected = [float(x[i].double() @ x[j].double()) for i, j in zip(row, column, strict=True)]
-    out = pair_inner_product(x, row, column, memory_budget)
-    torch.testing.assert_close(out, torch.tensor(expected))
-    nothing = torch.empty(0, dtype=torch.long)
-    assert pair_inner_product(x, nothing, nothing, memory_budget).tolist() == []
-
-
-def test_block_rows() -> None:
-    assert block_rows(1000, num_columns=10) == 6
-    assert block_rows(1000, num_columns=10, bytes_per_entry=24) == 4
-    assert block_rows(1, num_columns=10) == 1
-    assert block_rows(32, num_columns=0) == 2
+def test_in_rows() -> None:
+    expected = torch.tensor([[4, 0, 2], [7, 1, 3], [5, 6, 0]])
+    found = torch.tensor([[2, 9, 4, 1], [-1, -1, -1, -1], [0, 5, 6, -1]])
+    assert in_rows(expected, found).tolist() == [
+        [True, False, True],
+        [False, False, False],
+        [True, True, True],
+    ]
+    # Larger than all that was found, of one column and of another order in memory.
+    assert in_rows(expected, found[:, :1]).sum(dim=1).tolist() == [1, 0, 1]
+    assert in_rows(expected.t(), expected.t().flip([1])).all()

@@ -195,30 +195,6 @@ def test_errors(use_faiss: bool) -> None:
             KNN(torch.tensor([[0.0, value]]), use_faiss=use_faiss)
 
 
-@needs_faiss
-def test_approximate_index_fills_up() -> None:
-    candidates, query = normal(400, 4), normal(6, 4, seed=1)
-    values, ids = KNN(candidates, index="IVF8,Flat").search(query, k=300)
-    products = query @ candidates.t()
-    found = ids >= 0
-    assert 0 < found.sum() < 6 * 300
-    for row in range(6):
-        count = int(found[row].sum())
-        assert found[row, :count].all()
-        assert len(set(ids[row, :count].tolist())) == count
-        torch.testing.assert_close(values[row, :count], products[row, ids[row, :count]])
-    assert (ids[~found] == -1).all()
-    assert (values[~found] == -torch.inf).all()
-
-
-@needs_faiss
-@BUDGETS
-def test_index_factory_string(memory_budget: int) -> None:
-    candidates, query = normal(40, 6), normal(9, 6, seed=1)
-    search = KNN(candidates, index="HNSW32", memory_budget=memory_budget)
-    assert search.search(query, k=4)[1].tolist() == naive(candidates, query, 4)[1]
-
-
 def test_without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setitem(sys.modules, "faiss", None)

@@ -82,6 +82,44 @@ def test_held_as_adjacency(random_data: Callable, count_users: bool) -> None:
         assert held[edge_type].adj.to_dense().equal(expected)
 
 
+@pytest.mark.parametrize("index", ["Lists4", "Lists32"])
+@pytest.mark.parametrize("count_users", [True, False])
+def test_inverted_lists_find_the_items_of_interest(
+    clustered_data: HeteroData, index: str, count_users: bool
+) -> None:
+    exact = InterestGraph(k_i=5, count_users=count_users)(clustered_data)
+    found = InterestGraph(k_i=5, count_users=count_users, index=index)(clustered_data)
+    for modality in ("image", "text"):
+        edge_type = ("item", f"{modality}_interest", "item")
+        assert exact[edge_type].search == {"index": "Flat"}
+        search = found[edge_type].search
+        assert search["index"] in {f"{index};nprobe={depth}" for depth in (8, 16, 32)}
+        assert 0.9 <= search["recall"] <= 1.0
+        keys = []
+        for data in (exact, found):
+            neighbour, item = data[edge_type].edge_index
+            keys.append(item * 500 + neighbour)
+        assert torch.isin(keys[0], keys[1]).double().mean() >= 0.9
+        shared = torch.isin(keys[1], keys[0])
+        assert shared.double().mean() >= 0.9
+        if not count_users:
+            place = torch.searchsorted(keys[0], keys[1][shared])
+            expected = exact[edge_type].edge_weight[place]
+            torch.testing.assert_close(found[edge_type].edge_weight[shared], expected)
+
+
+@pytest.mark.parametrize("index", ["Flat", "Lists2"])
+def test_a_modality_of_items_that_nobody_chose(index: str) -> None:
+    data = HeteroData()
+    data["user"].num_nodes = 1
+    data["item"].x_image = torch.tensor([[1.0, 0.0], [4.0, 3.0], [0.0, 0.0]])
+    data["item"].x_text = torch.tensor([[0.0], [1.0], [1.0]])
+    data["user", "interacts", "item"].edge_index = torch.tensor([[0], [0]])
+    out = InterestGraph(k_i=2, index=index)(data)
+    assert out["item", "image_interest", "item"].edge_index.tolist() == [[0, 1], [0, 0]]
+    assert out["item", "text_interest", "item"].edge_index.size() == (2, 0)
+
+
 def test_held_out_interactions_are_not_looked_at(random_data: Callable) -> None:
     data = random_data(1)
     expected = InterestGraph()(data)
@@ -92,9 +130,10 @@ def test_held_out_interactions_are_not_looked_at(random_data: Callable) -> None:
     assert torch.equal(out[edge_type].edge_index, expected[edge_type].edge_index)
 
 
-def test_no_items_of_interest(random_data: Callable) -> None:
+@pytest.mark.parametrize("index", ["Flat", "Lists2"])
+def test_no_items_of_interest(random_data: Callable, index: str) -> None:
     data = random_data(0, sizes={"image": 3}, missing=1.0)
-    out = InterestGraph()(data)
+    out = InterestGraph(index=index)(data)
     assert out["item", "image_interest", "item"].edge_index.size() == (2, 0)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.transforms import InterestGraph, NormalizeGraph
+from soil_pyg.transforms import InterestGraph, NormalizeGraph, ToAdjacency, utils
 
 SQUARE = ("item", "image_similar", "item")
 BIPARTITE = ("user", "interacts", "item")
@@ -110,6 +110,28 @@ def test_the_order_of_edges_does_not_matter(square: HeteroData) -> None:
     square[edge_type].edge_index = square[edge_type].edge_index[:, perm]
     square[edge_type].edge_weight = square[edge_type].edge_weight[perm]
     assert torch.equal(NormalizeGraph([edge_type])(square)[edge_type].norm_weight, weight[perm])
+
+
+@pytest.mark.parametrize("edges_at_once", [1, 5, 2**23])
+@pytest.mark.parametrize("norm", ["sym", "row", "sym_user_index"])
+@pytest.mark.parametrize("floor", [0.0, 0.3])
+def test_edges_held_as_matrix(
+    square: HeteroData,
+    bipartite: HeteroData,
+    monkeypatch: pytest.MonkeyPatch,
+    edges_at_once: int,
+    norm: str,
+    floor: float,
+) -> None:
+    monkeypatch.setattr(utils, "EDGES_AT_ONCE", edges_at_once)
+    edge_types = [(square, ("item", "image_interest", "item")), (bipartite, BIPARTITE)]
+    for data, edge_type in edge_types:
+        transform = NormalizeGraph([edge_type], norm, floor)
+        expected = ToAdjacency([edge_type], attr="norm_weight")(transform(data))[edge_type].adj
+        held = ToAdjacency([edge_type])(data)
+        del held[edge_type].edge_index, held[edge_type].edge_weight
+        assert transform(held)[edge_type].norm_weight.equal(expected.weight)
+        assert "norm_weight" not in held[edge_type]
 
 
 def test_repr() -> None:

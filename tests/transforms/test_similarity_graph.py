@@ -67,6 +67,29 @@ def test_an_approximate_index_finds_the_nearest() -> None:
     assert len(shared) > 0.95 * exact.size(1)
 
 
+@pytest.mark.parametrize("index", ["Lists4", "Lists32"])
+def test_inverted_lists_find_the_nearest(clustered_data: HeteroData, index: str) -> None:
+    exact = SimilarityGraph(k=5)(clustered_data)
+    found = SimilarityGraph(k=5, index=index)(clustered_data)
+    for modality in ("image", "text"):
+        edge_type = ("item", f"{modality}_similar", "item")
+        assert exact[edge_type].search == {"index": "Flat"}
+        search = found[edge_type].search
+        assert search["index"] in {f"{index};nprobe={depth}" for depth in (8, 16, 32)}
+        assert 0.95 <= search["recall"] <= 1.0
+        edges, weights = found[edge_type].edge_index, found[edge_type].edge_weight
+        key = edges[1] * 500 + edges[0]
+        assert key.equal(key.unique())
+        expected = exact[edge_type].edge_index
+        shared = torch.isin(expected[1] * 500 + expected[0], key)
+        assert shared.double().mean() >= 0.95
+        place = torch.searchsorted(key, (expected[1] * 500 + expected[0])[shared])
+        torch.testing.assert_close(weights[place], exact[edge_type].edge_weight[shared])
+        if index == "Lists4":
+            assert search == {"index": "Lists4;nprobe=8", "recall": 1.0}
+            assert edges.equal(expected)
+
+
 def test_names_are_arguments() -> None:
     data = HeteroData()
     data["film"].x_sound, data["film"].x_image = torch.eye(2), torch.ones(2, 1)

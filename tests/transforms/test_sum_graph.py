@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.transforms import SumGraph
+from soil_pyg.transforms import SumGraph, ToAdjacency, sum_graph
 
 BOUGHT, VIEWED = ("user", "bought", "item"), ("user", "viewed", "item")
 OUT = ("user", "knows", "item")
@@ -30,12 +30,39 @@ def test_all_scales_are_one_by_default(data: HeteroData) -> None:
     assert out[OUT].edge_weight.tolist() == [1.0, 0.25, 1.5, 1.0]
 
 
+@pytest.mark.parametrize("edges_at_once", [1, 3, 2**23])
+@pytest.mark.parametrize("terms", [[BOUGHT], [VIEWED], [BOUGHT, VIEWED]])
+@pytest.mark.parametrize("attr", [None, "norm_weight"])
+def test_terms_held_as_matrix(
+    monkeypatch: pytest.MonkeyPatch, edges_at_once: int, terms: list, attr: str | None
+) -> None:
+    monkeypatch.setattr(sum_graph, "EDGES_AT_ONCE", edges_at_once)
+    data, generator = HeteroData(), torch.Generator().manual_seed(0)
+    data["user"].num_nodes, data["item"].num_nodes = 6, 5
+    for edge_type in (BOUGHT, VIEWED):
+        edges = torch.rand(6, 5, generator=generator) < 0.4
+        edges[:, 2] = False
+        data[edge_type].edge_index = edges.t().nonzero().t().flip([0]).contiguous()
+        data[edge_type].norm_weight = torch.rand(int(edges.sum()), generator=generator)
+    transform = SumGraph({BOUGHT: attr, VIEWED: "norm_weight"}, OUT, scales=[1.0, 2.0])
+    expected = ToAdjacency([OUT])(transform(data))[OUT].adj
+    data = ToAdjacency(terms)(data)
+    for edge_type in terms:
+        del data[edge_type].edge_index
+    out = transform(data)[OUT]
+    assert "edge_index" not in out
+    assert out.adj.rowptr.equal(expected.rowptr)
+    assert out.adj.col.equal(expected.col)
+    torch.testing.assert_close(out.adj.weight, expected.weight)
+    assert out.adj.size == (5, 6)
+
+
 def test_errors(data: HeteroData) -> None:
     with pytest.raises(ValueError, match=r"'scales' must have 1 entries \(got 2\)"):
         SumGraph({BOUGHT: None}, OUT, scales=[1.0, 2.0])
     with pytest.raises(ValueError, match="does not link the same nodes as 'out'"):
         SumGraph({BOUGHT: None}, ("item", "knows", "item"))
-    with pytest.raises(ValueError, match="the data has no edges"):
+    with pytest.raises(ValueError, match=r"no edges \(.*'knows'.*\); it has \[\(.*'bought'"):
         SumGraph({OUT: None}, OUT)(data)
 
 

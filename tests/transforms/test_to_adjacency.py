@@ -31,8 +31,24 @@ def test_it_moves_with_the_data(data: HeteroData) -> None:
     assert out[EDGE_TYPE].adj.col.device.type == "meta"
 
 
+def test_edges_held_as_matrix_stay_as_they_are(data: HeteroData) -> None:
+    held = ToAdjacency([EDGE_TYPE])(data)
+    del held[EDGE_TYPE].edge_index
+    assert ToAdjacency([EDGE_TYPE], attr="norm_weight")(held)[EDGE_TYPE].adj is held[EDGE_TYPE].adj
+
+
+def test_edges_are_held_anew(data: HeteroData) -> None:
+    held = ToAdjacency([EDGE_TYPE])(data)
+    held[EDGE_TYPE].edge_index = torch.tensor([[1], [0]])
+    assert ToAdjacency([EDGE_TYPE])(held)[EDGE_TYPE].adj.to_dense().tolist() == [
+        [0.0, 1.0, 0.0],
+        [0.0, 0.0, 0.0],
+    ]
+
+
 def test_errors(data: HeteroData) -> None:
-    with pytest.raises(ValueError, match="the data has no edges"):
+    match = r"no edges \('item', 'similar', 'item'\); it has \[\('user', 'interacts', 'item'\)\]$"
+    with pytest.raises(ValueError, match=match):
         ToAdjacency([("item", "similar", "item")])(data)
 
 

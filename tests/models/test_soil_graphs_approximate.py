@@ -1,0 +1,92 @@
+"""Graphs of many items: an index instead of all comparisons."""
+
+import logging
+
+import pytest
+import torch
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models import SOIL
+from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
+from soil_pyg.nn import KNN
+from soil_pyg.typing import SECOND_ORDER
+
+MODALITIES = ("image", "text")
+GRAPHS = (USER_ITEM, AGGREGATION, item_item("image"), item_item("text"))
+
+
+def similar(modality: str) -> tuple[str, str, str]:
+    return ("item", f"{modality}_similar", "item")
+
+
+@pytest.mark.parametrize("index", ["Lists4", "Lists32"])
+def test_graphs_are_close_to_the_exact_ones(clustered_data: HeteroData, index: str) -> None:
+    exact = SOILGraphs(k=5, k_i=5)(clustered_data)
+    found = SOILGraphs(k=5, k_i=5, index=index)(clustered_data)
+    for edge_type in GRAPHS:
+        mine, other = found[edge_type].adj.to_dense(), exact[edge_type].adj.to_dense()
+        assert mine.size() == other.size()
+        assert mine.isfinite().all()
+        shared = (mine > 0) & (other > 0)
+        assert shared.sum() >= 0.9 * (other > 0).sum()
+        assert shared.sum() >= 0.9 * (mine > 0).sum()
+        # What is missed changes the degrees, and with them a few of the other weights.
+        ratio = mine[shared] / other[shared]
+        assert ((ratio - 1).abs() < 0.1).double().mean() >= 0.95
+
+
+def test_search_is_told(clustered_data: HeteroData) -> None:
+    exact = SOILGraphs()(clustered_data)
+    found = SOILGraphs(index="Lists32")(clustered_data)
+    for modality in MODALITIES:
+        for edge_type in (similar(modality), item_item(modality)):
+            assert exact[edge_type].search == {"index": "Flat"}
+            assert found[edge_type].search["index"].startswith("Lists32;nprobe=")
+            assert 0.9 <= found[edge_type].search["recall"] <= 1.0
+    assert exact[SECOND_ORDER].search == {"index": "Flat"}
+    assert found[SECOND_ORDER].search["index"].startswith("Lists32;nprobe=")
+    assert found[SECOND_ORDER].search["recall"] >= 0.9
+
+
+def test_one_index_a_modality_serves_all_graphs(
+    clustered_data: HeteroData, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = []
+    init = KNN.__init__
+
+    def count(self: KNN, candidates: torch.Tensor, index: str = "Flat", **options: object) -> None:
+        made.append(index)
+        init(self, candidates, index, **options)
+
+    monkeypatch.setattr(KNN, "__init__", count)
+    with caplog.at_level(logging.INFO, "soil_pyg"):
+        SOILGraphs(index="Lists4")(clustered_data)
+    assert made.count("Lists4") == 2
+    assert caplog.messages[0] == "500 items: searched approximately with Lists4"
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "soil_pyg"):
+        SOILGraphs()(clustered_data)
+    assert caplog.messages == ["500 items: compared exactly, 1024 at a time"]
+
+
+def test_same_graphs_again(clustered_data: HeteroData) -> None:
+    first, second = (SOILGraphs(index="Lists32")(clustered_data) for _ in range(2))
+    for edge_type in GRAPHS:
+        assert first[edge_type].adj.to_dense().equal(second[edge_type].adj.to_dense())
+
+
+@pytest.mark.parametrize("profile", ["paper", "released"])
+def test_any_memory_budget(clustered_data: HeteroData, profile: str) -> None:
+    options = {"index": "Lists32", "aggregation": "sym"}
+    expected = SOIL.graphs(profile, **options)(clustered_data)
+    out = SOIL.graphs(profile, **options, memory_budget=2**16)(clustered_data)
+    for edge_type in GRAPHS:
+        assert out[edge_type].adj.col.equal(expected[edge_type].adj.col)
+        torch.testing.assert_close(out[edge_type].adj.weight, expected[edge_type].adj.weight)
+
+
+def test_a_modality_that_no_item_has(clustered_data: HeteroData) -> None:
+    clustered_data["item"].x_audio = torch.zeros(500, 4)
+    out = SOILGraphs(index="Lists4")(clustered_data)
+    assert out[item_item("audio")].adj.col.numel() == 0
+    assert out[item_item("image")].adj.col.numel() > 0
