@@ -23,11 +23,9 @@ def libraries_lines(record: Result) -> list[str]:
     ]
     for part in dict.fromkeys(case["part"] for case in record["cases"]):
         cases = [case for case in record["cases"] if case["part"] == part]
-        for task in dict.fromkeys(
-            task for case in cases for r in right(case) for task in r["tasks"]
-        ):
-            is_search = part == "neighbours"
-            columns = [*COLUMNS, *["recall@10"] * is_search]
+        is_search = part == "neighbours"
+        columns = [*COLUMNS, "recall@10"] if is_search else COLUMNS
+        for task in dict.fromkeys(t for case in cases for r in right(case) for t in r["tasks"]):
             rows = [row for case in cases for row in library_rows(case, task, is_search)]
             title = f"{part.capitalize()}, {task.replace('+', ' and ')}"
             lines += [f"### {title}", "", *table(columns, rows)]
@@ -59,7 +57,7 @@ def library_rows(case: Result, task: str, with_recall: bool) -> list[list[str]]:
         task (str): The task.
         with_recall (bool): Whether to end with the recall.
     """
-    rows = []
+    rows: list[list[str]] = []
     results = [result for result in right(case) if task in result["tasks"]]
     for result in sorted(results, key=lambda result: result["tasks"][task]["median_ms"]):
         found = result["tasks"][task]

@@ -1,25 +1,32 @@
 """The page of results: reads files of finished runs and writes them as tables in Markdown.
 
-Of the settings that were tried for a model, those with the best validation metric are shown.
+Of the settings that were tried for a model, those with the best validation metric are shown. The
+records of the other benchmarks are looked for in the folder "records" beside the first file.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from markdown_lines import table
 from results import METRICS, environment, mean_std, read_records
 from soil_pyg.configs import available_configs, load_config
+from speed_page import speed_sections
 
 CHOICE = "recall@20"
+RECORDS = "records"
+# What runs had before there were these settings.
+LATER_SETTINGS = {"num_parts": 1, "compile": False}
 COLUMNS = ["model", "profile", "seeds", *METRICS, "published", "epoch", "minutes", "settings"]
 
 INTRODUCTION = """# Results
 
 Written by `python benchmarks/page.py benchmarks/results.jsonl`; each line of that file is a run of
-`python benchmarks/run.py`, with all its settings.
+`python benchmarks/run.py`, with all its settings. The sections on speed and memory, if any, are
+made of the JSON files in the folder `records` beside it.
 
 Full ranking of all items, training items masked, means over the users with test items; mean ±
 sample standard deviation over seeds. Settings are chosen by validation Recall@20 alone, among as
@@ -44,23 +51,52 @@ def main(argv: list[str] | None = None) -> int:
     for path in arguments.results:
         if not path.is_file():
             parser.error(f"'results' must name files of finished runs (got {path})")
-        records += read_records(path).values()
+    try:
+        for path in arguments.results:
+            records += read_runs(path)
+        speed = speed_sections(arguments.results[0].parent / RECORDS, arguments.out.parent)
+    except ValueError as error:
+        parser.error(str(error))
     temporary = arguments.out.with_suffix(".tmp")
-    temporary.write_text(page(records), encoding="utf-8")
+    temporary.write_text(page(records, speed), encoding="utf-8")
     temporary.replace(arguments.out)
     return 0
 
 
-def page(records: Iterable[dict[str, Any]]) -> str:
+def read_runs(path: Path) -> list[dict[str, Any]]:
+    """Returns the runs of a file.
+
+    Args:
+        path (Path): The file.
+
+    Raises:
+        ValueError: If a line is not the record of a finished run.
+    """
+    runs = read_records(path)
+    for key, run in runs.items():
+        try:
+            page([run])
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: the run {key} is not a finished one ({error!r}); remove its line"
+            ) from error
+    return list(runs.values())
+
+
+def page(records: Iterable[dict[str, Any]], speed: Sequence[str] = ()) -> str:
     """Returns the page of finished runs.
 
     Args:
         records (Iterable[dict]): The runs.
+        speed (Sequence[str], optional): The sections on speed and memory.
+            (default: :obj:`()`)
     """
     by_dataset: dict[str, list[dict[str, Any]]] = {}
     for record in records:
-        by_dataset.setdefault(record["dataset"], []).append(record)
-    return "\n".join([INTRODUCTION, *(section(runs) for _, runs in sorted(by_dataset.items()))])
+        run = record | {"settings": LATER_SETTINGS | record["settings"]}
+        by_dataset.setdefault(record["dataset"], []).append(run)
+    sections = [section(runs) for _, runs in sorted(by_dataset.items())]
+    return "\n".join([INTRODUCTION, *sections, *speed])
 
 
 def section(runs: list[dict[str, Any]]) -> str:
@@ -69,50 +105,45 @@ def section(runs: list[dict[str, Any]]) -> str:
     Args:
         runs (list[dict]): The runs on the data set.
     """
-    models: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
+    models: dict[tuple[str, str, int], dict[str, list[dict[str, Any]]]] = {}
     for run in runs:
-        tried = models.setdefault((run["model"], run["profile"] or "-"), {})
+        group = (run["model"], run["profile"] or "-", run["settings"]["num_parts"])
+        tried = models.setdefault(group, {})
         tried.setdefault(repr(sorted(run["settings"].items())), []).append(run)
     rows = []
-    for (model, profile), tried in models.items():
+    for tried in models.values():
         best = max(tried.values(), key=lambda group: fmean(run["valid"][CHOICE] for run in group))
-        rows.append((model, profile, best, [group[0]["settings"] for group in tried.values()]))
-    rows.sort(key=lambda row: fmean(run["test"][CHOICE] for run in row[2]))
+        rows.append((best, [group[0]["settings"] for group in tried.values()]))
+    rows.sort(key=lambda row: fmean(run["test"][CHOICE] for run in row[0]))
     lines = [
         f"## {runs[0]['dataset']}",
         "",
         f"Data digest `{runs[0]['data_digest'][:12]}`. {'; '.join(environment(runs))}.",
         "",
-        f"| {' | '.join(COLUMNS)} |",
-        f"|{'---|' * len(COLUMNS)}",
-        *(table_row(*row) for row in rows),
-        "",
+        *table(COLUMNS, [row_of(*row) for row in rows]),
     ]
     return "\n".join(lines)
 
 
-def table_row(
-    model: str, profile: str, group: list[dict[str, Any]], tried: list[dict[str, Any]]
-) -> str:
-    """Returns the row of one model.
+def row_of(group: list[dict[str, Any]], tried: list[dict[str, Any]]) -> list[str]:
+    """Returns the cells of one model.
 
     Args:
-        model (str): The name of the model.
-        profile (str): The name of the profile.
         group (list[dict]): The runs with the chosen settings.
         tried (list[dict]): All settings that were tried.
     """
-    cells = [
-        model,
-        profile,
+    run = group[0]
+    num_parts = run["settings"]["num_parts"]
+    return [
+        run["model"] if num_parts == 1 else f"{run['model']}, {num_parts} parts",
+        run["profile"] or "-",
         str(len(group)),
         *(mean_std([run["test"][name] for run in group], 4) for name in METRICS),
-        published(model, group[0]["dataset"]),
+        published(run["model"], run["dataset"]),
         mean_std([run["best_epoch"] for run in group], 0),
         mean_std([run["seconds"]["total"] / 60 for run in group], 1),
-        chosen(group[0]["settings"], tried),
+        chosen(run["settings"], tried),
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def published(model: str, dataset: str) -> str:

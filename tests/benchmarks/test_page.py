@@ -1,11 +1,12 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from page import main, page
-from results import read_records
+from page import main, page, read_runs
+from speed_page import speed_sections
 
 
 def record(model: str, seed: int, valid: float, test: float, **settings: Any) -> dict[str, Any]:
@@ -50,6 +51,28 @@ def test_settings_are_chosen_by_validation() -> None:
     assert "Data digest `0123456789ab`. torch 2.13.0." in lines
 
 
+def test_training_on_parts_has_a_row_of_its_own() -> None:
+    runs = [
+        record("soil", 0, valid=0.10, test=0.12),
+        record("soil", 1, valid=0.10, test=0.12, num_parts=1, compile=False),
+        record("soil", 2, valid=0.11, test=0.13, compile=True),
+        record("soil", 0, valid=0.30, test=0.10, num_parts=4, compile=False),
+        record("soil", 0, valid=0.20, test=0.08, num_parts=8, compile=False),
+    ]
+    rows = [line for line in page(runs).splitlines() if line.startswith("| soil")]
+    end = "| 0.1028 / 0.0454 | 7 | 1.5"
+    assert rows == [
+        f"| soil, 8 parts | released | 1 | 0.0400 | 0.0800 | 0.0200 | 0.0267 {end} | 1 tried |",
+        f"| soil, 4 parts | released | 1 | 0.0500 | 0.1000 | 0.0250 | 0.0333 {end} | 1 tried |",
+        f"| soil | released | 1 | 0.0650 | 0.1300 | 0.0325 | 0.0433 {end} "
+        "| compile True; 2 tried |",
+    ]
+    # Without the settings that came later a run is as with their defaults.
+    (row,) = [line for line in page(runs[:2]).splitlines() if line.startswith("| soil")]
+    assert row.startswith("| soil | released | 2 | 0.0600 ± 0.0000 |")
+    assert row.endswith("| 1 tried |")
+
+
 def test_the_page_is_written_from_files(tmp_path: Path) -> None:
     results, out = tmp_path / "results.jsonl", tmp_path / "page.md"
     results.write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
@@ -66,7 +89,54 @@ def test_a_file_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture) -
     assert list(tmp_path.iterdir()) == []
 
 
+def test_sections_of_the_records_beside_the_runs(tmp_path: Path) -> None:
+    results, out = tmp_path / "results.jsonl", tmp_path / "page.md"
+    results.write_text(json.dumps(RECORDS[0]) + "\n")
+    (tmp_path / "records").mkdir()
+    scale = {"channels": {"a": 3}, "sizes": [], "exponents": {}, "versions": {"torch": "2"}}
+    (tmp_path / "records" / "scale.json").write_text(json.dumps(scale))
+    assert main([str(results), "--out", str(out)]) == 0
+    text = out.read_text(encoding="utf-8")
+    assert text.startswith(page(RECORDS[:1]) + "\n## Scale\n\nSOIL, synthetic data, features of 3")
+    assert text.endswith("Written by `python benchmarks/run.py scale`. torch 2.\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"valid": {}}, "the run soil-baby-seed0-.* is not a finished one .KeyError.'recall@20'.."),
+        ({"seconds": None}, "the run soil-baby-seed0-.* is not a finished one .TypeError"),
+        ({"settings": [1]}, "the run soil-baby-seed0-.* is not a finished one .TypeError"),
+        ({"seed": None, "settings": ...}, "line 1: not the record of a run"),
+    ],
+)
+def test_a_file_of_runs_that_is_broken(
+    change: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    results, out = tmp_path / "results.jsonl", tmp_path / "page.md"
+    line = {name: value for name, value in (RECORDS[0] | change).items() if value is not ...}
+    results.write_text(json.dumps(line) + "\n")
+    with pytest.raises(SystemExit) as error:
+        main([str(results), "--out", str(out)])
+    assert error.value.code == 2
+    assert re.search(f"error: {re.escape(str(results))}.*{message}", capsys.readouterr().err)
+    assert not out.exists()
+
+
+def test_a_record_that_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    results, out = tmp_path / "results.jsonl", tmp_path / "page.md"
+    results.write_text(json.dumps(RECORDS[0]) + "\n")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "graphs.json").write_text("{")
+    with pytest.raises(SystemExit) as error:
+        main([str(results), "--out", str(out)])
+    assert error.value.code == 2
+    message = capsys.readouterr().err
+    assert f"{tmp_path / 'records' / 'graphs.json'}: not a record of 'run.py graphs'" in message
+    assert not out.exists()
+
+
 def test_the_page_of_the_repository_is_that_of_its_records() -> None:
     folder = Path(__file__).parents[2] / "benchmarks"
-    records = read_records(folder / "results.jsonl").values()
-    assert (folder / "README.md").read_text(encoding="utf-8") == page(records)
+    runs, speed = read_runs(folder / "results.jsonl"), speed_sections(folder / "records", folder)
+    assert (folder / "README.md").read_text(encoding="utf-8") == page(runs, speed)
