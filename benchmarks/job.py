@@ -1,11 +1,8 @@
 """One run of the benchmark, in a process of its own: its peak memory is that of the run alone."""
 
 import json
-import os
 import resource
-import signal
 import sys
-import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +13,7 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from options import Selected
+from process import stop_with_parent
 from results import append_record, machine_and_date, run_key
 from soil_pyg.datasets import Amazon, MultimodalDataset, SyntheticMultimodal, TikTok
 from soil_pyg.models.base import Recommender
@@ -142,17 +140,12 @@ def run(job: Job) -> None:
 def main() -> int:
     """Runs the job on standard input, until it is done or who wrote it is gone."""
     job = Job(**json.loads(sys.stdin.readline()))
-    threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
+    stop_with_parent()
     try:
         run(job)
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
-
-
-def _interrupt_at_end_of_input() -> None:
-    sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 def peak_rss() -> int:
