@@ -136,7 +136,7 @@ def items_of_interest(c: Tensor, items: list[int], k_i: int) -> set[int]:
         items (list[int]): The items of a user.
         k_i (int): The number of items to return.
     """
-    total = (c[items] @ c.t()).sum(dim=0)
+    total = (c @ c[items].t()).sum(dim=1)
     return set(total.topk(min(k_i, total.numel())).indices.tolist())
 
 
