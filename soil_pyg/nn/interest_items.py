@@ -87,7 +87,7 @@ class InterestItems(Collector):
         position = node.new_full((self.num_items,), -1)
         position[node] = torch.arange(node.numel(), device=node.device)
         cost = (self.history.rowptr.diff().long() * neighbour.size(1) + c.size(1))[owner]
-        cuts = budget_blocks(cost, self.memory_budget // 64)
+        cuts = budget_blocks(cost, self.memory_budget // 128)
         for step in blocks(len(cuts), 1, "comparing items of interest"):
             users = owner[cuts[step.start]]
             history = self.history.select_rows(users)

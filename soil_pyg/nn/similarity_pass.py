@@ -89,7 +89,8 @@ class SimilarityPass:
     def _compare(self, collectors: tuple[Collector, ...]) -> None:
         rows = (2 * len(self.features) + 4) * self.num_items
         rows += 3 * sum(collector.num_rows for collector in collectors)
-        columns = max(1, min(MAX_COLUMNS, self.memory_budget // (4 * rows)))
+        # Half of the budget is left for what the collectors keep.
+        columns = max(1, min(MAX_COLUMNS, self.memory_budget // (8 * rows)))
         logger.info("%d items: compared exactly, %d at a time", self.num_items, columns)
         for collector in collectors:
             collector.search = {modality: {"index": self.index} for modality in self.features}

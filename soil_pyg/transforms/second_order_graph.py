@@ -171,7 +171,7 @@ class _Pools:
 
     def best(self, memory_budget: int) -> tuple[Tensor, Tensor]:
         # The keys and weights of the best entries of all users, by key.
-        cuts = budget_blocks(self.history * (FEW + self.take), memory_budget // 128)
+        cuts = budget_blocks(self.history * (FEW + self.take), memory_budget // 256)
         for users, user, item in self._blocks(cuts, "comparing second-order items"):
             self._find_bound(users, user, item)
         self._lengthen()

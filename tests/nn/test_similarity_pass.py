@@ -51,9 +51,10 @@ def test_blocks_are_the_similarities(
 def test_width_of_a_block_obeys_the_budget(
     make_features: Callable, num_rows: int, expected: int
 ) -> None:
-    # Two similarities, their copies and what a collector needs: eight numbers an item and column.
+    # Two similarities, their copies and what a collector needs: eight numbers an item and column;
+    # half of the budget is left for what the collectors keep.
     recorders = Recorder(num_rows), Recorder()
-    budget = 4 * 8 * NUM_ITEMS * 6
+    budget = 2 * 4 * 8 * NUM_ITEMS * 6
     SimilarityPass(make_features(), memory_budget=budget).run(*recorders)
     for recorder in recorders:
         assert recorder.blocks[0][0] == slice(0, expected)
