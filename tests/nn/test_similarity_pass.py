@@ -31,7 +31,7 @@ class Recorder(Collector):
         self.found[modality] = knn, node, neighbour
 
 
-@pytest.mark.parametrize("memory_budget", [1, 4 * 8 * NUM_ITEMS * 3, 2**30])
+@pytest.mark.parametrize("memory_budget", [1, 2 * 4 * 8 * NUM_ITEMS * 3, 2**30])
 def test_blocks_are_the_similarities(
     make_features: Callable, cosines: Callable, memory_budget: int
 ) -> None:
