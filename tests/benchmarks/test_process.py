@@ -14,8 +14,8 @@ from process import stop_with_parent
 
 sys.stdin.readline()
 stop_with_parent()
-print("waiting", flush=True)
 try:
+    print("waiting", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     sys.exit(7)
