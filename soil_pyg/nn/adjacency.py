@@ -1,5 +1,4 @@
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -120,20 +119,23 @@ class Adjacency:
         return cls(matrix.crow_indices(), matrix.col_indices(), matrix.values(), matrix.size(1))
 
     @classmethod
-    def stack(cls, parts: "Sequence[Adjacency]") -> "Adjacency":
+    def stack(cls, parts: "list[Adjacency]") -> "Adjacency":
         """Puts matrices of the same columns one below the other.
 
         Args:
-            parts (list[Adjacency]): The matrices, at least one.
+            parts (list[Adjacency]): The matrices, at least one. The list is emptied on the way, so
+                that no more than one of them is held twice.
         """
+        num_columns = parts[0].size[1]
         end = cumsum(torch.tensor([part.col.numel() for part in parts])).tolist()
         rowptr = [part.rowptr[:-1].long() + start for part, start in zip(parts, end, strict=False)]
-        return cls(
-            torch.cat([*rowptr, parts[0].rowptr.new_full((1,), end[-1], dtype=torch.long)]),
-            torch.cat([part.col for part in parts]),
-            torch.cat([part.weight for part in parts]),
-            parts[0].size[1],
-        )
+        rowptr.append(parts[0].rowptr.new_full((1,), end[-1], dtype=torch.long))
+        col, weight = parts[0].col.new_empty(end[-1]), parts[0].weight.new_empty(end[-1])
+        for start in end[:-1]:
+            part = parts.pop(0)
+            entries = slice(start, start + part.col.numel())
+            col[entries], weight[entries] = part.col, part.weight
+        return cls(torch.cat(rowptr), col, weight, num_columns)
 
     def t(self) -> "Adjacency":
         """Returns the transposed matrix; its structure is computed once and shared."""

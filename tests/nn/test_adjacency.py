@@ -139,8 +139,10 @@ def test_stack() -> None:
     rows = [torch.tensor(index) for index in ([0, 1], [5], [2], [4, 0])]
     for count in (1, 2, 4):
         parts = [adjacency.select_rows(index) for index in rows[:count]]
+        expected = torch.cat([part.to_dense() for part in parts])
         stacked = Adjacency.stack(parts)
-        assert stacked.to_dense().equal(torch.cat([part.to_dense() for part in parts]))
+        assert stacked.to_dense().equal(expected)
+        assert parts == []
         assert stacked.size == (torch.cat(rows[:count]).numel(), 4)
 
 
