@@ -3,6 +3,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from soil_pyg.nn.ragged import order_by_group, rank_in_group
+
 ROUNDING = 1e-6
 """Inner products of unit vectors that differ by less may be equal."""
 
@@ -60,11 +62,9 @@ def best_of_each_row(
         Values and columns of shape :obj:`[num_rows, k]`, filled up with :math:`-\infty` and
         :obj:`-1`.
     """
-    order = torch.argsort(value, descending=True, stable=True)
-    order = order[torch.argsort(row[order], stable=True)]
+    order = order_by_group(row, value)
     row, column, value = row[order], column[order], value[order]
-    count = torch.bincount(row, minlength=num_rows)
-    rank = torch.arange(row.numel(), device=row.device) - (count.cumsum(0) - count)[row]
+    rank = rank_in_group(row)
     first = rank < k
     values = value.new_full((num_rows, k), -torch.inf)
     columns = column.new_full((num_rows, k), -1)

@@ -7,7 +7,7 @@ from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row
 from soil_pyg.nn.knn import KNN, SAMPLE
 from soil_pyg.nn.pairs import pair_inner_product
-from soil_pyg.nn.ragged import budget_blocks, group_pointers
+from soil_pyg.nn.ragged import budget_blocks, group_pointers, order_by_group, rank_in_group
 from soil_pyg.nn.similarity_pass import Collector, Features
 from soil_pyg.progress import blocks
 
@@ -161,10 +161,9 @@ class InterestItems(Collector):
         order = torch.argsort(key[tied])
         user, item = user[order], item[order]
         exact = self._exact_sums(modality, user, item)
-        order = torch.argsort(exact, descending=True, stable=True)
-        order = order[torch.argsort(user[order], stable=True)]
+        order = order_by_group(user, exact)
         user, item = user[order], item[order]
-        first = _rank(user) < room[user]
+        first = rank_in_group(user) < room[user]
         return torch.cat([chosen, (user * self.num_items + item)[first]])
 
     def _exact_sums(self, modality: str, user: Tensor, item: Tensor) -> Tensor:
@@ -190,15 +189,8 @@ def _merge(best: Tensor, user: Tensor, value: Tensor) -> None:
         return
     new = value.new_full((changed.numel(), int(count.max())), torch.finfo(value.dtype).min)
     row = torch.repeat_interleave(torch.arange(changed.numel(), device=user.device), count)
-    new[row, _rank(user)] = value
+    new[row, rank_in_group(user)] = value
     best[changed] = torch.cat([best[changed], new], dim=1).topk(best.size(1)).values
-
-
-def _rank(group: Tensor) -> Tensor:
-    # The position of each entry within its group, groups being consecutive.
-    count = torch.unique_consecutive(group, return_counts=True)[1]
-    begin = torch.repeat_interleave(count.cumsum(0) - count, count)
-    return torch.arange(group.numel(), device=group.device) - begin
 
 
 def _unit(x: Tensor) -> Tensor:

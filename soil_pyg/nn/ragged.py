@@ -39,3 +39,26 @@ def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
         blocks.append(slice(begin, end))
         begin = end
     return blocks
+
+
+def order_by_group(group: Tensor, value: Tensor) -> Tensor:
+    """Returns the order by group, then by larger value, equal ones as they come.
+
+    Example:
+        >>> order_by_group(torch.tensor([1, 0, 1]), torch.tensor([2.0, 5.0, 3.0]))
+        tensor([1, 2, 0])
+    """
+    order = torch.argsort(value, descending=True, stable=True)
+    return order[torch.argsort(group[order], stable=True)]
+
+
+def rank_in_group(group: Tensor) -> Tensor:
+    """Returns the position of each entry within its group, groups being consecutive.
+
+    Example:
+        >>> rank_in_group(torch.tensor([4, 4, 7]))
+        tensor([0, 1, 0])
+    """
+    count = torch.unique_consecutive(group, return_counts=True)[1]
+    begin = torch.repeat_interleave(count.cumsum(0) - count, count)
+    return torch.arange(group.numel(), device=group.device) - begin

@@ -11,7 +11,13 @@ from torch_geometric.typing import EdgeType
 from soil_pyg.checks import check_at_least, check_choice
 from soil_pyg.nn.exact_topk import ROUNDING
 from soil_pyg.nn.product_rows import ProductRows
-from soil_pyg.nn.ragged import budget_blocks, expand, group_pointers
+from soil_pyg.nn.ragged import (
+    budget_blocks,
+    expand,
+    group_pointers,
+    order_by_group,
+    rank_in_group,
+)
 from soil_pyg.nn.similarity_pass import Features, SimilarityPass
 from soil_pyg.progress import blocks
 from soil_pyg.transforms.utils import check_edges, count_nodes, unit_features
@@ -220,9 +226,9 @@ class _Pools:
         near = ((value - cut).abs() <= 2 * ROUNDING).nonzero().view(-1)
         value[near] = self.rows.exact(row[near], key[near] % self.num_items)
         order = torch.argsort(key, stable=True)
-        order = order[_order_by_group(inverse[order], value[order])]
+        order = order[order_by_group(inverse[order], value[order])]
         key, value, inverse = key[order], value[order], inverse[order]
-        first = _rank(inverse) < take[inverse]
+        first = rank_in_group(inverse) < take[inverse]
         key, inverse = torch.unique(key[first], return_inverse=True)
         total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
         return key, total.index_add_(0, inverse, value[first].double()).float()
@@ -241,23 +247,17 @@ class _Pools:
             keep &= self.interactions[found] != key
         row, value, key = row[keep], value[keep], key[keep]
         if self.options.aggr == "max":
-            order = _order_by_group(key, value)
-            order = order[_rank(key[order]) == 0]
+            order = order_by_group(key, value)
+            order = order[rank_in_group(key[order]) == 0]
             row, value, key = row[order], value[order], key[order]
         return row, value, key
 
 
-def _order_by_group(group: Tensor, value: Tensor) -> Tensor:
-    # The order by group, then by larger value.
-    order = torch.argsort(value, descending=True, stable=True)
-    return order[torch.argsort(group[order], stable=True)]
-
-
 def _nth_value(group: Tensor, value: Tensor, n: Tensor) -> Tensor:
     # The n-th largest value of each group, minus infinity where a group has fewer.
-    order = _order_by_group(group, value)
+    order = order_by_group(group, value)
     group, value = group[order], value[order]
-    at = _rank(group) == n[group] - 1
+    at = rank_in_group(group) == n[group] - 1
     out = torch.full((n.numel(),), -torch.inf, device=value.device)
     out[group[at]] = value[at]
     return out
@@ -272,10 +272,3 @@ def _count_at_least(values: Tensor, begin: Tensor, length: Tensor, bound: Tensor
         more = (values[at] >= bound) & (middle < high)
         low, high = torch.where(more, middle + 1, low), torch.where(more, high, middle)
     return low
-
-
-def _rank(group: Tensor) -> Tensor:
-    # The position of each entry within its group, groups being consecutive.
-    count = torch.unique_consecutive(group, return_counts=True)[1]
-    begin = torch.repeat_interleave(count.cumsum(0) - count, count)
-    return torch.arange(group.numel(), device=group.device) - begin
