@@ -23,7 +23,8 @@ class Option:
     Args:
         type (Any): The type in the signature.
         default (Any): The default in the signature.
-        takers (tuple[str, ...]): Who takes it: :obj:`"model"`, :obj:`"graphs"`, :obj:`"trainer"`.
+        takers (tuple[str, ...]): Who takes it: :obj:`"model"`, :obj:`"graphs"`, :obj:`"trainer"`,
+            or :obj:`"data"` for the modalities, whose order tells their roles.
     """
 
     type: Any
@@ -50,6 +51,8 @@ class Selected:
             "model", dict(inspect.signature(self.model_class, eval_str=True).parameters)
         )
         self._add_options("graphs", self.model_class.graph_parameters())
+        if self.model_class.multimodal:
+            self.options.setdefault("modalities", Option(list[str] | None, None, ("data",)))
         self._add_options("trainer", dict(inspect.signature(Trainer, eval_str=True).parameters))
 
     def _add_options(self, taker: str, parameters: dict[str, inspect.Parameter]) -> None:

@@ -9,6 +9,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform, Compose
 from typing_extensions import Self
 
+from soil_pyg.nn import TrainedFeatures
 from soil_pyg.typing import ITEM, USER, Triples
 
 POSITIONAL = ("num_users", "num_items", "in_channels")
@@ -25,11 +26,16 @@ class Recommender(torch.nn.Module, ABC):
         num_users (int): Number of users :math:`U`.
         num_items (int): Number of items :math:`I`.
         in_channels (dict[str, int], optional): Feature dimension of each modality, by its name.
-            Models without features ignore it. (default: :obj:`None`)
+            The order tells their roles where a model has roles; models without features ignore
+            it. (default: :obj:`None`)
 
     Raises:
-        ValueError: If there are no users or no items.
+        ValueError: If there are no users or no items, or a model that is :attr:`multimodal` is
+            given no modality.
     """
+
+    multimodal: ClassVar[bool] = False
+    """Whether the model reads the features of the items."""
 
     profiles: ClassVar[dict[str, dict[str, Any]]] = {}
     """Named sets of option values, for :meth:`__init__` and :meth:`graphs` together."""
@@ -64,6 +70,8 @@ class Recommender(torch.nn.Module, ABC):
         self.num_users = num_users
         self.num_items = num_items
         self.in_channels = dict(in_channels or {})
+        if self.multimodal and not self.in_channels:
+            raise ValueError("'in_channels' must name at least one modality (got none)")
 
     @classmethod
     def profile_options(cls, profile: str, maker: Callable[..., Any]) -> dict[str, Any]:
@@ -115,14 +123,16 @@ class Recommender(torch.nn.Module, ABC):
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         r"""Returns the embeddings of all users :math:`(U, d)` and of all items :math:`(I, d)`.
 
-        Both may be sparse COO tensors, for models whose score is a product of sparse matrices.
+        Nothing is drawn at random. Both may be sparse COO tensors, for models whose score is a
+        product of sparse matrices.
         """
 
     @abstractmethod
     def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
         """Returns the weighted terms of the loss by name; their sum is minimised.
 
-        A model without parameters returns an empty dictionary and is not trained.
+        Noise and dropout are drawn here and in training mode only. A model without parameters
+        returns an empty dictionary and is not trained.
         """
 
     def node_parameters(self) -> dict[str, str]:

@@ -79,6 +79,7 @@ class SOIL(Recommender):
         torch.Size([2, 3])
     """
 
+    multimodal = True
     profiles: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "aggr": "max",
@@ -125,8 +126,6 @@ class SOIL(Recommender):
     ) -> None:
         super().__init__(num_users, num_items, in_channels)
         check_at_least("hidden_channels", hidden_channels, 1)
-        if len(self.in_channels) == 0:
-            raise ValueError("'in_channels' must name at least one modality (got none)")
         check_at_least("num_item_layers", num_item_layers, 0)
         check_choice("contrast", contrast, ("aligned_pairs", "info_nce"))
         check_choice("bpr_reduction", bpr_reduction, ("sum", "mean"))

@@ -13,6 +13,7 @@ from soil_pyg.nn.light_propagation import LightPropagation
 from soil_pyg.nn.modality_gate import ModalityGate
 from soil_pyg.nn.sampled_adjacency import SampledAdjacency
 from soil_pyg.nn.topk import topk
+from soil_pyg.nn.trained_features import TrainedFeatures
 
 __all__ = [
     "KNN",
@@ -27,6 +28,7 @@ __all__ = [
     "LightPropagation",
     "ModalityGate",
     "SampledAdjacency",
+    "TrainedFeatures",
     "embedding_loss",
     "topk",
 ]

@@ -42,6 +42,8 @@ CASES = {
 }
 UNUSED = {"SOIL": {1: {"fusion.project.weight", "fusion.project.bias", "fusion.query.weight"}}}
 """Parameters without a gradient, by the number of modalities: one view needs no attention."""
+DETACHED: set[str] = set()
+"""Models whose loss stops gradients, so that its slope is not its gradient."""
 
 EVERY = pytest.mark.parametrize("name", list(CASES))
 ANY_MODALITIES = pytest.mark.parametrize("num_modalities", [1, 2, 3])
@@ -142,6 +144,7 @@ def test_loss_terms_and_gradients(name: str, num_modalities: int) -> None:
 @EVERY
 def test_each_term_depends_on_the_parameters(name: str) -> None:
     data, model = make_data(name), make_model(name)
+    model.on_epoch_start(data)
     for term in model.loss(data, BATCH).values():
         grads = torch.autograd.grad(
             term, list(model.parameters()), retain_graph=True, allow_unused=True
@@ -151,32 +154,46 @@ def test_each_term_depends_on_the_parameters(name: str) -> None:
 
 @EVERY
 def test_gradients_are_those_of_the_loss(name: str) -> None:
-    data, model = in_double(make_data(name)), make_model(name).double()
+    if CASES[name].model in DETACHED:
+        pytest.skip("its loss holds embeddings fixed on purpose")
+    data, model = in_double(make_data(name)), make_model(name).double().eval()
+
+    def loss() -> Tensor:
+        model.on_epoch_start(data)
+        return sum(model.loss(data, BATCH).values())
+
     step = 1e-6
     for parameter in model.parameters():
-        (grad,) = torch.autograd.grad(sum(model.loss(data, BATCH).values()), parameter)
+        (grad,) = torch.autograd.grad(loss(), parameter)
         entry = int(grad.abs().argmax())
         losses = []
         for sign in (1, -1):
             with torch.no_grad():
                 parameter.view(-1)[entry] += sign * step
-                losses.append(sum(model.loss(data, BATCH).values()).item())
+                losses.append(loss().item())
                 parameter.view(-1)[entry] -= sign * step
         slope = (losses[0] - losses[1]) / (2 * step)
         assert slope == pytest.approx(grad.view(-1)[entry].item(), rel=1e-4, abs=1e-7)
+
+
+def is_constant(parameter: Tensor) -> bool:
+    """Returns whether a parameter starts with one value everywhere, as a bias of zero does."""
+    return bool((parameter == parameter.view(-1)[0]).all())
 
 
 @EVERY
 def test_the_seed_tells_the_parameters(name: str) -> None:
     model, same, other = (make_model(name, seed=seed) for seed in (0, 0, 1))
     pairs = list(zip(model.parameters(), same.parameters(), other.parameters(), strict=True))
-    assert all(a.equal(b) and not a.equal(c) for a, b, c in pairs)
+    assert all(a.equal(b) for a, b, _ in pairs)
+    assert all(not a.equal(c) or is_constant(a) for a, _, c in pairs)
     kept = {key: value.clone() for key, value in model.state_dict().items()}
     for seed in (2, 3, 2):
         torch.manual_seed(seed)
         model.reset_parameters()
         other.reset_parameters()
-    assert not any(value.equal(kept[key]) for key, value in model.state_dict().items())
+    for key, value in model.state_dict().items():
+        assert is_constant(value) or not value.equal(kept[key]), key
     torch.manual_seed(2)
     same.reset_parameters()
     assert all(a.equal(b) for a, b in zip(model.parameters(), same.parameters(), strict=False))

@@ -1,0 +1,48 @@
+import torch
+from torch import Tensor
+from torch.nn import Embedding
+
+
+class TrainedFeatures(torch.nn.Module):
+    r"""Features that are trained like embeddings, from the given ones on.
+
+    .. math::
+        \mathbf{x}^{\prime}_i = \mathbf{x}_i + \mathbf{o}_i
+
+    The offset :math:`\mathbf{o}_i` starts at zero. As its gradient is that of the sum, Adam without
+    weight decay takes the steps that it would take on a table that starts as the features; but the
+    features stay where they are, and the saved weights hold what was learned.
+
+    Args:
+        num_nodes (int): The number of nodes.
+        in_channels (int): The dimension of the features.
+
+    Shapes:
+        - **inputs:** features :math:`(|\mathcal{V}|, F)`
+        - **outputs:** features :math:`(|\mathcal{V}|, F)`
+
+    Example:
+        >>> TrainedFeatures(num_nodes=2, in_channels=1)(torch.tensor([[3.0], [4.0]]))
+        tensor([[3.], [4.]], grad_fn=<AddBackward0>)
+    """
+
+    def __init__(self, num_nodes: int, in_channels: int) -> None:
+        super().__init__()
+        self.offset = Embedding(num_nodes, in_channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Sets the offsets to zero."""
+        torch.nn.init.zeros_(self.offset.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Adds the offsets to the features.
+
+        Args:
+            x (Tensor): The features.
+        """
+        return x + self.offset.weight
+
+    def __repr__(self) -> str:
+        size = self.offset.num_embeddings, self.offset.embedding_dim
+        return f"{self.__class__.__name__}({size[0]}, {size[1]})"

@@ -1,0 +1,81 @@
+"""A model and its data as a golden file describes them."""
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models.base import Recommender
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triples
+
+Golden = dict[str, np.ndarray]
+TOLERANCE = 1e-5
+FEATURES = "_embedding.weight"
+OFFSET = ".offset.weight"
+
+
+def case_of(name: str) -> ModuleType:
+    """Returns what is known about a model's golden file."""
+    return import_module(f"parity_cases.{name}")
+
+
+def make(name: str, load: Callable[[str], Golden]) -> tuple[Recommender, HeteroData]:
+    """Returns the model with its published parameters, and the data with its graphs."""
+    golden, case = load(name), case_of(name)
+    data = HeteroData()
+    for node_type in (USER, ITEM):
+        published = case.PARAMETERS[f"{node_type}_embedding.weight"]
+        data[node_type].num_nodes = len(golden[f"param/{published}"])
+    data[INTERACTS].edge_index = torch.from_numpy(golden["train_edge_index"])
+    source = load(getattr(case, "FEATURES", name))
+    in_channels = {}
+    for modality in getattr(case, "MODALITIES", ("image", "text")):
+        if f"param/{modality}{FEATURES}" in source:
+            x = torch.from_numpy(source[f"param/{modality}{FEATURES}"])
+            data[ITEM][FEATURE_PREFIX + modality] = x
+            in_channels[modality] = x.size(1)
+    sizes = {
+        "num_users": data[USER].num_nodes,
+        "num_items": data[ITEM].num_nodes,
+        "in_channels": in_channels,
+    }
+    model, graphs = case.make(json.loads(str(golden["hyperparameters"])), sizes)
+    values = {ours: torch.tensor(golden[f"param/{p}"]) for ours, p in case.PARAMETERS.items()}
+    for ours, published in case.PARAMETERS.items():
+        # A trained feature table is the features plus an offset, which starts at zero.
+        if ours.endswith(OFFSET):
+            values[ours] -= data[ITEM][FEATURE_PREFIX + published.removesuffix(FEATURES)]
+    model.load_state_dict(values, strict=True)
+    return model, type(model).graphs(**graphs)(data)
+
+
+def published_graph(golden: Golden, name: str) -> Tensor:
+    """Returns a sparse operator of a golden file as a dense matrix."""
+    out = torch.zeros(*golden[f"graph/{name}/shape"].tolist())
+    row, col = golden[f"graph/{name}/row"], golden[f"graph/{name}/col"]
+    out[row, col] = torch.from_numpy(golden[f"graph/{name}/weight"])
+    return out
+
+
+def batch_of(golden: Golden, step: int) -> Triples:
+    """Returns a batch of a golden file."""
+    return Triples(*torch.from_numpy(golden["batches"][step]))
+
+
+def scores_of(name: str, model: Recommender, data: HeteroData) -> Tensor:
+    """Returns the scores of all users and items in evaluation mode, as they were published."""
+    with torch.no_grad():
+        user_emb, item_emb = model.eval()(data)
+    scores = user_emb @ item_emb.t()
+    return getattr(case_of(name), "scores", lambda x: x)(scores)
+
+
+def assert_close(ours: Tensor, published: np.ndarray | Tensor) -> None:
+    """Asserts that values differ by no more than the tolerance, absolutely."""
+    published = torch.as_tensor(published)
+    torch.testing.assert_close(ours.to(published), published, atol=TOLERANCE, rtol=0)
