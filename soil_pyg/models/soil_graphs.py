@@ -5,7 +5,7 @@ from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.checks import check_choice
-from soil_pyg.nn.similarity_pass import SimilarityPass
+from soil_pyg.nn.similarity_pass import PRECISIONS, SimilarityPass
 from soil_pyg.transforms import (
     InterestGraph,
     NormalizeGraph,
@@ -63,6 +63,9 @@ class SOILGraphs(BaseTransform):
             of items.
             (default: :obj:`"auto"`)
         memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        matmul_precision (str, optional): :obj:`"high"` (TF32) or :obj:`"medium"` (bfloat16)
+            compares all items faster where the device has it, see
+            :class:`~soil_pyg.nn.similarity_pass.SimilarityPass`. (default: :obj:`"highest"`)
 
     Raises:
         ValueError: If an option is out of its range, or :obj:`aggregation="sym_user_index"` meets
@@ -84,7 +87,9 @@ class SOILGraphs(BaseTransform):
         floor: float = 0.0,
         index: str = "auto",
         memory_budget: int = 2**30,
+        matmul_precision: str = "highest",
     ) -> None:
+        check_choice("matmul_precision", matmul_precision, PRECISIONS)
         check_choice("aggregation", aggregation, ("sum", "sym", "sym_user_index"))
         self.modalities = modalities
         self.second_order_scale = second_order_scale
@@ -92,6 +97,7 @@ class SOILGraphs(BaseTransform):
         self.floor = floor
         self.index = index
         self.memory_budget = memory_budget
+        self.matmul_precision = matmul_precision
         search: dict[str, Any] = {"index": index, "memory_budget": memory_budget}
         self.similarity_graph = SimilarityGraph(k, modalities, negative, **search)
         self.second_order_graph = SecondOrderGraph(
@@ -118,7 +124,10 @@ class SOILGraphs(BaseTransform):
         nearest = self.similarity_graph.collector(data, features)
         rows = self.second_order_graph.collector(data, features)
         interest = self.interest_graph.collector(data, features)
-        SimilarityPass(features, self.index, self.memory_budget).run(nearest, rows, interest)
+        similarities = SimilarityPass(
+            features, self.index, self.memory_budget, self.matmul_precision
+        )
+        similarities.run(nearest, rows, interest)
         data = self.similarity_graph.build(data, features, nearest)
         data = self.second_order_graph.build(data, features, rows)
         return self.interest_graph.build(data, features, interest)

@@ -11,6 +11,10 @@ CACHE_BYTES = 2**21
 """Gathered vectors are scored in blocks that stay in the processor's cache."""
 
 
+SHARED_CACHE_BYTES = 2**23
+"""What should stay in the cache that the processor's cores share."""
+
+
 def exact_inner_product(left: Tensor, right: Tensor, row: Tensor, column: Tensor) -> Tensor:
     """Returns inner products of pairs of rows, in double precision and rounded to single.
 
@@ -58,11 +62,21 @@ def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor)
         col (Tensor): The column of each pair.
     """
     size = left.size(0), right.size(0)
-    zero = left.new_zeros(col.numel())
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        pairs = torch.sparse_csr_tensor(rowptr, col, zero, size, check_invariants=False)
-    return torch.sparse.sampled_addmm(pairs, left, right.t()).values()
+    value = left.new_zeros(col.numel())
+    for begin in range(0, left.size(1), width := _cached_channels(right)):
+        channels = slice(begin, begin + width)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+            pairs = torch.sparse_csr_tensor(rowptr, col, value, size, check_invariants=False)
+        part = right[:, channels].contiguous()
+        value = torch.sparse.sampled_addmm(pairs, left[:, channels].contiguous(), part.t()).values()
+    return value
+
+
+def _cached_channels(x: Tensor) -> int:
+    # Vectors that many pairs share are read from the cache, unless few channels would fit.
+    width = SHARED_CACHE_BYTES // (x.element_size() * max(1, x.size(0))) // 64 * 64
+    return width if width > 0 and x.device.type == "cpu" else max(1, x.size(1))
 
 
 def block_rows(memory_budget: int, num_columns: int, bytes_per_entry: int = 16) -> int:

@@ -1,15 +1,24 @@
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from soil_pyg.checks import check_choice
 from soil_pyg.nn.inverted_lists import auto_index
 from soil_pyg.nn.knn import KNN
 from soil_pyg.progress import blocks
 
 MAX_COLUMNS = 1024
 """More columns at a time would not be multiplied faster."""
+
+AGREEMENT_K, AGREEMENT_SAMPLE = 10, 256
+"""How many neighbours of how many items are compared with those of full precision."""
+
+PRECISIONS = ("highest", "high", "medium")
 
 Features = dict[str, tuple[Tensor, Tensor]]
 """For each modality unit features of shape [num_items, channels] and the items that have it."""
@@ -47,6 +56,17 @@ class Collector(ABC):
         """
 
 
+@contextmanager
+def matmul_precision(precision: str) -> Iterator[None]:
+    """Multiplies matrices of single precision in a block as torch does at that setting."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 class SimilarityPass:
     r"""Makes the similarities of all items once, for all graphs that are built of them.
 
@@ -66,11 +86,27 @@ class SimilarityPass:
             of items.
             (default: :obj:`"auto"`)
         memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        matmul_precision (str, optional): How the blocks are multiplied, see
+            :func:`torch.set_float32_matmul_precision`: :obj:`"high"` (TF32) and :obj:`"medium"`
+            (bfloat16) are faster where the device has them. How many of the :obj:`10` nearest of
+            some items are then still the nearest is logged and kept as :obj:`"agreement"`.
+            (default: :obj:`"highest"`)
+
+    Raises:
+        ValueError: If :obj:`matmul_precision` is anything else.
     """
 
-    def __init__(self, features: Features, index: str = "auto", memory_budget: int = 2**30) -> None:
+    def __init__(
+        self,
+        features: Features,
+        index: str = "auto",
+        memory_budget: int = 2**30,
+        matmul_precision: str = "highest",
+    ) -> None:
+        check_choice("matmul_precision", matmul_precision, PRECISIONS)
         self.features = features
         self.memory_budget = memory_budget
+        self.matmul_precision = matmul_precision
         self.num_items = next(iter(features.values()))[0].size(0)
         self.index = auto_index(self.num_items) if index == "auto" else index
         self.is_exact = self.index == "Flat"
@@ -93,11 +129,31 @@ class SimilarityPass:
         columns = max(1, min(MAX_COLUMNS, self.memory_budget // (8 * rows)))
         logger.info("%d items: compared exactly, %d at a time", self.num_items, columns)
         for collector in collectors:
-            collector.search = {modality: {"index": self.index} for modality in self.features}
+            collector.search = {m: {"index": self.index} for m in self.features}
+        if self.matmul_precision != "highest":
+            self._report_agreement(collectors)
         for block in blocks(self.num_items, columns, "comparing items"):
-            similarity = {m: c @ c[block].t() for m, (c, _) in self.features.items()}
+            with matmul_precision(self.matmul_precision):
+                similarity = {m: c @ c[block].t() for m, (c, _) in self.features.items()}
             for collector in collectors:
                 collector.add_block(block, similarity)
+
+    def _report_agreement(self, collectors: tuple[Collector, ...]) -> None:
+        k = min(AGREEMENT_K, self.num_items)
+        for modality, (c, has) in self.features.items():
+            node = has.nonzero().view(-1)
+            c = c[node]
+            sample = c[:: max(1, node.numel() // AGREEMENT_SAMPLE)]
+            nearest = []
+            for precision in ("highest", self.matmul_precision):
+                with matmul_precision(precision):
+                    nearest.append((sample @ c.t()).topk(min(k, node.numel())).indices)
+            same = (nearest[0].unsqueeze(2) == nearest[1].unsqueeze(1)).any(dim=2)
+            agreement = float(same.float().mean()) if same.numel() > 0 else 1.0
+            logger.info("%.4f of the nearest by %s agree", agreement, modality)
+            found = {"precision": self.matmul_precision, "agreement": agreement}
+            for collector in collectors:
+                collector.search[modality] |= found
 
     def _search(self, collectors: tuple[Collector, ...]) -> None:
         wanted = [c.num_neighbours for c in collectors if c.num_neighbours > 0]

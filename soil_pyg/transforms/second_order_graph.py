@@ -1,5 +1,4 @@
 import logging
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -9,22 +8,11 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.checks import check_at_least, check_choice
-from soil_pyg.nn.exact_topk import ROUNDING
 from soil_pyg.nn.product_rows import ProductRows
-from soil_pyg.nn.ragged import (
-    budget_blocks,
-    expand,
-    group_pointers,
-    order_by_group,
-    rank_in_group,
-)
+from soil_pyg.nn.second_order_pools import SecondOrderPools
 from soil_pyg.nn.similarity_pass import Features, SimilarityPass
-from soil_pyg.progress import blocks
 from soil_pyg.transforms.utils import check_edges, count_nodes, unit_features
 from soil_pyg.typing import INTERACTS
-
-FEW = 4
-"""How many entries of each row are looked at before the rest."""
 
 SAMPLE = 64
 """The graph of as many users is compared with the exact one after an approximate search."""
@@ -122,7 +110,7 @@ class SecondOrderGraph(BaseTransform):
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
         user, item = edge_index[:, torch.argsort(edge_index[0] * num_items + edge_index[1])]
         rows.finish()
-        key, weight = _Pools(self, rows, user, item, num_users).best(self.memory_budget)
+        key, weight = self._pools(rows, user, item, num_users).best(self.memory_budget)
         store = data[user_type, "second_order", item_type]
         store.edge_index = torch.stack([key // num_items, key % num_items])
         store.edge_weight = weight
@@ -130,6 +118,12 @@ class SecondOrderGraph(BaseTransform):
         if store.search["index"] != "Flat":
             store.search["recall"] = self._recall(features, user, item, num_users, key)
         return data
+
+    def _pools(
+        self, rows: ProductRows, user: Tensor, item: Tensor, num_users: int
+    ) -> SecondOrderPools:
+        options = self.k_a, self.aggr, self.exclude_interacted, self.negative
+        return SecondOrderPools(rows, user, item, num_users, *options)
 
     def _recall(
         self, features: Features, user: Tensor, item: Tensor, num_users: int, found: Tensor
@@ -140,7 +134,7 @@ class SecondOrderGraph(BaseTransform):
         rows = ProductRows(features, self.memory_budget)
         rows.start_empty()
         user, item = user[sample[user]], item[sample[user]]
-        key = _Pools(self, rows, user, item, num_users).best(self.memory_budget)[0]
+        key = self._pools(rows, user, item, num_users).best(self.memory_budget)[0]
         recall = float(torch.isin(key, found).float().mean()) if key.numel() > 0 else 1.0
         logger.info("second-order: %.3f of the items of %d users found", recall, len(chosen))
         return recall
@@ -150,125 +144,3 @@ class SecondOrderGraph(BaseTransform):
             f"{self.__class__.__name__}(k_a={self.k_a}, aggr={self.aggr!r}, "
             f"exclude_interacted={self.exclude_interacted}, negative={self.negative!r})"
         )
-
-
-class _Pools:
-    # The entries of the rows of each user's items; a key is user * I + column.
-    def __init__(
-        self,
-        options: SecondOrderGraph,
-        rows: ProductRows,
-        user: Tensor,
-        item: Tensor,
-        num_users: int,
-    ) -> None:
-        self.options = options
-        self.rows = rows
-        self.num_items = rows.num_items
-        self.user, self.item = user, item
-        self.interactions = user * self.num_items + item
-        self.first = group_pointers(user, num_users)
-        self.history = self.first.diff()
-        # The K best entries of a user's pool lie within the K best of each of its rows.
-        self.width = (options.k_a + self.history).clamp(max=self.num_items)
-        excluded = options.exclude_interacted
-        self.take = torch.full_like(self.width, options.k_a) if excluded else self.width
-        self.bound = torch.full((num_users,), -torch.inf, device=user.device)
-
-    def best(self, memory_budget: int) -> tuple[Tensor, Tensor]:
-        # The keys and weights of the best entries of all users, by key.
-        cuts = budget_blocks(self.history * (FEW + self.take), memory_budget // 256)
-        for users, user, item in self._blocks(cuts, "comparing second-order items"):
-            self._find_bound(users, user, item)
-        self._lengthen()
-        keys, weights = [], []
-        for _, user, item in self._blocks(cuts, "choosing second-order items"):
-            key, weight = self._best(user, item)
-            keys.append(key)
-            weights.append(weight)
-        return torch.cat(keys), torch.cat(weights)
-
-    def _blocks(self, cuts: list[slice], text: str) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        for step in blocks(len(cuts), 1, text):
-            users = cuts[step.start]
-            pairs = slice(int(self.first[users.start]), int(self.first[users.stop]))
-            yield users, self.user[pairs], self.item[pairs]
-
-    def _find_bound(self, users: slice, user: Tensor, item: Tensor) -> None:
-        # Already the first entries of the rows tell what the best are not below.
-        few = torch.minimum(self.rows.length[item], FEW + self.take[user] // self.history[user])
-        _, value, key = self._entries(user, item, few)
-        owner = key // self.num_items - users.start
-        self.bound[users] = _nth_value(owner, value, self.take[users]) - 2 * ROUNDING
-
-    def _lengthen(self) -> None:
-        # Rows that end above the bound of one of their users may have more of the best.
-        end = self.rows.begin + self.rows.length - 1
-        last = torch.full_like(end, torch.inf, dtype=torch.float)
-        some = self.rows.length > 0
-        last[some] = self.rows.values[end[some]]
-        short = ~self.rows.is_whole[self.item]
-        short &= last[self.item] >= self.bound[self.user] - 2 * ROUNDING
-        width = torch.zeros_like(end).scatter_reduce(
-            0, self.item[short], self.width[self.user[short]], "amax"
-        )
-        item = width.nonzero().view(-1)
-        if item.numel() > 0:
-            self.rows.lengthen(item, width[item])
-
-    def _best(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
-        begin, length = self.rows.begin[item], self.rows.length[item]
-        many = _count_at_least(self.rows.values, begin, length, self.bound[user])
-        row, value, key = self._entries(user, item, many)
-        owner, inverse = torch.unique_consecutive(key // self.num_items, return_inverse=True)
-        take = self.take[owner]
-        cut = _nth_value(inverse, value, take)[inverse]
-        near = ((value - cut).abs() <= 2 * ROUNDING).nonzero().view(-1)
-        value[near] = self.rows.exact(row[near], key[near] % self.num_items)
-        order = torch.argsort(key, stable=True)
-        order = order[order_by_group(inverse[order], value[order])]
-        key, value, inverse = key[order], value[order], inverse[order]
-        first = rank_in_group(inverse) < take[inverse]
-        key, inverse = torch.unique(key[first], return_inverse=True)
-        total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
-        return key, total.index_add_(0, inverse, value[first].double()).float()
-
-    def _entries(self, user: Tensor, item: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        # The first entries of each row that are candidates: row, value and key.
-        position, owner = expand(self.rows.begin[item], count)
-        row, value = item[owner], self.rows.values[position]
-        key = user[owner] * self.num_items + self.rows.columns[position]
-        keep = torch.ones_like(key, dtype=torch.bool)
-        if self.options.negative == "drop":
-            keep &= value > 0
-        if self.options.exclude_interacted:
-            last = self.interactions.numel() - 1
-            found = torch.searchsorted(self.interactions, key).clamp(max=last)
-            keep &= self.interactions[found] != key
-        row, value, key = row[keep], value[keep], key[keep]
-        if self.options.aggr == "max":
-            order = order_by_group(key, value)
-            order = order[rank_in_group(key[order]) == 0]
-            row, value, key = row[order], value[order], key[order]
-        return row, value, key
-
-
-def _nth_value(group: Tensor, value: Tensor, n: Tensor) -> Tensor:
-    # The n-th largest value of each group, minus infinity where a group has fewer.
-    order = order_by_group(group, value)
-    group, value = group[order], value[order]
-    at = rank_in_group(group) == n[group] - 1
-    out = torch.full((n.numel(),), -torch.inf, device=value.device)
-    out[group[at]] = value[at]
-    return out
-
-
-def _count_at_least(values: Tensor, begin: Tensor, length: Tensor, bound: Tensor) -> Tensor:
-    # How many of the descending values from `begin` on are not below the bound, by bisection.
-    low, high = torch.zeros_like(length), length.clone()
-    for _ in range(int(length.max()).bit_length() if length.numel() > 0 else 0):
-        middle = (low + high) // 2
-        at = (begin + middle).clamp(max=values.numel() - 1)
-        more = (values[at] >= bound) & (middle < high)
-        low, high = torch.where(more, middle + 1, low), torch.where(more, high, middle)
-    return low

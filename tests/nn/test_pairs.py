@@ -46,6 +46,15 @@ def test_pair_inner_product(dtype: torch.dtype) -> None:
     torch.testing.assert_close(out, expected)
 
 
+@pytest.mark.parametrize("cache", [1, 4 * 30 * 64, 4 * 30 * 128])
+def test_channels_may_come_in_parts(monkeypatch: pytest.MonkeyPatch, cache: int) -> None:
+    monkeypatch.setattr(pairs, "SHARED_CACHE_BYTES", cache)
+    left, right = normal(20, 200), normal(30, 200, seed=1)
+    rowptr, column = torch.arange(21) * 2, (7 * torch.arange(40)) % 30
+    expected = (left[torch.arange(40) // 2].double() * right[column]).sum(dim=1).float()
+    torch.testing.assert_close(pair_inner_product(left, right, rowptr, column), expected)
+
+
 def test_a_pair_may_be_named_more_than_once() -> None:
     left, right = normal(2, 5), normal(3, 5, seed=1)
     out = pair_inner_product(left, right, torch.tensor([0, 3, 4]), torch.tensor([2, 0, 2, 1]))

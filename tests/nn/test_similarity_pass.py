@@ -143,3 +143,44 @@ def test_index_is_chosen_by_the_number_of_items(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(similarity_pass, "auto_index", lambda num_items: f"Lists{num_items}")
     assert SimilarityPass(features).index == "Lists3"
     assert SimilarityPass(features, index="Flat").index == "Flat"
+
+
+def test_lower_precision_is_an_option_and_its_agreement_is_kept(
+    make_features: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    x = torch.nn.functional.normalize(torch.randn(600, 256))
+    features = {"image": (x, torch.ones(600, dtype=torch.bool)), **make_features(num_items=600)}
+    recorder = Recorder()
+    with caplog.at_level(logging.INFO, "soil_pyg"):
+        SimilarityPass(features, matmul_precision="medium").run(recorder)
+    sample = x[:: 600 // 256]
+    nearest = []
+    for precision in ("highest", "medium"):
+        with similarity_pass.matmul_precision(precision):
+            nearest.append((sample @ x.t()).topk(10).indices.tolist())
+    shared = [len(set(a) & set(b)) / 10 for a, b in zip(*nearest, strict=True)]
+    assert recorder.search["image"] == {
+        "index": "Flat",
+        "precision": "medium",
+        "agreement": pytest.approx(sum(shared) / len(shared)),
+    }
+    assert 0.5 < recorder.search["text"]["agreement"] <= 1
+    assert "of the nearest by image agree" in caplog.text
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_the_precision_is_put_back_after_an_error() -> None:
+    def fail() -> None:
+        with similarity_pass.matmul_precision("high"):
+            assert torch.get_float32_matmul_precision() == "high"
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_a_precision_that_is_none(make_features: Callable) -> None:
+    message = r"'matmul_precision' must be one of .*medium.* \(got 'low'\)"
+    with pytest.raises(ValueError, match=message):
+        SimilarityPass(make_features(), matmul_precision="low")
