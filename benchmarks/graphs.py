@@ -15,8 +15,8 @@ from rich.console import Console
 
 from graphs_report import notes, rows, table, unequal
 from inputs import baby_size, graph_tasks
+from jobs import resolve_device
 from measurements import Measurements, write_json
-from run import resolve_device
 from task import Task
 
 CHANNELS = {"image": 4096, "text": 384}

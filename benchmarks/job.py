@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
@@ -21,6 +22,8 @@ from soil_pyg.trainer import Trainer
 from soil_pyg.typing import FEATURE_PREFIX, ITEM, USER, modalities_of
 
 MEBIBYTE = 2**20
+PAIRED = ("recall@20", "ndcg@20")
+"""The metrics in which models are compared user by user."""
 INTERRUPTED = 130
 
 
@@ -47,6 +50,11 @@ class Job:
     def folder(self) -> Path:
         """The folder of the run's checkpoint."""
         return Path(self.out, "runs", run_key(self.record))
+
+    @property
+    def users_file(self) -> Path:
+        """The file of the test metrics of each user."""
+        return Path(self.out, "users", f"{run_key(self.record)}.npz")
 
     def dumps(self) -> str:
         """Returns the job as one line of JSON."""
@@ -117,6 +125,8 @@ def run(job: Job) -> None:
     model = build_model(selected, settings, data)
     before = time.perf_counter() - start
     result = trainer.fit(model, data, out=job.folder, settings=settings)
+    per_user = trainer.evaluator.evaluate_per_user(model, data.to("cpu"), "test")
+    save_users(job.users_file, {name: per_user[name] for name in PAIRED})
     has_gpu = settings["device"] == "cuda"
     record = {
         **job.record,
@@ -135,6 +145,20 @@ def run(job: Job) -> None:
         "peak_gpu_mb": torch.cuda.max_memory_allocated() / MEBIBYTE if has_gpu else None,
     }
     append_record(job.results_file, record)
+
+
+def save_users(path: Path, values: dict[str, np.ndarray]) -> None:
+    """Stores metrics of every user, to compare models pair by pair.
+
+    Args:
+        path (Path): The file.
+        values (dict[str, numpy.ndarray]): The values of each metric, in the order of the users.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp.npz")
+    arrays: dict[str, Any] = {name: x.astype(np.float32) for name, x in values.items()}
+    np.savez_compressed(temporary, **arrays)
+    temporary.replace(path)
 
 
 def main() -> int:

@@ -1,12 +1,16 @@
-"""Starts a script in a process of its own, which ends when the one that started it is gone."""
+"""Starts scripts in processes of their own, which end when the one that started them is gone."""
 
 import os
 import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
+
+POLL_SECONDS = 0.1
 
 
 def run_process(script: Path, line: str, grace_seconds: float = 60.0) -> int:
@@ -18,27 +22,79 @@ def run_process(script: Path, line: str, grace_seconds: float = 60.0) -> int:
         grace_seconds (float): The time that the script has to stop after Ctrl-C.
             (default: :obj:`60.0`)
     """
+    return next(iter(run_processes(script, [line], 1, grace_seconds)))[1]
+
+
+def run_processes(
+    script: Path,
+    lines: Sequence[str],
+    workers: int,
+    grace_seconds: float = 60.0,
+    logs: Sequence[Path] | None = None,
+    on_start: Callable[[int], None] = lambda number: None,
+) -> Iterator[tuple[int, int]]:
+    """Runs a script once for each line and yields the number and the exit code of each that ends.
+
+    Args:
+        script (Path): The script.
+        lines (Sequence[str]): What each process gets on its standard input.
+        workers (int): How many run at a time; with several, each has its share of the cores.
+        grace_seconds (float): The time that a process has to stop after Ctrl-C.
+            (default: :obj:`60.0`)
+        logs (Sequence[Path], optional): The file for the standard error of each.
+            (default: :obj:`None`, that of this process)
+        on_start (callable, optional): Called with the number of each that is started.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    # In a session of its own, so that Ctrl-C reaches it once, from here.
-    process = subprocess.Popen(
-        [sys.executable, str(script)],
-        stdin=subprocess.PIPE,
-        env=environment,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
+    if workers > 1:
+        environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
+    waiting = list(range(len(lines)))
+    running: dict[int, subprocess.Popen[bytes]] = {}
     try:
-        process.stdin.write(line.encode())
-        process.stdin.flush()
-        return process.wait()
+        while waiting or running:
+            while waiting and len(running) < workers:
+                number = waiting.pop(0)
+                on_start(number)
+                log = None if logs is None else logs[number]
+                running[number] = _start(script, lines[number], environment, log)
+            if len(running) == 1 and (workers == 1 or not waiting):
+                next(iter(running.values())).wait()
+            ended = [number for number, process in running.items() if process.poll() is not None]
+            for number in ended:
+                yield number, running.pop(number).returncode
+            if not ended:
+                time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
+        for process in running.values():
+            process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(grace_seconds)
+            for process in running.values():
+                process.wait(grace_seconds)
         raise
     finally:
-        process.kill()
-        process.wait()
+        for process in running.values():
+            process.kill()
+            process.wait()
+
+
+def _start(
+    script: Path, line: str, environment: dict[str, str], log: Path | None
+) -> "subprocess.Popen[bytes]":
+    with ExitStack() as stack:
+        stderr = None if log is None else stack.enter_context(log.open("ab"))
+        # In a session of its own, so that Ctrl-C reaches it once, from here.
+        process = subprocess.Popen(
+            [sys.executable, str(script)],
+            stdin=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            start_new_session=True,
+        )
+    assert process.stdin is not None
+    # It stays open: the process stops once it is closed.
+    process.stdin.write(line.encode())
+    process.stdin.flush()
+    return process
 
 
 def stop_with_parent() -> None:

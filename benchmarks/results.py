@@ -1,7 +1,6 @@
 """The file of finished runs, and the table made of it."""
 
 import hashlib
-import inspect
 import json
 import os
 import platform
@@ -15,9 +14,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-import soil_pyg
 from soil_pyg.checkpoint import versions
 from soil_pyg.models.base import Recommender
+from sources import code_digest
 
 METRICS = ["recall@10", "recall@20", "ndcg@10", "ndcg@20"]
 # Two runs with these and the digest of the code in common have the same result.
@@ -39,12 +38,9 @@ def versions_and_code(model_class: type[Recommender]) -> dict[str, str]:
         model_class (type): The model, whose file counts too if it is outside the package.
     """
     found = versions()
-    folder = Path(soil_pyg.__file__).parent
-    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*.py"))}
-    files[model_class.__qualname__] = Path(inspect.getfile(model_class))
-    digest = hashlib.sha256(json.dumps(found, sort_keys=True).encode())
-    for name, path in files.items():
-        digest.update(f"\n{name}\n".encode() + path.read_bytes())
+    decisive = {name: version for name, version in found.items() if name != "soil_pyg"}
+    parts = [json.dumps(decisive, sort_keys=True), code_digest(model_class)]
+    digest = hashlib.sha256("\n".join(parts).encode())
     return found | {"code": digest.hexdigest()[:16]}
 
 

@@ -6,25 +6,21 @@ interrupted ones go on where they stopped.
 
 import argparse
 import os
-import shutil
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Literal
 
-import torch
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
-from job import INTERRUPTED, Job, build_model, build_trainer, load_data
+from job import INTERRUPTED, Job, load_data
+from jobs import Plan, make_jobs, resolve_device, run_jobs
 from options import Selected
-from process import run_process
-from results import print_table, read_records, run_key, versions_and_code
+from results import print_table, read_records, run_key
 
 USAGE_ERROR = 2
 MODELS = "soil,lightgcn,bpr"
-SCRIPT = Path(__file__).with_name("job.py")
 # Modules with a function `main` that takes the rest of the command line.
 COMMANDS = {
     "libraries": "propagation and the search of neighbours by every library that is installed",
@@ -51,8 +47,8 @@ def main(argv: list[str] | None = None) -> int:
             return import_module(command).main(argv[1:])
         models = select_models(argv)
         arguments, flags = parse(argv, models)
-        jobs = make_jobs(arguments, flags, models)
-        failed = run_jobs(jobs, arguments.rerun, console)
+        jobs = plan(arguments, flags, models)
+        failed = run_jobs(jobs, console, arguments.rerun, arguments.workers)
         finished = read_records(jobs[0].results_file)
     except (argparse.ArgumentError, ValueError, OSError) as error:
         help_ = " ".join(filter(None, ["run.py", command, "--help"]))
@@ -118,22 +114,17 @@ def parse(argv: list[str], models: list[Selected]) -> tuple[Namespace, Namespace
     parser.add_argument("--epochs", type=PositiveInt, help="the most epochs of every model")
     parser.add_argument("--device", type=Literal["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--out", default="results", help="the folder of the results")
+    parser.add_argument(
+        "--workers", type=PositiveInt, default=1, help="how many runs at a time, on as many cores"
+    )
     parser.add_argument("--rerun", action="store_true", help="run finished runs again, too")
     for model in models:
         model.add_arguments(parser)
     return parser.parse_args(argv), parser.parse_args(argv, defaults=False)
 
 
-def message_of(error: Exception) -> str:
-    """Returns what to tell the user about an error, with the flag by its name."""
-    message = str(error.message if isinstance(error, argparse.ArgumentError) else error)
-    if message.startswith("unrecognized"):
-        message += "; settings are those of the models in --models, and no flag may be shortened"
-    return message.replace('Parser key "', 'argument "--')
-
-
-def make_jobs(arguments: Namespace, flags: Namespace, models: list[Selected]) -> list[Job]:
-    """Returns a job for each model and seed, after trying all that can be tried before training.
+def plan(arguments: Namespace, flags: Namespace, models: list[Selected]) -> list[Job]:
+    """Returns a job for each model and seed.
 
     Args:
         arguments (Namespace): The arguments with their defaults.
@@ -151,55 +142,17 @@ def make_jobs(arguments: Namespace, flags: Namespace, models: list[Selected]) ->
         given = {"epochs": arguments.epochs} if arguments.epochs is not None else {}
         given |= flags.get(model.name, Namespace()).as_dict()
         settings = model.settings(arguments.dataset, arguments.profile, given)
-        settings["device"] = device
-        try:
-            build_trainer(model, settings, seed=0)
-            model.model_class.graphs(**model.taken_by("graphs", settings))
-            build_model(model, settings, data)
-        except ValueError as error:
-            raise ValueError(f"model '{model.spec}': {error}") from error
-        for seed in range(arguments.seeds):
-            record = {
-                "model": model.spec,
-                "profile": arguments.profile if model.model_class.profiles else None,
-                "dataset": arguments.dataset,
-                "data_digest": data.digest,
-                "seed": seed,
-                "settings": settings,
-                "versions": versions_and_code(model.model_class),
-            }
-            jobs.append(Job(record, arguments.root, arguments.out))
+        where = Plan(arguments.dataset, arguments.root, arguments.out, device)
+        jobs += make_jobs(where, data, model, arguments.profile, settings, arguments.seeds)
     return jobs
 
 
-def resolve_device(name: str) -> str:
-    """Returns :obj:`"cpu"` or :obj:`"cuda"` for the argument :obj:`--device`."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("'--device' must be 'cpu' or 'auto' where there is no GPU (got 'cuda')")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
-
-
-def run_jobs(jobs: list[Job], rerun: bool, console: Console) -> list[Job]:
-    """Runs the jobs that are not finished, one after the other, and returns those that failed.
-
-    Args:
-        jobs (list[Job]): The jobs.
-        rerun (bool): Whether to run finished jobs again, too.
-        console (Console): Where to say what is done.
-    """
-    finished = read_records(jobs[0].results_file)
-    failed = []
-    for number, job in enumerate(jobs, start=1):
-        key = run_key(job.record)
-        if key in finished and not rerun:
-            console.print(f"[{number}/{len(jobs)}] {key}: finished before, not run again")
-            continue
-        console.print(f"[{number}/{len(jobs)}] {key}")
-        if rerun:
-            shutil.rmtree(job.folder, ignore_errors=True)
-        if run_process(SCRIPT, job.dumps()) != 0:
-            failed.append(job)
-    return failed
+def message_of(error: Exception) -> str:
+    """Returns what to tell the user about an error, with the flag by its name."""
+    message = str(error.message if isinstance(error, argparse.ArgumentError) else error)
+    if message.startswith("unrecognized"):
+        message += "; settings are those of the models in --models, and no flag may be shortened"
+    return message.replace('Parser key "', 'argument "--')
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from rich.console import Console
 
 from inputs import graph_tasks
+from jobs import resolve_device
 from measurements import Measurements, write_json
-from run import resolve_device
 from scale_report import draw_picture, exponents, searches, table
 from task import Task
 

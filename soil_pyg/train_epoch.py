@@ -1,12 +1,14 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from lightning_fabric import Fabric
 from torch.optim import Optimizer
 from torch_geometric.data import HeteroData
 
+from soil_pyg.models.base import Recommender
 from soil_pyg.training_loss import TrainingLoss
-from soil_pyg.typing import Triples
+from soil_pyg.typing import INTERACTS, Triples
 
 CAUSES = "likely causes: a high learning rate, negative='keep' in the graphs, or large features"
 
@@ -54,3 +56,19 @@ def train_epoch(
             f"{epoch}, batch {step + 1} of {len(steps)}; {CAUSES}"
         )
     return dict(zip(names, losses.double().mean(dim=0).tolist(), strict=True))
+
+
+@contextmanager
+def beside(model: Recommender, data: HeteroData) -> Iterator[None]:
+    """Holds the model where the data is, which does not follow it if it is trained on parts.
+
+    Args:
+        model (Recommender): The model.
+        data (HeteroData): The data.
+    """
+    home = next((p.device for p in model.parameters()), None)
+    model.to(data[INTERACTS].edge_index.device)
+    try:
+        yield
+    finally:
+        model.to(home)

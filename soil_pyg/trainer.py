@@ -1,7 +1,6 @@
 import copy
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -16,10 +15,10 @@ from soil_pyg.epoch_progress import EpochProgress
 from soil_pyg.evaluator import SPLITS, Evaluator, embed, held_out
 from soil_pyg.models.base import Recommender
 from soil_pyg.part_loader import PartLoader
-from soil_pyg.train_epoch import CAUSES, train_epoch
+from soil_pyg.train_epoch import CAUSES, beside, train_epoch
 from soil_pyg.training_loss import TrainingLoss
 from soil_pyg.training_run import TrainingRun, TrainResult
-from soil_pyg.typing import INTERACTS, ITEM, USER
+from soil_pyg.typing import ITEM, USER
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 # Settings that do not decide the result.
@@ -121,6 +120,8 @@ class Trainer:
         data: HeteroData,
         out: str | os.PathLike[str] | None = None,
         settings: dict[str, Any] | None = None,
+        on_epoch: Callable[[TrainResult], None] | None = None,
+        test: bool = True,
     ) -> TrainResult:
         """Trains, validates and tests the model, which has its best weights afterwards.
 
@@ -132,6 +133,10 @@ class Trainer:
                 (default: :obj:`None`)
             settings (dict[str, Any], optional): JSON values to keep with the run, such as the
                 options of the graphs. (default: :obj:`None`)
+            on_epoch (callable, optional): Called with the result so far after every epoch; what it
+                raises ends the training. (default: :obj:`None`)
+            test (bool, optional): If set to :obj:`False`, leaves the test split alone, as a search
+                for settings must. (default: :obj:`True`)
 
         Raises:
             ValueError: If the data does not fit the model, if a split is empty, or if :obj:`out`
@@ -144,13 +149,15 @@ class Trainer:
                     f"'model' must be made for the {data[node_type].num_nodes} nodes of type "
                     f"'{node_type}' in 'data' (got {size})"
                 )
-        for split in SPLITS:
+        for split in SPLITS if test else SPLITS[:1]:
             held_out(data, split)
         fabric = Fabric(accelerator=self.accelerator, devices=1, precision=self.precision)
         device = fabric.device if self.num_parts == 1 else torch.device("cpu")
         data = copy.copy(data).to(device)
         loader = PartLoader(data, self.batch_size, self.seed, self.num_parts, fabric.device)
         options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in DISPLAY}
+        if not test:
+            options["test"] = False
         run = TrainingRun(model, data, out, settings or {}, options, self.checkpoint_seconds)
         if run.finished:
             model.load_state_dict(run.best)
@@ -166,19 +173,20 @@ class Trainer:
         with EpochProgress(self.progress) as progress:
             try:
                 if optimizer is not None:
-                    self._train(fabric, module, optimizer, data, loader, run, progress)
-                with _beside(model, data):
+                    self._train(fabric, module, optimizer, data, loader, run, progress, on_epoch)
+                with beside(model, data):
                     if not run.best:
                         run.keep_best(model, self.evaluator.evaluate(module, data, "val"))
                     model.load_state_dict(run.best)
-                    with run.timed("evaluate"):
-                        run.result.test = self.evaluator.evaluate(module, data, "test")
+                    if test:
+                        with run.timed("evaluate"):
+                            run.result.test = self.evaluator.evaluate(module, data, "test")
                     run.store_model(embed(module, data), data, finished=True)
             except KeyboardInterrupt:
                 if run.go_back():
                     run.store()
                     model.load_state_dict(run.best)
-                    with _beside(model, data):
+                    with beside(model, data):
                         run.store_model(embed(module, data), data, finished=False)
                     progress.message(
                         f"Interrupted after epoch {run.result.epochs}: the same call with "
@@ -196,6 +204,7 @@ class Trainer:
         loader: PartLoader,
         run: TrainingRun,
         progress: EpochProgress,
+        on_epoch: Callable[[TrainResult], None] | None,
     ) -> None:
         model, result = module.module, run.result
         loss = TrainingLoss(model, self.num_parts > 1, self.compile)
@@ -208,7 +217,7 @@ class Trainer:
                 terms = train_epoch(fabric, loss, optimizer, batches, epoch + 1)
             if not terms:
                 return
-            with run.timed("evaluate"), _beside(model, data):
+            with run.timed("evaluate"), beside(model, data):
                 try:
                     valid = self.evaluator.evaluate(module, data, "val")
                 except FloatingPointError as error:
@@ -219,6 +228,8 @@ class Trainer:
                 run.keep_best(model, valid)
             run.end_epoch(model, optimizer)
             progress.report(result, self.metric)
+            if on_epoch is not None:
+                on_epoch(result)
 
     def _start_epoch(
         self, model: Recommender, optimizer: Optimizer, data: HeteroData, epoch: int
@@ -227,7 +238,7 @@ class Trainer:
         for group in optimizer.param_groups:
             group["lr"] = self.lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
         model.train()
-        with _beside(model, data):
+        with beside(model, data):
             model.on_epoch_start(data)
 
     def _is_better(self, valid: dict[str, float], best: dict[str, float]) -> bool:
@@ -237,14 +248,3 @@ class Trainer:
     def _is_over(self, result: TrainResult) -> bool:
         waited = result.epochs - result.best_epoch
         return result.epochs >= self.epochs or waited >= self.patience + self.released_stopping
-
-
-@contextmanager
-def _beside(model: Recommender, data: HeteroData) -> Iterator[None]:
-    # The data does not follow the model to its device if it is trained on parts.
-    home = next((p.device for p in model.parameters()), None)
-    model.to(data[INTERACTS].edge_index.device)
-    try:
-        yield
-    finally:
-        model.to(home)

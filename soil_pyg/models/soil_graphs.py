@@ -56,6 +56,10 @@ class SOILGraphs(BaseTransform):
             :obj:`"sym_user_index"` as released. (default: :obj:`"sum"`)
         count_users (bool, optional): See :class:`~soil_pyg.transforms.InterestGraph`
             (released: :obj:`True`). (default: :obj:`False`)
+        second_order (bool, optional): If set to :obj:`False`, leaves the second-order graph out, as
+            in the ablation of Table 3. (default: :obj:`True`)
+        interest (bool, optional): If set to :obj:`False`, leaves the interest graphs out, as in
+            the ablation of Table 3. (default: :obj:`True`)
         floor (float, optional): The least normalised weight of a similarity
             (released: :obj:`1e-7`). (default: :obj:`0.0`)
         index (str, optional): :obj:`"Flat"` compares all items, any other index of
@@ -84,6 +88,8 @@ class SOILGraphs(BaseTransform):
         second_order_scale: float = 1.0,
         aggregation: str = "sum",
         count_users: bool = False,
+        second_order: bool = True,
+        interest: bool = True,
         floor: float = 0.0,
         index: str = "auto",
         memory_budget: int = 2**30,
@@ -94,6 +100,8 @@ class SOILGraphs(BaseTransform):
         self.modalities = modalities
         self.second_order_scale = second_order_scale
         self.aggregation = aggregation
+        self.second_order = second_order
+        self.interest = interest
         self.floor = floor
         self.index = index
         self.memory_budget = memory_budget
@@ -121,54 +129,63 @@ class SOILGraphs(BaseTransform):
     def _similarity_graphs(self, data: HeteroData) -> HeteroData:
         # All three from one pass over the similarities.
         features = unit_features(data, self.modalities, ITEM)
-        nearest = self.similarity_graph.collector(data, features)
-        rows = self.second_order_graph.collector(data, features)
-        interest = self.interest_graph.collector(data, features)
+        transforms: list[Any] = [self.similarity_graph]
+        if self.second_order:
+            transforms.append(self.second_order_graph)
+        if self.interest:
+            transforms.append(self.interest_graph)
+        collectors = [transform.collector(data, features) for transform in transforms]
         similarities = SimilarityPass(
             features, self.index, self.memory_budget, self.matmul_precision
         )
-        similarities.run(nearest, rows, interest)
-        data = self.similarity_graph.build(data, features, nearest)
-        data = self.second_order_graph.build(data, features, rows)
-        return self.interest_graph.build(data, features, interest)
+        similarities.run(*collectors)
+        for transform, collector in zip(transforms, collectors, strict=True):
+            data = transform.build(data, features, collector)
+        return data
 
     def _user_item(self, data: HeteroData) -> HeteroData:
-        scales = [1.0, self.second_order_scale]
-        return Compose(
-            [
-                NormalizeGraph([INTERACTS]),
-                NormalizeGraph([SECOND_ORDER], floor=self.floor),
-                SumGraph(
-                    {INTERACTS: "norm_weight", SECOND_ORDER: "norm_weight"}, USER_ITEM, scales
-                ),
-                ToAdjacency([USER_ITEM]),
-            ]
-        )(data)
+        data = NormalizeGraph([INTERACTS])(data)
+        if self.second_order:
+            data = NormalizeGraph([SECOND_ORDER], floor=self.floor)(data)
+        return self._sum(data, USER_ITEM, "norm_weight", "norm_weight")
 
     def _aggregation(self, data: HeteroData) -> HeteroData:
         if self.aggregation == "sum":
-            sum_graph = SumGraph({INTERACTS: None, SECOND_ORDER: "edge_weight"}, AGGREGATION)
-            return ToAdjacency([AGGREGATION])(sum_graph(data))
+            return self._sum(data, AGGREGATION, None, "edge_weight", scale=1.0)
         attr = "aggregation_weight"
-        terms: dict[EdgeType, str | None] = {INTERACTS: "norm_weight", SECOND_ORDER: attr}
-        return Compose(
-            [
-                NormalizeGraph([SECOND_ORDER], self.aggregation, self.floor, attr),
-                SumGraph(terms, AGGREGATION, [1.0, self.second_order_scale]),
-                ToAdjacency([AGGREGATION]),
-            ]
-        )(data)
+        if self.second_order:
+            data = NormalizeGraph([SECOND_ORDER], self.aggregation, self.floor, attr)(data)
+        return self._sum(data, AGGREGATION, "norm_weight", attr)
+
+    def _sum(
+        self,
+        data: HeteroData,
+        out: EdgeType,
+        first: str | None,
+        second: str,
+        scale: float | None = None,
+    ) -> HeteroData:
+        # First-order edges and, unless they are left out, the scaled second-order ones.
+        terms, scales = {INTERACTS: first}, [1.0]
+        if self.second_order:
+            terms[SECOND_ORDER] = second
+            scales.append(self.second_order_scale if scale is None else scale)
+        return Compose([SumGraph(terms, out, scales), ToAdjacency([out])])(data)
 
     def _item_item(self, data: HeteroData) -> HeteroData:
         names = modalities_of(data) if self.modalities is None else self.modalities
         for modality in names:
-            similar: EdgeType = (ITEM, f"{modality}_similar", ITEM)
-            interest: EdgeType = (ITEM, f"{modality}_interest", ITEM)
-            terms: dict[EdgeType, str | None] = {similar: "norm_weight", interest: "norm_weight"}
-            data = NormalizeGraph([similar, interest], floor=self.floor)(data)
-            data = SumGraph(terms, item_item(modality))(data)
-            data[item_item(modality)].search = data[interest].search
-            del data[interest]
+            graphs: list[EdgeType] = [(ITEM, f"{modality}_similar", ITEM)]
+            if self.interest:
+                graphs.append((ITEM, f"{modality}_interest", ITEM))
+            data = NormalizeGraph(graphs, floor=self.floor)(data)
+            out = item_item(modality)
+            data = SumGraph(dict.fromkeys(graphs, "norm_weight"), out)(data)
+            data[out].search = data[graphs[-1]].search
+            if self.interest:
+                del data[graphs[-1]]
+            else:
+                data = ToAdjacency([out])(data)
         return data
 
     def __repr__(self) -> str:

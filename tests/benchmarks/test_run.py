@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import jobs
 import run
 import soil_pyg
 from run import main
@@ -54,7 +55,7 @@ def arguments(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> li
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     code = {"soil_pyg": soil_pyg.__version__, "code": "as in this test"}
-    monkeypatch.setattr(run, "versions_and_code", lambda model_class: code)
+    monkeypatch.setattr(jobs, "versions_and_code", lambda model_class: code)
     monkeypatch.delitem(sys.modules, "run_models", raising=False)
     (tmp_path / "run_models.py").write_text(MODULE)
     data = ["--dataset", "tiny", "--root", str(root), "--device", "cpu"]
@@ -90,9 +91,9 @@ def records(tmp_path: Path) -> list[dict[str, Any]]:
         (["--epochs", "0"], 'argument "--epochs":'),
         (["--profile", "published"], 'argument "--profile":.*Got value: published'),
         (["--device", "tpu"], 'argument "--device":.*Got value: tpu'),
-        (["--models", "sole"], "'sole' is not one of bpr, itemknn, lightgcn, popularity, soil"),
+        (["--models", "sole"], "'sole' is not one of .*lightgcn, .*soil"),
         (["--models", "bpr,bpr"], "'--models' must name each model once .got 'bpr,bpr'."),
-        (["--models", ""], "'' is not one of bpr"),
+        (["--models", ""], "'' is not one of .*bpr"),
         (["--models"], "expected one argument"),
         (["--dataset", "small"], "small.inter is missing"),
     ],

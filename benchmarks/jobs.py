@@ -1,0 +1,123 @@
+"""Runs of a model over several seeds: what they are, and how they are run."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch_geometric.data import HeteroData
+
+from job import Job, build_model, build_trainer
+from options import Selected
+from process import run_processes
+from results import read_records, run_key, versions_and_code
+
+SCRIPT = Path(__file__).with_name("job.py")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where runs take place.
+
+    Args:
+        dataset (str): The name of the data set.
+        root (str): The folder that holds the folder of the data set.
+        out (str): The folder of the results.
+        device (str): :obj:`"cpu"` or :obj:`"cuda"`.
+    """
+
+    dataset: str
+    root: str
+    out: str
+    device: str = "cpu"
+
+
+def resolve_device(name: str) -> str:
+    """Returns :obj:`"cpu"` or :obj:`"cuda"` for the argument :obj:`--device`."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("'--device' must be 'cpu' or 'auto' where there is no GPU (got 'cuda')")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def make_jobs(
+    plan: Plan,
+    data: HeteroData,
+    model: Selected,
+    profile: str,
+    settings: dict[str, Any],
+    num_seeds: int,
+) -> list[Job]:
+    """Returns a job for each seed, after trying all that can be tried before training.
+
+    Args:
+        plan (Plan): Where they are run.
+        data (HeteroData): The data.
+        model (Selected): The model.
+        profile (str): The profile that the settings come from, for a model that has profiles.
+        settings (dict[str, Any]): The value of each option.
+        num_seeds (int): The number of seeds, from 0 on.
+
+    Raises:
+        ValueError: If a setting cannot be right.
+    """
+    settings = settings | {"device": plan.device}
+    try:
+        build_trainer(model, settings, seed=0)
+        model.model_class.graphs(**model.taken_by("graphs", settings))
+        build_model(model, settings, data)
+    except ValueError as error:
+        raise ValueError(f"model '{model.spec}': {error}") from error
+    record = {
+        "model": model.spec,
+        "profile": profile if model.model_class.profiles else None,
+        "dataset": plan.dataset,
+        "data_digest": data.digest,
+        "settings": settings,
+        "versions": versions_and_code(model.model_class),
+    }
+    return [Job(record | {"seed": seed}, plan.root, plan.out) for seed in range(num_seeds)]
+
+
+def run_jobs(jobs: list[Job], console: Console, rerun: bool = False, workers: int = 1) -> list[Job]:
+    """Runs the jobs that are not finished, each in a process of its own, and returns those that
+    failed.
+
+    Args:
+        jobs (list[Job]): The jobs.
+        console (Console): Where to say what is done.
+        rerun (bool, optional): Whether to run finished jobs again, too. (default: :obj:`False`)
+        workers (int, optional): How many run at a time; they share the cores.
+            (default: :obj:`1`)
+    """
+    finished = read_records(jobs[0].results_file) if jobs else {}
+    todo = []
+    for number, job in enumerate(jobs, start=1):
+        key = run_key(job.record)
+        if key in finished and not rerun:
+            console.print(f"[{number}/{len(jobs)}] {key}: finished before, not run again")
+        else:
+            todo.append((f"[{number}/{len(jobs)}] {key}", job))
+    logs = None
+    if workers > 1 and todo:
+        folder = Path(todo[0][1].out, "logs")
+        folder.mkdir(parents=True, exist_ok=True)
+        logs = [folder / f"{run_key(job.record)}.log" for _, job in todo]
+        console.print(f"{workers} at a time; what each reports is in {folder}")
+
+    def start(number: int) -> None:
+        text, job = todo[number]
+        console.print(text)
+        if rerun:
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    lines = [job.dumps() for _, job in todo]
+    failed = []
+    for number, code in run_processes(SCRIPT, lines, workers, logs=logs, on_start=start):
+        text, job = todo[number]
+        if code != 0:
+            failed.append(job)
+        if workers > 1:
+            console.print(f"{text}: {'done' if code == 0 else f'failed with exit code {code}'}")
+    return failed
