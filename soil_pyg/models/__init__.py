@@ -1,10 +1,31 @@
 """Models: each is its paper's idea on the layers of :mod:`soil_pyg.nn`, under one contract."""
 
 from soil_pyg.models.base import Recommender
+from soil_pyg.models.bm3 import BM3
 from soil_pyg.models.bpr import BPR
+from soil_pyg.models.freedom import FREEDOM
 from soil_pyg.models.item_knn import ItemKNN
+from soil_pyg.models.lattice import LATTICE
+from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
+from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.popularity import Popularity
+from soil_pyg.models.slmrec import SLMRec
 from soil_pyg.models.soil import SOIL
+from soil_pyg.models.vbpr import VBPR
 
-__all__ = ["BPR", "SOIL", "ItemKNN", "LightGCN", "Popularity", "Recommender"]
+__all__ = [
+    "BM3",
+    "BPR",
+    "FREEDOM",
+    "LATTICE",
+    "MGCN",
+    "SOIL",
+    "VBPR",
+    "ItemKNN",
+    "LGMRec",
+    "LightGCN",
+    "Popularity",
+    "Recommender",
+    "SLMRec",
+]

@@ -72,6 +72,8 @@ class Recommender(torch.nn.Module, ABC):
         self.in_channels = dict(in_channels or {})
         if self.multimodal and not self.in_channels:
             raise ValueError("'in_channels' must name at least one modality (got none)")
+        if "training" in self.in_channels:
+            raise ValueError("'in_channels' must not name a modality 'training', as PyTorch does")
 
     @classmethod
     def profile_options(cls, profile: str, maker: Callable[..., Any]) -> dict[str, Any]:
@@ -140,9 +142,13 @@ class Recommender(torch.nn.Module, ABC):
 
         To train on a part of the data, :meth:`loss` is given these rows of the part's nodes only,
         in the same places. By default they are the tables :obj:`user_embedding` and
-        :obj:`item_embedding`; a model with further ones adds them.
+        :obj:`item_embedding` and the trained features of items; a model with further ones adds
+        them.
         """
         tables = {"user_embedding.weight": USER, "item_embedding.weight": ITEM}
+        for name, module in self.named_modules():
+            if isinstance(module, TrainedFeatures):
+                tables[f"{name}.offset.weight"] = ITEM
         return {name: tables[name] for name, _ in self.named_parameters() if name in tables}
 
     def on_epoch_start(self, data: HeteroData) -> None:

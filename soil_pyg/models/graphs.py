@@ -9,6 +9,11 @@ from soil_pyg.nn import Adjacency
 from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
 
 
+def similar(modality: str) -> EdgeType:
+    """Returns the edge type of the graph of similar items of a modality."""
+    return (ITEM, f"{modality}_similar", ITEM)
+
+
 def features(data: HeteroData, modality: str) -> Tensor:
     """Returns the items' features of a modality.
 

@@ -9,7 +9,9 @@ from soil_pyg.nn.embedding_loss import embedding_loss
 from soil_pyg.nn.info_nce_loss import InfoNCELoss
 from soil_pyg.nn.inverted_lists import InvertedLists
 from soil_pyg.nn.knn import KNN
+from soil_pyg.nn.learned_graph import LearnedGraph
 from soil_pyg.nn.light_propagation import LightPropagation
+from soil_pyg.nn.mean_propagation import MeanPropagation
 from soil_pyg.nn.modality_gate import ModalityGate
 from soil_pyg.nn.sampled_adjacency import SampledAdjacency
 from soil_pyg.nn.topk import topk
@@ -24,8 +26,10 @@ __all__ = [
     "BipartiteConv",
     "InfoNCELoss",
     "InvertedLists",
+    "LearnedGraph",
     "LightConv",
     "LightPropagation",
+    "MeanPropagation",
     "ModalityGate",
     "SampledAdjacency",
     "TrainedFeatures",

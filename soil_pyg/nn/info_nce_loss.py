@@ -46,7 +46,13 @@ class InfoNCELoss(torch.nn.Module):
         check_choice("reduction", reduction, ("sum", "mean"))
         self.reduction = reduction
 
-    def forward(self, query: Tensor, candidate: Tensor, pairs: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        query: Tensor,
+        candidate: Tensor,
+        pairs: Tensor | None = None,
+        weight: Tensor | None = None,
+    ) -> Tensor:
         """Returns the loss of a batch of pairs of a query and its candidate.
 
         Args:
@@ -56,8 +62,11 @@ class InfoNCELoss(torch.nn.Module):
                 each pair, of shape :obj:`[2, batch_size]`: a row that is part of several pairs is
                 multiplied once. Each query with the candidate of the same row, if not given.
                 (default: :obj:`None`)
+            weight (Tensor, optional): How often each candidate counts for a query, of shape
+                :obj:`[num_candidates]`: ones contrast with all candidates, whether they are in a
+                pair or not. As often as it is in a pair, if not given. (default: :obj:`None`)
         """
-        return self.compare(self.normalize(query), self.normalize(candidate), pairs)
+        return self.compare(self.normalize(query), self.normalize(candidate), pairs, weight)
 
     def normalize(self, x: Tensor) -> Tensor:
         """Returns rows of unit length for :meth:`compare`, in no less than single precision.
@@ -67,21 +76,29 @@ class InfoNCELoss(torch.nn.Module):
         """
         return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)))
 
-    def compare(self, query: Tensor, candidate: Tensor, pairs: Tensor | None = None) -> Tensor:
+    def compare(
+        self,
+        query: Tensor,
+        candidate: Tensor,
+        pairs: Tensor | None = None,
+        weight: Tensor | None = None,
+    ) -> Tensor:
         """Returns the loss of rows that are normalised already; arguments as for the call.
 
         Args:
             query (Tensor): Queries of unit length.
             candidate (Tensor): Candidates of unit length.
             pairs (Tensor, optional): The pairs. (default: :obj:`None`)
+            weight (Tensor, optional): How often each candidate counts. (default: :obj:`None`)
         """
         if pairs is None:
             pairs = torch.arange(len(query), device=query.device).expand(2, -1)
         first, second = pairs
         cosine = F.embedding(first, query) * F.embedding(second, candidate)
-        counts = _count(first, query), _count(second, candidate)
+        weight = _count(second, candidate) if weight is None else weight.to(candidate.dtype)
+        times = _count(first, query)
         with torch.autocast(query.device.type, enabled=False):
-            loss = _LogPartition.apply(query, candidate, *counts, self.tau)
+            loss = _LogPartition.apply(query, candidate, times, weight, self.tau)
         loss = loss - cosine.sum() / self.tau
         return loss if self.reduction == "sum" else loss / pairs.size(1)
 

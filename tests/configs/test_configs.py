@@ -25,17 +25,25 @@ def takers(model_class: type[Recommender]) -> list[set[str]]:
         set(inspect.signature(model_class).parameters),
         set(model_class.graph_parameters()),
         set(inspect.signature(Trainer).parameters),
+        {"modalities"} if model_class.multimodal else set(),
     ]
 
 
-def small_data() -> HeteroData:
+def small_data(modalities: list[str]) -> HeteroData:
     data = HeteroData()
     data["user"].num_nodes, data["item"].num_nodes = 6, 5
-    data["item"].x_image, data["item"].x_text = torch.rand(5, 4), torch.rand(5, 3)
+    for modality, size in zip(modalities, (4, 3), strict=True):
+        data["item"][f"x_{modality}"] = torch.rand(5, size)
     users = torch.arange(6).repeat_interleave(2)
     items = torch.tensor([[0, 1], [1, 2], [2, 3], [3, 4], [0, 4], [1, 3]]).flatten()
     data["user", "interacts", "item"].edge_index = torch.stack([users, items])
     return data
+
+
+def test_the_models_of_the_paper_are_set_for_every_data_set() -> None:
+    names = {"baby", "sports", "clothing", "tiktok", "synthetic"}
+    for name in set(available_configs()) - {"itemknn", "popularity"}:
+        assert set(load_config(name).settings) == names, name
 
 
 def test_every_model_has_a_configuration() -> None:
@@ -51,13 +59,14 @@ def test_settings_build_the_model(name: str, dataset: str, profile: str | None) 
     model_class = import_model(name)
     settings = load_config(name).settings[dataset]
     options = (model_class.profiles[profile] if profile else {}) | settings
-    model_options, graph_options, trainer_options = (
+    model_options, graph_options, trainer_options, data_options = (
         {key: options[key] for key in known & set(options)} for known in takers(model_class)
     )
-    assert {**model_options, **graph_options, **trainer_options} == options
+    assert {**model_options, **graph_options, **trainer_options, **data_options} == options
 
-    data = model_class.graphs(**graph_options)(small_data())
-    model = model_class(6, 5, {"image": 4, "text": 3}, **model_options)
+    modalities = options.get("modalities", ["image", "text"])
+    data = model_class.graphs(**graph_options)(small_data(modalities))
+    model = model_class(6, 5, dict(zip(modalities, (4, 3), strict=True)), **model_options)
     user_emb, item_emb = model(data)
     scores = (user_emb @ item_emb.t()).to_dense()
     assert scores.size() == (6, 5)
@@ -93,6 +102,8 @@ def test_citation_and_source() -> None:
     config = load_config("soil")
     assert config.citation.startswith("Hongzu Su")
     assert config.source == "https://doi.org/10.1145/3664647.3681207"
+    for name in available_configs():
+        assert load_config(name).source.startswith("https://"), name
 
 
 def test_files_are_named_as_classes_in_lower_case() -> None:
@@ -103,7 +114,7 @@ def test_files_are_named_as_classes_in_lower_case() -> None:
 
 
 def test_unknown_model() -> None:
-    message = r"'model_name' must be one of bpr, .*soil \(got 'SOIL'\)"
+    message = r"'model_name' must be one of .*lightgcn, .*soil.* \(got 'SOIL'\)"
     with pytest.raises(ValueError, match=message):
         load_config("SOIL")
 

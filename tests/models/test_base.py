@@ -161,3 +161,8 @@ def test_optional_parts_do_nothing() -> None:
 def test_hidden_channels_below_one(name: str) -> None:
     with pytest.raises(ValueError, match=r"'hidden_channels' must be at least 1 \(got 0\)"):
         getattr(models, name)(2, 3, {"image": 4}, hidden_channels=0)
+
+
+def test_a_modality_that_cannot_be_named() -> None:
+    with pytest.raises(ValueError, match="must not name a modality 'training'"):
+        models.SOIL(2, 3, {"image": 4, "training": 5})

@@ -1,6 +1,8 @@
 """What every model of the package has to do, whatever it computes."""
 
 import inspect
+import math
+import re
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,6 +13,7 @@ from torch_geometric.transforms import BaseTransform
 
 from soil_pyg import models
 from soil_pyg.models import Recommender
+from soil_pyg.trainer import Trainer
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, Triples
 
 NUM_USERS, NUM_ITEMS = 9, 7
@@ -29,34 +32,60 @@ class Case(NamedTuple):
 
 
 CASES = {
+    "bm3": Case("BM3", {"hidden_channels": 6}, {}),
     "bpr": Case("BPR", {"hidden_channels": 6}, {}),
+    "freedom": Case("FREEDOM", {"hidden_channels": 6}, {"k": 3}),
     "item_knn": Case("ItemKNN", {}, {"k": 3}),
+    "lattice": Case("LATTICE", {"hidden_channels": 6, "feature_channels": 5, "k": 3}, {"k": 3}),
+    "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
     "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
+    "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
     "popularity": Case("Popularity", {}, {}),
+    "slmrec": Case("SLMRec", {"hidden_channels": 6}, {}),
     "soil_paper": Case("SOIL", {"hidden_channels": 6}, {"k": 3, "k_i": 2}),
     "soil_released": Case(
         "SOIL",
         {"hidden_channels": 6, **models.SOIL.profile_options("released", models.SOIL)},
         {"k": 3, "k_i": 2, "profile": "released"},
     ),
+    "vbpr": Case("VBPR", {"hidden_channels": 6}, {}),
 }
-UNUSED = {"SOIL": {1: {"fusion.project.weight", "fusion.project.bias", "fusion.query.weight"}}}
+UNUSED = {
+    "LATTICE": {1: {"modality_weight"}},
+    "MGCN": {
+        1: {"project.weight", "project.bias", "query.weight"}
+        | {"preferences.image.weight", "preferences.image.bias"}
+    },
+    "SOIL": {1: {"fusion.project.weight", "fusion.project.bias", "fusion.query.weight"}},
+}
 """Parameters without a gradient, by the number of modalities: one view needs no attention."""
-DETACHED: set[str] = set()
+DETACHED = {"BM3"}
 """Models whose loss stops gradients, so that its slope is not its gradient."""
+OF_NO_PAPER = {"Popularity"}
+"""Models that have no source to link to."""
 
 EVERY = pytest.mark.parametrize("name", list(CASES))
 ANY_MODALITIES = pytest.mark.parametrize("num_modalities", [1, 2, 3])
 
 
+def concrete(names: list[str]) -> dict[str, type[Recommender]]:
+    """Returns the models among the names that can be made."""
+    found = {name: getattr(models, name) for name in names}
+    kinds = {n: kind for n, kind in found.items() if inspect.isclass(kind)}
+    kinds = {n: kind for n, kind in kinds.items() if not inspect.isabstract(kind)}
+    return {n: kind for n, kind in kinds.items() if issubclass(kind, Recommender)}
+
+
 def uncovered(names: list[str]) -> list[str]:
     """Returns the models among the names that no case covers."""
-    found = {name: getattr(models, name) for name in names}
-    kinds = {
-        n for n, kind in found.items() if inspect.isclass(kind) and not inspect.isabstract(kind)
-    }
-    kinds = {name for name in kinds if issubclass(found[name], Recommender)}
-    return sorted(kinds - {case.model for case in CASES.values()})
+    return sorted(set(concrete(names)) - {case.model for case in CASES.values()})
+
+
+def without_source(names: list[str]) -> list[str]:
+    """Returns the models among the names whose docstrings do not link to their source."""
+    summaries = {n: (kind.__doc__ or "").split("Args:")[0] for n, kind in concrete(names).items()}
+    linked = {n for n, summary in summaries.items() if re.search(r"<https?://\S+>`_", summary)}
+    return sorted(set(summaries) - linked - OF_NO_PAPER)
 
 
 def in_channels(num_modalities: int) -> dict[str, int]:
@@ -100,6 +129,28 @@ def test_a_model_that_is_missing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(models, "Newcomer", Newcomer, raising=False)
     assert uncovered([*models.__all__, "Newcomer"]) == ["Newcomer"]
+
+
+def test_every_docstring_links_to_the_source() -> None:
+    assert without_source(models.__all__) == []
+
+
+@pytest.mark.parametrize(
+    ("docstring", "is_linked"),
+    [
+        (None, False),
+        ("Ranks items.", False),
+        ("Ranks items.\n\nArgs:\n    k (int): See `here <https://example.org/k>`_.", False),
+        ('Ranks items, from the `"Ranks"\n<https://example.org/ranks>`_ paper.', True),
+    ],
+)
+def test_a_docstring_without_the_source_is_noticed(
+    docstring: str | None, is_linked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newcomer = type("Newcomer", (models.BPR,), {"__doc__": docstring})
+    monkeypatch.setattr(models, "Newcomer", newcomer, raising=False)
+    expected = [] if is_linked else ["Newcomer"]
+    assert without_source([*models.__all__, "Newcomer"]) == expected
 
 
 @EVERY
@@ -173,7 +224,7 @@ def test_gradients_are_those_of_the_loss(name: str) -> None:
                 losses.append(loss().item())
                 parameter.view(-1)[entry] -= sign * step
         slope = (losses[0] - losses[1]) / (2 * step)
-        assert slope == pytest.approx(grad.view(-1)[entry].item(), rel=1e-4, abs=1e-7)
+        assert slope == pytest.approx(grad.flatten()[entry].item(), rel=1e-4, abs=1e-7)
 
 
 def is_constant(parameter: Tensor) -> bool:
@@ -262,3 +313,20 @@ def test_sizes_below_one(name: str) -> None:
         sizes = {"num_users": 2, "num_items": 3, "in_channels": SIZES, size: 0}
         with pytest.raises(ValueError, match=rf"'{size}' must be at least 1 \(got 0\)"):
             CASES[name].kind(**sizes)
+
+
+@EVERY
+def test_an_epoch_on_parts(name: str) -> None:
+    data, model = make_data(name), make_model(name)
+    data[INTERACTS].val_edge_label_index = torch.tensor([[0, 1], [6, 6]])
+    data[INTERACTS].test_edge_label_index = torch.tensor([[2, 3], [6, 6]])
+    before = [parameter.clone() for parameter in model.parameters()]
+    trainer = Trainer(num_parts=2, epochs=1, batch_size=4, accelerator="cpu", progress=False)
+    result = trainer.fit(model, data)
+    assert all(math.isfinite(value) for value in result.test.values())
+    if before:
+        (epoch,) = result.history
+        assert list(epoch["loss"]) == list(model.loss(data, BATCH))
+        assert all(math.isfinite(value) for value in epoch["loss"].values())
+        after = list(model.parameters())
+        assert any(not old.equal(new) for old, new in zip(before, after, strict=True))

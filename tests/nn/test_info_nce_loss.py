@@ -116,6 +116,23 @@ def test_gradcheck_of_pairs() -> None:
     assert torch.autograd.gradcheck(loss, tuple(x.requires_grad_() for x in batch()))
 
 
+@pytest.mark.parametrize("weight", [[1, 1, 1, 1, 1, 1], [0, 2, 1, 0, 3, 1]])
+def test_candidates_of_no_pair_count_as_often_as_they_weigh(weight: list[int]) -> None:
+    loss, leaves = InfoNCELoss(reduction="sum"), [x.requires_grad_() for x in batch()]
+    value = loss(*leaves, PAIRS, torch.tensor(weight))
+    query, candidate = (torch.nn.functional.normalize(x) for x in leaves)
+    logits = (query @ candidate.t() / 0.2)[PAIRS[0]]
+    total = logits.exp() @ torch.tensor(weight, dtype=torch.float64)
+    expected = (total.log() - logits.gather(1, PAIRS[1:].t()).squeeze(1)).sum()
+    torch.testing.assert_close(value, expected)
+    grads = zip(*(torch.autograd.grad(x, leaves) for x in (value, expected)), strict=True)
+    for grad, other in grads:
+        torch.testing.assert_close(grad, other)
+    if min(weight) > 0:
+        full = torch.nn.functional.cross_entropy(logits, PAIRS[1], reduction="sum")
+        torch.testing.assert_close(value, full)
+
+
 @pytest.mark.parametrize("num_bytes", [1, 100, 150])
 def test_blocks_do_not_matter(num_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = gradients(InfoNCELoss(), PAIRS)

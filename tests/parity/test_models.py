@@ -56,5 +56,3 @@ def test_ten_adam_steps(name: str, golden: Callable[[str], Golden]) -> None:
         optimizer.step()
     assert_close(torch.tensor(trace), values["loss_trace"])
     assert_close(scores_of(name, model, data), values["scores_after_10_steps"])
-
-

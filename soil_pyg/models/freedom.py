@@ -1,0 +1,178 @@
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Embedding, Linear
+from torch_geometric.data import HeteroData
+from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.typing import EdgeType, PairTensor
+
+from soil_pyg.checks import check_at_least
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.freedom_graphs import ITEM_ITEM, FREEDOMGraphs
+from soil_pyg.models.graphs import adjacency, features, prepared
+from soil_pyg.nn import BPRLoss, LightConv, LightPropagation, TrainedFeatures
+from soil_pyg.transforms import NormalizeGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triples
+
+PRUNED: EdgeType = (USER, "pruned", ITEM)
+
+
+class FREEDOM(Recommender):
+    r"""A frozen item-item graph and a pruned user-item graph, from the `"A Tale of Two Graphs:
+    Freezing and Denoising Graph Structures for Multimodal Recommendation"
+    <https://arxiv.org/abs/2211.06924>`_ paper.
+
+    .. math::
+        \mathbf{F}_u = \bar{\mathbf{E}}_u, \qquad
+        \mathbf{F}_i = \bar{\mathbf{E}}_i + \mathbf{A}^{L} \mathbf{E}_i, \qquad
+        \hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i
+
+    with :math:`\bar{\mathbf{E}}` the embeddings propagated over the user-item graph as in LightGCN
+    and :math:`\mathbf{A}` the frozen graph of similar items. Every epoch is trained on a share of
+    the interactions, which :meth:`on_epoch_start` draws without replacement with probabilities
+    proportional to :math:`(|\mathcal{N}_u| |\mathcal{N}_i|)^{-1/2}`. The users are compared with
+    the trained features of the items after a linear map, too.
+
+    Args:
+        num_users (int): Number of users.
+        num_items (int): Number of items.
+        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
+        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_layers (int, optional): The number of layers on the user-item graph.
+            (default: :obj:`2`)
+        num_item_layers (int, optional): The number of layers :math:`L` on the item-item graph.
+            (default: :obj:`1`)
+        dropout (float, optional): The share of the interactions that an epoch does without.
+            (default: :obj:`0.8`)
+        reg (float, optional): The weight of the losses of the modalities. (default: :obj:`1e-3`)
+
+    Raises:
+        ValueError: If there is no modality, or an option is out of its range.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
+        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
+        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
+        >>> data = FREEDOM.graphs(k=2)(data)
+        >>> model = FREEDOM(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
+        >>> user_emb, item_emb = model(data)
+        >>> (user_emb @ item_emb.t()).size()
+        torch.Size([2, 3])
+    """
+
+    multimodal = True
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: dict[str, int] | None = None,
+        *,
+        hidden_channels: int = 64,
+        num_layers: int = 2,
+        num_item_layers: int = 1,
+        dropout: float = 0.8,
+        reg: float = 1e-3,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels)
+        check_at_least("hidden_channels", hidden_channels, 1)
+        check_at_least("num_item_layers", num_item_layers, 0)
+        if not 0 <= dropout < 1:
+            raise ValueError(f"'dropout' must be at least 0 and less than 1 (got {dropout})")
+        self.num_item_layers = num_item_layers
+        self.dropout = dropout
+        self.reg = reg
+        sizes = self.in_channels
+        self.user_embedding = Embedding(num_users, hidden_channels)
+        self.item_embedding = Embedding(num_items, hidden_channels)
+        self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
+        self.projections = ModuleDict({m: Linear(d, hidden_channels) for m, d in sizes.items()})
+        self.propagation = LightPropagation(num_layers)
+        self.conv = LightConv()
+        self.bpr_loss = BPRLoss()
+        self.reset_parameters()
+
+    @classmethod
+    def graphs(cls, **options: Any) -> FREEDOMGraphs:
+        """Returns the transform that makes the user-item and the item-item graph.
+
+        Args:
+            **options (optional): The options of
+                :class:`~soil_pyg.models.freedom_graphs.FREEDOMGraphs`.
+        """
+        return FREEDOMGraphs(**options)
+
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew: embeddings Xavier uniform, the rest as PyTorch does; the
+        features start as they are given.
+        """
+        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
+        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        for modules in (self.features, self.projections):
+            for module in modules.values():
+                module.reset_parameters()
+
+    def on_epoch_start(self, data: HeteroData) -> None:
+        """Draws the interactions of the epoch, and adds their graph to the data as an edge type of
+        its own.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+        """
+        if self.dropout == 0:
+            return
+        edges = prepared(data, INTERACTS, "norm_weight")
+        # The first of independent exponential clocks are a weighted draw without replacement.
+        time = torch.empty_like(edges.norm_weight).exponential_() / edges.norm_weight
+        num_kept = round(time.numel() * (1 - self.dropout))
+        kept = time.topk(num_kept, largest=False).indices
+        data[PRUNED].edge_index = edges.edge_index[:, kept]
+        NormalizeGraph([PRUNED]).forward(data)
+        ToAdjacency([PRUNED], attr="norm_weight").forward(data)
+
+    def propagate(self, data: HeteroData, edge_type: EdgeType) -> PairTensor:
+        """Returns the final embeddings of all users and items.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            edge_type (tuple): The edge type of the user-item graph.
+        """
+        x = self.item_embedding.weight
+        user, item = self.propagation((self.user_embedding.weight, x), adjacency(data, edge_type))
+        for _ in range(self.num_item_layers):
+            x = self.conv(x, adjacency(data, ITEM_ITEM))
+        return user, item + x
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Returns the final embeddings of all users and items, on all interactions.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+        """
+        return self.propagate(data, INTERACTS)
+
+    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns the terms of the loss, in training on the interactions of the epoch.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            batch (Triples): The batch.
+        """
+        is_pruned = self.training and self.dropout > 0 and PRUNED in data.edge_types
+        user_emb, item_emb = self.propagate(data, PRUNED if is_pruned else INTERACTS)
+        user = F.embedding(batch.user, user_emb)
+        items = torch.cat([batch.positive, batch.negative])
+        terms = {"bpr": self._bpr(user, F.embedding(items, item_emb))}
+        for modality in self.in_channels:
+            x = self.features[modality](features(data, modality))
+            projected = self.projections[modality](F.embedding(items, x))
+            terms[f"bpr_{modality}"] = self.reg * self._bpr(user, projected)
+        return terms
+
+    def _bpr(self, user: Tensor, items: Tensor) -> Tensor:
+        # The positive items, and behind them the negative ones.
+        positive, negative = items.chunk(2)
+        return self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1))

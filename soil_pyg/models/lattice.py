@@ -1,0 +1,226 @@
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Embedding, Linear, Parameter
+from torch_geometric.data import HeteroData
+from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.typing import PairTensor
+
+from soil_pyg.checks import check_at_least
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.graphs import adjacency, features, similar
+from soil_pyg.models.lattice_graphs import UNWEIGHTED, LATTICEGraphs
+from soil_pyg.nn import (
+    Adjacency,
+    BPRLoss,
+    LearnedGraph,
+    LightConv,
+    MeanPropagation,
+    TrainedFeatures,
+)
+from soil_pyg.typing import Triples
+
+
+class LATTICE(Recommender):
+    r"""Item-item structures that are learned from the features, from the `"Mining Latent
+    Structures for Multimedia Recommendation" <https://arxiv.org/abs/2104.09036>`_ paper.
+
+    Beside the propagation over the interactions (:class:`~soil_pyg.nn.MeanPropagation`), which
+    gives :math:`\bar{\mathbf{E}}`, items hear from similar items:
+
+    .. math::
+        \mathbf{A} = (1 - c) \, \mathrm{sym} \Big( \sum_m w_m \tilde{\mathbf{S}}_m \Big) +
+        c \sum_m w_m \, \mathrm{sym}(\tilde{\mathbf{S}}^{(0)}_m), \qquad
+        \mathbf{f}_i = \bar{\mathbf{e}}_i + \frac{(\mathbf{A}^L \mathbf{E})_i}
+        {\|(\mathbf{A}^L \mathbf{E})_i\|}, \qquad \hat{y}_{ui} = \bar{\mathbf{e}}_u^{\top}
+        \mathbf{f}_i
+
+    with :math:`\tilde{\mathbf{S}}^{(0)}_m` the :math:`k` largest cosines of each item by the given
+    features, :math:`\tilde{\mathbf{S}}_m` those by the trained features after a linear map, and
+    :math:`w` the softmax of a trained weight a modality. The first loss after
+    :meth:`on_epoch_start`, or on other data than the one before, makes :math:`\mathbf{A}` anew, and
+    gradients flow through it; it is a constant in the other batches. :meth:`forward` always makes
+    it anew. An item that lacks a modality has no neighbours by it.
+
+    Args:
+        num_users (int): Number of users.
+        num_items (int): Number of items.
+        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
+        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        feature_channels (int, optional): The dimension of the mapped features.
+            (default: :obj:`64`)
+        num_layers (int, optional): The number of layers on the user-item graph.
+            (default: :obj:`2`)
+        num_item_layers (int, optional): The number of layers :math:`L` on the item-item graph.
+            (default: :obj:`1`)
+        original_weight (float, optional): The weight :math:`c` of the graph of the given features.
+            (default: :obj:`0.9`)
+        reg (float, optional): The weight of the regularisation of the batch's final embeddings.
+            (default: :obj:`1e-4`)
+        k (int, optional): The number of neighbours by the mapped features, as in :meth:`graphs`.
+            (default: :obj:`10`)
+        negative (str, optional): :obj:`"drop"` leaves out neighbours whose similarity is not
+            positive, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
+        index (str, optional): How the neighbours are searched, see
+            :class:`~soil_pyg.nn.LearnedGraph`. (default: :obj:`"auto"`)
+        memory_budget (int, optional): Bytes that a block of the search may take.
+            (default: :obj:`2**30`)
+
+    Raises:
+        ValueError: If there is no modality, or an option is out of its range.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
+        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
+        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
+        >>> data = LATTICE.graphs(k=2)(data)
+        >>> model = LATTICE(num_users=2, num_items=3, in_channels={"image": 4, "text": 6}, k=2)
+        >>> user_emb, item_emb = model(data)
+        >>> (user_emb @ item_emb.t()).size()
+        torch.Size([2, 3])
+    """
+
+    multimodal = True
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: dict[str, int] | None = None,
+        *,
+        hidden_channels: int = 64,
+        feature_channels: int = 64,
+        num_layers: int = 2,
+        num_item_layers: int = 1,
+        original_weight: float = 0.9,
+        reg: float = 1e-4,
+        k: int = 10,
+        negative: str = "drop",
+        index: str = "auto",
+        memory_budget: int = 2**30,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels)
+        check_at_least("hidden_channels", hidden_channels, 1)
+        check_at_least("feature_channels", feature_channels, 1)
+        check_at_least("num_item_layers", num_item_layers, 0)
+        if not 0 <= original_weight <= 1:
+            raise ValueError(f"'original_weight' must be within 0 and 1 (got {original_weight})")
+        self.num_item_layers = num_item_layers
+        self.original_weight = original_weight
+        self.reg = reg
+        sizes = self.in_channels
+        self.user_embedding = Embedding(num_users, hidden_channels)
+        self.item_embedding = Embedding(num_items, hidden_channels)
+        self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
+        self.projections = ModuleDict({m: Linear(d, feature_channels) for m, d in sizes.items()})
+        self.modality_weight = Parameter(torch.empty(len(sizes)))
+        self.learned_graph = LearnedGraph(k, negative, index, memory_budget)
+        self.propagation = MeanPropagation(num_layers)
+        self.conv = LightConv()
+        self.bpr_loss = BPRLoss()
+        self._kept: tuple[Adjacency, Adjacency, Tensor] | None = None
+        self.reset_parameters()
+
+    @classmethod
+    def graphs(cls, **options: Any) -> LATTICEGraphs:
+        """Returns the transform that makes the user-item and the first item-item graphs.
+
+        Args:
+            **options (optional): The options of
+                :class:`~soil_pyg.models.lattice_graphs.LATTICEGraphs`.
+        """
+        return LATTICEGraphs(**options)
+
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew: embeddings Xavier uniform, the rest as PyTorch does; features
+        start as they are given, and modalities with the same weight.
+        """
+        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
+        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        for modules in (self.features, self.projections):
+            for module in modules.values():
+                module.reset_parameters()
+        torch.nn.init.constant_(self.modality_weight, 0.5)
+        self._kept = None
+
+    def on_epoch_start(self, data: HeteroData) -> None:
+        """Lets the next loss make the item-item graph anew.
+
+        Args:
+            data (HeteroData): The data.
+        """
+        self._kept = None
+
+    def item_graph(self, data: HeteroData) -> tuple[Adjacency, Tensor]:
+        """Returns the learned item-item graph and the weights of the modalities, by the parameters
+        as they are.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+        """
+        weight = self.modality_weight.softmax(dim=0)
+        # A single modality has the weight 1, whatever is trained.
+        weight = weight.detach() if len(weight) == 1 else weight
+        learned = {}
+        for modality in self.in_channels:
+            x = features(data, modality)
+            projected = self.projections[modality](self.features[modality](x))
+            learned[modality] = projected, x.ne(0).any(dim=1)
+        return self.learned_graph(learned, weight), weight
+
+    def propagate(self, data: HeteroData, learned: Adjacency, weight: Tensor) -> PairTensor:
+        """Returns the final embeddings of all users and items.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            learned (Adjacency): The learned graph of :meth:`item_graph`.
+            weight (Tensor): The weights of the modalities.
+        """
+        x = self.item_embedding.weight
+        user, item = self.propagation((self.user_embedding.weight, x), adjacency(data, UNWEIGHTED))
+        for _ in range(self.num_item_layers):
+            out = (1 - self.original_weight) * self.conv(x, learned)
+            for modality, share in zip(self.in_channels, weight, strict=True):
+                original = self.conv(x, adjacency(data, similar(modality)))
+                out = out + self.original_weight * share * original
+            x = out
+        return user, item + F.normalize(x)
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Returns the final embeddings of all users and items.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+        """
+        return self.propagate(data, *self.item_graph(data))
+
+    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns the terms of the loss.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            batch (Triples): The batch.
+        """
+        # Parts of the data have graphs of their own.
+        first = adjacency(data, similar(next(iter(self.in_channels))))
+        if self._kept is not None and self._kept[0] is first:
+            _, learned, weight = self._kept
+        else:
+            learned, weight = self.item_graph(data)
+            constant = learned.weight.detach()
+            kept = Adjacency(learned.rowptr, learned.col, constant, learned.size[1])
+            self._kept = first, kept, weight.detach()
+        user_emb, item_emb = self.propagate(data, learned, weight)
+        user, positive, negative = (
+            F.embedding(batch.user, user_emb),
+            F.embedding(batch.positive, item_emb),
+            F.embedding(batch.negative, item_emb),
+        )
+        reg = user.square().sum() + positive.square().sum() + negative.square().sum()
+        return {
+            "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
+            "reg": self.reg * reg / 2 / len(user),
+        }

@@ -1,0 +1,245 @@
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Embedding, Parameter
+from torch_geometric.data import HeteroData
+from torch_geometric.nn.parameter_dict import ParameterDict
+from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.typing import EdgeType, PairTensor
+
+from soil_pyg.checks import check_at_least
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.batch import distinct
+from soil_pyg.models.graphs import adjacency, features
+from soil_pyg.nn import BipartiteConv, BPRLoss, InfoNCELoss, LightPropagation, embedding_loss
+from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triples
+
+UNWEIGHTED: EdgeType = (USER, "unweighted", ITEM)
+"""The interactions with a weight of 1 each."""
+
+
+class LGMRec(Recommender):
+    r"""Local graphs and global hypergraphs, from the `"LGMRec: Local and Global Graph Learning for
+    Multimodal Recommendation" <https://arxiv.org/abs/2312.16400>`_ paper.
+
+    The collaborative embedding :math:`\mathbf{C}` comes from the user-item graph :math:`\mathbf{L}`
+    alone. The projected features of each modality pass the same graph, from the items and the means
+    of the users' items on. Hyperedges, to which the features assign all items and, over the
+    interactions :math:`\mathbf{R}`, all users, carry :math:`\mathbf{C}` between items and users
+    that share no interaction:
+
+    .. math::
+        \mathbf{M}_m &= \mathrm{norm} \left( \mathbf{L}^{N} \left( \mathbf{D}^{-1} \mathbf{R}
+        \mathbf{X}_m \mathbf{W}_m \oplus \mathbf{X}_m \mathbf{W}_m \right) \right)
+
+        \mathbf{H}_{i,m} &= \mathrm{softmax}(\mathbf{X}_m \mathbf{V}_m / \tau), \qquad
+        \mathbf{H}_{u,m} = \mathrm{softmax}(\mathbf{R} \mathbf{X}_m \mathbf{V}_m / \tau)
+
+        \mathbf{G}_m &= \mathbf{H}_{u,m} \mathbf{H}_{i,m}^{\top} \mathbf{C}_i \oplus
+        \mathbf{H}_{i,m} \mathbf{H}_{i,m}^{\top} \mathbf{C}_i
+
+        \mathbf{F} &= \mathbf{C} + \sum_m \mathbf{M}_m + \alpha \, \mathrm{norm} \Big( \sum_m
+        \mathbf{G}_m \Big), \qquad \hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i
+
+    In training, Gumbel noise is added to the assignments and dropout thins them out. A contrast
+    asks each user of the batch, by :math:`\mathbf{G}` of the first modality, to find itself among
+    all users by :math:`\mathbf{G}` of each other modality, and the same for the positive items;
+    with a single modality there is no such term.
+
+    Args:
+        num_users (int): Number of users.
+        num_items (int): Number of items.
+        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
+        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_layers (int, optional): The number of layers on the user-item graph.
+            (default: :obj:`2`)
+        num_modality_layers (int, optional): The number of layers :math:`N` that the projected
+            features pass. (default: :obj:`2`)
+        num_hyper_layers (int, optional): How often items pass the hyperedges, at least once.
+            (default: :obj:`1`)
+        num_hyperedges (int, optional): The number of hyperedges of a modality. (default: :obj:`4`)
+        keep_rate (float, optional): The share of the assignments that dropout keeps in training.
+            (default: :obj:`0.5`)
+        alpha (float, optional): The weight :math:`\alpha` of the hypergraphs. (default: :obj:`0.3`)
+        tau (float, optional): The temperature :math:`\tau` of the assignments and of the contrast.
+            (default: :obj:`0.2`)
+        cl_weight (float, optional): The weight of the contrast. (default: :obj:`1e-4`)
+        reg (float, optional): The weight of the regularisation of the batch's final embeddings.
+            (default: :obj:`1e-6`)
+        noise (bool, optional): Whether Gumbel noise is added in training. (default: :obj:`True`)
+
+    Raises:
+        ValueError: If there is no modality, or an option is out of its range.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
+        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
+        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
+        >>> data = LGMRec.graphs()(data)
+        >>> model = LGMRec(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
+        >>> user_emb, item_emb = model(data)
+        >>> (user_emb @ item_emb.t()).size()
+        torch.Size([2, 3])
+    """
+
+    multimodal = True
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: dict[str, int] | None = None,
+        *,
+        hidden_channels: int = 64,
+        num_layers: int = 2,
+        num_modality_layers: int = 2,
+        num_hyper_layers: int = 1,
+        num_hyperedges: int = 4,
+        keep_rate: float = 0.5,
+        alpha: float = 0.3,
+        tau: float = 0.2,
+        cl_weight: float = 1e-4,
+        reg: float = 1e-6,
+        noise: bool = True,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels)
+        check_at_least("hidden_channels", hidden_channels, 1)
+        check_at_least("num_modality_layers", num_modality_layers, 0)
+        check_at_least("num_hyper_layers", num_hyper_layers, 1)
+        check_at_least("num_hyperedges", num_hyperedges, 1)
+        if not 0 < keep_rate <= 1:
+            raise ValueError(f"'keep_rate' must be greater than 0 and at most 1 (got {keep_rate})")
+        self.num_modality_layers = num_modality_layers
+        self.num_hyper_layers = num_hyper_layers
+        self.keep_rate = keep_rate
+        self.alpha = alpha
+        self.tau = tau
+        self.cl_weight = cl_weight
+        self.reg = reg
+        self.noise = noise
+        self.user_embedding = Embedding(num_users, hidden_channels)
+        self.item_embedding = Embedding(num_items, hidden_channels)
+        self.projections = _weights(self.in_channels, hidden_channels)
+        self.hyperedges = _weights(self.in_channels, num_hyperedges)
+        self.propagation = LightPropagation(num_layers)
+        self.conv = BipartiteConv()
+        self.bpr_loss = BPRLoss()
+        self.contrast = InfoNCELoss(tau, reduction="sum")
+        self.reset_parameters()
+
+    @classmethod
+    def graphs(cls) -> BaseTransform:
+        """Returns the transform that makes the user-item graph, normalised and unweighted."""
+        return Compose(
+            [
+                SumGraph({INTERACTS: None}, UNWEIGHTED),
+                NormalizeGraph([INTERACTS]),
+                ToAdjacency([INTERACTS], attr="norm_weight"),
+                ToAdjacency([UNWEIGHTED]),
+            ]
+        )
+
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew (Xavier uniform)."""
+        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
+        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        for weights in (self.projections, self.hyperedges):
+            for modality in self.in_channels:
+                torch.nn.init.xavier_uniform_(weights[_key(modality)])
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Returns the final embeddings of all users and items.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+        """
+        return self.embed(data)[0]
+
+    def embed(self, data: HeteroData, disturb: bool = False) -> tuple[PairTensor, list[PairTensor]]:
+        """Returns the final embeddings of users and of items, and the hypergraph embeddings of
+        users and of items, one pair a modality.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            disturb (bool, optional): Whether the assignments to hyperedges get noise and dropout.
+                (default: :obj:`False`)
+        """
+        initial = self.user_embedding.weight, self.item_embedding.weight
+        user, item = self.propagation(initial, adjacency(data, INTERACTS))
+        hyper = [self._hypergraph(data, m, item, disturb) for m in self.in_channels]
+        for modality in self.in_channels:
+            local_user, local_item = self._local(data, modality)
+            user, item = user + local_user, item + local_item
+        global_user, global_item = (
+            F.normalize(sum(x[1:], start=x[0])) for x in zip(*hyper, strict=True)
+        )
+        return (user + self.alpha * global_user, item + self.alpha * global_item), hyper
+
+    def _local(self, data: HeteroData, modality: str) -> PairTensor:
+        item = features(data, modality) @ self.projections[_key(modality)]
+        interactions = adjacency(data, UNWEIGHTED).t()
+        count = interactions @ item.new_ones(item.size(0), 1)
+        # The floor of the released code, for users without interactions.
+        x = interactions @ item / (count + 1e-7), item
+        for _ in range(self.num_modality_layers):
+            x = self.conv(x, adjacency(data, INTERACTS))
+        return F.normalize(x[0]), F.normalize(x[1])
+
+    def _hypergraph(
+        self, data: HeteroData, modality: str, item: Tensor, disturb: bool
+    ) -> PairTensor:
+        logits = features(data, modality) @ self.hyperedges[_key(modality)]
+        of_item = self._assign(logits, disturb)
+        of_user = self._assign(adjacency(data, UNWEIGHTED).t() @ logits, disturb)
+        for _ in range(self.num_hyper_layers):
+            edge = of_item.t() @ item
+            item = of_item @ edge
+        return of_user @ edge, item
+
+    def _assign(self, logits: Tensor, disturb: bool) -> Tensor:
+        # Noise of a lower precision may be infinite.
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        noisy = disturb and self.noise
+        share = F.gumbel_softmax(logits, self.tau) if noisy else (logits / self.tau).softmax(dim=-1)
+        return F.dropout(share, 1 - self.keep_rate, disturb)
+
+    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns the terms of the loss, without a contrast if there is a single modality.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            batch (Triples): The batch.
+        """
+        (user, item), hyper = self.embed(data, disturb=self.training)
+        query = F.embedding(batch.user, user)
+        positive, negative = (F.embedding(x, item) for x in (batch.positive, batch.negative))
+        terms = {
+            "bpr": self.bpr_loss((query * positive).sum(-1), (query * negative).sum(-1)),
+            "reg": self.reg * embedding_loss(query, positive, negative),
+        }
+        if len(hyper) > 1:
+            hyper_user, hyper_item = zip(*hyper, strict=True)
+            contrast = self._contrast(batch.user, *hyper_user)
+            contrast = contrast + self._contrast(batch.positive, *hyper_item)
+            terms["contrast"] = self.cl_weight * contrast
+        return terms
+
+    def _contrast(self, index: Tensor, query: Tensor, *candidates: Tensor) -> Tensor:
+        # A node that occurs several times in the batch is contrasted once.
+        nodes, row = distinct(index)
+        pairs, once = torch.stack([row, index]), query.new_ones(query.size(0))
+        query = F.embedding(nodes, query)
+        losses = [self.contrast(query, candidate, pairs, once) for candidate in candidates]
+        return torch.stack(losses).sum()
+
+
+def _weights(in_channels: dict[str, int], out_channels: int) -> ParameterDict:
+    sizes = {_key(m): (size, out_channels) for m, size in in_channels.items()}
+    return ParameterDict({key: Parameter(torch.empty(size)) for key, size in sizes.items()})
+
+
+def _key(modality: str) -> str:
+    # No attribute of a dictionary of parameters, as "training" is, has such a name.
+    return f"{modality}_weight"

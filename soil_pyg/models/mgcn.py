@@ -1,0 +1,215 @@
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Embedding, Linear
+from torch_geometric.data import HeteroData
+from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.typing import PairTensor
+
+from soil_pyg.checks import check_at_least
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.batch import distinct, propagate_to
+from soil_pyg.models.graphs import adjacency, features, similar
+from soil_pyg.models.mgcn_graphs import MGCNGraphs
+from soil_pyg.nn import (
+    BPRLoss,
+    InfoNCELoss,
+    LightConv,
+    LightPropagation,
+    ModalityGate,
+    TrainedFeatures,
+)
+from soil_pyg.typing import INTERACTS, Triples
+
+
+class MGCN(Recommender):
+    r"""Views of the modalities beside the view of the behaviour, from the `"Multi-View Graph
+    Convolutional Network for Multimedia Recommendation" <https://arxiv.org/abs/2308.03588>`_
+    paper.
+
+    The content embedding :math:`\mathbf{E}` comes from the user-item graph. For each of the
+    :math:`M` modalities the item embeddings, gated by the features, pass the graph of similar items
+    and give a view :math:`\mathbf{V}_m` of the items, and over the interactions one of the users.
+    The common part of the views and what each has beyond it are fused by the preferences that the
+    content embedding tells:
+
+    .. math::
+        \mathbf{C} = \sum_m \alpha_m \mathbf{V}_m, \qquad
+        \mathbf{S} = \frac{1}{M + 1} \Big( \mathbf{C} + \sum_m \sigma(\mathbf{W}_m \mathbf{E} +
+        \mathbf{b}_m) \odot (\mathbf{V}_m - \mathbf{C}) \Big), \qquad
+        \mathbf{F} = \mathbf{E} + \mathbf{S}
+
+    with :math:`\alpha_m = \mathrm{softmax}_m (\mathbf{q}^{\top} \tanh(\mathbf{W} \mathbf{v}_m +
+    \mathbf{b}))` and :math:`\hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i`. A contrast aligns
+    :math:`\mathbf{S}` with :math:`\mathbf{E}`. The features are trained. A single view is its own
+    common part, and half of it is :math:`\mathbf{S}`.
+
+    Args:
+        num_users (int): Number of users.
+        num_items (int): Number of items.
+        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
+        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_layers (int, optional): The number of layers on the user-item graph.
+            (default: :obj:`2`)
+        num_item_layers (int, optional): The number of layers on the item-item graphs.
+            (default: :obj:`1`)
+        reg (float, optional): The weight of the regularisation of the batch's final embeddings.
+            (default: :obj:`1e-4`)
+        cl_weight (float, optional): The weight of the contrast. (default: :obj:`0.01`)
+        tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
+
+    Raises:
+        ValueError: If there is no modality, or an option is out of its range.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
+        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
+        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
+        >>> data = MGCN.graphs(k=2)(data)
+        >>> model = MGCN(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
+        >>> user_emb, item_emb = model(data)
+        >>> (user_emb @ item_emb.t()).size()
+        torch.Size([2, 3])
+    """
+
+    multimodal = True
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: dict[str, int] | None = None,
+        *,
+        hidden_channels: int = 64,
+        num_layers: int = 2,
+        num_item_layers: int = 1,
+        reg: float = 1e-4,
+        cl_weight: float = 0.01,
+        tau: float = 0.2,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels)
+        check_at_least("hidden_channels", hidden_channels, 1)
+        check_at_least("num_item_layers", num_item_layers, 0)
+        self.num_item_layers = num_item_layers
+        self.reg = reg
+        self.cl_weight = cl_weight
+        channels, sizes = hidden_channels, self.in_channels
+        self.user_embedding = Embedding(num_users, channels)
+        self.item_embedding = Embedding(num_items, channels)
+        self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
+        self.gates = ModuleDict({m: ModalityGate(d, channels, True) for m, d in sizes.items()})
+        self.preferences = ModuleDict({m: Linear(channels, channels) for m in sizes})
+        self.project = Linear(channels, channels)
+        self.query = Linear(channels, 1, bias=False)
+        self.propagation = LightPropagation(num_layers)
+        self.conv = LightConv()
+        self.bpr_loss = BPRLoss()
+        self.contrast = InfoNCELoss(tau)
+        self.reset_parameters()
+
+    @classmethod
+    def graphs(cls, **options: Any) -> MGCNGraphs:
+        """Returns the transform that makes the user-item and the item-item graphs.
+
+        Args:
+            **options (optional): The options of :class:`~soil_pyg.models.mgcn_graphs.MGCNGraphs`.
+        """
+        return MGCNGraphs(**options)
+
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew: embeddings Xavier uniform, the rest as PyTorch does; the
+        features start as they are given.
+        """
+        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
+        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        for modules in (self.features, self.gates, self.preferences):
+            for module in modules.values():
+                module.reset_parameters()
+        self.project.reset_parameters()
+        self.query.reset_parameters()
+
+    def propagate(
+        self, data: HeteroData, users: Tensor | None = None
+    ) -> tuple[PairTensor, list[Tensor], list[Tensor]]:
+        """Returns the content embeddings of users and of items, and the views of users and of
+        items, one a modality.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            users (Tensor, optional): The users whose views are returned.
+                (default: :obj:`None`, all)
+        """
+        user, item = self.user_embedding.weight, self.item_embedding.weight
+        interactions = adjacency(data, INTERACTS)
+        content = self.propagation((user, item), interactions)
+        user_views, item_views = [], []
+        for modality in self.in_channels:
+            view = self.gates[modality](self.features[modality](features(data, modality)), item)
+            for _ in range(self.num_item_layers):
+                view = self.conv(view, adjacency(data, similar(modality)))
+            item_views.append(view)
+            user_views.append(propagate_to(users, self.conv, view, interactions.t()))
+        return content, user_views, item_views
+
+    def fuse(self, content: Tensor, views: Sequence[Tensor]) -> Tensor:
+        """Returns the side embeddings of some nodes.
+
+        Args:
+            content (Tensor): Their content embeddings.
+            views (list[Tensor]): Their views, one a modality.
+        """
+        if len(views) == 1:
+            return views[0] / 2
+        scores = [self.query(self.project(view).tanh()) for view in views]
+        attention = torch.cat(scores, dim=-1).softmax(dim=-1).split(1, dim=-1)
+        weighted = [weight * view for weight, view in zip(attention, views, strict=True)]
+        common = sum(weighted[1:], start=weighted[0])
+        side = common
+        for modality, view in zip(self.in_channels, views, strict=True):
+            side = side + self.preferences[modality](content).sigmoid() * (view - common)
+        return side / (len(views) + 1)
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Returns the final embeddings of all users and items.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+        """
+        (user, item), user_views, item_views = self.propagate(data)
+        return user + self.fuse(user, user_views), item + self.fuse(item, item_views)
+
+    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns the terms of the loss.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            batch (Triples): The batch.
+        """
+        # A node that occurs several times in the batch is fused and contrasted once.
+        users, user_row = distinct(batch.user)
+        items, item_row = distinct(batch.positive)
+        (user, item), user_views, item_views = self.propagate(data, users)
+        content_u = F.embedding(users, user)
+        side_u = self.fuse(content_u, user_views)
+        content_i, side_i = self._select(items, item, item_views)
+        content_j, side_j = self._select(batch.negative, item, item_views)
+        query = F.embedding(user_row, content_u + side_u)
+        positive = F.embedding(item_row, content_i + side_i)
+        negative = content_j + side_j
+        reg = query.square().sum() + positive.square().sum() + negative.square().sum()
+        contrast = self.contrast(side_i, content_i, item_row.expand(2, -1))
+        contrast = contrast + self.contrast(side_u, content_u, user_row.expand(2, -1))
+        return {
+            "bpr": self.bpr_loss((query * positive).sum(-1), (query * negative).sum(-1)),
+            "reg": self.reg * reg / 2 / len(query),
+            "contrast": self.cl_weight * contrast,
+        }
+
+    def _select(self, index: Tensor, content: Tensor, views: list[Tensor]) -> PairTensor:
+        # Content and side of the batch's items; no other item is fused.
+        content = F.embedding(index, content)
+        return content, self.fuse(content, [F.embedding(index, view) for view in views])

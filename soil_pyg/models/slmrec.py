@@ -1,0 +1,173 @@
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Embedding, Linear, ModuleList
+from torch_geometric.data import HeteroData
+from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.typing import PairTensor
+
+from soil_pyg.checks import check_at_least
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.graphs import adjacency, features
+from soil_pyg.nn import InfoNCELoss, LightPropagation
+from soil_pyg.transforms import NormalizeGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, Triples
+
+
+class SLMRec(Recommender):
+    r"""Contrast of the modalities of an item beside that of users and items, from the
+    `"Self-Supervised Learning for Multimedia Recommendation"
+    <https://doi.org/10.1109/TMM.2022.3187556>`_ paper.
+
+    The user embeddings are propagated over the user-item graph with the item embeddings, and with
+    the features of each modality, scaled to unit length and projected:
+
+    .. math::
+        \mathbf{H}_m = \frac{1}{L + 1} \sum_{l=0}^{L} \mathbf{L}^l \left( \mathbf{E}_u \oplus
+        (\bar{\mathbf{X}}_m \mathbf{W}_m + \mathbf{b}_m) \right), \qquad
+        \mathbf{F} = [\mathbf{H}_{id} \,\|\, \mathbf{H}_1 \,\|\, \ldots \,\|\, \mathbf{H}_M]
+        \mathbf{W} + \mathbf{b}, \qquad \hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i
+
+    with :math:`\mathbf{W}, \mathbf{b}` of their own for users and for items. InfoNCE contrasts the
+    users of a batch with their positive items. The fine and coarse task (FAC) maps these items
+    through a chain of linear maps :math:`\mathbf{z}_n = h_n(\mathbf{z}_{n-1})` from
+    :math:`\mathbf{z}_0 = \mathbf{h}_{id}` on; after each map, an item must be found among those of
+    the batch by one modality :math:`m`:
+
+    .. math::
+        \mathcal{L}_{m} = - \frac{1}{B} \sum_{b=1}^{B} \log \frac{\exp(\mathbf{z}_{n,b}^{\top}
+        g_m(\mathbf{h}_{m,b}) / \tau_s)}{\sum_{b^{\prime}=1}^{B} \exp(\mathbf{z}_{n,b}^{\top}
+        g_m(\mathbf{h}_{m,b^{\prime}}) / \tau_s)}
+
+    The modalities follow in the order of :obj:`in_channels`, the visual one first and the textual
+    one last, which is compared in half as many channels. With three or more, each map has its
+    modality; with two, the chain has a map between theirs after which nothing is compared; with
+    one, the chain is a single map and keeps all channels.
+
+    Args:
+        num_users (int): Number of users.
+        num_items (int): Number of items.
+        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
+        hidden_channels (int, optional): The dimension of the embeddings, at least 2.
+            (default: :obj:`64`)
+        num_layers (int, optional): The number of layers :math:`L`. (default: :obj:`3`)
+        tau (float, optional): The temperature of the contrast of users and items.
+            (default: :obj:`0.2`)
+        alpha (float, optional): The weight of the fine and coarse task. (default: :obj:`0.05`)
+        ssl_tau (float, optional): The temperature :math:`\tau_s` of that task.
+            (default: :obj:`0.5`)
+
+    Raises:
+        ValueError: If there is no modality, or an option is out of its range.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
+        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
+        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
+        >>> data = SLMRec.graphs()(data)
+        >>> model = SLMRec(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
+        >>> user_emb, item_emb = model(data)
+        >>> (user_emb @ item_emb.t()).size()
+        torch.Size([2, 3])
+    """
+
+    multimodal = True
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: dict[str, int] | None = None,
+        *,
+        hidden_channels: int = 64,
+        num_layers: int = 3,
+        tau: float = 0.2,
+        alpha: float = 0.05,
+        ssl_tau: float = 0.5,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels)
+        check_at_least("hidden_channels", hidden_channels, 2)
+        if not ssl_tau > 0:
+            raise ValueError(f"'ssl_tau' must be positive (got {ssl_tau})")
+        self.alpha = alpha
+        self.ssl_tau = ssl_tau
+        channels, sizes = hidden_channels, self.in_channels
+        self.user_embedding = Embedding(num_users, channels)
+        self.item_embedding = Embedding(num_items, channels)
+        self.projections = ModuleDict({m: Linear(d, channels) for m, d in sizes.items()})
+        self.user_fusion = Linear((len(sizes) + 1) * channels, channels)
+        self.item_fusion = Linear((len(sizes) + 1) * channels, channels)
+        self.compared: list[str | None] = list(sizes)
+        if len(sizes) == 2:
+            self.compared.insert(1, None)
+        out_channels = [channels] * len(self.compared)
+        if len(sizes) > 1:
+            out_channels[-1] = channels // 2
+        steps = list(zip(self.compared, out_channels, strict=True))
+        self.chain = ModuleList([Linear(channels, size) for _, size in steps])
+        self.heads = ModuleDict({m: Linear(channels, size) for m, size in steps if m is not None})
+        self.propagation = LightPropagation(num_layers)
+        self.contrast = InfoNCELoss(tau)
+        self.reset_parameters()
+
+    @classmethod
+    def graphs(cls) -> BaseTransform:
+        """Returns the transform that makes the normalised user-item graph."""
+        return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
+
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew: weights Xavier uniform, biases as PyTorch does."""
+        for module in self.modules():
+            if isinstance(module, Linear | Embedding):
+                module.reset_parameters()
+                torch.nn.init.xavier_uniform_(module.weight)
+
+    def propagate(self, data: HeteroData) -> PairTensor:
+        """Returns the propagated embeddings of users and of items: those of the item embeddings
+        and of each modality side by side.
+
+        Args:
+            data (HeteroData): The data with the graph of :meth:`graphs`.
+        """
+        items = [self.item_embedding.weight]
+        for modality in self.in_channels:
+            items.append(self.projections[modality](F.normalize(features(data, modality))))
+        users = self.user_embedding.weight.repeat(1, len(items))
+        return self.propagation((users, torch.cat(items, dim=-1)), adjacency(data, INTERACTS))
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Returns the final embeddings of all users and items.
+
+        Args:
+            data (HeteroData): The data with the graph of :meth:`graphs`.
+        """
+        user, item = self.propagate(data)
+        return self.user_fusion(user), self.item_fusion(item)
+
+    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns the terms of the loss; negative items play no part.
+
+        Args:
+            data (HeteroData): The data with the graph of :meth:`graphs`.
+            batch (Triples): The batch.
+        """
+        user, item = self.propagate(data)
+        user, item = F.embedding(batch.user, user), F.embedding(batch.positive, item)
+        return {
+            "contrast": self.contrast(self.user_fusion(user), self.item_fusion(item)),
+            "fac": self.alpha * self._fine_and_coarse(item),
+        }
+
+    def _fine_and_coarse(self, item: Tensor) -> Tensor:
+        query, *views = item.chunk(len(self.in_channels) + 1, dim=-1)
+        view_of = dict(zip(self.in_channels, views, strict=True))
+        target = torch.arange(len(item), device=item.device)
+        total = item.new_zeros(())
+        for step, modality in zip(self.chain, self.compared, strict=True):
+            query = step(query)
+            if modality is not None:
+                candidate = self.heads[modality](view_of[modality])
+                total = total + F.cross_entropy(query @ candidate.t() / self.ssl_tau, target)
+        return total

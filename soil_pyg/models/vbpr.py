@@ -1,0 +1,109 @@
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Embedding, Linear
+from torch_geometric.data import HeteroData
+
+from soil_pyg.checks import check_at_least
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.graphs import features
+from soil_pyg.nn import BPRLoss, embedding_loss
+from soil_pyg.typing import Triples
+
+
+class VBPR(Recommender):
+    r"""Matrix factorisation that also reads the features of the items, from the `"VBPR: Visual
+    Bayesian Personalized Ranking from Implicit Feedback" <https://arxiv.org/abs/1510.01784>`_
+    paper.
+
+    .. math::
+        \hat{y}_{ui} = \mathbf{e}_u^{\top} \left( \mathbf{e}_i \, \Vert \left( \mathbf{W}
+        \left[ \mathbf{x}_{1,i} \, \Vert \, \mathbf{x}_{2,i} \, \Vert \cdots \right] + \mathbf{b}
+        \right) \right)
+
+    with the features of all modalities side by side, in the order of :obj:`in_channels`. A user's
+    embedding is twice as wide as an item's, as it meets the item and its features.
+
+    Args:
+        num_users (int): Number of users.
+        num_items (int): Number of items.
+        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
+        hidden_channels (int, optional): The dimension of the items' embeddings and of the
+            projected features. (default: :obj:`64`)
+        reg (float, optional): The weight of the regularisation of the batch's embeddings.
+            (default: :obj:`0.1`)
+
+    Raises:
+        ValueError: If there is no modality, or :obj:`hidden_channels` is less than 1.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["item"].x_image, data["item"].x_text = torch.rand(4, 5), torch.rand(4, 6)
+        >>> model = VBPR(num_users=3, num_items=4, in_channels={"image": 5, "text": 6})
+        >>> user_emb, item_emb = model(data)
+        >>> (user_emb @ item_emb.t()).size()
+        torch.Size([3, 4])
+    """
+
+    multimodal = True
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: dict[str, int] | None = None,
+        *,
+        hidden_channels: int = 64,
+        reg: float = 0.1,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels)
+        check_at_least("hidden_channels", hidden_channels, 1)
+        self.reg = reg
+        self.user_embedding = Embedding(num_users, 2 * hidden_channels)
+        self.item_embedding = Embedding(num_items, hidden_channels)
+        self.project = Linear(sum(self.in_channels.values()), hidden_channels)
+        self.bpr_loss = BPRLoss()
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew: embeddings Xavier uniform, the projection Xavier normal."""
+        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
+        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        torch.nn.init.xavier_normal_(self.project.weight)
+        torch.nn.init.zeros_(self.project.bias)
+
+    def embed_items(self, data: HeteroData, index: Tensor | None = None) -> Tensor:
+        """Returns the embeddings of items.
+
+        Args:
+            data (HeteroData): The data with the features of the items.
+            index (Tensor, optional): The items. (default: :obj:`None`, all)
+        """
+        x = [features(data, modality) for modality in self.in_channels]
+        embedding = self.item_embedding.weight
+        if index is not None:
+            x, embedding = [F.embedding(index, x_m) for x_m in x], F.embedding(index, embedding)
+        return torch.cat([embedding, self.project(torch.cat(x, dim=-1))], dim=-1)
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Returns the embeddings of all users and items.
+
+        Args:
+            data (HeteroData): The data with the features of the items.
+        """
+        return self.user_embedding.weight, self.embed_items(data)
+
+    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+        """Returns the terms of the loss.
+
+        Args:
+            data (HeteroData): The data with the features of the items.
+            batch (Triples): The batch.
+        """
+        user = self.user_embedding(batch.user)
+        positive = self.embed_items(data, batch.positive)
+        negative = self.embed_items(data, batch.negative)
+        return {
+            "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
+            "reg": self.reg * embedding_loss(user, positive, negative),
+        }

@@ -1,0 +1,151 @@
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from soil_pyg.checks import check_at_least, check_choice
+from soil_pyg.nn.adjacency import Adjacency
+from soil_pyg.nn.nearest_items import NearestItems
+from soil_pyg.nn.pairs import pair_inner_product
+from soil_pyg.nn.ragged import group_pointers
+from soil_pyg.nn.similarity_pass import Features, SimilarityPass
+
+
+class LearnedGraph(torch.nn.Module):
+    r"""Links each item with the items of the most similar learned features, over all modalities.
+
+    .. math::
+        \mathbf{A} = \mathrm{sym} \Big( \sum_m w_m \tilde{\mathbf{S}}_m \Big), \qquad
+        \tilde{S}_m[i, j] = \frac{\mathbf{x}_{m,i}^{\top} \mathbf{x}_{m,j}}
+        {\|\mathbf{x}_{m,i}\| \|\mathbf{x}_{m,j}\|} \quad \text{if } j \in
+        \mathrm{top}_k(\mathbf{x}_{m,i})
+
+    from `"Mining Latent Structures for Multimedia Recommendation"
+    <https://arxiv.org/abs/2104.09036>`_. The neighbours are searched without a gradient, in
+    blocks; gradients flow through the similarities of the pairs that were found, the degrees of
+    :math:`\mathrm{sym}` and the weights of the modalities.
+
+    Args:
+        k (int, optional): The number of neighbours, the item itself among them, cut at the number
+            of items. (default: :obj:`10`)
+        negative (str, optional): :obj:`"drop"` leaves out pairs whose similarity is not positive,
+            :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
+        index (str, optional): :obj:`"Flat"` compares all items, any other index of
+            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
+            of items. (default: :obj:`"auto"`)
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+
+    Raises:
+        ValueError: If an option is out of its range.
+
+    Example:
+        >>> x = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]])
+        >>> features = {"image": (x, torch.ones(3, dtype=torch.bool))}
+        >>> LearnedGraph(k=2)(features, torch.ones(1)).to_dense()
+        tensor([[0.5000, 0.5000, 0.0000],
+                [0.5000, 0.5000, 0.0000],
+                [0.0000, 0.0000, 1.0000]])
+    """
+
+    def __init__(
+        self,
+        k: int = 10,
+        negative: str = "drop",
+        index: str = "auto",
+        memory_budget: int = 2**30,
+    ) -> None:
+        super().__init__()
+        check_at_least("k", k, 1)
+        check_choice("negative", negative, ("drop", "keep"))
+        self.k = k
+        self.negative = negative
+        self.index = index
+        self.memory_budget = memory_budget
+
+    # The search is of no use to a compiler, and is most of the work.
+    @torch.compiler.disable
+    def forward(self, features: Features, weight: Tensor) -> Adjacency:
+        """Returns the normalised matrix.
+
+        Args:
+            features (dict[str, (Tensor, Tensor)]): For each modality the learned features of shape
+                :obj:`[num_items, channels]` and the mask of the items that have it; the others
+                take no part in it.
+            weight (Tensor): The weight of each modality, of shape :obj:`[num_modalities]`.
+
+        Raises:
+            ValueError: If :obj:`negative="keep"` gives an item a degree that is not positive.
+        """
+        unit = {m: (F.normalize(x.to(weight.dtype)), has) for m, (x, has) in features.items()}
+        nearest = self.search(unit)
+        edges, weights = [], []
+        for (modality, (c, _)), share in zip(unit.items(), weight, strict=True):
+            item, neighbour, _ = nearest.edges(modality)
+            value = _PairInnerProduct.apply(c, group_pointers(item, c.size(0)), neighbour)
+            edge_index = torch.stack([neighbour, item])
+            if self.negative == "drop":
+                positive = value > 0
+                edge_index, value = edge_index[:, positive], value[positive]
+            edges.append(edge_index)
+            weights.append(share * value)
+        return self.normalize(torch.cat(edges, dim=1), torch.cat(weights), c.size(0))
+
+    @torch.no_grad()
+    def search(self, features: Features) -> NearestItems:
+        """Returns the neighbours of all items.
+
+        Args:
+            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
+                mask of the items that have it.
+        """
+        features = {m: (c.float(), has) for m, (c, has) in features.items()}
+        nearest = NearestItems(features, self.k)
+        device_type = next(iter(features.values()))[0].device.type
+        # Lower precision would choose other neighbours.
+        with torch.autocast(device_type, enabled=False):
+            SimilarityPass(features, self.index, self.memory_budget).run(nearest)
+        return nearest
+
+    def normalize(self, edge_index: Tensor, edge_weight: Tensor, num_items: int) -> Adjacency:
+        r"""Returns :math:`\mathbf{D}^{-1/2} \mathbf{W} \mathbf{D}^{-1/2}`, with :math:`\mathbf{D}`
+        the row sums.
+
+        Args:
+            edge_index (Tensor): The edges, neighbour -> item; one may occur several times.
+            edge_weight (Tensor): Their weights.
+            num_items (int): The number of items.
+        """
+        source, target = edge_index
+        degree = edge_weight.new_zeros(num_items).index_add(0, target, edge_weight)
+        linked = torch.zeros_like(degree, dtype=torch.bool).index_fill(0, target, True)
+        bad = (linked & (degree <= 0)).nonzero()
+        if bad.numel() > 0:
+            raise ValueError(
+                f"item {int(bad[0])} has the degree {float(degree[bad[0]]):.3g} in the learned "
+                "graph, which cannot be normalised; use negative='drop' to leave out similarities "
+                "that are not positive"
+            )
+        factor = degree.where(linked, 1.0).rsqrt()
+        weight = factor[source] * edge_weight * factor[target]
+        return Adjacency.from_edge_index(edge_index, weight, (num_items, num_items))
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}(k={self.k}, negative={self.negative!r})"
+
+
+class _PairInnerProduct(torch.autograd.Function):
+    # The gradient of the products of pairs is a propagation along the pairs, in both directions:
+    # no vector is held once a pair.
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
+        ctx.save_for_backward(x, rowptr, col)
+        return pair_inner_product(x.detach(), x.detach(), rowptr, col)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        x, rowptr, col = ctx.saved_tensors
+        pairs = Adjacency(rowptr, col, grad, x.size(0))
+        return pairs @ x + pairs.t() @ x, None, None

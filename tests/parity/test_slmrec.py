@@ -1,0 +1,13 @@
+from collections.abc import Callable
+
+from golden_model import Golden, assert_close, make, published_graph
+from soil_pyg.typing import INTERACTS
+
+
+def test_slmrec_graph(golden: Callable[[str], Golden]) -> None:
+    values = golden("slmrec")
+    _, data = make("slmrec", golden)
+    num_users = data["user"].num_nodes
+    published = published_graph(values, "norm_adj")
+    assert_close(data[INTERACTS].adj.to_dense(), published[num_users:, :num_users])
+    assert_close(data[INTERACTS].adj.t().to_dense(), published[:num_users, num_users:])
