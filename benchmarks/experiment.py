@@ -20,6 +20,10 @@ from results import read_records, run_key
 Record = dict[str, Any]
 
 
+class FailedRunsError(RuntimeError):
+    """Some runs of an experiment failed; each has said why."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """A model with some of its options set.
@@ -106,13 +110,13 @@ class Experiment:
 
         Raises:
             ValueError: If an option cannot be right.
-            RuntimeError: If a run fails.
+            FailedRunsError: If a run fails.
         """
         jobs = [self.jobs(variant) for variant in variants]
         distinct = {run_key(job.record): job for group in jobs for job in group}
         failed = run_jobs(list(distinct.values()), self.console, workers=self.workers)
         if failed:
-            raise RuntimeError(f"failed: {', '.join(run_key(job.record) for job in failed)}")
+            raise FailedRunsError(f"failed: {', '.join(run_key(job.record) for job in failed)}")
         records = read_records(next(iter(distinct.values())).results_file)
         return [[records[run_key(job.record)] for job in group] for group in jobs]
 

@@ -14,6 +14,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
+from experiment import FailedRunsError
 from job import INTERRUPTED, Job, load_data
 from jobs import Plan, make_jobs, resolve_device, run_jobs
 from options import Selected
@@ -54,6 +55,9 @@ def main(argv: list[str] | None = None) -> int:
         help_ = " ".join(filter(None, ["run.py", command, "--help"]))
         errors.print(f"error: {message_of(error)}\nAll options: {help_}")
         return USAGE_ERROR
+    except FailedRunsError as error:
+        errors.print(str(error))
+        return 1
     except KeyboardInterrupt:
         errors.print("Interrupted: the same command goes on where this one stopped.")
         return INTERRUPTED
