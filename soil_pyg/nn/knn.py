@@ -1,13 +1,13 @@
 import importlib.util
 import logging
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from soil_pyg.nn import inverted_lists
-from soil_pyg.nn.exact_topk import ROUNDING, Rescore, exact_topk, has_near_ties, in_rows
+from soil_pyg.nn.exact_topk import ROUNDING, exact_topk, has_near_ties, in_rows
 from soil_pyg.nn.inverted_lists import LISTS, PROBES, InvertedLists, count_lists
 from soil_pyg.nn.pairs import block_rows, exact_inner_product
 from soil_pyg.progress import blocks
@@ -79,19 +79,12 @@ class KNN:
             use_faiss = not self.is_exact or _has_faiss(candidates)
         self._faiss_index: Any = self._build() if use_faiss and candidates.size(0) > 0 else None
 
-    def search(
-        self, query: Tensor, k: int, rescore: Rescore | None = None, ordered: bool = True
-    ) -> tuple[Tensor, Tensor]:
+    def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         r"""Returns the inner products and the ids of the :math:`k` best candidates of each query.
 
         Args:
             query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
             k (int): The number of neighbours, cut at :obj:`num_candidates`.
-            rescore (callable, optional): Gives the exact inner products of pairs, by the number
-                of the query and the id of the candidate. (default: :obj:`None`, products in
-                double precision)
-            ordered (bool, optional): If set to :obj:`False`, only which candidates are the best is
-                told exactly, not their order. (default: :obj:`True`)
 
         Returns:
             Values and ids, both of shape :obj:`[num_queries, k]`. An approximate index that finds
@@ -114,9 +107,7 @@ class KNN:
         elif "recall" not in self.report:
             self.tune(query, k)
         for block in blocks(query.size(0), rows, "searching neighbours"):
-            number = torch.arange(block.start, block.stop, device=query.device)
-            found = self._search_block(query, number, k, rescore or self._rescore(query), ordered)
-            values[block], ids[block] = found
+            values[block], ids[block] = self._search_block(query[block], k)
         return values, ids
 
     def tune(self, query: Tensor, k: int) -> float:
@@ -157,36 +148,25 @@ class KNN:
                     f"'index' has search parameters that FAISS does not take (got {parameters!r})"
                 ) from error
 
-    def _search_block(
-        self, query: Tensor, number: Tensor, k: int, rescore: Rescore, ordered: bool
-    ) -> tuple[Tensor, Tensor]:
+    def _search_block(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         if not self.is_exact:
-            return self._search_index(query[number], k)
+            return self._search_index(query, k)
         if self._faiss_index is None or (query.is_cuda and k >= FAISS_GPU_MAX_K):
-            return self._search_torch(query, number, k, rescore, ordered)
-        values, ids = self._search_faiss(query[number], min(k + 1, self.candidates.size(0)))
-        tolerance = self._tolerance(query[number])
-        tied = has_near_ties(values if ordered else values[:, k - 1 :], tolerance)
+            return self._search_torch(query, k)
+        values, ids = self._search_faiss(query, min(k + 1, self.candidates.size(0)))
+        tied = has_near_ties(values, self._tolerance(query))
         values, ids = values[:, :k].contiguous(), ids[:, :k].contiguous()
         if tied.any():
-            found = self._search_torch(query, number[tied], k, rescore, ordered)
-            values[tied], ids[tied] = found
+            values[tied], ids[tied] = self._search_torch(query[tied], k)
         return values, ids
 
-    def _search_torch(
-        self, query: Tensor, number: Tensor, k: int, rescore: Rescore, ordered: bool
-    ) -> tuple[Tensor, Tensor]:
-        query = query[number]
+    def _search_torch(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         return exact_topk(
             query @ self.candidates.t(),
             k,
             self._tolerance(query),
-            lambda row, column: rescore(number[row], column),
-            ordered,
+            partial(exact_inner_product, query, self.candidates),
         )
-
-    def _rescore(self, query: Tensor) -> Rescore:
-        return lambda row, column: exact_inner_product(query, self.candidates, row, column)
 
     def _tolerance(self, query: Tensor) -> Tensor:
         return ROUNDING * query.norm(dim=1) * self._largest_norm

@@ -139,28 +139,6 @@ def test_ties_that_rounding_hides(use_faiss: bool, scale: float) -> None:
 
 
 @LIBRARIES
-@BUDGETS
-def test_ties_are_scored_by_the_given_function(use_faiss: bool, memory_budget: int) -> None:
-    candidates = torch.tensor([[1.0], [1.0], [1.0], [0.5], [0.0]])
-    query = torch.tensor([[-1.0], [1.0], [2.0]])
-    exact = torch.tensor([[0.0] * 5, [1.0, 0.9999999, 1.0, 0.5, 0.0], [1.9, 1.8, 2.0, 1.0, 0.0]])
-    search = KNN(candidates, use_faiss=use_faiss, memory_budget=memory_budget)
-    values, ids = search.search(query, k=2, rescore=lambda row, column: exact[row, column])
-    assert ids.tolist() == [[4, 3], [0, 2], [2, 0]]
-    torch.testing.assert_close(values, torch.tensor([[0.0, -0.5], [1.0, 1.0], [2.0, 1.9]]))
-
-
-@LIBRARIES
-def test_without_order_the_best_are_the_same(use_faiss: bool) -> None:
-    candidates, query = normal(7, 4).repeat(3, 1), normal(9, 4, seed=1)
-    search = KNN(candidates, use_faiss=use_faiss)
-    for k in (1, 4, 10, 21):
-        ids = search.search(query, k, ordered=False)[1]
-        expected = [sorted(row) for row in naive(candidates, query, k)[1]]
-        assert ids.sort(dim=1).values.tolist() == expected
-
-
-@LIBRARIES
 def test_a_query_of_zeros_finds_the_first(use_faiss: bool) -> None:
     values, ids = KNN(normal(30, 4), use_faiss=use_faiss).search(torch.zeros(1, 4), k=3)
     assert (values.tolist(), ids.tolist()) == ([[0.0, 0.0, 0.0]], [[0, 1, 2]])
