@@ -51,6 +51,8 @@ class SOILGraphs(BaseTransform):
         second_order_scale (float, optional): The factor of the second-order graph in the user-item
             graph, and in the aggregation unless that is :obj:`"sum"` (released: :obj:`0.5`).
             (default: :obj:`1.0`)
+        interest_scale (float, optional): The factor of the interest graphs in the item-item graphs.
+            (default: :obj:`1.0`)
         aggregation (str, optional): The graph of Eq. 13: :obj:`"sum"` for :math:`\mathbf{R} +
             \mathbf{R}_a` as in the paper, :obj:`"sym"` for the user-item graph, or
             :obj:`"sym_user_index"` as released. (default: :obj:`"sum"`)
@@ -86,6 +88,7 @@ class SOILGraphs(BaseTransform):
         aggr: str = "max",
         exclude_interacted: bool = True,
         second_order_scale: float = 1.0,
+        interest_scale: float = 1.0,
         aggregation: str = "sum",
         count_users: bool = False,
         second_order: bool = True,
@@ -99,6 +102,7 @@ class SOILGraphs(BaseTransform):
         check_choice("aggregation", aggregation, ("sum", "sym", "sym_user_index"))
         self.modalities = modalities
         self.second_order_scale = second_order_scale
+        self.interest_scale = interest_scale
         self.aggregation = aggregation
         self.second_order = second_order
         self.interest = interest
@@ -180,7 +184,8 @@ class SOILGraphs(BaseTransform):
                 graphs.append((ITEM, f"{modality}_interest", ITEM))
             data = NormalizeGraph(graphs, floor=self.floor)(data)
             out = item_item(modality)
-            data = SumGraph(dict.fromkeys(graphs, "norm_weight"), out)(data)
+            scales = [1.0, self.interest_scale][: len(graphs)]
+            data = SumGraph(dict.fromkeys(graphs, "norm_weight"), out, scales)(data)
             data[out].search = data[graphs[-1]].search
             if self.interest:
                 del data[graphs[-1]]

@@ -76,3 +76,14 @@ def test_the_model_trains_without_both(profile: str) -> None:
     loss = sum(model.loss(data, batch).values())
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_the_interest_graphs_may_be_scaled() -> None:
+    graphs = {}
+    for scale in (0.0, 1.0, 3.0):
+        data = SOIL.graphs("paper", k=2, k_i=2, interest_scale=scale)(make_data())
+        graphs[scale] = data[item_item("text")].adj.to_dense()
+    expected = graphs[0.0] + 3 * (graphs[1.0] - graphs[0.0])
+    torch.testing.assert_close(graphs[3.0], expected)
+    without = SOIL.graphs("paper", k=2, interest=False)(make_data())
+    torch.testing.assert_close(graphs[0.0], without[item_item("text")].adj.to_dense())
