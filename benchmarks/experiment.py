@@ -98,9 +98,7 @@ class Experiment:
         selected = Selected(variant.model)
         given = {} if self.epochs is None else {"epochs": self.epochs}
         settings = selected.settings(self.plan.dataset, variant.profile, given | variant.options)
-        return make_jobs(
-            self.plan, self.data, selected, variant.profile, settings, self.num_seeds
-        )
+        return make_jobs(self.plan, self.data, selected, variant.profile, settings, self.num_seeds)
 
     def run(self, variants: list[Variant]) -> list[list[Record]]:
         """Runs what is not finished and returns the records of each variant, a seed each.

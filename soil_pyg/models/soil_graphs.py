@@ -127,8 +127,9 @@ class SOILGraphs(BaseTransform):
                 "aggregation='sym_user_index' needs at least as many users as items "
                 f"(got {num_users} and {num_items}); use aggregation='sym' or 'sum'"
             )
-        data = self._similarity_graphs(data)
-        return self._item_item(self._aggregation(self._user_item(data)))
+        # The largest graphs first, while there is least beside them.
+        data = self._item_item(self._similarity_graphs(data))
+        return self._aggregation(self._user_item(data))
 
     def _similarity_graphs(self, data: HeteroData) -> HeteroData:
         # All three from one pass over the similarities.
@@ -143,8 +144,9 @@ class SOILGraphs(BaseTransform):
             features, self.index, self.memory_budget, self.matmul_precision
         )
         similarities.run(*collectors)
-        for transform, collector in zip(transforms, collectors, strict=True):
-            data = transform.build(data, features, collector)
+        while transforms:
+            # What a collector holds is not needed once its graph is built.
+            data = transforms.pop(0).build(data, features, collectors.pop(0))
         return data
 
     def _user_item(self, data: HeteroData) -> HeteroData:
@@ -174,7 +176,9 @@ class SOILGraphs(BaseTransform):
         if self.second_order:
             terms[SECOND_ORDER] = second
             scales.append(self.second_order_scale if scale is None else scale)
-        return Compose([SumGraph(terms, out, scales), ToAdjacency([out])])(data)
+        data = Compose([SumGraph(terms, out, scales), ToAdjacency([out])])(data)
+        del data[out].edge_index, data[out].edge_weight
+        return data
 
     def _item_item(self, data: HeteroData) -> HeteroData:
         names = modalities_of(data) if self.modalities is None else self.modalities

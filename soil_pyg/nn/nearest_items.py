@@ -56,12 +56,13 @@ class NearestItems(Collector):
         self.pairs[modality].append((row, column[found], value))
 
     def edges(self, modality: str) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns items, their neighbours and the similarities, sorted by (item, neighbour).
+        """Returns items, their neighbours and the similarities, sorted by (item, neighbour), and
+        lets go of them.
 
         Args:
             modality (str): The modality.
         """
-        row, column, value = zip(*self.pairs[modality], strict=True)
+        row, column, value = zip(*self.pairs.pop(modality), strict=True)
         return torch.cat(row), torch.cat(column), torch.cat(value)
 
 

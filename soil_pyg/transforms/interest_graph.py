@@ -120,7 +120,7 @@ class InterestGraph(BaseTransform):
         cost = torch.zeros(num_items, dtype=torch.long, device=rowptr.device)
         cost.index_add_(0, users_of.row(), width[users_of.col.long()])
         parts: dict[str, list[Adjacency]] = {modality: [] for modality in features}
-        cuts = budget_blocks(cost, self.memory_budget // 128)
+        cuts = budget_blocks(cost, self.memory_budget // 256)
         for step in blocks(len(cuts), 1, "joining items of interest"):
             block = cuts[step.start]
             users = users_of.select_rows(torch.arange(block.start, block.stop, device=cost.device))

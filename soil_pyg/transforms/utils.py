@@ -11,7 +11,7 @@ from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.nn.ragged import budget_blocks
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
 
-EDGES_AT_ONCE = 2**23
+EDGES_AT_ONCE = 2**22
 """Edges that are held compressed are unpacked in blocks of as many."""
 
 
