@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from markdown_lines import table
+from paper_page import paper_sections
 from results import METRICS, environment, mean_std, read_records
 from soil_pyg.configs import available_configs, load_config
 from speed_page import speed_sections
@@ -25,8 +26,8 @@ COLUMNS = ["model", "profile", "seeds", *METRICS, "published", "epoch", "minutes
 INTRODUCTION = """# Results
 
 Written by `python benchmarks/page.py benchmarks/results.jsonl`; each line of that file is a run of
-`python benchmarks/run.py`, with all its settings. The sections on speed and memory, if any, are
-made of the JSON files in the folder `records` beside it.
+`python benchmarks/run.py`, with all its settings. The sections after those of the data sets are
+made of the JSON files in the folder `records` beside it, if there are any.
 
 Full ranking of all items, training items masked, means over the users with test items; mean ±
 sample standard deviation over seeds. Settings are chosen by validation Recall@20 alone, among as
@@ -54,11 +55,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         for path in arguments.results:
             records += read_runs(path)
-        speed = speed_sections(arguments.results[0].parent / RECORDS, arguments.out.parent)
+        others = other_sections(arguments.results[0].parent / RECORDS, arguments.out.parent)
     except ValueError as error:
         parser.error(str(error))
     temporary = arguments.out.with_suffix(".tmp")
-    temporary.write_text(page(records, speed), encoding="utf-8")
+    temporary.write_text(page(records, others), encoding="utf-8")
     temporary.replace(arguments.out)
     return 0
 
@@ -83,12 +84,25 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
     return list(runs.values())
 
 
-def page(records: Iterable[dict[str, Any]], speed: Sequence[str] = ()) -> str:
+def other_sections(records: Path, page_folder: Path) -> list[str]:
+    """Returns the sections on the experiments of the paper, and on speed and memory.
+
+    Args:
+        records (Path): The folder of their records, which need not exist.
+        page_folder (Path): The folder of the page, which links to pictures.
+
+    Raises:
+        ValueError: If a file is not the record of its experiment or benchmark.
+    """
+    return [*paper_sections(records), *speed_sections(records, page_folder)]
+
+
+def page(records: Iterable[dict[str, Any]], others: Sequence[str] = ()) -> str:
     """Returns the page of finished runs.
 
     Args:
         records (Iterable[dict]): The runs.
-        speed (Sequence[str], optional): The sections on speed and memory.
+        others (Sequence[str], optional): The sections after those of the data sets.
             (default: :obj:`()`)
     """
     by_dataset: dict[str, list[dict[str, Any]]] = {}
@@ -96,7 +110,7 @@ def page(records: Iterable[dict[str, Any]], speed: Sequence[str] = ()) -> str:
         run = record | {"settings": LATER_SETTINGS | record["settings"]}
         by_dataset.setdefault(record["dataset"], []).append(run)
     sections = [section(runs) for _, runs in sorted(by_dataset.items())]
-    return "\n".join([INTRODUCTION, *sections, *speed])
+    return "\n".join([INTRODUCTION, *sections, *others])
 
 
 def section(runs: list[dict[str, Any]]) -> str:

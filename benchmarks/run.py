@@ -27,6 +27,11 @@ COMMANDS = {
     "libraries": "propagation and the search of neighbours by every library that is installed",
     "graphs": "graphs, steps and epochs of SOIL beside a naive rendering of its definitions",
     "scale": "graphs and training of SOIL against the number of items",
+    "tune": "the settings of a model, searched by validation alone; the best are tested",
+    "paper": "the tables and figures of the SOIL paper",
+    "fidelity": "what each difference between the paper and the released code is worth",
+    "newcomers": "how well users and items are served that came after the training",
+    "missing": "accuracy as the features of items go missing, by what is done about it",
 }
 
 

@@ -16,7 +16,10 @@ ALWAYS = f"{PACKAGE}.trainer"
 # These show, name and store what the others compute.
 WITHOUT_EFFECT = {
     f"{PACKAGE}.{name}"
-    for name in ("checkpoint", "epoch_progress", "progress", "training_run", "models.resolver")
+    for name in (
+        *("checkpoint", "trained_model", "training_run", "models.resolver"),
+        *("epoch_progress", "progress", "datasets.storage"),
+    )
 }
 
 

@@ -4,21 +4,20 @@ import hashlib
 import json
 import os
 import platform
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 import torch_geometric
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models.base import Recommender
+from soil_pyg.datasets.storage import write_tensors
 from soil_pyg.models.resolver import import_model
+from soil_pyg.trained_model import TrainedModel
 from soil_pyg.typing import ITEM, USER
 
 FORMAT = 1
@@ -28,41 +27,6 @@ WEIGHTS = "model.safetensors"
 EMBEDDINGS = "embeddings.safetensors"
 STATE = "state.safetensors"
 FILES = (WEIGHTS, EMBEDDINGS, IDS)
-
-
-@dataclass(repr=False)
-class TrainedModel:
-    """A trained model, with what is needed to use it in the ids of the original data.
-
-    Args:
-        model (Recommender): The model with its best weights, in evaluation mode.
-        user_emb (Tensor): The final embeddings of all users, dense or sparse COO.
-        item_emb (Tensor): The final embeddings of all items, dense or sparse COO.
-        user_id (numpy.ndarray): The original ids of the users, in the order of :obj:`user_emb`.
-        item_id (numpy.ndarray): The original ids of the items, in the order of :obj:`item_emb`.
-        settings (dict[str, Any]): The settings that were given to the trainer to keep.
-        metrics (dict[str, dict[str, float]]): The metrics on :obj:`"valid"` and :obj:`"test"`.
-        data_name (str): The name of the data.
-        data_digest (str): The digest of the data.
-        run (dict[str, Any]): All of :obj:`run.json`, such as the history and the versions.
-    """
-
-    model: Recommender
-    user_emb: Tensor
-    item_emb: Tensor
-    user_id: np.ndarray
-    item_id: np.ndarray
-    settings: dict[str, Any]
-    metrics: dict[str, dict[str, float]]
-    data_name: str
-    data_digest: str
-    run: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.model.__class__.__name__}, data='{self.data_name}', "
-            f"num_users={len(self.user_id)}, num_items={len(self.item_id)})"
-        )
 
 
 def load(folder: str | os.PathLike[str]) -> TrainedModel:
@@ -79,16 +43,7 @@ def load(folder: str | os.PathLike[str]) -> TrainedModel:
         ValueError: If a file is not as it was written, or the model cannot be made.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"The folder '{folder}' does not exist")
-    run = load_run(folder)
-    if run is None and (folder / STATE).exists():
-        raise FileNotFoundError(
-            f"'{folder}' has no {RUN}: its training has not ended; train again with the same "
-            f"arguments to resume it"
-        )
-    if run is None:
-        raise FileNotFoundError(f"'{folder}' has no {RUN}: it is not the folder of a run")
+    run = load_finished_run(folder)
     for name in FILES:
         if not (folder / name).exists():
             raise FileNotFoundError(f"'{folder}' has no {name}")
@@ -118,7 +73,32 @@ def load(folder: str | os.PathLike[str]) -> TrainedModel:
         data_name=run["data"]["name"],
         data_digest=run["data"]["digest"],
         run=run,
+        folder=folder,
     )
+
+
+def load_finished_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Returns the content of :obj:`run.json`, which must be there.
+
+    Args:
+        folder (str or os.PathLike): The folder of the run.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist or its training has not ended.
+        ValueError: If the file is corrupt or of another version of the format.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder '{folder}' does not exist")
+    run = load_run(folder)
+    if run is None and (folder / STATE).exists():
+        raise FileNotFoundError(
+            f"'{folder}' has no {RUN}: its training has not ended; train again with the same "
+            f"arguments to resume it"
+        )
+    if run is None:
+        raise FileNotFoundError(f"'{folder}' has no {RUN}: it is not the folder of a run")
+    return run
 
 
 def save(
@@ -196,8 +176,16 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -
     header = json.dumps({"format": FORMAT, "sparse": sparse, "metadata": metadata})
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    safetensors.torch.save_file(dense, temporary, {"soil_pyg": header})
-    os.replace(temporary, path)
+    try:
+        write_tensors(dense, temporary, {"soil_pyg": header})
+        os.replace(temporary, path)
+    except OSError as error:
+        # The name of the file says more than the one beside it.
+        if error.filename is not None:
+            error.filename = str(path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:

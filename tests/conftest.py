@@ -1,10 +1,20 @@
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from soil_pyg import checkpoint
+from soil_pyg.build import build_model
+from soil_pyg.data_folder import save_data_folder
+from soil_pyg.evaluator import embed
+from soil_pyg.models.resolver import model_name
+from soil_pyg.options import Selected
+from soil_pyg.train import train
+from soil_pyg.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
 
@@ -55,3 +65,71 @@ def clustered_data() -> HeteroData:
         pairs |= {(user, int(item)) for item in rng.choice(near, size=rng.integers(3, 9))}
     data[INTERACTS].edge_index = torch.tensor(sorted(pairs)).t().contiguous()
     return data
+
+
+@pytest.fixture
+def featured_data(random_data: Callable[..., HeteroData]) -> Callable[..., HeteroData]:
+    """Makes random interactions and features; item 3 has none, item 20 lacks the first."""
+
+    def make(num_modalities: int = 3, seed: int = 0) -> HeteroData:
+        data = random_data(num_users=30, num_items=25, seed=seed)
+        rng = np.random.default_rng(1)
+        for modality, size in list({"image": 5, "text": 4, "audio": 3}.items())[:num_modalities]:
+            x = rng.standard_normal((25, size)) + 0.3
+            x[[3, 20] if modality == "image" else [3]] = 0
+            data[ITEM][f"x_{modality}"] = torch.from_numpy(x).float()
+        return data
+
+    return make
+
+
+@pytest.fixture
+def random_run(tmp_path: Path) -> Callable[..., TrainedModel]:
+    """Makes the run of a model with random weights."""
+
+    def make(
+        data: HeteroData,
+        spec: str,
+        profile: str = "released",
+        folder: Path | None = None,
+        **options: Any,
+    ) -> TrainedModel:
+        selected = Selected(spec)
+        given = {"hidden_channels": 6} if "hidden_channels" in selected.options else {}
+        settings = selected.settings("none", profile, given | options)
+        graphs = selected.model_class.graphs(**selected.taken_by("graphs", settings))(data)
+        torch.manual_seed(0)
+        model = build_model(selected, settings, data)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(0.5 * torch.randn_like(parameter))
+        run = {
+            "finished": True,
+            "model": model_name(type(model)),
+            "options": model.options,
+            "settings": {"model": spec, "data": folder and str(folder), **settings},
+            "data": {"name": data.name, "digest": data.digest},
+            "valid": {},
+            "test": {},
+        }
+        checkpoint.save(tmp_path / "run", run, model.state_dict(), embed(model, graphs), data)
+        return checkpoint.load(tmp_path / "run")
+
+    return make
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path, featured_data: Callable[..., HeteroData]) -> Path:
+    """A data folder with the modalities "image" and "text"."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    save_data_folder(folder, featured_data(2), None, {})
+    return folder
+
+
+@pytest.fixture
+def run_folder(data_folder: Path, tmp_path: Path) -> Path:
+    """The folder of a short run on the data folder."""
+    folder = tmp_path / "bpr"
+    train(data_folder, folder, "bpr", epochs=2, hidden_channels=4, progress=False, device="cpu")
+    return folder

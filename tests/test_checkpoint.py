@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch_geometric.data import HeteroData
 
@@ -128,6 +129,21 @@ def test_a_write_that_fails_leaves_the_old_file(
     with pytest.raises(OSError, match="disk full"):
         checkpoint.save_tensors(path, {"x": torch.zeros(1)})
     assert checkpoint.load_tensors(path)[0]["x"].item() == 1
+
+
+def test_a_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(tensors: dict, file: Path, metadata: dict) -> None:
+        Path(file).write_bytes(b"half of")
+        raise SafetensorError("No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", fail)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/a\.safetensors'"):
+        checkpoint.save_tensors(tmp_path / "a.safetensors", {"x": torch.ones(1)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_is_kept(folder: Path) -> None:
+    assert soil_pyg.load(str(folder)).folder == folder
 
 
 def test_folder_is_absent(tmp_path: Path) -> None:

@@ -17,15 +17,22 @@ LAYERS = [
     ["typing", "checks", "progress", "configs"],
     ["nn"],
     ["transforms", "datasets", "loader", "subgraph_sampler"],
-    ["part_loader"],
+    ["part_loader", "data_folder", "embed"],
+    ["prepare"],
     ["models"],
-    ["evaluator"],
-    ["checkpoint"],
-    ["training_run"],
+    ["evaluator", "trained_model", "explanation", "nearest_known"],
+    ["checkpoint", "score_parts", "warm_start"],
+    ["training_run", "soil_newcomers"],
     ["epoch_progress", "training_loss"],
     ["train_epoch"],
-    ["trainer"],
-    ["recommend"],
+    ["trainer", "item_index"],
+    ["options"],
+    ["build", "run_data"],
+    ["ids", "index_ranker", "tensorboard_log"],
+    ["ranking", "explainer"],
+    ["train", "recommend", "similar", "evaluate", "compare", "explain", "export"],
+    ["add_items", "add_users"],
+    ["report"],
     ["cli"],
 ]
 RANKS = {unit: rank for rank, units in enumerate(LAYERS) for unit in units}
@@ -154,7 +161,8 @@ def test_nothing_is_unpickled(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES + BENCHMARKS, ids=module_name)
 def test_every_import_is_declared(path: Path) -> None:
-    assert undeclared(imported(*read(path)), distributions("cpu", "gpu", "scatter", "bench")) == []
+    extras = ("cpu", "gpu", "scatter", "bench", "embed", "timm", "report")
+    assert undeclared(imported(*read(path)), distributions(*extras)) == []
 
 
 @pytest.mark.parametrize("path", SOURCES + BENCHMARKS, ids=module_name)

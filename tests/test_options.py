@@ -2,10 +2,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonargparse import ArgumentParser
 
-import options
-from options import Selected
+from soil_pyg import options
 from soil_pyg.configs import Config
+from soil_pyg.options import Selected
 
 MODULE = """
 from soil_pyg.models import BPR
@@ -120,7 +121,7 @@ def test_signatures_that_cannot_be_flags(module: str, name: str, message: str) -
     [
         ("Wrong", "profile 'released': .*wrong.reg"),
         ("Unknown", "profile 'released': model '.*' has no option 'regg'"),
-        ("Other", r"'--profile' must be one of fast for model '.*' \(got 'released'\)"),
+        ("Other", r"'profile' must be one of fast for model '.*' \(got 'released'\)"),
     ],
 )
 def test_profiles_that_cannot_be_right(module: str, name: str, message: str) -> None:
@@ -142,3 +143,36 @@ def test_configurations_that_cannot_be_right(
     monkeypatch.setattr(options, "load_config", lambda name: config)
     with pytest.raises(ValueError, match=message):
         Selected("soil").settings("tiny", "released", {})
+
+
+def test_values_are_checked() -> None:
+    selected = Selected("soil")
+    values = {"k": 3, "lr": 1, "ks": [5, 20], "modalities": ["text"]}
+    assert selected.check(values, "options") == values
+    with pytest.raises(ValueError, match=r"options: .*'kk'; its options are aggr, aggregation, "):
+        selected.check({"kk": 3}, "options")
+    with pytest.raises(ValueError, match=r"options: .*soil\.lr"):
+        selected.check({"lr": "fast"}, "options")
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"), [("soil", "released"), ("bpr", None), ("Other", "fast")]
+)
+def test_default_profile(module: str, name: str, profile: str | None) -> None:
+    selected = Selected(name if name != "Other" else f"{module}:{name}")
+    assert selected.default_profile == profile
+
+
+def test_flags_that_are_not_given_leave_no_trace() -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    Selected("soil").add_flags(parser)
+    assert parser.parse_args([]).as_dict() == {}
+    flags = ["--k", "3", "--modalities", "null", "--lr=0.5"]
+    assert parser.parse_args(flags).as_dict() == {"k": 3, "modalities": None, "lr": 0.5}
+
+
+def test_a_flag_that_is_there_already() -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--lr")
+    with pytest.raises(ValueError, match="model 'bpr': its option 'lr' cannot be a flag"):
+        Selected("bpr").add_flags(parser)

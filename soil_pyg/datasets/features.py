@@ -12,7 +12,7 @@ from torch import Tensor
 from soil_pyg.datasets.digest import track_blocks
 from soil_pyg.datasets.frames import Table, TableSource, find_ids, read_ids, read_table
 
-FeatureSource: TypeAlias = TableSource | tuple[np.ndarray | Tensor, Sequence[Any]]
+FeatureSource: TypeAlias = TableSource | tuple[np.ndarray | Tensor, Sequence[Any] | np.ndarray]
 
 FEATURE_SUFFIX = "_feat.npy"
 _BLOCK_BYTES = 1 << 26
@@ -29,6 +29,18 @@ def open_features(path: Path) -> np.ndarray:
         ValueError: If it is no matrix of real numbers or its name names no modality.
     """
     check_modality(path.name.removesuffix(FEATURE_SUFFIX), str(path))
+    return open_matrix(path)
+
+
+def open_matrix(path: Path) -> np.ndarray:
+    """Opens an :obj:`.npy` file of a matrix without reading its content.
+
+    Args:
+        path (pathlib.Path): The file.
+
+    Raises:
+        ValueError: If it is no matrix of real numbers.
+    """
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -103,7 +115,7 @@ def read_features(
         modality (str): Name of the modality.
         source (pandas.DataFrame, str, os.PathLike or tuple): A data frame that is indexed by item
             id or has the column :obj:`item_column`, a file with that column, or a matrix and the
-            list of its ids.
+            list of its ids. In a table, a row without any value is a missing modality.
         item_column (str): Column of the item ids.
         item_id (numpy.ndarray): The ids of all items.
 
@@ -146,19 +158,23 @@ def read_features(
 
 
 def _to_matrix(frame: pd.DataFrame, name: str) -> np.ndarray:
+    filled = frame.dropna(how="all")
     if (
-        len(frame)
+        len(filled)
         and frame.shape[1] == 1
-        and isinstance(frame.iloc[0, 0], list | tuple | np.ndarray)
+        and isinstance(filled.iloc[0, 0], list | tuple | np.ndarray)
     ):
-        vectors = frame.iloc[:, 0].tolist()
+        vectors = filled.iloc[:, 0].tolist()
         sizes = {np.shape(vector) for vector in vectors}
         if len(sizes) != 1:
             raise ValueError(
                 f"{name}: the vectors have different shapes ({sorted(map(str, sizes))})"
             )
-        return np.stack(vectors)
+        matrix = np.zeros((len(frame), *sizes.pop()), dtype=np.asarray(vectors[0]).dtype)
+        matrix[frame.iloc[:, 0].notna().to_numpy()] = vectors
+        return matrix
     for column, dtype in frame.dtypes.items():
         if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
             raise ValueError(f"{name}: column {column!r} must hold numbers (got type {dtype})")
-    return frame.to_numpy(dtype=np.float32, na_value=np.nan)
+    matrix = frame.to_numpy(dtype=np.float32, na_value=np.nan)
+    return np.where(frame.isna().to_numpy().all(axis=1, keepdims=True), np.float32(0), matrix)

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
+from soil_pyg.datasets.text_files import check_utf8, read_json_lines
+
 TableSource: TypeAlias = pd.DataFrame | str | os.PathLike[str]
 
-SPLIT_LABELS = {"train": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
-"""Labels that a split column may hold, besides 0, 1 and 2."""
-
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
+_JSON_LINES = (".jsonl", ".ndjson", ".json")
 
 
 class Table(NamedTuple):
@@ -26,10 +26,28 @@ class Table(NamedTuple):
     is_text: bool
     """Whether the ids were read as text, without a type of their own."""
 
+    @property
+    def source(self) -> str:
+        """The file or the name of the table."""
+        return self.where(0).rsplit(", ", 1)[0]
+
     def refuse(self, bad: np.ndarray, message: str) -> None:
         """Raises a :obj:`ValueError` that names the first row that is bad, if there is one."""
         if bad.any():
             raise ValueError(f"{self.where(int(np.argmax(bad)))}: {message}")
+
+
+class ColumnError(ValueError):
+    """A column is missing or occurs twice.
+
+    Args:
+        message (str): What is wrong.
+        column (str): The column.
+    """
+
+    def __init__(self, message: str, column: str) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class Ids(NamedTuple):
@@ -47,11 +65,12 @@ def read_table(
     id_columns: Sequence[str],
     columns: Sequence[str] | None = None,
 ) -> Table:
-    """Reads a table; ids in text files are read as they are written.
+    """Reads a table; ids in text files are read as they are written, in JSON they keep their type.
 
     Args:
         source (pandas.DataFrame, str or os.PathLike): The table, or a file: :obj:`.csv`,
-            :obj:`.tsv` or :obj:`.parquet`.
+            :obj:`.tsv`, :obj:`.parquet`, or JSON lines as :obj:`.jsonl`, :obj:`.ndjson` or
+            :obj:`.json`.
         name (str): The argument that the table comes from, for errors.
         id_columns (sequence of str): The columns that hold ids.
         columns (sequence of str, optional): Further columns to read. (default: all)
@@ -66,19 +85,37 @@ def read_table(
         return Table(
             source if wanted is None else source[wanted], lambda i: f"'{name}', row {i}", False
         )
-    path = Path(source)
+    path = Path(source).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"'{name}': there is no file {path}")
+    if path.suffix == ".parquet":
+        return _read_parquet(path, wanted, id_columns)
+    if path.suffix in _JSON_LINES:
+        lines, where = read_json_lines(path, id_columns, wanted)
+        _check_columns(lines.column_names, wanted or id_columns, str(path))
+        return Table(lines.to_pandas(), where, False)
+    if path.suffix in _SEPARATORS:
+        return _read_separated(path, wanted, id_columns)
+    raise ValueError(f"'{name}' must be a .csv, .tsv, .parquet or .jsonl file (got {path})")
+
+
+def _read_parquet(path: Path, wanted: list[str] | None, id_columns: Sequence[str]) -> Table:
     try:
-        if path.suffix == ".parquet":
-            _check_columns(pyarrow.parquet.read_schema(path).names, wanted or id_columns, str(path))
-            table = pyarrow.parquet.read_table(path, columns=wanted)
-            # The metadata could turn the id column into an index.
-            frame = table.to_pandas(ignore_metadata=True)
-            return Table(frame, lambda i: f"{path}, row {i}", False)
-        if path.suffix not in _SEPARATORS:
-            raise ValueError(f"'{name}' must be a .csv, .tsv or .parquet file (got {path})")
-        separator = _SEPARATORS[path.suffix]
+        _check_columns(pyarrow.parquet.read_schema(path).names, wanted or id_columns, str(path))
+        table = pyarrow.parquet.read_table(path, columns=wanted)
+        # The metadata could turn the id column into an index.
+        frame = table.to_pandas(ignore_metadata=True)
+    except (pyarrow.ArrowException, OSError) as error:
+        # An error of the system has a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(f"{path} is not a Parquet table: {error}") from error
+    return Table(frame, lambda i: f"{path}, row {i}", False)
+
+
+def _read_separated(path: Path, wanted: list[str] | None, id_columns: Sequence[str]) -> Table:
+    separator = _SEPARATORS[path.suffix]
+    try:
         header = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str).iloc[0].tolist()
         _check_columns(header, wanted or id_columns, f"{path}, line 1")
         # "NA" is an id like any other, and blank lines count.
@@ -92,7 +129,10 @@ def read_table(
             na_values=missing,
             skip_blank_lines=False,
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, pyarrow.ArrowInvalid) as error:
+    except UnicodeDecodeError:
+        check_utf8(path)
+        raise
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{path} is not a table: {error}") from error
     return Table(frame, lambda i: f"{path}, line {i + 2}", True)
 
@@ -132,45 +172,6 @@ def find_ids(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
     return pd.Index(known.astype(str)).get_indexer(pd.Index(ids.astype(str)))
 
 
-def read_labels(table: Table, column: str) -> np.ndarray:
-    """Reads the labels of a split column as 0, 1 and 2.
-
-    Args:
-        table (Table): The table.
-        column (str): Its column.
-
-    Raises:
-        ValueError: If a label is unknown.
-    """
-    names = SPLIT_LABELS | {str(label): label for label in range(3)}
-    texts = table.frame[column].astype(object).map(str)
-    label = texts.map(names).to_numpy(dtype=float)
-    unknown = np.isnan(label)
-    if unknown.any():
-        got = texts.iloc[int(np.argmax(unknown))]
-        table.refuse(unknown, f"{column!r} must be one of {', '.join(names)} (got {got!r})")
-    return label.astype(np.int64)
-
-
-def read_times(table: Table, column: str) -> np.ndarray:
-    """Reads a column of times as numbers.
-
-    Args:
-        table (Table): The table.
-        column (str): Its column: numbers, dates or ISO 8601 strings.
-
-    Raises:
-        ValueError: If a time is missing or of another form.
-    """
-    times = table.frame[column]
-    table.refuse(times.isna().to_numpy(), f"{column!r} is missing")
-    if pd.api.types.is_numeric_dtype(times):
-        return times.to_numpy()
-    times = pd.to_datetime(times, format="ISO8601", utc=True, errors="coerce")
-    table.refuse(times.isna().to_numpy(), f"{column!r} must be a number or an ISO 8601 time")
-    return times.astype("int64").to_numpy()
-
-
 def _to_array(values: np.ndarray, where: Callable[[int], str], is_text: bool) -> np.ndarray:
     kind = pd.api.types.infer_dtype(values, skipna=False)
     if kind in ("floating", "mixed-integer-float", "boolean", "complex", "decimal"):
@@ -192,4 +193,4 @@ def _check_columns(found: Iterable[Any], wanted: Sequence[str], source: str) -> 
     for column in wanted:
         if found.count(column) != 1:
             problem = "occurs twice" if column in found else "is missing"
-            raise ValueError(f"{source}: column {column!r} {problem} (got {found})")
+            raise ColumnError(f"{source}: column {column!r} {problem} (got {found})", column)

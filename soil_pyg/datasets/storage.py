@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -46,7 +47,7 @@ def save_data(data: HeteroData, path: str | os.PathLike[str]) -> None:
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         # One entry: safetensors writes several in random order.
-        safetensors.torch.save_file(tensors, temporary, {FORMAT: json.dumps(stores)})
+        write_tensors(tensors, temporary, {FORMAT: json.dumps(stores)})
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -75,6 +76,28 @@ def load_data(path: str | os.PathLike[str]) -> HeteroData:
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not a stored data set: {error}") from error
     return data
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Writes a safetensors file.
+
+    Args:
+        tensors (dict[str, Tensor]): Dense tensors on the CPU that share no memory.
+        path (pathlib.Path): The file.
+        metadata (dict[str, str]): What to keep in its header.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    try:
+        safetensors.torch.save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        # The number of the system's error is in the text alone.
+        found = re.search(r"os error (\d+)", str(error))
+        if found is None:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _encode(value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -5,16 +5,10 @@ from typing import Any
 import numpy as np
 from torch_geometric.data import HeteroData
 
+from soil_pyg.datasets.columns import read_labels, read_times
 from soil_pyg.datasets.digest import array_digest
 from soil_pyg.datasets.features import FeatureSource, read_features
-from soil_pyg.datasets.frames import (
-    TableSource,
-    find_ids,
-    read_ids,
-    read_labels,
-    read_table,
-    read_times,
-)
+from soil_pyg.datasets.frames import TableSource, find_ids, read_ids, read_table
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import check_pairs, sort_pairs, to_hetero_data
 from soil_pyg.datasets.split import check_split, last_split, random_split, time_split
@@ -36,7 +30,7 @@ class TableDataset(HeteroDataset):
 
     Args:
         interactions (pandas.DataFrame, str or os.PathLike): The interactions, one a row: a data
-            frame or a :obj:`.csv`, :obj:`.tsv` or :obj:`.parquet` file.
+            frame or a :obj:`.csv`, :obj:`.tsv`, :obj:`.parquet` or :obj:`.jsonl` file.
         features (mapping, optional): By modality, the features of the items: a data frame that is
             indexed by item id or has the column :obj:`item_column`; a file with that column; or a
             pair of a matrix and the list of the item ids of its rows. A single column may hold the

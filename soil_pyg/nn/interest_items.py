@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.nn.adjacency import Adjacency
+from soil_pyg.nn.entries import Entries
 from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row
 from soil_pyg.nn.knn import KNN, SAMPLE
 from soil_pyg.nn.pairs import pair_inner_product
@@ -56,7 +57,7 @@ class InterestItems(Collector):
         device = history.weight.device
         # The best sums so far of each user, and all (user, item, sum) that may be among the best.
         self._best = {m: torch.full((self.num_rows, k), lowest, device=device) for m in features}
-        self._found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {m: [] for m in features}
+        self._found = {m: Entries(device) for m in features}
         self._keys: list[Tensor] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
@@ -75,7 +76,7 @@ class InterestItems(Collector):
             bar = best[:, -1] - 2 * ROUNDING * self._length
             user, column = (total >= bar.unsqueeze(1)).nonzero().unbind(1)
             value = total[user, column]
-            self._found[modality].append((user.int(), column.int() + block.start, value))
+            self._found[modality].add(user, column + block.start, value)
             if block.start > 0:
                 _merge(best, user, value)
 
@@ -124,9 +125,8 @@ class InterestItems(Collector):
         :obj:`[num_users + 1]` and items.
         """
         for modality, found in self._found.items():
-            if found:
+            if len(found) > 0 or not self._keys:
                 self._keys.append(self._best_of_found(modality))
-                found.clear()
         key = torch.unique(torch.cat(self._keys))
         self._keys.clear()
         user = key // self.num_items
@@ -145,8 +145,7 @@ class InterestItems(Collector):
 
     def _best_of_found(self, modality: str) -> Tensor:
         # The keys user * I + item of the k best, those whose sums may be equal compared exactly.
-        users, items, values = zip(*self._found[modality], strict=True)
-        user, item, value = torch.cat(users).long(), torch.cat(items).long(), torch.cat(values)
+        user, item, value = self._found[modality].pop()
         cut, tolerance = self._best[modality][:, -1], ROUNDING * self._length
         keep = value >= (cut - 2 * tolerance)[user]
         user, item, value = user[keep], item[keep], value[keep]

@@ -24,7 +24,14 @@ class NearestItems(Collector):
         super().__init__()
         self.features = features
         self.num_neighbours = k
-        self.pairs: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {m: [] for m in features}
+        # Made at once: what is kept from each block must not lie between what is not.
+        size, device = self._size(), next(iter(features.values()))[0].device
+        self._column = {m: torch.full(size, -1, dtype=torch.int32, device=device) for m in features}
+        self._value = {m: torch.empty(size, device=device) for m in features}
+
+    def _size(self) -> tuple[int, int]:
+        num_items = next(iter(self.features.values()))[0].size(0)
+        return num_items, min(self.num_neighbours, num_items)
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
         """Takes some columns of the similarities."""
@@ -37,12 +44,10 @@ class NearestItems(Collector):
             node += block.start
             rescore = partial(_cosine_of_rows, c, node)
             tolerance = torch.full((node.numel(),), ROUNDING, device=c.device)
-            k = min(self.num_neighbours, c.size(0))
-            value, column = exact_topk(scores, k, tolerance, rescore, ordered=False)
+            value, column = exact_topk(scores, self._size()[1], tolerance, rescore, ordered=False)
             column, order = column.sort(dim=1)
-            found = column >= 0
-            row = node.unsqueeze(1).expand_as(column)[found]
-            self.pairs[modality].append((row, column[found], value.gather(1, order)[found]))
+            self._column[modality][node] = column.int()
+            self._value[modality][node] = value.gather(1, order)
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes what an approximate search found."""
@@ -51,9 +56,10 @@ class NearestItems(Collector):
         column = node[neighbour].masked_fill(neighbour < 0, -1).sort(dim=1).values
         found = column >= 0
         rowptr = cumsum(found.sum(dim=1))
-        value = pair_inner_product(c[node], c, rowptr, column[found])
-        row = node.unsqueeze(1).expand_as(column)[found]
-        self.pairs[modality].append((row, column[found], value))
+        value = torch.zeros(column.size(), device=c.device)
+        value[found] = pair_inner_product(c[node], c, rowptr, column[found])
+        self._column[modality][node, : column.size(1)] = column.int()
+        self._value[modality][node, : column.size(1)] = value
 
     def edges(self, modality: str) -> tuple[Tensor, Tensor, Tensor]:
         """Returns items, their neighbours and the similarities, sorted by (item, neighbour), and
@@ -62,8 +68,9 @@ class NearestItems(Collector):
         Args:
             modality (str): The modality.
         """
-        row, column, value = zip(*self.pairs.pop(modality), strict=True)
-        return torch.cat(row), torch.cat(column), torch.cat(value)
+        column, value = self._column.pop(modality), self._value.pop(modality)
+        found = column >= 0
+        return found.nonzero()[:, 0], column[found].long(), value[found]
 
 
 def _cosine_of_rows(c: Tensor, node: Tensor, row: Tensor, column: Tensor) -> Tensor:

@@ -54,13 +54,13 @@ class ProductRows(Collector):
         self.features = features
         self.memory_budget = memory_budget
         self.num_items = next(iter(features.values()))[0].size(0)
-        self._rows: list[tuple[Tensor, Tensor]] = []
+        self._rows: tuple[Tensor, Tensor] | None = None
         self._neighbours: list[tuple[Tensor, Tensor]] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
         """Takes some columns of the similarities."""
         node = torch.arange(block.start, block.stop, device=self._device)
-        self._rows.append(self._top(node, similarity, FIRST))
+        self._keep(block, *self._top(node, similarity, FIRST))
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes what an approximate search found."""
@@ -72,12 +72,21 @@ class ProductRows(Collector):
         if not is_exact:
             rows = block_rows(self.memory_budget, len(self._neighbours) * CANDIDATES, 256)
             for block in blocks(self.num_items, rows, "scoring second-order items"):
-                self._rows.append(self._top_of_candidates(block))
-        self.length, self.columns, self.values = _join(self._rows)
+                self._keep(block, *self._top_of_candidates(block))
+        assert self._rows is not None
+        self.length, self.columns, self.values = _join([self._rows])
         self.begin = cumsum(self.length)[:-1]
         self.is_whole = torch.full_like(self.length, not is_exact, dtype=torch.bool)
         self.is_whole |= self.length < FIRST
-        self._rows, self._neighbours = [], []
+        self._rows, self._neighbours = None, []
+
+    def _keep(self, block: slice, values: Tensor, columns: Tensor) -> None:
+        # Made at once: what is kept from each block must not lie between what is not.
+        if self._rows is None:
+            size = self.num_items, values.size(1)
+            self._rows = values.new_empty(size), columns.new_empty(size, dtype=torch.int32)
+        self._rows[0][block] = values
+        self._rows[1][block] = columns.int()
 
     def start_empty(self) -> None:
         """Starts with rows that have no entries yet, instead of a pass."""

@@ -1,7 +1,16 @@
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+import jobs
+from job import PAIRED, Job, save_users
+from job import run as run_job
+from results import METRICS, append_record, run_key
 
 
 @pytest.fixture
@@ -19,3 +28,56 @@ def root(tmp_path: Path) -> Path:
     for modality, size in {"audio": 4, "image": 6, "text": 5}.items():
         np.save(folder / f"{modality}_feat.npy", rng.standard_normal((20, size)).astype("f4"))
     return folder.parent
+
+
+@pytest.fixture
+def drawn_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], None]:
+    """Instead of training, draws the metrics of a run, seeded by its key; the best of a test
+    metric has the worst of the same validation metric.
+
+    Called with settings, makes all runs that have them fail.
+    """
+    failing: dict[str, Any] = {}
+
+    def run_processes(
+        script: Path, lines: Sequence[str], workers: int, **options: Any
+    ) -> Iterator[tuple[int, int]]:
+        for number, line in enumerate(lines):
+            options["on_start"](number)
+            job = Job(**json.loads(line))
+            if failing and failing.items() <= job.record["settings"].items():
+                yield number, 1
+                continue
+            rng = np.random.default_rng(zlib.crc32(run_key(job.record).encode()))
+            users = {name: rng.random(30) for name in PAIRED}
+            test = {name: float(rng.random()) for name in METRICS}
+            test |= {name: float(values.mean()) for name, values in users.items()}
+            save_users(job.users_file, users)
+            found = {
+                "versions": job.record["versions"] | {"date": f"2026-01-0{1 + job.record['seed']}"},
+                "valid": {name: 1 - value for name, value in test.items()},
+                "test": test,
+            }
+            append_record(job.results_file, job.record | found)
+            yield number, 0
+
+    versions = {"torch": "2", "code": "of the test"}
+    monkeypatch.setattr(jobs, "versions_and_code", lambda model_class: versions)
+    monkeypatch.setattr(jobs, "run_processes", run_processes)
+    return failing.update
+
+
+@pytest.fixture
+def trained_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trains runs in this process, which is faster than one for each."""
+
+    def run_processes(
+        script: Path, lines: Sequence[str], workers: int, **options: Any
+    ) -> Iterator[tuple[int, int]]:
+        for number, line in enumerate(lines):
+            options["on_start"](number)
+            run_job(Job(**json.loads(line)))
+            yield number, 0
+
+    monkeypatch.setattr(jobs, "versions_and_code", lambda model_class: {"code": "of the test"})
+    monkeypatch.setattr(jobs, "run_processes", run_processes)

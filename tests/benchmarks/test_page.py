@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from page import main, page, read_runs
-from speed_page import speed_sections
+from page import main, other_sections, page, read_runs
 
 
 def record(model: str, seed: int, valid: float, test: float, **settings: Any) -> dict[str, Any]:
@@ -138,5 +137,5 @@ def test_a_record_that_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture) 
 
 def test_the_page_of_the_repository_is_that_of_its_records() -> None:
     folder = Path(__file__).parents[2] / "benchmarks"
-    runs, speed = read_runs(folder / "results.jsonl"), speed_sections(folder / "records", folder)
-    assert (folder / "README.md").read_text(encoding="utf-8") == page(runs, speed)
+    runs, others = read_runs(folder / "results.jsonl"), other_sections(folder / "records", folder)
+    assert (folder / "README.md").read_text(encoding="utf-8") == page(runs, others)

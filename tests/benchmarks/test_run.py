@@ -264,7 +264,8 @@ def test_help_names_the_commands(
         main(["--help"])
     assert error.value.code == 0
     output = " ".join(capsys.readouterr().out.split())
-    assert list(run.COMMANDS) == ["libraries", "graphs", "scale"]
+    names = ["libraries", "graphs", "scale", "tune", "paper", "fidelity"]
+    assert list(run.COMMANDS) == names
     for name, text in run.COMMANDS.items():
         assert f"'run.py {name}': {text}" in output
         assert (RUN.parent / f"{name}.py").exists()

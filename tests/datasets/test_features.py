@@ -111,7 +111,7 @@ def test_ids_match_as_they_are_written(tmp_path: Path) -> None:
         (pd.DataFrame({"v": [True]}, index=["a"]), r"column 'v' must hold numbers .*bool"),
         (pd.DataFrame({"v": [[1], [1, 2]]}, index=["a", "b"]), "vectors have different shapes"),
         (pd.DataFrame(index=["a"]), r"must have one row an item \(got shape \(1, 0\)\)"),
-        (pd.DataFrame({"v": [1.0, None]}, index=["a", "b"]), "in the row of item b"),
+        (pd.DataFrame({"v": [1, None], "w": 2}, index=["a", "b"]), "in the row of item b"),
         ("nowhere.csv", r"'features\['m'\]': there is no file nowhere.csv"),
     ],
 )
@@ -130,3 +130,13 @@ def test_missing_values_in_files_are_refused(tmp_path: Path) -> None:
 def test_modalities_need_names(name: str) -> None:
     with pytest.raises(ValueError, match="a modality needs a name without dots"):
         read_features(name, FRAME, "item", ITEMS)
+
+
+def test_a_row_of_a_table_without_any_value_is_a_missing_modality(tmp_path: Path) -> None:
+    item_id = np.array(["a", "b", "c"])
+    (tmp_path / "x.csv").write_text("item,v,w\na,1,2\nb,,\nc,3,4\n")
+    features, _ = read_features("m", tmp_path / "x.csv", "item", item_id)
+    assert features.tolist() == [[1, 2], [0, 0], [3, 4]]
+    frame = pd.DataFrame({"item": ["b", "a", "c"], "v": [None, [1, 2], np.array([3, 4])]})
+    features, _ = read_features("m", frame, "item", item_id)
+    assert features.tolist() == [[1, 2], [0, 0], [3, 4]]

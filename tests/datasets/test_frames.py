@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soil_pyg.datasets.frames import find_ids, read_ids, read_labels, read_table, read_times
+from soil_pyg.datasets.frames import ColumnError, find_ids, read_ids, read_table
 
 UUIDS = [uuid.UUID(int=2), uuid.UUID(int=1)]
 
@@ -115,12 +115,12 @@ def test_tables_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"'x': there is no file .*nowhere\.csv"):
         read_table(tmp_path / "nowhere.csv", "x", ["item"])
     contents = {
-        "a.json": ("", r"'x' must be a \.csv, \.tsv or \.parquet file \(got .*a\.json\)"),
+        "a.txt": ("", r"'x' must be a \.csv, \.tsv, \.parquet or \.jsonl file \(got .*a\.txt\)"),
         "a.csv": ("user,user\n1,2\n", r"a\.csv, line 1: column 'user' occurs twice"),
         "b.csv": ("", r"b\.csv is not a table"),
         "c.csv": ('user\n"1\n', r"c\.csv is not a table"),
         "d.tsv": ("user,item\n1,2\n", r"d\.tsv, line 1: column 'user' is missing"),
-        "e.parquet": ("no", r"e\.parquet is not a table"),
+        "e.parquet": ("no", r"e\.parquet is not a Parquet table"),
     }
     for name, (content, message) in contents.items():
         (tmp_path / name).write_text(content)
@@ -131,50 +131,17 @@ def test_tables_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         read_table(tmp_path / "f.parquet", "x", ["user"])
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [
-        [0, 1, 1, 1, 2],
-        ["0", "1", "1", "1", "2"],
-        ["train", "val", "valid", "validation", "test"],
-        pd.Categorical(["train", "val", "valid", "validation", "test"]),
-    ],
-)
-def test_labels(labels: object) -> None:
-    table = read_table(pd.DataFrame({"s": labels}), "x", ["s"])
-    assert read_labels(table, "s").tolist() == [0, 1, 1, 1, 2]
+def test_a_missing_column_is_known_by_its_name() -> None:
+    with pytest.raises(ColumnError) as error:
+        read_table(pd.DataFrame({"n": [1]}), "x", ["n"], ["m"])
+    assert error.value.column == "m"
 
 
-@pytest.mark.parametrize(
-    ("labels", "got"),
-    [([0, 3], "3"), (["test", "Test"], "Test"), ([0.0, 1.0], "0.0"), (["test", None], ".*")],
-)
-def test_unknown_labels_are_refused(labels: list[object], got: str) -> None:
-    table = read_table(pd.DataFrame({"s": labels}), "x", ["s"])
-    message = rf"'x', row \d: 's' must be one of train, val, .*, 2 \(got '{got}'\)"
-    with pytest.raises(ValueError, match=message):
-        read_labels(table, "s")
-
-
-@pytest.mark.parametrize(
-    "times",
-    [
-        [30, 10, 20],
-        [0.3, 0.1, 0.2],
-        ["2024-03-01", "2024-01-05", "2024-01-05T00:00:01"],
-        pd.to_datetime(["2024-03-01", "2023-01-05", "2024-01-05"]),
-        pd.to_datetime(["2024-03-01", "2023-01-05", "2024-01-05"]).tz_localize("Asia/Tokyo"),
-    ],
-)
-def test_times(times: object) -> None:
-    table = read_table(pd.DataFrame({"t": times}), "x", ["t"])
-    assert np.argsort(read_times(table, "t")).tolist() == [1, 2, 0]
-
-
-def test_times_that_cannot_be_right_are_refused() -> None:
-    table = read_table(pd.DataFrame({"t": [1.0, None]}), "x", ["t"])
-    with pytest.raises(ValueError, match="'x', row 1: 't' is missing"):
-        read_times(table, "t")
-    table = read_table(pd.DataFrame({"t": ["2024-01-01", "yesterday"]}), "x", ["t"])
-    with pytest.raises(ValueError, match="'x', row 1: 't' must be a number or an ISO 8601 time"):
-        read_times(table, "t")
+def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pd.DataFrame({"user": np.arange(10_000), "item": "a"}).to_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[4:3000] = bytes(2996)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.parquet is not a Parquet table"):
+        read_table(path, "x", ["user", "item"])

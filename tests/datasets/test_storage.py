@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
@@ -149,3 +150,16 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes((tmp_path / "data").read_bytes()[:-50])
     with pytest.raises(ValueError, match="data is not a stored data set"):
         load_data(tmp_path / "data")
+
+
+def test_a_full_disk_is_an_error_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left (os error 28)")
+
+    monkeypatch.setattr("soil_pyg.datasets.storage.safetensors.torch.save_file", fail)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        save_data(HeteroData(), tmp_path / "x.safetensors")
+    assert error.value.errno == 28
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,86 @@
+"""The command :obj:`soil-pyg explain`."""
+
+import sys
+from typing import Literal
+
+import pandas as pd
+from jsonargparse import ArgumentParser, Namespace
+
+from soil_pyg.checkpoint import load
+from soil_pyg.cli import output
+from soil_pyg.data_folder import load_item_table
+from soil_pyg.explain import explain
+from soil_pyg.explanation import Explanation
+from soil_pyg.ids import find_positions
+
+EXAMPLE = """\
+example:
+  soil-pyg explain RUN --user ann --item milk
+  soil-pyg explain RUN --user ann --item milk --by modality --format json"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments of the command.
+
+    Args:
+        parser (ArgumentParser): The parser.
+    """
+    parser.epilog = EXAMPLE
+    parser.add_argument("run", help="the folder of the run")
+    parser.add_argument("--user", required=True, help="the id of the user")
+    parser.add_argument("--item", required=True, help="the id of the item")
+    parser.add_argument(
+        "--by",
+        type=Literal["item", "modality", "part"],
+        default="item",
+        help="what each item that led to it adds, what each modality adds, or every single part",
+    )
+    parser.add_argument("--data", help="the data folder, if it is not where it was")
+    output.add_arguments(parser)
+
+
+def run(arguments: Namespace) -> None:
+    """Writes the parts of the score, and says on standard error what they add up to.
+
+    Args:
+        arguments (Namespace): The arguments.
+    """
+    output.check(arguments.format, arguments.out)
+    trained = load(arguments.run)
+    found = explain(trained, arguments.user, arguments.item, arguments.data)
+    tables = {"item": found.by_item, "modality": found.by_modality, "part": lambda: found.parts}
+    frame = tables[arguments.by]()
+    if "via" in frame:
+        frame = with_titles(frame, arguments.data or trained.settings.get("data"))
+    output.write(frame, arguments.format, arguments.out)
+    sys.stderr.write(summary(found))
+
+
+def with_titles(frame: pd.DataFrame, folder: str | None) -> pd.DataFrame:
+    """Returns a table with the titles of the items in :obj:`via`, where the data has titles.
+
+    Args:
+        frame (pandas.DataFrame): The table.
+        folder (str, optional): The data folder.
+    """
+    items = None if folder is None else load_item_table(folder)
+    if items is None or "title" not in items:
+        return frame
+    titles = pd.Series(None, index=frame.index, dtype=object)
+    named = frame["via"].notna()
+    if named.any():
+        places = find_positions(frame.loc[named, "via"], items["item"].to_numpy(), "via", "item")
+        titles[named] = items["title"].astype(object).to_numpy()[places]
+    return frame.assign(title=titles.where(titles.notna(), None))
+
+
+def summary(found: Explanation) -> str:
+    """Returns the line that says what the parts add up to.
+
+    Args:
+        found (Explanation): The explanation.
+    """
+    return (
+        f"user {found.user}, item {found.item}: {len(found.parts):,} parts add up to "
+        f"{found.total:.6f}, the score is {found.score:.6f}\n"
+    )

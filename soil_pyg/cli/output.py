@@ -1,0 +1,212 @@
+"""How commands write tables: for people or for machines, to standard output or to a file."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+from jsonargparse import ArgumentParser
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Format = Literal["table", "csv", "json", "parquet"]
+SUFFIXES: dict[str, Format] = {
+    ".txt": "table",
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".parquet": "parquet",
+}
+STANDARD_OUTPUT = (None, "-", "/dev/stdout")
+PAGE = 1000
+"""As many rows have a head of their own in a table for people."""
+
+Writer = Callable[[pd.DataFrame], None]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments :obj:`--format` and :obj:`--out`.
+
+    Args:
+        parser (ArgumentParser): The parser.
+    """
+    parser.add_argument(
+        "--format",
+        type=Format | None,
+        help="json writes one object a line (default: what the name of --out ends in, or table)",
+    )
+    parser.add_argument("--out", help="the file to write (default: standard output)")
+
+
+def check(file_format: Format | None, out: str | None) -> Format:
+    """Returns the format to write; a command asks before it begins its work.
+
+    Args:
+        file_format (str, optional): The argument :obj:`--format`.
+        out (str, optional): The argument :obj:`--out`.
+
+    Raises:
+        ValueError: If the format is not known, or cannot be written there.
+        FileNotFoundError: If there is no folder for the file.
+    """
+    if out in STANDARD_OUTPUT:
+        if file_format == "parquet" and sys.stdout.isatty():
+            raise ValueError("'--format parquet' is not for a terminal: name a file by '--out'")
+        return file_format or "table"
+    path = Path(out).expanduser()
+    if path.is_dir():
+        raise ValueError(f"'--out' must name a file (got the folder '{path}')")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"'--out': there is no folder '{path.parent}', make it first")
+    if file_format is None and path.suffix not in SUFFIXES:
+        raise ValueError(
+            f"'--out' must end in {', '.join(SUFFIXES)}, or '--format' must be given (got '{path}')"
+        )
+    return file_format or SUFFIXES[path.suffix]
+
+
+def write(
+    frames: pd.DataFrame | Iterable[pd.DataFrame],
+    file_format: Format | None = None,
+    out: str | None = None,
+) -> None:
+    """Writes a table, or one that comes in blocks of rows, block by block.
+
+    A file is written beside its place and then renamed.
+
+    Args:
+        frames (pandas.DataFrame or iterable): The table, or at least one block with its columns.
+        file_format (str, optional): The format. (default: what :obj:`out` ends in, or
+            :obj:`"table"`)
+        out (str, optional): The file. (default: standard output)
+
+    Raises:
+        ValueError: If it cannot be written there in this format.
+        OSError: If a file cannot be written.
+    """
+    make_writer = _WRITERS[check(file_format, out)]
+    blocks = [frames] if isinstance(frames, pd.DataFrame) else frames
+    with _opened(out) as stream, make_writer(stream) as writer:
+        for block in blocks:
+            writer(block)
+
+
+@contextmanager
+def _opened(out: str | None) -> Iterator[IO[bytes]]:
+    if out in STANDARD_OUTPUT:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(out).expanduser().resolve()
+    if path.exists() and not path.is_file():
+        # A device or a pipe, such as /dev/null, is no place to put a file.
+        with path.open("wb") as stream:
+            yield stream
+        return
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+        os.replace(temporary, path)
+    except OSError as error:
+        # The name that was asked for says more than the one beside it.
+        if error.filename == str(temporary):
+            error.filename = out
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _table(stream: IO[bytes]) -> Iterator[Writer]:
+    # Only a terminal has a width, and colours.
+    is_terminal = stream.isatty()
+    width = None if is_terminal else 2**15
+
+    def write_block(block: pd.DataFrame) -> None:
+        console = Console(width=width, highlight=False, force_terminal=is_terminal)
+        for start in range(0, max(len(block), 1), PAGE):
+            with console.capture() as capture:
+                console.print(_rich_table(block.iloc[start : start + PAGE]))
+            lines = (line.rstrip() for line in capture.get().splitlines())
+            stream.write("".join(f"{line}\n" for line in lines if line).encode())
+
+    yield write_block
+
+
+def _rich_table(frame: pd.DataFrame) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    columns = []
+    for number, name in enumerate(frame.columns):
+        values = frame.iloc[:, number]
+        is_number = pd.api.types.is_numeric_dtype(values)
+        table.add_column(str(name), justify="right" if is_number else "left", overflow="fold")
+        columns.append([_cell(value) for value in values])
+    for row in zip(*columns, strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _cell(value: Any) -> Text:
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return Text("-")
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return Text(f"{number:.1e}" if 0 < abs(number) < 1e-3 else f"{number:.4f}")
+    return Text(str(value))
+
+
+@contextmanager
+def _csv(stream: IO[bytes]) -> Iterator[Writer]:
+    is_first = True
+
+    def write_block(block: pd.DataFrame) -> None:
+        nonlocal is_first
+        text = block.to_csv(index=False, header=is_first, lineterminator="\n")
+        stream.write(text.encode())
+        is_first = False
+
+    yield write_block
+
+
+@contextmanager
+def _json(stream: IO[bytes]) -> Iterator[Writer]:
+    def write_block(block: pd.DataFrame) -> None:
+        if len(block) > 0:
+            text = block.to_json(
+                orient="records", lines=True, force_ascii=False, double_precision=15
+            )
+            stream.write(text.encode())
+
+    yield write_block
+
+
+@contextmanager
+def _parquet(stream: IO[bytes]) -> Iterator[Writer]:
+    writer: pyarrow.parquet.ParquetWriter | None = None
+
+    def write_block(block: pd.DataFrame) -> None:
+        nonlocal writer
+        table = pyarrow.Table.from_pandas(block, preserve_index=False)
+        if writer is None:
+            writer = pyarrow.parquet.ParquetWriter(stream, table.schema)
+        writer.write_table(table)
+
+    try:
+        yield write_block
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+_WRITERS = {"table": _table, "csv": _csv, "json": _json, "parquet": _parquet}

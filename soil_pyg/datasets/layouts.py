@@ -1,0 +1,166 @@
+"""Data in the layouts of others, as a table of interactions with features and candidate items."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch_geometric.data import HeteroData
+from torch_geometric.data import storage as pyg_storage
+
+from soil_pyg.datasets.features import FEATURE_SUFFIX, FeatureSource, open_features
+from soil_pyg.datasets.frames import Table, TableSource, read_table
+from soil_pyg.datasets.interactions import SPLITS
+from soil_pyg.datasets.multimodal import COLUMNS
+from soil_pyg.datasets.storage import load_data
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+
+SPLIT = COLUMNS[2]
+_HETERO_SUFFIXES = (".pt", ".safetensors")
+_HETERO_CLASSES = [
+    *(pyg_storage.BaseStorage, pyg_storage.GlobalStorage),
+    *(pyg_storage.NodeStorage, pyg_storage.EdgeStorage),
+]
+_EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
+
+
+@dataclass
+class Source:
+    """Interactions as they were read, before anything is dropped.
+
+    Args:
+        table (Table): The interactions.
+        name (str): The name of the data.
+        split_column (str, optional): The column of a split that the layout gives.
+            (default: :obj:`None`)
+        features (dict[str, FeatureSource]): The features that the layout gives.
+        items (numpy.ndarray, optional): All items, where the layout gives them.
+            (default: :obj:`None`)
+        files (dict[str, Path]): The files that were read, by what they hold.
+    """
+
+    table: Table
+    name: str
+    split_column: str | None = None
+    features: dict[str, FeatureSource] = field(default_factory=dict)
+    items: np.ndarray | None = None
+    files: dict[str, Path] = field(default_factory=dict)
+
+
+def read_source(
+    source: TableSource | HeteroData, user_column: str, item_column: str, columns: list[str]
+) -> Source:
+    """Reads a table, a folder in the layout of MMRec, or a heterogeneous graph.
+
+    Args:
+        source (pandas.DataFrame, str, os.PathLike or HeteroData): The interactions. A graph in a
+            file is either one that :func:`~soil_pyg.datasets.storage.save_data` has saved
+            (:obj:`.safetensors`) or one that :obj:`torch.save` has saved, itself or as a
+            dictionary (:obj:`.pt`); nothing but tensors and plain values is unpickled.
+        user_column (str): Column of the user ids.
+        item_column (str): Column of the item ids.
+        columns (list[str]): Further columns to read.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read.
+    """
+    if isinstance(source, HeteroData):
+        return _from_hetero_data(source, "HeteroData", user_column, item_column)
+    if isinstance(source, pd.DataFrame):
+        table = read_table(source, "interactions", [user_column, item_column], columns)
+        return Source(table, "table")
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _from_mmrec(path, user_column, item_column, columns)
+    if path.suffix in _HETERO_SUFFIXES and path.is_file():
+        data = _load_hetero_data(path)
+        read = _from_hetero_data(data, str(path), user_column, item_column)
+        read.name = str(data["name"]) if "name" in data else path.stem
+    else:
+        table = read_table(path, "interactions", [user_column, item_column], columns)
+        read = Source(table, path.stem)
+    read.files["interactions"] = path
+    return read
+
+
+def _from_mmrec(folder: Path, user_column: str, item_column: str, columns: list[str]) -> Source:
+    folder = Path(os.path.abspath(folder))
+    path = folder / f"{folder.name}.inter"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"'{folder}' has no {path.name}: name a table, or a folder in the layout of MMRec"
+        )
+    others = [column for column in columns if column not in COLUMNS]
+    table = read_table(path, "interactions", COLUMNS[:2], [SPLIT, *others])
+    names = dict(zip(COLUMNS, (user_column, item_column, SPLIT), strict=True))
+    table = table._replace(frame=table.frame.rename(columns=names))
+    paths = {
+        file.name.removesuffix(FEATURE_SUFFIX): file
+        for file in sorted(folder.glob(f"*{FEATURE_SUFFIX}"))
+    }
+    matrices = {modality: open_features(file) for modality, file in paths.items()}
+    if len({len(matrix) for matrix in matrices.values()}) > 1:
+        rows = ", ".join(f"{paths[name]} has {len(matrix)}" for name, matrix in matrices.items())
+        raise ValueError(f"The feature files must have one row an item each: {rows}")
+    items = np.arange(len(next(iter(matrices.values())))) if matrices else None
+    features: dict[str, FeatureSource] = {
+        modality: (matrix, range(len(matrix))) for modality, matrix in matrices.items()
+    }
+    files = {"interactions": path, **{f"features.{name}": file for name, file in paths.items()}}
+    return Source(table, folder.name, SPLIT, features, items, files)
+
+
+def _load_hetero_data(path: Path) -> HeteroData:
+    if path.suffix == ".safetensors":
+        return load_data(path)
+    try:
+        with torch.serialization.safe_globals(_HETERO_CLASSES):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        data = HeteroData.from_dict(content) if isinstance(content, dict) else content
+    except Exception as error:
+        # A damaged file can fail in any way.
+        raise ValueError(
+            f"{path} holds no HeteroData of tensors and plain values: {str(error).splitlines()[0]}"
+        ) from error
+    if not isinstance(data, HeteroData):
+        raise ValueError(f"{path} holds no HeteroData (got {type(data).__name__})")
+    return data
+
+
+def _from_hetero_data(data: HeteroData, where: str, user_column: str, item_column: str) -> Source:
+    if INTERACTS not in data.edge_types or "edge_index" not in data[INTERACTS]:
+        raise ValueError(
+            f"{where}: there must be an 'edge_index' of the edge type {INTERACTS} "
+            f"(got edge types {data.edge_types})"
+        )
+    ids = {kind: _ids(data, kind, where) for kind in (USER, ITEM)}
+    edges = {name: data[INTERACTS][name] for name in _EDGES if name in data[INTERACTS]}
+    pairs = torch.cat(list(edges.values()), dim=1).cpu().numpy()
+    if pairs.size == 0:
+        raise ValueError(f"{where} has no edges of the type {INTERACTS}")
+    label = np.repeat([_EDGES.index(name) for name in edges], [e.size(1) for e in edges.values()])
+    for kind, index in zip((USER, ITEM), pairs, strict=True):
+        if index.size and not 0 <= index.min() <= index.max() < len(ids[kind]):
+            raise ValueError(f"{where}: an edge names a {kind} outside 0 to {len(ids[kind]) - 1}")
+    frame = pd.DataFrame(
+        {user_column: ids[USER][pairs[0]], item_column: ids[ITEM][pairs[1]], SPLIT: label}
+    )
+    table = Table(frame, lambda i: f"{where}, the {SPLITS[label[i]]} edge {i}", False)
+    features: dict[str, FeatureSource] = {
+        name: (data[ITEM][FEATURE_PREFIX + name], ids[ITEM]) for name in modalities_of(data)
+    }
+    has_split = len(edges) == len(_EDGES)
+    return Source(table, where, SPLIT if has_split else None, features, ids[ITEM])
+
+
+def _ids(data: HeteroData, kind: str, where: str) -> np.ndarray:
+    num_nodes = data[kind].num_nodes
+    if num_nodes is None:
+        raise ValueError(f"{where}: data[{kind!r}] must have 'num_nodes'")
+    ids = np.asarray(data[kind].id) if "id" in data[kind] else np.arange(num_nodes)
+    if ids.shape != (num_nodes,):
+        raise ValueError(f"{where}: data[{kind!r}] has {num_nodes} nodes and {len(ids)} ids")
+    return ids

@@ -1,0 +1,88 @@
+"""Features of a modality from a file, a table, a matrix or an encoder."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from soil_pyg.datasets.encoder import Encoder
+from soil_pyg.datasets.features import FeatureSource, check_matrix, open_matrix
+from soil_pyg.datasets.item_table import ItemTable, read_item_ids
+from soil_pyg.typing import ITEM
+
+ModalitySource: TypeAlias = FeatureSource | Encoder
+
+
+def resolve_features(
+    modality: str,
+    source: ModalitySource,
+    item_id: np.ndarray,
+    items: ItemTable | None,
+    item_ids: Sequence[Any] | str | os.PathLike[str] | None,
+    item_column: str,
+) -> FeatureSource:
+    """Returns features that are keyed by item ids.
+
+    Args:
+        modality (str): Name of the modality.
+        source (pandas.DataFrame, str, os.PathLike, tuple or Encoder): An encoder, which encodes the
+            items; an :obj:`.npy` file, whose rows are those of :obj:`item_ids` or else of
+            :obj:`items`; or what is keyed already.
+        item_id (numpy.ndarray): The ids of the items to encode.
+        items (ItemTable, optional): The table of the items.
+        item_ids (sequence, str or os.PathLike, optional): The ids of the rows of matrices, or a
+            file of them.
+        item_column (str): Column of the item ids.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a matrix has no ids or another number of rows.
+    """
+    name = f"features[{modality!r}]"
+    if isinstance(source, Encoder):
+        frame = pd.DataFrame({ITEM: item_id}) if items is None else items.select(item_id)
+        return _encode(source, frame, name), item_id
+    path = file_of(source)
+    if path is None or path.suffix != ".npy":
+        return source
+    if not path.is_file():
+        raise FileNotFoundError(f"{name}: there is no file {path}")
+    matrix = open_matrix(path)
+    rows: Sequence[Any]
+    if isinstance(item_ids, str | os.PathLike):
+        rows, origin = read_item_ids(item_ids, item_column), str(item_ids)
+    elif item_ids is not None:
+        rows, origin = item_ids, "'item_ids'"
+    elif items is not None:
+        rows, origin = items.ids.tolist(), "the table of items"
+    else:
+        raise ValueError(
+            f"{name}: the rows of {path} need ids: give 'item_ids' (--item-ids) or 'items' "
+            f"(--items)"
+        )
+    if len(rows) != len(matrix):
+        raise ValueError(
+            f"{name}: {path} has {len(matrix)} rows, but {origin} has {len(rows)} items: there "
+            f"must be one row an item in the same order"
+        )
+    return matrix, rows
+
+
+def file_of(source: Any) -> Path | None:
+    """Returns the file of a source, if it is one.
+
+    Args:
+        source (Any): The source.
+    """
+    return Path(source).expanduser() if isinstance(source, str | os.PathLike) else None
+
+
+def _encode(encoder: Encoder, items: pd.DataFrame, name: str) -> np.ndarray:
+    matrix = np.asarray(encoder.encode(items))
+    check_matrix(matrix, f"{name}, as {encoder.name!r} encodes it,")
+    if len(matrix) != len(items):
+        raise ValueError(f"{name}: {encoder.name!r} gave {len(matrix)} rows for {len(items)} items")
+    return np.where(np.isnan(matrix).all(axis=1, keepdims=True), matrix.dtype.type(0), matrix)

@@ -1,0 +1,129 @@
+"""Filters of interactions that count what they drop."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from soil_pyg.datasets.interactions import sort_pairs
+
+
+@dataclass
+class Dropped:
+    """What a step has dropped.
+
+    Args:
+        why (str): The reason.
+        users (int): Number of users that have no interaction left.
+        items (int): Number of items that have no interaction left.
+        pairs (int): Number of interactions.
+    """
+
+    why: str
+    users: int
+    items: int
+    pairs: int
+
+
+class PairFilter:
+    """The rows of interactions that are left, and what has been dropped and why.
+
+    Args:
+        user (numpy.ndarray): The user of each row, :obj:`int64`, not negative.
+        item (numpy.ndarray): The item of each row, :obj:`int64`, not negative.
+    """
+
+    def __init__(self, user: np.ndarray, item: np.ndarray) -> None:
+        self._user, self._item = user, item
+        self.rows = np.arange(len(user))
+        self.dropped: list[Dropped] = []
+
+    @property
+    def user(self) -> np.ndarray:
+        """The users of the rows that are left."""
+        return self._user[self.rows]
+
+    @property
+    def item(self) -> np.ndarray:
+        """The items of the rows that are left."""
+        return self._item[self.rows]
+
+    def keep(self, kept: np.ndarray, why: str) -> None:
+        """Drops rows and counts them.
+
+        Args:
+            kept (numpy.ndarray): Whether to keep each of the rows that are left.
+            why (str): The reason for dropping the others.
+        """
+        before = self._counts()
+        self.rows = self.rows[kept]
+        lost = (old - new for old, new in zip(before, self._counts(), strict=True))
+        self.dropped.append(Dropped(why, *lost))
+
+    def _counts(self) -> tuple[int, int, int]:
+        users, items = (int(np.bincount(ids).astype(bool).sum()) for ids in (self.user, self.item))
+        return users, items, len(self.rows)
+
+
+def k_core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
+    """Returns which pairs are left when users and items with fewer than :obj:`k` are dropped.
+
+    Dropping is repeated until every user and every item has :obj:`k` pairs or more.
+
+    Args:
+        user (numpy.ndarray): The user of each pair, :obj:`int64`, not negative.
+        item (numpy.ndarray): The item of each pair, :obj:`int64`, not negative.
+        k (int): The least number of pairs.
+
+    Example:
+        >>> k_core(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 1]), 2)
+        array([ True,  True,  True,  True, False])
+    """
+    rows = np.arange(len(user))
+    while True:
+        enough = np.ones(len(rows), dtype=bool)
+        for ids in (user[rows], item[rows]):
+            enough &= (np.bincount(ids) >= k)[ids]
+        if enough.all():
+            break
+        rows = rows[enough]
+    kept = np.zeros(len(user), dtype=bool)
+    kept[rows] = True
+    return kept
+
+
+def largest_k_core(user: np.ndarray, item: np.ndarray) -> int:
+    """Returns the largest :obj:`k` for which :func:`k_core` leaves something.
+
+    Args:
+        user (numpy.ndarray): The user of each pair, at least one.
+        item (numpy.ndarray): The item of each pair.
+    """
+    low, high = 1, int(min(np.bincount(user).max(), np.bincount(item).max()))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if k_core(user, item, middle).any():
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def latest_of_pairs(user: np.ndarray, item: np.ndarray, time: np.ndarray | None) -> np.ndarray:
+    """Returns which pairs to keep, so that each is there once: the latest, or else the first.
+
+    Args:
+        user (numpy.ndarray): The user of each pair, :obj:`int64`, not negative.
+        item (numpy.ndarray): The item of each pair, :obj:`int64`, not negative.
+        time (numpy.ndarray, optional): The time of each pair.
+
+    Example:
+        >>> latest_of_pairs(np.array([0, 0, 1]), np.array([5, 5, 5]), np.array([1, 2, 1]))
+        array([False,  True,  True])
+    """
+    order = np.arange(len(user)) if time is None else np.argsort(time, kind="stable")[::-1]
+    order = order[sort_pairs(user[order], item[order])]
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = (np.diff(user[order]) != 0) | (np.diff(item[order]) != 0)
+    kept = np.empty(len(order), dtype=bool)
+    kept[order] = is_first
+    return kept

@@ -1,0 +1,93 @@
+"""Text files: what is wrong with one that cannot be read, and tables of JSON lines."""
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import pyarrow
+import pyarrow.json
+
+_JSON_BLOCK = 1 << 24
+
+
+def check_utf8(path: Path) -> None:
+    """Refuses a file that is not UTF-8, and names the line and the byte.
+
+    Args:
+        path (pathlib.Path): The file.
+
+    Raises:
+        ValueError: If it is not UTF-8.
+    """
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"{path}, line {number}: byte {error.start + 1} (0x{line[error.start]:02x}) "
+                    f"is not UTF-8; save the file with this encoding"
+                ) from None
+
+
+def read_json_lines(
+    path: Path, id_columns: Sequence[str], columns: Sequence[str] | None
+) -> tuple[pyarrow.Table, Callable[[int], str]]:
+    """Reads a table of JSON objects, one a line; ids keep their types.
+
+    Args:
+        path (pathlib.Path): The file.
+        id_columns (sequence of str): The columns that hold ids.
+        columns (sequence of str, optional): The columns to read. If :obj:`None`, all are read.
+
+    Returns:
+        The table, and what says where a row comes from.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    try:
+        table = _parse(path, {})
+        # What looks like a date would become one.
+        texts = {
+            name: pyarrow.string()
+            for name in id_columns
+            if name in table.column_names and pyarrow.types.is_timestamp(table[name].type)
+        }
+        table = _parse(path, texts) if texts else table
+    except pyarrow.ArrowException as error:
+        check_utf8(path)
+        _check_objects(path)
+        raise ValueError(f"{path} is not a table: {error}") from error
+    if columns is not None:
+        table = table.select([name for name in table.column_names if name in columns])
+    return table, lambda i: f"{path}, line {_line_of_row(path, i)}"
+
+
+def _parse(path: Path, types: dict[str, pyarrow.DataType]) -> pyarrow.Table:
+    table = pyarrow.json.read_json(
+        path,
+        pyarrow.json.ReadOptions(block_size=_JSON_BLOCK),
+        pyarrow.json.ParseOptions(explicit_schema=pyarrow.schema(types) if types else None),
+    )
+    # Nothing else looks at the bytes of strings.
+    table.validate(full=True)
+    return table
+
+
+def _check_objects(path: Path) -> None:
+    with open(path, encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                is_object = not line.strip() or isinstance(json.loads(line), dict)
+            except ValueError:
+                is_object = False
+            if not is_object:
+                raise ValueError(f"{path}, line {number}: there must be one JSON object a line")
+
+
+def _line_of_row(path: Path, row: int) -> int:
+    with open(path, "rb") as file:
+        lines = (number for number, line in enumerate(file, start=1) if line.strip())
+        return next(islice(lines, row, None), row + 1)

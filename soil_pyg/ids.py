@@ -1,0 +1,89 @@
+"""Users and items by the ids of the original data."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from soil_pyg.datasets.frames import find_ids, read_table
+from soil_pyg.datasets.text_files import check_utf8
+
+IdSource: TypeAlias = Iterable[Any] | str | os.PathLike[str]
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
+ALL = "all"
+SHOWN = 3
+"""As many ids are named in a message."""
+
+
+def find_positions(ids: IdSource, known: np.ndarray, name: str, kind: str) -> np.ndarray:
+    """Returns the positions of ids in those of a run; they are compared as they are written.
+
+    Args:
+        ids (iterable, str or os.PathLike): The ids, or a file with one a line, or a table with
+            the column :obj:`kind`.
+        known (numpy.ndarray): The ids of the run.
+        name (str): The argument, for errors.
+        kind (str): :obj:`"user"` or :obj:`"item"`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If an id is unknown, or the file cannot be read.
+
+    Example:
+        >>> find_positions(["tea", "rum"], np.array(["milk", "rum", "tea"]), "items", "item")
+        array([2, 1])
+    """
+    given = _read(ids, name, kind) if isinstance(ids, str | os.PathLike) else list(ids)
+    texts = np.array([str(value) for value in given], dtype=str)
+    positions = find_ids(texts, known)
+    unknown = list(dict.fromkeys(texts[positions < 0].tolist()))
+    if unknown:
+        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        raise ValueError(
+            f"'{name}': the run has no {kind} {_quoted(unknown)}{more} "
+            f"(its {kind}s are such as {_quoted(known[:SHOWN])})"
+        )
+    return positions
+
+
+def select(
+    ids: Iterable[Any] | os.PathLike[str] | str, known: np.ndarray, name: str, kind: str
+) -> Tensor:
+    """Returns the positions of ids, or of all with :obj:`"all"`.
+
+    Args:
+        ids (iterable, os.PathLike or str): The ids, or a file as for :func:`find_positions`, or
+            :obj:`"all"`.
+        known (numpy.ndarray): The ids of the run.
+        name (str): The argument, for errors.
+        kind (str): :obj:`"user"` or :obj:`"item"`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If an id is unknown, or the file cannot be read.
+    """
+    if isinstance(ids, str):
+        if ids != ALL:
+            raise ValueError(f"'{name}' must be 'all' or a list of ids (got {ids!r})")
+        return torch.arange(len(known))
+    return torch.from_numpy(find_positions(ids, known, name, kind))
+
+
+def _read(source: str | os.PathLike[str], name: str, kind: str) -> list[Any]:
+    path = Path(source)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"'{name}': there is no file '{path}' (ids themselves are given as a list)"
+        )
+    if path.suffix in TABLES:
+        return read_table(path, name, [kind], []).frame[kind].dropna().tolist()
+    check_utf8(path)
+    return [line for line in path.read_text("utf-8-sig").splitlines() if line]
+
+
+def _quoted(ids: Iterable[Any]) -> str:
+    return ", ".join(f"'{value}'" for value in list(ids)[:SHOWN])

@@ -1,0 +1,164 @@
+"""Every option of a model, of its graphs and of its training, by name and from the signatures."""
+
+import inspect
+from argparse import SUPPRESS, ArgumentError
+from dataclasses import dataclass
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from soil_pyg.configs import available_configs, load_config
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.resolver import import_model
+from soil_pyg.trainer import DISPLAY, Trainer
+
+# Given by the data or the command line, or without an effect on the result.
+NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option: its type, its default and who takes it.
+
+    Args:
+        type (Any): The type in the signature.
+        default (Any): The default in the signature.
+        takers (tuple[str, ...]): Who takes it: :obj:`"model"`, :obj:`"graphs"`, :obj:`"trainer"`,
+            or :obj:`"data"` for the modalities, whose order tells their roles.
+    """
+
+    type: Any
+    default: Any
+    takers: tuple[str, ...]
+
+
+class Selected:
+    """A model that was selected by name, with its options.
+
+    Args:
+        spec (str): The name of a model of the package, or :obj:`"package.module:Class"`.
+
+    Raises:
+        ValueError: If there is no such model, or if two of its options share a name and differ.
+    """
+
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
+        self.model_class: type[Recommender] = import_model(spec)
+        self.name = self.model_class.__name__.lower()
+        self.options: dict[str, Option] = {}
+        self._add_options(
+            "model", dict(inspect.signature(self.model_class, eval_str=True).parameters)
+        )
+        self._add_options("graphs", self.model_class.graph_parameters())
+        if self.model_class.multimodal:
+            self.options.setdefault("modalities", Option(list[str] | None, None, ("data",)))
+        self._add_options("trainer", dict(inspect.signature(Trainer, eval_str=True).parameters))
+
+    def _add_options(self, taker: str, parameters: dict[str, inspect.Parameter]) -> None:
+        for name, parameter in parameters.items():
+            variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            if name in NOT_OPTIONS or variadic:
+                continue
+            option = Option(parameter.annotation, parameter.default, (taker,))
+            if option.default is parameter.empty or option.type is parameter.empty:
+                raise ValueError(
+                    f"model '{self.spec}': '{name}' of {taker} must have a type and a default"
+                )
+            known = self.options.get(name, option)
+            if (known.type, known.default) != (option.type, option.default):
+                raise ValueError(
+                    f"model '{self.spec}': '{name}' must have one type and default (got "
+                    f"{known.type} = {known.default!r} in {known.takers[0]} and "
+                    f"{option.type} = {option.default!r} in {taker})"
+                )
+            takers = known.takers if known is option else (*known.takers, taker)
+            self.options[name] = Option(option.type, option.default, takers)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Adds a flag :obj:`--<model>.<option>` for each option."""
+        group = parser.add_argument_group(f"settings of {self.name}")
+        for name, option in self.options.items():
+            group.add_argument(f"--{self.name}.{name}", type=option.type, default=option.default)
+
+    def add_flags(self, parser: ArgumentParser) -> None:
+        """Adds a flag :obj:`--<option>` for each option; those not given leave no trace.
+
+        Raises:
+            ValueError: If the parser has a flag of that name.
+        """
+        group = parser.add_argument_group(f"settings of {self.name}")
+        for name, option in self.options.items():
+            taker = " and ".join(option.takers)
+            text = f"of the {taker}, default: {option.default}".replace("%", "%%")
+            try:
+                group.add_argument(f"--{name}", type=option.type, default=SUPPRESS, help=text)
+            except (ArgumentError, ValueError) as error:
+                raise ValueError(
+                    f"model '{self.spec}': its option '{name}' cannot be a flag ({error})"
+                ) from error
+
+    @property
+    def default_profile(self) -> str | None:
+        """The profile that is meant where none is named: the released one, or else the first."""
+        names = list(self.model_class.profiles)
+        return "released" if "released" in names else next(iter(names), None)
+
+    def check(self, values: dict[str, Any], where: str) -> dict[str, Any]:
+        """Returns values of options in the types of the options.
+
+        Args:
+            values (dict[str, Any]): The values.
+            where (str): Where they come from, for errors.
+
+        Raises:
+            ValueError: If an option is unknown or its value of another type.
+        """
+        unknown = sorted(set(values) - set(self.options))
+        if unknown:
+            raise ValueError(
+                f"{where}: model '{self.spec}' has no option '{unknown[0]}'; its options are "
+                f"{', '.join(sorted(self.options))}"
+            )
+        parser = ArgumentParser(exit_on_error=False)
+        self.add_arguments(parser)
+        try:
+            parsed = parser.parse_object({self.name: values}, defaults=False)
+        except ArgumentError as error:
+            raise ValueError(f"{where}: {error.message}") from error
+        return parsed.as_dict().get(self.name, {})
+
+    def settings(self, dataset: str, profile: str | None, flags: dict[str, Any]) -> dict[str, Any]:
+        """Returns the value of each option: default < profile < settings of the data set < flag.
+
+        Args:
+            dataset (str): The name of the data set.
+            profile (str, optional): The name of the profile, for a model that has profiles.
+            flags (dict[str, Any]): The values given by flags.
+
+        Raises:
+            ValueError: If the model has profiles but not this one, or if a profile or the
+                configuration sets an unknown option or one to a value of another type.
+        """
+        defaults = {name: option.default for name, option in self.options.items()}
+        return defaults | self._of_profile(profile) | self._of_dataset(dataset) | flags
+
+    def _of_profile(self, profile: str | None) -> dict[str, Any]:
+        profiles = self.model_class.profiles
+        if profiles and profile not in profiles:
+            raise ValueError(
+                f"'profile' must be one of {', '.join(profiles)} for model '{self.spec}' "
+                f"(got '{profile}')"
+            )
+        return self.check(profiles.get(profile or "", {}), f"profile '{profile}'")
+
+    def _of_dataset(self, dataset: str) -> dict[str, Any]:
+        if ":" in self.spec or self.name not in available_configs():
+            return {}
+        settings = load_config(self.name).settings.get(dataset, {})
+        return self.check(settings, f"{self.name}.yaml: settings.{dataset}")
+
+    def taken_by(self, taker: str, settings: dict[str, Any]) -> dict[str, Any]:
+        """Returns the part of the settings that the model, the graphs or the trainer takes."""
+        names = [name for name, option in self.options.items() if taker in option.takers]
+        return {name: settings[name] for name in names}

@@ -1,0 +1,160 @@
+import configparser
+import errno
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jsonargparse import ArgumentParser
+
+from soil_pyg import cli
+from soil_pyg.cli import COMMANDS, main
+
+
+class Command:
+    """A command that raises what it is given."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+        self.arguments: Any = None
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog = "example:\n  soil-pyg train DATA"
+        parser.add_argument("data", help="the data folder")
+        parser.add_argument("--num-layers", type=int, default=2, help="layers")
+        parser.add_argument("--note", help="a note")
+
+    def run(self, arguments: Any) -> None:
+        self.arguments = arguments
+        if self.error is not None:
+            raise self.error
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *argv: str, error: BaseException | None = None) -> int:
+    command = Command(error)
+    modules = {"soil_pyg.cli.train": command}
+    original = cli.import_module
+    monkeypatch.setattr(cli, "import_module", lambda name: modules.get(name) or original(name))
+    return main(["train", *argv])
+
+
+def test_without_a_command_all_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == main(["--help"]) == 0
+    assert main(["--version"]) == 0
+    output = capsys.readouterr().out
+    assert all(f"\n  {name} " in output for name in COMMANDS)
+    assert "soil-pyg 0." in output
+
+
+def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("soil-pyg: ")
+    assert "'trian'" in captured.err
+    assert "'train'" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_help_has_the_example_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--help") == 0
+    output = capsys.readouterr().out
+    assert "usage: soil-pyg train [--num-layers NUM_LAYERS] [--note NOTE] data" in output
+    assert "example:\n  soil-pyg train DATA\n" in output
+    assert "layers (type: int, default: 2)" in output
+    assert "a note\n" in output
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ValueError("a.csv, line 3: no\n number"), 2, "a.csv, line 3: no number"),
+        (FileNotFoundError("there is no file a.csv"), 2, "there is no file a.csv"),
+        (
+            OSError(errno.ENOSPC, "other words", "/a"),
+            2,
+            "'/a': No space left on device; make room there or write to another disk",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/a"),
+            2,
+            "'/a': Permission denied; ask for the permission or choose another path",
+        ),
+        (OSError(errno.EIO, "x"), 2, "Input/output error"),
+        (ImportError("'timm' is missing: pip install soil_pyg[embed]"), 1, "'timm' is missing"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_every_error_is_one_line_and_a_code(
+    error: BaseException,
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, "DATA", error=error) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"soil-pyg train: {message}")
+    assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "the following arguments are required: DATA (all options: soil-pyg train --help)"),
+        (["a", "--num-layers", "x"], "--num-layers: expected int. Got value: x (all options"),
+        (["a", "--num_layers", "3"], "unrecognized arguments: --num_layers 3"),
+        (["a", "--num", "3"], "unrecognized arguments: --num 3"),
+    ],
+)
+def test_wrong_flags(
+    argv: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, *argv) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"soil-pyg train: {message}")
+    assert captured.err.count("\n") == 1
+
+
+def test_an_error_of_our_own_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(monkeypatch, "DATA", error=ZeroDivisionError())
+
+
+def test_a_closed_pipe_is_no_error_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[int] = []
+    monkeypatch.setattr(cli.os, "dup2", lambda _, number: closed.append(number))
+    monkeypatch.setattr(cli.sys, "stdout", SimpleNamespace(fileno=lambda: 1))
+    assert run(monkeypatch, "DATA", error=BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
+    assert closed == [1]
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "soil_pyg.cli", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0
+    assert result.stdout.startswith("soil-pyg ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    output = capsys.readouterr().out
+    assert f"usage: soil-pyg {name} " in output
+    assert "example" in output
+    assert f"  soil-pyg {name} " in output
+
+
+def test_the_package_installs_the_command() -> None:
+    config = configparser.ConfigParser()
+    config.read(Path(__file__).parents[2] / "setup.cfg")
+    scripts = config["options.entry_points"]["console_scripts"].strip()
+    assert scripts == "soil-pyg = soil_pyg.cli:main"

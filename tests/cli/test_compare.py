@@ -1,0 +1,47 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from soil_pyg import cli, compare, train
+
+
+@pytest.fixture
+def runs(run_folder: Path, data_folder: Path, tmp_path: Path) -> list[str]:
+    options = {"epochs": 2, "hidden_channels": 4, "progress": False, "device": "cpu"}
+    train(data_folder, tmp_path / "other", "bpr", lr=0.01, **options)
+    return [str(run_folder), str(tmp_path / "other")]
+
+
+def test_one_run_a_column_for_people(runs: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    assert cli.main(["compare", *runs]) == 0
+    out, err = capfd.readouterr()
+    rows = [line.split() for line in out.splitlines()]
+    assert err == ""
+    assert rows[0] == runs
+    assert ["lr", "0.0010", "0.0100"] in rows
+    expected = compare(runs)["test recall@20"]
+    assert ["test", "recall@20", *(f"{value:.4f}" for value in expected)] in rows
+
+
+def test_one_run_a_row_for_machines(runs: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    assert cli.main(["compare", *runs, "--format", "json"]) == 0
+    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [row["lr"] for row in rows] == [0.001, 0.01]
+    assert [list(row) for row in rows] == [list(compare(runs))] * 2
+
+
+def test_the_same_run_twice(run_folder: Path, tmp_path: Path) -> None:
+    run = str(run_folder)
+    assert cli.main(["compare", run, run, "--out", str(tmp_path / "a.txt")]) == 0
+    assert (tmp_path / "a.txt").read_text().splitlines()[0].split() == [run, run]
+    assert cli.main(["compare", run, run, "--out", str(tmp_path / "a.parquet")]) == 0
+
+
+def test_runs_that_are_not_there(run_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    assert cli.main(["compare", str(run_folder), "nowhere"]) == 2
+    assert capfd.readouterr() == ("", "soil-pyg compare: The folder 'nowhere' does not exist\n")
+    assert cli.main(["compare"]) == 2

@@ -1,0 +1,43 @@
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import soil_pyg
+from soil_pyg import cli, evaluate
+
+
+def test_metrics(run_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    assert cli.main(["evaluate", str(run_folder), "--format", "csv"]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    frame = pd.read_csv(io.StringIO(out)).set_index("metric")
+    assert {split: frame[split].to_dict() for split in frame} == soil_pyg.load(run_folder).metrics
+
+
+def test_every_user_to_a_file(run_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "users.parquet"
+    flags = ["--split", "test", "--ks", "1", "20", "--per-user", "--out", str(out)]
+    assert cli.main(["evaluate", str(run_folder), *flags]) == 0
+    expected = evaluate(run_folder, ["test"], ks=[1, 20], per_user=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(out), expected)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--ks", "0"], "'ks' must hold numbers of at least 1 (got [0])"),
+        (["--split", "train"], "--split: "),
+        (["--data", "no"], "The data folder 'no' does not exist"),
+    ],
+)
+def test_wrong_input(
+    run_folder: Path, capfd: pytest.CaptureFixture[str], flags: list[str], message: str
+) -> None:
+    capfd.readouterr()
+    assert cli.main(["evaluate", str(run_folder), *flags]) == 2
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert message in err

@@ -1,0 +1,155 @@
+import errno
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pytest
+
+from soil_pyg.cli import output
+
+FIRST = pd.DataFrame(
+    {"user": ["ann", "[b]bö", "ann,2"], "rank": [1, 2, 3], "score": np.float32([0.1, 2e-5, -1])}
+)
+SECOND = pd.DataFrame({"user": ['ann "x"'], "rank": [4], "score": np.float32([7])})
+BOTH = pd.concat([FIRST, SECOND], ignore_index=True)
+
+
+def blocks() -> Iterator[pd.DataFrame]:
+    yield FIRST
+    yield SECOND
+
+
+def test_csv(capfd: pytest.CaptureFixture[str]) -> None:
+    output.write(blocks(), "csv")
+    found = pd.read_csv(io.StringIO(capfd.readouterr().out), dtype={"score": "float32"})
+    pd.testing.assert_frame_equal(found, BOTH)
+
+
+def test_json_has_an_object_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    output.write(blocks(), "json")
+    out = capfd.readouterr().out
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [list(row) for row in rows] == [["user", "rank", "score"]] * 4
+    pd.testing.assert_frame_equal(pd.DataFrame(rows).astype({"score": "float32"}), BOTH)
+    assert "bö" in out
+
+
+def test_parquet_has_a_row_group_a_block(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    output.write(blocks(), out=str(tmp_path / "a.parquet"))
+    file = pyarrow.parquet.ParquetFile(tmp_path / "a.parquet")
+    assert file.num_row_groups == 2
+    pd.testing.assert_frame_equal(file.read().to_pandas(), BOTH)
+    output.write(blocks(), "parquet")
+    out = capfdbinary.readouterr().out
+    pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(out)), BOTH)
+
+
+def test_table_for_people(capfd: pytest.CaptureFixture[str]) -> None:
+    output.write(FIRST.assign(best=[None, 1.0, None]))
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split() for line in lines if "─" not in line] == [
+        ["user", "rank", "score", "best"],
+        ["ann", "1", "0.1000", "-"],
+        ["[b]bö", "2", "2.0e-05", "1.0000"],
+        ["ann,2", "3", "-1.0000", "-"],
+    ]
+
+
+def test_a_table_in_blocks_has_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "PAGE", 2)
+    output.write(blocks(), out=str(tmp_path / "a.txt"))
+    lines = (tmp_path / "a.txt").read_text("utf-8").splitlines()
+    assert [line.split()[-2] for line in lines if line.split()[-2:-1] not in ([], ["rank"])] == [
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
+    assert sum("rank" in line for line in lines) == 3
+
+
+def test_long_cells_are_whole_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    output.write(pd.DataFrame({"item": ["x" * 5000]}))
+    assert "x" * 5000 in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("file_format", ["table", "csv", "json", "parquet"])
+def test_no_rows(tmp_path: Path, file_format: output.Format) -> None:
+    output.write(FIRST[:0], file_format, str(tmp_path / "a"))
+    content = (tmp_path / "a").read_bytes()
+    assert (b"user" in content) == (file_format != "json")
+    if file_format == "parquet":
+        assert pyarrow.parquet.read_schema(tmp_path / "a").names == list(FIRST)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.csv", "csv"), ("a.json", "json"), ("a.jsonl", "json"), ("a.txt", "table")],
+)
+def test_format_by_the_name_of_the_file(tmp_path: Path, name: str, expected: str) -> None:
+    assert output.check(None, str(tmp_path / name)) == expected
+    assert output.check("parquet", str(tmp_path / name)) == "parquet"
+
+
+def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"'--out' must end in .txt, .csv, .*, or '--format' must"):
+        output.check(None, str(tmp_path / "a.xls"))
+    with pytest.raises(ValueError, match=r"'--out' must name a file \(got the folder"):
+        output.check("csv", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"'--out': there is no folder '.*no', make it"):
+        output.check("csv", str(tmp_path / "no" / "a.csv"))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    with pytest.raises(ValueError, match="'--format parquet' is not for a terminal"):
+        output.check("parquet", None)
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("old")
+
+    def fail() -> Iterator[pd.DataFrame]:
+        yield FIRST
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left"):
+        output.write(fail(), out=str(path))
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_or_a_device_is_written_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    output.write(FIRST, out=str(pipe))
+    assert os.read(reader, 1000).startswith(b"user,rank,score")
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_link_still_leads_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "a.csv")
+    output.write(FIRST, out=str(tmp_path / "link.csv"))
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "a.csv").read_text().startswith("user,rank,score")
+
+
+def test_the_error_names_the_file_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, mode: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(PermissionError) as error:
+        output.write(FIRST, out=str(tmp_path / "a.csv"))
+    assert error.value.filename == str(tmp_path / "a.csv")

@@ -1,0 +1,118 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch_geometric.data import HeteroData
+
+from soil_pyg.datasets import TableDataset
+from soil_pyg.datasets.layouts import read_source
+from soil_pyg.datasets.storage import save_data
+from soil_pyg.typing import INTERACTS
+
+FRAME = pd.DataFrame(
+    {
+        "user": ["ann", "ann", "ann", "bob"],
+        "item": ["tea", "rum", "gin", "gin"],
+        "split": ["train", "valid", "test", "train"],
+    }
+)
+
+
+def hetero_data() -> HeteroData:
+    features = {"image": (np.array([[1.0], [2.0]]), ["gin", "tea"])}
+    return TableDataset(FRAME, features, split_column="split", name="bar")[0]
+
+
+def test_tables_are_read_with_the_columns_asked_for(tmp_path: Path) -> None:
+    FRAME.to_csv(tmp_path / "bar.csv", index=False)
+    for source, name in ((FRAME, "table"), (tmp_path / "bar.csv", "bar")):
+        read = read_source(source, "user", "item", ["split"])
+        assert read.name == name
+        assert read.split_column is None
+        assert read.items is None
+        assert read.table.frame["split"].tolist() == FRAME["split"].tolist()
+    assert read.files == {"interactions": tmp_path / "bar.csv"}
+
+
+def test_a_folder_in_the_layout_of_mmrec(layout: Callable[..., Path]) -> None:
+    folder = layout(image=np.ones((5, 2)), name="toy") / "toy"
+    read = read_source(folder, "u", "i", [])
+    assert read.name == "toy"
+    assert list(read.table.frame) == ["u", "i", "x_label"]
+    assert read.split_column == "x_label"
+    assert read.items is not None
+    assert read.items.tolist() == [0, 1, 2, 3, 4]
+    assert list(read.features) == ["image"]
+    assert read.table.where(0) == f"{folder / 'toy.inter'}, line 2"
+    assert list(read.files) == ["interactions", "features.image"]
+    np.save(folder / "text_feat.npy", np.ones((4, 2)))
+    with pytest.raises(ValueError, match=r"image_feat\.npy has 5, .*text_feat\.npy has 4"):
+        read_source(folder, "u", "i", [])
+    with pytest.raises(FileNotFoundError, match=r"has no .*\.inter: name a table, or a folder in"):
+        read_source(folder.parent, "u", "i", [])
+
+
+@pytest.mark.parametrize("form", ["itself", "safetensors", "dictionary", "pickled"])
+def test_heterogeneous_graphs(form: str, tmp_path: Path) -> None:
+    data, source = hetero_data(), tmp_path / "x.pt"
+    if form == "safetensors":
+        source = tmp_path / "x.safetensors"
+        save_data(data, source)
+    elif form != "itself":
+        for store in data.node_stores:
+            store.id = store.id.tolist()
+        torch.save(data if form == "pickled" else data.to_dict(), source)
+    read = read_source(data if form == "itself" else source, "user", "item", [])
+    rows = sorted(read.table.frame.itertuples(index=False, name=None))
+    assert rows == [("ann", "gin", 2), ("ann", "rum", 1), ("ann", "tea", 0), ("bob", "gin", 0)]
+    assert read.split_column == "x_label"
+    assert read.items is not None
+    assert read.items.tolist() == ["gin", "rum", "tea"]
+    matrix, ids = read.features["image"]
+    assert ids.tolist() == ["gin", "rum", "tea"]
+    assert matrix.tolist() == [[1], [0], [2]]
+    assert read.name == ("HeteroData" if form == "itself" else "bar")
+
+
+def test_a_graph_without_ids_and_split() -> None:
+    data = HeteroData()
+    data["user"].num_nodes, data["item"].num_nodes = 2, 3
+    data[INTERACTS].edge_index = torch.tensor([[0, 1], [2, 0]])
+    read = read_source(data, "user", "item", [])
+    assert read.split_column is None
+    assert read.table.frame["item"].tolist() == [2, 0]
+    assert read.table.where(1) == "HeteroData, the training edge 1"
+
+
+class Other:
+    """What no file may bring to life."""
+
+
+def test_graphs_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
+    data = hetero_data()
+    data[INTERACTS].edge_index = torch.tensor([[0], [9]])
+    with pytest.raises(ValueError, match="HeteroData: an edge names a item outside 0 to 2"):
+        read_source(data, "user", "item", [])
+    data = hetero_data()
+    data["item"].id = np.arange(2)
+    with pytest.raises(ValueError, match=r"data\['item'\] has 3 nodes and 2 ids"):
+        read_source(data, "user", "item", [])
+    with pytest.raises(ValueError, match="there must be an 'edge_index' of the edge type"):
+        read_source(HeteroData(), "user", "item", [])
+    contents: list[tuple[Any, str]] = [
+        (b"no", r"x\.pt holds no HeteroData of tensors and plain values"),
+        (Other(), r"x\.pt holds no HeteroData of tensors and plain values: Weights only load"),
+        ([1], r"x\.pt holds no HeteroData \(got list\)"),
+    ]
+    for content, message in contents:
+        path = tmp_path / "x.pt"
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            torch.save(content, path)
+        with pytest.raises(ValueError, match=message):
+            read_source(path, "user", "item", [])
