@@ -47,11 +47,20 @@ def module_name(path: Path) -> str:
 
 
 def nodes(tree: ast.AST, in_functions: bool) -> Iterator[ast.AST]:
-    """Yields the nodes of the tree, those in the bodies of functions only if asked for."""
+    """Yields the nodes of the tree, those that importing it does not run only if asked for."""
     yield tree
-    if in_functions or not isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef):
+    if in_functions or not (
+        isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef) or is_for_types(tree)
+    ):
         for child in ast.iter_child_nodes(tree):
             yield from nodes(child, in_functions)
+
+
+def is_for_types(node: ast.AST) -> bool:
+    """Returns whether a node is run by type checkers alone."""
+    return (
+        isinstance(node, ast.If) and not node.orelse and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
 
 
 def imported(
@@ -221,3 +230,8 @@ def test_imports_in_functions_are_not_at_module_top() -> None:
     source = "import torch\ndef f():\n    import faiss\ntry:\n    import gdown\nfinally: 1"
     assert list(imported(source, "module", in_functions=False)) == ["torch", "gdown"]
     assert list(imported(source, "module")) == ["torch", "faiss", "gdown"]
+
+
+def test_imports_for_types_are_not_run() -> None:
+    source = "if TYPE_CHECKING:\n    import faiss\nif DEBUG:\n    import gdown"
+    assert list(imported(source, "module", in_functions=False)) == ["gdown"]

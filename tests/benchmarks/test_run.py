@@ -264,7 +264,7 @@ def test_help_names_the_commands(
         main(["--help"])
     assert error.value.code == 0
     output = " ".join(capsys.readouterr().out.split())
-    names = ["libraries", "graphs", "scale", "tune", "paper", "fidelity"]
+    names = ["libraries", "graphs", "scale", "tune", "paper", "fidelity", "newcomers", "missing"]
     assert list(run.COMMANDS) == names
     for name, text in run.COMMANDS.items():
         assert f"'run.py {name}': {text}" in output

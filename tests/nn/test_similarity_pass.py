@@ -149,7 +149,7 @@ def test_lower_precision_is_an_option_and_its_agreement_is_kept(
     make_features: Callable, caplog: pytest.LogCaptureFixture
 ) -> None:
     x = torch.nn.functional.normalize(torch.randn(600, 256))
-    features = {"image": (x, torch.ones(600, dtype=torch.bool)), **make_features(num_items=600)}
+    features = make_features(num_items=600) | {"image": (x, torch.ones(600, dtype=torch.bool))}
     recorder = Recorder()
     with caplog.at_level(logging.INFO, "soil_pyg"):
         SimilarityPass(features, matmul_precision="medium").run(recorder)
