@@ -19,15 +19,18 @@ from soil_pyg.build import build_model, build_trainer
 from soil_pyg.checks import check_choice
 from soil_pyg.data_folder import load_data_folder
 from soil_pyg.item_index import INDEX, ItemIndex
+from soil_pyg.models.base import Recommender
 from soil_pyg.options import Selected
 from soil_pyg.tensorboard_log import FOLDER, TensorBoardLog
+from soil_pyg.trained_model import TrainedModel
 from soil_pyg.trainer import DISPLAY
 from soil_pyg.training_run import TrainingRun, TrainResult
 from soil_pyg.typing import ITEM, USER, modalities_of
+from soil_pyg.warm_start import warm_start
 
 DEVICES = ("auto", "cpu", "cuda")
 # Settings of a run that are no options of its model, its graphs or its training.
-NAMES = ("data", "model", "profile", "device")
+NAMES = ("data", "model", "profile", "device", "init")
 OWN_FILES = {checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, FOLDER}
 
 logger = logging.getLogger("soil_pyg")
@@ -40,6 +43,7 @@ def train(
     profile: str | None = None,
     seed: int = 0,
     *,
+    init: TrainedModel | str | os.PathLike[str] | None = None,
     device: str = "auto",
     tensorboard: bool = False,
     progress: bool = True,
@@ -60,6 +64,9 @@ def train(
         profile (str, optional): A profile of the model. (default: :obj:`"released"` where there
             is one)
         seed (int): The seed of the model's parameters and of the training. (default: :obj:`0`)
+        init (TrainedModel, str or os.PathLike, optional): An earlier run of the model, or its
+            folder, whose weights to start from: users and items that it knew begin where they
+            ended, new ones as ever. The optimiser starts anew. (default: :obj:`None`)
         device (str): :obj:`"auto"`, :obj:`"cpu"` or :obj:`"cuda"`. (default: :obj:`"auto"`)
         tensorboard (bool): Whether to write TensorBoard events, too. (default: :obj:`False`)
         progress (bool): If set to :obj:`False`, shows nothing. (default: :obj:`True`)
@@ -67,9 +74,10 @@ def train(
             :class:`~soil_pyg.trainer.Trainer`.
 
     Raises:
-        FileNotFoundError: If there is no such data folder.
+        FileNotFoundError: If there is no such data folder, or no such run to start from.
         ValueError: If an argument or an option cannot be right, the model needs features that the
-            data lacks, or :obj:`out` holds another run or other files.
+            data lacks, :obj:`out` holds another run or other files, or the run to start from is of
+            another model or size, or knows none of the users and items.
         ImportError: If TensorBoard is asked for and not installed.
         FloatingPointError: If a loss term or a score is not finite.
     """
@@ -91,6 +99,8 @@ def train(
     graphs = selected.model_class.graphs(**selected.taken_by("graphs", settings))
     seed_everything(seed)
     recommender = build_model(selected, settings, found)
+    if init is not None:
+        settings["init"] = _start(recommender, found, init)
     log = TensorBoardLog(out) if tensorboard else None
     with _folder(Path(out)) as folder:
         identity = {f.name: getattr(trainer, f.name) for f in fields(trainer)}
@@ -133,6 +143,21 @@ def _settings(
         settings["aggregation"] = "sym"
         logger.warning("More items than users: aggregation='sym' instead of 'sym_user_index'")
     return settings | {"profile": profile}
+
+
+def _start(
+    model: Recommender, data: HeteroData, init: TrainedModel | str | os.PathLike[str]
+) -> str:
+    """Starts from the weights of an earlier run, and returns the digest of their file."""
+    trained = init if isinstance(init, TrainedModel) else checkpoint.load(init)
+    known = warm_start(model, data, trained)
+    if not any(known.values()):
+        raise ValueError(
+            "'init' (--init) must be a run on earlier data of the same users or items (got one "
+            f"that knows none of them: '{trained.folder}')"
+        )
+    logger.info("Starts from the weights of %s users and %s items", *known.values())
+    return str(trained.run["files"][checkpoint.WEIGHTS])
 
 
 def _device(name: str) -> str:

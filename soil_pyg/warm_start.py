@@ -30,7 +30,8 @@ def warm_start(model: Recommender, data: HeteroData, trained: TrainedModel) -> d
     """
     if type(model) is not type(trained.model):
         raise ValueError(
-            f"'init' must be a run of {type(model).__name__} (got {type(trained.model).__name__})"
+            f"'init' (--init) must be a run of {type(model).__name__} "
+            f"(got {type(trained.model).__name__})"
         )
     rows = {}
     for node_type, known in {USER: trained.user_id, ITEM: trained.item_id}.items():
@@ -60,6 +61,7 @@ def _check_size(name: str, new: Tensor, old: Tensor, is_of_nodes: bool) -> None:
     start = 1 if is_of_nodes else 0
     if new.size()[start:] != old.size()[start:]:
         raise ValueError(
-            f"'init' must be a run with the same sizes: '{name}' has {list(old.size())} there and "
-            f"{list(new.size())} here; give the same options and features of the same dimensions"
+            f"'init' (--init) must be a run with the same sizes: '{name}' has "
+            f"{list(old.size())} there and {list(new.size())} here; give the same options and "
+            "features of the same dimensions"
         )

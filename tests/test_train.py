@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch_geometric import seed_everything
@@ -17,7 +18,7 @@ from soil_pyg.item_index import ItemIndex
 from soil_pyg.models import BPR, SOIL
 from soil_pyg.options import Selected
 from soil_pyg.trainer import Trainer
-from soil_pyg.typing import ITEM
+from soil_pyg.typing import ITEM, USER
 
 SHORT: dict[str, Any] = {"epochs": 2, "hidden_channels": 4, "progress": False, "device": "cpu"}
 OWN_MODEL = """
@@ -116,6 +117,46 @@ def test_another_run_is_left_alone(
     with pytest.raises(ValueError, match=r"holds a run that differs .*choose another folder"):
         train(data_folder, run_folder, "bpr", lr=0.5, **SHORT)
     assert {name: (run_folder / name).read_bytes() for name in files(run_folder)} == before
+
+
+def test_starting_from_an_earlier_run(
+    data_folder: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = soil_pyg.load(run_folder)
+    later = load_data_folder(data_folder)
+    later[ITEM].id = later[ITEM].id.copy()
+    later[ITEM].id[0], later.digest = "new item", "later"
+    fit = Trainer.fit
+    started = {}
+
+    def note(trainer: Trainer, model: BPR, *args: Any) -> Any:
+        started["item"] = model.item_embedding.weight.detach().clone()
+        return fit(trainer, model, *args)
+
+    monkeypatch.setattr(Trainer, "fit", note)
+    result = train(later, tmp_path / "new", "bpr", init=run_folder, **SHORT)
+    assert started["item"][1:].equal(old.model.item_embedding.weight[1:])
+    assert not started["item"][0].equal(old.model.item_embedding.weight[0])
+    settings = soil_pyg.load(tmp_path / "new").settings
+    assert settings["init"] == old.run["files"]["model.safetensors"]
+    assert train(later, tmp_path / "new", "bpr", init=old, **SHORT).test == result.test
+    with pytest.raises(ValueError, match="holds a run that differs"):
+        train(later, tmp_path / "new", "bpr", **SHORT)
+
+
+def test_an_earlier_run_that_does_not_fit(
+    data_folder: Path, run_folder: Path, tmp_path: Path
+) -> None:
+    other = load_data_folder(data_folder)
+    other[USER].id, other[ITEM].id = other[USER].id + 1000, np.arange(other[ITEM].num_nodes)
+    for data, model, init, message in [
+        (other, "bpr", run_folder, "that knows none of them"),
+        (data_folder, "lightgcn", run_folder, r"must be a run of LightGCN \(got BPR\)"),
+        (data_folder, "bpr", data_folder, "it is not the folder of a run"),
+    ]:
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            train(data, tmp_path / "new", model, init=init, **SHORT)
+        assert not (tmp_path / "new").exists()
 
 
 def test_without_faiss_there_is_no_index(

@@ -77,7 +77,7 @@ def test_data_without_ids(featured_data: FeaturedData, random_run: RandomRun) ->
 def test_errors(featured_data: FeaturedData, random_run: RandomRun) -> None:
     data = featured_data()
     trained = random_run(data, "soil", "released", k=3)
-    with pytest.raises(ValueError, match=r"'init' must be a run of BPR \(got SOIL\)"):
+    with pytest.raises(ValueError, match=r"'init' \(--init\) must be a run of BPR \(got SOIL\)"):
         warm_start(BPR(30, 25), data, trained)
     for model, name in [
         (SOIL.released(30, 25, SIZES, hidden_channels=7), "user_embedding.weight"),

@@ -15,12 +15,13 @@ EXAMPLE = """\
 examples:
   soil-pyg train DATA --model soil --k 5 --epochs 20 --lr 0.001 --out RUN
   soil-pyg train DATA --model lightgcn --num_layers 3 --out RUN
+  soil-pyg train NEW_DATA --model soil --init RUN --out NEW_RUN
   soil-pyg train DATA --model my_package.my_module:MyModel --out RUN
 
 Each model has settings of its own: soil-pyg train --model lightgcn --help
 The same command goes on with a run that was interrupted."""
 MODEL = "soil"
-OWN = ("data", "out", "model", "profile", "seed", "device", "tensorboard", "format")
+OWN = ("data", "out", "model", "profile", "seed", "init", "device", "tensorboard", "format")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,6 +41,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="a named set of settings of the model (default: released, if there is one)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of parameters and training")
+    parser.add_argument(
+        "--init", metavar="RUN", help="an earlier run of the model, whose weights to start from"
+    )
     parser.add_argument("--device", type=Literal["auto", "cpu", "cuda"], default="auto")
     parser.add_argument(
         "--tensorboard", action="store_true", help="write TensorBoard events into the run, too"

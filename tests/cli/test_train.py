@@ -95,6 +95,7 @@ def test_help_is_that_of_the_model(capfd: pytest.CaptureFixture[str]) -> None:
         (["--modalities", "[sound]"], "'modalities' must be among those of the data: image, text"),
         (["--format", "xml"], "--format: "),
         (["--device", "abacus"], "--device: "),
+        (["--init", "nowhere"], "The folder 'nowhere' does not exist"),
     ],
 )
 def test_wrong_flags(
