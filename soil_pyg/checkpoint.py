@@ -46,9 +46,11 @@ def load(folder: str | os.PathLike[str]) -> TrainedModel:
     run = load_finished_run(folder)
     for name in FILES:
         if not (folder / name).exists():
-            raise FileNotFoundError(f"'{folder}' has no {name}")
+            raise FileNotFoundError(f"'{folder}' has no {name}: train again")
         if _digest(folder / name) != run["files"].get(name):
-            raise ValueError(f"'{folder / name}' is not the file that was written with {RUN}")
+            raise ValueError(
+                f"'{folder / name}' is not the file that was written with {RUN}: train again"
+            )
 
     try:
         model = import_model(run["model"])(**run["options"])
@@ -89,7 +91,7 @@ def load_finished_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"The folder '{folder}' does not exist")
+        raise FileNotFoundError(f"The folder '{folder}' does not exist: check its path")
     run = load_run(folder)
     if run is None and (folder / STATE).exists():
         raise FileNotFoundError(

@@ -105,13 +105,13 @@ def save_data_folder(
 
 
 @contextmanager
-def new_folder(out: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+def new_folder(out: str | os.PathLike[str], overwrite: bool | None = None) -> Iterator[Path]:
     """Gives an empty folder beside its place, which takes this place if nothing fails.
 
     Args:
         out (str or os.PathLike): The place.
-        overwrite (bool): Whether a data folder may be there, to be replaced.
-            (default: :obj:`False`)
+        overwrite (bool, optional): Whether a data folder may be there, to be replaced; with
+            :obj:`None` no error offers that. (default: :obj:`None`)
 
     Raises:
         ValueError: If there is something else.
@@ -142,7 +142,7 @@ def new_folder(out: str | os.PathLike[str], overwrite: bool = False) -> Iterator
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _check_place(out: Path, overwrite: bool) -> None:
+def _check_place(out: Path, overwrite: bool | None) -> None:
     if not out.is_dir():
         if out.exists():
             raise ValueError(f"'{out}' is a file: choose another folder")
@@ -151,10 +151,8 @@ def _check_place(out: Path, overwrite: bool) -> None:
     if others := sorted(names - {DATA, ITEMS, DESCRIPTION}):
         raise ValueError(f"'{out}' holds other files ({others[0]}): choose an empty or new folder")
     if names and not overwrite:
-        raise ValueError(
-            f"'{out}' holds prepared data: choose another folder, or replace it with 'overwrite' "
-            f"(--overwrite)"
-        )
+        or_replace = "" if overwrite is None else ", or replace it with 'overwrite' (--overwrite)"
+        raise ValueError(f"'{out}' holds prepared data: choose another folder{or_replace}")
 
 
 def _checked(path: str | os.PathLike[str], name: str) -> Path:

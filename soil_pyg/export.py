@@ -1,5 +1,6 @@
 """Data and embeddings in the formats of others."""
 
+import errno
 import os
 from pathlib import Path
 from uuid import uuid4
@@ -96,7 +97,12 @@ def export_hetero_data(
     except RuntimeError as error:
         # torch hides the error of the system behind its own.
         if isinstance(error.__context__, OSError):
+            error.__context__.filename = str(path)
             raise error.__context__ from error
+        raise
+    except OSError as error:
+        # The name that was asked for says more than the one beside it.
+        error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -135,14 +141,24 @@ def export_embeddings(
     with new_folder(out) as folder:
         for kind, (ids, emb) in tables.items():
             if file_format == "npy":
-                np.save(folder / f"{kind}_ids.npy", ids)
-                np.save(folder / f"{kind}_embeddings.npy", _matrix(emb))
+                _save_array(folder / f"{kind}_ids.npy", ids)
+                _save_array(folder / f"{kind}_embeddings.npy", _matrix(emb))
             else:
                 matrix = _matrix(emb)
                 values = pyarrow.array(matrix.reshape(-1))
                 vectors = pyarrow.FixedSizeListArray.from_arrays(values, matrix.shape[1])
                 table = pyarrow.table({kind: ids.tolist(), "embedding": vectors})
                 pyarrow.parquet.write_table(table, folder / f"{kind}s.parquet")
+
+
+def _save_array(path: Path, array: np.ndarray) -> None:
+    try:
+        np.save(path, array)
+    except OSError as error:
+        # numpy says how much it has written, but not why it stopped.
+        if error.errno is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
 
 
 def _data(data: HeteroData | str | os.PathLike[str]) -> HeteroData:

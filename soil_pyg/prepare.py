@@ -119,6 +119,7 @@ def prepare(
         *(user_column, item_column, rating_column, min_rating, time_column, split_column, split),
         *(ratios, k_core),
     )
+    check_at_least("seed", seed, 0)
     if keep_items and (items is None or k_core > 1):
         raise ValueError("'keep_items' needs 'items' and must not be given with 'k_core'")
     with new_folder(out, overwrite) as folder:

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,13 @@ def run_folder(data_folder: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "bpr"
     train(data_folder, folder, "bpr", epochs=2, hidden_channels=4, progress=False, device="cpu")
     return folder
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of the public data sets, where they are."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    root = Path(os.environ.get("SOIL_DATA", beside))
+    if not root.is_dir():
+        pytest.skip(f"no real data in {root} (set SOIL_DATA)")
+    return root

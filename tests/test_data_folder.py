@@ -102,6 +102,8 @@ def test_only_a_data_folder_is_replaced_and_only_if_asked_for(tmp_path: Path) ->
             new_folder(tmp_path / "full", overwrite).__enter__()
     folder = write(tmp_path / "empty")
     with pytest.raises(ValueError, match=r"holds prepared data: .* 'overwrite' \(--overwrite\)"):
+        new_folder(folder, overwrite=False).__enter__()
+    with pytest.raises(ValueError, match=r"holds prepared data: choose another folder$"):
         write(folder)
     with new_folder(folder, overwrite=True) as temporary:
         (temporary / "prepare.json").write_text(json.dumps({"format": 1, "files": {}, "n": 1}))

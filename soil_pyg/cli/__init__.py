@@ -90,6 +90,11 @@ def main(argv: list[str] | None = None) -> int:
     return DONE
 
 
+def _either(reasons: str) -> str:
+    types = re.findall(r"-\s+(?:e|E)xpected a (.+?)(?=\s+-\s|\s*$)", reasons)
+    return " or ".join(f"Expected a {name}" for name in types if "NoneType" not in name)
+
+
 def _make_parser() -> argparse.ArgumentParser:
     width = max(map(len, COMMANDS))
     commands = "\n".join(f"  {name:{width}}  {text}" for name, text in COMMANDS.items())
@@ -142,6 +147,13 @@ def _message_of(error: Exception, parser: argparse.ArgumentParser) -> str:
     if required:
         message = start + required + ", ".join(flags.get(n, n) for n in names.split(", "))
     # The types as people write them.
+    message = re.sub(
+        r"Does not validate against any of the Union subtypes.*?Errors:(.*?)Given value type:.*?"
+        r"Given value: ",
+        lambda found: f"{_either(found[1])}. Got value: ",
+        message,
+        flags=re.DOTALL,
+    )
     message = re.sub(r"Expected a typing\.Literal(\[.*?\])", r"expected one of \1", message)
     message = re.sub(r"Expected a <class '(\w+)'>", r"expected \1", message)
     if error.argument_name is not None:

@@ -119,8 +119,8 @@ def _opened(out: str | None) -> Iterator[IO[bytes]]:
             yield stream
         os.replace(temporary, path)
     except OSError as error:
-        # The name that was asked for says more than the one beside it.
-        if error.filename == str(temporary):
+        # The name that was asked for says more than the one beside it, or none.
+        if error.filename in (None, str(temporary)):
             error.filename = out
         raise
     finally:

@@ -40,7 +40,7 @@ def read_numbers(table: Table, column: str) -> np.ndarray:
         ValueError: If a value is missing or is no number.
     """
     values = table.frame[column]
-    table.refuse(values.isna().to_numpy(), f"{column!r} is missing")
+    table.refuse(values.isna().to_numpy(), f"{column!r} is missing; fill it in or drop the row")
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     wrong = np.isnan(numbers)
     if wrong.any():
@@ -60,9 +60,12 @@ def read_times(table: Table, column: str) -> np.ndarray:
         ValueError: If a time is missing or of another form.
     """
     times = table.frame[column]
-    table.refuse(times.isna().to_numpy(), f"{column!r} is missing")
+    table.refuse(times.isna().to_numpy(), f"{column!r} is missing; fill it in or drop the row")
     if pd.api.types.is_numeric_dtype(times):
         return times.to_numpy()
     times = pd.to_datetime(times, format="ISO8601", utc=True, errors="coerce")
-    table.refuse(times.isna().to_numpy(), f"{column!r} must be a number or an ISO 8601 time")
+    wrong = times.isna().to_numpy()
+    if wrong.any():
+        got = table.frame[column].iloc[int(np.argmax(wrong))]
+        table.refuse(wrong, f"{column!r} must be a number or an ISO 8601 time (got '{got}')")
     return times.astype("int64").to_numpy()

@@ -102,7 +102,7 @@ def to_features(matrix: np.ndarray, source: str, row_name: Callable[[int], str])
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             row = row_name(start + int(np.argmin(finite)))
-            raise ValueError(f"{source} has a NaN or infinite value (as float32) in {row}")
+            raise ValueError(f"{source} has a NaN or infinite value (as float32) in {row}: drop it")
     return torch.from_numpy(features)
 
 

@@ -133,7 +133,7 @@ def _read_separated(path: Path, wanted: list[str] | None, id_columns: Sequence[s
         check_utf8(path)
         raise
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path} is not a table: {error}") from error
+        raise ValueError(f"{path} is not a table, with its columns first: {error}") from error
     return Table(frame, lambda i: f"{path}, line {i + 2}", True)
 
 
@@ -152,7 +152,8 @@ def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) ->
     """
     codes, distinct = pd.factorize(pd.Index(values, tupleize_cols=False))
     if (codes < 0).any():
-        raise ValueError(f"{where(int(np.argmin(codes)))}: the id is missing")
+        row = where(int(np.argmin(codes)))
+        raise ValueError(f"{row}: the id is missing; fill it in or drop the row")
     ids = _to_array(np.asarray(distinct), lambda i: where(int(np.argmax(codes == i))), is_text)
     order = np.argsort(ids)
     rank = np.empty(len(ids), dtype=np.int64)

@@ -43,5 +43,6 @@ def test_the_same_run_twice(run_folder: Path, tmp_path: Path) -> None:
 def test_runs_that_are_not_there(run_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
     assert cli.main(["compare", str(run_folder), "nowhere"]) == 2
-    assert capfd.readouterr() == ("", "soil-pyg compare: The folder 'nowhere' does not exist\n")
+    message = "soil-pyg compare: The folder 'nowhere' does not exist: check its path\n"
+    assert capfd.readouterr() == ("", message)
     assert cli.main(["compare"]) == 2

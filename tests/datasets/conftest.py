@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,12 +35,3 @@ def layout(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path
 
     return write
-
-
-@pytest.fixture
-def real_data() -> Path:
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    root = Path(os.environ.get("SOIL_DATA", beside))
-    if not root.is_dir():
-        pytest.skip(f"no real data in {root} (set SOIL_DATA)")
-    return root
