@@ -121,6 +121,8 @@ def measure_all(arguments: Namespace, measurements: Measurements, work: Path) ->
     for side in sides:
         report[side]["step"] = [{"seconds": seconds} for seconds in timed.get(side, [])]
     report["floor"] = timed.get("floor")
+    profile = Task("measured:profile_steps", device | {"steps": arguments.steps}, {"graphs": fast})
+    report["profile"] = measurements.get(profile, data)
     return report
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+import step_profile
 from floor import describe
 from results import environment
 
@@ -117,12 +118,15 @@ def unequal(report: Result) -> list[str]:
 
 
 def notes(report: Result) -> list[str]:
-    """Returns what makes up the floor, and whether both make the same graphs and embeddings.
+    """Returns what makes up the floor and the step, and whether both make the same graphs and
+    embeddings.
 
     Args:
         report (dict[str, Any]): The results of :func:`graphs.measure_all`.
     """
     lines = [] if report.get("floor") is None else [describe(report["floor"])]
+    if report.get("profile") is not None:
+        lines.append(step_profile.describe(report["profile"]))
     difference = report.get("difference")
     if difference is None:
         return lines

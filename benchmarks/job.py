@@ -95,7 +95,7 @@ def run(job: Job) -> None:
     model = build_model(selected, settings, data)
     before = time.perf_counter() - start
     result = trainer.fit(model, data, out=job.folder, settings=settings)
-    per_user = trainer.evaluator.evaluate_per_user(model, data.to("cpu"), "test")
+    per_user = trainer.evaluator.evaluate_per_user(model.to("cpu"), data.to("cpu"), "test")
     save_users(job.users_file, {name: per_user[name] for name in PAIRED})
     has_gpu = settings["device"] == "cuda"
     record = {

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, pairwise
 from typing import Any
 
@@ -27,6 +27,7 @@ from soil_pyg.train_epoch import train_epoch
 from soil_pyg.trainer import Trainer
 from soil_pyg.training_loss import TrainingLoss
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triples, modalities_of
+from step_profile import profile_of
 
 OPTIONS = {"k": 10, "k_i": 10, "k_a": 2}
 WARM_UP = 2
@@ -75,6 +76,18 @@ def alternate_steps(
             seconds[name].append(step(loss, optimizers[name], batch))
     result: dict[str, Any] = {name: times[WARM_UP:] for name, times in seconds.items()}
     return result | {"floor": floor_of_step(data, fast, batch)}
+
+
+def profile_steps(graphs: str, steps: int, batch_size: int, device: str) -> dict[str, Any]:
+    """Tells which operations the time of a training step goes to."""
+    data = load_graphs(graphs).to(device)
+    model = make_fast(data, device)
+    optimizer = Adam(model.parameters(), fused=True)
+    batches = repeated(TripleLoader(data, batch_size))
+    loss = loss_of(model, data)
+    for batch in islice(batches, WARM_UP):
+        step(loss, optimizer, batch)
+    return profile_of(lambda: step(loss, optimizer, next(batches)), steps, device)
 
 
 def epoch_fast(graphs: str, batch_size: int, device: str) -> dict[str, Any]:
@@ -200,7 +213,7 @@ def step(loss: Loss, optimizer: Optimizer, batch: Triples) -> float:
     return time.perf_counter() - start
 
 
-def repeated(loader: TripleLoader) -> Iterable[Triples]:
+def repeated(loader: TripleLoader) -> Iterator[Triples]:
     """Yields the batches of one epoch after the other."""
     while True:
         yield from loader

@@ -1,4 +1,5 @@
 import copy
+import math
 from typing import Any
 
 import torch
@@ -42,6 +43,7 @@ class Adjacency:
         self.weight = weight
         self.size = (rowptr.numel() - 1, num_columns)
         self._perm: Tensor | None = None
+        self._parts: tuple[Tensor, Tensor] | None = None
         self._transposed: Adjacency | None = None
 
     @classmethod
@@ -200,18 +202,44 @@ class Adjacency:
         return torch.repeat_interleave(rows, self.rowptr.diff().long())
 
     def _multiply(self, x: Tensor, weight: Tensor) -> Tensor:
-        return F.embedding_bag(
-            self.col,
-            x,
-            self.rowptr,
-            mode="sum",
-            per_sample_weights=weight.to(x.dtype),
-            include_last_offset=True,
-        )
+        if x.device.type == "cpu":
+            return _sum_rows(x, self.col, self.rowptr, weight)
+        return self._multiply_parts(x, weight)
+
+    def _multiply_parts(self, x: Tensor, weight: Tensor) -> Tensor:
+        # A GPU adds up the entries of a row one after the other, so the longest row would decide.
+        if self._parts is None:
+            self._parts = self._cut_rows()
+        part_ptr, row_ptr = self._parts
+        parts = _sum_rows(x, self.col, part_ptr, weight)
+        index = torch.arange(parts.size(0), dtype=row_ptr.dtype, device=x.device)
+        return _sum_rows(parts, index, row_ptr)
+
+    def _cut_rows(self) -> tuple[Tensor, Tensor]:
+        # Where each part begins among the entries, and each row among the parts. Neither has a size
+        # that the host would have to wait for; the parts at the end may be empty.
+        length = max(1, math.isqrt(self.size[1]))
+        row_ptr = cumsum((self.rowptr.diff() + length - 1) // length).to(self.col.dtype)
+        part = torch.arange(self.size[0] + self.col.numel() // length, device=self.col.device)
+        row = torch.searchsorted(row_ptr[1:], part, right=True).clamp_(max=self.size[0] - 1)
+        begin = self.rowptr[row] + (part - row_ptr[row]) * length
+        part_ptr = torch.cat([begin.clamp(max=self.col.numel()), self.rowptr[-1:]])
+        return part_ptr.to(self.col.dtype), row_ptr
 
     def __repr__(self) -> str:
         name = self.__class__.__name__
         return f"{name}({self.size[0]}, {self.size[1]}, num_edges={self.col.numel()})"
+
+
+def _sum_rows(x: Tensor, index: Tensor, ptr: Tensor, weight: Tensor | None = None) -> Tensor:
+    return F.embedding_bag(
+        index,
+        x,
+        ptr,
+        mode="sum",
+        per_sample_weights=None if weight is None else weight.to(x.dtype),
+        include_last_offset=True,
+    )
 
 
 class _Propagate(torch.autograd.Function):

@@ -10,6 +10,8 @@ from soil_pyg.progress import blocks
 CACHE_BYTES = 2**21
 """Gathered vectors are scored in blocks that stay in the processor's cache."""
 
+GPU_BYTES = 2**28
+"""On a GPU in blocks that keep it busy."""
 
 SHARED_CACHE_BYTES = 2**23
 """What should stay in the cache that the processor's cores share."""
@@ -42,7 +44,8 @@ def exact_cosine(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
 
 def _score_pairs(left: Tensor, right: Tensor, row: Tensor, column: Tensor, cosine: bool) -> Tensor:
     out = torch.empty(row.numel(), device=left.device)
-    rows = max(1, CACHE_BYTES // (32 * max(1, left.size(1))))
+    block_bytes = CACHE_BYTES if left.device.type == "cpu" else GPU_BYTES
+    rows = max(1, block_bytes // (32 * max(1, left.size(1))))
     for block in blocks(row.numel(), rows, "scoring pairs"):
         a, b = left[row[block]].double(), right[column[block]].double()
         score = (a * b).sum(dim=1)
@@ -67,6 +70,8 @@ def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor)
         channels = slice(begin, begin + width)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+            # Said even of what is explicitly not checked.
+            warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")
             pairs = torch.sparse_csr_tensor(rowptr, col, value, size, check_invariants=False)
         part = right[:, channels].contiguous()
         value = torch.sparse.sampled_addmm(pairs, left[:, channels].contiguous(), part.t()).values()
