@@ -35,7 +35,8 @@ def main(argv: list[str]) -> int:
     measurements = Measurements(out / "graphs.jsonl", console, arguments.rerun)
     report = measure_all(arguments, measurements, out / "work")
     report["rows"] = rows(report)
-    write_json(out / "graphs.json", report)
+    name = "graphs" if arguments.device == "cpu" else f"graphs-{arguments.device}"
+    write_json(out / f"{name}.json", report)
     console.print(table(report), *notes(report), sep="\n")
     measurements.failed += unequal(report)
     return measurements.end(out / "work")

@@ -33,14 +33,16 @@ def speed_sections(records: Path, page_folder: Path) -> list[str]:
     found = []
     for name, (title, lines_of) in SECTIONS.items():
         path = records / f"{name}.json"
+        command = name.replace("-cuda", " --device cuda")
         if not path.is_file():
             continue
         try:
             record = json.loads(path.read_text("utf-8"))
-            lines = [f"## {title}", "", *lines_of(record), *provenance(name, record)]
+            lines = [f"## {title}", "", *lines_of(record), *provenance(command, record)]
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise ValueError(
-                f"{path}: not a record of 'run.py {name}' ({error!r}); write it again or remove it"
+                f"{path}: not a record of 'run.py {command}' ({error!r}); write it again or remove "
+                f"it"
             ) from error
         picture = path.with_suffix(".png")
         if picture.is_file():
@@ -171,6 +173,7 @@ def features(channels: dict[str, int]) -> str:
 
 SECTIONS: dict[str, tuple[str, Callable[[Result], list[str]]]] = {
     "graphs": ("Graph building and training step", graphs_lines),
+    "graphs-cuda": ("Graph building and training step on a GPU", graphs_lines),
     "scale": ("Scale", scale_lines),
     "libraries": ("Libraries", libraries_lines),
 }

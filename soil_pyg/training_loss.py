@@ -6,6 +6,7 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
+from soil_pyg.nn import Adjacency
 from soil_pyg.typing import Triples
 
 
@@ -30,6 +31,7 @@ class TrainingLoss(torch.nn.Module):
         super().__init__()
         self.model = model
         self._compiled = torch.compile(model.loss) if compile else None
+        self._prepared = False
         self._node_parameters = model.node_parameters() if parts else {}
         for name, module in model.named_modules():
             if (
@@ -55,6 +57,13 @@ class TrainingLoss(torch.nn.Module):
         """
         if self._compiled is None:
             return self.model.loss(data, batch)
+        if not self._prepared:
+            # Compiled code shall find both directions of the graphs, not make them.
+            for store in data.stores:
+                for value in store.values():
+                    if isinstance(value, Adjacency):
+                        value.prepare()
+            self._prepared = True
         try:
             return self._compiled(data, batch)
         except BackendCompilerFailed as error:

@@ -178,8 +178,11 @@ def test_a_table_that_is_not_named_is_refused() -> None:
     assert TrainingLoss(Forgetful(30, 40)).model is not None
 
 
-def check_compiled(random_data: RandomData, model_class: type[Recommender], profile: str) -> None:
+def check_compiled(
+    random_data: RandomData, model_class: type[Recommender], profile: str, device: str = "cpu"
+) -> None:
     data, model = make(random_data, model_class, profile)
+    data, model = data.to(device), model.to(device)
     loss = TrainingLoss(model, compile=True)
     torch._dynamo.reset()
     for _, batch in list(PartLoader(data, batch_size=40))[:2]:
@@ -214,6 +217,14 @@ def test_compiled(random_data: RandomData, model_class: type[Recommender], profi
     check_compiled(random_data, model_class, profile)
 
 
+@pytest.mark.gpu
+@MODELS
+def test_compiled_on_a_gpu(
+    random_data: RandomData, model_class: type[Recommender], profile: str
+) -> None:
+    check_compiled(random_data, model_class, profile, "cuda")
+
+
 def test_a_loss_that_cannot_be_compiled(
     random_data: RandomData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,12 +243,13 @@ def test_a_loss_that_cannot_be_compiled(
 
 NO_COMPILER = """
 import torch
+from torch_geometric.data import HeteroData
 from soil_pyg.models import BPR
 from soil_pyg.training_loss import TrainingLoss
 from soil_pyg.typing import Triples
 
 batch = Triples(*torch.tensor([[0], [1], [2]]))
-TrainingLoss(BPR(3, 4), compile=True).terms(None, batch)
+TrainingLoss(BPR(3, 4), compile=True).terms(HeteroData(), batch)
 """
 
 

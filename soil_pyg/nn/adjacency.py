@@ -158,6 +158,15 @@ class Adjacency:
         out.weight = self.weight[self._perm]
         return out
 
+    def prepare(self) -> "Adjacency":
+        """Makes what products with the matrix and their gradients need, which is else made with the
+        first of them, and returns the matrix.
+        """
+        for matrix in (self, self.t()):
+            if matrix.col.device.type != "cpu" and matrix._parts is None:
+                matrix._parts = matrix._cut_rows()
+        return self
+
     def select_rows(self, index: Tensor) -> "Adjacency":
         """Returns the matrix of some rows.
 

@@ -48,7 +48,7 @@ def arguments(tmp_path: Path) -> list[str]:
 MEASURED = [
     *["measured:build_fast", "measured:build_fast", "measured:epoch_fast", "measured:epoch_fast"],
     *["measured:build_naive", "measured:epoch_naive", "agreement:compare"],
-    "measured:alternate_steps",
+    *["measured:alternate_steps", "measured:profile_steps"],
 ]
 
 
@@ -78,9 +78,9 @@ def test_from_the_arguments_to_the_table(
     assert not (tmp_path / "out" / "work").exists()
 
     assert main(arguments) == 0
-    assert len(calls) == 9
+    assert len(calls) == 10
     output = capsys.readouterr().out
-    assert output.count("measured before, not measured again") == 8
+    assert output.count("measured before, not measured again") == 9
     assert "embeddings of the same graphs differ by at most" in output
 
 
@@ -88,7 +88,7 @@ def test_without_the_naive_rendering(
     calls: list[str], arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*arguments, "--no-naive", "--repeat", "1"]) == 0
-    assert calls == ["inputs:draw_synthetic", MEASURED[0], MEASURED[2], MEASURED[7]]
+    assert calls == ["inputs:draw_synthetic", MEASURED[0], MEASURED[2], *MEASURED[7:]]
     report = json.loads((tmp_path / "out" / "graphs.json").read_text())
     assert "difference" not in report
     ratios = {row["name"].strip(): row["ratio"] for row in report["rows"]}
@@ -96,6 +96,7 @@ def test_without_the_naive_rendering(
     assert list(ratios.values()) == [None] * 6
     output = capsys.readouterr().out
     assert "floor of the step, ms: features" in output
+    assert "profile of a step, ms of" in output
     assert "embeddings" not in output
 
 

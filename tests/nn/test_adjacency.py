@@ -144,6 +144,14 @@ def test_transposed_is_shared() -> None:
     assert adjacency.t().t() is adjacency
 
 
+def test_prepared_in_both_directions() -> None:
+    adjacency = make()
+    assert adjacency._transposed is None
+    assert adjacency.prepare() is adjacency
+    transposed = adjacency._transposed
+    assert adjacency.prepare().t() is transposed
+
+
 def test_select_rows() -> None:
     adjacency = make()
     for index in ([0, 5, 0, 2], [4], []):
