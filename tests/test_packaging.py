@@ -1,11 +1,15 @@
 import configparser
 import re
+import shlex
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 import soil_pyg
+from soil_pyg.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -90,7 +94,7 @@ def test_readme_has_one_command_for_the_job_and_one_for_the_tests() -> None:
 
 def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The examples as they stand, but on less data and for one epoch."""
-    example, options = blocks("python")
+    example, _, options = blocks("python")
     smaller = {"SyntheticMultimodal()": "SyntheticMultimodal(100, 60)", "epochs=20": "epochs=1"}
     for old, new in smaller.items():
         assert old in example
@@ -102,6 +106,49 @@ def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert namespace["graphs"].index == "auto"
     assert namespace["scores"].size() == (100, 60)
     assert namespace["trained"].metrics["test"] == namespace["result"].test
+
+
+@pytest.fixture
+def own_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables of a small shop, in the working directory."""
+    rng = np.random.default_rng(0)
+    items = [f"v{number}" for number in range(40)]
+    pairs = [(f"u{user}", f"v{item}") for user in range(60) for item in rng.permutation(40)[:6]]
+    pd.DataFrame(pairs, columns=["user", "item"]).to_csv(tmp_path / "purchases.csv", index=False)
+    titles = pd.DataFrame({"item": items, "title": [f"thing {item}" for item in items]})
+    titles.to_csv(tmp_path / "items.csv", index=False)
+    np.save(tmp_path / "visual.npy", rng.normal(size=(40, 8)).astype(np.float32))
+    sounds = list(rng.normal(size=(40, 5)).astype(np.float32))
+    pd.DataFrame({"item": items, "x": sounds}).to_parquet(tmp_path / "acoustic.parquet")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("own_tables")
+def test_readme_path_of_own_data_as_commands(capfd: pytest.CaptureFixture[str]) -> None:
+    """The commands as they stand, but for one epoch."""
+    commands = next(text for text in blocks("console") if "soil-pyg prepare" in text)
+    lines = commands.replace("\\\n", "").replace("--epochs 30", "--epochs 1").splitlines()
+    assert len(lines) == 8
+    for line in lines:
+        program, *arguments = shlex.split(line.removeprefix("$ "))
+        assert program == "soil-pyg"
+        assert main(arguments) == 0, line
+    output = capfd.readouterr().out
+    assert "recall@20" in output
+    assert len(pd.read_parquet("top.parquet")) == 60 * 20
+    assert "thing v" in Path("report.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("own_tables")
+def test_readme_path_of_own_data_in_python() -> None:
+    """The example as it stands, but for one epoch."""
+    _, example, _ = blocks("python")
+    assert "epochs=30" in example
+    namespace: dict = {}
+    exec(example.replace("epochs=30", "epochs=1"), namespace)
+    assert namespace["top"]["user"].tolist() == ["u0"] * 5 + ["u1"] * 5
+    assert namespace["prepared"]["counts"]["users"] == 60
+    assert Path("report.html").stat().st_size > 10**6
 
 
 def test_links_in_the_readme_exist() -> None:
