@@ -5,17 +5,20 @@ records of the other benchmarks are looked for in the folder "records" beside th
 """
 
 import argparse
+import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from types import MappingProxyType
 from typing import Any
 
 from markdown_lines import table
 from paper_page import paper_sections
-from results import METRICS, environment, mean_std, read_records
+from results import METRICS, environment, mean_std, read_records, run_key
 from soil_pyg.configs import available_configs, load_config
 from speed_page import speed_sections
+from tune_report import options_text
 
 CHOICE = "recall@20"
 RECORDS = "records"
@@ -55,11 +58,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         for path in arguments.results:
             records += read_runs(path)
-        others = other_sections(arguments.results[0].parent / RECORDS, arguments.out.parent)
+        folder = arguments.results[0].parent / RECORDS
+        others, tuned = other_sections(folder, arguments.out.parent), read_tuned(folder)
     except ValueError as error:
         parser.error(str(error))
     temporary = arguments.out.with_suffix(".tmp")
-    temporary.write_text(page(records, others), encoding="utf-8")
+    temporary.write_text(page(records, others, tuned), encoding="utf-8")
     temporary.replace(arguments.out)
     return 0
 
@@ -84,6 +88,29 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
     return list(runs.values())
 
 
+def read_tuned(records: Path) -> dict[str, str]:
+    """Returns the settings that searches have chosen, and among how many, by the keys of the runs.
+
+    Args:
+        records (Path): The folder of the records of :obj:`run.py tune`, which need not exist.
+
+    Raises:
+        ValueError: If a file is not the record of a search.
+    """
+    found: dict[str, str] = {}
+    for path in sorted(records.glob("tuned-*.json")):
+        try:
+            record = json.loads(path.read_text("utf-8"))
+            seeds = f" of {record['trial_seeds']} seeds" if record["trial_seeds"] > 1 else ""
+            text = f"{options_text(record['winner']['settings'])}; {record['num_trials']} tried"
+            found |= dict.fromkeys(record["runs"], text + seeds)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: not a record of 'run.py tune' ({error!r}); write it again or remove it"
+            ) from error
+    return found
+
+
 def other_sections(records: Path, page_folder: Path) -> list[str]:
     """Returns the sections on the experiments of the paper, and on speed and memory.
 
@@ -97,17 +124,26 @@ def other_sections(records: Path, page_folder: Path) -> list[str]:
     return [*paper_sections(records), *speed_sections(records, page_folder)]
 
 
-def page(records: Iterable[dict[str, Any]], others: Sequence[str] = ()) -> str:
+def page(
+    records: Iterable[dict[str, Any]],
+    others: Sequence[str] = (),
+    tuned: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Returns the page of finished runs.
 
     Args:
         records (Iterable[dict]): The runs.
         others (Sequence[str], optional): The sections after those of the data sets.
             (default: :obj:`()`)
+        tuned (Mapping[str, str], optional): What searches have chosen, by the keys of the runs.
+            (default: nothing)
     """
     by_dataset: dict[str, list[dict[str, Any]]] = {}
     for record in records:
-        run = record | {"settings": LATER_SETTINGS | record["settings"]}
+        run = record | {
+            "settings": LATER_SETTINGS | record["settings"],
+            "tuned": tuned.get(run_key(record)) if tuned else None,
+        }
         by_dataset.setdefault(record["dataset"], []).append(run)
     sections = [section(runs) for _, runs in sorted(by_dataset.items())]
     return "\n".join([INTRODUCTION, *sections, *others])
@@ -156,7 +192,7 @@ def row_of(group: list[dict[str, Any]], tried: list[dict[str, Any]]) -> list[str
         published(run["model"], run["dataset"]),
         mean_std([run["best_epoch"] for run in group], 0),
         mean_std([run["seconds"]["total"] / 60 for run in group], 1),
-        chosen(run["settings"], tried),
+        run["tuned"] or chosen(run["settings"], tried),
     ]
 
 

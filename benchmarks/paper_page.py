@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fidelity_page import fidelity_section
+from missing_report import missing_report
+from newcomers_report import reports
 from paper_report import table2_report, table3_report
 from report import markdown
 from results import environment
@@ -16,6 +18,12 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Record], list[str]]]] = {
     "table2": ("All models", "paper table2", lambda record: markdown(table2_report(record))),
     "table3": ("Ablation", "paper table3", lambda record: markdown(table3_report(record))),
     "fidelity": ("Paper and released code", "fidelity", fidelity_section),
+    "newcomers": (
+        "Users and items that came later",
+        "newcomers",
+        lambda record: [line for report in reports(record) for line in markdown(report)],
+    ),
+    "missing": ("Missing features", "missing", lambda record: markdown(missing_report(record))),
 }
 # What decides a record, as its command takes it.
 OPTIONS = ("dataset", "seeds", "epochs", "models", "profile")

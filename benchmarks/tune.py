@@ -20,6 +20,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from rich.console import Console
 
 from experiment import Experiment, FailedRunsError, Variant, add_arguments
+from experiment_records import FOLDER
 from measurements import write_json
 from options import Selected
 from report import print_report
@@ -58,7 +59,7 @@ def main(argv: list[str]) -> int:
         "valid": summary(runs, "valid"),
         "test": summary(runs, "test"),
     }
-    write_json(experiment.out / "tuned" / f"{tuning.name}.json", tuning.record | found)
+    write_json(experiment.out / FOLDER / f"tuned-{tuning.name}.json", tuning.record | found)
     return 0
 
 

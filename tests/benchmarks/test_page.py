@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from page import main, other_sections, page, read_runs
+from page import main, other_sections, page, read_runs, read_tuned
+from results import run_key
 
 
 def record(model: str, seed: int, valid: float, test: float, **settings: Any) -> dict[str, Any]:
@@ -80,6 +81,22 @@ def test_the_page_is_written_from_files(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["page.md", "results.jsonl"]
 
 
+@pytest.mark.parametrize(("seeds", "end"), [(1, ""), (3, " of 3 seeds")])
+def test_what_a_search_has_chosen(tmp_path: Path, seeds: int, end: str) -> None:
+    results, out = tmp_path / "results.jsonl", tmp_path / "page.md"
+    results.write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
+    (tmp_path / "records").mkdir()
+    search = {"winner": {"settings": {"k": 5, "lr": 0.001}}, "num_trials": 12, "trial_seeds": seeds}
+    search["runs"] = [run_key(record) for record in RECORDS[:2]]
+    path = tmp_path / "records" / "tuned-baby-soil.json"
+    path.write_text(json.dumps(search))
+    assert main([str(results), "--out", str(out)]) == 0
+    assert f"| k 5, lr 0.001; 12 tried{end} |\n" in out.read_text("utf-8")
+    path.write_text("{}")
+    with pytest.raises(ValueError, match=r"tuned-baby-soil.json: not a record of 'run.py tune'"):
+        read_tuned(path.parent)
+
+
 def test_a_file_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as error:
         main([str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "page.md")])
@@ -138,4 +155,5 @@ def test_a_record_that_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture) 
 def test_the_page_of_the_repository_is_that_of_its_records() -> None:
     folder = Path(__file__).parents[2] / "benchmarks"
     runs, others = read_runs(folder / "results.jsonl"), other_sections(folder / "records", folder)
-    assert (folder / "README.md").read_text(encoding="utf-8") == page(runs, others)
+    tuned = read_tuned(folder / "records")
+    assert (folder / "README.md").read_text(encoding="utf-8") == page(runs, others, tuned)

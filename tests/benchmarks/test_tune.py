@@ -81,7 +81,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[Variant]:
 
 
 def tuned(tmp_path: Path, name: str = "tiny-bpr", out: str = "out") -> dict[str, Any]:
-    return json.loads((tmp_path / out / "tuned" / f"{name}.json").read_text())
+    return json.loads((tmp_path / out / "records" / f"tuned-{name}.json").read_text())
 
 
 def test_search_to_the_end(
