@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--models", default="soil", help="names between commas")
     parser.add_argument(
         "--profile",
-        type=Literal["paper", "released"],
+        type=Literal["paper", "released", "best"],
         default="released",
         help="for the models that have profiles",
     )

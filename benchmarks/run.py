@@ -115,7 +115,7 @@ def parse(argv: list[str], models: list[Selected]) -> tuple[Namespace, Namespace
     )
     parser.add_argument(
         "--profile",
-        type=Literal["paper", "released"],
+        type=Literal["paper", "released", "best"],
         default="released",
         help="for the models that have profiles",
     )

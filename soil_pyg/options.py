@@ -129,7 +129,8 @@ class Selected:
         return parsed.as_dict().get(self.name, {})
 
     def settings(self, dataset: str, profile: str | None, flags: dict[str, Any]) -> dict[str, Any]:
-        """Returns the value of each option: default < profile < settings of the data set < flag.
+        """Returns the value of each option: default < profile < settings of the data set <
+        settings of the profile on the data set < flag.
 
         Args:
             dataset (str): The name of the data set.
@@ -141,7 +142,7 @@ class Selected:
                 configuration sets an unknown option or one to a value of another type.
         """
         defaults = {name: option.default for name, option in self.options.items()}
-        return defaults | self._of_profile(profile) | self._of_dataset(dataset) | flags
+        return defaults | self._of_profile(profile) | self._of_dataset(dataset, profile) | flags
 
     def _of_profile(self, profile: str | None) -> dict[str, Any]:
         profiles = self.model_class.profiles
@@ -152,11 +153,17 @@ class Selected:
             )
         return self.check(profiles.get(profile or "", {}), f"profile '{profile}'")
 
-    def _of_dataset(self, dataset: str) -> dict[str, Any]:
+    def _of_dataset(self, dataset: str, profile: str | None) -> dict[str, Any]:
         if ":" in self.spec or self.name not in available_configs():
             return {}
-        settings = load_config(self.name).settings.get(dataset, {})
-        return self.check(settings, f"{self.name}.yaml: settings.{dataset}")
+        config = load_config(self.name)
+        settings = self.check(
+            config.settings.get(dataset, {}), f"{self.name}.yaml: settings.{dataset}"
+        )
+        return settings | self.check(
+            config.profiles.get(profile or "", {}).get(dataset, {}),
+            f"{self.name}.yaml: profiles.{profile}.{dataset}",
+        )
 
     def taken_by(self, taker: str, settings: dict[str, Any]) -> dict[str, Any]:
         """Returns the part of the settings that the model, the graphs or the trainer takes."""

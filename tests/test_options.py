@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser
 
 from soil_pyg import options
 from soil_pyg.configs import Config
+from soil_pyg.models import SOIL
 from soil_pyg.options import Selected
 
 MODULE = """
@@ -97,6 +98,22 @@ def test_defaults_without_settings_of_the_data_set() -> None:
 def test_settings_of_the_published_data_sets(dataset: str, expected: list[float]) -> None:
     settings = Selected("soil").settings(dataset, "released", {})
     assert [settings[name] for name in ["k", "k_i", "k_a", "l_ii", "l_ui"]] == expected
+
+
+def test_settings_of_a_profile_on_a_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    profiles = {"best": {"tiny": {"l_ui": 0.5}}}
+    config = Config("citation", "source", {"tiny": {"l_ui": 0.2, "l_ii": 0.3}}, {}, {}, profiles)
+    monkeypatch.setattr(options, "load_config", lambda name: config)
+    soil = Selected("soil")
+    for profile, expected in {"best": (0.5, 0.3), "released": (0.2, 0.3)}.items():
+        settings = soil.settings("tiny", profile, {})
+        assert (settings["l_ui"], settings["l_ii"]) == expected
+    assert soil.settings("tiny", "best", {"l_ui": 0.7})["l_ui"] == 0.7
+    other = soil.settings("other", "best", {})
+    assert other["l_ii"] == SOIL.profiles["best"]["l_ii"]
+    profiles["best"]["tiny"] = {"l_xx": 1.0}
+    with pytest.raises(ValueError, match=r"soil.yaml: profiles.best.tiny: .* no option 'l_xx'"):
+        soil.settings("tiny", "best", {})
 
 
 def test_no_profile_sets_what_to_do_with_negative_similarities() -> None:

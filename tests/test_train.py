@@ -210,7 +210,10 @@ def test_more_items_than_users(
         ({"model": "sail"}, "The model 'sail' is not one of bm3, "),
         ({"model": "soil", "kk": 3}, "options: model 'soil' has no option 'kk'; its options are a"),
         ({"model": "soil", "k": "many"}, "options: .*soil.k"),
-        ({"model": "soil", "profile": "new"}, "'profile' must be one of paper, released for model"),
+        (
+            {"model": "soil", "profile": "new"},
+            "'profile' must be one of paper, released, best for model",
+        ),
         ({"model": "bpr", "profile": "paper"}, "'profile' must be None for model 'bpr' "),
         ({"model": "soil", "modalities": ["sound"]}, "those of the data: image, text .got 'sound'"),
         ({"model": "soil", "aggr": "least"}, "'aggr' must be"),

@@ -1,6 +1,6 @@
 """Settings of each model: a file a model, named as its class in lower case."""
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from importlib.resources import files
 from typing import Any
 
@@ -19,6 +19,8 @@ class Config:
         settings (dict[str, dict[str, Any]]): Option values for each data set, by its name.
         search (dict[str, list[Any]]): The values to search for each option.
         published (dict[str, dict[str, float]]): The published test metrics for each data set.
+        profiles (dict[str, dict[str, dict[str, Any]]], optional): Option values of a profile for
+            each data set, which replace those of :obj:`settings`. (default: none)
     """
 
     citation: str
@@ -26,6 +28,7 @@ class Config:
     settings: dict[str, dict[str, Any]]
     search: dict[str, list[Any]]
     published: dict[str, dict[str, float]]
+    profiles: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
 
 def available_configs() -> list[str]:
@@ -68,8 +71,9 @@ def parse_config(text: str, file_name: str) -> Config:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{file_name}: not valid YAML: {error}") from error
-    names = [field.name for field in fields(Config)]
-    if not isinstance(content, dict) or sorted(content) != sorted(names):
+    names = [known.name for known in fields(Config) if known.default_factory is MISSING]
+    optional = {known.name for known in fields(Config)} - set(names)
+    if not isinstance(content, dict) or set(content) - optional != set(names):
         got = ", ".join(map(str, content)) if isinstance(content, dict) else repr(content)
         raise ValueError(f"{file_name}: must hold exactly {', '.join(names)} (got {got})")
     for name in ("citation", "source"):
@@ -81,6 +85,9 @@ def parse_config(text: str, file_name: str) -> Config:
         for dataset, values in content[section].items():
             types = object if section == "settings" else float
             _check_mapping(values, types, f"{file_name}: '{section}.{dataset}'")
+    _check_mapping(content.get("profiles", {}), dict, f"{file_name}: 'profiles'")
+    for profile, settings in content.get("profiles", {}).items():
+        _check_mapping(settings, dict, f"{file_name}: 'profiles.{profile}'")
     return Config(**content)
 
 

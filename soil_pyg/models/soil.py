@@ -24,6 +24,19 @@ from soil_pyg.nn import (
 )
 from soil_pyg.typing import Triples
 
+RELEASED: dict[str, Any] = {
+    "aggr": "sum",
+    "exclude_interacted": False,
+    "second_order_scale": 0.5,
+    "aggregation": "sym_user_index",
+    "count_users": True,
+    "floor": 1e-7,
+    "sigmoid_gate": True,
+    "divide_fusion": True,
+    "contrast": "info_nce",
+    "bpr_reduction": "mean",
+}
+
 
 class SOIL(Recommender):
     r"""Second-order interest learning, from the `"SOIL: Contrastive Second-Order Interest Learning
@@ -39,7 +52,7 @@ class SOIL(Recommender):
         \hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i
 
     The defaults follow the paper. :meth:`released` reproduces the released code instead; each
-    difference is one option.
+    difference is one option. :meth:`best` has the options that did best on validation data.
 
     Args:
         num_users (int): Number of users.
@@ -93,18 +106,8 @@ class SOIL(Recommender):
             "contrast": "aligned_pairs",
             "bpr_reduction": "sum",
         },
-        "released": {
-            "aggr": "sum",
-            "exclude_interacted": False,
-            "second_order_scale": 0.5,
-            "aggregation": "sym_user_index",
-            "count_users": True,
-            "floor": 1e-7,
-            "sigmoid_gate": True,
-            "divide_fusion": True,
-            "contrast": "info_nce",
-            "bpr_reduction": "mean",
-        },
+        "released": RELEASED,
+        "best": {**RELEASED, "l_ii": 0.001},
     }
 
     def __init__(
@@ -153,6 +156,13 @@ class SOIL(Recommender):
     def released(cls, *args: Any, **kwargs: Any) -> "SOIL":
         """Makes the model of the released code; arguments as for the class."""
         return cls.from_profile("released", *args, **kwargs)
+
+    @classmethod
+    def best(cls, *args: Any, **kwargs: Any) -> "SOIL":
+        """Makes the model with the options that did best on validation; arguments as for the
+        class.
+        """
+        return cls.from_profile("best", *args, **kwargs)
 
     @classmethod
     def graphs(cls, profile: str = "paper", **options: Any) -> SOILGraphs:

@@ -91,7 +91,7 @@ def test_help_is_that_of_the_model(capfd: pytest.CaptureFixture[str]) -> None:
         (["--epochs", "three"], "--epochs: expected int"),
         (["--epochs", "0"], "'epochs' must be at least 1 (got 0)"),
         (["--seed", "x"], "--seed: expected int"),
-        (["--profile", "new"], "'profile' must be one of paper, released for model 'soil'"),
+        (["--profile", "new"], "'profile' must be one of paper, released, best for model 'soil'"),
         (["--modalities", "[sound]"], "'modalities' must be among those of the data: image, text"),
         (["--format", "xml"], "--format: "),
         (["--device", "abacus"], "--device: "),

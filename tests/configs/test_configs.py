@@ -59,6 +59,7 @@ def test_settings_build_the_model(name: str, dataset: str, profile: str | None) 
     model_class = import_model(name)
     settings = load_config(name).settings[dataset]
     options = (model_class.profiles[profile] if profile else {}) | settings
+    options |= load_config(name).profiles.get(profile or "", {}).get(dataset, {})
     model_options, graph_options, trainer_options, data_options = (
         {key: options[key] for key in known & set(options)} for known in takers(model_class)
     )
@@ -125,6 +126,11 @@ def test_parse() -> None:
     assert config.settings == {"c": {"d": 1}}
     assert config.search == {"d": [1]}
     assert config.published == {"c": {"e": 0.1}}
+    assert config.profiles == {}
+    more = GOOD[:-1] + ", profiles: {best: {c: {d: 2}}}}"
+    assert parse_config(more, "x.yaml").profiles == {"best": {"c": {"d": 2}}}
+    with pytest.raises(ValueError, match=r"'profiles.best': 'c' must be a dict \(got 2\)"):
+        parse_config(GOOD[:-1] + ", profiles: {best: {c: 2}}}", "x.yaml")
 
 
 @pytest.mark.parametrize(

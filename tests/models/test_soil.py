@@ -213,13 +213,16 @@ def test_a_step_on_a_gpu_waits_for_nothing() -> None:
 
 def test_profiles() -> None:
     model, graphs = (inspect.signature(made).parameters for made in (SOIL, SOILGraphs))
-    assert list(SOIL.profiles) == ["paper", "released"]
+    assert list(SOIL.profiles) == ["paper", "released", "best"]
     assert list(SOIL.profiles["paper"]) == list(SOIL.profiles["released"])
     for name, value in SOIL.profiles["paper"].items():
         assert (name in model) != (name in graphs), name
         assert {**graphs, **model}[name].default == value, name
         assert SOIL.profiles["released"][name] != value, name
     assert "negative" not in SOIL.profiles["paper"]
+    best = SOIL.best(2, 3, {"image": 4}).options
+    assert best == SOIL.released(2, 3, {"image": 4}, l_ii=best["l_ii"]).options
+    assert best["l_ii"] < 0.01
 
 
 def test_profiles_are_option_values() -> None:
