@@ -15,7 +15,7 @@ from typing import Any
 
 from markdown_lines import table
 from paper_page import paper_sections
-from results import METRICS, environment, mean_std, read_records, run_key
+from results import METRICS, environment, mean_std, read_records
 from soil_pyg.configs import available_configs, load_config
 from speed_page import speed_sections
 from tune_report import options_text
@@ -89,7 +89,7 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
 
 
 def read_tuned(records: Path) -> dict[str, str]:
-    """Returns the settings that searches have chosen, and among how many, by the keys of the runs.
+    """Returns what searches have chosen, and among how many settings, by what they have chosen.
 
     Args:
         records (Path): The folder of the records of :obj:`run.py tune`, which need not exist.
@@ -102,13 +102,23 @@ def read_tuned(records: Path) -> dict[str, str]:
         try:
             record = json.loads(path.read_text("utf-8"))
             seeds = f" of {record['trial_seeds']} seeds" if record["trial_seeds"] > 1 else ""
-            text = f"{options_text(record['winner']['settings'])}; {record['num_trials']} tried"
-            found |= dict.fromkeys(record["runs"], text + seeds)
+            winner = record["winner"]["settings"]
+            text = f"{options_text(winner)}; {record['num_trials']} tried{seeds}"
+            found[choice_of(record | {"settings": record["fixed"] | winner})] = text
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(
                 f"{path}: not a record of 'run.py tune' ({error!r}); write it again or remove it"
             ) from error
     return found
+
+
+def choice_of(record: dict[str, Any]) -> str:
+    """Returns a key of the model, the data set and all settings of a run.
+
+    Args:
+        record (dict[str, Any]): The record of the run.
+    """
+    return json.dumps([record["model"], record["dataset"], record["settings"]], sort_keys=True)
 
 
 def other_sections(records: Path, page_folder: Path) -> list[str]:
@@ -135,14 +145,13 @@ def page(
         records (Iterable[dict]): The runs.
         others (Sequence[str], optional): The sections after those of the data sets.
             (default: :obj:`()`)
-        tuned (Mapping[str, str], optional): What searches have chosen, by the keys of the runs.
-            (default: nothing)
+        tuned (Mapping[str, str], optional): The result of :func:`read_tuned`. (default: nothing)
     """
     by_dataset: dict[str, list[dict[str, Any]]] = {}
     for record in records:
         run = record | {
             "settings": LATER_SETTINGS | record["settings"],
-            "tuned": tuned.get(run_key(record)) if tuned else None,
+            "tuned": tuned.get(choice_of(record)),
         }
         by_dataset.setdefault(record["dataset"], []).append(run)
     sections = [section(runs) for _, runs in sorted(by_dataset.items())]
