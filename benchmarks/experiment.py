@@ -18,6 +18,8 @@ from options import Selected
 from results import read_records, run_key
 
 Record = dict[str, Any]
+Profile = Literal["paper", "released", "best"]
+"""The profiles of SOIL, the model that has some."""
 
 
 class FailedRunsError(RuntimeError):

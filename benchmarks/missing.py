@@ -13,7 +13,6 @@ Finished runs are not run again. The table is kept in the folder "records" of th
 
 import copy
 import sys
-from typing import Literal
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from rich.console import Console
 from torch_geometric.data import HeteroData
 
 from derived_data import DerivedData, check_features, run_all
-from experiment import Experiment, Record, Variant, add_arguments
+from experiment import Experiment, Profile, Record, Variant, add_arguments
 from experiment_records import describe, metrics_of, write_record
 from job import Job
 from missing_report import INTACT, LEAVE_OUT, MEAN, WITHOUT, ZERO, missing_report
@@ -57,7 +56,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--models", default="soil", help="names between commas")
     parser.add_argument(
         "--profile",
-        type=Literal["paper", "released", "best"],
+        type=Profile,
         default="released",
         help="for the models that have profiles",
     )

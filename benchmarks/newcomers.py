@@ -7,7 +7,7 @@ Finished runs are not run again. The table is kept in the folder "records" of th
 """
 
 import sys
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jsonargparse import ArgumentParser, Namespace
@@ -16,7 +16,7 @@ from rich.console import Console
 from torch_geometric.data import HeteroData
 
 from derived_data import DerivedData, check_features, run_all, without_items, without_users
-from experiment import Experiment, Record, Variant, add_arguments
+from experiment import Experiment, Profile, Record, Variant, add_arguments
 from experiment_records import describe, write_record
 from job import Job
 from newcomers_measure import METRICS, NewItems, NewUsers, Values
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--models", default=MODELS, help="names between commas")
     parser.add_argument(
         "--profile",
-        type=Literal["paper", "released", "best"],
+        type=Profile,
         default="released",
         help="for the models that have profiles",
     )

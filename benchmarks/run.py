@@ -14,7 +14,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
-from experiment import FailedRunsError
+from experiment import FailedRunsError, Profile
 from job import INTERRUPTED, Job, load_data
 from jobs import Plan, make_jobs, resolve_device, run_jobs
 from options import Selected
@@ -115,7 +115,7 @@ def parse(argv: list[str], models: list[Selected]) -> tuple[Namespace, Namespace
     )
     parser.add_argument(
         "--profile",
-        type=Literal["paper", "released", "best"],
+        type=Profile,
         default="released",
         help="for the models that have profiles",
     )

@@ -1,5 +1,6 @@
 import io
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,15 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 import jobs
-from experiment import Experiment, FailedRunsError, Variant, add_arguments, write_csv
+from experiment import (
+    Experiment,
+    FailedRunsError,
+    Profile,
+    Variant,
+    add_arguments,
+    write_csv,
+)
+from soil_pyg.models import SOIL
 
 FAST = {"hidden_channels": 4, "batch_size": 64}
 
@@ -87,3 +96,7 @@ def test_csv_files_are_renamed_into_place(tmp_path: Path) -> None:
     write_csv(pd.DataFrame({"name": ["a"], "value": [1 / 3]}), path)
     assert path.read_text() == "name,value\na,0.333333\n"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_profiles_are_those_of_soil() -> None:
+    assert list(get_args(Profile)) == list(SOIL.profiles)
