@@ -22,20 +22,24 @@ def distinct(node: Tensor) -> tuple[Tensor, Tensor]:
     return node, torch.arange(len(node), device=node.device)
 
 
-def propagate_to(nodes: Tensor | None, conv: LightConv, x: Tensor, adjacency: Adjacency) -> Tensor:
-    """Returns the features that some target nodes get, one row each.
+def propagate_to(
+    nodes: Tensor | None, conv: LightConv, views: list[Tensor], adjacency: Adjacency
+) -> list[Tensor]:
+    """Returns what some target nodes get of each view, one row each.
 
     Args:
         nodes (Tensor, optional): The target nodes, all of them if :obj:`None`.
         conv (LightConv): The convolution.
-        x (Tensor): The features of the source nodes.
+        views (list[Tensor]): Features of the source nodes.
         adjacency (Adjacency): The matrix of the edges.
     """
     if nodes is None:
-        return conv(x, adjacency)
+        return [conv(view, adjacency) for view in views]
     if sizes_may_vary(nodes):
-        return conv(x, adjacency.select_rows(nodes))
-    return F.embedding(nodes, conv(x, adjacency))
+        # Selected once, so that the views share its transpose, too.
+        adjacency = adjacency.select_rows(nodes)
+        return [conv(view, adjacency) for view in views]
+    return [F.embedding(nodes, conv(view, adjacency)) for view in views]
 
 
 def sizes_may_vary(node: Tensor) -> bool:

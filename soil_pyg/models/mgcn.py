@@ -146,13 +146,13 @@ class MGCN(Recommender):
         user, item = self.user_embedding.weight, self.item_embedding.weight
         interactions = adjacency(data, INTERACTS)
         content = self.propagation((user, item), interactions)
-        user_views, item_views = [], []
+        item_views = []
         for modality in self.in_channels:
             view = self.gates[modality](self.features[modality](features(data, modality)), item)
             for _ in range(self.num_item_layers):
                 view = self.conv(view, adjacency(data, similar(modality)))
             item_views.append(view)
-            user_views.append(propagate_to(users, self.conv, view, interactions.t()))
+        user_views = propagate_to(users, self.conv, item_views, interactions.t())
         return content, user_views, item_views
 
     def fuse(self, content: Tensor, views: Sequence[Tensor]) -> Tensor:
@@ -189,14 +189,16 @@ class MGCN(Recommender):
             data (HeteroData): The data with the graphs of :meth:`graphs`.
             batch (Triples): The batch.
         """
-        # A node that occurs several times in the batch is fused and contrasted once.
+        # Only nodes of the batch are fused and contrasted, each once.
         users, user_row = distinct(batch.user)
         items, item_row = distinct(batch.positive)
         (user, item), user_views, item_views = self.propagate(data, users)
         content_u = F.embedding(users, user)
         side_u = self.fuse(content_u, user_views)
-        content_i, side_i = self._select(items, item, item_views)
-        content_j, side_j = self._select(batch.negative, item, item_views)
+        chosen, sizes = torch.cat([items, batch.negative]), [len(items), len(batch.negative)]
+        content = F.embedding(chosen, item)
+        side = self.fuse(content, [F.embedding(chosen, view) for view in item_views])
+        (content_i, content_j), (side_i, side_j) = content.split(sizes), side.split(sizes)
         query = F.embedding(user_row, content_u + side_u)
         positive = F.embedding(item_row, content_i + side_i)
         negative = content_j + side_j
@@ -208,8 +210,3 @@ class MGCN(Recommender):
             "reg": self.reg * reg / 2 / len(query),
             "contrast": self.cl_weight * contrast,
         }
-
-    def _select(self, index: Tensor, content: Tensor, views: list[Tensor]) -> PairTensor:
-        # Content and side of the batch's items; no other item is fused.
-        content = F.embedding(index, content)
-        return content, self.fuse(content, [F.embedding(index, view) for view in views])

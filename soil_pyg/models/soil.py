@@ -196,14 +196,14 @@ class SOIL(Recommender):
         """
         user, item = self.user_embedding.weight, self.item_embedding.weight
         content = self.propagation((user, item), adjacency(data, USER_ITEM))
-        aggregation = adjacency(data, AGGREGATION).t()
-        user_views, item_views = [], []
+        item_views = []
         for modality in self.in_channels:
             view = self.gates[modality](features(data, modality), item)
             for _ in range(self.num_item_layers):
                 view = self.conv(view, adjacency(data, item_item(modality)))
             item_views.append(view)
-            user_views.append(propagate_to(users, self.conv, view, aggregation))
+        aggregation = adjacency(data, AGGREGATION).t()
+        user_views = propagate_to(users, self.conv, item_views, aggregation)
         return content, user_views, item_views
 
     def views(self, data: HeteroData) -> dict[str, PairTensor]:
@@ -231,13 +231,15 @@ class SOIL(Recommender):
             data (HeteroData): The data with the graphs of :meth:`graphs`.
             batch (Triples): The batch.
         """
-        # A node that occurs several times in the batch is fused and contrasted once.
+        # Only nodes of the batch are fused and contrasted, each once.
         users, user_row = distinct(batch.user)
         items, item_row = distinct(batch.positive)
         (user, item), user_views, item_views = self.propagate(data, users)
         content_u, side_u = F.embedding(users, user), self.fusion(user_views)
-        content_i, side_i = self._select(items, item, item_views)
-        content_j, side_j = self._select(batch.negative, item, item_views)
+        chosen, sizes = torch.cat([items, batch.negative]), [len(items), len(batch.negative)]
+        content = F.embedding(chosen, item)
+        side = self.fusion([F.embedding(chosen, view) for view in item_views])
+        (content_i, content_j), (side_i, side_j) = content.split(sizes), side.split(sizes)
         final_u, final_i, final_j = content_u + side_u, content_i + side_i, content_j + side_j
         query, positive = F.embedding(user_row, final_u), F.embedding(item_row, final_i)
         bpr = self.bpr_loss((query * positive).sum(-1), (query * final_j).sum(-1))
@@ -249,8 +251,3 @@ class SOIL(Recommender):
         user_item = contrast(final_u, content_i, pairs) + contrast(final_u, side_i, pairs)
         item_item = contrast(side_i, content_i, same_i) + contrast(side_u, content_u, same_u)
         return {"bpr": bpr, "user_item": self.l_ui * user_item, "item_item": self.l_ii * item_item}
-
-    def _select(self, index: Tensor, content: Tensor, views: list[Tensor]) -> PairTensor:
-        # Content and side of the batch's items; no other item is fused.
-        side = self.fusion([F.embedding(index, view) for view in views])
-        return F.embedding(index, content), side

@@ -12,6 +12,9 @@ CPU_BLOCK_BYTES = 2**21
 BLOCK_BYTES = 2**28
 """What it takes on other devices, where few large products are fastest."""
 
+LEAST_UNSHIFTED_TAU = 0.025
+"""From here on no exponential of a cosine over the temperature overflows or vanishes."""
+
 
 class InfoNCELoss(torch.nn.Module):
     r"""Contrasts each query with the candidates of the whole batch by their cosine.
@@ -127,9 +130,12 @@ class _LogPartition(torch.autograd.Function):
             rows = slice(start, start + num_rows)
             part = scaled[rows]
             ratio = torch.mm(part, candidate.t(), out=block[: len(part)])
-            peak = ratio.amax(dim=1, keepdim=True)
-            total = ratio.sub_(peak).exp_() @ weight
-            loss = loss + times[rows] @ (total.log() + peak).squeeze(1)
+            if tau < LEAST_UNSHIFTED_TAU:
+                peak = ratio.amax(dim=1, keepdim=True)
+                ratio.sub_(peak)
+                loss = loss + times[rows] @ peak.squeeze(1)
+            total = ratio.exp_() @ weight
+            loss = loss + times[rows] @ total.log().squeeze(1)
             if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
                 scale = times[rows].unsqueeze(1) / total
                 torch.mm(ratio, weighted, out=grad_query[rows]).mul_(scale / tau)

@@ -15,8 +15,8 @@ from soil_pyg.progress import blocks
 CANDIDATES = 16
 """As many neighbours of each of a user's items are compared after an approximate search."""
 
-CACHED_COLUMNS = 128
-"""As many columns of the similarities are added up at a time: they stay in the cache."""
+CACHED_ROWS = 128
+"""As many rows of the similarities are added up at a time: they stay in the cache."""
 
 logger = logging.getLogger("soil_pyg")
 
@@ -61,24 +61,34 @@ class InterestItems(Collector):
         self._keys: list[Tensor] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
-        """Takes some columns of the similarities."""
+        """Takes some rows of the similarities."""
         for modality, (_, has) in self.features.items():
-            total = self._sums(similarity[modality])
-            if has.all():
-                total[self._length == 0] = -torch.inf
-            else:
-                total[:, ~has[block]] = -torch.inf
-                total[self._lack_all(has)] = -torch.inf
-            best = self._best[modality]
-            if block.start == 0:
-                first = total.topk(min(self.k, total.size(1))).values
-                best[:, : first.size(1)] = first.clamp(min=torch.finfo(first.dtype).min)
-            bar = best[:, -1] - 2 * ROUNDING * self._length
-            user, column = (total >= bar.unsqueeze(1)).nonzero().unbind(1)
-            value = total[user, column]
-            self._found[modality].add(user, column + block.start, value)
-            if block.start > 0:
-                _merge(best, user, value)
+            is_whole = bool(has.all())
+            lacking = self._length == 0 if is_whole else self._lack_all(has)
+            for start in range(block.start, block.stop, CACHED_ROWS):
+                items = slice(start, min(start + CACHED_ROWS, block.stop))
+                rows = similarity[modality][start - block.start : items.stop - block.start]
+                total = self.history.matmul(rows.t().contiguous())
+                total[lacking] = -torch.inf
+                if not is_whole:
+                    total[:, ~has[items]] = -torch.inf
+                self._take(modality, start, total)
+
+    def _take(self, modality: str, start: int, total: Tensor) -> None:
+        # Takes the sums of some items, the first of which is `start`.
+        best = self._best[modality]
+        if start == 0:
+            first = total.topk(min(self.k, total.size(1))).values
+            best[:, : first.size(1)] = first.clamp(min=torch.finfo(first.dtype).min)
+        bar = best[:, -1] - 2 * ROUNDING * self._length
+        # Most users have no such item among these: one look at each row is enough for them.
+        some = (total.amax(dim=1) >= bar).nonzero().view(-1)
+        row, column = (total[some] >= bar[some].unsqueeze(1)).nonzero().unbind(1)
+        user = some[row]
+        value = total[user, column]
+        self._found[modality].add(user, column + start, value)
+        if start > 0:
+            _merge(best, user, value)
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes what an approximate search found."""
@@ -135,13 +145,6 @@ class InterestItems(Collector):
 
     def _lack_all(self, has: Tensor) -> Tensor:
         return self.history.matmul(has.float().unsqueeze(1)).squeeze(1) == 0
-
-    def _sums(self, similarity: Tensor) -> Tensor:
-        out = similarity.new_empty(self.num_rows, similarity.size(1))
-        for start in range(0, similarity.size(1), CACHED_COLUMNS):
-            columns = slice(start, start + CACHED_COLUMNS)
-            out[:, columns] = self.history.matmul(similarity[:, columns].contiguous())
-        return out
 
     def _best_of_found(self, modality: str) -> Tensor:
         # The keys user * I + item of the k best, those whose sums may be equal compared exactly.

@@ -34,10 +34,10 @@ class NearestItems(Collector):
         return num_items, min(self.num_neighbours, num_items)
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
-        """Takes some columns of the similarities."""
+        """Takes some rows of the similarities."""
         for modality, (c, has) in self.features.items():
             node = has[block].nonzero().view(-1)
-            scores = similarity[modality].t().contiguous()
+            scores = similarity[modality]
             if not has.all():
                 scores = scores[node]
                 scores[:, ~has] = -torch.inf

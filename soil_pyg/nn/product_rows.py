@@ -6,7 +6,7 @@ from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row, exact_topk
 from soil_pyg.nn.knn import KNN
 from soil_pyg.nn.pairs import block_rows, exact_cosine, pair_inner_product
 from soil_pyg.nn.ragged import group_pointers
-from soil_pyg.nn.similarity_pass import MAX_COLUMNS, Collector, Features
+from soil_pyg.nn.similarity_pass import MAX_ROWS, Collector, Features
 from soil_pyg.progress import blocks
 
 FIRST = 16
@@ -58,7 +58,7 @@ class ProductRows(Collector):
         self._neighbours: list[tuple[Tensor, Tensor]] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
-        """Takes some columns of the similarities."""
+        """Takes some rows of the similarities."""
         node = torch.arange(block.start, block.stop, device=self._device)
         self._keep(block, *self._top(node, similarity, FIRST))
 
@@ -105,10 +105,10 @@ class ProductRows(Collector):
         """
         item = item[torch.argsort(width)]
         width = width.sort().values
-        size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_COLUMNS)
+        size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_ROWS)
         rows = []
         for block in blocks(item.numel(), size, "searching second-order items"):
-            similarity = {m: c @ c[item[block]].t() for m, (c, _) in self.features.items()}
+            similarity = {m: c[item[block]] @ c.t() for m, (c, _) in self.features.items()}
             rows.append(self._top(item[block], similarity, int(width[block].max())))
         length, columns, values = _join(rows)
         self.begin[item] = self.columns.numel() + cumsum(length)[:-1]
@@ -138,10 +138,10 @@ class ProductRows(Collector):
         return next(iter(self.features.values()))[0].device
 
     def _top(self, node: Tensor, similarity: dict[str, Tensor], k: int) -> tuple[Tensor, Tensor]:
-        # The k best columns of some rows; the similarities have a column for each row.
+        # The k best columns of some rows.
         tolerance = torch.full((node.numel(),), ROUNDING, device=node.device)
         return exact_topk(
-            self._product(node, similarity).t().contiguous(),
+            self._product(node, similarity),
             min(k, self.num_items),
             tolerance,
             lambda row, column: self.exact(node[row], column),
@@ -154,7 +154,7 @@ class ProductRows(Collector):
         for modality, (_, has) in self.features.items():
             factor = similarity[modality]
             if not has.all():
-                both = has.unsqueeze(1) & has[node]
+                both = has[node].unsqueeze(1) & has
                 factor = factor.masked_fill(~both, 1.0)
                 shared = both if shared is None else shared | both
             elif shared is not None:

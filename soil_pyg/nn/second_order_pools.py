@@ -114,6 +114,8 @@ class SecondOrderPools:
         take = self.take[owner]
         cut = _nth_value(inverse, value, take)[inverse]
         near = ((value - cut).abs() <= 2 * ROUNDING).nonzero().view(-1)
+        # A single one is in its place, whatever its rounding.
+        near = near[torch.bincount(inverse[near], minlength=1)[inverse[near]] > 1]
         value[near] = self.rows.exact(row[near], key[near] % self.num_items)
         order = torch.argsort(key, stable=True)
         order = order[order_by_group(inverse[order], value[order])]

@@ -12,8 +12,8 @@ from soil_pyg.nn.inverted_lists import auto_index
 from soil_pyg.nn.knn import KNN
 from soil_pyg.progress import blocks
 
-MAX_COLUMNS = 1024
-"""More columns at a time would not be multiplied faster."""
+MAX_ROWS = 1024
+"""More rows at a time would not be multiplied faster."""
 
 AGREEMENT_K, AGREEMENT_SAMPLE = 10, 256
 """How many neighbours of how many items are compared with those of full precision."""
@@ -30,7 +30,7 @@ class Collector(ABC):
     """What a graph needs of the similarities, gathered while :class:`SimilarityPass` makes them."""
 
     num_rows: int = 0
-    """The rows of what is held for each column of a block, beside the similarities."""
+    """How much is held for each item of a block, beside its similarities."""
 
     num_neighbours: int = 0
     """How many neighbours of each item an approximate search must find."""
@@ -41,7 +41,7 @@ class Collector(ABC):
 
     @abstractmethod
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
-        """Takes some columns of the similarities, of shape :obj:`[num_items, block_size]` each."""
+        """Takes some rows of the similarities, of shape :obj:`[block_size, num_items]` each."""
 
     @abstractmethod
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
@@ -73,7 +73,7 @@ class SimilarityPass:
     .. math::
         S_m[i, j] = \mathbf{c}_{m,i}^{\top} \mathbf{c}_{m,j}
 
-    (Eq. 1) in blocks of columns, each of which is multiplied once and handed to every
+    (Eq. 1) in blocks of rows, each of which is multiplied once and handed to every
     :class:`Collector`. Where that is not the cheapest, for many items, one approximate index a
     modality is built and searched instead. Which was chosen is logged as :obj:`"soil_pyg"` and
     kept as :attr:`index`.
@@ -123,18 +123,18 @@ class SimilarityPass:
             self._search(collectors)
 
     def _compare(self, collectors: tuple[Collector, ...]) -> None:
-        rows = (2 * len(self.features) + 4) * self.num_items
-        rows += 3 * sum(collector.num_rows for collector in collectors)
+        held = (2 * len(self.features) + 4) * self.num_items
+        held += 3 * sum(collector.num_rows for collector in collectors)
         # Half of the budget is left for what the collectors keep.
-        columns = max(1, min(MAX_COLUMNS, self.memory_budget // (8 * rows)))
-        logger.info("%d items: compared exactly, %d at a time", self.num_items, columns)
+        rows = max(1, min(MAX_ROWS, self.memory_budget // (8 * held)))
+        logger.info("%d items: compared exactly, %d at a time", self.num_items, rows)
         for collector in collectors:
             collector.search = {m: {"index": self.index} for m in self.features}
         if self.matmul_precision != "highest":
             self._report_agreement(collectors)
-        for block in blocks(self.num_items, columns, "comparing items"):
+        for block in blocks(self.num_items, rows, "comparing items"):
             with matmul_precision(self.matmul_precision):
-                similarity = {m: c @ c[block].t() for m, (c, _) in self.features.items()}
+                similarity = {m: c[block] @ c.t() for m, (c, _) in self.features.items()}
             for collector in collectors:
                 collector.add_block(block, similarity)
 

@@ -30,9 +30,14 @@ def test_propagated_to_some_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     for may_vary in (True, False):
         monkeypatch.setattr(batch, "sizes_may_vary", lambda node, may_vary=may_vary: may_vary)
         x = torch.tensor([[1.0], [2.0], [4.0]], requires_grad=True)
-        assert propagate_to(None, conv, x, adjacency).flatten().tolist() == [3.0, 0.0, 4.0, 2.0]
-        out = propagate_to(nodes, conv, x, adjacency)
+        views = propagate_to(None, conv, [x, 10 * x], adjacency)
+        assert [view.flatten().tolist() for view in views] == [
+            [3.0, 0.0, 4.0, 2.0],
+            [30.0, 0.0, 40.0, 20.0],
+        ]
+        out, tenfold = propagate_to(nodes, conv, [x, 10 * x], adjacency)
         assert out.flatten().tolist() == [2.0, 3.0]
-        out.backward(torch.tensor([[1.0], [10.0]]))
+        assert tenfold.flatten().tolist() == [20.0, 30.0]
+        (out + tenfold).backward(torch.tensor([[1.0], [10.0]]))
         assert x.grad is not None
-        assert x.grad.flatten().tolist() == [10.0, 11.0, 0.0]
+        assert x.grad.flatten().tolist() == [110.0, 121.0, 0.0]

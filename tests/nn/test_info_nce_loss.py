@@ -32,7 +32,7 @@ def batch() -> tuple[Tensor, Tensor]:
     return query, candidate
 
 
-@pytest.mark.parametrize("tau", [0.2, 1.0, 1e-3])
+@pytest.mark.parametrize("tau", [0.2, 1.0, 1e-3, info_nce_loss.LEAST_UNSHIFTED_TAU])
 def test_equals_the_definition_with_duplicates(tau: float) -> None:
     query, candidate = batch()
     expected = naive(query, candidate, tau)
@@ -59,6 +59,18 @@ def test_huge_logits_do_not_overflow() -> None:
     for x in (query, candidate):
         assert x.grad is not None
         assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_equal_and_opposite_rows_at_the_least_unshifted_tau(sign: int) -> None:
+    # All exponentials are as large, or as small, as they can be.
+    tau = info_nce_loss.LEAST_UNSHIFTED_TAU
+    x = torch.ones(2048, 3, requires_grad=True)
+    loss = InfoNCELoss(tau)(x, sign * x)
+    assert loss.item() == pytest.approx(math.log(2048), rel=1e-5)
+    loss.backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
 
 
 def test_a_row_of_zeros_has_finite_gradients() -> None:

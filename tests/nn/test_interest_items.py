@@ -91,7 +91,7 @@ def test_more_than_there_are_items(
 def test_any_block_of_sums(
     make_features: Callable, cosines: Callable, monkeypatch: pytest.MonkeyPatch, cached: int
 ) -> None:
-    monkeypatch.setattr(interest_items, "CACHED_COLUMNS", cached)
+    monkeypatch.setattr(interest_items, "CACHED_ROWS", cached)
     monkeypatch.setattr(interest_items, "USERS_AT_ONCE", cached)
     features, history = make_features(), make_history(1)
     assert find(features, history, 3)[0] == naive(cosines(features), history, 3)

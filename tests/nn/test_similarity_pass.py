@@ -42,29 +42,29 @@ def test_blocks_are_the_similarities(
     places = [place for block, _ in recorder.blocks for place in range(block.start, block.stop)]
     assert places == list(range(NUM_ITEMS))
     for modality, expected in cosines(features).items():
-        whole = torch.cat([similarity[modality] for _, similarity in recorder.blocks], dim=1)
+        whole = torch.cat([similarity[modality] for _, similarity in recorder.blocks])
         np.testing.assert_allclose(whole, np.nan_to_num(expected), atol=1e-6)
     assert recorder.num_indices == 0
 
 
 @pytest.mark.parametrize(("num_rows", "expected"), [(0, 6), (56, 2), (10**6, 1)])
-def test_width_of_a_block_obeys_the_budget(
+def test_height_of_a_block_obeys_the_budget(
     make_features: Callable, num_rows: int, expected: int
 ) -> None:
-    # Two similarities, their copies and what a collector needs: eight numbers an item and column;
+    # Two similarities, their copies and what a collector needs: eight numbers an item and row;
     # half of the budget is left for what the collectors keep.
     recorders = Recorder(num_rows), Recorder()
     budget = 2 * 4 * 8 * NUM_ITEMS * 6
     SimilarityPass(make_features(), memory_budget=budget).run(*recorders)
     for recorder in recorders:
         assert recorder.blocks[0][0] == slice(0, expected)
-        assert recorder.blocks[0][1]["text"].size() == (NUM_ITEMS, expected)
+        assert recorder.blocks[0][1]["text"].size() == (expected, NUM_ITEMS)
 
 
-def test_a_block_is_never_wider_than_pays(
+def test_a_block_is_never_higher_than_pays(
     make_features: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(similarity_pass, "MAX_COLUMNS", 5)
+    monkeypatch.setattr(similarity_pass, "MAX_ROWS", 5)
     recorder = Recorder()
     SimilarityPass(make_features()).run(recorder)
     assert [block for block, _ in recorder.blocks] == [slice(0, 5), slice(5, 10), slice(10, 14)]
