@@ -30,7 +30,8 @@ class TrainingLoss(torch.nn.Module):
     def __init__(self, model: Recommender, parts: bool = False, compile: bool = False) -> None:
         super().__init__()
         self.model = model
-        self._compiled = torch.compile(model.loss) if compile else None
+        # An epoch has batches of two sizes at the most: each is compiled, and as what it is.
+        self._compiled = torch.compile(model.loss, dynamic=False) if compile else None
         self._prepared = False
         self._node_parameters = model.node_parameters() if parts else {}
         for name, module in model.named_modules():

@@ -185,7 +185,9 @@ def check_compiled(
     data, model = data.to(device), model.to(device)
     loss = TrainingLoss(model, compile=True)
     torch._dynamo.reset()
-    for _, batch in list(PartLoader(data, batch_size=40))[:2]:
+    batches = [batch for _, batch in PartLoader(data, batch_size=40)]
+    assert len(batches[0].user) != len(batches[-1].user)
+    for batch in (batches[0], batches[-1]):
         terms, expected = loss.terms(data, batch), model.loss(data, batch)
         torch.testing.assert_close(terms, expected, rtol=1e-5, atol=0)
         grads = gradients(terms, model)
@@ -232,7 +234,7 @@ def test_a_loss_that_cannot_be_compiled(
         raise OSError("no c++")
 
     compile = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model: compile(model, backend=broken))
+    monkeypatch.setattr(torch, "compile", lambda model, **options: compile(model, backend=broken))
     loss = TrainingLoss(BPR(30, 40), compile=True)
     message = (
         r"'compile' needs a compiler: install g\+\+ \(on a GPU, Triton\) or set .*\(no c\+\+\)"

@@ -4,7 +4,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 import floor
-from floor import count, describe, floor_of_step, least, measure_rates
+from floor import count, describe, fastest, floor_of_step, least, measure_rates
 from soil_pyg.models import SOIL
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, item_item
 from soil_pyg.nn import Adjacency
@@ -80,6 +80,12 @@ def test_rates_are_medians(monkeypatch: pytest.MonkeyPatch) -> None:
         "gather_bytes": 64 * (4 * 16 + 8),
         "copy_bytes": 4 * 256,
     }
+
+
+def test_rows_are_gathered_no_slower_than_copied() -> None:
+    rates = {"flop": 1.0, "exp": 1.0, "gather_bytes": 2.0, "copy_bytes": 5.0}
+    assert fastest(rates) == rates | {"gather_bytes": 5.0}
+    assert fastest(rates | {"gather_bytes": 7.0}) == rates | {"gather_bytes": 7.0}
 
 
 def test_what_is_timed_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
