@@ -47,9 +47,7 @@ class Selected:
         self.model_class: type[Recommender] = import_model(spec)
         self.name = self.model_class.__name__.lower()
         self.options: dict[str, Option] = {}
-        self._add_options(
-            "model", dict(inspect.signature(self.model_class, eval_str=True).parameters)
-        )
+        self._add_options("model", self.model_class.model_parameters(eval_str=True))
         self._add_options("graphs", self.model_class.graph_parameters())
         if self.model_class.multimodal:
             self.options.setdefault("modalities", Option(list[str] | None, None, ("data",)))

@@ -46,11 +46,11 @@ class Recommender(torch.nn.Module, ABC):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keeps the arguments as :attr:`options`."""
         model = super().__new__(cls)
-        signature = inspect.signature(cls)
-        bound = signature.bind_partial(*args, **kwargs)
+        parameters = cls.model_parameters()
+        bound = inspect.Signature(list(parameters.values())).bind_partial(*args, **kwargs)
         bound.apply_defaults()
         options = dict(bound.arguments)
-        for parameter in signature.parameters.values():
+        for parameter in parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 options.update(options.pop(parameter.name))
             elif parameter.kind is parameter.VAR_POSITIONAL:
@@ -88,7 +88,7 @@ class Recommender(torch.nn.Module, ABC):
         """
         if profile not in cls.profiles:
             raise ValueError(f"'profile' must be one of {list(cls.profiles)} (got {profile!r})")
-        taken = inspect.signature(maker).parameters
+        taken = cls.model_parameters() if maker is cls else inspect.signature(maker).parameters
         return {name: value for name, value in cls.profiles[profile].items() if name in taken}
 
     @classmethod
@@ -101,6 +101,18 @@ class Recommender(torch.nn.Module, ABC):
             **kwargs (optional): Options of the model.
         """
         return cls(*args, **{**cls.profile_options(profile, cls), **kwargs})
+
+    @classmethod
+    def model_parameters(cls, eval_str: bool = False) -> dict[str, inspect.Parameter]:
+        """Returns the arguments of :meth:`__init__` by name.
+
+        Args:
+            eval_str (bool, optional): Whether annotations that are strings are evaluated.
+                (default: :obj:`False`)
+        """
+        # Asked about a class that inherits __init__, Python 3.10 and 3.11.2 tell of __new__.
+        signature = inspect.signature(cls.__init__, eval_str=eval_str)
+        return dict(list(signature.parameters.items())[1:])
 
     @classmethod
     def graphs(cls) -> BaseTransform:

@@ -1,4 +1,5 @@
 import copy
+import inspect
 from typing import Any, ClassVar
 
 import pytest
@@ -146,6 +147,17 @@ def test_graph_parameters() -> None:
     assert parameters["k_a"].default == 2
     made = SOILGraphs(**{name: p.default for name, p in parameters.items()})
     assert str(made) == str(SOILGraphs())
+
+
+def test_model_parameters() -> None:
+    class Inherits(Bias):
+        profiles: ClassVar = {"small": {"scale": 0.25}}
+
+    for kind in (Bias, Inherits):
+        assert list(kind.model_parameters()) == list(inspect.signature(Bias).parameters)
+    assert Inherits(2, 3, scale=0.5).options == Bias(2, 3, scale=0.5).options
+    assert Inherits.profile_options("small", Inherits) == {"scale": 0.25}
+    assert Inherits.from_profile("small", 2, 3).options["scale"] == 0.25
 
 
 def test_optional_parts_do_nothing() -> None:

@@ -13,6 +13,9 @@ class Link(BaseTransform):
 
 
 class Mine(BPR):
+    def __init__(self, num_users: int, num_items: int, depth: int = 2) -> None:
+        super().__init__(num_users, num_items)
+
     @classmethod
     def graphs(cls, **options: Any) -> Link:
         return Link(**options)
@@ -22,3 +25,5 @@ def test_annotations_may_be_strings() -> None:
     parameter = Mine.graph_parameters()["k"]
     assert parameter.annotation is int
     assert parameter.default == 3
+    assert Mine.model_parameters()["depth"].annotation == "int"
+    assert Mine.model_parameters(eval_str=True)["depth"].annotation is int
