@@ -1,6 +1,5 @@
 """Measures a function of the benchmark in a process of its own: its memory is that of it alone."""
 
-import ctypes
 import gc
 import json
 import sys
@@ -16,6 +15,7 @@ from typing_extensions import Self
 
 from job import INTERRUPTED, MEBIBYTE, peak_rss
 from process import run_process, stop_with_parent
+from soil_pyg.memory import give_back_freed
 
 GRACE_SECONDS = 5.0
 RESET_PEAK = "5"
@@ -30,7 +30,8 @@ class Meter:
     def __enter__(self) -> Self:
         """Begins the block."""
         gc.collect()
-        _give_back_freed()
+        # What was freed but is still held would hide as much of what the block takes.
+        give_back_freed()
         # Without the right to reset the peak, only what exceeds the old one is seen.
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text(RESET_PEAK)
@@ -89,12 +90,6 @@ def main() -> int:
         return INTERRUPTED
     Path(task["result"]).write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
     return 0
-
-
-def _give_back_freed() -> None:
-    # Memory that was freed but is still held would hide as much of what the block takes.
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.checks import check_choice
+from soil_pyg.memory import give_back_freed
 from soil_pyg.nn.similarity_pass import PRECISIONS, SimilarityPass
 from soil_pyg.transforms import (
     InterestGraph,
@@ -145,6 +146,7 @@ class SOILGraphs(BaseTransform):
         )
         similarities.run(*collectors)
         while transforms:
+            give_back_freed()
             # What a collector holds is not needed once its graph is built.
             data = transforms.pop(0).build(data, features, collectors.pop(0))
         return data
@@ -181,20 +183,22 @@ class SOILGraphs(BaseTransform):
         return data
 
     def _item_item(self, data: HeteroData) -> HeteroData:
+        # In place, by forward(): copies of the data would hold the graphs that are deleted here.
         names = modalities_of(data) if self.modalities is None else self.modalities
         for modality in names:
+            give_back_freed()
             graphs: list[EdgeType] = [(ITEM, f"{modality}_similar", ITEM)]
             if self.interest:
                 graphs.append((ITEM, f"{modality}_interest", ITEM))
-            data = NormalizeGraph(graphs, floor=self.floor)(data)
+            NormalizeGraph(graphs, floor=self.floor).forward(data)
             out = item_item(modality)
             scales = [1.0, self.interest_scale][: len(graphs)]
-            data = SumGraph(dict.fromkeys(graphs, "norm_weight"), out, scales)(data)
+            SumGraph(dict.fromkeys(graphs, "norm_weight"), out, scales).forward(data)
             data[out].search = data[graphs[-1]].search
             if self.interest:
                 del data[graphs[-1]]
             else:
-                data = ToAdjacency([out])(data)
+                ToAdjacency([out]).forward(data)
         return data
 
     def __repr__(self) -> str:

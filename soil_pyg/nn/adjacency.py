@@ -120,37 +120,21 @@ class Adjacency:
         """
         return cls(matrix.crow_indices(), matrix.col_indices(), matrix.values(), matrix.size(1))
 
-    @classmethod
-    def stack(cls, parts: "list[Adjacency]") -> "Adjacency":
-        """Puts matrices of the same columns one below the other.
-
-        Args:
-            parts (list[Adjacency]): The matrices, at least one. The list is emptied on the way, so
-                that no more than one of them is held twice.
-        """
-        num_columns = parts[0].size[1]
-        end = cumsum(torch.tensor([part.col.numel() for part in parts])).tolist()
-        rowptr = [part.rowptr[:-1].long() + start for part, start in zip(parts, end, strict=False)]
-        rowptr.append(parts[0].rowptr.new_full((1,), end[-1], dtype=torch.long))
-        col, weight = parts[0].col.new_empty(end[-1]), parts[0].weight.new_empty(end[-1])
-        for start in end[:-1]:
-            part = parts.pop(0)
-            entries = slice(start, start + part.col.numel())
-            col[entries], weight[entries] = part.col, part.weight
-        return cls(torch.cat(rowptr), col, weight, num_columns)
-
     def t(self) -> "Adjacency":
         """Returns the transposed matrix; its structure is computed once and shared."""
         if self._transposed is None or (self.weight.requires_grad and self._perm is None):
-            self._perm = torch.argsort(self.col, stable=True)
+            self._perm = perm = torch.argsort(self.col, stable=True)
             self._transposed = Adjacency(
                 group_pointers(self.col, self.size[1]),
-                self.row()[self._perm],
-                self.weight.detach()[self._perm],
+                self.row()[perm],
+                self.weight.detach()[perm],
                 self.size[0],
             )
             self._transposed._transposed = self
-            self._transposed._perm = torch.argsort(self._perm)
+            self._transposed._perm = torch.empty_like(self._perm)
+            self._transposed._perm[self._perm] = torch.arange(
+                len(self._perm), device=self.col.device
+            )
         if not self.weight.requires_grad:
             return self._transposed
         # Learnable weights change, and each use needs a gradient of its own.

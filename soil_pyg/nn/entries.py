@@ -1,15 +1,11 @@
 import torch
 from torch import Tensor
 
-CHUNK = 2**23
-"""So many entries are kept in one piece of memory."""
+from soil_pyg.nn.growing_tensor import GrowingTensor
 
 
 class Entries:
     """Entries of a sparse matrix that come block by block.
-
-    Many small tensors that stay, made between large ones that do not, would keep the memory of the
-    large ones from being used again. So the entries are copied to few large pieces.
 
     Args:
         device (torch.device, optional): Where the entries are. (default: the CPU)
@@ -22,12 +18,12 @@ class Entries:
     """
 
     def __init__(self, device: torch.device | None = None) -> None:
-        self._device = device
-        self._chunks: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._length = 0
+        self._row = GrowingTensor(torch.int32, device)
+        self._column = GrowingTensor(torch.int32, device)
+        self._value = GrowingTensor(torch.float32, device)
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._value)
 
     def add(self, row: Tensor, column: Tensor, value: Tensor) -> None:
         """Adds entries.
@@ -37,31 +33,12 @@ class Entries:
             column (Tensor): Their columns, less than :math:`2^{31}`.
             value (Tensor): Their values.
         """
-        done = 0
-        while done < row.numel():
-            place = self._length % CHUNK
-            if place == 0:
-                self._chunks.append(self._new_chunk())
-            size = min(row.numel() - done, CHUNK - place)
-            for chunk, part in zip(self._chunks[-1], (row, column, value), strict=True):
-                chunk[place : place + size] = part[done : done + size]
-            done += size
-            self._length += size
+        self._row.add(row)
+        self._column.add(column)
+        self._value.add(value)
 
     def pop(self) -> tuple[Tensor, Tensor, Tensor]:
         """Returns rows, columns (:obj:`int64`) and values in the order they came, and forgets
         them.
         """
-        rest = self._length % CHUNK
-        if self._chunks and rest > 0:
-            row, column, value = self._chunks[-1]
-            self._chunks[-1] = row[:rest], column[:rest], value[:rest]
-        row, column, value = self._new_chunk()
-        chunks = self._chunks or [(row[:0], column[:0], value[:0])]
-        self._chunks, self._length = [], 0
-        row, column, value = (torch.cat(parts) for parts in zip(*chunks, strict=True))
-        return row.long(), column.long(), value
-
-    def _new_chunk(self) -> tuple[Tensor, Tensor, Tensor]:
-        row, column = (torch.empty(CHUNK, dtype=torch.int32, device=self._device) for _ in range(2))
-        return row, column, torch.empty(CHUNK, device=self._device)
+        return self._row.pop().long(), self._column.pop().long(), self._value.pop()

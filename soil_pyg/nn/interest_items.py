@@ -6,6 +6,7 @@ from torch import Tensor
 from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.nn.entries import Entries
 from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row
+from soil_pyg.nn.growing_tensor import GrowingTensor
 from soil_pyg.nn.knn import KNN, SAMPLE
 from soil_pyg.nn.pairs import pair_inner_product
 from soil_pyg.nn.ragged import budget_blocks, group_pointers, order_by_group, rank_in_group
@@ -94,21 +95,22 @@ class InterestItems(Collector):
         """Takes what an approximate search found."""
         c, has = self.features[modality]
         owner = torch.unique(self.history.row()[has[self.history.col.long()]])
-        self._keys.append(owner[:0])
         position = node.new_full((self.num_items,), -1)
         position[node] = torch.arange(node.numel(), device=node.device)
         cost = (self.history.rowptr.diff().long() * neighbour.size(1) + c.size(1))[owner]
         cuts = budget_blocks(cost, self.memory_budget // 128)
+        keys = GrowingTensor(torch.long, owner.device)
         for step in blocks(len(cuts), 1, "comparing items of interest"):
             users = owner[cuts[step.start]]
             history = self.history.select_rows(users)
             row, item = self._best_neighbours(history, c, position, node, neighbour)
-            self._keys.append(users[row] * self.num_items + item)
+            keys.add(users[row] * self.num_items + item)
+        found = keys.pop()
+        self._keys.append(found)
         self.search[modality] = {"index": knn.report["index"]}
         sample = owner[:: max(1, owner.numel() // SAMPLE)]
         if sample.numel() > 0:
             query = self.history.select_rows(sample).matmul(c)
-            found = torch.cat(self._keys[-len(cuts) :])
             exact = KNN(knn.candidates, use_faiss=False, memory_budget=self.memory_budget)
             best = node[exact.search(query, self.k)[1]]
             recall = torch.isin(sample.unsqueeze(1) * self.num_items + best, found).float().mean()
@@ -137,8 +139,9 @@ class InterestItems(Collector):
         for modality, found in self._found.items():
             if len(found) > 0 or not self._keys:
                 self._keys.append(self._best_of_found(modality))
-        key = torch.unique(torch.cat(self._keys))
+        key = torch.cat(self._keys)
         self._keys.clear()
+        key = torch.unique(key)
         user = key // self.num_items
         rowptr = group_pointers(user, self.num_rows)
         return rowptr, key.sub_(user.mul_(self.num_items)).int()

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.nn.exact_topk import ROUNDING
+from soil_pyg.nn.growing_tensor import GrowingTensor
 from soil_pyg.nn.product_rows import ProductRows
 from soil_pyg.nn.ragged import (
     budget_blocks,
@@ -71,12 +72,13 @@ class SecondOrderPools:
         for users, user, item in self._blocks(cuts, "comparing second-order items"):
             self._find_bound(users, user, item)
         self._lengthen()
-        keys, weights = [], []
+        keys = GrowingTensor(torch.long, self.user.device)
+        weights = GrowingTensor(torch.float32, self.user.device)
         for _, user, item in self._blocks(cuts, "choosing second-order items"):
             key, weight = self._best(user, item)
-            keys.append(key)
-            weights.append(weight)
-        return torch.cat(keys), torch.cat(weights)
+            keys.add(key)
+            weights.add(weight)
+        return keys.pop(), weights.pop()
 
     def _blocks(self, cuts: list[slice], text: str) -> Iterator[tuple[slice, Tensor, Tensor]]:
         for step in blocks(len(cuts), 1, text):

@@ -10,6 +10,7 @@ from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.nn.interest_items import InterestItems
 from soil_pyg.nn.pairs import pair_inner_product
 from soil_pyg.nn.ragged import budget_blocks, expand, group_pointers
+from soil_pyg.nn.row_blocks import RowBlocks
 from soil_pyg.nn.similarity_pass import Features, SimilarityPass
 from soil_pyg.progress import blocks
 from soil_pyg.transforms.utils import check_edges, count_nodes, unit_features
@@ -119,7 +120,7 @@ class InterestGraph(BaseTransform):
         width = rowptr.diff()
         cost = torch.zeros(num_items, dtype=torch.long, device=rowptr.device)
         cost.index_add_(0, users_of.row(), width[users_of.col.long()])
-        parts: dict[str, list[Adjacency]] = {modality: [] for modality in features}
+        out = {modality: RowBlocks(num_items, rowptr.device) for modality in features}
         cuts = budget_blocks(cost, self.memory_budget // 256)
         for step in blocks(len(cuts), 1, "joining items of interest"):
             block = cuts[step.start]
@@ -129,9 +130,9 @@ class InterestGraph(BaseTransform):
             key, count = torch.unique(key, return_counts=True)
             row = key // num_items
             for modality, (c, has) in features.items():
-                part = self._weigh(c, has, block, row, key - row * num_items, count)
-                parts[modality].append(part)
-        return {modality: Adjacency.stack(blocks) for modality, blocks in parts.items()}
+                col = key - row * num_items
+                out[modality].add(self._weigh(c, has, block, row, col, count))
+        return {modality: rows.pop() for modality, rows in out.items()}
 
     def _weigh(
         self, c: Tensor, has: Tensor, block: slice, row: Tensor, col: Tensor, count: Tensor

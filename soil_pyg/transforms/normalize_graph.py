@@ -6,7 +6,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.checks import check_choice
-from soil_pyg.transforms.utils import count_nodes, edge_blocks
+from soil_pyg.transforms.utils import count_edges, count_nodes, edge_blocks
 
 NORMS = ("sym", "row", "sym_user_index")
 
@@ -68,11 +68,10 @@ class NormalizeGraph(BaseTransform):
         """Adds the normalised weights to the data."""
         for edge_type in self.edge_types:
             source_factor, target_factor = self._factors(data, edge_type)
-            parts = []
-            for _, source, target, weight in edge_blocks(data, edge_type):
-                weight = source_factor[source] * weight * target_factor[target]
-                parts.append(weight.clamp(min=self.floor) if self.floor > 0 else weight)
-            data[edge_type][self.attr] = torch.cat(parts)
+            out = source_factor.new_empty(count_edges(data, edge_type))
+            for edges, source, target, weight in edge_blocks(data, edge_type):
+                out[edges] = source_factor[source] * weight * target_factor[target]
+            data[edge_type][self.attr] = out.clamp_(min=self.floor) if self.floor > 0 else out
         return data
 
     def _factors(self, data: HeteroData, edge_type: EdgeType) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from torch_geometric.typing import EdgeType
 
 from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.nn.ragged import budget_blocks, group_pointers
+from soil_pyg.nn.row_blocks import RowBlocks
 from soil_pyg.transforms.utils import (
     EDGES_AT_ONCE,
     count_nodes,
@@ -91,7 +92,7 @@ class SumGraph(BaseTransform):
                 weight = torch.ones_like(held.weight) if weight is None else weight
                 matrices.append(Adjacency(held.rowptr, held.col, weight, num_sources))
         cost = sum(matrix.rowptr.diff().long() for matrix in matrices)
-        parts = []
+        out = RowBlocks(num_sources, matrices[0].col.device)
         for rows in budget_blocks(torch.as_tensor(cost), EDGES_AT_ONCE):
             keys, weights = [], []
             for matrix, scale in zip(matrices, self.scales, strict=True):
@@ -103,8 +104,8 @@ class SumGraph(BaseTransform):
             key, weight = _merge(keys, weights)
             row = key // num_sources
             rowptr = group_pointers(row, rows.stop - rows.start)
-            parts.append(Adjacency(rowptr, key - row * num_sources, weight, num_sources))
-        return Adjacency.stack(parts)
+            out.add(Adjacency(rowptr, key - row * num_sources, weight, num_sources))
+        return out.pop()
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({list(self.terms)}, out={self.out})"

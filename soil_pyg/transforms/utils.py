@@ -83,6 +83,13 @@ def is_held_as_matrix(data: HeteroData, edge_type: EdgeType) -> bool:
     )
 
 
+def count_edges(data: HeteroData, edge_type: EdgeType) -> int:
+    """Returns the number of edges of a type, held as :obj:`edge_index` or as :obj:`adj`."""
+    if is_held_as_matrix(data, edge_type):
+        return int(data[edge_type].adj.col.numel())
+    return check_edges(data, edge_type).size(1)
+
+
 def edge_blocks(
     data: HeteroData, edge_type: EdgeType, attr: str | None = "edge_weight"
 ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:

@@ -1,4 +1,7 @@
+import gc
 import inspect
+import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import SOIL
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
+from soil_pyg.transforms import InterestGraph, SumGraph
 from soil_pyg.typing import INTERACTS, SECOND_ORDER, modalities_of
 
 NUM_USERS, NUM_ITEMS = 9, 8
@@ -207,6 +211,34 @@ def test_options_out_of_range() -> None:
         SOILGraphs(negative="x")
     with pytest.raises(ValueError, match=r"'modalities' names 'video', but the data has \['image'"):
         SOILGraphs(modalities=["video"])(make_data(0))
+
+
+def test_an_interest_graph_is_gone_before_the_next_is_added(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held: dict[str, weakref.ref] = {}
+    alive: list[list[str]] = []
+    build, add = InterestGraph.build, SumGraph.forward
+
+    def build_and_watch(self: InterestGraph, data: HeteroData, *rest: Any) -> HeteroData:
+        data = build(self, data, *rest)
+        names = [name for _, name, _ in data.edge_types if name.endswith("_interest")]
+        held.update({name: weakref.ref(data["item", name, "item"].adj) for name in names})
+        return data
+
+    def look_and_add(self: SumGraph, data: HeteroData) -> HeteroData:
+        alive.append([name for name, matrix in held.items() if matrix() is not None])
+        return add(self, data)
+
+    monkeypatch.setattr(InterestGraph, "build", build_and_watch)
+    monkeypatch.setattr(SumGraph, "forward", look_and_add)
+    gc.disable()
+    try:
+        SOIL.graphs(k=K, k_i=K_I, k_a=K_A)(make_data(0))
+    finally:
+        gc.enable()
+    assert alive[:2] == [["image_interest", "text_interest"], ["text_interest"]]
+    assert not any(alive[2:])
 
 
 def test_more_items_than_users() -> None:

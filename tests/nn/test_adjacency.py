@@ -159,28 +159,6 @@ def test_select_rows() -> None:
         assert adjacency.select_rows(rows).to_dense().equal(adjacency.to_dense()[rows])
 
 
-def test_stack() -> None:
-    adjacency = make()
-    rows = [torch.tensor(index) for index in ([0, 1], [5], [2], [4, 0])]
-    for count in (1, 2, 4):
-        parts = [adjacency.select_rows(index) for index in rows[:count]]
-        expected = torch.cat([part.to_dense() for part in parts])
-        stacked = Adjacency.stack(parts)
-        assert stacked.to_dense().equal(expected)
-        assert parts == []
-        assert stacked.size == (torch.cat(rows[:count]).numel(), 4)
-
-
-def test_stack_keeps_repeated_entries_and_matrices_without_rows() -> None:
-    adjacency = make(torch.float64)
-    nothing = adjacency.select_rows(torch.empty(0, dtype=torch.long))
-    stacked = Adjacency.stack([nothing, adjacency, nothing, adjacency])
-    assert stacked.rowptr.tolist() == [0, 3, 4, 4, 5, 6, 7, 10, 11, 11, 12, 13, 14]
-    assert stacked.col.tolist() == adjacency.col.tolist() * 2
-    assert stacked.weight.equal(adjacency.weight.repeat(2))
-    assert stacked.rowptr.dtype == stacked.col.dtype == torch.int32
-
-
 def test_to() -> None:
     adjacency = make().to(torch.float64)
     assert adjacency.weight.dtype == torch.float64

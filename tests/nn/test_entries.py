@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from soil_pyg.nn import entries
+from soil_pyg.nn import growing_tensor
 from soil_pyg.nn.entries import Entries
 
 
@@ -10,7 +10,7 @@ from soil_pyg.nn.entries import Entries
 def test_entries_come_back_in_order(
     monkeypatch: pytest.MonkeyPatch, chunk: int, sizes: list[int]
 ) -> None:
-    monkeypatch.setattr(entries, "CHUNK", chunk)
+    monkeypatch.setattr(growing_tensor, "CHUNK", chunk)
     kept = Entries()
     total = sum(sizes)
     row, column, value = torch.arange(total), torch.arange(total) * 2, torch.rand(total)

@@ -5,6 +5,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.nn import Adjacency
 from soil_pyg.transforms import utils
 from soil_pyg.transforms.utils import (
+    count_edges,
     count_nodes,
     edge_blocks,
     is_held_as_matrix,
@@ -46,6 +47,13 @@ def test_count_nodes() -> None:
     assert count_nodes(data, "item") == 5
     with pytest.raises(ValueError, match=r"set data\['user'\]\.num_nodes"):
         count_nodes(data, "user")
+
+
+@pytest.mark.parametrize("as_matrix", [True, False])
+def test_count_edges(as_matrix: bool) -> None:
+    assert count_edges(make(as_matrix), EDGE_TYPE) == 5
+    with pytest.raises(ValueError, match="the data has no edges"):
+        count_edges(make(as_matrix), ("item", "similar", "item"))
 
 
 def test_is_held_as_matrix() -> None:
