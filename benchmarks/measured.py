@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 
 import naive
 from floor import floor_of_step
-from inputs import load_graphs, load_matrices, save_graphs, save_matrices
+from inputs import load_graphs, load_matrices, read_whole, save_graphs, save_matrices
 from measure import Meter
 from soil_pyg.datasets.storage import load_data
 from soil_pyg.evaluator import Evaluator
@@ -36,8 +36,7 @@ Loss = Callable[[Triples], dict[str, Tensor]]
 
 def build_fast(inputs: str, path: str, device: str) -> dict[str, Any]:
     """Measures the graphs, which are stored, and tells how the neighbours were searched."""
-    # Read whole: what is mapped from the file would count as memory above the inputs once touched.
-    data = load_data(inputs).apply(torch.clone).to(device)
+    data = read_whole(load_data(inputs)).to(device)
     with Meter() as meter:
         data = SOIL.graphs("released", **OPTIONS)(data)
     save_graphs(data, path)
@@ -51,7 +50,7 @@ def build_fast(inputs: str, path: str, device: str) -> dict[str, Any]:
 
 def build_naive(inputs: str, path: str) -> dict[str, Any]:
     """Measures the graphs of the naive rendering, which are stored."""
-    data = load_data(inputs).apply(torch.clone)
+    data = read_whole(load_data(inputs))
     with Meter() as meter:
         matrices = naive.graphs(data, **OPTIONS)
     save_matrices(matrices, path)

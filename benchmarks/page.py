@@ -22,6 +22,7 @@ from tune_report import options_text
 
 CHOICE = "recall@20"
 RECORDS = "records"
+DEVICE = "device"
 # What runs had before there were these settings.
 LATER_SETTINGS = {"num_parts": 1, "compile": False}
 COLUMNS = ["model", "profile", "seeds", *METRICS, "published", "epoch", "minutes", "settings"]
@@ -89,7 +90,7 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
 
 
 def read_tuned(records: Path) -> dict[str, str]:
-    """Returns what searches have chosen, and among how many settings, by what they have chosen.
+    """Returns which settings searches have tried, and how many, by the settings.
 
     Args:
         records (Path): The folder of the records of :obj:`run.py tune`, which need not exist.
@@ -102,9 +103,13 @@ def read_tuned(records: Path) -> dict[str, str]:
         try:
             record = json.loads(path.read_text("utf-8"))
             seeds = f" of {record['trial_seeds']} seeds" if record["trial_seeds"] > 1 else ""
-            winner = record["winner"]["settings"]
-            text = f"{options_text(winner)}; {record['num_trials']} tried{seeds}"
-            found[choice_of(record | {"settings": record["fixed"] | winner})] = text
+            tried = [record["winner"]["settings"]]
+            if record["profile"] is None:
+                # Over several seeds another one may be better. A profile's are given, not chosen.
+                tried += [trial["settings"] for trial in record["trials"]]
+            for settings in tried:
+                text = f"{options_text(settings)}; {record['num_trials']} tried{seeds}"
+                found[choice_of(record | {"settings": record["fixed"] | settings})] = text
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(
                 f"{path}: not a record of 'run.py tune' ({error!r}); write it again or remove it"
@@ -113,12 +118,13 @@ def read_tuned(records: Path) -> dict[str, str]:
 
 
 def choice_of(record: dict[str, Any]) -> str:
-    """Returns a key of the model, the data set and all settings of a run.
+    """Returns a key of the model, the data set and all settings of a run but the device.
 
     Args:
         record (dict[str, Any]): The record of the run.
     """
-    return json.dumps([record["model"], record["dataset"], record["settings"]], sort_keys=True)
+    settings = {name: value for name, value in record["settings"].items() if name != DEVICE}
+    return json.dumps([record["model"], record["dataset"], settings], sort_keys=True)
 
 
 def other_sections(records: Path, page_folder: Path) -> list[str]:
@@ -215,7 +221,8 @@ def published(model: str, dataset: str) -> str:
 
 def chosen(settings: dict[str, Any], tried: list[dict[str, Any]]) -> str:
     """Returns the settings in which the tried ones differ, as those chosen have them."""
-    varied = [name for name in settings if len({repr(other.get(name)) for other in tried}) > 1]
+    names = [name for name in settings if name != DEVICE]
+    varied = [name for name in names if len({repr(other.get(name)) for other in tried}) > 1]
     if not varied:
         return "1 tried"
     values = ", ".join(f"{name} {settings[name]}" for name in varied)

@@ -86,7 +86,7 @@ def test_what_a_search_has_chosen(tmp_path: Path, seeds: int, end: str) -> None:
     results.write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
     (tmp_path / "records").mkdir()
     search = {"winner": {"settings": {"k": 5}}, "num_trials": 12, "trial_seeds": seeds}
-    search |= {"model": "soil", "dataset": "baby", "fixed": {"lr": 0.001}}
+    search |= {"model": "soil", "dataset": "baby", "profile": "released", "fixed": {"lr": 0.001}}
     path = tmp_path / "records" / "tuned-baby-soil.json"
     path.write_text(json.dumps(search))
     assert main([str(results), "--out", str(out)]) == 0
@@ -94,6 +94,26 @@ def test_what_a_search_has_chosen(tmp_path: Path, seeds: int, end: str) -> None:
     path.write_text("{}")
     with pytest.raises(ValueError, match=r"tuned-baby-soil.json: not a record of 'run.py tune'"):
         read_tuned(path.parent)
+
+
+@pytest.mark.parametrize("profile", [None, "released"])
+def test_what_a_search_has_tried_and_not_chosen(tmp_path: Path, profile: str | None) -> None:
+    fixed = {"lr": 0.001, "device": "cuda"}
+    search = {"model": "soil", "dataset": "baby", "profile": profile, "fixed": fixed}
+    search |= {"num_trials": 2, "trial_seeds": 1, "winner": {"settings": {"k": 5}}}
+    search["trials"] = [{"settings": {"k": 10}}, {"settings": {"k": 5}}]
+    (tmp_path / "tuned-baby-soil.json").write_text(json.dumps(search))
+    runs = [record("soil", seed, valid=0.2, test=0.1, k=10, device="cpu") for seed in (0, 1)]
+    end = "| k 10; 2 tried |" if profile is None else "| 1 tried |"
+    assert end in page(runs, tuned=read_tuned(tmp_path))
+
+
+def test_the_device_is_no_setting() -> None:
+    runs = [
+        record("soil", 0, valid=0.1, test=0.1, k=5, device="cpu"),
+        record("soil", 0, valid=0.2, test=0.2, k=10, device="cuda"),
+    ]
+    assert "| k 10; 2 tried |" in page(runs)
 
 
 def test_a_file_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
