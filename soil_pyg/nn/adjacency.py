@@ -123,7 +123,7 @@ class Adjacency:
     def t(self) -> "Adjacency":
         """Returns the transposed matrix; its structure is computed once and shared."""
         if self._transposed is None or (self.weight.requires_grad and self._perm is None):
-            self._perm = perm = torch.argsort(self.col, stable=True)
+            perm = torch.argsort(self.col, stable=True)
             self._transposed = Adjacency(
                 group_pointers(self.col, self.size[1]),
                 self.row()[perm],
@@ -131,10 +131,10 @@ class Adjacency:
                 self.size[0],
             )
             self._transposed._transposed = self
-            self._transposed._perm = torch.empty_like(self._perm)
-            self._transposed._perm[self._perm] = torch.arange(
-                len(self._perm), device=self.col.device
-            )
+            if self.weight.requires_grad:
+                # Each takes as much memory as both matrices: kept only for weights that change.
+                self._perm, self._transposed._perm = perm, torch.empty_like(perm)
+                self._transposed._perm[perm] = torch.arange(len(perm), device=perm.device)
         if not self.weight.requires_grad:
             return self._transposed
         # Learnable weights change, and each use needs a gradient of its own.

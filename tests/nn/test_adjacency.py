@@ -159,6 +159,21 @@ def test_select_rows() -> None:
         assert adjacency.select_rows(rows).to_dense().equal(adjacency.to_dense()[rows])
 
 
+def test_the_order_of_the_transpose_is_kept_for_weights_that_change() -> None:
+    adjacency = make()
+    expected = adjacency.to_dense().t()
+    assert adjacency.t().to_dense().equal(expected)
+    assert adjacency._perm is adjacency.t()._perm is None
+    adjacency.weight.requires_grad_()
+    transposed = adjacency.t()
+    assert transposed.to_dense().equal(expected)
+    assert adjacency._perm is not None
+    assert transposed.t().to_dense().equal(expected.t())
+    (3 * transposed.t().weight).sum().backward()
+    assert adjacency.weight.grad is not None
+    assert adjacency.weight.grad.equal(torch.full_like(adjacency.weight, 3.0))
+
+
 def test_to() -> None:
     adjacency = make().to(torch.float64)
     assert adjacency.weight.dtype == torch.float64
