@@ -81,7 +81,7 @@ def parse(argv: list[str]) -> Namespace:
         "--steps", type=PositiveInt, default=20, help="the steps of an epoch above that"
     )
     parser.add_argument(
-        "--part-users", type=PositiveInt, default=20_000, help="the users of a part of an epoch"
+        "--part-users", type=PositiveInt, default=2_500, help="the users of a part of an epoch"
     )
     parser.add_argument("--parts", type=PositiveInt, default=2, help="how many parts to train on")
     parser.add_argument(

@@ -55,7 +55,8 @@ class TripleLoader:
         # Negatives are drawn as ranks among the items that the user has not got. With p the sorted
         # positions of I(u) among the seen items, r + #{k : p[k] - k <= r} is the r-th of the rest.
         self._seen, position = np.unique(positive, return_inverse=True)
-        degree = np.bincount(user, minlength=data[USER].num_nodes)
+        # The number of triples of each user.
+        self.degree = degree = np.bincount(user, minlength=data[USER].num_nodes)
         self._start = (degree.cumsum() - degree)[user]
         self._key = user * len(self._seen)
         self._gap = self._key + position - (np.arange(len(user)) - self._start)

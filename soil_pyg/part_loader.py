@@ -58,8 +58,6 @@ class PartLoader:
         self._data = data
         self._device = device
         self._triples = TripleLoader(data, batch_size, seed)
-        user = torch.cat([batch.user for batch in self._triples])
-        self._degree = torch.bincount(user, minlength=data[USER].num_nodes).numpy(force=True)
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
@@ -72,7 +70,7 @@ class PartLoader:
         self._epoch = epoch
 
     def __len__(self) -> int:
-        sizes = np.bincount(self._part_of_user(), self._degree).astype(np.int64)
+        sizes = np.bincount(self._part_of_user(), self._triples.degree).astype(np.int64)
         return int((-(-sizes // self._triples.batch_size)).sum())
 
     def __iter__(self) -> Iterator[tuple[HeteroData, Triples]]:
@@ -92,8 +90,8 @@ class PartLoader:
 
     def _part_of_user(self) -> np.ndarray:
         rng = np.random.default_rng([self._triples.seed, self._epoch, PARTS])
-        order = rng.permutation(len(self._degree))
-        degree = self._degree[order]
+        order = rng.permutation(len(self._triples.degree))
+        degree = self._triples.degree[order]
         before = degree.cumsum() - degree
         part = np.empty(len(order), dtype=np.int64)
         part[order] = np.minimum(before * self.num_parts // degree.sum(), self.num_parts - 1)

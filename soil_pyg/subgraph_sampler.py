@@ -1,10 +1,15 @@
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.utils import cumsum
 
 from soil_pyg.nn.adjacency import Adjacency
-from soil_pyg.nn.sampled_adjacency import SampledAdjacency, row_totals
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, USER
+from soil_pyg.nn.ragged import budget_blocks
+from soil_pyg.nn.sampled_adjacency import SampledAdjacency, column_totals, row_totals
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER
+
+ENTRIES_AT_ONCE = 2**20
+"""As many entries of a graph are looked at at a time: few enough to stay near the processor."""
 
 
 class SubgraphSampler:
@@ -46,9 +51,11 @@ class SubgraphSampler:
             if "adj" in data[edge_type]
         }
         self._totals = {
-            edge_type: (row_totals(graph), row_totals(graph.t()))
+            edge_type: (row_totals(graph), column_totals(graph))
             for edge_type, graph in self.graphs.items()
         }
+        size = data[USER].num_nodes, data[ITEM].num_nodes
+        self._interactions = Adjacency.from_edge_index(data[INTERACTS].edge_index, size=size).t()
 
     def sample(self, nodes: dict[str, Tensor]) -> HeteroData:
         """Returns the data of the nodes.
@@ -73,11 +80,12 @@ class SubgraphSampler:
                 adj = _select(graph, nodes[target], position[source], nodes[source])
             total, total_t = self._totals[edge_type]
             part[edge_type].adj = SampledAdjacency(
-                adj, _scale(adj, total[nodes[target]]), _scale(adj.t(), total_t[nodes[source]])
+                adj,
+                _scale(row_totals(adj), total[nodes[target]]),
+                _scale(column_totals(adj), total_t[nodes[source]]),
             )
-        row, col = self.data[INTERACTS].edge_index
-        edge_index = torch.stack([position[INTERACTS[0]][row], position[INTERACTS[2]][col]])
-        part[INTERACTS].edge_index = edge_index[:, (edge_index >= 0).all(dim=0)]
+        theirs = _select(self._interactions, nodes[USER], position[ITEM], nodes[ITEM])
+        part[INTERACTS].edge_index = torch.stack([theirs.row(), theirs.col.long()])
         return part
 
     def neighbours(self, node_type: str, index: Tensor, of_type: str) -> Tensor:
@@ -104,14 +112,18 @@ def positions(index: Tensor, size: int) -> Tensor:
     return position
 
 
-def _scale(part: Adjacency, total: Tensor) -> Tensor:
-    kept = row_totals(part)
+def _scale(kept: Tensor, total: Tensor) -> Tensor:
     return torch.where(kept > 0, total / kept, torch.ones_like(total))
 
 
 def _select(matrix: Adjacency, rows: Tensor, position: Tensor, columns: Tensor) -> Adjacency:
-    matrix = matrix.select_rows(rows)
-    col = position[matrix.col.long()]
-    kept = col >= 0
-    rowptr = torch.cat([kept.new_zeros(1, dtype=torch.long), kept.cumsum(0)])
-    return Adjacency(rowptr[matrix.rowptr.long()], col[kept], matrix.weight[kept], columns.numel())
+    cols, weights, counts = [rows[:0]], [matrix.weight[:0]], [rows[:0]]
+    for block in budget_blocks(matrix.rowptr.diff()[rows], ENTRIES_AT_ONCE):
+        some = matrix.select_rows(rows[block])
+        col = position[some.col]
+        kept = col >= 0
+        cols.append(col[kept])
+        weights.append(some.weight[kept])
+        counts.append(cumsum(kept.long())[some.rowptr].diff())
+    col, weight, count = map(torch.cat, (cols, weights, counts))
+    return Adjacency(cumsum(count), col, weight, columns.numel())

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from torch.nn import Parameter
 from torch.optim import Adam, Optimizer
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
@@ -15,6 +16,7 @@ from soil_pyg.epoch_progress import EpochProgress
 from soil_pyg.evaluator import SPLITS, Evaluator, embed, held_out
 from soil_pyg.models.base import Recommender
 from soil_pyg.part_loader import PartLoader
+from soil_pyg.row_adam import RowAdam
 from soil_pyg.train_epoch import CAUSES, beside, train_epoch
 from soil_pyg.training_loss import TrainingLoss
 from soil_pyg.training_run import TrainingRun, TrainResult
@@ -56,7 +58,8 @@ class Trainer:
             (default: :obj:`"32-true"`)
         num_parts (int): The number of parts to train on, one after the other, see
             :class:`~soil_pyg.part_loader.PartLoader`. With more than one the graphs stay on the
-            CPU, where the model is evaluated on them. (default: :obj:`1`)
+            CPU, where the model is evaluated on them, and a step updates the rows of the part's
+            nodes alone, see :class:`~soil_pyg.row_adam.RowAdam`. (default: :obj:`1`)
         compile (bool): Whether :func:`torch.compile` compiles the loss. (default: :obj:`False`)
         ks (Sequence[int]): The list lengths of the metrics. (default: :obj:`(5, 10, 20, 50)`)
         progress (bool): If set to :obj:`False`, shows nothing. (default: :obj:`True`)
@@ -167,8 +170,7 @@ class Trainer:
         module: Any = fabric.setup_module(model)
         optimizer: Any = None
         if parameters:
-            adam = Adam(parameters, self.lr, weight_decay=self.weight_decay, fused=True)
-            optimizer = fabric.setup_optimizers(adam)
+            optimizer = fabric.setup_optimizers(self._make_optimizer(parameters))
             run.restore(model, optimizer)
         with EpochProgress(self.progress) as progress:
             try:
@@ -230,6 +232,11 @@ class Trainer:
             progress.report(result, self.metric)
             if on_epoch is not None:
                 on_epoch(result)
+
+    def _make_optimizer(self, parameters: list[Parameter]) -> Optimizer:
+        if self.num_parts > 1:
+            return RowAdam(parameters, self.lr, self.weight_decay)
+        return Adam(parameters, self.lr, weight_decay=self.weight_decay, fused=True)
 
     def _start_epoch(
         self, model: Recommender, optimizer: Optimizer, data: HeteroData, epoch: int

@@ -1,6 +1,9 @@
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch._dynamo.exc import BackendCompilerFailed
+from torch.autograd.function import once_differentiable
 from torch.func import functional_call
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
@@ -14,7 +17,8 @@ class TrainingLoss(torch.nn.Module):
     r"""The loss of a model, on all of the data or on a part of it, compiled or not.
 
     On a part, the parameters that have a row a node (:meth:`~soil_pyg.models.Recommender.
-    node_parameters`) are replaced by their rows of the part's nodes; gradients flow to the whole.
+    node_parameters`) are replaced by their rows of the part's nodes. Their gradients are sparse and
+    hold these rows alone, which is what :class:`~soil_pyg.row_adam.RowAdam` takes.
 
     Args:
         model (Recommender): The model.
@@ -84,7 +88,26 @@ class TrainingLoss(torch.nn.Module):
             RuntimeError: If the loss cannot be compiled.
         """
         rows = {
-            f"model.{name}": self.model.get_parameter(name).index_select(0, data[kind].n_id)
+            f"model.{name}": _Rows.apply(self.model.get_parameter(name), data[kind].n_id)
             for name, kind in self._node_parameters.items()
         }
         return functional_call(self, rows, (data, batch)) if rows else self(data, batch)
+
+
+class _Rows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, index: Tensor) -> Tensor:
+        ctx.size = table.size()
+        ctx.save_for_backward(index)
+        return table.index_select(0, index)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        # Each row is there once, so there is nothing to add up.
+        index = index.unsqueeze(0)
+        table_grad = torch.sparse_coo_tensor(
+            index, grad, ctx.size, check_invariants=False, is_coalesced=True
+        )
+        return table_grad, None

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "soil_pyg"
 # A unit may import itself and the units of the lines above its own.
 LAYERS = [
-    ["typing", "checks", "progress", "memory", "configs"],
+    ["typing", "checks", "progress", "memory", "configs", "row_adam"],
     ["nn"],
     ["transforms", "datasets", "loader", "subgraph_sampler"],
     ["part_loader", "data_folder", "embed"],

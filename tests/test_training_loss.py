@@ -66,7 +66,7 @@ def make(
 def gradients(terms: dict[str, Tensor], model: Recommender) -> list[Tensor]:
     total = sum(terms.values(), start=torch.zeros(()))
     grads = torch.autograd.grad(total, list(model.parameters()), allow_unused=True)
-    return [g.new_zeros(()) if g is None else g for g in grads if g is not None]
+    return [g.to_dense() for g in grads if g is not None]
 
 
 def batch_of(data: HeteroData) -> Triples:
@@ -156,7 +156,9 @@ def test_a_model_says_which_parameters_have_a_row_a_node(random_data: RandomData
         assert item.numel() < 40
         positive, negative = item[batch.positive], item[batch.negative]
         assert term.item() == (positive - 2 * negative).sum().item()
-        grad += torch.autograd.grad(term, model.bias)[0]
+        (rows,) = torch.autograd.grad(term, model.bias)
+        assert torch.equal(rows.indices()[0], item)
+        grad += rows.to_dense()
         total += positive.numel()
     assert grad.sum().item() == -total
     assert torch.equal(model.bias, torch.arange(40.0))

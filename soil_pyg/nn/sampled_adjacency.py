@@ -1,6 +1,5 @@
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from soil_pyg.nn.adjacency import Adjacency
@@ -59,5 +58,11 @@ class SampledAdjacency(Adjacency):
 def row_totals(matrix: Adjacency) -> Tensor:
     """Returns the sum of the absolute weights of each row, of shape :obj:`[num_rows]`."""
     weight = matrix.weight.detach().abs()
-    total = weight.new_zeros(matrix.size[0], dtype=torch.float64)
-    return total.index_add_(0, matrix.row(), weight.double()).to(weight.dtype)
+    ones = weight.new_ones(matrix.size[1], 1)
+    return Adjacency(matrix.rowptr, matrix.col, weight, matrix.size[1]).matmul(ones).squeeze(1)
+
+
+def column_totals(matrix: Adjacency) -> Tensor:
+    """Returns the sum of the absolute weights of each column, of shape :obj:`[num_columns]`."""
+    weight = matrix.weight.detach().abs()
+    return weight.new_zeros(matrix.size[1]).index_add_(0, matrix.col, weight)

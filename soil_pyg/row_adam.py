@@ -1,0 +1,75 @@
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Adam
+
+
+class RowAdam(Adam):
+    r"""Adam that, of a table whose gradient is sparse, updates the rows that have a gradient and
+    touches no other.
+
+    The moments of the other rows stay as they are, as in :class:`torch.optim.SparseAdam`, which
+    takes neither dense gradients beside sparse ones nor :obj:`weight_decay`. A step costs as much
+    as the rows that it updates, however many the table has. A sparse gradient must hold each row
+    once at the most.
+
+    Args:
+        params (iterable): The parameters, or groups of them.
+        lr (float, optional): The learning rate. (default: :obj:`1e-3`)
+        weight_decay (float, optional): The L2 penalty, of the rows that are updated.
+            (default: :obj:`0.0`)
+
+    Example:
+        >>> table = torch.nn.Parameter(torch.zeros(3, 2))
+        >>> table.grad = torch.sparse_coo_tensor([[1]], torch.ones(1, 2), (3, 2))
+        >>> RowAdam([table], lr=0.5).step()
+        >>> table.tolist()
+        [[0.0, 0.0], [-0.5, -0.5], [0.0, 0.0]]
+    """
+
+    def __init__(self, params: Any, lr: float = 1e-3, weight_decay: float = 0.0) -> None:
+        super().__init__(params, lr, weight_decay=weight_decay)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Takes a step.
+
+        Args:
+            closure (callable, optional): Computes the loss and the gradients anew.
+                (default: :obj:`None`)
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        sparse = []
+        for group in self.param_groups:
+            for table in group["params"]:
+                if table.grad is not None and table.grad.is_sparse:
+                    sparse.append((table, table.grad))
+                    self._step_rows(table, table.grad, group)
+                    table.grad = None
+        super().step()
+        for table, grad in sparse:
+            table.grad = grad
+        return loss
+
+    def _step_rows(self, table: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[table]
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(table), torch.zeros_like(table)
+        state["step"] += 1
+        step = state["step"].item()
+        index, grad = grad._indices()[0], grad._values()
+        row = table[index]
+        if group["weight_decay"] != 0:
+            grad = grad.add(row, alpha=group["weight_decay"])
+        beta1, beta2 = group["betas"]
+        mean = state["exp_avg"][index].lerp_(grad, 1 - beta1)
+        square = state["exp_avg_sq"][index].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        state["exp_avg"][index], state["exp_avg_sq"][index] = mean, square
+        scale = square.div_(1 - beta2**step).sqrt_().add_(group["eps"])
+        table[index] = row.addcdiv_(mean, scale, value=-group["lr"] / (1 - beta1**step))
