@@ -64,12 +64,15 @@ class RowAdam(Adam):
         state["step"] += 1
         step = state["step"].item()
         index, grad = grad._indices()[0], grad._values()
-        row = table[index]
+        row = table.index_select(0, index)
         if group["weight_decay"] != 0:
             grad = grad.add(row, alpha=group["weight_decay"])
         beta1, beta2 = group["betas"]
-        mean = state["exp_avg"][index].lerp_(grad, 1 - beta1)
-        square = state["exp_avg_sq"][index].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        state["exp_avg"][index], state["exp_avg_sq"][index] = mean, square
+        mean = state["exp_avg"].index_select(0, index).lerp_(grad, 1 - beta1)
+        square = state["exp_avg_sq"].index_select(0, index).mul_(beta2)
+        square.addcmul_(grad, grad, value=1 - beta2)
+        state["exp_avg"].index_copy_(0, index, mean)
+        state["exp_avg_sq"].index_copy_(0, index, square)
         scale = square.div_(1 - beta2**step).sqrt_().add_(group["eps"])
-        table[index] = row.addcdiv_(mean, scale, value=-group["lr"] / (1 - beta1**step))
+        row.addcdiv_(mean, scale, value=-group["lr"] / (1 - beta1**step))
+        table.index_copy_(0, index, row)

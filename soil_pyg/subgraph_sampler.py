@@ -70,7 +70,7 @@ class SubgraphSampler:
             position[node_type] = positions(n_id, self.data[node_type].num_nodes)
             for name, value in self.data[node_type].items():
                 if name.startswith(FEATURE_PREFIX):
-                    part[node_type][name] = value[n_id]
+                    part[node_type][name] = value.index_select(0, n_id)
         for edge_type, graph in self.graphs.items():
             source, _, target = edge_type
             # From the side of the users, whose edges lead to few nodes outside of the part.
