@@ -32,8 +32,10 @@ class InterestItems(Collector):
         \mathcal{I}_a(u) = \bigcup_m \mathrm{top}_{k_i} \sum_{i \in \mathcal{I}(u)} S_m[i, :]
 
     For each block of items the sums are one product of the interactions with the block's
-    similarities; what is already known to be among the best bars the rest. After an approximate
-    search the sums of the neighbours of the user's items are compared exactly.
+    similarities; what is already known to be among the best bars the rest. An approximate search
+    looks for the sum itself, :math:`\sum_{i \in \mathcal{I}(u)} S_m[i, j] = \langle
+    \sum_{i \in \mathcal{I}(u)} \mathbf{c}_i, \mathbf{c}_j \rangle`, and the sums of what it finds
+    and of the neighbours of the user's items are compared exactly.
 
     Args:
         features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
@@ -103,7 +105,7 @@ class InterestItems(Collector):
         for step in blocks(len(cuts), 1, "comparing items of interest"):
             users = owner[cuts[step.start]]
             history = self.history.select_rows(users)
-            row, item = self._best_neighbours(history, c, position, node, neighbour)
+            row, item = self._best_candidates(history, c, knn, position, node, neighbour)
             keys.add(users[row] * self.num_items + item)
         found = keys.pop()
         self._keys.append(found)
@@ -117,18 +119,28 @@ class InterestItems(Collector):
             self.search[modality]["recall"] = float(recall)
             logger.info("%.3f of the items of interest of %d users found", recall, len(sample))
 
-    def _best_neighbours(
-        self, history: Adjacency, c: Tensor, position: Tensor, node: Tensor, neighbour: Tensor
+    def _best_candidates(
+        self,
+        history: Adjacency,
+        c: Tensor,
+        knn: KNN,
+        position: Tensor,
+        node: Tensor,
+        neighbour: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        # The best of the neighbours of each user's items, as rows and items.
+        # Either kind of candidates lacks many that the other has. As rows and items.
+        query = history.matmul(c)
+        sought = knn.search(query, self.k)[1]
         at = position[history.col.long()]
-        found = neighbour[at].long()
-        found[at < 0] = -1
-        key = (history.row().unsqueeze(1) * self.num_items + node[found])[found >= 0]
-        key = torch.unique(key)
+        near = neighbour[at].long()
+        near[at < 0] = -1
+        row = torch.arange(query.size(0), device=query.device).repeat_interleave(sought.size(1))
+        row = torch.cat([row, history.row().repeat_interleave(near.size(1))])
+        found = torch.cat([sought.view(-1), near.view(-1)])
+        key = torch.unique((row * self.num_items + node[found])[found >= 0])
         row, column = key // self.num_items, key % self.num_items
         rowptr = group_pointers(row, history.size[0])
-        value = pair_inner_product(history.matmul(c), c, rowptr, column)
+        value = pair_inner_product(query, c, rowptr, column)
         best = best_of_each_row(row, column, value, history.size[0], self.k)[1]
         return (best >= 0).nonzero()[:, 0], best[best >= 0]
 

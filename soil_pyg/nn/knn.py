@@ -20,7 +20,7 @@ RECALL = 0.95
 SAMPLE = 256
 """As many queries are answered exactly, too."""
 
-DEPTHS = (8, 16, 32)
+DEPTHS = (8, 16, 32, 64)
 """How deep an approximate search goes, until the recall is reached."""
 
 logger = logging.getLogger("soil_pyg")

@@ -135,6 +135,24 @@ def test_an_index_that_finds_all_is_exact(
 
 
 @pytest.mark.parametrize("index", ["Flat", "Lists2"])
+def test_an_item_between_two_styles_that_is_near_to_neither(index: str) -> None:
+    # Each item of the user has more neighbours of its own style than are compared.
+    num_items = 2 * (interest_items.CANDIDATES + 4)
+    torch.manual_seed(0)
+    styles = torch.eye(2).repeat_interleave(num_items // 2, dim=0)
+    x = torch.cat([styles + 0.1 * torch.rand(num_items, 2), torch.ones(1, 2)])
+    features = {
+        "image": (torch.nn.functional.normalize(x), torch.ones(num_items + 1, dtype=torch.bool))
+    }
+    edge_index = torch.tensor([[0, num_items - 1], [0, 0]])
+    interest = InterestItems(
+        features, Adjacency.from_edge_index(edge_index, size=(num_items + 1, 1)), 1
+    )
+    SimilarityPass(features, index).run(interest)
+    assert interest.finish()[1].tolist() == [num_items]
+
+
+@pytest.mark.parametrize("index", ["Flat", "Lists2"])
 def test_a_modality_of_items_that_nobody_chose(
     make_features: Callable, cosines: Callable, index: str
 ) -> None:

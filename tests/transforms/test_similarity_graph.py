@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
+from soil_pyg.nn import knn
 from soil_pyg.transforms import SimilarityGraph
 
 
@@ -75,7 +76,7 @@ def test_inverted_lists_find_the_nearest(clustered_data: HeteroData, index: str)
         edge_type = ("item", f"{modality}_similar", "item")
         assert exact[edge_type].search == {"index": "Flat"}
         search = found[edge_type].search
-        assert search["index"] in {f"{index};nprobe={depth}" for depth in (8, 16, 32)}
+        assert search["index"] in {f"{index};nprobe={depth}" for depth in knn.DEPTHS}
         assert 0.95 <= search["recall"] <= 1.0
         edges, weights = found[edge_type].edge_index, found[edge_type].edge_weight
         key = edges[1] * 500 + edges[0]
