@@ -20,6 +20,7 @@ class SampledAdjacency(Adjacency):
         scale_t (Tensor): The factor of each row of the transpose, of shape :obj:`[num_columns]`.
 
     Example:
+        >>> import torch
         >>> part = Adjacency.from_edge_index(torch.tensor([[0, 1], [0, 0]]), size=(2, 1))
         >>> sampled = SampledAdjacency(part, torch.tensor([1.5]), torch.tensor([1.0, 4.0]))
         >>> sampled.to_dense(), sampled.t().to_dense()

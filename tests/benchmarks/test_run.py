@@ -183,7 +183,8 @@ def start(arguments: list[str], out: Path) -> subprocess.Popen:
     """Starts a long run of a model of one's own, and returns once it is under way."""
     command = [sys.executable, str(RUN), *arguments, "--out", str(out)]
     command += ["--models", "run_models:Mine"]
-    command += ["--epochs", "300", "--mine.patience", "300"]
+    # Many epochs: on a fast machine 300 of them are over before the signal comes.
+    command += ["--epochs", "3000", "--mine.patience", "3000"]
     environment = {**os.environ, "PYTHONPATH": str(RUN.parents[1])}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     while not list(out.glob("runs/*")):
