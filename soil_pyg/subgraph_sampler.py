@@ -54,8 +54,10 @@ class SubgraphSampler:
             edge_type: (row_totals(graph), column_totals(graph))
             for edge_type, graph in self.graphs.items()
         }
-        size = data[USER].num_nodes, data[ITEM].num_nodes
-        self._interactions = Adjacency.from_edge_index(data[INTERACTS].edge_index, size=size).t()
+        # Rows are users here, as those are what is looked up.
+        item_to_user = data[INTERACTS].edge_index.flip(0)
+        size = data[ITEM].num_nodes, data[USER].num_nodes
+        self._interactions = Adjacency.from_edge_index(item_to_user, size=size)
 
     def sample(self, nodes: dict[str, Tensor]) -> HeteroData:
         """Returns the data of the nodes.

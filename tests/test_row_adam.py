@@ -14,15 +14,11 @@ def table_and_bias() -> tuple[Parameter, Parameter]:
     return Parameter(torch.randn(7, 3)), Parameter(torch.randn(4))
 
 
-def gradient(step: int) -> tuple[Tensor, Tensor]:
-    """The rows that a step updates, in no order, and their gradients."""
+def sparse(step: int) -> Tensor:
+    """The gradient of the rows that a step updates, in no order."""
     torch.manual_seed(step)
     index = torch.randperm(7)[: 2 + step % 3]
-    return index, torch.randn(len(index), 3)
-
-
-def sparse(step: int) -> Tensor:
-    index, values = gradient(step)
+    values = torch.randn(len(index), 3)
     return torch.sparse_coo_tensor(index.unsqueeze(0), values, (7, 3), check_invariants=True)
 
 
