@@ -18,6 +18,7 @@ from soil_pyg.models import SOIL
 from soil_pyg.models.graphs import adjacency
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, item_item
 from soil_pyg.nn import Adjacency
+from soil_pyg.nn.product import product
 from soil_pyg.typing import Triples
 from timing import time_alternately
 
@@ -98,7 +99,7 @@ def measure_rates(device: str, channels: int = 64) -> Amounts:
     larger = 1 if device == "cpu" else LARGER_ON_GPU
     size, copied = MATRIX_SIZE * larger, COPIED * larger
     cached, edges = CACHED * larger**2, EDGES * larger**2
-    matrix, product = torch.rand(2, size, size, device=device)
+    matrix, squared = torch.rand(2, size, size, device=device)
     few, result = torch.rand(2, cached, device=device)
     many, copy = torch.rand(2, copied, device=device)
     rows = torch.rand(NUM_ROWS, channels, device=device)
@@ -106,7 +107,7 @@ def measure_rates(device: str, channels: int = 64) -> Amounts:
     sources = torch.randint(NUM_ROWS, (edges,), device=device)
     graph = Adjacency(rowptr, sources, torch.rand(edges, device=device), NUM_ROWS)
     work: dict[str, tuple[int, Callable[[], Any]]] = {
-        "flop": (2 * size**3, lambda: torch.mm(matrix, matrix, out=product)),
+        "flop": (2 * size**3, lambda: product(matrix, matrix, out=squared)),
         "exp": (cached, lambda: torch.exp(few, out=result)),
         "gather_bytes": (edges * edge_bytes(channels), lambda: graph.matmul(rows)),
         "copy_bytes": (2 * FLOAT * copied, lambda: copy.copy_(many)),

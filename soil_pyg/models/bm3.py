@@ -12,7 +12,7 @@ from torch_geometric.typing import PairTensor
 from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import adjacency, features
-from soil_pyg.nn import LightPropagation, TrainedFeatures, embedding_loss
+from soil_pyg.nn import FeatureProjection, LightPropagation, TrainedFeatures, embedding_loss
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triples
 
@@ -90,7 +90,7 @@ class BM3(Recommender):
             {m: TrainedFeatures(num_items, d) for m, d in self.in_channels.items()}
         )
         self.project = ModuleDict(
-            {m: Linear(d, hidden_channels) for m, d in self.in_channels.items()}
+            {m: FeatureProjection(d, hidden_channels) for m, d in self.in_channels.items()}
         )
         self.predictor = Linear(hidden_channels, hidden_channels)
         self.propagation = LightPropagation(num_layers)

@@ -3,7 +3,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear
+from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.typing import EdgeType, PairTensor
@@ -12,7 +12,13 @@ from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.freedom_graphs import ITEM_ITEM, FREEDOMGraphs
 from soil_pyg.models.graphs import adjacency, features, prepared
-from soil_pyg.nn import BPRLoss, LightConv, LightPropagation, TrainedFeatures
+from soil_pyg.nn import (
+    BPRLoss,
+    FeatureProjection,
+    LightConv,
+    LightPropagation,
+    TrainedFeatures,
+)
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triples
 
@@ -89,7 +95,9 @@ class FREEDOM(Recommender):
         self.user_embedding = Embedding(num_users, hidden_channels)
         self.item_embedding = Embedding(num_items, hidden_channels)
         self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
-        self.projections = ModuleDict({m: Linear(d, hidden_channels) for m, d in sizes.items()})
+        self.projections = ModuleDict(
+            {m: FeatureProjection(d, hidden_channels) for m, d in sizes.items()}
+        )
         self.propagation = LightPropagation(num_layers)
         self.conv = LightConv()
         self.bpr_loss = BPRLoss()

@@ -3,7 +3,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear, Parameter
+from torch.nn import Embedding, Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.typing import PairTensor
@@ -15,6 +15,7 @@ from soil_pyg.models.lattice_graphs import UNWEIGHTED, LATTICEGraphs
 from soil_pyg.nn import (
     Adjacency,
     BPRLoss,
+    FeatureProjection,
     LearnedGraph,
     LightConv,
     MeanPropagation,
@@ -115,7 +116,9 @@ class LATTICE(Recommender):
         self.user_embedding = Embedding(num_users, hidden_channels)
         self.item_embedding = Embedding(num_items, hidden_channels)
         self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
-        self.projections = ModuleDict({m: Linear(d, feature_channels) for m, d in sizes.items()})
+        self.projections = ModuleDict(
+            {m: FeatureProjection(d, feature_channels) for m, d in sizes.items()}
+        )
         self.modality_weight = Parameter(torch.empty(len(sizes)))
         self.learned_graph = LearnedGraph(k, negative, index, memory_budget)
         self.propagation = MeanPropagation(num_layers)

@@ -10,7 +10,7 @@ from torch_geometric.typing import PairTensor
 from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import adjacency, features
-from soil_pyg.nn import InfoNCELoss, LightPropagation
+from soil_pyg.nn import FeatureProjection, InfoNCELoss, LightPropagation
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triples
 
@@ -96,7 +96,7 @@ class SLMRec(Recommender):
         channels, sizes = hidden_channels, self.in_channels
         self.user_embedding = Embedding(num_users, channels)
         self.item_embedding = Embedding(num_items, channels)
-        self.projections = ModuleDict({m: Linear(d, channels) for m, d in sizes.items()})
+        self.projections = ModuleDict({m: FeatureProjection(d, channels) for m, d in sizes.items()})
         self.user_fusion = Linear((len(sizes) + 1) * channels, channels)
         self.item_fusion = Linear((len(sizes) + 1) * channels, channels)
         self.compared: list[str | None] = list(sizes)

@@ -1,13 +1,13 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear
+from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 
 from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import features
-from soil_pyg.nn import BPRLoss, embedding_loss
+from soil_pyg.nn import BPRLoss, FeatureProjection, embedding_loss
 from soil_pyg.typing import Triples
 
 
@@ -61,7 +61,7 @@ class VBPR(Recommender):
         self.reg = reg
         self.user_embedding = Embedding(num_users, 2 * hidden_channels)
         self.item_embedding = Embedding(num_items, hidden_channels)
-        self.project = Linear(sum(self.in_channels.values()), hidden_channels)
+        self.project = FeatureProjection(sum(self.in_channels.values()), hidden_channels)
         self.bpr_loss = BPRLoss()
         self.reset_parameters()
 

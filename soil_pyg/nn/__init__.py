@@ -6,6 +6,7 @@ from soil_pyg.nn.attention_fusion import AttentionFusion
 from soil_pyg.nn.bpr_loss import BPRLoss
 from soil_pyg.nn.conv import BipartiteConv, LightConv
 from soil_pyg.nn.embedding_loss import embedding_loss
+from soil_pyg.nn.feature_projection import FeatureProjection
 from soil_pyg.nn.info_nce_loss import InfoNCELoss
 from soil_pyg.nn.inverted_lists import InvertedLists
 from soil_pyg.nn.knn import KNN
@@ -24,6 +25,7 @@ __all__ = [
     "AttentionFusion",
     "BPRLoss",
     "BipartiteConv",
+    "FeatureProjection",
     "InfoNCELoss",
     "InvertedLists",
     "LearnedGraph",

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from soil_pyg.checks import check_choice
+from soil_pyg.nn.product import SIZE_STEP, product, uses_onednn
 
 CPU_BLOCK_BYTES = 2**21
 """What a block of similarities takes on a CPU, where it should stay in the cache."""
@@ -115,6 +116,9 @@ class _LogPartition(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, candidate: Tensor, times: Tensor, weight: Tensor, tau: float
     ) -> Tensor:
+        num_queries, num_candidates = len(query), len(candidate)
+        if uses_onednn(query, candidate):
+            query, times, candidate, weight = map(_round_up, (query, times, candidate, weight))
         # A candidate of no pair shall not set the peak: another one, counted 0 times, stands in.
         weight = weight.unsqueeze(1)
         used = candidate.index_select(0, weight.argmax(dim=0))
@@ -129,7 +133,7 @@ class _LogPartition(torch.autograd.Function):
         for start in range(0, len(query), num_rows):
             rows = slice(start, start + num_rows)
             part = scaled[rows]
-            ratio = torch.mm(part, candidate.t(), out=block[: len(part)])
+            ratio = product(part, candidate, out=block[: len(part)])
             if tau < LEAST_UNSHIFTED_TAU:
                 peak = ratio.amax(dim=1, keepdim=True)
                 ratio.sub_(peak)
@@ -138,9 +142,10 @@ class _LogPartition(torch.autograd.Function):
             loss = loss + times[rows] @ total.log().squeeze(1)
             if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
                 scale = times[rows].unsqueeze(1) / total
-                torch.mm(ratio, weighted, out=grad_query[rows]).mul_(scale / tau)
-                grad_candidate_t.addmm_((part * scale).t(), ratio)
-        ctx.save_for_backward(grad_query, grad_candidate_t.t() * weight)
+                torch.mul(product(ratio, weighted.t()), scale / tau, out=grad_query[rows])
+                grad_candidate_t += product((part * scale).t(), ratio.t())
+        grad_candidate = grad_candidate_t.t() * weight
+        ctx.save_for_backward(grad_query[:num_queries], grad_candidate[:num_candidates])
         return loss
 
     @staticmethod
@@ -148,6 +153,11 @@ class _LogPartition(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         grad_query, grad_candidate = ctx.saved_tensors
         return grad * grad_query, grad * grad_candidate, None, None, None
+
+
+def _round_up(x: Tensor) -> Tensor:
+    # To one of few sizes; what is added counts 0 times.
+    return F.pad(x, [0, 0] * (x.dim() - 1) + [0, -len(x) % SIZE_STEP])
 
 
 def _count(index: Tensor, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from soil_pyg.nn import inverted_lists
 from soil_pyg.nn.exact_topk import ROUNDING, exact_topk, has_near_ties, in_rows
 from soil_pyg.nn.inverted_lists import LISTS, PROBES, InvertedLists, count_lists
 from soil_pyg.nn.pairs import block_rows, exact_inner_product
+from soil_pyg.nn.product import product
 from soil_pyg.progress import blocks
 
 FAISS_GPU_MAX_K = 2048
@@ -162,7 +163,7 @@ class KNN:
 
     def _search_torch(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         return exact_topk(
-            query @ self.candidates.t(),
+            product(query, self.candidates),
             k,
             self._tolerance(query),
             partial(exact_inner_product, query, self.candidates),

@@ -2,6 +2,8 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
+from soil_pyg.nn.feature_projection import FeatureProjection
+
 
 class ModalityGate(torch.nn.Module):
     r"""Lets the features of a modality through to the embeddings of the same nodes.
@@ -36,7 +38,7 @@ class ModalityGate(torch.nn.Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.sigmoid = sigmoid
-        self.project = Linear(in_channels, out_channels)
+        self.project = FeatureProjection(in_channels, out_channels)
         self.gate = Linear(out_channels, out_channels) if sigmoid else None
 
     def reset_parameters(self) -> None:

@@ -5,6 +5,7 @@ from torch_geometric.utils import cumsum
 from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row, exact_topk
 from soil_pyg.nn.knn import KNN
 from soil_pyg.nn.pairs import block_rows, exact_cosine, pair_inner_product
+from soil_pyg.nn.product import product
 from soil_pyg.nn.ragged import group_pointers
 from soil_pyg.nn.similarity_pass import MAX_ROWS, Collector, Features
 from soil_pyg.progress import blocks
@@ -108,7 +109,7 @@ class ProductRows(Collector):
         size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_ROWS)
         rows = []
         for block in blocks(item.numel(), size, "searching second-order items"):
-            similarity = {m: c[item[block]] @ c.t() for m, (c, _) in self.features.items()}
+            similarity = {m: product(c[item[block]], c) for m, (c, _) in self.features.items()}
             rows.append(self._top(item[block], similarity, int(width[block].max())))
         length, columns, values = _join(rows)
         self.begin[item] = self.columns.numel() + cumsum(length)[:-1]

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from soil_pyg.nn.product import product
 from soil_pyg.nn.ragged import expand
 
 
@@ -80,7 +81,7 @@ def _check_finite(user_emb: Tensor, item_emb: Tensor) -> None:
 
 def _product(user_emb: Tensor, item_emb: Tensor, users: Tensor, memory: Tensor) -> Tensor:
     if not user_emb.is_sparse and not item_emb.is_sparse:
-        return torch.mm(user_emb[users], item_emb, out=memory)
+        return product(user_emb[users], item_emb.t(), out=memory)
     if not user_emb.is_sparse:
         return user_emb[users] @ item_emb
     row, index = _entries(user_emb.indices()[0].contiguous(), users)

@@ -10,6 +10,7 @@ from torch import Tensor
 from soil_pyg.checks import check_choice
 from soil_pyg.nn.inverted_lists import auto_index
 from soil_pyg.nn.knn import KNN
+from soil_pyg.nn.product import product
 from soil_pyg.progress import blocks
 
 MAX_ROWS = 1024
@@ -134,7 +135,7 @@ class SimilarityPass:
             self._report_agreement(collectors)
         for block in blocks(self.num_items, rows, "comparing items"):
             with matmul_precision(self.matmul_precision):
-                similarity = {m: c[block] @ c.t() for m, (c, _) in self.features.items()}
+                similarity = {m: product(c[block], c) for m, (c, _) in self.features.items()}
             for collector in collectors:
                 collector.add_block(block, similarity)
 
@@ -147,7 +148,7 @@ class SimilarityPass:
             nearest = []
             for precision in ("highest", self.matmul_precision):
                 with matmul_precision(precision):
-                    nearest.append((sample @ c.t()).topk(min(k, node.numel())).indices)
+                    nearest.append(product(sample, c).topk(min(k, node.numel())).indices)
             same = (nearest[0].unsqueeze(2) == nearest[1].unsqueeze(1)).any(dim=2)
             agreement = float(same.float().mean()) if same.numel() > 0 else 1.0
             logger.info("%.4f of the nearest by %s agree", agreement, modality)

@@ -271,7 +271,7 @@ def test_repr() -> None:
     assert lines[0] == "FREEDOM("
     for line in [
         "  (propagation): LightPropagation(num_layers=2)",
-        "    (image): Linear(in_features=5, out_features=3, bias=True)",
+        "    (image): FeatureProjection(5, 3)",
     ]:
         assert line in lines
 

@@ -247,7 +247,7 @@ def test_repr() -> None:
     for line in [
         "  (learned_graph): LearnedGraph(k=3, negative='drop')",
         "  (propagation): MeanPropagation(num_layers=2)",
-        "    (image): Linear(in_features=5, out_features=4, bias=True)",
+        "    (image): FeatureProjection(5, 4)",
     ]:
         assert line in lines
 

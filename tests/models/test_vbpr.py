@@ -110,7 +110,7 @@ def test_repr() -> None:
         "VBPR(\n"
         "  (user_embedding): Embedding(3, 16)\n"
         "  (item_embedding): Embedding(4, 8)\n"
-        "  (project): Linear(in_features=11, out_features=8, bias=True)\n"
+        "  (project): FeatureProjection(11, 8)\n"
         "  (bpr_loss): BPRLoss(reduction='mean')\n"
         ")"
     )
