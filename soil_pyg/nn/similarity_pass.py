@@ -11,9 +11,10 @@ from soil_pyg.checks import check_choice
 from soil_pyg.nn.inverted_lists import auto_index
 from soil_pyg.nn.knn import KNN
 from soil_pyg.nn.product import product
+from soil_pyg.nn.symmetric_rows import symmetric_rows
 from soil_pyg.progress import blocks
 
-MAX_ROWS = 1024
+MAX_ROWS = 512
 """More rows at a time would not be multiplied faster."""
 
 AGREEMENT_K, AGREEMENT_SAMPLE = 10, 256
@@ -133,9 +134,11 @@ class SimilarityPass:
             collector.search = {m: {"index": self.index} for m in self.features}
         if self.matmul_precision != "highest":
             self._report_agreement(collectors)
+        budget = self.memory_budget // (8 * len(self.features))
+        parts = {m: symmetric_rows(c, rows, budget) for m, (c, _) in self.features.items()}
         for block in blocks(self.num_items, rows, "comparing items"):
             with matmul_precision(self.matmul_precision):
-                similarity = {m: product(c[block], c) for m, (c, _) in self.features.items()}
+                similarity = {m: next(part) for m, part in parts.items()}
             for collector in collectors:
                 collector.add_block(block, similarity)
 

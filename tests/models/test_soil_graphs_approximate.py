@@ -66,7 +66,7 @@ def test_one_index_a_modality_serves_all_graphs(
     caplog.clear()
     with caplog.at_level(logging.INFO, "soil_pyg"):
         SOILGraphs()(clustered_data)
-    assert caplog.messages == ["500 items: compared exactly, 1024 at a time"]
+    assert caplog.messages == ["500 items: compared exactly, 512 at a time"]
 
 
 def test_same_graphs_again(clustered_data: HeteroData) -> None:
