@@ -7,6 +7,7 @@ from torch import Tensor
 
 from soil_pyg.checks import check_at_least
 from soil_pyg.nn.exact_topk import best_of_each_row
+from soil_pyg.nn.product import product
 from soil_pyg.nn.ragged import group_pointers
 from soil_pyg.nn.topk import topk
 from soil_pyg.progress import blocks
@@ -122,7 +123,7 @@ class InvertedLists:
     def _nearest_lists(self, query: Tensor, num_probes: int) -> Tensor:
         rows = max(1, min(self.memory_budget // (8 * self.num_lists), QUERIES_AT_ONCE))
         parts = query.split(rows)
-        return torch.cat([(x @ self.centre.t()).topk(num_probes).indices for x in parts])
+        return torch.cat([product(x, self.centre).topk(num_probes).indices for x in parts])
 
     def _compare(self, query: Tensor, probe: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         # For each list its members, the places in `probe` that name it, and their scores.
@@ -151,7 +152,7 @@ class InvertedLists:
         centre = self.centre if centre is None else centre
         rows = max(1, min(self.memory_budget // (8 * self.num_lists), QUERIES_AT_ONCE))
         step = blocks(x.size(0), rows, "sorting items into lists")
-        return torch.cat([(x[block] @ centre.t()).argmax(dim=1) for block in step])
+        return torch.cat([product(x[block], centre).argmax(dim=1) for block in step])
 
     def __repr__(self) -> str:
         name = self.__class__.__name__
