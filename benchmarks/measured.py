@@ -144,21 +144,19 @@ def train_parts(
     """Measures the training on some of the parts of an epoch on partitions."""
     data = load_graphs(graphs)
     loader = PartLoader(data, batch_size, num_parts=num_parts, device=torch.device(device))
-    starts = []
+    part_of_step: list[int] = []
 
     def batches() -> Iterable[tuple[HeteroData, Triples]]:
-        part = None
-        for number, (data, batch) in enumerate(first_parts(loader, parts)):
-            if data is not part:
-                part = data
-                starts.append(number)
+        for number, data, batch in first_parts(loader, parts):
+            part_of_step.append(number)
             yield data, batch
 
     with Meter() as meter:
         seconds = train_on(make_fast(data, device), batches(), device, parts=True)
     parts = min(parts, num_parts)
     # What comes before the first part of an epoch comes once.
-    once = max(0.0, seconds[0] - seconds[starts[1]]) if parts > 1 else 0.0
+    second = part_of_step.index(1) if parts > 1 else 0
+    once = max(0.0, seconds[0] - seconds[second])
     return meter.record() | {
         "epoch_seconds": once + (sum(seconds) - once) * num_parts / parts,
         "extrapolated": parts < num_parts,
@@ -186,15 +184,15 @@ def train_on(
     return [after - before for before, after in pairwise(times)]
 
 
-def first_parts(loader: PartLoader, count: int) -> Iterable[tuple[HeteroData, Triples]]:
-    """Yields the batches of the first parts."""
-    part, seen = None, 0
+def first_parts(loader: PartLoader, count: int) -> Iterable[tuple[int, HeteroData, Triples]]:
+    """Yields the batches of the first parts, each with the number of its part."""
+    part, number = None, -1
     for data, batch in loader:
         if data is not part:
-            part, seen = data, seen + 1
-        if seen > count:
+            part, number = data, number + 1
+        if number == count:
             return
-        yield data, batch
+        yield number, data, batch
 
 
 def make_fast(data: HeteroData, device: str) -> SOIL:
