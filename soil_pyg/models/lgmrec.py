@@ -12,7 +12,7 @@ from soil_pyg.models.base import Recommender
 from soil_pyg.models.batch import distinct
 from soil_pyg.models.graphs import adjacency, features
 from soil_pyg.nn import BipartiteConv, BPRLoss, InfoNCELoss, LightPropagation, embedding_loss
-from soil_pyg.nn.product import product
+from soil_pyg.nn.feature_projection import project
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triples
 
@@ -179,7 +179,7 @@ class LGMRec(Recommender):
         return (user + self.alpha * global_user, item + self.alpha * global_item), hyper
 
     def _local(self, data: HeteroData, modality: str) -> PairTensor:
-        item = product(features(data, modality), self.projections[_key(modality)].t())
+        item = project(features(data, modality), self.projections[_key(modality)].t())
         interactions = adjacency(data, UNWEIGHTED).t()
         count = interactions @ item.new_ones(item.size(0), 1)
         # The floor of the released code, for users without interactions.
@@ -191,7 +191,7 @@ class LGMRec(Recommender):
     def _hypergraph(
         self, data: HeteroData, modality: str, item: Tensor, disturb: bool
     ) -> PairTensor:
-        logits = product(features(data, modality), self.hyperedges[_key(modality)].t())
+        logits = project(features(data, modality), self.hyperedges[_key(modality)].t())
         of_item = self._assign(logits, disturb)
         of_user = self._assign(adjacency(data, UNWEIGHTED).t() @ logits, disturb)
         for _ in range(self.num_hyper_layers):

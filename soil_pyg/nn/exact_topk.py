@@ -5,7 +5,7 @@ from torch import Tensor
 
 from soil_pyg.nn.ragged import order_by_group, rank_in_group
 
-ROUNDING = 1e-6
+ROUNDING = 4e-6
 """Inner products of unit vectors that differ by less may be equal."""
 
 Rescore = Callable[[Tensor, Tensor], Tensor]

@@ -1,7 +1,8 @@
+import torch
 from torch import Tensor
 from torch.nn import Linear
 
-from soil_pyg.nn.product import product, uses_onednn
+from soil_pyg.nn.product import SIZE_STEP, product, uses_onednn
 
 
 class FeatureProjection(Linear):
@@ -22,7 +23,6 @@ class FeatureProjection(Linear):
         - **outputs:** :math:`(|\mathcal{V}|, F_{out})`
 
     Example:
-        >>> import torch
         >>> FeatureProjection(16, 8)(torch.randn(3, 16)).size()
         torch.Size([3, 8])
     """
@@ -38,7 +38,20 @@ class FeatureProjection(Linear):
         """
         if not uses_onednn(x, self.weight):
             return super().forward(x)
-        return product(x, self.weight) + self.bias
+        return project(x, self.weight) + self.bias
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.in_features}, {self.out_features})"
+
+
+def project(x: Tensor, weight: Tensor) -> Tensor:
+    r"""Returns :math:`\mathbf{X} \mathbf{W}^{\top}`, for any number of rows that may vary.
+
+    Args:
+        x (Tensor): The features of shape :obj:`[num_nodes, in_channels]`.
+        weight (Tensor): The weights of shape :obj:`[out_channels, in_channels]`.
+    """
+    rest = x.size(0) % SIZE_STEP if uses_onednn(x, weight) else 0
+    if rest == 0:
+        return product(x, weight)
+    return torch.cat([product(x[:-rest], weight), x[-rest:] @ weight.t()])

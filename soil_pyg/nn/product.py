@@ -6,10 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 SIZE_STEP = 64
-"""oneDNN compiles code for each size of a product, so sizes that vary are rounded up to these."""
+"""oneDNN compiles code for each size of a product and keeps it: sizes that vary are rounded so."""
 
 
 def _prefers_onednn() -> bool:
@@ -21,7 +20,11 @@ def _prefers_onednn() -> bool:
     vendor = ""
     with suppress(OSError), Path("/proc/cpuinfo").open() as lines:
         vendor = next((line for line in lines if line.startswith("vendor_id")), "")
-    return torch.backends.cpu.get_cpu_capability() == "AVX512" and "AuthenticAMD" in vendor
+    return (
+        "AuthenticAMD" in vendor
+        and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    )
 
 
 PREFERS_ONEDNN = _prefers_onednn()
@@ -63,15 +66,35 @@ def uses_onednn(x: Tensor, y: Tensor) -> bool:
     """
     return (
         PREFERS_ONEDNN
-        # Compiled code is rather made of what the compiler knows.
-        and not torch.compiler.is_compiling()
-        and torch.get_float32_matmul_precision() == "highest"
+        and all(_is_plain(matrix) for matrix in (x, y))
+        and x.size(1) == y.size(1)
+        and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
-        and all(
-            matrix.dtype == torch.float32 and matrix.device.type == "cpu" and matrix.numel() > 0
-            for matrix in (x, y)
-        )
+        and _wants_full_precision()
+        # Compiled code is rather made of what the compiler knows, and what transforms functions
+        # does not know the operator.
+        and not torch.compiler.is_compiling()
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and torch.autograd.forward_ad._current_level < 0
     )
+
+
+def _is_plain(matrix: Tensor) -> bool:
+    return (
+        matrix.device.type == "cpu"
+        and matrix.dtype == torch.float32
+        and matrix.layout == torch.strided
+        and matrix.dim() == 2
+        and matrix.numel() > 0
+    )
+
+
+def _wants_full_precision() -> bool:
+    try:
+        return torch.get_float32_matmul_precision() == "highest"
+    except RuntimeError:
+        # Set by the newer flags of torch, of which this one does not tell.
+        return False
 
 
 class _Product(torch.autograd.Function):
@@ -81,7 +104,6 @@ class _Product(torch.autograd.Function):
         return product(x, y)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, y = ctx.saved_tensors
         grad_x = product(grad, y.t()) if ctx.needs_input_grad[0] else None

@@ -140,7 +140,9 @@ class ProductRows(Collector):
 
     def _top(self, node: Tensor, similarity: dict[str, Tensor], k: int) -> tuple[Tensor, Tensor]:
         # The k best columns of some rows.
-        tolerance = torch.full((node.numel(),), ROUNDING, device=node.device)
+        # Each factor is rounded.
+        rounding = ROUNDING * len(self.features)
+        tolerance = torch.full((node.numel(),), rounding, device=node.device)
         return exact_topk(
             self._product(node, similarity),
             min(k, self.num_items),

@@ -20,7 +20,7 @@ def score_blocks(
     .. math::
         \hat{y}_{ui} = \mathbf{e}_u^{\top} \mathbf{e}_i
 
-    A block is valid until the next one, which takes its memory.
+    A block is valid until the next one, which may take its memory.
 
     Args:
         user_emb (Tensor): The embeddings of all users, dense or sparse COO.

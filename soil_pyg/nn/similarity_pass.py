@@ -128,17 +128,18 @@ class SimilarityPass:
         held = (2 * len(self.features) + 4) * self.num_items
         held += 3 * sum(collector.num_rows for collector in collectors)
         # Half of the budget is left for what the collectors keep.
-        rows = max(1, min(MAX_ROWS, self.memory_budget // (8 * held)))
+        shared = self.memory_budget // 8
+        rows = max(1, min(MAX_ROWS, (self.memory_budget // 2 - shared) // (4 * held)))
         logger.info("%d items: compared exactly, %d at a time", self.num_items, rows)
         for collector in collectors:
             collector.search = {m: {"index": self.index} for m in self.features}
         if self.matmul_precision != "highest":
             self._report_agreement(collectors)
-        budget = self.memory_budget // (8 * len(self.features))
-        parts = {m: symmetric_rows(c, rows, budget) for m, (c, _) in self.features.items()}
+        budget = shared // len(self.features)
+        rows_of = {m: symmetric_rows(c, rows, budget) for m, (c, _) in self.features.items()}
         for block in blocks(self.num_items, rows, "comparing items"):
             with matmul_precision(self.matmul_precision):
-                similarity = {m: next(part) for m, part in parts.items()}
+                similarity = {m: next(part) for m, part in rows_of.items()}
             for collector in collectors:
                 collector.add_block(block, similarity)
 

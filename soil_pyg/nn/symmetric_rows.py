@@ -2,7 +2,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from math import isqrt
 
-import torch
 from torch import Tensor
 
 from soil_pyg.nn.product import product
@@ -29,29 +28,34 @@ def symmetric_rows(c: Tensor, num_rows: int, memory_budget: int = 2**27) -> Iter
         [[3.0, 6.0, 9.0]]
     """
     num_nodes = c.size(0)
-    # Of a group of rows a quarter of its square is kept at the most.
-    size = isqrt(4 * memory_budget // c.element_size()) if c.device.type == "cpu" else 0
-    size = max(1, size // num_rows) * num_rows
-    for begin in range(0, num_nodes, size):
-        yield from _rows_of_group(c, begin, min(begin + size, num_nodes), num_rows)
+    group_size = num_rows
+    if c.device.type == "cpu":
+        # Of a group of rows a quarter of its square is kept at the most.
+        most = isqrt(4 * memory_budget // c.element_size())
+        group_size *= max(1, most // num_rows)
+    for begin in range(0, num_nodes, group_size):
+        end = min(begin + group_size, num_nodes)
+        if end - begin > num_rows:
+            yield from _rows_of_group(c, begin, end, num_rows)
+        else:
+            yield product(c[begin:end], c)
 
 
 def _rows_of_group(c: Tensor, begin: int, end: int, num_rows: int) -> Iterator[Tensor]:
-    kept: dict[int, list[Tensor]] = defaultdict(list)
-    for start in range(begin, end, num_rows):
-        stop = min(start + num_rows, end)
-        if end - begin <= num_rows:
-            yield product(c[start:stop], c)
-            continue
-        rows = c.new_empty(stop - start, c.size(0))
-        if begin > 0:
-            rows[:, :begin] = product(c[start:stop], c[:begin])
-        if start > begin:
+    blocks = [slice(start, min(start + num_rows, end)) for start in range(begin, end, num_rows)]
+    above: dict[int, list[Tensor]] = defaultdict(list)
+    for number, block in enumerate(blocks):
+        part = c[block]
+        rows = c.new_empty(part.size(0), c.size(0))
+        for columns in (slice(0, begin), slice(end, c.size(0))):
+            if columns.start < columns.stop:
+                rows[:, columns] = product(part, c[columns])
+        for columns, tile in zip(blocks, above.pop(number, []), strict=False):
             # Two steps, as torch transposes faster into memory of its own.
-            rows[:, begin:start] = torch.cat(kept.pop(start)).t().contiguous()
-        right = product(c[start:stop], c[start:])
-        rows[:, start:] = right
-        for later in range(stop, end, num_rows):
-            last = min(later + num_rows, end)
-            kept[later].append(right[:, later - start : last - start].clone())
+            rows[:, columns] = tile.t().contiguous()
+        for later in range(number, len(blocks)):
+            tile = product(part, c[blocks[later]])
+            rows[:, blocks[later]] = tile
+            if later > number:
+                above[later].append(tile)
         yield rows

@@ -5,6 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from soil_pyg.nn import product
+
+HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+WITHOUT = pytest.mark.skipif(not HAS_ONEDNN, reason="torch was built without oneDNN")
+
+
 Features = dict[str, tuple[Tensor, Tensor]]
 
 
@@ -43,3 +49,10 @@ def _cosines(features: Features) -> dict[str, np.ndarray]:
 def cosines() -> Callable[[Features], dict[str, np.ndarray]]:
     """Similarities of all pairs by the definition, NaN where an item lacks the modality."""
     return _cosines
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=WITHOUT)])
+def onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Products by torch alone and by oneDNN, whichever is preferred on this machine."""
+    monkeypatch.setattr(product, "PREFERS_ONEDNN", request.param)
+    return request.param

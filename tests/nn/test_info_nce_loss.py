@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from soil_pyg.nn import InfoNCELoss, info_nce_loss, product
+from soil_pyg.nn import InfoNCELoss, info_nce_loss
 
 PAIRS = torch.tensor([[0, 2, 2, 1, 0, 2, 4], [3, 1, 0, 0, 3, 1, 2]])
 
@@ -145,12 +145,8 @@ def test_candidates_of_no_pair_count_as_often_as_they_weigh(weight: list[int]) -
         torch.testing.assert_close(value, full)
 
 
-@pytest.mark.parametrize("onednn", [False, product.PREFERS_ONEDNN])
 @pytest.mark.parametrize("tau", [0.2, 1e-2])
-def test_single_precision_equals_double(
-    tau: float, onednn: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(product, "PREFERS_ONEDNN", onednn)
+def test_single_precision_equals_double(tau: float, onednn: bool) -> None:
     # Candidates opposite to all queries: a row that is added to round up sizes would be closer.
     x = torch.rand(2, 6, 4, dtype=torch.float64) + 0.1
     query, candidate = (x[0], -x[1])

@@ -138,6 +138,18 @@ def test_ties_that_rounding_hides(use_faiss: bool, scale: float) -> None:
     assert ids.tolist() == [list(range(10))] * 3
 
 
+@pytest.mark.parametrize("channels", [384, 2048])
+def test_vectors_whose_products_differ_by_little_more_than_rounding(
+    channels: int, onednn: bool
+) -> None:
+    # Long sums of positive numbers are rounded most.
+    x = normal(1, channels, seed=1).abs()
+    candidates, query = x + 3e-5 * normal(2, channels), x + 0.05 * normal(3000, channels, seed=2)
+    unit = [torch.nn.functional.normalize(y.double()).float() for y in (candidates, query)]
+    ids = KNN(unit[0], use_faiss=False).search(unit[1], k=1)[1]
+    assert ids.tolist() == naive(*unit, k=1)[1]
+
+
 @LIBRARIES
 def test_a_query_of_zeros_finds_the_first(use_faiss: bool) -> None:
     values, ids = KNN(normal(30, 4), use_faiss=use_faiss).search(torch.zeros(1, 4), k=3)

@@ -8,7 +8,6 @@ from torch import Tensor
 from soil_pyg.nn import product as module
 from soil_pyg.nn.product import product, uses_onednn
 
-HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "rows": lambda x: x,
     "columns": lambda x: x.t().contiguous().t(),
@@ -16,19 +15,6 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "part of a wider matrix": lambda x: torch.cat([x, x], dim=1)[:, : x.size(1)],
     "the same row": lambda x: x[:1].expand(len(x), -1),
 }
-
-
-@pytest.fixture(
-    params=[
-        False,
-        pytest.param(
-            True, marks=pytest.mark.skipif(not HAS_ONEDNN, reason="torch was built without oneDNN")
-        ),
-    ]
-)
-def onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    monkeypatch.setattr(module, "PREFERS_ONEDNN", request.param)
-    return request.param
 
 
 def matrices(
@@ -67,18 +53,50 @@ def test_gradients_flow_to_both(onednn: bool) -> None:
     torch.testing.assert_close(alone, expected[0])
 
 
-def test_nothing_is_recorded_without_gradients(onednn: bool) -> None:
-    x, y = matrices()
-    with torch.no_grad():
-        assert not product(x.requires_grad_(), y).requires_grad
-
-
 def test_takes_the_memory_that_it_is_given_or_its_own(onednn: bool) -> None:
     x, y = matrices()
     memory = torch.empty(33, 65)
     out = product(x, y, out=memory)
     torch.testing.assert_close(out, x @ y.t())
     assert onednn or out.data_ptr() == memory.data_ptr()
+
+
+def test_second_derivatives(onednn: bool) -> None:
+    x, y = (matrix.double().float().requires_grad_() for matrix in matrices(3, 4, 2))
+    expected = x.detach().clone().requires_grad_()
+    results = []
+    for leaf, function in [(x, product), (expected, lambda a, b: a @ b.t())]:
+        (grad,) = torch.autograd.grad(function(leaf, y).pow(3).sum(), leaf, create_graph=True)
+        results.append(torch.autograd.grad(grad.square().sum(), (leaf, y)))
+    torch.testing.assert_close(*results)
+
+
+def test_transformed_functions_are_left_to_torch(onednn: bool) -> None:
+    x, y = matrices()
+    tangent = torch.ones_like(x)
+    out, derivative = torch.func.jvp(lambda a: product(a, y), (x,), (tangent,))
+    torch.testing.assert_close(derivative, tangent @ y.t())
+    torch.testing.assert_close(out, product(x, y))
+    grad = torch.func.grad(lambda a: product(a, y).sum())(x)
+    torch.testing.assert_close(grad, torch.ones(33, 65) @ y)
+    many = torch.stack([y, 2 * y]).requires_grad_()
+    torch.func.vmap(product, in_dims=(None, 0))(x, many).sum().backward()
+    assert many.grad is not None
+    torch.testing.assert_close(many.grad[1], torch.ones(65, 33) @ x)
+
+
+def test_what_is_no_dense_matrix_is_left_to_torch(onednn: bool) -> None:
+    x, y = matrices()
+    assert not uses_onednn(x.to_sparse(), y)
+    assert not uses_onednn(x.expand(2, -1, -1), y)
+    assert not uses_onednn(x[0], y)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        product(x, y[:, 1:])
+
+
+def test_can_be_switched_off(onednn: bool) -> None:
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert not uses_onednn(*matrices())
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
@@ -99,8 +117,20 @@ def test_precision_that_is_asked_for_is_left_to_torch(onednn: bool) -> None:
         torch.set_float32_matmul_precision("highest")
 
 
+def test_precision_that_newer_flags_tell_is_left_to_torch(
+    onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> str:
+        raise RuntimeError("mix of the legacy and new APIs")
+
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", refuse)
+    x, y = matrices()
+    assert not uses_onednn(x, y)
+    torch.testing.assert_close(product(x, y), x @ y.t())
+
+
 def test_prefers_onednn_where_mkl_does_not_use_the_processor(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    onednn: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "cpuinfo"
     monkeypatch.setattr(module, "Path", lambda _: file)
@@ -109,6 +139,6 @@ def test_prefers_onednn_where_mkl_does_not_use_the_processor(
     file.write_text("processor\t: 0\nvendor_id\t: GenuineIntel\n")
     assert not module._prefers_onednn()
     file.write_text("processor\t: 0\nvendor_id\t: AuthenticAMD\n")
-    assert module._prefers_onednn() == HAS_ONEDNN
+    assert module._prefers_onednn() or not onednn
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     assert not module._prefers_onednn()

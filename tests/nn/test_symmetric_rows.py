@@ -1,6 +1,9 @@
+import weakref
+
 import pytest
 import torch
 
+from soil_pyg.nn import symmetric_rows as module
 from soil_pyg.nn.symmetric_rows import symmetric_rows
 
 
@@ -20,7 +23,7 @@ def test_each_pair_is_multiplied_once_where_memory_allows(monkeypatch: pytest.Mo
         sizes.append(len(x) * len(y))
         return x @ y.t()
 
-    monkeypatch.setattr("soil_pyg.nn.symmetric_rows.product", product)
+    monkeypatch.setattr(module, "product", product)
     c = torch.randn(12, 5)
     list(symmetric_rows(c, 1))
     assert sum(sizes) == 12 * 13 // 2
@@ -33,25 +36,24 @@ def test_each_pair_is_multiplied_once_where_memory_allows(monkeypatch: pytest.Mo
     assert sum(sizes) == 12 * 12 - 3 * 6
 
 
-def test_what_is_kept_fits_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    budget, num_rows, held = 4 * 64, 2, []
-    entries = 0
-    clone, cat = torch.Tensor.clone, torch.cat
+@pytest.mark.parametrize("num_rows", [1, 2, 5])
+def test_what_is_kept_fits_the_budget(num_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = 4 * 64
+    tiles: list[weakref.ref[torch.Tensor]] = []
 
-    def counted_clone(x: torch.Tensor) -> torch.Tensor:
-        nonlocal entries
-        entries += x.numel()
-        held.append(entries)
-        return clone(x)
+    def product(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        out = x @ y.t()
+        tiles.append(weakref.ref(out))
+        return out
 
-    def counted_cat(parts: list[torch.Tensor]) -> torch.Tensor:
-        nonlocal entries
-        entries -= sum(part.numel() for part in parts)
-        return cat(parts)
+    monkeypatch.setattr(module, "product", product)
 
-    monkeypatch.setattr(torch.Tensor, "clone", counted_clone)
-    monkeypatch.setattr(torch, "cat", counted_cat)
+    def size(tile: torch.Tensor | None) -> int:
+        return 0 if tile is None else tile.numel()
+
+    held = []
     for _ in symmetric_rows(torch.randn(40, 3), num_rows, budget):
-        pass
-    assert entries == 0
-    assert 0 < 4 * max(held) <= budget
+        held.append(sum(size(tile()) for tile in tiles))
+    # The last tile made is still at hand.
+    assert 0 < 4 * max(held) <= budget + 4 * num_rows**2
+    assert held[-1] <= num_rows**2
