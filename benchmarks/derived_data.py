@@ -1,6 +1,7 @@
 """Data sets that are made of others: without some users or items, or with other features."""
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,6 +20,15 @@ from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, modalities_of
 
 FOLDER = "derived"
 EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
+
+
+def is_derived(dataset: str) -> bool:
+    """Returns whether the name of a data set is that of one which was made of another.
+
+    Args:
+        dataset (str): The name.
+    """
+    return re.search(r"-[0-9a-f]{8}-", dataset) is not None
 
 
 class DerivedData:

@@ -121,6 +121,21 @@ class Experiment:
         return [[records[run_key(job.record)] for job in group] for group in jobs]
 
 
+def names_of(models: str) -> list[str]:
+    """Returns the names of models that are written between commas.
+
+    Args:
+        models (str): The names.
+
+    Raises:
+        ValueError: If a name is there twice.
+    """
+    names = [name.strip() for name in models.split(",")]
+    if len(set(names)) < len(names):
+        raise ValueError(f"'--models' must name each model once (got '{models}')")
+    return names
+
+
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Writes a table beside its place and renames it.
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from graphs_report import notes, rows, table, unequal
 from inputs import baby_size, graph_tasks
 from jobs import resolve_device
-from measurements import Measurements, write_json
+from measurements import Measurements, options_of, write_json
 from task import Task
 
 CHANNELS = {"image": 4096, "text": 384}
@@ -35,6 +35,7 @@ def main(argv: list[str]) -> int:
     measurements = Measurements(out / "graphs.jsonl", console, arguments.rerun)
     report = measure_all(arguments, measurements, out / "work")
     report["rows"] = rows(report)
+    report["options"] = options_of(argv)
     name = "graphs" if arguments.device == "cpu" else f"graphs-{arguments.device}"
     write_json(out / f"{name}.json", report)
     console.print(table(report), *notes(report), sep="\n")

@@ -139,6 +139,9 @@ def main() -> int:
         run(job)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except FloatingPointError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
     return 0
 
 

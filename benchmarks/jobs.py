@@ -1,5 +1,6 @@
 """Runs of a model over several seeds: what they are, and how they are run."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from torch_geometric.data import HeteroData
 from job import Job, build_model, build_trainer
 from options import Selected
 from process import run_processes
-from results import read_records, run_key, versions_and_code
+from results import METRICS, read_records, run_key, versions_and_code
+from soil_pyg.typing import USER
 
 SCRIPT = Path(__file__).with_name("job.py")
 
@@ -63,7 +65,9 @@ def make_jobs(
         ValueError: If a setting cannot be right.
     """
     settings = settings | {"device": plan.device}
+    check_folder(plan.out)
     try:
+        check_settings(settings, data)
         build_trainer(model, settings, seed=0)
         model.model_class.graphs(**model.taken_by("graphs", settings))
         build_model(model, settings, data)
@@ -78,6 +82,39 @@ def make_jobs(
         "versions": versions_and_code(model.model_class),
     }
     return [Job(record | {"seed": seed}, plan.root, plan.out) for seed in range(num_seeds)]
+
+
+def check_settings(settings: dict[str, Any], data: HeteroData) -> None:
+    """Raises :class:`ValueError` if runs with the settings would fail late.
+
+    Args:
+        settings (dict[str, Any]): The value of each option.
+        data (HeteroData): The data.
+    """
+    num_users, shown = data[USER].num_nodes, {int(name.partition("@")[2]) for name in METRICS}
+    if settings["num_parts"] > num_users:
+        raise ValueError(
+            f"'num_parts' must be at most the number of users, {num_users} "
+            f"(got {settings['num_parts']})"
+        )
+    if not shown <= set(settings["ks"]):
+        raise ValueError(
+            f"'ks' must hold {' and '.join(map(str, sorted(shown)))}, which the tables show "
+            f"(got {list(settings['ks'])})"
+        )
+
+
+def check_folder(out: str) -> None:
+    """Raises :class:`ValueError` if a folder can be neither written to nor made.
+
+    Args:
+        out (str): The folder.
+    """
+    found = Path(out).absolute()
+    while not found.exists():
+        found = found.parent
+    if not found.is_dir() or not os.access(found, os.W_OK):
+        raise ValueError(f"'--out' must be a folder that can be written to (got '{out}')")
 
 
 def run_jobs(jobs: list[Job], console: Console, rerun: bool = False, workers: int = 1) -> list[Job]:

@@ -22,6 +22,7 @@ import neighbours
 import propagation
 from contest import Contest, Contestant, Part, versions_of
 from libraries_report import draw_picture, print_tables
+from measurements import options_of
 from peak_memory import PeakMemory
 from results import machine_and_date
 from soil_pyg.checkpoint import versions
@@ -44,12 +45,13 @@ def main(argv: list[str] | None = None) -> int:
     """
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        arguments = parse(sys.argv[1:] if argv is None else argv)
+        arguments = parse(argv)
         device = _device(arguments.device)
         out = Path(arguments.out)
         out.mkdir(parents=True, exist_ok=True)
-        record = compare(arguments, device)
+        record = {"options": options_of(argv)} | compare(arguments, device)
         print_tables(record, console)
         _save(out / "libraries.json", json.dumps(record, indent=1, allow_nan=False).encode())
         try:

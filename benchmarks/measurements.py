@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,25 @@ def read_measurements(path: Path) -> dict[str, dict[str, Any]]:
                 f"{path}, line {number}: not a measurement ({error!r}); remove the line"
             ) from error
     return records
+
+
+def options_of(argv: Sequence[str]) -> str:
+    """Returns the options of a command that decide what it measures, as they are written.
+
+    Args:
+        argv (Sequence[str]): The arguments of the command line.
+
+    Example:
+        >>> options_of(["--steps", "3", "--out", "results", "--rerun"])
+        '--steps 3'
+    """
+    kept, is_kept = [], True
+    for word in argv:
+        if word.startswith("--"):
+            is_kept = word.partition("=")[0] not in ("--out", "--root", "--rerun")
+        if is_kept:
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -22,7 +22,7 @@ from rich.console import Console
 from torch_geometric.data import HeteroData
 
 from derived_data import DerivedData, check_features, run_all
-from experiment import Experiment, Profile, Record, Variant, add_arguments
+from experiment import Experiment, Profile, Record, Variant, add_arguments, names_of
 from experiment_records import describe, metrics_of, write_record
 from job import Job
 from missing_report import INTACT, LEAVE_OUT, MEAN, WITHOUT, ZERO, missing_report
@@ -84,7 +84,7 @@ def measure(experiment: Experiment, arguments: Namespace) -> Record:
         FailedRunsError: If a run fails.
     """
     check_features(experiment.data)
-    names = [name.strip() for name in arguments.models.split(",")]
+    names = names_of(arguments.models)
     for name in names:
         if not Selected(name).model_class.multimodal:
             raise ValueError(f"'--models' must name models that read features (got '{name}')")
@@ -109,6 +109,7 @@ def measure(experiment: Experiment, arguments: Namespace) -> Record:
         rows.setdefault(name, {}).setdefault(treatment, {})[rate] = values
     described = describe(experiment, [runs[run_key(job.record)] for job in flat])
     return described | {
+        "models": arguments.models,
         "profile": arguments.profile,
         "rates": [INTACT, *map(str, rates)],
         "values": rows,

@@ -16,7 +16,7 @@ from rich.console import Console
 from torch_geometric.data import HeteroData
 
 from derived_data import DerivedData, check_features, run_all, without_items, without_users
-from experiment import Experiment, Profile, Record, Variant, add_arguments
+from experiment import Experiment, Profile, Record, Variant, add_arguments, names_of
 from experiment_records import describe, write_record
 from job import Job
 from newcomers_measure import METRICS, NewItems, NewUsers, Values
@@ -94,7 +94,7 @@ def measure(experiment: Experiment, arguments: Namespace) -> Record:
         FailedRunsError: If a run fails.
     """
     check_features(experiment.data)
-    names = [name.strip() for name in arguments.models.split(",")]
+    names = names_of(arguments.models)
     variants = [Variant(name, name, arguments.profile) for name in names]
     whole = {variant.label: experiment.jobs(variant) for variant in variants}
     derived = DerivedData(experiment)
@@ -106,8 +106,10 @@ def measure(experiment: Experiment, arguments: Namespace) -> Record:
     run_all(experiment, [*jobs, *(job for group in whole.values() for job in group)])
     runs = read_records(jobs[0].results_file)
     return describe(experiment, [runs[run_key(job.record)] for job in jobs]) | {
+        "models": arguments.models,
         "profile": arguments.profile,
         "share": arguments.share,
+        "histories": arguments.histories,
         "k": arguments.k,
         "held_out_items": seeds[0].items.task.num_items,
         "held_out_users": seeds[0].users.task.num_users,

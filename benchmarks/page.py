@@ -13,6 +13,7 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
+from derived_data import is_derived
 from markdown_lines import table
 from paper_page import paper_sections
 from results import METRICS, environment, mean_std, read_records
@@ -56,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
     for path in arguments.results:
         if not path.is_file():
             parser.error(f"'results' must name files of finished runs (got {path})")
+    if not arguments.out.parent.is_dir():
+        parser.error(f"'--out' must be a file in a folder that is there (got {arguments.out})")
     try:
         for path in arguments.results:
             records += read_runs(path)
@@ -137,7 +140,8 @@ def other_sections(records: Path, page_folder: Path) -> list[str]:
     Raises:
         ValueError: If a file is not the record of its experiment or benchmark.
     """
-    return [*paper_sections(records), *speed_sections(records, page_folder)]
+    # Benchmarks of speed leave theirs beside the finished runs.
+    return [*paper_sections(records), *speed_sections([records, records.parent], page_folder)]
 
 
 def page(
@@ -155,6 +159,8 @@ def page(
     """
     by_dataset: dict[str, list[dict[str, Any]]] = {}
     for record in records:
+        if is_derived(record["dataset"]):
+            continue
         run = record | {
             "settings": LATER_SETTINGS | record["settings"],
             "tuned": tuned.get(choice_of(record)),
@@ -170,15 +176,17 @@ def section(runs: list[dict[str, Any]]) -> str:
     Args:
         runs (list[dict]): The runs on the data set.
     """
-    models: dict[tuple[str, str, int], dict[str, list[dict[str, Any]]]] = {}
+    models: dict[tuple[str, str, int], dict[str, dict[int, dict[str, Any]]]] = {}
     for run in runs:
         group = (run["model"], run["profile"] or "-", run["settings"]["num_parts"])
         tried = models.setdefault(group, {})
-        tried.setdefault(repr(sorted(run["settings"].items())), []).append(run)
+        # Of runs that differ in their code alone the last one counts.
+        tried.setdefault(repr(sorted(run["settings"].items())), {})[run["seed"]] = run
     rows = []
     for tried in models.values():
-        best = max(tried.values(), key=lambda group: fmean(run["valid"][CHOICE] for run in group))
-        rows.append((best, [group[0]["settings"] for group in tried.values()]))
+        groups = [list(group.values()) for group in tried.values()]
+        best = max(groups, key=lambda group: fmean(run["valid"][CHOICE] for run in group))
+        rows.append((best, [group[0]["settings"] for group in groups]))
     rows.sort(key=lambda row: fmean(run["test"][CHOICE] for run in row[0]))
     lines = [
         f"## {runs[0]['dataset']}",

@@ -26,7 +26,7 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Record], list[str]]]] = {
     "missing": ("Missing features", "missing", lambda record: markdown(missing_report(record))),
 }
 # What decides a record, as its command takes it.
-OPTIONS = ("dataset", "seeds", "epochs", "models", "profile")
+OPTIONS = ("dataset", "seeds", "epochs", "models", "profile", "share", "histories", "k", "rates")
 
 
 def paper_sections(records: Path) -> list[str]:
@@ -59,6 +59,13 @@ def paper_sections(records: Path) -> list[str]:
     return found
 
 
+def words(value: Any) -> str:
+    """Returns the value of an option as it is written on the command line."""
+    # The rate of what is not missing is none of the command's.
+    parts = value if isinstance(value, list) else [value]
+    return " ".join(str(part) for part in parts if part != "0")
+
+
 def provenance(command: str, record: Record) -> list[str]:
     """Returns what wrote a record, where, when and with which versions.
 
@@ -66,7 +73,7 @@ def provenance(command: str, record: Record) -> list[str]:
         command (str): The command.
         record (dict[str, Any]): Its record.
     """
-    options = "".join(f" --{name} {record[name]}" for name in OPTIONS if record.get(name))
+    options = "".join(f" --{name} {words(record[name])}" for name in OPTIONS if record.get(name))
     where = "; ".join(environment([record]))
     return [
         f"Written by `python benchmarks/run.py {command}{options}`. Data digest "

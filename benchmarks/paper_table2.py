@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 
-from experiment import Experiment, Record, Variant, write_csv
+from experiment import Experiment, Record, Variant, names_of, write_csv
 from experiment_records import csv_columns, describe, metrics_of, write_record
 from job import PAIRED, Job
 from options import Selected
@@ -85,9 +85,7 @@ def select(experiment: Experiment, models: str, profile: str) -> tuple[list[Vari
     Raises:
         ValueError: If a model is unknown or named twice, or the data can feed none.
     """
-    names = [name.strip() for name in models.split(",")]
-    if len(set(names)) < len(names):
-        raise ValueError(f"'--models' must name each model once (got '{models}')")
+    names = names_of(models)
     has_features = bool(modalities_of(experiment.data))
     fed = [name for name in names if has_features or not Selected(name).model_class.multimodal]
     if not fed:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from inputs import graph_tasks
 from jobs import resolve_device
-from measurements import Measurements, write_json
+from measurements import Measurements, options_of, write_json
 from scale_report import draw_picture, exponents, searches, table
 from task import Task
 
@@ -43,6 +43,7 @@ def main(argv: list[str]) -> int:
         for num_items in sorted(set(arguments["items"]))
     ]
     report = {
+        "options": options_of(argv),
         "versions": measurements.versions,
         "channels": dict(arguments.channels),
         "sizes": results,

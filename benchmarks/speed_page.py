@@ -1,7 +1,7 @@
 """The sections of the page on speed and memory, made of the records of the other benchmarks."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os.path import relpath
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ SCALE_COLUMNS = [
 ]
 
 
-def speed_sections(records: Path, page_folder: Path) -> list[str]:
-    """Returns a section for each benchmark whose record is in a folder.
+def speed_sections(folders: Sequence[Path], page_folder: Path) -> list[str]:
+    """Returns a section for each benchmark whose record is in one of the folders.
 
     Args:
-        records (Path): The folder, which need not exist, with :obj:`"<benchmark>.json"` and the
-            pictures.
+        folders (Sequence[Path]): The folders, which need not exist, with
+            :obj:`"<benchmark>.json"` and the pictures; the first that has a record counts.
         page_folder (Path): The folder of the page, which links to the pictures.
 
     Raises:
@@ -32,9 +32,9 @@ def speed_sections(records: Path, page_folder: Path) -> list[str]:
     """
     found = []
     for name, (title, lines_of) in SECTIONS.items():
-        path = records / f"{name}.json"
         command = name.replace("-cuda", " --device cuda")
-        if not path.is_file():
+        path = next((p for folder in folders if (p := folder / f"{name}.json").is_file()), None)
+        if path is None:
             continue
         try:
             record = json.loads(path.read_text("utf-8"))
@@ -163,7 +163,8 @@ def provenance(name: str, record: Result) -> list[str]:
         record (dict[str, Any]): Its record.
     """
     where = "; ".join(environment([record]))
-    return [f"Written by `python benchmarks/run.py {name}`. {where}.", ""]
+    command = f"{name.partition(' ')[0]} {record['options']}" if "options" in record else name
+    return [f"Written by `python benchmarks/run.py {command.strip()}`. {where}.", ""]
 
 
 def features(channels: dict[str, int]) -> str:

@@ -119,6 +119,11 @@ class Tuning:
         self.experiment = Experiment(arguments, console)
         self._arguments = arguments
         self._selected = Selected(arguments.model)
+        if arguments.profile is not None and not self._selected.model_class.profiles:
+            raise ValueError(
+                f"'--profile' must not be given for model '{arguments.model}', which has none "
+                f"(got '{arguments.profile}')"
+            )
         self._profile: str | None = arguments.profile or self._selected.default_profile
         configured = self.experiment.jobs(self.variant({}))[0].record
         self._settings: dict[str, Any] = configured["settings"]

@@ -83,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
         # The reader of the output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except ImportError as error:
+    except (ImportError, FloatingPointError) as error:
         return _report(parser, str(error), FAILED)
     except (argparse.ArgumentError, ValueError, OSError) as error:
         return _report(parser, _message_of(error, parser), WRONG_INPUT)

@@ -1,6 +1,7 @@
 """Reading of tables and of their ids, which may be of any type."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -120,20 +121,31 @@ def _read_separated(path: Path, wanted: list[str] | None, id_columns: Sequence[s
         _check_columns(header, wanted or id_columns, f"{path}, line 1")
         # "NA" is an id like any other, and blank lines count.
         missing = {c: [""] if c in id_columns else ["", "NA", "NaN", "nan"] for c in header}
-        frame = pd.read_csv(
-            path,
-            sep=separator,
-            usecols=wanted,
-            dtype=dict.fromkeys(id_columns, str),
-            keep_default_na=False,
-            na_values=missing,
-            skip_blank_lines=False,
-        )
+        with warnings.catch_warnings():
+            # Said of columns that nobody asked for, too.
+            warnings.simplefilter("ignore", pd.errors.DtypeWarning)
+            # Else fields that are too many in the first rows are left out, or taken for an index.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path,
+                sep=separator,
+                index_col=False,
+                dtype=dict.fromkeys(id_columns, str),
+                keep_default_na=False,
+                na_values=missing,
+                skip_blank_lines=False,
+            )
     except UnicodeDecodeError:
         check_utf8(path)
         raise
+    except pd.errors.ParserWarning as error:
+        raise ValueError(
+            f"{path}, line 2: there are more fields than the {len(header)} columns of line 1; "
+            "quote values that hold the separator"
+        ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{path} is not a table, with its columns first: {error}") from error
+    frame = frame if wanted is None else frame[wanted]
     return Table(frame, lambda i: f"{path}, line {i + 2}", True)
 
 

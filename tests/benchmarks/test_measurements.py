@@ -7,7 +7,7 @@ from rich.console import Console
 
 import measurements
 import task
-from measurements import Measurements, read_measurements, write_json
+from measurements import Measurements, options_of, read_measurements, write_json
 from task import Task
 
 TASK = Task("m:work", {"size": 3})
@@ -93,6 +93,12 @@ def test_corrupt_lines(tmp_path: Path, calls: list[dict[str, Any]], line: str) -
         stream.write(line + "\n")
     with pytest.raises(ValueError, match=r"file.jsonl, line 2: not a measurement .*; remove"):
         open_file(tmp_path)
+
+
+def test_options_of() -> None:
+    given = ["--items", "10", "30", "--out=x", "--root", "a b", "--rerun", "--no-naive"]
+    assert options_of(given) == "--items 10 30 --no-naive"
+    assert options_of([]) == ""
 
 
 def test_write_json(tmp_path: Path) -> None:

@@ -161,6 +161,7 @@ def test_without_missing_features_nothing_differs() -> None:
 def test_errors(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for more, message in [
         (["--models", "bpr"], "'--models' must name models that read features .got 'bpr'."),
+        (["--models", "soil, soil"], "'--models' must name each model once .got 'soil, soil'."),
         (["--rates", "0"], "--rates"),
         (["--rates", "1.5"], "--rates"),
     ]:

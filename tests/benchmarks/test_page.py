@@ -50,6 +50,18 @@ def test_settings_are_chosen_by_validation() -> None:
     assert "Data digest `0123456789ab`. torch 2.13.0." in lines
 
 
+def test_of_two_runs_that_their_code_tells_apart_the_later_counts() -> None:
+    again = [record("soil", 0, valid=0.2, test=0.3), record("soil", 0, valid=0.1, test=0.2)]
+    again[1]["versions"]["code"] = "later"
+    (row,) = [line for line in page(again).splitlines() if line.startswith("| soil")]
+    assert row.startswith("| soil | released | 1 | 0.1000 | 0.2000 |")
+
+
+def test_data_that_was_made_of_other_data_is_left_out() -> None:
+    derived = record("soil", 0, valid=0.2, test=0.3) | {"dataset": "baby-01234567-mean-0.1-seed0"}
+    assert page([*RECORDS, derived]) == page(RECORDS)
+
+
 def test_training_on_parts_has_a_row_of_its_own() -> None:
     runs = [
         record("soil", 0, valid=0.10, test=0.12),

@@ -82,6 +82,9 @@ def records(tmp_path: Path) -> list[dict[str, Any]]:
         (["--lightgcn.lr", "x"], 'argument "--lightgcn.lr":.*Got value: x'),
         (["--soil.k"], "argument --soil.k: expected one argument"),
         (["--soil.k", "0"], "model 'soil': 'k' must be at least 1 .got 0."),
+        (["--bpr.num_parts", "9999"], "model 'bpr': 'num_parts' must be at most the number of"),
+        (["--bpr.ks", "[5]"], "model 'bpr': 'ks' must hold 10 and 20, which the tables show .got"),
+        (["--out", __file__], "'--out' must be a folder that can be written to .got"),
         (["--bpr.lr", "-1"], "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
         (
             ["--soil.modalities", "[smell]"],
@@ -108,6 +111,16 @@ def test_errors(
     assert main([*arguments, *arguments_after]) == 2
     assert re.search(message, capsys.readouterr().err, re.DOTALL)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_diverges_says_so_in_a_line(
+    arguments: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--models", "lightgcn", "--lightgcn.lr", "1e30"]) == 1
+    error = capfd.readouterr().err
+    assert "error: Epoch 1: The scores must be finite" in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "out" / "results.jsonl").exists()
 
 
 def test_another_split_of_a_public_data_set_is_refused(

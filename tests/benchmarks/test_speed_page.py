@@ -145,20 +145,23 @@ def test_a_size_whose_measurements_failed() -> None:
 
 
 def test_sections_of_the_files_that_are_there(tmp_path: Path) -> None:
-    assert speed_sections(tmp_path / "none", tmp_path) == []
+    assert speed_sections([tmp_path / "none"], tmp_path) == []
     records = tmp_path / "records"
     records.mkdir()
     (records / "scale.json").write_text(json.dumps(scale_record()))
-    (scale,) = speed_sections(records, tmp_path)
+    (scale,) = speed_sections([tmp_path / "none", records], tmp_path)
     assert scale.startswith("## Scale\n\nSOIL, synthetic data")
     assert scale.endswith(f"\n\nWritten by `python benchmarks/run.py scale`. {WRITTEN}\n")
     (records / "scale.png").touch()
     (records / "graphs.json").write_text(json.dumps(graphs_record()))
-    graphs, scale = speed_sections(records, tmp_path)
+    graphs, scale = speed_sections([tmp_path / "none", records], tmp_path)
     assert graphs.startswith("## Graph building and training step\n\nSOIL, baby data")
     assert graphs.endswith(f"\n\nWritten by `python benchmarks/run.py graphs`. {WRITTEN}\n")
     assert scale.endswith(f"{WRITTEN}\n\n![Scale](records/scale.png)\n")
-    assert "![Scale](../records/scale.png)" in speed_sections(records, tmp_path / "page")[1]
+    assert (
+        "![Scale](../records/scale.png)"
+        in speed_sections([tmp_path / "none", records], tmp_path / "page")[1]
+    )
 
 
 @pytest.mark.parametrize("name", ["graphs", "scale", "libraries"])
@@ -175,6 +178,6 @@ def test_a_broken_file(name: str, content: str, reason: str, tmp_path: Path) -> 
     path = tmp_path / f"{name}.json"
     path.write_text(content)
     with pytest.raises(ValueError, match=reason) as error:
-        speed_sections(tmp_path, tmp_path)
+        speed_sections([tmp_path], tmp_path)
     assert str(error.value).startswith(f"{path}: not a record of 'run.py {name}' (")
     assert str(error.value).endswith("); write it again or remove it")

@@ -270,6 +270,8 @@ def test_no_two_processes_make_the_same_trials(
         (["--model", "popularity"], "model 'popularity' has no search space"),
         (["--model", "sole"], "'sole' is not one of"),
         (["--model", "soil", "--profile", "published"], "'profile' must be one of paper, released"),
+        (["--profile", "best"], "'--profile' must not be given for model 'bpr'"),
+        (["--search.num_parts", "1,99999"], "'num_parts' must be at most the number of users"),
         (["--trial", "3"], "unrecognized arguments: --trial 3"),
         (["--trials", "0"], 'argument "--trials":'),
         (["--trial-seeds", "0"], 'argument "--trial.seeds":'),

@@ -42,6 +42,14 @@ def test_a_run(data_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[s
     assert {name: settings[name] for name in known} == known
 
 
+def test_a_run_that_diverges_says_so_in_a_line(
+    data_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model", "lightgcn", "--lr", "1e30", "--epochs", "3"]
+    assert cli.main(command(data_folder, tmp_path / "run", *flags)) == 1
+    assert capfd.readouterr().err.startswith("soil-pyg train: Epoch 1: The scores must be")
+
+
 def test_options_of_every_type(data_folder: Path, tmp_path: Path) -> None:
     flags = ["--profile", "paper", "--modalities", "[text]", "--ks", "[5,20]", "--epochs", "1"]
     flags += ["--exclude_interacted", "false", "--aggr=sum", "--seed", "7"]

@@ -119,6 +119,8 @@ def test_tables_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         "a.csv": ("user,user\n1,2\n", r"a\.csv, line 1: column 'user' occurs twice"),
         "b.csv": ("", r"b\.csv is not a table"),
         "c.csv": ('user\n"1\n', r"c\.csv is not a table"),
+        "g.csv": ("user,item\nDoe, John,2\n", r"g\.csv, line 2: there are more fields than the 2"),
+        "h.csv": ("user,item\n1,2\n1,2,3\n", r"h\.csv is not a table.* in line 3, saw 3"),
         "d.tsv": ("user,item\n1,2\n", r"d\.tsv, line 1: column 'user' is missing"),
         "e.parquet": ("no", r"e\.parquet is not a Parquet table"),
     }
