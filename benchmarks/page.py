@@ -1,7 +1,8 @@
 """The page of results: reads files of finished runs and writes them as tables in Markdown.
 
 Of the settings that were tried for a model, those with the best validation metric are shown. The
-records of the other benchmarks are looked for in the folder "records" beside the first file.
+records of the other benchmarks are looked for beside the first file and in the folder "records"
+there.
 """
 
 import argparse
