@@ -27,7 +27,7 @@ def table2_report(record: Record) -> Report:
     if record["best_other"] is not None:
         notes.append(improvement(record))
     for comparison in record["comparisons"]:
-        notes.append(tested(comparison, record["best_other"]))
+        notes.append(tested(comparison, comparison["other"]))
     if record["missing"]:
         notes.append(
             "No test over users: a file of the metrics of each user is missing; `run.py --models "

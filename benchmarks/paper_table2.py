@@ -68,7 +68,6 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
     write_csv(pd.DataFrame(table), folder / f"table2-{dataset}.csv")
     if record["comparisons"]:
         comparisons = pd.DataFrame(record["comparisons"])
-        comparisons.insert(0, "other", record["best_other"])
         write_csv(comparisons, folder / f"table2-{dataset}-significance.csv")
     write_record(experiment, "table2", record)
     print_report(table2_report(record), experiment.console)
@@ -112,7 +111,8 @@ def row_of(variant: Variant, runs: list[Record]) -> Record:
 
 
 def significance(experiment: Experiment, variants: list[Variant], rows: list[Record]) -> Record:
-    """Returns the best other model by validation, what SOIL improves, and the tests over users.
+    """Returns the best other model by validation, what SOIL improves, and the tests over users
+    against that model and, if it is another one, the best other by the test metric.
 
     Args:
         experiment (Experiment): The experiment.
@@ -129,14 +129,18 @@ def significance(experiment: Experiment, variants: list[Variant], rows: list[Rec
     for metric in METRICS:
         mean, other = (fmean(rows[place]["test"][metric]) for place in (ours[0], best))
         found["improvement"][metric] = mean / other - 1 if other > 0 else None
-    jobs = [experiment.jobs(variants[place]) for place in (ours[0], best)]
-    for model, group in zip((OURS, found["best_other"]), jobs, strict=True):
+    closest = max(others, key=lambda place: fmean(rows[place]["test"][CHOICE]))
+    compared = list(dict.fromkeys((ours[0], best, closest)))
+    jobs = {rows[place]["model"]: experiment.jobs(variants[place]) for place in compared}
+    for model, group in jobs.items():
         if not all(job.users_file.is_file() for job in group):
             found["missing"].append(model)
     if not found["missing"]:
-        for metric in PAIRED:
-            first, second = (per_user(group, metric) for group in jobs)
-            found["comparisons"].append({"metric": metric} | asdict(compare(first, second)))
+        for model in [rows[place]["model"] for place in compared[1:]]:
+            for metric in PAIRED:
+                first, second = (per_user(jobs[name], metric) for name in (OURS, model))
+                result = asdict(compare(first, second))
+                found["comparisons"].append({"other": model, "metric": metric} | result)
     return found
 
 

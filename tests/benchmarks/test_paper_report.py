@@ -10,6 +10,7 @@ def table2(**changes: Any) -> dict[str, Any]:
     soil = {"model": "soil", "profile": "paper", "test": TEST, "published": {"ndcg@20": 0.04}}
     other = {"model": "bpr", "profile": None, "test": TEST, "published": {}}
     comparison = {
+        "other": "bpr",
         "metric": "recall@20",
         "difference": 0.0123,
         "standard_error": 0.004,
