@@ -50,6 +50,13 @@ def test_settings_are_chosen_by_validation() -> None:
     assert "Data digest `0123456789ab`. torch 2.13.0." in lines
 
 
+def test_a_single_seed_is_not_compared_with_more() -> None:
+    lucky = record("soil", 0, valid=0.5, test=0.3, k=20)
+    (row,) = [line for line in page([*RECORDS, lucky]).splitlines() if line.startswith("| soil")]
+    assert row.startswith("| soil | released | 2 |")
+    assert row.endswith("k 5; 3 tried |")
+
+
 def test_of_two_runs_that_their_code_tells_apart_the_later_counts() -> None:
     again = [record("soil", 0, valid=0.2, test=0.3), record("soil", 0, valid=0.1, test=0.2)]
     again[1]["versions"]["code"] = "later"
@@ -66,7 +73,7 @@ def test_training_on_parts_has_a_row_of_its_own() -> None:
     runs = [
         record("soil", 0, valid=0.10, test=0.12),
         record("soil", 1, valid=0.10, test=0.12, num_parts=1, compile=False),
-        record("soil", 2, valid=0.11, test=0.13, compile=True),
+        *(record("soil", seed, valid=0.11, test=0.13, compile=True) for seed in (2, 3)),
         record("soil", 0, valid=0.30, test=0.10, num_parts=4, compile=False),
         record("soil", 0, valid=0.20, test=0.08, num_parts=8, compile=False),
     ]
@@ -75,8 +82,8 @@ def test_training_on_parts_has_a_row_of_its_own() -> None:
     assert rows == [
         f"| soil, 8 parts | released | 1 | 0.0400 | 0.0800 | 0.0200 | 0.0267 {end} | 1 tried |",
         f"| soil, 4 parts | released | 1 | 0.0500 | 0.1000 | 0.0250 | 0.0333 {end} | 1 tried |",
-        f"| soil | released | 1 | 0.0650 | 0.1300 | 0.0325 | 0.0433 {end} "
-        "| compile True; 2 tried |",
+        "| soil | released | 2 | 0.0650 ± 0.0000 | 0.1300 ± 0.0000 | 0.0325 ± 0.0000 "
+        "| 0.0433 ± 0.0000 | 0.1028 / 0.0454 | 7 ± 0 | 1.5 ± 0.0 | compile True; 2 tried |",
     ]
     # Without the settings that came later a run is as with their defaults.
     (row,) = [line for line in page(runs[:2]).splitlines() if line.startswith("| soil")]
