@@ -22,6 +22,7 @@ def symmetric_rows(c: Tensor, num_rows: int, memory_budget: int = 2**27) -> Iter
         Tensors of shape :obj:`[num_rows, num_nodes]`.
 
     Example:
+        >>> import torch
         >>> for rows in symmetric_rows(torch.tensor([[1.0], [2.0], [3.0]]), num_rows=2):
         ...     print(rows.tolist())
         [[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]]
