@@ -4,8 +4,9 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import import_module
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import distributions, packages_distributions, version
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -193,7 +194,24 @@ def versions_of(packages: set[str]) -> dict[str, str]:
     Args:
         packages (set[str]): The names that are imported.
     """
-    found = packages_distributions()
     tops = sorted({package.partition(".")[0] for package in packages})
-    names = [name for top in tops for name in found.get(top, [])]
+    names = [name for top in tops for name in distributions_of(top)]
     return {name.replace("-", "_"): version(name) for name in names}
+
+
+@cache
+def distributions_of(package: str) -> list[str]:
+    """Returns the names under which a package may be installed, none if it is not.
+
+    Args:
+        package (str): The name that is imported, without a dot.
+    """
+    found = packages_distributions().get(package)
+    if found is not None:
+        return found
+    # Python 3.10 knows those alone that list their packages.
+    return [
+        distribution.metadata["Name"]
+        for distribution in distributions()
+        if any(file.parts[0] == package for file in distribution.files or ())
+    ]

@@ -5,10 +5,11 @@ import configparser
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+from contest import distributions_of
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "soil_pyg"
@@ -37,7 +38,6 @@ LAYERS = [
 ]
 RANKS = {unit: rank for rank, units in enumerate(LAYERS) for unit in units}
 PICKLES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
-INSTALLED = packages_distributions()
 SOURCES = sorted((ROOT / PACKAGE).rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 
@@ -123,7 +123,7 @@ def undeclared(names: Iterable[str], declared: set[str]) -> list[str]:
         top = name.split(".")[0]
         if top in sys.stdlib_module_names or top in siblings:
             continue
-        if not {normalise(dist) for dist in INSTALLED.get(top, [top])} & declared:
+        if not {normalise(dist) for dist in distributions_of(top) or [top]} & declared:
             bad.append(top)
     return bad
 
