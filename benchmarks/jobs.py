@@ -14,7 +14,7 @@ from job import Job, build_model, build_trainer
 from options import Selected
 from process import run_processes
 from results import METRICS, read_records, run_key, versions_and_code
-from soil_pyg.typing import USER
+from soil_pyg.part_loader import check_num_parts
 
 SCRIPT = Path(__file__).with_name("job.py")
 
@@ -91,12 +91,8 @@ def check_settings(settings: dict[str, Any], data: HeteroData) -> None:
         settings (dict[str, Any]): The value of each option.
         data (HeteroData): The data.
     """
-    num_users, shown = data[USER].num_nodes, {int(name.partition("@")[2]) for name in METRICS}
-    if settings["num_parts"] > num_users:
-        raise ValueError(
-            f"'num_parts' must be at most the number of users, {num_users} "
-            f"(got {settings['num_parts']})"
-        )
+    check_num_parts(settings["num_parts"], data)
+    shown = {int(name.partition("@")[2]) for name in METRICS}
     if not shown <= set(settings["ks"]):
         raise ValueError(
             f"'ks' must hold {' and '.join(map(str, sorted(shown)))}, which the tables show "

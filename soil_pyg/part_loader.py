@@ -48,12 +48,7 @@ class PartLoader:
         num_parts: int = 1,
         device: torch.device | None = None,
     ) -> None:
-        check_at_least("num_parts", num_parts, 1)
-        if num_parts > data[USER].num_nodes:
-            raise ValueError(
-                f"'num_parts' must be at most the number of users, {data[USER].num_nodes} "
-                f"(got {num_parts})"
-            )
+        check_num_parts(num_parts, data)
         self.num_parts = num_parts
         self._data = data
         self._device = device
@@ -116,3 +111,18 @@ class PartLoader:
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self._triples}, num_parts={self.num_parts})"
+
+
+def check_num_parts(num_parts: int, data: HeteroData) -> None:
+    """Raises :class:`ValueError` if the users of the data cannot be split in so many parts.
+
+    Args:
+        num_parts (int): The number of parts.
+        data (HeteroData): The data.
+    """
+    check_at_least("num_parts", num_parts, 1)
+    if num_parts > data[USER].num_nodes:
+        raise ValueError(
+            f"'num_parts' must be at most the number of users, {data[USER].num_nodes} "
+            f"(got {num_parts})"
+        )

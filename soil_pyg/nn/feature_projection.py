@@ -1,4 +1,5 @@
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Linear
 
@@ -36,22 +37,26 @@ class FeatureProjection(Linear):
         Args:
             x (Tensor): The features.
         """
-        if not uses_onednn(x, self.weight):
-            return super().forward(x)
-        return project(x, self.weight) + self.bias
+        return project(x, self.weight, self.bias)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.in_features}, {self.out_features})"
 
 
-def project(x: Tensor, weight: Tensor) -> Tensor:
-    r"""Returns :math:`\mathbf{X} \mathbf{W}^{\top}`, for any number of rows that may vary.
+def project(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    r"""Returns :math:`\mathbf{X} \mathbf{W}^{\top} + \mathbf{b}`, for any number of rows that may
+    vary.
 
     Args:
         x (Tensor): The features of shape :obj:`[num_nodes, in_channels]`.
         weight (Tensor): The weights of shape :obj:`[out_channels, in_channels]`.
+        bias (Tensor, optional): The bias of shape :obj:`[out_channels]`. (default: :obj:`None`)
     """
-    rest = x.size(0) % SIZE_STEP if uses_onednn(x, weight) else 0
-    if rest == 0:
-        return product(x, weight)
-    return torch.cat([product(x[:-rest], weight), x[-rest:] @ weight.t()])
+    if not uses_onednn(x, weight):
+        return F.linear(x, weight, bias)
+    rest = x.size(0) % SIZE_STEP
+    if rest > 0:
+        out = torch.cat([product(x[:-rest], weight), x[-rest:] @ weight.t()])
+    else:
+        out = product(x, weight)
+    return out if bias is None else out + bias

@@ -13,9 +13,7 @@ SIZE_STEP = 64
 
 def _prefers_onednn() -> bool:
     # MKL, which torch multiplies with, uses AVX-512 on processors of its maker only.
-    if not (
-        torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    ):
+    if not (torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()):
         return False
     vendor = ""
     with suppress(OSError), Path("/proc/cpuinfo").open() as lines:
@@ -47,14 +45,11 @@ def product(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
         >>> product(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0], [5.0, 6.0]]))
         tensor([[11., 17.]])
     """
-    if torch.is_grad_enabled() and (x.requires_grad or y.requires_grad):
-        return _Product.apply(x, y) if uses_onednn(x, y) else x @ y.t()
     if not uses_onednn(x, y):
         return torch.mm(x, y.t(), out=out)
-    # oneDNN reads both directions, but is very slow on a matrix that lies in a wider one.
-    if not (y.is_contiguous() or y.t().is_contiguous()):
-        y = y.contiguous()
-    return torch.ops.mkldnn._linear_pointwise(x, y, None, "none", [], "")
+    if torch.is_grad_enabled() and (x.requires_grad or y.requires_grad):
+        return _Product.apply(x, y)
+    return _multiply(x, y)
 
 
 def uses_onednn(x: Tensor, y: Tensor) -> bool:
@@ -97,11 +92,18 @@ def _wants_full_precision() -> bool:
         return False
 
 
+def _multiply(x: Tensor, y: Tensor) -> Tensor:
+    # oneDNN reads both directions, but is very slow on a matrix that lies in a wider one.
+    if not (y.is_contiguous() or y.t().is_contiguous()):
+        y = y.contiguous()
+    return torch.ops.mkldnn._linear_pointwise(x, y, None, "none", [], "")
+
+
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
         ctx.save_for_backward(x, y)
-        return product(x, y)
+        return _multiply(x, y)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
