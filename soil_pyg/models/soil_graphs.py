@@ -146,7 +146,9 @@ class SOILGraphs(BaseTransform):
         )
         similarities.run(*collectors)
         while transforms:
-            give_back_freed()
+            if not similarities.is_exact:
+                # So few items that all are compared take most memory there, and pages take time.
+                give_back_freed()
             # What a collector holds is not needed once its graph is built.
             data = transforms.pop(0).build(data, features, collectors.pop(0))
         return data
@@ -186,10 +188,11 @@ class SOILGraphs(BaseTransform):
         # In place, by forward(): copies of the data would hold the graphs that are deleted here.
         names = modalities_of(data) if self.modalities is None else self.modalities
         for modality in names:
-            give_back_freed()
             graphs: list[EdgeType] = [(ITEM, f"{modality}_similar", ITEM)]
             if self.interest:
                 graphs.append((ITEM, f"{modality}_interest", ITEM))
+            if data[graphs[0]].search["index"] != "Flat":
+                give_back_freed()
             NormalizeGraph(graphs, floor=self.floor).forward(data)
             out = item_item(modality)
             scales = [1.0, self.interest_scale][: len(graphs)]

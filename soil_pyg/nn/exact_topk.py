@@ -28,7 +28,8 @@ def exact_topk(
         tolerance (Tensor): What may be rounding, of shape :obj:`[num_rows]`.
         rescore (callable): Gives the exact scores of entries by their rows and columns.
         ordered (bool, optional): If set to :obj:`False`, only which columns are the best is told
-            exactly, not their order. (default: :obj:`True`)
+            exactly, not their order, and only what may be the last of them is scored again.
+            (default: :obj:`True`)
 
     Returns:
         Values and columns of shape :obj:`[num_rows, k]`, filled up with :math:`-\infty` and
@@ -38,11 +39,16 @@ def exact_topk(
     tied = has_near_ties(values if ordered else values[:, k - 1 :], tolerance).nonzero().view(-1)
     values, columns = values[:, :k].contiguous(), columns[:, :k].contiguous()
     if tied.numel() > 0:
-        cut = (values[tied, -1] - 2 * tolerance[tied]).unsqueeze(1)
+        cut, margin = values[tied, -1], 2 * tolerance[tied]
         near = scores[tied]
-        row, column = ((near >= cut) & (near > -torch.inf)).nonzero().unbind(1)
-        exact = rescore(tied[row], column)
-        values[tied], columns[tied] = best_of_each_row(row, column, exact, tied.numel(), k)
+        bar = (cut - margin).unsqueeze(1)
+        row, column = ((near >= bar) & (near > -torch.inf)).nonzero().unbind(1)
+        value = near[row, column]
+        # What lies above the cut by more is among the best, whatever its place.
+        doubtful = value <= (cut + (torch.inf if ordered else margin))[row]
+        doubtful = doubtful.nonzero().view(-1)
+        value[doubtful] = rescore(tied[row[doubtful]], column[doubtful])
+        values[tied], columns[tied] = best_of_each_row(row, column, value, tied.numel(), k)
     return values, columns.masked_fill_(values == -torch.inf, -1)
 
 

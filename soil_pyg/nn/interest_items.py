@@ -9,7 +9,7 @@ from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row
 from soil_pyg.nn.growing_tensor import GrowingTensor
 from soil_pyg.nn.knn import KNN, SAMPLE
 from soil_pyg.nn.pairs import pair_inner_product
-from soil_pyg.nn.ragged import budget_blocks, group_pointers, order_by_group, rank_in_group
+from soil_pyg.nn.ragged import budget_blocks, expand, group_pointers, order_by_group, rank_in_group
 from soil_pyg.nn.similarity_pass import Collector, Features
 from soil_pyg.progress import blocks
 
@@ -21,7 +21,7 @@ CACHED_ROWS = 128
 
 logger = logging.getLogger("soil_pyg")
 
-USERS_AT_ONCE = 256
+USERS_AT_ONCE = 16
 """How many users' candidates of equal interest are compared at a time."""
 
 
@@ -68,11 +68,14 @@ class InterestItems(Collector):
         for modality, (_, has) in self.features.items():
             is_whole = bool(has.all())
             lacking = self._length == 0 if is_whole else self._lack_all(has)
+            lacking = lacking.nonzero().view(-1)
+            memory = similarity[modality].new_empty(CACHED_ROWS * self.num_items)
             for start in range(block.start, block.stop, CACHED_ROWS):
                 items = slice(start, min(start + CACHED_ROWS, block.stop))
                 rows = similarity[modality][start - block.start : items.stop - block.start]
-                total = self.history.matmul(rows.t().contiguous())
-                total[lacking] = -torch.inf
+                columns = memory[: rows.numel()].view(self.num_items, -1).copy_(rows.t())
+                total = self.history.matmul(columns)
+                total.index_fill_(0, lacking, -torch.inf)
                 if not is_whole:
                     total[:, ~has[items]] = -torch.inf
                 self._take(modality, start, total)
@@ -91,7 +94,7 @@ class InterestItems(Collector):
         value = total[user, column]
         self._found[modality].add(user, column + start, value)
         if start > 0:
-            _merge(best, user, value)
+            _merge(best, some, row, value)
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes what an approximate search found."""
@@ -199,15 +202,14 @@ class InterestItems(Collector):
         return out
 
 
-def _merge(best: Tensor, user: Tensor, value: Tensor) -> None:
-    # Takes new sums, sorted by user, in among the best of each user.
-    changed, count = torch.unique_consecutive(user, return_counts=True)
-    if changed.numel() == 0:
+def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:
+    # Takes new sums in among the best of some users; `row` is which of the users, ascending.
+    if user.numel() == 0:
         return
-    new = value.new_full((changed.numel(), int(count.max())), torch.finfo(value.dtype).min)
-    row = torch.repeat_interleave(torch.arange(changed.numel(), device=user.device), count)
-    new[row, rank_in_group(user)] = value
-    best[changed] = torch.cat([best[changed], new], dim=1).topk(best.size(1)).values
+    count = torch.bincount(row, minlength=user.numel())
+    new = value.new_full((user.numel(), int(count.max())), torch.finfo(value.dtype).min)
+    new[row, expand(torch.zeros_like(count), count)[0]] = value
+    best[user] = torch.cat([best[user], new], dim=1).topk(best.size(1)).values
 
 
 def _unit(x: Tensor) -> Tensor:

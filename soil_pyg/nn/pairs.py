@@ -7,7 +7,7 @@ from torch import Tensor
 
 from soil_pyg.progress import blocks
 
-CACHE_BYTES = 2**21
+CACHE_BYTES = 2**22
 """Gathered vectors are scored in blocks that stay in the processor's cache."""
 
 GPU_BYTES = 2**28
@@ -66,6 +66,8 @@ def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor)
     """
     size = left.size(0), right.size(0)
     value = left.new_zeros(col.numel())
+    if col.numel() < 2**31:
+        rowptr, col = rowptr.int(), col.int()
     for begin in range(0, left.size(1), width := _cached_channels(right)):
         channels = slice(begin, begin + width)
         with warnings.catch_warnings():

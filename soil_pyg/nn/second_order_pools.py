@@ -141,7 +141,7 @@ class SecondOrderPools:
             keep &= self.interactions[found] != key
         row, value, key = row[keep], value[keep], key[keep]
         if self.aggr == "max":
-            order = order_by_group(key, value)
+            order = order_by_group(torch.unique(key, return_inverse=True)[1], value)
             order = order[rank_in_group(key[order]) == 0]
             row, value, key = row[order], value[order], key[order]
         return row, value, key

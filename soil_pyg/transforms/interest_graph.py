@@ -138,12 +138,12 @@ class InterestGraph(BaseTransform):
         self, c: Tensor, has: Tensor, block: slice, row: Tensor, col: Tensor, count: Tensor
     ) -> Adjacency:
         if not has.all():
-            both = has[block][row] & has[col]
+            both = (has[block][row] & has[col]).nonzero().view(-1)
             row, col, count = row[both], col[both], count[both]
         size = block.stop - block.start
         value = pair_inner_product(c[block], c, group_pointers(row, size), col)
         if self.negative == "drop":
-            positive = value > 0
+            positive = (value > 0).nonzero().view(-1)
             row, col, count, value = row[positive], col[positive], count[positive], value[positive]
         weight = value * count if self.count_users else value
         return Adjacency(group_pointers(row, size), col, weight, c.size(0))

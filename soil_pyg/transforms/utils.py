@@ -64,7 +64,10 @@ def unit_features(
         if name not in present:
             raise ValueError(f"'modalities' names {name!r}, but the data has {present}")
         x = data[node_type][FEATURE_PREFIX + name].float()
-        norm = torch.linalg.vector_norm(x, dim=1, dtype=torch.float64)
+        norm = torch.linalg.vector_norm(x, dim=1).double()
+        # Squares of others would leave the range of single precision.
+        extreme = ~((norm > 1e-15) & (norm < 1e15))
+        norm[extreme] = torch.linalg.vector_norm(x[extreme], dim=1, dtype=torch.float64)
         if not torch.isfinite(norm).all():
             node = int((~torch.isfinite(norm)).nonzero()[0])
             raise ValueError(f"feature {name!r} of node {node} is NaN or infinite")

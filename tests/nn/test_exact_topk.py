@@ -37,6 +37,21 @@ def test_exact_topk_scores_again_what_rounding_may_swap() -> None:
         assert asked == [(0, 0), (0, 1), (0, 2)]
 
 
+def test_exact_topk_scores_only_what_may_be_the_last_again() -> None:
+    rounded = torch.tensor([[0.9, 0.5, 0.5 + 1e-7, 0.8, 0.5 - 1e-7, 0.1]])
+    exact = torch.tensor([[0.0, 0.25, 0.25, 0.0, 0.25, 0.0]])
+    asked = []
+
+    def rescore(row: Tensor, column: Tensor) -> Tensor:
+        asked.extend(column.tolist())
+        return exact[row, column]
+
+    values, columns = exact_topk(rounded, 4, torch.full((1,), 1e-6), rescore, ordered=False)
+    assert asked == [1, 2, 4]
+    assert columns.tolist() == [[0, 3, 1, 2]]
+    torch.testing.assert_close(values, torch.tensor([[0.9, 0.8, 0.25, 0.25]]))
+
+
 def test_best_of_each_row() -> None:
     row = torch.tensor([2, 0, 2, 2, 0])
     column = torch.tensor([1, 4, 3, 5, 7])
