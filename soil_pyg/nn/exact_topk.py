@@ -3,6 +3,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from soil_pyg.nn.long_topk import long_topk
 from soil_pyg.nn.ragged import order_by_group, rank_in_group
 
 ROUNDING = 4e-6
@@ -35,7 +36,7 @@ def exact_topk(
         Values and columns of shape :obj:`[num_rows, k]`, filled up with :math:`-\infty` and
         :obj:`-1`.
     """
-    values, columns = scores.topk(min(k + 1, scores.size(1)))
+    values, columns = long_topk(scores, min(k + 1, scores.size(1)))
     tied = has_near_ties(values if ordered else values[:, k - 1 :], tolerance).nonzero().view(-1)
     values, columns = values[:, :k].contiguous(), columns[:, :k].contiguous()
     if tied.numel() > 0:

@@ -9,7 +9,7 @@ from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row
 from soil_pyg.nn.growing_tensor import GrowingTensor
 from soil_pyg.nn.knn import KNN, SAMPLE
 from soil_pyg.nn.pairs import pair_inner_product
-from soil_pyg.nn.ragged import budget_blocks, expand, group_pointers, order_by_group, rank_in_group
+from soil_pyg.nn.ragged import budget_blocks, group_pointers, order_by_group, rank_in_group
 from soil_pyg.nn.similarity_pass import Collector, Features
 from soil_pyg.progress import blocks
 
@@ -168,7 +168,7 @@ class InterestItems(Collector):
         # The keys user * I + item of the k best, those whose sums may be equal compared exactly.
         user, item, value = self._found[modality].pop()
         cut, tolerance = self._best[modality][:, -1], ROUNDING * self._length
-        keep = value >= (cut - 2 * tolerance)[user]
+        keep = (value >= (cut - 2 * tolerance)[user]).nonzero().view(-1)
         user, item, value = user[keep], item[keep], value[keep]
         above = value > (cut + 2 * tolerance)[user]
         near = ~above
@@ -208,7 +208,8 @@ def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:
         return
     count = torch.bincount(row, minlength=user.numel())
     new = value.new_full((user.numel(), int(count.max())), torch.finfo(value.dtype).min)
-    new[row, expand(torch.zeros_like(count), count)[0]] = value
+    rank = torch.arange(row.numel(), device=row.device) - (count.cumsum(0) - count)[row]
+    new[row, rank] = value
     best[user] = torch.cat([best[user], new], dim=1).topk(best.size(1)).values
 
 

@@ -1,5 +1,7 @@
 from torch import Tensor
 
+from soil_pyg.nn.long_topk import long_topk
+
 
 def topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     r"""Returns the :math:`k` largest scores of each row, ties broken by the smaller column.
@@ -24,7 +26,7 @@ def topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     if k < 1:
         raise ValueError(f"'k' must be at least 1 (got {k})")
     k = min(k, scores.size(1))
-    values, columns = scores.topk(min(k + 1, scores.size(1)))
+    values, columns = long_topk(scores, min(k + 1, scores.size(1)))
     if values.size(1) > k:
         tied = (values[:, k - 1] == values[:, k]).nonzero().view(-1)
         values, columns = values[:, :k], columns[:, :k]
