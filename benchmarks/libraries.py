@@ -1,7 +1,8 @@
 """Compares libraries on the two products that SOIL needs: propagation and nearest neighbours.
 
 Each library that is installed gives its answer, which must be the right one, and then all are timed
-in turns. Those absent are named. The default run ends within 10 minutes on 2 cores.
+in turns. Those absent are named. The default run ends within 10 minutes on 2 cores. Finished cases
+are stored and not measured again.
 """
 
 import argparse
@@ -22,15 +23,16 @@ import neighbours
 import propagation
 from contest import Contest, Contestant, Part, versions_of
 from libraries_report import draw_picture, print_tables
-from measurements import options_of
+from measurements import code_of, options_of, read_measurements
 from peak_memory import PeakMemory
-from results import machine_and_date
-from soil_pyg.checkpoint import versions
+from results import append_record, machine_and_date, versions_and_code
+from soil_pyg.models import SOIL
 
 WRONG = 1
 USAGE_ERROR = 2
 INTERRUPTED = 130
 SECONDS = 5.0
+FILES = ("contest.py", "neighbours.py", "peak_memory.py", "propagation*.py", "timing.py")
 MEMORY = {
     "cpu": "peak of a process of its own above its inputs, preparation and result included",
     "cuda": "peak of torch's allocator above its inputs, preparation and result included",
@@ -64,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         errors.print(f"error: {message}\nAll options: run.py libraries --help")
         return USAGE_ERROR
     except KeyboardInterrupt:
-        errors.print("Interrupted: nothing was written.")
+        errors.print("Interrupted: the same command goes on where this one stopped.")
         return INTERRUPTED
     results = [result for case in record["cases"] for result in case["results"]]
     bad = [result for result in results if result["status"] != "ok"]
@@ -91,6 +93,7 @@ def parse(argv: list[str]) -> Namespace:
     parser.add_argument("--seed", type=NonNegativeInt, default=0)
     parser.add_argument("--quick", action="store_true", help="tiny inputs, to try it out")
     parser.add_argument("--only", type=Literal["propagation", "neighbours"], help="one half")
+    parser.add_argument("--rerun", action="store_true", help="measure again what was measured")
     return parser.parse_args(argv)
 
 
@@ -104,16 +107,20 @@ def compare(arguments: Namespace, device: str) -> dict[str, Any]:
     parts: dict[str, Part] = {"propagation": propagation, "neighbours": neighbours}
     chosen = {name: parts[name] for name in parts if arguments.only in (None, name)}
     specs = {n: part.QUICK_CASES if arguments.quick else part.CASES for n, part in chosen.items()}
-    present: dict[str, list[Contestant]] = {name: [] for name in chosen}
-    cases, absent = [], []
-    for name, part in chosen.items():
-        for contestant in part.CONTESTANTS:
-            reason = contestant.why_absent(device)
-            if reason is None:
-                present[name].append(contestant)
-            else:
-                absent.append({"part": name, "name": contestant.name, "reason": reason})
-    start = time.monotonic()
+    present, absent = _who_is_there(chosen, device)
+    versions = versions_of({c.package for group in present.values() for c in group})
+    versions |= versions_and_code(SOIL)
+    identity = {
+        "code": [versions.pop("code"), code_of(*FILES)],
+        "versions": versions,
+        "threads": torch.get_num_threads(),
+        "device": device,
+        "seed": arguments.seed,
+        "rounds": arguments.rounds,
+    }
+    path = Path(arguments.out, "libraries.jsonl")
+    finished = {} if arguments.rerun else read_measurements(path)
+    cases, seconds = [], 0.0
     errors = Console(stderr=True, highlight=False, markup=False)
     columns = [TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()]
     # It is drawn between the measurements, not during them.
@@ -128,27 +135,62 @@ def compare(arguments: Namespace, device: str) -> dict[str, Any]:
         total = sum(len(specs[name]) * (len(present[name]) + 1) for name in chosen)
         step = progress.add_task("starting", total=total)
 
-        def advance(text: str) -> None:
-            progress.update(step, description=text, advance=1, refresh=True)
+        def advance(text: str, steps: int = 1) -> None:
+            progress.update(step, description=text, advance=steps, refresh=True)
 
         contest = Contest(memory, device, arguments.rounds, SECONDS, arguments.seed, advance)
         for name, part in chosen.items():
             for number, spec in enumerate(specs[name], start=1):
-                errors.print(f"[{number}/{len(specs[name])}] {name}: {spec.name}")
-                case = part.draw(spec, arguments.seed, device)
-                results = contest.run(part, present[name], case)
-                cases.append({"part": name, **vars(spec), "results": results})
-    packages = {c.package for contestants in present.values() for c in contestants}
+                text = f"[{number}/{len(specs[name])}] {name}: {spec.name}"
+                case = {"part": name, **vars(spec)}
+                names = [contestant.name for contestant in present[name]]
+                key = {**identity, "case": case, "contestants": names}
+                found = finished.get(json.dumps(key, sort_keys=True))
+                if found is not None:
+                    errors.print(f"{text}: measured before, not measured again")
+                    advance(text, len(names) + 1)
+                else:
+                    errors.print(text)
+                    found = _measure(contest, part, present[name], spec)
+                    # Who failed or was wrong is asked again.
+                    if all(result["status"] == "ok" for result in found["results"]):
+                        append_record(path, {"identity": key, "result": found})
+                seconds += found["seconds"]
+                cases.append({**case, "results": found["results"]})
     return {
-        "versions": versions_of(packages) | versions() | machine_and_date(),
+        "versions": versions | machine_and_date(),
         "device": device,
         "seed": arguments.seed,
         "rounds": arguments.rounds,
-        "seconds": time.monotonic() - start,
+        "seconds": seconds,
         "memory": MEMORY[device],
         "absent": absent,
         "cases": cases,
     }
+
+
+def _who_is_there(
+    parts: dict[str, Part], device: str
+) -> tuple[dict[str, list[Contestant]], list[dict[str, str]]]:
+    present: dict[str, list[Contestant]] = {name: [] for name in parts}
+    absent = []
+    for name, part in parts.items():
+        for contestant in part.CONTESTANTS:
+            reason = contestant.why_absent(device)
+            if reason is None:
+                present[name].append(contestant)
+            else:
+                absent.append({"part": name, "name": contestant.name, "reason": reason})
+    return present, absent
+
+
+def _measure(
+    contest: Contest, part: Part, contestants: list[Contestant], spec: Any
+) -> dict[str, Any]:
+    start = time.monotonic()
+    case = part.draw(spec, contest.seed, contest.device)
+    results = contest.run(part, contestants, case)
+    return {"results": results, "seconds": time.monotonic() - start}
 
 
 def _device(name: str) -> str:

@@ -38,12 +38,7 @@ class Measurements:
         self._console = console
         self._rerun = rerun
         self._finished = read_measurements(path)
-        files = sorted(Path(__file__).parent.glob(NAIVE_FILES))
-        code = "".join(path.read_text("utf-8") for path in files)
-        self._codes = {
-            "fast": self.versions["code"],
-            "naive": hashlib.sha256(code.encode()).hexdigest()[:16],
-        }
+        self._codes = {"fast": self.versions["code"], "naive": code_of(NAIVE_FILES)}
 
     def get(
         self, task: Task, identity: dict[str, Any], sides: tuple[str, ...] = ("fast",)
@@ -92,6 +87,17 @@ class Measurements:
         if not self.failed:
             shutil.rmtree(work, ignore_errors=True)
         return 1 if self.failed else 0
+
+
+def code_of(*patterns: str) -> str:
+    """Returns a digest of the benchmark's own files.
+
+    Args:
+        *patterns (str): Their names, or patterns of them.
+    """
+    files = sorted(path for pattern in patterns for path in Path(__file__).parent.glob(pattern))
+    code = "".join(path.read_text("utf-8") for path in files)
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
 def read_measurements(path: Path) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from torch.optim import Optimizer
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
+from soil_pyg.nn.growing_tensor import GrowingTensor
 from soil_pyg.training_loss import TrainingLoss
 from soil_pyg.typing import INTERACTS, Triples
 
@@ -36,7 +37,9 @@ def train_epoch(
         FloatingPointError: If a loss term is not finite.
     """
     names: list[str] = []
-    steps = []
+    # Not a list: a small tensor of each step would lie between the large ones that come and go, and
+    # keep their memory from being used again.
+    steps = GrowingTensor(torch.float, fabric.device)
     for data, batch in batches:
         with fabric.autocast():
             terms = loss.terms(data, batch)
@@ -47,13 +50,13 @@ def train_epoch(
         optimizer.zero_grad()
         fabric.backward(values.sum())
         optimizer.step()
-        steps.append(values.detach())
+        steps.add(values.detach())
     # Looked at once an epoch: a device would have to wait for each look.
-    losses = torch.stack(steps).cpu()
+    losses = steps.pop().view(-1, len(names)).cpu()
     for step, index in (~losses.isfinite()).nonzero().tolist():
         raise FloatingPointError(
             f"The loss term '{names[index]}' became {losses[step, index].item()} in epoch "
-            f"{epoch}, batch {step + 1} of {len(steps)}; {CAUSES}"
+            f"{epoch}, batch {step + 1} of {losses.size(0)}; {CAUSES}"
         )
     return dict(zip(names, losses.double().mean(dim=0).tolist(), strict=True))
 

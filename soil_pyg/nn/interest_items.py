@@ -8,7 +8,7 @@ from soil_pyg.nn.entries import Entries
 from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row
 from soil_pyg.nn.growing_tensor import GrowingTensor
 from soil_pyg.nn.knn import KNN, SAMPLE
-from soil_pyg.nn.pairs import pair_inner_product
+from soil_pyg.nn.pairs import block_rows, pair_inner_product
 from soil_pyg.nn.ragged import budget_blocks, group_pointers, order_by_group, rank_in_group
 from soil_pyg.nn.similarity_pass import Collector, Features
 from soil_pyg.progress import blocks
@@ -102,13 +102,15 @@ class InterestItems(Collector):
         owner = torch.unique(self.history.row()[has[self.history.col.long()]])
         position = node.new_full((self.num_items,), -1)
         position[node] = torch.arange(node.numel(), device=node.device)
+        sought = self._search(knn, c, owner)
         cost = (self.history.rowptr.diff().long() * neighbour.size(1) + c.size(1))[owner]
         cuts = budget_blocks(cost, self.memory_budget // 128)
         keys = GrowingTensor(torch.long, owner.device)
         for step in blocks(len(cuts), 1, "comparing items of interest"):
             users = owner[cuts[step.start]]
             history = self.history.select_rows(users)
-            row, item = self._best_candidates(history, c, knn, position, node, neighbour)
+            found = sought[cuts[step.start]]
+            row, item = self._best_candidates(history, c, found, position, node, neighbour)
             keys.add(users[row] * self.num_items + item)
         found = keys.pop()
         self._keys.append(found)
@@ -122,18 +124,27 @@ class InterestItems(Collector):
             self.search[modality]["recall"] = float(recall)
             logger.info("%.3f of the items of interest of %d users found", recall, len(sample))
 
+    def _search(self, knn: KNN, c: Tensor, owner: Tensor) -> Tensor:
+        # Of as many users at a time as fit: the more queries, the less each of them takes.
+        size = owner.numel(), min(self.k, knn.candidates.size(0))
+        sought = torch.empty(size, dtype=torch.int32, device=owner.device)
+        rows = block_rows(self.memory_budget, c.size(1))
+        for block in blocks(owner.numel(), rows, "searching items of interest"):
+            query = self.history.select_rows(owner[block]).matmul(c)
+            sought[block] = knn.search(query, self.k)[1].int()
+        return sought
+
     def _best_candidates(
         self,
         history: Adjacency,
         c: Tensor,
-        knn: KNN,
+        sought: Tensor,
         position: Tensor,
         node: Tensor,
         neighbour: Tensor,
     ) -> tuple[Tensor, Tensor]:
         # Either kind of candidates lacks many that the other has. As rows and items.
         query = history.matmul(c)
-        sought = knn.search(query, self.k)[1]
         at = position[history.col.long()]
         near = neighbour[at].long()
         near[at < 0] = -1

@@ -102,11 +102,13 @@ class KNN:
         ids = torch.empty(query.size(0), k, dtype=torch.long, device=query.device)
         if k == 0 or query.size(0) == 0:
             return values, ids
+        if not self.is_exact and "recall" not in self.report:
+            self.tune(query, k)
+        if self._lists is not None:
+            return self._lists.search(query, k, self._num_probes)
         rows = inverted_lists.QUERIES_AT_ONCE
         if self.is_exact:
             rows = block_rows(self.memory_budget, self.candidates.size(0))
-        elif "recall" not in self.report:
-            self.tune(query, k)
         for block in blocks(query.size(0), rows, "searching neighbours"):
             values[block], ids[block] = self._search_block(query[block], k)
         return values, ids

@@ -88,7 +88,7 @@ def test_the_record_the_table_and_the_picture(
     assert picture.startswith(PNG)
     assert len(picture) > 20_000
     files = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert files == ["libraries.json", "libraries.png"]
+    assert files == ["libraries.json", "libraries.jsonl", "libraries.png"]
 
 
 def test_a_wrong_answer_is_reported(
@@ -121,7 +121,7 @@ def test_no_picture_without_matplotlib(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert main([*arguments, "--only", "neighbours"]) == 0
     assert "no picture: " in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["libraries.json"]
+    assert not (tmp_path / "out" / "libraries.png").exists()
     assert [case["part"] for case in read(tmp_path)["cases"]] == ["neighbours"]
 
 
@@ -158,19 +158,69 @@ def test_a_folder_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (tmp_path / "out").read_text() == "mine"
 
 
-def test_interrupt(
+def test_goes_on_where_it_was_interrupted(
     arguments: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def interrupt(library: Any, case: Any) -> Any:
+    def interrupt(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(propagation, "CONTESTANTS", [Contestant("x", "torch", interrupt)])
-    assert main(arguments) == 130
-    assert "Interrupted: nothing was written." in capsys.readouterr().err
-    assert list((tmp_path / "out").iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(neighbours, "draw", interrupt)
+        assert main(arguments) == 130
+    assert "the same command goes on where this one stopped" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "libraries.json").exists()
+
+    assert main(arguments) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert [line.endswith("not measured again") for line in told] == [True] * 3 + [False]
+    first = read(tmp_path)
+    assert len(first["cases"]) == 4
+
+    assert main(arguments) == 0
+    assert read(tmp_path) == first
+    assert capsys.readouterr().err.count("not measured again") == 4
+    for other in (["--rerun"], ["--seed", "1"]):
+        assert main([*arguments, "--only", "propagation", *other]) == 0
+        assert "measured before" not in capsys.readouterr().err
+
+
+def test_a_case_is_measured_again_where_a_library_failed_or_came(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(library: Any, case: Any) -> Any:
+        raise RuntimeError("too large")
+
+    arguments = [*arguments, "--only", "neighbours"]
+    known = neighbours.CONTESTANTS
+    with monkeypatch.context() as patch:
+        patch.setattr(neighbours, "CONTESTANTS", [*known, Contestant("x", "torch", fail)])
+        for _ in range(2):
+            assert main(arguments) == 1
+            captured = capsys.readouterr().err
+            assert "failed: x: RuntimeError: too large" in captured
+            assert "measured before" not in captured
+    assert not (tmp_path / "out" / "libraries.jsonl").exists()
+    assert main(arguments) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(neighbours, "CONTESTANTS", known[:-1])
+        assert main(arguments) == 0
+        assert "measured before" not in capsys.readouterr().err
+
+
+def test_a_file_of_measurements_that_is_not_one(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "libraries.jsonl").write_text("mine\n")
+    assert main(arguments) == 2
+    assert "libraries.jsonl, line 1: not a measurement" in capsys.readouterr().err
+    assert (tmp_path / "out" / "libraries.jsonl").read_text() == "mine\n"
 
 
 def test_as_a_program(arguments: list[str], tmp_path: Path) -> None:
