@@ -147,10 +147,10 @@ def compare(arguments: Namespace, device: str) -> dict[str, Any]:
                 key = {**identity, "case": case, "contestants": names}
                 found = finished.get(json.dumps(key, sort_keys=True))
                 if found is not None:
-                    errors.print(f"{text}: measured before, not measured again")
+                    errors.print(f"{text}: measured before, not measured again", soft_wrap=True)
                     advance(text, len(names) + 1)
                 else:
-                    errors.print(text)
+                    errors.print(text, soft_wrap=True)
                     found = _measure(contest, part, present[name], spec)
                     # Who failed or was wrong is asked again.
                     if all(result["status"] == "ok" for result in found["results"]):
