@@ -66,7 +66,7 @@ def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor)
     """
     size = left.size(0), right.size(0)
     value = left.new_zeros(col.numel())
-    if col.numel() < 2**31:
+    if max(col.numel(), *size) < 2**31:
         rowptr, col = rowptr.int(), col.int()
     for begin in range(0, left.size(1), width := _cached_channels(right)):
         channels = slice(begin, begin + width)
