@@ -22,10 +22,11 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 import neighbours
 import propagation
 from contest import Contest, Contestant, Part, versions_of
+from finished import Finished
 from libraries_report import draw_picture, print_tables
-from measurements import code_of, options_of, read_measurements
+from measurements import code_of, options_of
 from peak_memory import PeakMemory
-from results import append_record, machine_and_date, versions_and_code
+from results import machine_and_date, versions_and_code
 from soil_pyg.models import SOIL
 
 WRONG = 1
@@ -110,16 +111,16 @@ def compare(arguments: Namespace, device: str) -> dict[str, Any]:
     present, absent = _who_is_there(chosen, device)
     versions = versions_of({c.package for group in present.values() for c in group})
     versions |= versions_and_code(SOIL)
+    code = versions.pop("code")
     identity = {
-        "code": [versions.pop("code"), code_of(*FILES)],
+        "code": [code, code_of(*FILES)],
         "versions": versions,
         "threads": torch.get_num_threads(),
         "device": device,
         "seed": arguments.seed,
         "rounds": arguments.rounds,
     }
-    path = Path(arguments.out, "libraries.jsonl")
-    finished = {} if arguments.rerun else read_measurements(path)
+    finished = Finished(Path(arguments.out, "libraries.jsonl"), arguments.rerun)
     cases, seconds = [], 0.0
     errors = Console(stderr=True, highlight=False, markup=False)
     columns = [TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()]
@@ -145,7 +146,7 @@ def compare(arguments: Namespace, device: str) -> dict[str, Any]:
                 case = {"part": name, **vars(spec)}
                 names = [contestant.name for contestant in present[name]]
                 key = {**identity, "case": case, "contestants": names}
-                found = finished.get(json.dumps(key, sort_keys=True))
+                found = finished.get(key)
                 if found is not None:
                     errors.print(f"{text}: measured before, not measured again", soft_wrap=True)
                     advance(text, len(names) + 1)
@@ -154,7 +155,7 @@ def compare(arguments: Namespace, device: str) -> dict[str, Any]:
                     found = _measure(contest, part, present[name], spec)
                     # Who failed or was wrong is asked again.
                     if all(result["status"] == "ok" for result in found["results"]):
-                        append_record(path, {"identity": key, "result": found})
+                        finished.add(key, found, versions | machine_and_date())
                 seconds += found["seconds"]
                 cases.append({**case, "results": found["results"]})
     return {

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from results import append_record, machine_and_date, versions_and_code
+from finished import Finished
+from results import machine_and_date, versions_and_code
 from soil_pyg.models import SOIL
 from task import Task
 
@@ -36,8 +37,7 @@ class Measurements:
         self.failed: list[str] = []
         self.versions = versions_and_code(SOIL) | machine_and_date()
         self._console = console
-        self._rerun = rerun
-        self._finished = read_measurements(path)
+        self._finished = Finished(path, rerun)
         self._codes = {"fast": self.versions["code"], "naive": code_of(NAIVE_FILES)}
 
     def get(
@@ -60,19 +60,17 @@ class Measurements:
             "threads": torch.get_num_threads(),
             "code": [self._codes[side] for side in sides],
         }
-        key = json.dumps(identity, sort_keys=True)
-        if key in self._finished and not self._rerun:
+        found = self._finished.get(identity)
+        if found is not None:
             self._console.print(f"{name}: measured before, not measured again")
-            return self._finished[key]
+            return found
         self._console.print(name)
         try:
             result = task.run()
         except RuntimeError as error:
             self.failed.append(f"{name}: {error}")
             return None
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        record = {"identity": identity, "result": result, "versions": self.versions}
-        append_record(self.path, record)
+        self._finished.add(identity, result, self.versions)
         return result
 
     def end(self, work: Path) -> int:
@@ -98,29 +96,6 @@ def code_of(*patterns: str) -> str:
     files = sorted(path for pattern in patterns for path in Path(__file__).parent.glob(pattern))
     code = "".join(path.read_text("utf-8") for path in files)
     return hashlib.sha256(code.encode()).hexdigest()[:16]
-
-
-def read_measurements(path: Path) -> dict[str, dict[str, Any]]:
-    """Returns the finished measurements by a key of their identity, the last line of each.
-
-    Args:
-        path (Path): The file, which need not exist.
-
-    Raises:
-        ValueError: If a line is not a measurement.
-    """
-    records = {}
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-            key = json.dumps(dict(record["identity"]), sort_keys=True)
-            records[key] = dict(record["result"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(
-                f"{path}, line {number}: not a measurement ({error!r}); remove the line"
-            ) from error
-    return records
 
 
 def options_of(argv: Sequence[str]) -> str:

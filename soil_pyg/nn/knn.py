@@ -105,7 +105,8 @@ class KNN:
         if not self.is_exact and "recall" not in self.report:
             self.tune(query, k)
         if self._lists is not None:
-            return self._lists.search(query, k, self._num_probes)
+            # They cut the queries into blocks of their own.
+            return self._search_index(query, k)
         rows = inverted_lists.QUERIES_AT_ONCE
         if self.is_exact:
             rows = block_rows(self.memory_budget, self.candidates.size(0))

@@ -7,7 +7,8 @@ from rich.console import Console
 
 import measurements
 import task
-from measurements import Measurements, options_of, read_measurements, write_json
+from finished import read_measurements
+from measurements import Measurements, options_of, write_json
 from task import Task
 
 TASK = Task("m:work", {"size": 3})
