@@ -1,4 +1,5 @@
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
@@ -88,11 +89,9 @@ class LightGCN(Recommender):
             batch (Triples): The batch.
         """
         user_emb, item_emb = self(data)
-        user, positive, negative = (
-            user_emb[batch.user],
-            item_emb[batch.positive],
-            item_emb[batch.negative],
-        )
+        user = F.embedding(batch.user, user_emb)
+        positive = F.embedding(batch.positive, item_emb)
+        negative = F.embedding(batch.negative, item_emb)
         reg = embedding_loss(
             self.user_embedding(batch.user),
             self.item_embedding(batch.positive),

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from soil_pyg.checks import check_at_least
 from soil_pyg.nn.exact_topk import best_of_each_row
-from soil_pyg.nn.product import product
+from soil_pyg.nn.product import product, product_of_rows
 from soil_pyg.nn.ragged import group_pointers
 from soil_pyg.nn.topk import topk
 from soil_pyg.progress import blocks
@@ -128,13 +128,17 @@ class InvertedLists:
     def _compare(self, query: Tensor, probe: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         # For each list its members, the places in `probe` that name it, and their scores.
         num_probes = probe.size(1)
-        order = torch.argsort(probe.reshape(-1), stable=True)
-        begin = group_pointers(probe.reshape(-1), self.num_lists).tolist()
+        number_of = probe.reshape(-1)
+        # Small integers are sorted several times faster.
+        small = torch.int16 if self.num_lists < 2**15 else torch.int32
+        order = torch.argsort(number_of.to(small), stable=True)
+        begin = group_pointers(number_of, self.num_lists).tolist()
         for number in range(self.num_lists):
             member = self.member[self.pointer[number] : self.pointer[number + 1]]
             place = order[begin[number] : begin[number + 1]]
             if place.numel() > 0 and member.numel() > 0:
-                yield member, place, query[place // num_probes] @ self.candidates[member].t()
+                row = place // num_probes
+                yield member, place, product_of_rows(query, row, self.candidates, member)
 
     def _train(self) -> Tensor:
         step = max(1, self.candidates.size(0) // (TRAINING_POINTS * self.num_lists))

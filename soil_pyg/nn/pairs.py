@@ -47,7 +47,8 @@ def _score_pairs(left: Tensor, right: Tensor, row: Tensor, column: Tensor, cosin
     block_bytes = CACHE_BYTES if left.device.type == "cpu" else GPU_BYTES
     rows = max(1, block_bytes // (32 * max(1, left.size(1))))
     for block in blocks(row.numel(), rows, "scoring pairs"):
-        a, b = left[row[block]].double(), right[column[block]].double()
+        a = left.index_select(0, row[block]).double()
+        b = right.index_select(0, column[block]).double()
         score = (a * b).sum(dim=1)
         if cosine:
             score /= ((a * a).sum(dim=1) * (b * b).sum(dim=1)).sqrt()

@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from soil_pyg.nn import product as module
-from soil_pyg.nn.product import product, uses_onednn
+from soil_pyg.nn.product import product, product_of_rows, uses_onednn
 
 LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "rows": lambda x: x,
@@ -142,3 +144,32 @@ def test_prefers_onednn_where_mkl_does_not_use_the_processor(
     assert module._prefers_onednn() or not onednn
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     assert not module._prefers_onednn()
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(num_rows=st.integers(0, 300), num_columns=st.integers(0, 300))
+def test_any_number_of_rows_of_two_matrices(onednn: bool, num_rows: int, num_columns: int) -> None:
+    x, y = matrices()
+    generator = torch.Generator().manual_seed(num_rows)
+    row = torch.randint(x.size(0), (num_rows,), generator=generator)
+    column = torch.randint(y.size(0), (num_columns,), generator=generator)
+    found = product_of_rows(x, row, y, column)
+    assert found.size() == (num_rows, num_columns)
+    torch.testing.assert_close(found, x[row] @ y[column].t())
+
+
+def test_few_sizes_are_compiled(monkeypatch: pytest.MonkeyPatch, onednn: bool) -> None:
+    x, y = matrices()
+    sizes = set()
+
+    def multiply(x: Tensor, y: Tensor) -> Tensor:
+        sizes.add((x.size(0), y.size(0)))
+        return x @ y.t()
+
+    monkeypatch.setattr(module, "product", multiply)
+    for number in range(1, 1025):
+        product_of_rows(x, torch.zeros(number, dtype=torch.long), y, torch.arange(3))
+    # Eight between two powers of two, from 64 on, where the steps are of 8.
+    assert len(sizes) == (8 + 8 * 4 if onednn else 1024)
