@@ -80,8 +80,9 @@ def product_of_rows(x: Tensor, row: Tensor, y: Tensor, column: Tensor) -> Tensor
 
 
 def _round_up(index: Tensor) -> Tensor:
-    # To one of eight sizes between two powers of two.
-    step = max(SIZE_STEP // 8, 2 ** (index.numel().bit_length() - 4))
+    # To one of four sizes between two powers of two: the code for a pair of sizes takes half a
+    # mebibyte.
+    step = max(SIZE_STEP // 4, 2 ** (index.numel().bit_length() - 3))
     return F.pad(index, [0, -index.numel() % step])
 
 

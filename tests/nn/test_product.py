@@ -171,5 +171,5 @@ def test_few_sizes_are_compiled(monkeypatch: pytest.MonkeyPatch, onednn: bool) -
     monkeypatch.setattr(module, "product", multiply)
     for number in range(1, 1025):
         product_of_rows(x, torch.zeros(number, dtype=torch.long), y, torch.arange(3))
-    # Eight between two powers of two, from 64 on, where the steps are of 8.
-    assert len(sizes) == (8 + 8 * 4 if onednn else 1024)
+    # In steps of 16 up to 64, then four between two powers of two.
+    assert len(sizes) == (4 + 4 * 4 if onednn else 1024)
