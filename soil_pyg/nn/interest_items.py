@@ -2,13 +2,15 @@ import logging
 
 import torch
 from torch import Tensor
+from torch_geometric.utils import cumsum
 
 from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.nn.entries import Entries
+from soil_pyg.nn.equal_rows import rank_among_equal_rows
 from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row
 from soil_pyg.nn.growing_tensor import GrowingTensor
 from soil_pyg.nn.knn import KNN, SAMPLE
-from soil_pyg.nn.pairs import block_rows, pair_inner_product
+from soil_pyg.nn.pairs import block_rows, exact_inner_product, pair_inner_product
 from soil_pyg.nn.ragged import budget_blocks, group_pointers, order_by_group, rank_in_group
 from soil_pyg.nn.similarity_pass import Collector, Features
 from soil_pyg.progress import blocks
@@ -62,12 +64,17 @@ class InterestItems(Collector):
         self._best = {m: torch.full((self.num_rows, k), lowest, device=device) for m in features}
         self._found = {m: Entries(device) for m in features}
         self._keys: list[Tensor] = []
+        self._allowed: dict[str, Tensor] = {}
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
         """Takes some rows of the similarities."""
-        for modality, (_, has) in self.features.items():
-            is_whole = bool(has.all())
-            lacking = self._length == 0 if is_whole else self._lack_all(has)
+        for modality, (c, has) in self.features.items():
+            if modality not in self._allowed:
+                # Of equal items the first are chosen.
+                self._allowed[modality] = has & (rank_among_equal_rows(c) < self.k)
+            allowed = self._allowed[modality]
+            is_whole = bool(allowed.all())
+            lacking = self._length == 0 if bool(has.all()) else self._lack_all(has)
             lacking = lacking.nonzero().view(-1)
             memory = similarity[modality].new_empty(CACHED_ROWS * self.num_items)
             for start in range(block.start, block.stop, CACHED_ROWS):
@@ -77,7 +84,7 @@ class InterestItems(Collector):
                 total = self.history.matmul(columns)
                 total.index_fill_(0, lacking, -torch.inf)
                 if not is_whole:
-                    total[:, ~has[items]] = -torch.inf
+                    total[:, ~allowed[items]] = -torch.inf
                 self._take(modality, start, total)
 
     def _take(self, modality: str, start: int, total: Tensor) -> None:
@@ -202,14 +209,17 @@ class InterestItems(Collector):
         # found so.
         c = self.features[modality][0]
         out = torch.empty(user.numel(), device=c.device)
-        distinct, owner = torch.unique_consecutive(user, return_inverse=True)
+        distinct, owner, count = torch.unique_consecutive(
+            user, return_inverse=True, return_counts=True
+        )
+        first = cumsum(count).tolist()
         for block in blocks(distinct.numel(), USERS_AT_ONCE, "comparing items of interest"):
             items = self.history.select_rows(distinct[block])
-            near = slice(int((owner < block.start).sum()), int((owner < block.stop).sum()))
+            near = slice(first[block.start], first[block.stop])
             query = torch.zeros(items.size[0], c.size(1), dtype=torch.float64, device=c.device)
             query.index_add_(0, items.row(), _unit(c[items.col.long()]))
-            candidate = _unit(c[item[near]])
-            out[near] = (query[owner[near] - block.start] * candidate).sum(dim=1).float()
+            row = owner[near] - block.start
+            out[near] = exact_inner_product(query, c, row, item[near], unit_right=True)
         return out
 
 

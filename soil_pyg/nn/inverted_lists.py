@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.checks import check_at_least
+from soil_pyg.nn.equal_rows import rank_among_equal_rows
 from soil_pyg.nn.exact_topk import best_of_each_row
 from soil_pyg.nn.product import product, product_of_rows
 from soil_pyg.nn.ragged import group_pointers
@@ -22,6 +23,9 @@ FIRST_PROBES = 4
 
 PASSED_BYTES = 2**12
 """What the candidates of a query may take that are compared in the end."""
+
+EQUAL_CANDIDATES = 32
+"""So many equal candidates are held, and more where more neighbours are asked for."""
 
 QUERIES_AT_ONCE = 2**14
 """As many vectors are compared with the centres at a time."""
@@ -67,8 +71,9 @@ class InvertedLists:
         # Of equal centres the first takes all candidates: an empty list is not worth a probe.
         used, nearest = torch.unique(self._nearest_centre(candidates), return_inverse=True)
         self.centre, self.num_lists = self.centre[used], used.numel()
-        self.member = torch.argsort(nearest, stable=True)
-        self.pointer = group_pointers(nearest, self.num_lists).tolist()
+        self._nearest = nearest
+        self._rank = rank_among_equal_rows(candidates)
+        self._fill(EQUAL_CANDIDATES)
 
     def search(self, query: Tensor, k: int, num_probes: int) -> tuple[Tensor, Tensor]:
         r"""Returns inner products and ids of the :math:`k` best candidates of each query.
@@ -82,6 +87,8 @@ class InvertedLists:
             Values and ids, both of shape :obj:`[num_queries, k]`, filled up with the value
             :math:`-\infty` and the id :obj:`-1`.
         """
+        if k > self._num_equal:
+            self._fill(k)
         num_probes = min(num_probes, self.num_lists)
         values = query.new_full((query.size(0), k), -torch.inf)
         ids = torch.full((query.size(0), k), -1, dtype=torch.long, device=query.device)
@@ -91,6 +98,13 @@ class InvertedLists:
         for block in blocks(query.size(0), rows, "searching neighbours"):
             values[block], ids[block] = self._search_block(query[block], k, num_probes)
         return values, ids
+
+    def _fill(self, num_equal: int) -> None:
+        # Of equal candidates the first are found: more of them would all pass the bar.
+        kept = (self._rank < num_equal).nonzero().view(-1)
+        self.member = kept[torch.argsort(self._nearest[kept], stable=True)]
+        self.pointer = group_pointers(self._nearest[kept], self.num_lists).tolist()
+        self._num_equal = num_equal
 
     def _search_block(self, query: Tensor, k: int, num_probes: int) -> tuple[Tensor, Tensor]:
         probe = self._nearest_lists(query, num_probes)

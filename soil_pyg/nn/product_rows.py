@@ -1,7 +1,10 @@
+from functools import cached_property
+
 import torch
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
+from soil_pyg.nn.equal_rows import first_equal_row, rank_among_equal_rows
 from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row, exact_topk
 from soil_pyg.nn.knn import KNN
 from soil_pyg.nn.pairs import block_rows, exact_cosine, pair_inner_product
@@ -134,6 +137,12 @@ class ProductRows(Collector):
             shared |= both
         return value.masked_fill(~shared, -torch.inf)
 
+    @cached_property
+    def _rank(self) -> Tensor:
+        # How many items before each are equal to it in all modalities.
+        first = [first_equal_row(c).where(has, -1) for c, has in self.features.values()]
+        return rank_among_equal_rows(torch.stack(first, dim=1).double())
+
     @property
     def _device(self) -> torch.device:
         return next(iter(self.features.values()))[0].device
@@ -143,8 +152,11 @@ class ProductRows(Collector):
         # Each factor is rounded.
         rounding = ROUNDING * len(self.features)
         tolerance = torch.full((node.numel(),), rounding, device=node.device)
+        scores = self._product(node, similarity)
+        # Of equal items the first are chosen.
+        late = self._rank >= k
         return exact_topk(
-            self._product(node, similarity),
+            scores.masked_fill(late, -torch.inf) if bool(late.any()) else scores,
             min(k, self.num_items),
             tolerance,
             lambda row, column: self.exact(node[row], column),

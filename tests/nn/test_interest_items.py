@@ -5,9 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from soil_pyg.nn import Adjacency, interest_items
 from soil_pyg.nn.interest_items import InterestItems
+from soil_pyg.nn.pairs import exact_inner_product
 from soil_pyg.nn.similarity_pass import SimilarityPass
 
 NUM_USERS, NUM_ITEMS = 9, 14
@@ -104,6 +106,23 @@ def test_ties_go_to_the_smaller_item(budget: int) -> None:
     assert find(features, [[13], [4, 9], list(range(NUM_ITEMS))], 4, budget=budget)[0] == (
         [[0, 1, 2, 3]] * 3
     )
+
+
+def test_of_equal_items_the_first_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    num_pairs = []
+
+    def count(left: Tensor, right: Tensor, row: Tensor, column: Tensor, **options: bool) -> Tensor:
+        num_pairs.append(row.numel())
+        return exact_inner_product(left, right, row, column, **options)
+
+    monkeypatch.setattr(interest_items, "exact_inner_product", count)
+    c = torch.ones(1, 3).expand(1000, 3) / 3**0.5
+    features = {"image": (c.contiguous(), torch.ones(1000, dtype=torch.bool))}
+    history = Adjacency.from_edge_index(torch.tensor([[7, 500, 999], [0, 0, 1]]), size=(1000, 2))
+    interest = InterestItems(features, history, k=4)
+    SimilarityPass(features, "Flat").run(interest)
+    assert interest.finish()[1].tolist() == [0, 1, 2, 3] * 2
+    assert sum(num_pairs) == 0
 
 
 @pytest.mark.parametrize("budget", [1, 2**30])

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from soil_pyg.nn.inverted_lists import (
+    EQUAL_CANDIDATES,
     EXACT_ITEMS,
     FIRST_PROBES,
     InvertedLists,
@@ -57,6 +58,15 @@ def test_ties_go_to_the_smaller_id(seed: int, num_lists: int, k: int, num_candid
     query = torch.randint(-1, 2, (5, 2), generator=generator).float()
     values, ids = InvertedLists(candidates, num_lists).search(query, k, num_probes=num_lists)
     assert (values.tolist(), ids.tolist()) == naive(candidates, query, k)
+
+
+def test_of_identical_candidates_as_many_are_held_as_are_asked_for() -> None:
+    candidates = torch.cat([torch.ones(1000, 3), -torch.eye(3)])
+    lists = InvertedLists(candidates, num_lists=8)
+    assert lists.member.numel() == EQUAL_CANDIDATES + 3
+    for k in (10, EQUAL_CANDIDATES + 5, 10):
+        ids = lists.search(candidates[:4], k, num_probes=8)[1]
+        assert ids.tolist() == [list(range(k))] * 4
 
 
 def test_identical_candidates() -> None:

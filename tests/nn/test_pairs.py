@@ -25,6 +25,33 @@ def test_exact_scores_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(out, cosines.float().view(-1), atol=1e-7, rtol=0)
 
 
+@pytest.mark.parametrize("few", [1, 5, 1000])
+def test_rows_with_many_pairs_are_scored_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(pairs, "FEW_PAIRS", few)
+    monkeypatch.setattr(pairs, "DENSE_ROWS", 2)
+    monkeypatch.setattr(pairs, "DENSE_COLUMNS", 4)
+    left, right = normal(6, 5), normal(9, 5, seed=1)
+    # Rows with one pair to all of them, in any order.
+    row, column = (torch.rand(6, 9) < torch.arange(1, 7).unsqueeze(1) / 6).nonzero().unbind(1)
+    order = torch.randperm(row.numel())
+    row, column = row[order], column[order]
+    expected = (left.double() @ right.double().t())[row, column]
+    out = exact_inner_product(left, right, row, column)
+    torch.testing.assert_close(out, expected.float(), atol=1e-7, rtol=1e-7)
+    length = right.double().norm(dim=1)[column]
+    out = exact_inner_product(left, right, row, column, unit_right=True)
+    torch.testing.assert_close(out, (expected / length).float(), atol=1e-7, rtol=1e-7)
+    x = torch.cat([right, right])
+    row, column = torch.arange(18 * 18) // 18, torch.arange(18 * 18) % 18
+    out = exact_cosine(x, row, column).view(18, 18)
+    unit = torch.nn.functional.normalize(x.double())
+    torch.testing.assert_close(out, (unit @ unit.t()).float(), atol=1e-7, rtol=1e-7)
+    assert (out.diagonal() == 1).all()
+    assert (out[:9, 9:].diagonal() == 1).all()
+
+
 def test_the_cosine_of_equal_rows_is_exactly_one() -> None:
     x = normal(50, 7).repeat(2, 1)
     row = torch.arange(100)

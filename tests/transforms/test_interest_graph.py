@@ -38,11 +38,18 @@ def oracle(
     k_i=st.integers(1, 5),
     negative=st.sampled_from(["drop", "keep"]),
     count_users=st.booleans(),
+    duplicates=st.sampled_from([2, 15]),
 )
 def test_interest_graph_is_the_definition(
-    random_data: Callable, cosines: Callable, seed: int, k_i: int, negative: str, count_users: bool
+    random_data: Callable,
+    cosines: Callable,
+    seed: int,
+    k_i: int,
+    negative: str,
+    count_users: bool,
+    duplicates: int,
 ) -> None:
-    data = random_data(seed)
+    data = random_data(seed, duplicates=duplicates)
     out = InterestGraph(k_i=k_i, negative=negative, count_users=count_users)(data)
     similarities = cosines(data)
     users = oracle(similarities, data["user", "interacts", "item"].edge_index, k_i)

@@ -22,11 +22,16 @@ def oracle(similarity: np.ndarray, k: int, negative: str) -> dict[tuple[int, int
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**31), k=st.integers(1, 14), negative=st.sampled_from(["drop", "keep"]))
+@given(
+    seed=st.integers(0, 2**31),
+    k=st.integers(1, 14),
+    negative=st.sampled_from(["drop", "keep"]),
+    duplicates=st.sampled_from([2, 15]),
+)
 def test_similarity_graph_is_the_definition(
-    random_data: Callable, cosines: Callable, seed: int, k: int, negative: str
+    random_data: Callable, cosines: Callable, seed: int, k: int, negative: str, duplicates: int
 ) -> None:
-    data = random_data(seed)
+    data = random_data(seed, duplicates=duplicates)
     out = SimilarityGraph(k=k, negative=negative)(data)
     for modality, similarity in cosines(data).items():
         store = out["item", f"{modality}_similar", "item"]
