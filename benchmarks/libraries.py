@@ -111,9 +111,8 @@ def compare(arguments: Namespace, device: str) -> dict[str, Any]:
     present, absent = _who_is_there(chosen, device)
     versions = versions_of({c.package for group in present.values() for c in group})
     versions |= versions_and_code(SOIL)
-    code = versions.pop("code")
     identity = {
-        "code": [code, code_of(*FILES)],
+        "code": [versions.pop("code"), code_of(*FILES)],
         "versions": versions,
         "threads": torch.get_num_threads(),
         "device": device,

@@ -6,7 +6,6 @@ from torch_geometric.utils import cumsum
 
 from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.nn.entries import Entries
-from soil_pyg.nn.equal_rows import rank_among_equal_rows
 from soil_pyg.nn.exact_topk import ROUNDING, best_of_each_row
 from soil_pyg.nn.growing_tensor import GrowingTensor
 from soil_pyg.nn.knn import KNN, SAMPLE
@@ -64,16 +63,12 @@ class InterestItems(Collector):
         self._best = {m: torch.full((self.num_rows, k), lowest, device=device) for m in features}
         self._found = {m: Entries(device) for m in features}
         self._keys: list[Tensor] = []
-        self._allowed: dict[str, Tensor] = {}
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
         """Takes some rows of the similarities."""
-        for modality, (c, has) in self.features.items():
-            if modality not in self._allowed:
-                # Of equal items the first are chosen.
-                self._allowed[modality] = has & (rank_among_equal_rows(c) < self.k)
-            allowed = self._allowed[modality]
-            is_whole = bool(allowed.all())
+        for modality, (_, has) in self.features.items():
+            eligible = self.eligible(modality, self.k)
+            is_whole = bool(eligible.all())
             lacking = self._length == 0 if bool(has.all()) else self._lack_all(has)
             lacking = lacking.nonzero().view(-1)
             memory = similarity[modality].new_empty(CACHED_ROWS * self.num_items)
@@ -84,7 +79,7 @@ class InterestItems(Collector):
                 total = self.history.matmul(columns)
                 total.index_fill_(0, lacking, -torch.inf)
                 if not is_whole:
-                    total[:, ~allowed[items]] = -torch.inf
+                    total[:, ~eligible[items]] = -torch.inf
                 self._take(modality, start, total)
 
     def _take(self, modality: str, start: int, total: Tensor) -> None:

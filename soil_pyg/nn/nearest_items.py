@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
-from soil_pyg.nn.equal_rows import rank_among_equal_rows
 from soil_pyg.nn.exact_topk import ROUNDING, exact_topk
 from soil_pyg.nn.knn import KNN
 from soil_pyg.nn.pairs import exact_cosine, pair_inner_product
@@ -25,7 +24,6 @@ class NearestItems(Collector):
         super().__init__()
         self.features = features
         self.num_neighbours = k
-        self._allowed: dict[str, Tensor] = {}
         # Made at once: what is kept from each block must not lie between what is not.
         size, device = self._size(), next(iter(features.values()))[0].device
         self._column = {m: torch.full(size, -1, dtype=torch.int32, device=device) for m in features}
@@ -38,15 +36,12 @@ class NearestItems(Collector):
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
         """Takes some rows of the similarities."""
         for modality, (c, has) in self.features.items():
-            if modality not in self._allowed:
-                # Of equal items the first are chosen.
-                self._allowed[modality] = has & (rank_among_equal_rows(c) < self.num_neighbours)
-            allowed = self._allowed[modality]
+            eligible = self.eligible(modality, self.num_neighbours)
             node = has[block].nonzero().view(-1)
             scores = similarity[modality]
-            if not allowed.all():
+            if not eligible.all():
                 scores = scores[node]
-                scores[:, ~allowed] = -torch.inf
+                scores[:, ~eligible] = -torch.inf
             node += block.start
             rescore = partial(_cosine_of_rows, c, node)
             tolerance = torch.full((node.numel(),), ROUNDING, device=c.device)

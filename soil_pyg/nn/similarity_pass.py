@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.checks import check_choice
+from soil_pyg.nn.equal_rows import rank_among_equal_rows
 from soil_pyg.nn.inverted_lists import auto_index
 from soil_pyg.nn.knn import KNN
 from soil_pyg.nn.product import product
@@ -31,6 +32,9 @@ logger = logging.getLogger("soil_pyg")
 class Collector(ABC):
     """What a graph needs of the similarities, gathered while :class:`SimilarityPass` makes them."""
 
+    features: Features
+    """The unit features, and the items that have them."""
+
     num_rows: int = 0
     """How much is held for each item of a block, beside its similarities."""
 
@@ -40,6 +44,20 @@ class Collector(ABC):
     def __init__(self) -> None:
         self.search: dict[str, dict[str, Any]] = {}
         """How each modality was searched: the index and, unless it is exact, the recall."""
+        self._eligible: dict[str, Tensor] = {}
+
+    def eligible(self, modality: str, k: int) -> Tensor:
+        """Returns which items can be among the :obj:`k` best of any, as a mask: those that have the
+        modality, of equal ones the first :obj:`k`.
+
+        Args:
+            modality (str): The modality.
+            k (int): The same number in each call.
+        """
+        if modality not in self._eligible:
+            c, has = self.features[modality]
+            self._eligible[modality] = has & (rank_among_equal_rows(c) < k)
+        return self._eligible[modality]
 
     @abstractmethod
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
