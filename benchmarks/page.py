@@ -14,19 +14,19 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
-from derived_data import is_derived
-from markdown_lines import table
-from paper_page import paper_sections
-from results import METRICS, environment, mean_std, read_records
+from soil_bench.pages.paper import paper_sections
+from soil_bench.pages.speed import speed_sections
+from soil_bench.runs.results import CHOICE, METRICS, environment, mean_std, read_records
+from soil_bench.runs.tables import table
+from soil_bench.studies.derived_data import is_derived
+from soil_bench.tuning.report import options_text
 from soil_pyg.configs import available_configs, load_config
-from speed_page import speed_sections
-from tune_report import options_text
+from soil_pyg.utils.files import write_text
 
-CHOICE = "recall@20"
 RECORDS = "records"
 DEVICE = "device"
 # What runs had before there were these settings.
-LATER_SETTINGS = {"num_parts": 1, "compile": False}
+LATER_SETTINGS = {"num_partitions": 1, "compile": False}
 COLUMNS = ["model", "profile", "seeds", *METRICS, "published", "epoch", "minutes", "settings"]
 
 INTRODUCTION = """# Results
@@ -67,9 +67,7 @@ def main(argv: list[str] | None = None) -> int:
         others, tuned = other_sections(folder, arguments.out.parent), read_tuned(folder)
     except ValueError as error:
         parser.error(str(error))
-    temporary = arguments.out.with_suffix(".tmp")
-    temporary.write_text(page(records, others, tuned), encoding="utf-8")
-    temporary.replace(arguments.out)
+    write_text(arguments.out, page(records, others, tuned))
     return 0
 
 
@@ -179,7 +177,7 @@ def section(runs: list[dict[str, Any]]) -> str:
     """
     models: dict[tuple[str, str, int], dict[str, dict[int, dict[str, Any]]]] = {}
     for run in runs:
-        group = (run["model"], run["profile"] or "-", run["settings"]["num_parts"])
+        group = (run["model"], run["profile"] or "-", run["settings"]["num_partitions"])
         tried = models.setdefault(group, {})
         # Of runs that differ in their code alone the last one counts.
         tried.setdefault(repr(sorted(run["settings"].items())), {})[run["seed"]] = run
@@ -189,7 +187,7 @@ def section(runs: list[dict[str, Any]]) -> str:
         # One seed may be lucky: settings that were run with all seeds are not compared with it.
         most = max(map(len, groups))
         final = [group for group in groups if len(group) == most]
-        best = max(final, key=lambda group: fmean(run["valid"][CHOICE] for run in group))
+        best = max(final, key=lambda group: fmean(run["val"][CHOICE] for run in group))
         rows.append((best, [group[0]["settings"] for group in groups]))
     rows.sort(key=lambda row: fmean(run["test"][CHOICE] for run in row[0]))
     lines = [
@@ -210,9 +208,9 @@ def row_of(group: list[dict[str, Any]], tried: list[dict[str, Any]]) -> list[str
         tried (list[dict]): All settings that were tried.
     """
     run = group[0]
-    num_parts = run["settings"]["num_parts"]
+    num_partitions = run["settings"]["num_partitions"]
     return [
-        run["model"] if num_parts == 1 else f"{run['model']}, {num_parts} parts",
+        run["model"] if num_partitions == 1 else f"{run['model']}, {num_partitions} parts",
         run["profile"] or "-",
         str(len(group)),
         *(mean_std([run["test"][name] for run in group], 4) for name in METRICS),

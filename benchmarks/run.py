@@ -14,24 +14,44 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
-from experiment import FailedRunsError, Profile
-from job import INTERRUPTED, Job, load_data
-from jobs import Plan, make_jobs, resolve_device, run_jobs
-from options import Selected
-from results import print_table, read_records, run_key
+from soil_bench.runs.experiment import FailedRunsError, Profile
+from soil_bench.runs.job import INTERRUPTED, Job, load_data
+from soil_bench.runs.jobs import Plan, make_jobs, run_jobs
+from soil_bench.runs.results import print_table, read_records, run_key
+from soil_pyg.utils.device import resolve_device
+from soil_pyg.workflow.options import ModelOptions
+from soil_pyg.workflow.train import DEVICE_TYPES
 
 USAGE_ERROR = 2
 MODELS = "soil,lightgcn,bpr"
-# Modules with a function `main` that takes the rest of the command line.
+# Modules with a function `main` that takes the rest of the command line, and what each shows.
 COMMANDS = {
-    "libraries": "propagation and the search of neighbours by every library that is installed",
-    "graphs": "graphs, steps and epochs of SOIL beside a naive rendering of its definitions",
-    "scale": "graphs and training of SOIL against the number of items",
-    "tune": "the settings of a model, searched by validation alone; the best are tested",
-    "paper": "the tables and figures of the SOIL paper",
-    "fidelity": "what each difference between the paper and the released code is worth",
-    "newcomers": "how well users and items are served that came after the training",
-    "missing": "accuracy as the features of items go missing, by what is done about it",
+    "libraries": (
+        "soil_bench.speed.libraries",
+        "propagation and the search of neighbours by every library that is installed",
+    ),
+    "graphs": (
+        "soil_bench.speed.graphs",
+        "graphs, steps and epochs of SOIL beside a naive rendering of its definitions",
+    ),
+    "scale": ("soil_bench.speed.scale", "graphs and training of SOIL against the number of items"),
+    "tune": (
+        "soil_bench.tuning.command",
+        "the settings of a model, searched by validation alone; the best are tested",
+    ),
+    "paper": ("soil_bench.paper.command", "the tables and figures of the SOIL paper"),
+    "fidelity": (
+        "soil_bench.studies.fidelity",
+        "what each difference between the paper and the released code is worth",
+    ),
+    "newcomers": (
+        "soil_bench.studies.newcomers",
+        "how well users and items are served that came after the training",
+    ),
+    "missing": (
+        "soil_bench.studies.missing",
+        "accuracy as the features of items go missing, by what is done about it",
+    ),
 }
 
 
@@ -50,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     command = argv[0] if argv and argv[0] in COMMANDS else ""
     try:
         if command:
-            return import_module(command).main(argv[1:])
+            return import_module(COMMANDS[command][0]).main(argv[1:])
         models = select_models(argv)
         arguments, flags = parse(argv, models)
         jobs = plan(arguments, flags, models)
@@ -73,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def select_models(argv: list[str]) -> list[Selected]:
+def select_models(argv: list[str]) -> list[ModelOptions]:
     """Returns the models of :obj:`--models`, whose options are the other flags.
 
     Args:
@@ -85,23 +105,23 @@ def select_models(argv: list[str]) -> list[Selected]:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--models", default=MODELS)
     names = parser.parse_known_args(argv)[0].models
-    models = [Selected(name.strip()) for name in names.split(",")]
+    models = [ModelOptions(name.strip()) for name in names.split(",")]
     if len({model.name for model in models}) < len(models):
         raise ValueError(f"'--models' must name each model once (got '{names}')")
     return models
 
 
-def parse(argv: list[str], models: list[Selected]) -> tuple[Namespace, Namespace]:
+def parse(argv: list[str], models: list[ModelOptions]) -> tuple[Namespace, Namespace]:
     """Returns the arguments with their defaults, and those alone that were given.
 
     Args:
         argv (list[str]): The arguments of the command line.
-        models (list[Selected]): The selected models.
+        models (list[ModelOptions]): The selected models.
 
     Raises:
         argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
     """
-    listed = "; ".join(f"'run.py {name}': {text}" for name, text in COMMANDS.items())
+    listed = "; ".join(f"'run.py {name}': {text}" for name, (_, text) in COMMANDS.items())
     parser = ArgumentParser(
         prog="run.py",
         description=f"{__doc__}\nOther benchmarks, with options of their own: {listed}.",
@@ -132,19 +152,19 @@ def parse(argv: list[str], models: list[Selected]) -> tuple[Namespace, Namespace
     return parser.parse_args(argv), parser.parse_args(argv, defaults=False)
 
 
-def plan(arguments: Namespace, flags: Namespace, models: list[Selected]) -> list[Job]:
+def plan(arguments: Namespace, flags: Namespace, models: list[ModelOptions]) -> list[Job]:
     """Returns a job for each model and seed.
 
     Args:
         arguments (Namespace): The arguments with their defaults.
         flags (Namespace): The arguments that were given.
-        models (list[Selected]): The selected models.
+        models (list[ModelOptions]): The selected models.
 
     Raises:
         ValueError: If a setting or the data cannot be right.
         OSError: If a file is missing.
     """
-    device = resolve_device(arguments.device)
+    device = resolve_device(arguments.device, "--device", DEVICE_TYPES).type
     data = load_data(arguments.dataset, arguments.root)
     jobs = []
     for model in models:

@@ -20,7 +20,7 @@ import pandas as pd
 from PIL import Image
 
 import soil_pyg
-from soil_pyg.embed import ColourHistogramEncoder, TfidfEncoder
+from soil_pyg.encoders import ColourHistogramEncoder, TfidfEncoder
 
 folder = Path(sys.argv[1] if __name__ == "__main__" and len(sys.argv) > 1 else tempfile.mkdtemp())
 pictures = folder / "pictures"

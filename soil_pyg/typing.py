@@ -12,8 +12,11 @@ INTERACTS: EdgeType = (USER, "interacts", ITEM)
 SECOND_ORDER: EdgeType = (USER, "second_order", ITEM)
 FEATURE_PREFIX = "x_"
 
+HELD_OUT_SPLITS = ("val", "test")
+SPLITS = ("train", *HELD_OUT_SPLITS)
 
-class Triples(NamedTuple):
+
+class Triplets(NamedTuple):
     """A batch of training triples, each a tensor of shape :obj:`[batch_size]`."""
 
     user: Tensor

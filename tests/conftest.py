@@ -8,15 +8,18 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg import checkpoint
-from soil_pyg.build import build_model
-from soil_pyg.data_folder import save_data_folder
-from soil_pyg.evaluator import embed
+from soil_pyg.datasets.data_folder import save_data_folder
 from soil_pyg.models.resolver import model_name
-from soil_pyg.options import Selected
-from soil_pyg.train import train
-from soil_pyg.trained_model import TrainedModel
+from soil_pyg.ops import matmul
+from soil_pyg.ranking.evaluator import compute_embeddings
+from soil_pyg.runs import checkpoint
+from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, ITEM, USER
+from soil_pyg.workflow.options import ModelOptions, build_model
+from soil_pyg.workflow.train import train
+
+HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+WITHOUT = pytest.mark.skipif(not HAS_ONEDNN, reason="torch was built without oneDNN")
 
 
 @pytest.fixture
@@ -95,10 +98,12 @@ def random_run(tmp_path: Path) -> Callable[..., TrainedModel]:
         folder: Path | None = None,
         **options: Any,
     ) -> TrainedModel:
-        selected = Selected(spec)
+        selected = ModelOptions(spec)
         given = {"hidden_channels": 6} if "hidden_channels" in selected.options else {}
         settings = selected.settings("none", profile, given | options)
-        graphs = selected.model_class.graphs(**selected.taken_by("graphs", settings))(data)
+        graphs = selected.model_class.graph_transform(**selected.values_for("graphs", settings))(
+            data
+        )
         torch.manual_seed(0)
         model = build_model(selected, settings, data)
         with torch.no_grad():
@@ -110,10 +115,12 @@ def random_run(tmp_path: Path) -> Callable[..., TrainedModel]:
             "options": model.options,
             "settings": {"model": spec, "data": folder and str(folder), **settings},
             "data": {"name": data.name, "digest": data.digest},
-            "valid": {},
+            "val": {},
             "test": {},
         }
-        checkpoint.save(tmp_path / "run", run, model.state_dict(), embed(model, graphs), data)
+        checkpoint.save(
+            tmp_path / "run", run, model.state_dict(), compute_embeddings(model, graphs), data
+        )
         return checkpoint.load(tmp_path / "run")
 
     return make
@@ -144,3 +151,10 @@ def real_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"no real data in {root} (set SOIL_DATA)")
     return root
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=WITHOUT)])
+def onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Products by torch alone and by oneDNN, whichever is preferred on this machine."""
+    monkeypatch.setattr(matmul, "PREFERS_ONEDNN", request.param)
+    return request.param

@@ -15,9 +15,9 @@ from torch_geometric.data import HeteroData
 
 import soil_pyg
 from soil_pyg.cli import main
-from soil_pyg.data_folder import load_data_folder, save_data_folder
-from soil_pyg.evaluator import Evaluator
-from soil_pyg.trained_model import TrainedModel
+from soil_pyg.datasets.data_folder import load_data_folder, save_data_folder
+from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.runs.trained_model import TrainedModel
 
 SPLIT = ["--split-column", "split"]
 SECONDS = 3
@@ -41,7 +41,7 @@ print(peak() - before)
 def write_tables(source: Path, folder: Path) -> None:
     """Writes tiktok as someone's own tables: purchases, titles, and features in two forms."""
     found = pd.read_csv(source / "tiktok.inter", sep="\t")
-    names = {0: "train", 1: "valid", 2: "test"}
+    names = {0: "train", 1: "val", 2: "test"}
     purchases = pd.DataFrame(
         {
             "user": "u" + found["userID"].astype(str),

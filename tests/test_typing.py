@@ -7,7 +7,7 @@ from soil_pyg.typing import (
     ITEM,
     SECOND_ORDER,
     USER,
-    Triples,
+    Triplets,
     modalities_of,
 )
 
@@ -35,6 +35,6 @@ def test_modalities_of_another_node_type() -> None:
 
 
 def test_triples() -> None:
-    user, positive, negative = Triples(torch.tensor([1]), torch.tensor([2]), torch.tensor([3]))
+    user, positive, negative = Triplets(torch.tensor([1]), torch.tensor([2]), torch.tensor([3]))
     assert (user.item(), positive.item(), negative.item()) == (1, 2, 3)
-    assert Triples._fields == ("user", "positive", "negative")
+    assert Triplets._fields == ("user", "positive", "negative")

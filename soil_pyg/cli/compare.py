@@ -3,7 +3,7 @@
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import output
-from soil_pyg.compare import compare
+from soil_pyg.workflow.compare import compare
 
 EXAMPLE = """\
 examples:

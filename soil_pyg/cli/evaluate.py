@@ -5,7 +5,8 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import output
-from soil_pyg.evaluate import SPLITS, evaluate
+from soil_pyg.typing import HELD_OUT_SPLITS
+from soil_pyg.workflow.evaluate import evaluate
 
 EXAMPLE = """\
 examples:
@@ -23,7 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     parser.add_argument("run", help="the folder of the run, made by 'soil-pyg train'")
     parser.add_argument(
-        "--split", type=Literal["valid", "test", "both"], default="both", help="what to rank"
+        "--split", type=Literal["val", "test", "both"], default="both", help="what to rank"
     )
     parser.add_argument(
         "--ks", type=int, nargs="+", help="the lengths of the list (default: those of the training)"
@@ -45,7 +46,7 @@ def run(arguments: Namespace) -> None:
     output.check(arguments.format, arguments.out)
     frame = evaluate(
         arguments.run,
-        splits=tuple(SPLITS) if arguments.split == "both" else (arguments.split,),
+        splits=HELD_OUT_SPLITS if arguments.split == "both" else (arguments.split,),
         ks=arguments.ks,
         per_user=arguments.per_user,
         data=arguments.data,

@@ -6,12 +6,12 @@ from typing import Literal
 import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 
-from soil_pyg.checkpoint import load
 from soil_pyg.cli import output
-from soil_pyg.data_folder import load_item_table
-from soil_pyg.explain import explain
-from soil_pyg.explanation import Explanation
-from soil_pyg.ids import find_positions
+from soil_pyg.datasets.data_folder import load_item_table
+from soil_pyg.models.explanation import Explanation
+from soil_pyg.runs.checkpoint import load
+from soil_pyg.workflow.explain import explain
+from soil_pyg.workflow.ids import find_positions
 
 EXAMPLE = """\
 example:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-from soil_pyg.export import export_embeddings, export_hetero_data, export_mmrec
+from soil_pyg.workflow.export import export_embeddings, export_hetero_data, export_mmrec
 
 EXAMPLE = """\
 examples:

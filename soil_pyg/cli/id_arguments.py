@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from soil_pyg.ids import ALL
+from soil_pyg.workflow.ids import ALL
 
 TAKES_ALL = ("users", "items")
 

@@ -2,12 +2,12 @@
 
 from jsonargparse import ArgumentParser, Namespace
 
-from soil_pyg.add_items import add_items
-from soil_pyg.add_users import add_users
-from soil_pyg.checkpoint import load
 from soil_pyg.datasets.new_items import read_new_items
-from soil_pyg.run_data import load_run_data
-from soil_pyg.trained_model import TrainedModel
+from soil_pyg.runs.checkpoint import load
+from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.workflow.add_items import add_items
+from soil_pyg.workflow.add_users import add_users
+from soil_pyg.workflow.run_data import load_run_data
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -1,12 +1,10 @@
 """How commands write tables: for people or for machines, to standard output or to a file."""
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -17,6 +15,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from soil_pyg.utils.files import atomic_path
 
 Format = Literal["table", "csv", "json", "parquet"]
 SUFFIXES: dict[str, Format] = {
@@ -113,18 +113,8 @@ def _opened(out: str | None) -> Iterator[IO[bytes]]:
         with path.open("wb") as stream:
             yield stream
         return
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            yield stream
-        os.replace(temporary, path)
-    except OSError as error:
-        # The name that was asked for says more than the one beside it, or none.
-        if error.filename in (None, str(temporary)):
-            error.filename = out
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        yield stream
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.datasets.modality_source import ModalitySource
-from soil_pyg.embed import parse_encoder
-from soil_pyg.prepare import prepare
+from soil_pyg.encoders import parse_encoder
+from soil_pyg.workflow.prepare import prepare
 
 EXAMPLE = """\
 example:
@@ -45,13 +45,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--split", type=Literal["random", "last", "time"], help="how to split; random if not given"
     )
     parser.add_argument("--time-column", help="column of times, for the splits last and time")
-    parser.add_argument("--split-column", help="column of a given split: train, valid, test")
+    parser.add_argument("--split-column", help="column of a given split: train, val, test")
     parser.add_argument(
         "--ratios",
         nargs=3,
         type=float,
         default=[0.8, 0.1, 0.1],
-        metavar=("TRAIN", "VALID", "TEST"),
+        metavar=("TRAIN", "VAL", "TEST"),
         help="shares of the splits random and time",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the split random")
@@ -159,7 +159,7 @@ def summary(prepared: dict[str, Any], out: str) -> str:
         out (str): The folder.
     """
     read, left = prepared["read"], prepared["counts"]
-    splits = ", ".join(f"{left[name]:,} {name}" for name in ("training", "validation", "test"))
+    splits = ", ".join(f"{left[name]:,} {name}" for name in ("train", "val", "test"))
     lines = [f"read     {_count(read)}"]
     lines += [f"dropped  {_count(step)}: {step['why']}" for step in prepared["dropped"]]
     lines += [f"left     {left['users']:,} users, {left['items']:,} items, {splits} pairs"]

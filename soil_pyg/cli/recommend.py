@@ -6,7 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import newcomers, output
 from soil_pyg.cli.id_arguments import add_ids, given_ids
-from soil_pyg.recommend import recommend_blocks
+from soil_pyg.workflow.recommend import recommend_blocks
 
 EXAMPLE = """\
 examples:

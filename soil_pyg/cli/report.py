@@ -6,8 +6,8 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt
 
 from soil_pyg.cli.id_arguments import add_ids, given_ids
-from soil_pyg.ids import ALL
-from soil_pyg.report import report
+from soil_pyg.reports import report
+from soil_pyg.workflow.ids import ALL
 
 EXAMPLE = """\
 examples:

@@ -4,7 +4,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import newcomers, output
 from soil_pyg.cli.id_arguments import add_ids, given_ids
-from soil_pyg.similar import similar_blocks
+from soil_pyg.workflow.similar import similar_blocks
 
 EXAMPLE = """\
 examples:

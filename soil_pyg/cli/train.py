@@ -8,8 +8,8 @@ import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import output
-from soil_pyg.options import Selected
-from soil_pyg.train import train
+from soil_pyg.workflow.options import ModelOptions
+from soil_pyg.workflow.train import train
 
 EXAMPLE = """\
 examples:
@@ -65,7 +65,7 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--model", default=MODEL)
-    selected = Selected(first.parse_known_args(argv)[0].model)
+    selected = ModelOptions(first.parse_known_args(argv)[0].model)
     selected.add_flags(parser)
     known = {flag for action in parser._actions for flag in action.option_strings}
     for argument in argv:
@@ -91,5 +91,5 @@ def run(arguments: Namespace) -> None:
     sys.stderr.write(
         f"'{own['out']}' holds the run: best epoch {result.best_epoch} of {result.epochs}\n"
     )
-    columns = {"valid": result.valid.values(), "test": result.test.values()}
-    output.write(pd.DataFrame({"metric": list(result.valid), **columns}), file_format)
+    columns = {"val": result.val.values(), "test": result.test.values()}
+    output.write(pd.DataFrame({"metric": list(result.val), **columns}), file_format)

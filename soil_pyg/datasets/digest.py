@@ -1,20 +1,13 @@
-"""Digests of raw files and of options, which name the processed files."""
+"""Digests of values, arrays and options, which name the processed files."""
 
 import hashlib
 import json
-import os
-from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
-
-_BLOCK = 1 << 24
-_LARGE = 1 << 28
 
 
 def digest_of(value: Any) -> str:
@@ -24,34 +17,6 @@ def digest_of(value: Any) -> str:
         value (Any): The value, in which the order of keys does not matter.
     """
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def file_digest(path: str | os.PathLike[str]) -> str:
-    """Returns the hexadecimal SHA-256 digest of a file, and shows progress over a large one.
-
-    Args:
-        path (str or os.PathLike): The file.
-    """
-    size = os.path.getsize(path)
-    state = hashlib.sha256()
-    with open(path, "rb") as file:
-        for _ in track_blocks(size, _BLOCK, f"Checking {Path(path).name}", size < _LARGE):
-            state.update(file.read(_BLOCK))
-    return state.hexdigest()
-
-
-def track_blocks(stop: int, step: int, description: str, disable: bool) -> Any:
-    """Iterates over the starts of blocks with a progress bar on the standard error stream.
-
-    Args:
-        stop (int): Where to stop.
-        step (int): Size of a block.
-        description (str): What the bar says.
-        disable (bool): Whether to show no bar.
-    """
-    console = Console(stderr=True)
-    blocks = range(0, stop, step)
-    return track(blocks, description, transient=True, disable=disable, console=console)
 
 
 def array_digest(array: np.ndarray) -> str:

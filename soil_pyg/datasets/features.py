@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from soil_pyg.datasets.digest import track_blocks
 from soil_pyg.datasets.frames import Table, TableSource, find_ids, read_ids, read_table
+from soil_pyg.utils.files import track_blocks
 
 FeatureSource: TypeAlias = TableSource | tuple[np.ndarray | Tensor, Sequence[Any] | np.ndarray]
 

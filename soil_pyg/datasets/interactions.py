@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, SPLITS, USER
 
 _log = logging.getLogger(__name__)
 
-SPLITS = ("training", "validation", "test")
 """Names of the splits, in the order of their labels 0, 1 and 2."""
 
 

@@ -12,10 +12,9 @@ from torch_geometric.data import storage as pyg_storage
 
 from soil_pyg.datasets.features import FEATURE_SUFFIX, FeatureSource, open_features
 from soil_pyg.datasets.frames import Table, TableSource, read_table
-from soil_pyg.datasets.interactions import SPLITS
 from soil_pyg.datasets.multimodal import COLUMNS
 from soil_pyg.datasets.storage import load_data
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, SPLITS, USER, modalities_of
 
 SPLIT = COLUMNS[2]
 _HETERO_SUFFIXES = (".pt", ".safetensors")

@@ -10,10 +10,10 @@ import pyarrow
 import pyarrow.csv
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.digest import file_digest
 from soil_pyg.datasets.features import FEATURE_SUFFIX, open_features, to_features
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
+from soil_pyg.utils.files import file_digest
 
 COLUMNS = ("userID", "itemID", "x_label")
 _MAX_ID = 10**8 - 1

@@ -91,9 +91,9 @@ def _split_ends(user: np.ndarray, order: np.ndarray, ratios: Sequence[float]) ->
     _, start, count = np.unique(user, return_index=True, return_counts=True)
     size = np.repeat(count, count)
     from_end = np.repeat(start + count, count) - np.arange(len(user))
-    num_valid, num_test = (np.maximum(1, np.floor(size * r + 1e-9)) for r in ratios[1:])
-    num_valid = np.minimum(num_valid, size - num_test - 1)
-    label = np.where(from_end <= num_test, 2, np.where(from_end <= num_test + num_valid, 1, 0))
+    num_val, num_test = (np.maximum(1, np.floor(size * r + 1e-9)) for r in ratios[1:])
+    num_val = np.minimum(num_val, size - num_test - 1)
+    label = np.where(from_end <= num_test, 2, np.where(from_end <= num_test + num_val, 1, 0))
     result = np.empty(len(user), dtype=np.int64)
     result[order] = np.where(size >= 3, label, 0)
     return result

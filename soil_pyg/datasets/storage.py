@@ -5,7 +5,6 @@ import os
 import re
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import safetensors.torch
@@ -14,11 +13,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_pyg.utils.files import atomic_path
+
 FORMAT = "soil_pyg.HeteroData.1"
 
 
 def save_data(data: HeteroData, path: str | os.PathLike[str]) -> None:
-    """Saves a heterogeneous graph without pickles: written beside its place, then renamed.
+    """Saves a heterogeneous graph without pickles, atomically.
 
     Stored are dense tensors, :obj:`numpy` arrays of numbers and strings, and JSON values (strings,
     numbers, lists and dictionaries of them), in any node, edge or global store.
@@ -44,13 +45,9 @@ def save_data(data: HeteroData, path: str | os.PathLike[str]) -> None:
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
+    with atomic_path(path) as temporary:
         # One entry: safetensors writes several in random order.
         write_tensors(tensors, temporary, {FORMAT: json.dumps(stores)})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_data(path: str | os.PathLike[str]) -> HeteroData:

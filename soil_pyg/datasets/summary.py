@@ -6,11 +6,10 @@ from typing import Any
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.encoder import Encoder
-from soil_pyg.datasets.interactions import SPLITS
 from soil_pyg.datasets.modality_source import ModalitySource, file_of
 from soil_pyg.datasets.pair_filter import Dropped
 from soil_pyg.datasets.select_pairs import Selection
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, SPLITS, USER, modalities_of
 
 _EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
 

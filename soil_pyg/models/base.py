@@ -10,7 +10,7 @@ from torch_geometric.transforms import BaseTransform, Compose
 from typing_extensions import Self
 
 from soil_pyg.nn import TrainedFeatures
-from soil_pyg.typing import ITEM, USER, Triples
+from soil_pyg.typing import ITEM, USER, Triplets
 
 POSITIONAL = ("num_users", "num_items", "in_channels")
 """The arguments that every model takes by position."""
@@ -38,7 +38,7 @@ class Recommender(torch.nn.Module, ABC):
     """Whether the model reads the features of the items."""
 
     profiles: ClassVar[dict[str, dict[str, Any]]] = {}
-    """Named sets of option values, for :meth:`__init__` and :meth:`graphs` together."""
+    """Named sets of option values, for :meth:`__init__` and :meth:`graph_transform` together."""
 
     options: dict[str, Any]
     """The arguments that the model was made with, to make it again."""
@@ -115,17 +115,22 @@ class Recommender(torch.nn.Module, ABC):
         return dict(list(signature.parameters.items())[1:])
 
     @classmethod
-    def graphs(cls) -> BaseTransform:
+    def graph_transform(cls) -> BaseTransform:
         """Returns the transform that makes the graphs which :meth:`forward` reads."""
         return Compose([])
 
     @classmethod
-    def graph_parameters(cls) -> dict[str, inspect.Parameter]:
-        """Returns the options of :meth:`graphs` by name.
+    def graphs(cls, *args: Any, **kwargs: Any) -> BaseTransform:
+        """Calls :meth:`graph_transform`, of which this is the short name."""
+        return cls.graph_transform(*args, **kwargs)
+
+    @classmethod
+    def graph_transform_parameters(cls) -> dict[str, inspect.Parameter]:
+        """Returns the options of :meth:`graph_transform` by name.
 
         Where it passes them on, they are those of the transform that it is annotated to return.
         """
-        signature = inspect.signature(cls.graphs, eval_str=True)
+        signature = inspect.signature(cls.graph_transform, eval_str=True)
         parameters = dict(signature.parameters)
         if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             parameters = dict(
@@ -142,7 +147,7 @@ class Recommender(torch.nn.Module, ABC):
         """
 
     @abstractmethod
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the weighted terms of the loss by name; their sum is minimised.
 
         Noise and dropout are drawn here and in training mode only. A model without parameters

@@ -9,12 +9,17 @@ from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import PairTensor
 
-from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import adjacency, features
-from soil_pyg.nn import FeatureProjection, LightPropagation, TrainedFeatures, embedding_loss
+from soil_pyg.nn import (
+    FeatureProjection,
+    LightPropagation,
+    TrainedFeatures,
+    embedding_loss,
+)
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.utils.checks import check_at_least
 
 
 class BM3(Recommender):
@@ -56,7 +61,7 @@ class BM3(Recommender):
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = BM3.graphs()(data)
+        >>> data = BM3.graph_transform()(data)
         >>> model = BM3(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
         >>> user_emb, item_emb = model(data)
         >>> (user_emb @ item_emb.t()).size()
@@ -97,7 +102,7 @@ class BM3(Recommender):
         self.reset_parameters()
 
     @classmethod
-    def graphs(cls) -> BaseTransform:
+    def graph_transform(cls) -> BaseTransform:
         """Returns the transform that makes the normalised user-item graph."""
         return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
 
@@ -117,7 +122,7 @@ class BM3(Recommender):
         """Returns the embeddings of all users and items, without the predictor.
 
         Args:
-            data (HeteroData): The data with the graph of :meth:`graphs`.
+            data (HeteroData): The data with the graph of :meth:`graph_transform`.
         """
         initial = self.user_embedding.weight, self.item_embedding.weight
         user, item = self.propagation(initial, adjacency(data, INTERACTS))
@@ -127,18 +132,18 @@ class BM3(Recommender):
         """Returns the embeddings of all users and items.
 
         Args:
-            data (HeteroData): The data with the graph of :meth:`graphs`.
+            data (HeteroData): The data with the graph of :meth:`graph_transform`.
         """
         user, item = self.propagate(data)
         return self.predictor(user), self.predictor(item)
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss: users and items that find each other, modalities that find
         their item, modalities that find themselves, and the regularisation.
 
         Args:
-            data (HeteroData): The data with the graph of :meth:`graphs`.
-            batch (Triples): The batch, whose negative items do not matter.
+            data (HeteroData): The data with the graph of :meth:`graph_transform`.
+            batch (Triplets): The batch, whose negative items do not matter.
         """
         all_users, all_items = self.propagate(data)
         user, item = F.embedding(batch.user, all_users), F.embedding(batch.positive, all_items)

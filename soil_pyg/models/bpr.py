@@ -3,10 +3,10 @@ from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 
-from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.nn import BPRLoss, embedding_loss
-from soil_pyg.typing import Triples
+from soil_pyg.typing import Triplets
+from soil_pyg.utils.checks import check_at_least
 
 
 class BPR(Recommender):
@@ -61,12 +61,12 @@ class BPR(Recommender):
         """
         return self.user_embedding.weight, self.item_embedding.weight
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss.
 
         Args:
             data (HeteroData): Ignored.
-            batch (Triples): The batch.
+            batch (Triplets): The batch.
         """
         user = self.user_embedding(batch.user)
         positive, negative = (

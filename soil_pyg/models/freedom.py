@@ -6,11 +6,10 @@ from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType, PairTensor
 
-from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.freedom_graphs import ITEM_ITEM, FREEDOMGraphs
 from soil_pyg.models.graphs import adjacency, features, prepared
 from soil_pyg.nn import (
     BPRLoss,
@@ -19,8 +18,80 @@ from soil_pyg.nn import (
     LightPropagation,
     TrainedFeatures,
 )
-from soil_pyg.transforms import NormalizeGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triples
+from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets, modalities_of
+from soil_pyg.utils.checks import check_at_least
+
+
+class FREEDOMGraphs(BaseTransform):
+    r"""Makes all graphs that :class:`~soil_pyg.models.FREEDOM` reads.
+
+    The user-item graph, symmetrically normalised, and the frozen item-item graph
+
+    .. math::
+        \mathbf{A} = w_1 \mathbf{A}_1 + \frac{1 - w_1}{M - 1} \sum_{m=2}^{M} \mathbf{A}_m
+
+    with :math:`\mathbf{A}_m` the graph of the :math:`k` most similar items by modality :math:`m`,
+    without weights, symmetrically normalised. A single modality has the weight 1.
+
+    Args:
+        k (int, optional): The number of neighbours, the item itself among them.
+            (default: :obj:`10`)
+        modalities (list[str], optional): The modalities, the visual one first; :obj:`None` for all
+            of the data, in its order. (default: :obj:`None`)
+        first_weight (float, optional): The weight :math:`w_1` of the first modality.
+            (default: :obj:`0.1`)
+        index (str, optional): :obj:`"Flat"` compares all items, any other index of
+            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
+            of items. (default: :obj:`"auto"`)
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+
+    Raises:
+        ValueError: If an option is out of its range.
+    """
+
+    def __init__(
+        self,
+        k: int = 10,
+        modalities: list[str] | None = None,
+        first_weight: float = 0.1,
+        index: str = "auto",
+        memory_budget: int = 2**30,
+    ) -> None:
+        if not 0 <= first_weight <= 1:
+            raise ValueError(f"'first_weight' must be within 0 and 1 (got {first_weight})")
+        self.modalities = modalities
+        self.first_weight = first_weight
+        # Edges without weights need no positive similarity.
+        self.similarity_graph = SimilarityGraph(
+            k, modalities, "keep", index=index, memory_budget=memory_budget
+        )
+
+    def forward(self, data: HeteroData) -> HeteroData:
+        """Adds the graphs to the data."""
+        names = modalities_of(data) if self.modalities is None else self.modalities
+        data = self.similarity_graph(data)
+        nearest: list[EdgeType] = [(ITEM, f"{name}_nearest", ITEM) for name in names]
+        for name, edge_type in zip(names, nearest, strict=True):
+            data[edge_type].edge_index = data[ITEM, f"{name}_similar", ITEM].edge_index
+        terms: dict[EdgeType, str | None] = dict.fromkeys(nearest, "norm_weight")
+        others = len(names) - 1
+        rest = [(1 - self.first_weight) / others] * others if others > 0 else []
+        scales = [self.first_weight, *rest] if others > 0 else [1.0]
+        return Compose(
+            [
+                NormalizeGraph([INTERACTS, *nearest]),
+                SumGraph(terms, ITEM_ITEM, scales),
+                ToAdjacency([INTERACTS], attr="norm_weight"),
+                ToAdjacency([ITEM_ITEM]),
+            ]
+        )(data)
+
+    def __repr__(self) -> str:
+        name = self.__class__.__name__
+        k = self.similarity_graph.k
+        return f"{name}(k={k}, first_weight={self.first_weight})"
+
 
 PRUNED: EdgeType = (USER, "pruned", ITEM)
 
@@ -62,7 +133,7 @@ class FREEDOM(Recommender):
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = FREEDOM.graphs(k=2)(data)
+        >>> data = FREEDOM.graph_transform(k=2)(data)
         >>> model = FREEDOM(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
         >>> user_emb, item_emb = model(data)
         >>> (user_emb @ item_emb.t()).size()
@@ -104,12 +175,12 @@ class FREEDOM(Recommender):
         self.reset_parameters()
 
     @classmethod
-    def graphs(cls, **options: Any) -> FREEDOMGraphs:
+    def graph_transform(cls, **options: Any) -> FREEDOMGraphs:
         """Returns the transform that makes the user-item and the item-item graph.
 
         Args:
             **options (optional): The options of
-                :class:`~soil_pyg.models.freedom_graphs.FREEDOMGraphs`.
+                :class:`~soil_pyg.models.freedom.FREEDOMGraphs`.
         """
         return FREEDOMGraphs(**options)
 
@@ -128,7 +199,7 @@ class FREEDOM(Recommender):
         its own.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
         """
         if self.dropout == 0:
             return
@@ -145,7 +216,7 @@ class FREEDOM(Recommender):
         """Returns the final embeddings of all users and items.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
             edge_type (tuple): The edge type of the user-item graph.
         """
         x = self.item_embedding.weight
@@ -158,16 +229,16 @@ class FREEDOM(Recommender):
         """Returns the final embeddings of all users and items, on all interactions.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
         """
         return self.propagate(data, INTERACTS)
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss, in training on the interactions of the epoch.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
-            batch (Triples): The batch.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
+            batch (Triplets): The batch.
         """
         is_pruned = self.training and self.dropout > 0 and PRUNED in data.edge_types
         user_emb, item_emb = self.propagate(data, PRUNED if is_pruned else INTERACTS)
@@ -184,3 +255,6 @@ class FREEDOM(Recommender):
         # The positive items, and behind them the negative ones.
         positive, negative = items.chunk(2)
         return self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1))
+
+
+ITEM_ITEM: EdgeType = (ITEM, "item_item", ITEM)

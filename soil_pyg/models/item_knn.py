@@ -6,7 +6,7 @@ from torch_geometric.transforms import BaseTransform
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import prepared
 from soil_pyg.transforms import CoOccurrenceGraph
-from soil_pyg.typing import INTERACTS, ITEM, Triples
+from soil_pyg.typing import INTERACTS, ITEM, Triplets
 
 
 class ItemKNN(Recommender):
@@ -31,14 +31,16 @@ class ItemKNN(Recommender):
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> edge_index = torch.tensor([[0, 0, 1], [0, 1, 1]])
         >>> data["user", "interacts", "item"].edge_index = edge_index
-        >>> data = ItemKNN.graphs(k=1)(data)
+        >>> data = ItemKNN.graph_transform(k=1)(data)
         >>> user_emb, item_emb = ItemKNN(num_users=2, num_items=3)(data)
         >>> torch.sparse.mm(user_emb, item_emb.t()).to_dense()
         tensor([[0.7071, 0.7071, 0.0000], [0.7071, 0.0000, 0.0000]])
     """
 
     @classmethod
-    def graphs(cls, k: int = 20, shrink: float = 0.0, memory_budget: int = 2**30) -> BaseTransform:
+    def graph_transform(
+        cls, k: int = 20, shrink: float = 0.0, memory_budget: int = 2**30
+    ) -> BaseTransform:
         r"""Returns the transform that makes the item-item graph.
 
         Args:
@@ -53,7 +55,7 @@ class ItemKNN(Recommender):
         """Returns the interactions of the users and the nearest items of the items, both sparse.
 
         Args:
-            data (HeteroData): The data with the graph of :meth:`graphs`.
+            data (HeteroData): The data with the graph of :meth:`graph_transform`.
         """
         edge_index = data[INTERACTS].edge_index
         ones = torch.ones(edge_index.size(1), device=edge_index.device)
@@ -68,11 +70,11 @@ class ItemKNN(Recommender):
         )
         return user_emb.coalesce(), item_emb.coalesce()
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns no terms: there is nothing to train.
 
         Args:
             data (HeteroData): Ignored.
-            batch (Triples): Ignored.
+            batch (Triplets): Ignored.
         """
         return {}

@@ -6,14 +6,12 @@ from torch import Tensor
 from torch.nn import Embedding, Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.typing import PairTensor
+from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.typing import EdgeType, PairTensor
 
-from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import adjacency, features, similar
-from soil_pyg.models.lattice_graphs import UNWEIGHTED, LATTICEGraphs
 from soil_pyg.nn import (
-    Adjacency,
     BPRLoss,
     FeatureProjection,
     LearnedGraph,
@@ -21,7 +19,63 @@ from soil_pyg.nn import (
     MeanPropagation,
     TrainedFeatures,
 )
-from soil_pyg.typing import Triples
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets, modalities_of
+from soil_pyg.utils.checks import check_at_least
+
+
+class LATTICEGraphs(BaseTransform):
+    r"""Makes all graphs that :class:`~soil_pyg.models.LATTICE` reads.
+
+    The interactions with weights of 1, and for each modality the graph of the :math:`k` items of
+    the most similar given features, symmetrically normalised.
+
+    Args:
+        k (int, optional): The number of neighbours, the item itself among them.
+            (default: :obj:`10`)
+        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
+            (default: :obj:`None`)
+        negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
+            :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
+        index (str, optional): :obj:`"Flat"` compares all items, any other index of
+            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
+            of items. (default: :obj:`"auto"`)
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+
+    Raises:
+        ValueError: If an option is out of its range.
+    """
+
+    def __init__(
+        self,
+        k: int = 10,
+        modalities: list[str] | None = None,
+        negative: str = "drop",
+        index: str = "auto",
+        memory_budget: int = 2**30,
+    ) -> None:
+        self.modalities = modalities
+        self.similarity_graph = SimilarityGraph(
+            k, modalities, negative, index=index, memory_budget=memory_budget
+        )
+
+    def forward(self, data: HeteroData) -> HeteroData:
+        """Adds the graphs to the data."""
+        names = modalities_of(data) if self.modalities is None else self.modalities
+        item_graphs = [similar(name) for name in names]
+        return Compose(
+            [
+                SumGraph({INTERACTS: None}, UNWEIGHTED),
+                ToAdjacency([UNWEIGHTED]),
+                self.similarity_graph,
+                NormalizeGraph(item_graphs),
+                ToAdjacency(item_graphs, "norm_weight"),
+            ]
+        )(data)
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.similarity_graph})"
 
 
 class LATTICE(Recommender):
@@ -60,8 +114,8 @@ class LATTICE(Recommender):
             (default: :obj:`0.9`)
         reg (float, optional): The weight of the regularisation of the batch's final embeddings.
             (default: :obj:`1e-4`)
-        k (int, optional): The number of neighbours by the mapped features, as in :meth:`graphs`.
-            (default: :obj:`10`)
+        k (int, optional): The number of neighbours by the mapped features, as in
+            :meth:`graph_transform`. (default: :obj:`10`)
         negative (str, optional): :obj:`"drop"` leaves out neighbours whose similarity is not
             positive, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
         index (str, optional): How the neighbours are searched, see
@@ -77,7 +131,7 @@ class LATTICE(Recommender):
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = LATTICE.graphs(k=2)(data)
+        >>> data = LATTICE.graph_transform(k=2)(data)
         >>> model = LATTICE(num_users=2, num_items=3, in_channels={"image": 4, "text": 6}, k=2)
         >>> user_emb, item_emb = model(data)
         >>> (user_emb @ item_emb.t()).size()
@@ -128,12 +182,12 @@ class LATTICE(Recommender):
         self.reset_parameters()
 
     @classmethod
-    def graphs(cls, **options: Any) -> LATTICEGraphs:
+    def graph_transform(cls, **options: Any) -> LATTICEGraphs:
         """Returns the transform that makes the user-item and the first item-item graphs.
 
         Args:
             **options (optional): The options of
-                :class:`~soil_pyg.models.lattice_graphs.LATTICEGraphs`.
+                :class:`~soil_pyg.models.lattice.LATTICEGraphs`.
         """
         return LATTICEGraphs(**options)
 
@@ -162,7 +216,7 @@ class LATTICE(Recommender):
         as they are.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
         """
         weight = self.modality_weight.softmax(dim=0)
         # A single modality has the weight 1, whatever is trained.
@@ -178,7 +232,7 @@ class LATTICE(Recommender):
         """Returns the final embeddings of all users and items.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
             learned (Adjacency): The learned graph of :meth:`item_graph`.
             weight (Tensor): The weights of the modalities.
         """
@@ -196,16 +250,16 @@ class LATTICE(Recommender):
         """Returns the final embeddings of all users and items.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
         """
         return self.propagate(data, *self.item_graph(data))
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
-            batch (Triples): The batch.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
+            batch (Triplets): The batch.
         """
         # Parts of the data have graphs of their own.
         first = adjacency(data, similar(next(iter(self.in_channels))))
@@ -227,3 +281,6 @@ class LATTICE(Recommender):
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * reg / 2 / len(user),
         }
+
+
+UNWEIGHTED: EdgeType = (USER, "unweighted", ITEM)

@@ -7,14 +7,19 @@ from torch_geometric.nn.parameter_dict import ParameterDict
 from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType, PairTensor
 
-from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.batch import distinct
-from soil_pyg.models.graphs import adjacency, features
-from soil_pyg.nn import BipartiteConv, BPRLoss, InfoNCELoss, LightPropagation, embedding_loss
+from soil_pyg.models.graphs import adjacency, distinct, features
+from soil_pyg.nn import (
+    BipartiteConv,
+    BPRLoss,
+    InfoNCELoss,
+    LightPropagation,
+    embedding_loss,
+)
 from soil_pyg.nn.feature_projection import project
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triples
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
+from soil_pyg.utils.checks import check_at_least
 
 UNWEIGHTED: EdgeType = (USER, "unweighted", ITEM)
 """The interactions with a weight of 1 each."""
@@ -78,7 +83,7 @@ class LGMRec(Recommender):
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = LGMRec.graphs()(data)
+        >>> data = LGMRec.graph_transform()(data)
         >>> model = LGMRec(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
         >>> user_emb, item_emb = model(data)
         >>> (user_emb @ item_emb.t()).size()
@@ -131,7 +136,7 @@ class LGMRec(Recommender):
         self.reset_parameters()
 
     @classmethod
-    def graphs(cls) -> BaseTransform:
+    def graph_transform(cls) -> BaseTransform:
         """Returns the transform that makes the user-item graph, normalised and unweighted."""
         return Compose(
             [
@@ -154,7 +159,7 @@ class LGMRec(Recommender):
         """Returns the final embeddings of all users and items.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
         """
         return self.embed(data)[0]
 
@@ -163,7 +168,7 @@ class LGMRec(Recommender):
         users and of items, one pair a modality.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
             disturb (bool, optional): Whether the assignments to hyperedges get noise and dropout.
                 (default: :obj:`False`)
         """
@@ -206,12 +211,12 @@ class LGMRec(Recommender):
         share = F.gumbel_softmax(logits, self.tau) if noisy else (logits / self.tau).softmax(dim=-1)
         return F.dropout(share, 1 - self.keep_rate, disturb)
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss, without a contrast if there is a single modality.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
-            batch (Triples): The batch.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
+            batch (Triplets): The batch.
         """
         (user, item), hyper = self.embed(data, disturb=self.training)
         query = F.embedding(batch.user, user)

@@ -5,12 +5,12 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform, Compose
 
-from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import adjacency
 from soil_pyg.nn import BPRLoss, LightPropagation, embedding_loss
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.utils.checks import check_at_least
 
 
 class LightGCN(Recommender):
@@ -37,7 +37,7 @@ class LightGCN(Recommender):
         >>> data = HeteroData()
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = LightGCN.graphs()(data)
+        >>> data = LightGCN.graph_transform()(data)
         >>> user_emb, item_emb = LightGCN(num_users=2, num_items=3, hidden_channels=8)(data)
         >>> (user_emb @ item_emb.t()).size()
         torch.Size([2, 3])
@@ -63,7 +63,7 @@ class LightGCN(Recommender):
         self.reset_parameters()
 
     @classmethod
-    def graphs(cls) -> BaseTransform:
+    def graph_transform(cls) -> BaseTransform:
         """Returns the transform that makes the normalised user-item graph."""
         return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
 
@@ -76,17 +76,17 @@ class LightGCN(Recommender):
         """Returns the embeddings of all users and items.
 
         Args:
-            data (HeteroData): The data with the graph of :meth:`graphs`.
+            data (HeteroData): The data with the graph of :meth:`graph_transform`.
         """
         x = self.user_embedding.weight, self.item_embedding.weight
         return self.propagation(x, adjacency(data, INTERACTS))
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss.
 
         Args:
-            data (HeteroData): The data with the graph of :meth:`graphs`.
-            batch (Triples): The batch.
+            data (HeteroData): The data with the graph of :meth:`graph_transform`.
+            batch (Triplets): The batch.
         """
         user_emb, item_emb = self(data)
         user = F.embedding(batch.user, user_emb)

@@ -7,13 +7,11 @@ from torch import Tensor
 from torch.nn import Embedding, Linear
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import PairTensor
 
-from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.batch import distinct, propagate_to
-from soil_pyg.models.graphs import adjacency, features, similar
-from soil_pyg.models.mgcn_graphs import MGCNGraphs
+from soil_pyg.models.graphs import adjacency, distinct, features, propagate_to, similar
 from soil_pyg.nn import (
     BPRLoss,
     InfoNCELoss,
@@ -22,7 +20,57 @@ from soil_pyg.nn import (
     ModalityGate,
     TrainedFeatures,
 )
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, Triplets, modalities_of
+from soil_pyg.utils.checks import check_at_least
+
+
+class MGCNGraphs(BaseTransform):
+    r"""Makes all graphs that :class:`~soil_pyg.models.MGCN` reads.
+
+    The user-item graph and for each modality the graph of the :math:`k` most similar items, all
+    symmetrically normalised.
+
+    Args:
+        k (int, optional): The number of neighbours in the similarity graphs, the item itself
+            among them. (default: :obj:`10`)
+        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
+            (default: :obj:`None`)
+        negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
+            :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
+        index (str, optional): :obj:`"Flat"` compares all items, any other index of
+            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
+            of items.
+            (default: :obj:`"auto"`)
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+
+    Raises:
+        ValueError: If an option is out of its range.
+    """
+
+    def __init__(
+        self,
+        k: int = 10,
+        modalities: list[str] | None = None,
+        negative: str = "drop",
+        index: str = "auto",
+        memory_budget: int = 2**30,
+    ) -> None:
+        self.modalities = modalities
+        self.similarity_graph = SimilarityGraph(
+            k, modalities, negative, index=index, memory_budget=memory_budget
+        )
+
+    def forward(self, data: HeteroData) -> HeteroData:
+        """Adds the graphs to the data."""
+        names = modalities_of(data) if self.modalities is None else self.modalities
+        graphs = [INTERACTS, *map(similar, names)]
+        return Compose(
+            [self.similarity_graph, NormalizeGraph(graphs), ToAdjacency(graphs, "norm_weight")]
+        )(data)
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.similarity_graph})"
 
 
 class MGCN(Recommender):
@@ -69,7 +117,7 @@ class MGCN(Recommender):
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = MGCN.graphs(k=2)(data)
+        >>> data = MGCN.graph_transform(k=2)(data)
         >>> model = MGCN(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
         >>> user_emb, item_emb = model(data)
         >>> (user_emb @ item_emb.t()).size()
@@ -112,11 +160,11 @@ class MGCN(Recommender):
         self.reset_parameters()
 
     @classmethod
-    def graphs(cls, **options: Any) -> MGCNGraphs:
+    def graph_transform(cls, **options: Any) -> MGCNGraphs:
         """Returns the transform that makes the user-item and the item-item graphs.
 
         Args:
-            **options (optional): The options of :class:`~soil_pyg.models.mgcn_graphs.MGCNGraphs`.
+            **options (optional): The options of :class:`~soil_pyg.models.mgcn.MGCNGraphs`.
         """
         return MGCNGraphs(**options)
 
@@ -139,7 +187,7 @@ class MGCN(Recommender):
         items, one a modality.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
             users (Tensor, optional): The users whose views are returned.
                 (default: :obj:`None`, all)
         """
@@ -177,17 +225,17 @@ class MGCN(Recommender):
         """Returns the final embeddings of all users and items.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
         """
         (user, item), user_views, item_views = self.propagate(data)
         return user + self.fuse(user, user_views), item + self.fuse(item, item_views)
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
-            batch (Triples): The batch.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
+            batch (Triplets): The batch.
         """
         # Only nodes of the batch are fused and contrasted, each once.
         users, user_row = distinct(batch.user)

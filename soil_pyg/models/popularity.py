@@ -3,7 +3,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.typing import INTERACTS, Triplets
 
 
 class Popularity(Recommender):
@@ -38,11 +38,11 @@ class Popularity(Recommender):
         count = torch.bincount(item, minlength=self.num_items).float()
         return torch.ones(self.num_users, 1, device=item.device), count.unsqueeze(1)
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns no terms: there is nothing to train.
 
         Args:
             data (HeteroData): Ignored.
-            batch (Triples): Ignored.
+            batch (Triplets): Ignored.
         """
         return {}

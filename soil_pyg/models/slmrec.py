@@ -7,12 +7,12 @@ from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import PairTensor
 
-from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import adjacency, features
 from soil_pyg.nn import FeatureProjection, InfoNCELoss, LightPropagation
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.utils.checks import check_at_least
 
 
 class SLMRec(Recommender):
@@ -66,7 +66,7 @@ class SLMRec(Recommender):
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = SLMRec.graphs()(data)
+        >>> data = SLMRec.graph_transform()(data)
         >>> model = SLMRec(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
         >>> user_emb, item_emb = model(data)
         >>> (user_emb @ item_emb.t()).size()
@@ -113,7 +113,7 @@ class SLMRec(Recommender):
         self.reset_parameters()
 
     @classmethod
-    def graphs(cls) -> BaseTransform:
+    def graph_transform(cls) -> BaseTransform:
         """Returns the transform that makes the normalised user-item graph."""
         return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
 
@@ -129,7 +129,7 @@ class SLMRec(Recommender):
         and of each modality side by side.
 
         Args:
-            data (HeteroData): The data with the graph of :meth:`graphs`.
+            data (HeteroData): The data with the graph of :meth:`graph_transform`.
         """
         items = [self.item_embedding.weight]
         for modality in self.in_channels:
@@ -141,17 +141,17 @@ class SLMRec(Recommender):
         """Returns the final embeddings of all users and items.
 
         Args:
-            data (HeteroData): The data with the graph of :meth:`graphs`.
+            data (HeteroData): The data with the graph of :meth:`graph_transform`.
         """
         user, item = self.propagate(data)
         return self.user_fusion(user), self.item_fusion(item)
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss; negative items play no part.
 
         Args:
-            data (HeteroData): The data with the graph of :meth:`graphs`.
-            batch (Triples): The batch.
+            data (HeteroData): The data with the graph of :meth:`graph_transform`.
+            batch (Triplets): The batch.
         """
         user, item = self.propagate(data)
         user, item = F.embedding(batch.user, user), F.embedding(batch.positive, item)

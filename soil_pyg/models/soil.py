@@ -8,10 +8,8 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.typing import PairTensor
 
-from soil_pyg.checks import check_at_least, check_choice
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.batch import distinct, propagate_to
-from soil_pyg.models.graphs import adjacency, features
+from soil_pyg.models.graphs import adjacency, distinct, features, propagate_to
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.nn import (
     AlignedPairsLoss,
@@ -22,15 +20,16 @@ from soil_pyg.nn import (
     LightPropagation,
     ModalityGate,
 )
-from soil_pyg.typing import Triples
+from soil_pyg.typing import Triplets
+from soil_pyg.utils.checks import check_at_least, check_choice
 
 RELEASED: dict[str, Any] = {
     "aggr": "sum",
     "exclude_interacted": False,
     "second_order_scale": 0.5,
     "aggregation": "sym_user_index",
-    "count_users": True,
-    "floor": 1e-7,
+    "weight_by_users": True,
+    "min_weight": 1e-7,
     "sigmoid_gate": True,
     "divide_fusion": True,
     "contrast": "info_nce",
@@ -85,7 +84,7 @@ class SOIL(Recommender):
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = SOIL.graphs(k=2, k_i=1, k_a=1)(data)
+        >>> data = SOIL.graph_transform(k=2, k_i=1, k_a=1)(data)
         >>> model = SOIL(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
         >>> user_emb, item_emb = model(data)
         >>> (user_emb @ item_emb.t()).size()
@@ -99,8 +98,8 @@ class SOIL(Recommender):
             "exclude_interacted": True,
             "second_order_scale": 1.0,
             "aggregation": "sum",
-            "count_users": False,
-            "floor": 0.0,
+            "weight_by_users": False,
+            "min_weight": 0.0,
             "sigmoid_gate": False,
             "divide_fusion": False,
             "contrast": "aligned_pairs",
@@ -165,7 +164,7 @@ class SOIL(Recommender):
         return cls.from_profile("best", *args, **kwargs)
 
     @classmethod
-    def graphs(cls, profile: str = "paper", **options: Any) -> SOILGraphs:
+    def graph_transform(cls, profile: str = "paper", **options: Any) -> SOILGraphs:
         """Returns the transform that makes the user-item and the item-item graphs.
 
         Args:
@@ -190,7 +189,7 @@ class SOIL(Recommender):
         items, one a modality.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
             users (Tensor, optional): The users whose views are returned.
                 (default: :obj:`None`, all)
         """
@@ -210,7 +209,7 @@ class SOIL(Recommender):
         r"""Returns the content and the side embeddings, each of users and of items.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
         """
         content, user_views, item_views = self.propagate(data)
         return {"content": content, "side": (self.fusion(user_views), self.fusion(item_views))}
@@ -219,17 +218,17 @@ class SOIL(Recommender):
         """Returns the final embeddings of all users and items.
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
         """
         (user, item), (user_side, item_side) = self.views(data).values()
         return user + user_side, item + item_side
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss (Eq. 15-18).
 
         Args:
-            data (HeteroData): The data with the graphs of :meth:`graphs`.
-            batch (Triples): The batch.
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
+            batch (Triplets): The batch.
         """
         # Only nodes of the batch are fused and contrasted, each once.
         users, user_row = distinct(batch.user)

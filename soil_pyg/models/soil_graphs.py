@@ -4,9 +4,8 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.checks import check_choice
-from soil_pyg.memory import give_back_freed
-from soil_pyg.nn.similarity_pass import PRECISIONS, SimilarityPass
+from soil_pyg.ops.growing import trim_heap
+from soil_pyg.ops.similarity_pass import PRECISIONS, SimilarityPass
 from soil_pyg.transforms import (
     InterestGraph,
     NormalizeGraph,
@@ -17,6 +16,7 @@ from soil_pyg.transforms import (
 )
 from soil_pyg.transforms.utils import count_nodes, unit_features
 from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER, modalities_of
+from soil_pyg.utils.checks import check_choice
 
 USER_ITEM: EdgeType = (USER, "user_item", ITEM)
 AGGREGATION: EdgeType = (USER, "aggregation", ITEM)
@@ -57,13 +57,13 @@ class SOILGraphs(BaseTransform):
         aggregation (str, optional): The graph of Eq. 13: :obj:`"sum"` for :math:`\mathbf{R} +
             \mathbf{R}_a` as in the paper, :obj:`"sym"` for the user-item graph, or
             :obj:`"sym_user_index"` as released. (default: :obj:`"sum"`)
-        count_users (bool, optional): See :class:`~soil_pyg.transforms.InterestGraph`
+        weight_by_users (bool, optional): See :class:`~soil_pyg.transforms.InterestGraph`
             (released: :obj:`True`). (default: :obj:`False`)
         second_order (bool, optional): If set to :obj:`False`, leaves the second-order graph out, as
             in the ablation of Table 3. (default: :obj:`True`)
         interest (bool, optional): If set to :obj:`False`, leaves the interest graphs out, as in
             the ablation of Table 3. (default: :obj:`True`)
-        floor (float, optional): The least normalised weight of a similarity
+        min_weight (float, optional): The least normalised weight of a similarity
             (released: :obj:`1e-7`). (default: :obj:`0.0`)
         index (str, optional): :obj:`"Flat"` compares all items, any other index of
             :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
@@ -72,7 +72,7 @@ class SOILGraphs(BaseTransform):
         memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
         matmul_precision (str, optional): :obj:`"high"` (TF32) or :obj:`"medium"` (bfloat16)
             compares all items faster where the device has it, see
-            :class:`~soil_pyg.nn.similarity_pass.SimilarityPass`. (default: :obj:`"highest"`)
+            :class:`~soil_pyg.ops.similarity_pass.SimilarityPass`. (default: :obj:`"highest"`)
 
     Raises:
         ValueError: If an option is out of its range, or :obj:`aggregation="sym_user_index"` meets
@@ -91,10 +91,10 @@ class SOILGraphs(BaseTransform):
         second_order_scale: float = 1.0,
         interest_scale: float = 1.0,
         aggregation: str = "sum",
-        count_users: bool = False,
+        weight_by_users: bool = False,
         second_order: bool = True,
         interest: bool = True,
-        floor: float = 0.0,
+        min_weight: float = 0.0,
         index: str = "auto",
         memory_budget: int = 2**30,
         matmul_precision: str = "highest",
@@ -107,7 +107,7 @@ class SOILGraphs(BaseTransform):
         self.aggregation = aggregation
         self.second_order = second_order
         self.interest = interest
-        self.floor = floor
+        self.min_weight = min_weight
         self.index = index
         self.memory_budget = memory_budget
         self.matmul_precision = matmul_precision
@@ -117,7 +117,7 @@ class SOILGraphs(BaseTransform):
             k_a, aggr, exclude_interacted, modalities, negative, **search
         )
         self.interest_graph = InterestGraph(
-            k_i, count_users, modalities, negative, to_adjacency=True, **search
+            k_i, weight_by_users, modalities, negative, to_adjacency=True, **search
         )
 
     def forward(self, data: HeteroData) -> HeteroData:
@@ -148,7 +148,7 @@ class SOILGraphs(BaseTransform):
         while transforms:
             if not similarities.is_exact:
                 # So few items that all are compared take most memory there, and pages take time.
-                give_back_freed()
+                trim_heap()
             # What a collector holds is not needed once its graph is built.
             data = transforms.pop(0).build(data, features, collectors.pop(0))
         return data
@@ -156,7 +156,7 @@ class SOILGraphs(BaseTransform):
     def _user_item(self, data: HeteroData) -> HeteroData:
         data = NormalizeGraph([INTERACTS])(data)
         if self.second_order:
-            data = NormalizeGraph([SECOND_ORDER], floor=self.floor)(data)
+            data = NormalizeGraph([SECOND_ORDER], min_weight=self.min_weight)(data)
         return self._sum(data, USER_ITEM, "norm_weight", "norm_weight")
 
     def _aggregation(self, data: HeteroData) -> HeteroData:
@@ -164,7 +164,7 @@ class SOILGraphs(BaseTransform):
             return self._sum(data, AGGREGATION, None, "edge_weight", scale=1.0)
         attr = "aggregation_weight"
         if self.second_order:
-            data = NormalizeGraph([SECOND_ORDER], self.aggregation, self.floor, attr)(data)
+            data = NormalizeGraph([SECOND_ORDER], self.aggregation, self.min_weight, attr)(data)
         return self._sum(data, AGGREGATION, "norm_weight", attr)
 
     def _sum(
@@ -192,8 +192,8 @@ class SOILGraphs(BaseTransform):
             if self.interest:
                 graphs.append((ITEM, f"{modality}_interest", ITEM))
             if data[graphs[0]].search["index"] != "Flat":
-                give_back_freed()
-            NormalizeGraph(graphs, floor=self.floor).forward(data)
+                trim_heap()
+            NormalizeGraph(graphs, min_weight=self.min_weight).forward(data)
             out = item_item(modality)
             scales = [1.0, self.interest_scale][: len(graphs)]
             SumGraph(dict.fromkeys(graphs, "norm_weight"), out, scales).forward(data)

@@ -4,11 +4,11 @@ from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 
-from soil_pyg.checks import check_at_least
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import features
 from soil_pyg.nn import BPRLoss, FeatureProjection, embedding_loss
-from soil_pyg.typing import Triples
+from soil_pyg.typing import Triplets
+from soil_pyg.utils.checks import check_at_least
 
 
 class VBPR(Recommender):
@@ -93,12 +93,12 @@ class VBPR(Recommender):
         """
         return self.user_embedding.weight, self.embed_items(data)
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss.
 
         Args:
             data (HeteroData): The data with the features of the items.
-            batch (Triples): The batch.
+            batch (Triplets): The batch.
         """
         user = self.user_embedding(batch.user)
         positive = self.embed_items(data, batch.positive)

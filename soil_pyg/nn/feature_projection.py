@@ -3,12 +3,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Linear
 
-from soil_pyg.nn.product import SIZE_STEP, product, uses_onednn
+from soil_pyg.ops.matmul import SIZE_STEP, matmul_t, uses_onednn
 
 
 class FeatureProjection(Linear):
     r"""A linear layer for features of many dimensions, multiplied by
-    :func:`~soil_pyg.nn.product.product`.
+    :func:`~soil_pyg.ops.matmul.product`.
 
     .. math::
         \mathbf{x}^{\prime}_i = \mathbf{W} \mathbf{x}_i + \mathbf{b}
@@ -56,7 +56,7 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(x, weight, bias)
     rest = x.size(0) % SIZE_STEP
     if rest > 0:
-        out = torch.cat([product(x[:-rest], weight), x[-rest:] @ weight.t()])
+        out = torch.cat([matmul_t(x[:-rest], weight), x[-rest:] @ weight.t()])
     else:
-        out = product(x, weight)
+        out = matmul_t(x, weight)
     return out if bias is None else out + bias

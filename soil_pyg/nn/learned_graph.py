@@ -5,12 +5,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from soil_pyg.checks import check_at_least, check_choice
-from soil_pyg.nn.adjacency import Adjacency
-from soil_pyg.nn.nearest_items import NearestItems
-from soil_pyg.nn.pairs import pair_inner_product
-from soil_pyg.nn.ragged import group_pointers
-from soil_pyg.nn.similarity_pass import Features, SimilarityPass
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.nearest_items import NearestItems
+from soil_pyg.ops.pairs import pair_inner_product
+from soil_pyg.ops.ragged import index2ptr
+from soil_pyg.ops.similarity_pass import Features, SimilarityPass
+from soil_pyg.utils.checks import check_at_least, check_choice
 
 
 class LearnedGraph(torch.nn.Module):
@@ -83,7 +83,7 @@ class LearnedGraph(torch.nn.Module):
         edges, weights = [], []
         for (modality, (c, _)), share in zip(unit.items(), weight, strict=True):
             item, neighbour, _ = nearest.edges(modality)
-            value = _PairInnerProduct.apply(c, group_pointers(item, c.size(0)), neighbour)
+            value = _PairInnerProduct.apply(c, index2ptr(item, c.size(0)), neighbour)
             edge_index = torch.stack([neighbour, item])
             if self.negative == "drop":
                 positive = value > 0

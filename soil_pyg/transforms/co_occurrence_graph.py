@@ -4,12 +4,12 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.checks import check_at_least
-from soil_pyg.nn.exact_topk import best_of_each_row
-from soil_pyg.nn.ragged import budget_blocks, expand, group_pointers
-from soil_pyg.progress import blocks
+from soil_pyg.ops.ragged import budget_blocks, concat_ranges, index2ptr
+from soil_pyg.ops.topk import best_of_each_row
 from soil_pyg.transforms.utils import check_edges, count_nodes
 from soil_pyg.typing import INTERACTS
+from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.progress import blocks
 
 
 @functional_transform("co_occurrence_graph")
@@ -64,10 +64,10 @@ class CoOccurrenceGraph(BaseTransform):
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
         by_user = torch.argsort(user * num_items + item)
         item_of_user = item[by_user]
-        pointer = group_pointers(user, num_users)
+        pointer = index2ptr(user, num_users)
         order = torch.argsort(item * num_users + user)
         user, item = user[order], item[order]
-        first = group_pointers(item, num_items)
+        first = index2ptr(item, num_items)
         degree = first.diff()
         width = pointer.diff()[user]
         cost = torch.zeros_like(degree).index_add_(0, item, width)
@@ -76,7 +76,7 @@ class CoOccurrenceGraph(BaseTransform):
         for step in blocks(len(cuts), 1, "counting shared users"):
             cut = cuts[step.start]
             edges = slice(int(first[cut.start]), int(first[cut.stop]))
-            position, owner = expand(pointer[user[edges]], width[edges])
+            position, owner = concat_ranges(pointer[user[edges]], width[edges])
             key = item[edges][owner] * num_items + item_of_user[position]
             key, count = torch.unique(key, return_counts=True)
             row, column = key // num_items, key % num_items

@@ -5,16 +5,16 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.checks import check_at_least, check_choice
-from soil_pyg.nn.adjacency import Adjacency
-from soil_pyg.nn.interest_items import InterestItems
-from soil_pyg.nn.pairs import pair_inner_product
-from soil_pyg.nn.ragged import budget_blocks, expand, group_pointers
-from soil_pyg.nn.row_blocks import RowBlocks
-from soil_pyg.nn.similarity_pass import Features, SimilarityPass
-from soil_pyg.progress import blocks
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.growing import RowBlocks
+from soil_pyg.ops.interest_items import InterestItems
+from soil_pyg.ops.pairs import pair_inner_product
+from soil_pyg.ops.ragged import budget_blocks, concat_ranges, index2ptr
+from soil_pyg.ops.similarity_pass import Features, SimilarityPass
 from soil_pyg.transforms.utils import check_edges, count_nodes, unit_features
 from soil_pyg.typing import INTERACTS
+from soil_pyg.utils.checks import check_at_least, check_choice
+from soil_pyg.utils.progress import blocks
 
 
 @functional_transform("interest_graph")
@@ -35,7 +35,7 @@ class InterestGraph(BaseTransform):
     Args:
         k_i (int, optional): The number of items of interest a user and modality.
             (default: :obj:`10`)
-        count_users (bool, optional): If set to :obj:`True`, multiplies a weight with the number
+        weight_by_users (bool, optional): If set to :obj:`True`, multiplies a weight with the number
             of such users, as the released code does. (default: :obj:`False`)
         modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
             (default: :obj:`None`)
@@ -65,7 +65,7 @@ class InterestGraph(BaseTransform):
     def __init__(
         self,
         k_i: int = 10,
-        count_users: bool = False,
+        weight_by_users: bool = False,
         modalities: list[str] | None = None,
         negative: str = "drop",
         edge_type: EdgeType = INTERACTS,
@@ -76,7 +76,7 @@ class InterestGraph(BaseTransform):
         check_at_least("k_i", k_i, 1)
         check_choice("negative", negative, ("drop", "keep"))
         self.k_i = k_i
-        self.count_users = count_users
+        self.weight_by_users = weight_by_users
         self.modalities = modalities
         self.negative = negative
         self.edge_type = edge_type
@@ -125,7 +125,7 @@ class InterestGraph(BaseTransform):
         for step in blocks(len(cuts), 1, "joining items of interest"):
             block = cuts[step.start]
             users = users_of.select_rows(torch.arange(block.start, block.stop, device=cost.device))
-            position, owner = expand(rowptr[users.col.long()], width[users.col.long()])
+            position, owner = concat_ranges(rowptr[users.col.long()], width[users.col.long()])
             key = users.row()[owner] * num_items + interest_item[position]
             key, count = torch.unique(key, return_counts=True)
             row = key // num_items
@@ -141,13 +141,15 @@ class InterestGraph(BaseTransform):
             both = (has[block][row] & has[col]).nonzero().view(-1)
             row, col, count = row[both], col[both], count[both]
         size = block.stop - block.start
-        value = pair_inner_product(c[block], c, group_pointers(row, size), col)
+        value = pair_inner_product(c[block], c, index2ptr(row, size), col)
         if self.negative == "drop":
             positive = (value > 0).nonzero().view(-1)
             row, col, count, value = row[positive], col[positive], count[positive], value[positive]
-        weight = value * count if self.count_users else value
-        return Adjacency(group_pointers(row, size), col, weight, c.size(0))
+        weight = value * count if self.weight_by_users else value
+        return Adjacency(index2ptr(row, size), col, weight, c.size(0))
 
     def __repr__(self) -> str:
-        name = self.__class__.__name__
-        return f"{name}(k_i={self.k_i}, count_users={self.count_users}, negative={self.negative!r})"
+        return (
+            f"{self.__class__.__name__}(k_i={self.k_i}, weight_by_users={self.weight_by_users}, "
+            f"negative={self.negative!r})"
+        )

@@ -5,8 +5,8 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.checks import check_choice
 from soil_pyg.transforms.utils import count_edges, count_nodes, edge_blocks
+from soil_pyg.utils.checks import check_choice
 
 NORMS = ("sym", "row", "sym_user_index")
 
@@ -32,7 +32,7 @@ class NormalizeGraph(BaseTransform):
         norm (str, optional): :obj:`"sym"`, :obj:`"row"`, or :obj:`"sym_user_index"`, the
             normalisation of Eq. 13 in the released code: the factor of item number :math:`j` is
             that of user number :math:`j`. (default: :obj:`"sym"`)
-        floor (float, optional): The least normalised weight; the released code has
+        min_weight (float, optional): The least normalised weight; the released code has
             :obj:`1e-7`. (default: :obj:`0.0`, no floor)
         attr (str, optional): The attribute that takes the normalised weights.
             (default: :obj:`"norm_weight"`)
@@ -55,13 +55,13 @@ class NormalizeGraph(BaseTransform):
         self,
         edge_types: list[EdgeType],
         norm: str = "sym",
-        floor: float = 0.0,
+        min_weight: float = 0.0,
         attr: str = "norm_weight",
     ) -> None:
         check_choice("norm", norm, NORMS)
         self.edge_types = edge_types
         self.norm = norm
-        self.floor = floor
+        self.min_weight = min_weight
         self.attr = attr
 
     def forward(self, data: HeteroData) -> HeteroData:
@@ -71,7 +71,9 @@ class NormalizeGraph(BaseTransform):
             out = source_factor.new_empty(count_edges(data, edge_type))
             for edges, source, target, weight in edge_blocks(data, edge_type):
                 out[edges] = source_factor[source] * weight * target_factor[target]
-            data[edge_type][self.attr] = out.clamp_(min=self.floor) if self.floor > 0 else out
+            data[edge_type][self.attr] = (
+                out.clamp_(min=self.min_weight) if self.min_weight > 0 else out
+            )
         return data
 
     def _factors(self, data: HeteroData, edge_type: EdgeType) -> tuple[Tensor, Tensor]:
@@ -95,7 +97,7 @@ class NormalizeGraph(BaseTransform):
         return _factor(data, edge_type, False, num_sources, -0.5), target_factor
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__}(norm={self.norm!r}, floor={self.floor})"
+        return f"{self.__class__.__name__}(norm={self.norm!r}, min_weight={self.min_weight})"
 
 
 def _factor(

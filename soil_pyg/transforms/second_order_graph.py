@@ -7,12 +7,12 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.checks import check_at_least, check_choice
-from soil_pyg.nn.product_rows import ProductRows
-from soil_pyg.nn.second_order_pools import SecondOrderPools
-from soil_pyg.nn.similarity_pass import Features, SimilarityPass
+from soil_pyg.ops.attractiveness_rows import AttractivenessRows
+from soil_pyg.ops.second_order_items import SecondOrderSelection
+from soil_pyg.ops.similarity_pass import Features, SimilarityPass
 from soil_pyg.transforms.utils import check_edges, count_nodes, unit_features
 from soil_pyg.typing import INTERACTS
+from soil_pyg.utils.checks import check_at_least, check_choice
 
 SAMPLE = 64
 """The graph of as many users is compared with the exact one after an approximate search."""
@@ -98,12 +98,12 @@ class SecondOrderGraph(BaseTransform):
         SimilarityPass(features, self.index, self.memory_budget).run(rows)
         return self.build(data, features, rows)
 
-    def collector(self, data: HeteroData, features: Features) -> ProductRows:
+    def collector(self, data: HeteroData, features: Features) -> AttractivenessRows:
         """Returns what gathers the rows of :math:`S_a`, for a pass that several graphs share."""
         check_edges(data, self.edge_type)
-        return ProductRows(features, self.memory_budget)
+        return AttractivenessRows(features, self.memory_budget)
 
-    def build(self, data: HeteroData, features: Features, rows: ProductRows) -> HeteroData:
+    def build(self, data: HeteroData, features: Features, rows: AttractivenessRows) -> HeteroData:
         """Adds the graph to the data, after the pass."""
         edge_index = check_edges(data, self.edge_type)
         user_type, _, item_type = self.edge_type
@@ -120,10 +120,10 @@ class SecondOrderGraph(BaseTransform):
         return data
 
     def _pools(
-        self, rows: ProductRows, user: Tensor, item: Tensor, num_users: int
-    ) -> SecondOrderPools:
+        self, rows: AttractivenessRows, user: Tensor, item: Tensor, num_users: int
+    ) -> SecondOrderSelection:
         options = self.k_a, self.aggr, self.exclude_interacted, self.negative
-        return SecondOrderPools(rows, user, item, num_users, *options)
+        return SecondOrderSelection(rows, user, item, num_users, *options)
 
     def _recall(
         self, features: Features, user: Tensor, item: Tensor, num_users: int, found: Tensor
@@ -131,7 +131,7 @@ class SecondOrderGraph(BaseTransform):
         sample = torch.zeros(num_users, dtype=torch.bool, device=user.device)
         chosen = torch.unique(user)[:: max(1, num_users // SAMPLE)]
         sample[chosen] = True
-        rows = ProductRows(features, self.memory_budget)
+        rows = AttractivenessRows(features, self.memory_budget)
         rows.start_empty()
         user, item = user[sample[user]], item[sample[user]]
         key = self._pools(rows, user, item, num_users).best(self.memory_budget)[0]

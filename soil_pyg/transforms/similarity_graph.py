@@ -3,11 +3,11 @@ from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from soil_pyg.checks import check_at_least, check_choice
-from soil_pyg.nn.nearest_items import NearestItems
-from soil_pyg.nn.similarity_pass import Features, SimilarityPass
+from soil_pyg.ops.nearest_items import NearestItems
+from soil_pyg.ops.similarity_pass import Features, SimilarityPass
 from soil_pyg.transforms.utils import unit_features
 from soil_pyg.typing import ITEM
+from soil_pyg.utils.checks import check_at_least, check_choice
 
 
 @functional_transform("similarity_graph")

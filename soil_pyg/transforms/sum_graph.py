@@ -5,15 +5,10 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.nn.adjacency import Adjacency
-from soil_pyg.nn.ragged import budget_blocks, group_pointers
-from soil_pyg.nn.row_blocks import RowBlocks
-from soil_pyg.transforms.utils import (
-    EDGES_AT_ONCE,
-    count_nodes,
-    edge_blocks,
-    is_held_as_matrix,
-)
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.growing import RowBlocks
+from soil_pyg.ops.ragged import budget_blocks, index2ptr
+from soil_pyg.transforms.utils import EDGES_AT_ONCE, count_nodes, edge_blocks, is_held_as_matrix
 
 
 @functional_transform("sum_graph")
@@ -103,7 +98,7 @@ class SumGraph(BaseTransform):
                 weights.append(scale * matrix.weight[edges])
             key, weight = _merge(keys, weights)
             row = key // num_sources
-            rowptr = group_pointers(row, rows.stop - rows.start)
+            rowptr = index2ptr(row, rows.stop - rows.start)
             out.add(Adjacency(rowptr, key - row * num_sources, weight, num_sources))
         return out.pop()
 

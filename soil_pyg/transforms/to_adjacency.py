@@ -3,7 +3,7 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.nn.adjacency import Adjacency
+from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.transforms.utils import check_edges, count_nodes, is_held_as_matrix
 
 

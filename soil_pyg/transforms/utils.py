@@ -7,8 +7,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.nn.adjacency import Adjacency
-from soil_pyg.nn.ragged import budget_blocks
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.ragged import budget_blocks
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
 
 EDGES_AT_ONCE = 2**22

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import jobs
-from job import PAIRED, Job, save_users
-from job import run as run_job
-from results import METRICS, append_record, run_key
+from soil_bench.runs import jobs
+from soil_bench.runs.job import PAIRED, Job, save_users
+from soil_bench.runs.job import run as run_job
+from soil_bench.runs.results import METRICS, append_record, run_key
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def drawn_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], No
             save_users(job.users_file, users)
             found = {
                 "versions": job.record["versions"] | {"date": f"2026-01-0{1 + job.record['seed']}"},
-                "valid": {name: 1 - value for name, value in test.items()},
+                "val": {name: 1 - value for name, value in test.items()},
                 "test": test,
             }
             append_record(job.results_file, job.record | found)

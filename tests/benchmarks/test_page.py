@@ -8,7 +8,7 @@ import pytest
 from page import main, other_sections, page, read_runs, read_tuned
 
 
-def record(model: str, seed: int, valid: float, test: float, **settings: Any) -> dict[str, Any]:
+def record(model: str, seed: int, val: float, test: float, **settings: Any) -> dict[str, Any]:
     metrics = {"recall@10": test / 2, "recall@20": test, "ndcg@10": test / 4, "ndcg@20": test / 3}
     return {
         "model": model,
@@ -18,7 +18,7 @@ def record(model: str, seed: int, valid: float, test: float, **settings: Any) ->
         "seed": seed,
         "best_epoch": 7,
         "epochs": 9,
-        "valid": {"recall@20": valid},
+        "val": {"recall@20": val},
         "test": metrics,
         "seconds": {"total": 90.0},
         "settings": {"lr": 0.001, **settings},
@@ -27,11 +27,11 @@ def record(model: str, seed: int, valid: float, test: float, **settings: Any) ->
 
 
 RECORDS = [
-    record("soil", 0, valid=0.10, test=0.12, k=5),
-    record("soil", 1, valid=0.11, test=0.10, k=5),
-    record("soil", 0, valid=0.09, test=0.20, k=10),
-    record("lightgcn", 0, valid=0.08, test=0.09),
-    record("package.module:Mine", 0, valid=0.01, test=0.01),
+    record("soil", 0, val=0.10, test=0.12, k=5),
+    record("soil", 1, val=0.11, test=0.10, k=5),
+    record("soil", 0, val=0.09, test=0.20, k=10),
+    record("lightgcn", 0, val=0.08, test=0.09),
+    record("package.module:Mine", 0, val=0.01, test=0.01),
 ]
 
 
@@ -51,31 +51,31 @@ def test_settings_are_chosen_by_validation() -> None:
 
 
 def test_a_single_seed_is_not_compared_with_more() -> None:
-    lucky = record("soil", 0, valid=0.5, test=0.3, k=20)
+    lucky = record("soil", 0, val=0.5, test=0.3, k=20)
     (row,) = [line for line in page([*RECORDS, lucky]).splitlines() if line.startswith("| soil")]
     assert row.startswith("| soil | released | 2 |")
     assert row.endswith("k 5; 3 tried |")
 
 
 def test_of_two_runs_that_their_code_tells_apart_the_later_counts() -> None:
-    again = [record("soil", 0, valid=0.2, test=0.3), record("soil", 0, valid=0.1, test=0.2)]
+    again = [record("soil", 0, val=0.2, test=0.3), record("soil", 0, val=0.1, test=0.2)]
     again[1]["versions"]["code"] = "later"
     (row,) = [line for line in page(again).splitlines() if line.startswith("| soil")]
     assert row.startswith("| soil | released | 1 | 0.1000 | 0.2000 |")
 
 
 def test_data_that_was_made_of_other_data_is_left_out() -> None:
-    derived = record("soil", 0, valid=0.2, test=0.3) | {"dataset": "baby-01234567-mean-0.1-seed0"}
+    derived = record("soil", 0, val=0.2, test=0.3) | {"dataset": "baby-01234567-mean-0.1-seed0"}
     assert page([*RECORDS, derived]) == page(RECORDS)
 
 
 def test_training_on_parts_has_a_row_of_its_own() -> None:
     runs = [
-        record("soil", 0, valid=0.10, test=0.12),
-        record("soil", 1, valid=0.10, test=0.12, num_parts=1, compile=False),
-        *(record("soil", seed, valid=0.11, test=0.13, compile=True) for seed in (2, 3)),
-        record("soil", 0, valid=0.30, test=0.10, num_parts=4, compile=False),
-        record("soil", 0, valid=0.20, test=0.08, num_parts=8, compile=False),
+        record("soil", 0, val=0.10, test=0.12),
+        record("soil", 1, val=0.10, test=0.12, num_partitions=1, compile=False),
+        *(record("soil", seed, val=0.11, test=0.13, compile=True) for seed in (2, 3)),
+        record("soil", 0, val=0.30, test=0.10, num_partitions=4, compile=False),
+        record("soil", 0, val=0.20, test=0.08, num_partitions=8, compile=False),
     ]
     rows = [line for line in page(runs).splitlines() if line.startswith("| soil")]
     end = "| 0.1028 / 0.0454 | 7 | 1.5"
@@ -122,15 +122,15 @@ def test_what_a_search_has_tried_and_not_chosen(tmp_path: Path, profile: str | N
     search |= {"num_trials": 2, "trial_seeds": 1, "winner": {"settings": {"k": 5}}}
     search["trials"] = [{"settings": {"k": 10}}, {"settings": {"k": 5}}]
     (tmp_path / "tuned-baby-soil.json").write_text(json.dumps(search))
-    runs = [record("soil", seed, valid=0.2, test=0.1, k=10, device="cpu") for seed in (0, 1)]
+    runs = [record("soil", seed, val=0.2, test=0.1, k=10, device="cpu") for seed in (0, 1)]
     end = "| k 10; 2 tried |" if profile is None else "| 1 tried |"
     assert end in page(runs, tuned=read_tuned(tmp_path))
 
 
 def test_the_device_is_no_setting() -> None:
     runs = [
-        record("soil", 0, valid=0.1, test=0.1, k=5, device="cpu"),
-        record("soil", 0, valid=0.2, test=0.2, k=10, device="cuda"),
+        record("soil", 0, val=0.1, test=0.1, k=5, device="cpu"),
+        record("soil", 0, val=0.2, test=0.2, k=10, device="cuda"),
     ]
     assert "| k 10; 2 tried |" in page(runs)
 
@@ -158,7 +158,7 @@ def test_sections_of_the_records_beside_the_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"valid": {}}, "the run soil-baby-seed0-.* is not a finished one .KeyError.'recall@20'.."),
+        ({"val": {}}, "the run soil-baby-seed0-.* is not a finished one .KeyError.'recall@20'.."),
         ({"seconds": None}, "the run soil-baby-seed0-.* is not a finished one .TypeError"),
         ({"settings": [1]}, "the run soil-baby-seed0-.* is not a finished one .TypeError"),
         ({"seed": None, "settings": ...}, "line 1: not the record of a run"),

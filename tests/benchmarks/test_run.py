@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import jobs
 import run
 import soil_pyg
 from run import main
+from soil_bench.runs import jobs
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
 KEYS = [
@@ -25,7 +25,7 @@ KEYS = [
     "seed",
     "best_epoch",
     "epochs",
-    "valid",
+    "val",
     "test",
     "seconds",
     "peak_rss_mb",
@@ -82,7 +82,10 @@ def records(tmp_path: Path) -> list[dict[str, Any]]:
         (["--lightgcn.lr", "x"], 'argument "--lightgcn.lr":.*Got value: x'),
         (["--soil.k"], "argument --soil.k: expected one argument"),
         (["--soil.k", "0"], "model 'soil': 'k' must be at least 1 .got 0."),
-        (["--bpr.num_parts", "9999"], "model 'bpr': 'num_parts' must be at most the number of"),
+        (
+            ["--bpr.num_partitions", "9999"],
+            "model 'bpr': 'num_partitions' must be at most the number of",
+        ),
         (["--bpr.ks", "[5]"], "model 'bpr': 'ks' must hold 10 and 20, which the tables show .got"),
         (["--out", __file__], "'--out' must be a folder that can be written to .got"),
         (["--bpr.lr", "-1"], "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
@@ -155,7 +158,7 @@ def test_run_to_the_end(
     assert {name: record["settings"][name] for name in expected} == expected
     metrics = {f"{name}@{k}" for name in ("recall", "ndcg", "precision", "map") for k in (5, 20)}
     assert metrics <= set(record["test"])
-    assert set(record["test"]) == set(record["valid"])
+    assert set(record["test"]) == set(record["val"])
     assert all(0 <= value <= 1 for value in record["test"].values())
     assert list(record["seconds"]) == ["graphs", "train", "evaluate", "total"]
     assert record["seconds"]["total"] >= sum(list(record["seconds"].values())[:3])
@@ -234,7 +237,7 @@ def test_stopped_run_comes_to_the_same_numbers(
     assert again.returncode == 0
     (record,) = records(tmp_path)
     expected = json.loads((tmp_path / "whole" / "results.jsonl").read_text())
-    for name in ("test", "valid", "best_epoch", "epochs"):
+    for name in ("test", "val", "best_epoch", "epochs"):
         assert record[name] == expected[name]
 
 

@@ -8,10 +8,10 @@ import pytest
 from torch_geometric.data import HeteroData
 
 from soil_pyg import cli
-from soil_pyg.data_folder import save_data_folder
-from soil_pyg.explain import explain
-from soil_pyg.trained_model import TrainedModel
+from soil_pyg.datasets.data_folder import save_data_folder
+from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import ITEM
+from soil_pyg.workflow.explain import explain
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.cli import main
 from soil_pyg.datasets import MultimodalDataset
-from soil_pyg.prepare import prepare
+from soil_pyg.workflow.prepare import prepare
 
 
 @pytest.fixture

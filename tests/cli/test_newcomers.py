@@ -8,9 +8,9 @@ import pytest
 from torch_geometric.data import HeteroData
 
 from soil_pyg import add_items, add_users, cli, recommend, similar
-from soil_pyg.data_folder import save_data_folder
+from soil_pyg.datasets.data_folder import save_data_folder
 from soil_pyg.datasets.new_items import read_new_items
-from soil_pyg.trained_model import TrainedModel
+from soil_pyg.runs.trained_model import TrainedModel
 
 USERS = pd.DataFrame({"user": ["zoe", "zoe", "max"], "item": ["item 1", "item 2", "item 4"]})
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from soil_pyg.cli import main
-from soil_pyg.data_folder import load_data_folder, load_description, load_item_table
+from soil_pyg.datasets.data_folder import load_data_folder, load_description, load_item_table
 
 LINES = [f"{user},{item},{5 - item % 2},{item}" for user in ("ann", "bob") for item in range(6)]
 

@@ -35,7 +35,7 @@ def test_a_run(data_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[s
     trained = soil_pyg.load(run)
     frame = pd.read_csv(io.StringIO(out)).set_index("metric")
     assert frame["test"].to_dict() == pytest.approx(trained.metrics["test"])
-    assert frame["valid"].to_dict() == pytest.approx(trained.metrics["valid"])
+    assert frame["val"].to_dict() == pytest.approx(trained.metrics["val"])
     assert f"'{run}' holds the run: best epoch" in err
     settings = trained.settings
     known = {"model": "soil", "k": 4, "epochs": 2, "lr": 0.01, "profile": "released", "k_a": 2}

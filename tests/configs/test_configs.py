@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.configs import available_configs, load_config, parse_config
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model
-from soil_pyg.trainer import Trainer
+from soil_pyg.training.trainer import Trainer
 
 GOOD = "{citation: a, source: b, settings: {c: {d: 1}}, search: {d: [1]}, published: {c: {e: 0.1}}}"
 BUILDS = [
@@ -19,11 +19,11 @@ BUILDS = [
 ]
 
 
-def takers(model_class: type[Recommender]) -> list[set[str]]:
+def used_by(model_class: type[Recommender]) -> list[set[str]]:
     """Returns the names of the options of the model, of its graphs and of the trainer."""
     return [
         set(inspect.signature(model_class).parameters),
-        set(model_class.graph_parameters()),
+        set(model_class.graph_transform_parameters()),
         set(inspect.signature(Trainer).parameters),
         {"modalities"} if model_class.multimodal else set(),
     ]
@@ -61,12 +61,12 @@ def test_settings_build_the_model(name: str, dataset: str, profile: str | None) 
     options = (model_class.profiles[profile] if profile else {}) | settings
     options |= load_config(name).profiles.get(profile or "", {}).get(dataset, {})
     model_options, graph_options, trainer_options, data_options = (
-        {key: options[key] for key in known & set(options)} for known in takers(model_class)
+        {key: options[key] for key in known & set(options)} for known in used_by(model_class)
     )
     assert {**model_options, **graph_options, **trainer_options, **data_options} == options
 
     modalities = options.get("modalities", ["image", "text"])
-    data = model_class.graphs(**graph_options)(small_data(modalities))
+    data = model_class.graph_transform(**graph_options)(small_data(modalities))
     model = model_class(6, 5, dict(zip(modalities, (4, 3), strict=True)), **model_options)
     user_emb, item_emb = model(data)
     scores = (user_emb @ item_emb.t()).to_dense()
@@ -78,7 +78,7 @@ def test_settings_build_the_model(name: str, dataset: str, profile: str | None) 
 @pytest.mark.parametrize("name", available_configs())
 def test_searched_options_are_options(name: str) -> None:
     search = load_config(name).search
-    assert set(search) <= set.union(*takers(import_model(name)))
+    assert set(search) <= set.union(*used_by(import_model(name)))
     for values in search.values():
         assert len(values) > 1
         assert all(isinstance(value, int | float) for value in values)

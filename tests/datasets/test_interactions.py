@@ -58,7 +58,7 @@ def test_dropped_users_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-@pytest.mark.parametrize(("missing", "split"), [(0, "training"), (1, "validation"), (2, "test")])
+@pytest.mark.parametrize(("missing", "split"), [(0, "train"), (1, "val"), (2, "test")])
 def test_an_empty_split_is_refused(missing: int, split: str) -> None:
     label = np.array([value for value in range(3) if value != missing])
     with pytest.raises(ValueError, match=rf"^x: no {split} interactions \(label {missing}\)$"):

@@ -17,7 +17,7 @@ FRAME = pd.DataFrame(
     {
         "user": ["ann", "ann", "ann", "bob"],
         "item": ["tea", "rum", "gin", "gin"],
-        "split": ["train", "valid", "test", "train"],
+        "split": ["train", "val", "test", "train"],
     }
 )
 

@@ -149,7 +149,7 @@ def test_rows_that_cannot_be_right_are_refused(
     assert not (root / "toy" / "processed").exists()
 
 
-@pytest.mark.parametrize(("missing", "split"), [(0, "training"), (1, "validation"), (2, "test")])
+@pytest.mark.parametrize(("missing", "split"), [(0, "train"), (1, "val"), (2, "test")])
 def test_an_empty_split_is_refused(layout: Layout, missing: int, split: str) -> None:
     root = layout([row for row in GOOD if row[2] != missing])
     with pytest.raises(ValueError, match=rf"toy\.inter: no {split} interactions \(label {missing}"):

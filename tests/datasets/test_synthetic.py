@@ -7,7 +7,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.models import BPR, SOIL, LightGCN
 from soil_pyg.models.base import Recommender
-from soil_pyg.trainer import Trainer
+from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS, modalities_of
 
 SMALL = {"num_users": 600, "num_items": 300, "modalities": {"image": 32, "text": 16}}
@@ -106,9 +106,9 @@ def _recall(model_class: type[Recommender], data: HeteroData, seed: int) -> floa
         "num_items": data["item"].num_nodes,
         "in_channels": {m: data["item"][f"x_{m}"].size(1) for m in SMALL["modalities"]},
     }
-    graphs, make = model_class.graphs(), model_class
+    graphs, make = model_class.graph_transform(), model_class
     if model_class is SOIL:
-        graphs, make = SOIL.graphs(profile="released"), SOIL.released
+        graphs, make = SOIL.graph_transform(profile="released"), SOIL.released
     trainer = Trainer(lr=5e-3, batch_size=512, epochs=40, patience=10, seed=seed, progress=False)
     return trainer.fit(make(**sizes), graphs(data)).test["recall@20"]
 

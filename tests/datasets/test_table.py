@@ -15,7 +15,7 @@ FRAME = pd.DataFrame(
         "user": ["bob", "ann", "ann", "ann", "bob", "bob", "eve"],
         "item": ["tea", "rum", "tea", "gin", "gin", "rum", "gin"],
         "day": [1, 5, 6, 7, 2, 3, 4],
-        "split": ["train", "train", "valid", "test", "train", "test", "test"],
+        "split": ["train", "train", "val", "test", "train", "test", "test"],
     }
 )
 NAMES = ("edge_index", "val_edge_label_index", "test_edge_label_index")

@@ -12,7 +12,7 @@ from torch_geometric.transforms import BaseTransform
 from soil_pyg import models
 from soil_pyg.models import SOIL, ItemKNN, Popularity, Recommender
 from soil_pyg.models.soil_graphs import SOILGraphs
-from soil_pyg.typing import Triples
+from soil_pyg.typing import Triplets
 
 
 class Bias(Recommender):
@@ -36,7 +36,7 @@ class Bias(Recommender):
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         return torch.ones(self.num_users, 1), self.bias
 
-    def loss(self, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         return {"bias": self.bias[batch.positive].sum()}
 
 
@@ -128,7 +128,7 @@ def test_profiles() -> None:
 
 
 def test_graphs_are_none_unless_told() -> None:
-    transform = Bias.graphs()
+    transform = Bias.graph_transform()
     assert isinstance(transform, BaseTransform)
     data = HeteroData()
     data["user"].num_nodes = 2
@@ -136,14 +136,14 @@ def test_graphs_are_none_unless_told() -> None:
 
 
 def test_graph_parameters() -> None:
-    assert Bias.graph_parameters() == {}
-    parameters = ItemKNN.graph_parameters()
+    assert Bias.graph_transform_parameters() == {}
+    parameters = ItemKNN.graph_transform_parameters()
     assert {name: p.default for name, p in parameters.items()} == {
         "k": 20,
         "shrink": 0.0,
         "memory_budget": 2**30,
     }
-    parameters = SOIL.graph_parameters()
+    parameters = SOIL.graph_transform_parameters()
     assert parameters["k_a"].default == 2
     made = SOILGraphs(**{name: p.default for name, p in parameters.items()})
     assert str(made) == str(SOILGraphs())

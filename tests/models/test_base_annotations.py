@@ -17,12 +17,12 @@ class Mine(BPR):
         super().__init__(num_users, num_items)
 
     @classmethod
-    def graphs(cls, **options: Any) -> Link:
+    def graph_transform(cls, **options: Any) -> Link:
         return Link(**options)
 
 
 def test_annotations_may_be_strings() -> None:
-    parameter = Mine.graph_parameters()["k"]
+    parameter = Mine.graph_transform_parameters()["k"]
     assert parameter.annotation is int
     assert parameter.default == 3
     assert Mine.model_parameters()["depth"].annotation == "int"

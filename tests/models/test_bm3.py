@@ -8,14 +8,14 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import BM3
-from soil_pyg.training_loss import TrainingLoss
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 5, 6, 4
 SIZES = {"image": 5, "text": 3, "audio": 4}
 # User 4 and item 5 have no interactions.
 EDGE_INDEX = torch.tensor([[0, 0, 0, 1, 1, 2, 3, 3], [0, 1, 2, 1, 3, 3, 0, 4]])
-BATCH = Triples(torch.tensor([2, 0, 2, 3]), torch.tensor([3, 1, 3, 4]), torch.tensor([0, 4, 1, 5]))
+BATCH = Triplets(torch.tensor([2, 0, 2, 3]), torch.tensor([3, 1, 3, 4]), torch.tensor([0, 4, 1, 5]))
 
 
 def in_channels(num_modalities: int) -> dict[str, int]:
@@ -32,7 +32,7 @@ def make_data(sizes: dict[str, int] = SIZES) -> HeteroData:
         data["item"][f"x_{name}"] = x
     data["item"][f"x_{next(iter(sizes))}"][3] = 0
     data[INTERACTS].edge_index = EDGE_INDEX
-    return BM3.graphs()(data)
+    return BM3.graph_transform()(data)
 
 
 def make_model(sizes: dict[str, int] = SIZES, **options: float) -> BM3:
@@ -91,7 +91,7 @@ class Dense:
         return 1 - (a * b).sum() / ((a * a).sum() * (b * b).sum()).sqrt()
 
     def loss(
-        self, batch: Triples, disturb: Callable[[Tensor], Tensor] = identity
+        self, batch: Triplets, disturb: Callable[[Tensor], Tensor] = identity
     ) -> dict[str, Tensor]:
         user, item = self.embeddings()
         views = [self.projected(modality) for modality in self.options["in_channels"]]

@@ -5,7 +5,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import BPR
-from soil_pyg.typing import Triples
+from soil_pyg.typing import Triplets
 
 
 def test_repr() -> None:
@@ -28,7 +28,7 @@ def test_the_embeddings_are_the_result() -> None:
 
 def test_loss_equals_the_definition() -> None:
     model = BPR(3, 4, hidden_channels=2, reg=0.3).double()
-    batch = Triples(torch.tensor([2, 0, 2]), torch.tensor([1, 3, 1]), torch.tensor([0, 0, 3]))
+    batch = Triplets(torch.tensor([2, 0, 2]), torch.tensor([1, 3, 1]), torch.tensor([0, 0, 3]))
     user, item = (embedding.tolist() for embedding in model(HeteroData()))
     bpr, norms = 0.0, [0.0, 0.0, 0.0]
     for u, i, j in zip(*(part.tolist() for part in batch), strict=True):

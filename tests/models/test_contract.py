@@ -13,12 +13,12 @@ from torch_geometric.transforms import BaseTransform
 
 from soil_pyg import models
 from soil_pyg.models import Recommender
-from soil_pyg.trainer import Trainer
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, Triples
+from soil_pyg.training.trainer import Trainer
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS = 9, 7
 SIZES = {"image": 5, "text": 3, "audio": 4}
-BATCH = Triples(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 6, 1, 2]), torch.tensor([3, 3, 0, 5]))
+BATCH = Triplets(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 6, 1, 2]), torch.tensor([3, 3, 0, 5]))
 
 
 class Case(NamedTuple):
@@ -104,7 +104,7 @@ def make_data(name: str, num_modalities: int = 2) -> HeteroData:
     interactions[torch.arange(NUM_USERS), torch.arange(NUM_USERS) % (NUM_ITEMS - 1)] = True
     interactions[:, NUM_ITEMS - 1] = False
     data[INTERACTS].edge_index = interactions.nonzero().t().contiguous()
-    return CASES[name].kind.graphs(**CASES[name].graphs)(data)
+    return CASES[name].kind.graph_transform(**CASES[name].graphs)(data)
 
 
 def make_model(name: str, num_modalities: int = 2, seed: int = 0) -> Recommender:
@@ -294,7 +294,7 @@ def test_held_out_interactions_do_not_matter(name: str) -> None:
     case, data = CASES[name], make_data(name)
     data[INTERACTS].val_edge_label_index = torch.tensor([[0, 1], [6, 6]])
     data[INTERACTS].test_edge_label_index = torch.tensor([[2, 3], [6, 6]])
-    again = case.kind.graphs(**case.graphs)(data)
+    again = case.kind.graph_transform(**case.graphs)(data)
     model = make_model(name)
     assert scores_of(model, again).equal(scores_of(model, make_data(name)))
 
@@ -302,9 +302,9 @@ def test_held_out_interactions_do_not_matter(name: str) -> None:
 @EVERY
 def test_graphs(name: str) -> None:
     kind = CASES[name].kind
-    assert isinstance(kind.graphs(), BaseTransform)
-    defaults = {key: p.default for key, p in kind.graph_parameters().items()}
-    assert str(kind.graphs(**defaults)) == str(kind.graphs())
+    assert isinstance(kind.graph_transform(), BaseTransform)
+    defaults = {key: p.default for key, p in kind.graph_transform_parameters().items()}
+    assert str(kind.graph_transform(**defaults)) == str(kind.graph_transform())
 
 
 @EVERY
@@ -321,7 +321,7 @@ def test_an_epoch_on_parts(name: str) -> None:
     data[INTERACTS].val_edge_label_index = torch.tensor([[0, 1], [6, 6]])
     data[INTERACTS].test_edge_label_index = torch.tensor([[2, 3], [6, 6]])
     before = [parameter.clone() for parameter in model.parameters()]
-    trainer = Trainer(num_parts=2, epochs=1, batch_size=4, accelerator="cpu", progress=False)
+    trainer = Trainer(num_partitions=2, epochs=1, batch_size=4, accelerator="cpu", progress=False)
     result = trainer.fit(model, data)
     assert all(math.isfinite(value) for value in result.test.values())
     if before:

@@ -8,15 +8,14 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import FREEDOM
-from soil_pyg.models.freedom import PRUNED
-from soil_pyg.models.freedom_graphs import ITEM_ITEM
-from soil_pyg.nn import SampledAdjacency
-from soil_pyg.trainer import Trainer
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triples
+from soil_pyg.models.freedom import ITEM_ITEM, PRUNED
+from soil_pyg.ops.sampled_adjacency import SampledAdjacency
+from soil_pyg.training.trainer import Trainer
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
 
 NUM_USERS, NUM_ITEMS, K = 9, 8, 3
 SIZES = {"image": 5, "text": 3, "audio": 4}
-BATCH = Triples(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 4]), torch.tensor([3, 2, 0, 5]))
+BATCH = Triplets(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 4]), torch.tensor([3, 2, 0, 5]))
 Matrix = np.ndarray
 
 
@@ -33,7 +32,7 @@ def make_data(sizes: dict[str, int] = SIZES, **graphs: Any) -> HeteroData:
     interactions[:, 6] = False
     interactions[3] = False
     data[INTERACTS].edge_index = torch.from_numpy(np.stack(np.nonzero(interactions)))
-    return FREEDOM.graphs(**{"k": K, **graphs})(data)
+    return FREEDOM.graph_transform(**{"k": K, **graphs})(data)
 
 
 def make_model(sizes: dict[str, int] = SIZES, **options: Any) -> FREEDOM:
@@ -99,14 +98,14 @@ class Dense:
             items = self.matrix @ items
         self.item = self.item + items
 
-    def bpr(self, items: Matrix, batch: Triples) -> float:
+    def bpr(self, items: Matrix, batch: Triplets) -> float:
         out = 0.0
         for user, positive, negative in zip(*(part.tolist() for part in batch), strict=True):
             margin = self.user[user] @ (items[positive] - items[negative])
             out += np.log(1 + np.exp(-margin)) / len(batch.user)
         return out
 
-    def loss(self, batch: Triples) -> dict[str, float]:
+    def loss(self, batch: Triplets) -> dict[str, float]:
         terms = {
             f"bpr_{m}": self.options["reg"] * self.bpr(x, batch) for m, x in self.projected.items()
         }
@@ -171,7 +170,7 @@ def test_interactions_of_rare_nodes_are_kept_more_often() -> None:
     data[USER].num_nodes, data[ITEM].num_nodes = 3, 3
     data[ITEM].x_image = torch.rand(3, 2)
     data[INTERACTS].edge_index = torch.tensor([[0, 0, 0, 1, 2], [0, 1, 2, 0, 1]])
-    data = FREEDOM.graphs(k=1)(data)
+    data = FREEDOM.graph_transform(k=1)(data)
     model = FREEDOM(3, 3, {"image": 2}, hidden_channels=2, dropout=0.6)
     degree = {"user": [3, 1, 1], "item": [2, 2, 1]}
     p = np.array(
@@ -219,24 +218,24 @@ def test_nothing_may_be_kept() -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("num_parts", [1, 3])
+@pytest.mark.parametrize("num_partitions", [1, 3])
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_training(
     random_data: Callable[..., HeteroData],
     monkeypatch: pytest.MonkeyPatch,
-    num_parts: int,
+    num_partitions: int,
     precision: Any,
 ) -> None:
     data = random_data()
     torch.manual_seed(0)
     data[ITEM].x_image, data[ITEM].x_text = torch.randn(40, 5), torch.randn(40, 3)
-    data = FREEDOM.graphs(k=4)(data)
+    data = FREEDOM.graph_transform(k=4)(data)
     model = FREEDOM(30, 40, {"image": 5, "text": 3}, hidden_channels=8, dropout=0.5)
     loss, num_edges = FREEDOM.loss, set()
 
-    def record(self: FREEDOM, data: HeteroData, batch: Triples) -> dict[str, Tensor]:
+    def record(self: FREEDOM, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         pruned, whole = data[PRUNED].adj, data[INTERACTS].adj
-        assert isinstance(pruned, SampledAdjacency) == (num_parts > 1)
+        assert isinstance(pruned, SampledAdjacency) == (num_partitions > 1)
         assert ((pruned.to_dense() != 0) <= (whole.to_dense() != 0)).all()
         num_edges.add((pruned.col.numel(), whole.col.numel()))
         return loss(self, data, batch)
@@ -246,7 +245,7 @@ def test_training(
         lr=0.05,
         batch_size=32,
         epochs=8,
-        num_parts=num_parts,
+        num_partitions=num_partitions,
         precision=precision,
         accelerator="cpu",
         progress=False,

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models.freedom_graphs import ITEM_ITEM, FREEDOMGraphs
+from soil_pyg.models.freedom import ITEM_ITEM, FREEDOMGraphs
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
 NUM_USERS, NUM_ITEMS, K = 6, 9, 3

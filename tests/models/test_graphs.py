@@ -3,7 +3,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.graphs import adjacency, features, prepared
-from soil_pyg.nn import Adjacency
+from soil_pyg.ops.adjacency import Adjacency
 
 BUYS = ("user", "buys", "item")
 

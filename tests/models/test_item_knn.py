@@ -4,7 +4,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import ItemKNN
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS = 12, 9
 
@@ -20,7 +20,7 @@ def make_data(interactions: np.ndarray, **options: float) -> HeteroData:
     data = HeteroData()
     data["user"].num_nodes, data["item"].num_nodes = interactions.shape
     data[INTERACTS].edge_index = torch.from_numpy(np.stack(np.nonzero(interactions)))
-    return ItemKNN.graphs(**options)(data)
+    return ItemKNN.graph_transform(**options)(data)
 
 
 def naive_scores(interactions: np.ndarray, k: int, shrink: float) -> np.ndarray:
@@ -56,15 +56,15 @@ def test_nothing_is_trained() -> None:
     assert str(model) == "ItemKNN()"
     assert list(model.parameters()) == []
     empty = torch.empty(0, dtype=torch.long)
-    assert model.loss(HeteroData(), Triples(empty, empty, empty)) == {}
+    assert model.loss(HeteroData(), Triplets(empty, empty, empty)) == {}
 
 
 def test_graphs() -> None:
-    assert str(ItemKNN.graphs(k=5, shrink=1.5)) == "CoOccurrenceGraph(k=5, shrink=1.5)"
+    assert str(ItemKNN.graph_transform(k=5, shrink=1.5)) == "CoOccurrenceGraph(k=5, shrink=1.5)"
     with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
-        ItemKNN.graphs(k=0)
+        ItemKNN.graph_transform(k=0)
     with pytest.raises(ValueError, match=r"'shrink' must be at least 0 \(got -1\)"):
-        ItemKNN.graphs(shrink=-1)
+        ItemKNN.graph_transform(shrink=-1)
     data = make_data(make_interactions(0))
     del data["item", "co_occurrence", "item"]
     match = r"no prepared graph \('item', 'co_occurrence', 'item'\); apply .* 'graphs\(\)'"

@@ -8,14 +8,14 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import LATTICE
 from soil_pyg.models.graphs import similar
-from soil_pyg.models.lattice_graphs import UNWEIGHTED
-from soil_pyg.subgraph_sampler import SubgraphSampler
-from soil_pyg.trainer import Trainer
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triples
+from soil_pyg.models.lattice import UNWEIGHTED
+from soil_pyg.training.subgraph_sampler import SubgraphSampler
+from soil_pyg.training.trainer import Trainer
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
 
 NUM_USERS, NUM_ITEMS, K = 9, 8, 3
 SIZES = {"image": 5, "text": 3, "audio": 4}
-BATCH = Triples(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 4]), torch.tensor([3, 2, 0, 5]))
+BATCH = Triplets(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 4]), torch.tensor([3, 2, 0, 5]))
 Matrix = np.ndarray
 
 
@@ -32,7 +32,7 @@ def make_data(sizes: dict[str, int] = SIZES, negative: str = "drop") -> HeteroDa
     interactions[:, 6] = False
     interactions[3] = False
     data[INTERACTS].edge_index = torch.from_numpy(np.stack(np.nonzero(interactions)))
-    return LATTICE.graphs(k=K, negative=negative)(data)
+    return LATTICE.graph_transform(k=K, negative=negative)(data)
 
 
 def make_model(sizes: dict[str, int] = SIZES, **options: Any) -> LATTICE:
@@ -101,7 +101,7 @@ class Dense:
         norm = np.linalg.norm(h, axis=1, keepdims=True)
         self.item = item + h / np.where(norm > 0, norm, 1)
 
-    def loss(self, batch: Triples) -> dict[str, float]:
+    def loss(self, batch: Triplets) -> dict[str, float]:
         bpr = norm = 0.0
         for user, positive, negative in zip(*(part.tolist() for part in batch), strict=True):
             u, i, j = self.user[user], self.item[positive], self.item[negative]
@@ -145,7 +145,7 @@ def test_an_item_without_a_modality_has_no_neighbours_by_it() -> None:
 
 def test_items_without_any_neighbour_have_finite_gradients() -> None:
     data, model = make_data(), make_model()
-    batch = Triples(torch.tensor([0, 3]), torch.tensor([5, 5]), torch.tensor([5, 6]))
+    batch = Triplets(torch.tensor([0, 3]), torch.tensor([5, 5]), torch.tensor([5, 6]))
     sum(model.loss(data, batch).values()).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     _, item_emb = model(data)
@@ -208,19 +208,21 @@ def test_modalities_may_have_any_name() -> None:
     assert all(model.get_parameter(name).size(0) == NUM_ITEMS for name in offsets)
 
 
-@pytest.mark.parametrize("num_parts", [1, 3])
+@pytest.mark.parametrize("num_partitions", [1, 3])
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_training(random_data: Callable[..., HeteroData], num_parts: int, precision: Any) -> None:
+def test_training(
+    random_data: Callable[..., HeteroData], num_partitions: int, precision: Any
+) -> None:
     data = random_data()
     torch.manual_seed(0)
     data[ITEM].x_image, data[ITEM].x_text = torch.randn(40, 5), torch.randn(40, 3)
-    data = LATTICE.graphs(k=4)(data)
+    data = LATTICE.graph_transform(k=4)(data)
     model = LATTICE(30, 40, {"image": 5, "text": 3}, hidden_channels=8, k=4)
     trainer = Trainer(
         lr=0.05,
         batch_size=32,
         epochs=8,
-        num_parts=num_parts,
+        num_partitions=num_partitions,
         precision=precision,
         accelerator="cpu",
         progress=False,

@@ -4,7 +4,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import LightGCN
 from soil_pyg.models.graphs import similar
-from soil_pyg.models.lattice_graphs import UNWEIGHTED, LATTICEGraphs
+from soil_pyg.models.lattice import UNWEIGHTED, LATTICEGraphs
 from soil_pyg.transforms import NormalizeGraph, SimilarityGraph
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
@@ -39,7 +39,7 @@ def test_interactions_are_unweighted() -> None:
     data = make_data()
     data[INTERACTS].edge_weight = torch.rand(5)
     # The graph of another model stays as it is.
-    data = LightGCN.graphs()(data)
+    data = LightGCN.graph_transform()(data)
     before = data[INTERACTS].adj
     data = LATTICEGraphs()(data)
     expected = torch.zeros(9, 5)

@@ -8,13 +8,13 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import LGMRec
 from soil_pyg.models.lgmrec import UNWEIGHTED
-from soil_pyg.part_loader import PartLoader
-from soil_pyg.training_loss import TrainingLoss
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.partition_loader import PartitionLoader
+from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 9, 8, 5
 SIZES = {"image": 5, "text": 3, "audio": 4}
-BATCH = Triples(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 5]), torch.tensor([3, 2, 0, 5]))
+BATCH = Triplets(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 5]), torch.tensor([3, 2, 0, 5]))
 Matrix = np.ndarray
 
 
@@ -33,7 +33,7 @@ def make_data(sizes: dict[str, int] = SIZES) -> HeteroData:
     interactions[np.arange(NUM_USERS), rng.integers(NUM_ITEMS, size=NUM_USERS)] = True
     interactions[3], interactions[:, 6] = False, False
     data[INTERACTS].edge_index = torch.from_numpy(np.stack(np.nonzero(interactions)))
-    return LGMRec.graphs()(data)
+    return LGMRec.graph_transform()(data)
 
 
 def make_model(sizes: dict[str, int] = SIZES, **options: object) -> LGMRec:
@@ -95,7 +95,7 @@ class Dense:
                 out -= math.log(ratios[b] / sum(ratios))
         return out
 
-    def loss(self, batch: Triples) -> dict[str, float]:
+    def loss(self, batch: Triplets) -> dict[str, float]:
         user, positive, negative = (part.tolist() for part in batch)
         query, item = self.final[:NUM_USERS], self.final[NUM_USERS:]
         bpr = 0.0
@@ -202,7 +202,7 @@ def test_assignments_are_no_less_than_single_precision() -> None:
 def test_users_and_items_without_interactions_or_features() -> None:
     data, model = make_data(), make_model()
     assert data[UNWEIGHTED].adj.t().select_rows(torch.tensor([3])).col.numel() == 0
-    batch = Triples(torch.tensor([3, 3]), torch.tensor([5, 6]), torch.tensor([6, 5]))
+    batch = Triplets(torch.tensor([3, 3]), torch.tensor([5, 6]), torch.tensor([6, 5]))
     loss = total(model.train().loss(data, batch))
     loss.backward()
     assert loss.isfinite()
@@ -221,7 +221,7 @@ def test_nothing_of_the_size_of_users_times_items_or_batch_is_kept() -> None:
     data["item"].x_image, data["item"].x_text = torch.rand(num_items, 4), torch.rand(num_items, 3)
     pairs = torch.stack([torch.arange(num_users), torch.arange(num_users) % num_items])
     data[INTERACTS].edge_index = pairs
-    data = LGMRec.graphs()(data)
+    data = LGMRec.graph_transform()(data)
     model = LGMRec(num_users, num_items, {"image": 4, "text": 3}, hidden_channels=6)
     sizes: list[int] = []
 
@@ -230,7 +230,9 @@ def test_nothing_of_the_size_of_users_times_items_or_batch_is_kept() -> None:
         return x
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        loss = total(model.loss(data, Triples(*pairs[:, :size], torch.zeros_like(pairs[0, :size]))))
+        loss = total(
+            model.loss(data, Triplets(*pairs[:, :size], torch.zeros_like(pairs[0, :size])))
+        )
     loss.backward()
     assert max(sizes) <= num_users * 6
 
@@ -249,7 +251,7 @@ def test_modalities_may_have_any_name() -> None:
 def test_training_on_parts() -> None:
     data, model = make_data(), make_model().train()
     loss = TrainingLoss(model, parts=True)
-    for part, batch in PartLoader(data, num_parts=2):
+    for part, batch in PartitionLoader(data, num_partitions=2):
         total(loss.terms(part, batch)).backward()
     grads = [p.grad for p in model.parameters()]
     assert all(g is not None and g.to_dense().isfinite().all() for g in grads)
@@ -258,7 +260,7 @@ def test_training_on_parts() -> None:
 @pytest.mark.gpu
 def test_a_step_on_a_gpu_waits_for_nothing() -> None:
     data, model = make_data().to("cuda"), make_model().train().cuda()
-    batch = Triples(*(part.cuda() for part in BATCH))
+    batch = Triplets(*(part.cuda() for part in BATCH))
     total(model.loss(data, batch)).backward()
     torch.cuda.set_sync_debug_mode("error")
     try:

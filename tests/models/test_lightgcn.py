@@ -6,7 +6,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import LightGCN
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS = 4, 5
 # Item 4 has no interactions.
@@ -17,7 +17,7 @@ def make_data() -> HeteroData:
     data = HeteroData()
     data["user"].num_nodes, data["item"].num_nodes = NUM_USERS, NUM_ITEMS
     data[INTERACTS].edge_index = EDGE_INDEX
-    return LightGCN.graphs()(data)
+    return LightGCN.graph_transform()(data)
 
 
 def dense(model: LightGCN, num_layers: int) -> Tensor:
@@ -48,7 +48,7 @@ def test_equals_the_dense_laplacian(num_layers: int) -> None:
 
 def test_loss_equals_the_definition() -> None:
     model = LightGCN(NUM_USERS, NUM_ITEMS, hidden_channels=3, reg=0.3).double()
-    batch = Triples(torch.tensor([2, 0, 2]), torch.tensor([3, 1, 3]), torch.tensor([0, 4, 1]))
+    batch = Triplets(torch.tensor([2, 0, 2]), torch.tensor([3, 1, 3]), torch.tensor([0, 4, 1]))
     user, item = dense(model, 2).split([NUM_USERS, NUM_ITEMS])
     bpr = 0.0
     for u, i, j in zip(*(part.tolist() for part in batch), strict=True):

@@ -7,13 +7,13 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import MGCN, mgcn
 from soil_pyg.models.graphs import similar
-from soil_pyg.part_loader import PartLoader
-from soil_pyg.training_loss import TrainingLoss
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.partition_loader import PartitionLoader
+from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS, K = 9, 8, 3, 4
 SIZES = {"image": 5, "text": 3, "audio": 4}
-BATCH = Triples(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 4]), torch.tensor([3, 2, 0, 5]))
+BATCH = Triplets(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 4]), torch.tensor([3, 2, 0, 5]))
 Matrix = np.ndarray
 
 
@@ -29,7 +29,7 @@ def make_data(num_modalities: int = 3) -> HeteroData:
     interactions = rng.random((NUM_USERS, NUM_ITEMS)) < 0.35
     interactions[np.arange(NUM_USERS), rng.integers(NUM_ITEMS, size=NUM_USERS)] = True
     data[INTERACTS].edge_index = torch.from_numpy(np.stack(np.nonzero(interactions)))
-    return MGCN.graphs(k=K)(data)
+    return MGCN.graph_transform(k=K)(data)
 
 
 def make_model(num_modalities: int = 3, **options: object) -> MGCN:
@@ -112,7 +112,7 @@ class Dense:
         logs = [math.log(ratio(a, a) / sum(ratio(a, b) for b in nodes)) for a in nodes]
         return -sum(logs) / len(nodes)
 
-    def loss(self, batch: Triples) -> dict[str, float]:
+    def loss(self, batch: Triplets) -> dict[str, float]:
         u, i, j = batch.user.numpy(), *(NUM_USERS + part.numpy() for part in batch[1:])
         f = self.final
         margins = [float(f[a] @ (f[b] - f[c])) for a, b, c in zip(u, i, j, strict=True)]
@@ -155,7 +155,7 @@ def test_an_item_without_features_has_its_content_only() -> None:
 
 def test_zero_views_have_finite_gradients() -> None:
     data, model = make_data(), make_model()
-    batch = Triples(torch.tensor([0, 1]), torch.tensor([5, 5]), torch.tensor([5, 1]))
+    batch = Triplets(torch.tensor([0, 1]), torch.tensor([5, 5]), torch.tensor([5, 1]))
     loss = sum(model.loss(data, batch).values())
     loss.backward()
     assert loss.isfinite()
@@ -200,7 +200,7 @@ def test_training_on_parts() -> None:
         *(f"features.{modality}.offset.weight" for modality in SIZES),
     }
     loss = TrainingLoss(model, parts=True)
-    for part, batch in PartLoader(data, num_parts=2):
+    for part, batch in PartitionLoader(data, num_partitions=2):
         sum(loss.terms(part, batch).values()).backward()
     grads = [p.grad for p in model.parameters()]
     assert all(g is not None and g.to_dense().isfinite().all() for g in grads)
@@ -209,7 +209,7 @@ def test_training_on_parts() -> None:
 @pytest.mark.gpu
 def test_a_step_on_a_gpu_waits_for_nothing() -> None:
     data, model = make_data().to("cuda"), make_model().cuda()
-    batch = Triples(*(part.cuda() for part in BATCH))
+    batch = Triplets(*(part.cuda() for part in BATCH))
     sum(model.loss(data, batch).values()).backward()
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -223,7 +223,7 @@ def test_modalities_may_have_any_name() -> None:
     for new, name in zip(sizes, SIZES, strict=False):
         data["item"][f"x_{new}"] = data["item"][f"x_{name}"]
         del data["item"][f"x_{name}"]
-    data = MGCN.graphs(k=K)(data)
+    data = MGCN.graph_transform(k=K)(data)
     torch.manual_seed(0)
     model = MGCN(NUM_USERS, NUM_ITEMS, sizes).double()
     torch.manual_seed(0)

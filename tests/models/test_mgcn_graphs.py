@@ -7,7 +7,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import MGCN
 from soil_pyg.models.graphs import similar
-from soil_pyg.models.mgcn_graphs import MGCNGraphs
+from soil_pyg.models.mgcn import MGCNGraphs
 from soil_pyg.typing import INTERACTS
 
 NUM_USERS, NUM_ITEMS = 4, 7
@@ -42,7 +42,7 @@ def neighbours(x: np.ndarray, k: int, negative: str) -> np.ndarray:
 @pytest.mark.parametrize("negative", ["drop", "keep"])
 @pytest.mark.parametrize("k", [1, 3, 20])
 def test_item_graphs(k: int, negative: str) -> None:
-    data = MGCN.graphs(k=k, negative=negative)(make_data())
+    data = MGCN.graph_transform(k=k, negative=negative)(make_data())
     lowest = []
     for modality in SIZES:
         weight = neighbours(data["item"][f"x_{modality}"].numpy(), k, negative)
@@ -56,7 +56,7 @@ def test_item_graphs(k: int, negative: str) -> None:
 
 
 def test_user_item_graph() -> None:
-    adj = MGCN.graphs()(make_data())[INTERACTS].adj.to_dense()
+    adj = MGCN.graph_transform()(make_data())[INTERACTS].adj.to_dense()
     expected = torch.zeros(NUM_ITEMS, NUM_USERS)
     half = math.sqrt(0.5)
     expected[0, 0] = expected[6, 1] = half
@@ -66,7 +66,7 @@ def test_user_item_graph() -> None:
 
 
 def test_some_modalities() -> None:
-    data = MGCN.graphs(modalities=["text"])(make_data())
+    data = MGCN.graph_transform(modalities=["text"])(make_data())
     assert data.edge_types == [INTERACTS, similar("text")]
 
 
@@ -76,8 +76,8 @@ def test_repr() -> None:
 
 def test_options_out_of_range() -> None:
     with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
-        MGCN.graphs(k=0)
+        MGCN.graph_transform(k=0)
     with pytest.raises(ValueError, match=r"'negative' must be one of 'drop', 'keep' \(got 'x'\)"):
-        MGCN.graphs(negative="x")
+        MGCN.graph_transform(negative="x")
     with pytest.raises(ValueError, match=r"'modalities' names 'audio', but the data has"):
-        MGCN.graphs(modalities=["audio"])(make_data())
+        MGCN.graph_transform(modalities=["audio"])(make_data())

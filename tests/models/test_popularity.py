@@ -2,7 +2,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import Popularity
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.typing import INTERACTS, Triplets
 
 
 def test_scores_are_counts_of_training_interactions() -> None:
@@ -18,4 +18,4 @@ def test_nothing_is_trained() -> None:
     assert str(model) == "Popularity()"
     assert list(model.parameters()) == []
     empty = torch.empty(0, dtype=torch.long)
-    assert model.loss(HeteroData(), Triples(empty, empty, empty)) == {}
+    assert model.loss(HeteroData(), Triplets(empty, empty, empty)) == {}

@@ -6,13 +6,13 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import SLMRec
-from soil_pyg.part_loader import PartLoader
-from soil_pyg.training_loss import TrainingLoss
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.partition_loader import PartitionLoader
+from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 9, 8, 5
 SIZES = {"image": 5, "audio": 4, "text": 3, "place": 2}
-BATCH = Triples(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 5]), torch.tensor([3, 2, 0, 5]))
+BATCH = Triplets(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 5]), torch.tensor([3, 2, 0, 5]))
 # The map of the chain after which each modality is compared.
 STEPS = {
     1: {"image": 0},
@@ -42,7 +42,7 @@ def make_data(num_modalities: int = 2) -> HeteroData:
     interactions[np.arange(NUM_USERS), rng.integers(NUM_ITEMS, size=NUM_USERS)] = True
     interactions[:, 6] = False
     data[INTERACTS].edge_index = torch.from_numpy(np.stack(np.nonzero(interactions)))
-    return SLMRec.graphs()(data)
+    return SLMRec.graph_transform()(data)
 
 
 def make_model(num_modalities: int = 2, **options: object) -> SLMRec:
@@ -83,7 +83,7 @@ class Dense:
     def linear(self, name: str, x: Matrix) -> Matrix:
         return x @ self.weight[f"{name}.weight"].T + self.weight[f"{name}.bias"]
 
-    def loss(self, batch: Triples) -> dict[str, float]:
+    def loss(self, batch: Triplets) -> dict[str, float]:
         users, items = batch.user.numpy(), batch.positive.numpy()
         query, candidate = self.user[users], self.item[items]
         query = query / np.linalg.norm(query, axis=1, keepdims=True)
@@ -155,7 +155,7 @@ def test_the_length_of_features_and_the_negatives_do_not_matter() -> None:
 def test_training_on_parts() -> None:
     data, model = make_data(), make_model()
     loss = TrainingLoss(model, parts=True)
-    for part, batch in PartLoader(data, num_parts=2):
+    for part, batch in PartitionLoader(data, num_partitions=2):
         sum(loss.terms(part, batch).values()).backward()
     grads = [p.grad for p in model.parameters()]
     assert all(g is not None and g.to_dense().isfinite().all() for g in grads)
@@ -164,7 +164,7 @@ def test_training_on_parts() -> None:
 @pytest.mark.gpu
 def test_a_step_on_a_gpu_waits_for_nothing() -> None:
     data, model = make_data().to("cuda"), make_model().cuda()
-    batch = Triples(*(part.cuda() for part in BATCH))
+    batch = Triplets(*(part.cuda() for part in BATCH))
     sum(model.loss(data, batch).values()).backward()
     torch.cuda.set_sync_debug_mode("error")
     try:

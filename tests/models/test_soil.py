@@ -8,12 +8,12 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import SOIL, soil
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
-from soil_pyg.typing import INTERACTS, Triples
+from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 9, 8, 3
 SIZES = {"image": 5, "text": 3, "audio": 4}
 GRAPHS = {"k": 3, "k_i": 2, "k_a": 2}
-BATCH = Triples(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 4]), torch.tensor([3, 2, 0, 5]))
+BATCH = Triplets(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 4]), torch.tensor([3, 2, 0, 5]))
 Matrix = np.ndarray
 
 
@@ -29,7 +29,7 @@ def make_data(profile: str = "paper", sizes: dict[str, int] = SIZES) -> HeteroDa
     interactions = rng.random((NUM_USERS, NUM_ITEMS)) < 0.35
     interactions[np.arange(NUM_USERS), rng.integers(NUM_ITEMS, size=NUM_USERS)] = True
     data[INTERACTS].edge_index = torch.from_numpy(np.stack(np.nonzero(interactions)))
-    return SOIL.graphs(profile, **GRAPHS)(data)
+    return SOIL.graph_transform(profile, **GRAPHS)(data)
 
 
 def make_model(profile: str = "paper", sizes: dict[str, int] = SIZES, **options: object) -> SOIL:
@@ -98,7 +98,7 @@ class Dense:
             out -= math.log(math.exp(cosines[b]) / denominator) / size
         return out
 
-    def loss(self, batch: Triples) -> dict[str, float]:
+    def loss(self, batch: Triplets) -> dict[str, float]:
         u, i, j = batch.user.numpy(), *(NUM_USERS + part.numpy() for part in batch[1:])
         f, content, side = self.final, self.content, self.side
         margins = [float(f[a] @ f[b] - f[a] @ f[c]) for a, b, c in zip(u, i, j, strict=True)]
@@ -150,7 +150,7 @@ def test_an_item_without_a_modality_has_a_zero_view() -> None:
 @pytest.mark.parametrize("profile", ["paper", "released"])
 def test_zero_views_have_finite_gradients(profile: str) -> None:
     data, model = make_data(profile), make_model(profile)
-    batch = Triples(torch.tensor([0, 1]), torch.tensor([5, 5]), torch.tensor([5, 1]))
+    batch = Triplets(torch.tensor([0, 1]), torch.tensor([5, 5]), torch.tensor([5, 1]))
     loss = sum(model.loss(data, batch).values())
     loss.backward()
     assert loss.isfinite()
@@ -202,7 +202,7 @@ def test_repeated_nodes_are_computed_once_and_count_as_often(
 @pytest.mark.gpu
 def test_a_step_on_a_gpu_waits_for_nothing() -> None:
     data, model = make_data().to("cuda"), make_model().cuda()
-    batch = Triples(*(part.cuda() for part in BATCH))
+    batch = Triplets(*(part.cuda() for part in BATCH))
     sum(model.loss(data, batch).values()).backward()
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -33,12 +33,12 @@ def make_data(seed: int, num_modalities: int = 2, num_users: int = NUM_USERS) ->
     return data
 
 
-def sym(w: Matrix, floor: float = 0.0) -> Matrix:
+def sym(w: Matrix, min_weight: float = 0.0) -> Matrix:
     """Normalises a matrix of users and items, or the square one of items by its row sums."""
     rows, columns = w.sum(1), w.sum(1 if w.shape[0] == w.shape[1] else 0)
     out = np.zeros_like(w)
     for i, j in zip(*np.nonzero(w), strict=True):
-        out[i, j] = max(w[i, j] / np.sqrt(rows[i] * columns[j]), floor)
+        out[i, j] = max(w[i, j] / np.sqrt(rows[i] * columns[j]), min_weight)
     return out
 
 
@@ -105,28 +105,28 @@ def similar(matrix: Matrix) -> Matrix:
     return out
 
 
-def naive(data: HeteroData, profile: str, floor: float) -> dict[tuple, Matrix]:
+def naive(data: HeteroData, profile: str, min_weight: float) -> dict[tuple, Matrix]:
     released = profile == "released"
     r = np.zeros((data["user"].num_nodes, NUM_ITEMS))
     r[tuple(data[INTERACTS].edge_index.numpy())] = 1
     history = [np.flatnonzero(row).tolist() for row in r]
     s = similarities(data)
     r_a = second_order(s, history, released)
-    out = {USER_ITEM: sym(r) + (0.5 if released else 1.0) * sym(r_a, floor)}
+    out = {USER_ITEM: sym(r) + (0.5 if released else 1.0) * sym(r_a, min_weight)}
     out[AGGREGATION] = r + r_a
     if released:
         factor = np.array([1 / np.sqrt(d) if d > 0 else 0 for d in r_a.sum(1)])
         slip = factor[:, None] * r_a * factor[:NUM_ITEMS]
-        out[AGGREGATION] = sym(r) + 0.5 * np.where(r_a > 0, slip.clip(min=floor), 0)
+        out[AGGREGATION] = sym(r) + 0.5 * np.where(r_a > 0, slip.clip(min=min_weight), 0)
     users = interest(s, history)
     for modality, matrix in s.items():
         weight = np.nan_to_num(matrix).clip(min=0) * (users if released else users > 0)
-        out[item_item(modality)] = sym(similar(matrix), floor) + sym(weight, floor)
+        out[item_item(modality)] = sym(similar(matrix), min_weight) + sym(weight, min_weight)
     return out
 
 
 def make(data: HeteroData, profile: str, **options: object) -> HeteroData:
-    return SOIL.graphs(profile, k=K, k_i=K_I, k_a=K_A, **options)(data)
+    return SOIL.graph_transform(profile, k=K, k_i=K_I, k_a=K_A, **options)(data)
 
 
 def assert_equal(data: HeteroData, expected: dict[tuple, Matrix]) -> None:
@@ -136,20 +136,22 @@ def assert_equal(data: HeteroData, expected: dict[tuple, Matrix]) -> None:
         np.testing.assert_allclose(ours, matrix, atol=1e-5, err_msg=str(edge_type))
 
 
-@pytest.mark.parametrize(("profile", "floor"), [("paper", 0.0), ("released", 1e-7)])
+@pytest.mark.parametrize(("profile", "min_weight"), [("paper", 0.0), ("released", 1e-7)])
 @pytest.mark.parametrize("num_modalities", [1, 2, 3])
 @pytest.mark.parametrize("seed", range(4))
-def test_equal_the_definitions(profile: str, floor: float, num_modalities: int, seed: int) -> None:
+def test_equal_the_definitions(
+    profile: str, min_weight: float, num_modalities: int, seed: int
+) -> None:
     data = make_data(seed, num_modalities)
-    expected = naive(data, profile, floor)
+    expected = naive(data, profile, min_weight)
     assert len(expected) == 2 + num_modalities
     assert_equal(make(data, profile), expected)
 
 
 @pytest.mark.parametrize("profile", ["paper", "released"])
 def test_floor(profile: str) -> None:
-    expected = naive(make_data(0), profile, floor=0.2)
-    assert_equal(make(make_data(0), profile, floor=0.2), expected)
+    expected = naive(make_data(0), profile, min_weight=0.2)
+    assert_equal(make(make_data(0), profile, min_weight=0.2), expected)
 
 
 def test_aggregation_by_the_user_item_graph() -> None:
@@ -189,14 +191,14 @@ def test_the_paper_is_the_default() -> None:
     signature = inspect.signature(SOILGraphs).parameters
     paper = SOIL.profile_options("paper", SOILGraphs)
     assert {name: signature[name].default for name in paper} == paper
-    assert str(SOIL.graphs()) == str(SOILGraphs())
+    assert str(SOIL.graph_transform()) == str(SOILGraphs())
 
 
 def test_repr() -> None:
-    assert str(SOIL.graphs("released", k=4, k_i=5, k_a=6, negative="keep")) == (
+    assert str(SOIL.graph_transform("released", k=4, k_i=5, k_a=6, negative="keep")) == (
         "SOILGraphs(SimilarityGraph(k=4, negative='keep'), "
         "SecondOrderGraph(k_a=6, aggr='sum', exclude_interacted=False, negative='keep'), "
-        "InterestGraph(k_i=5, count_users=True, negative='keep'))"
+        "InterestGraph(k_i=5, weight_by_users=True, negative='keep'))"
     )
 
 
@@ -234,7 +236,7 @@ def test_an_interest_graph_is_gone_before_the_next_is_added(
     monkeypatch.setattr(SumGraph, "forward", look_and_add)
     gc.disable()
     try:
-        SOIL.graphs(k=K, k_i=K_I, k_a=K_A)(make_data(0))
+        SOIL.graph_transform(k=K, k_i=K_I, k_a=K_A)(make_data(0))
     finally:
         gc.enable()
     assert alive[:2] == [["image_interest", "text_interest"], ["text_interest"]]
@@ -263,5 +265,5 @@ def test_negative_degrees_name_the_option() -> None:
     with pytest.raises(
         ValueError, match="cannot be normalised; make the graph with negative='drop'"
     ):
-        SOIL.graphs(k=NUM_ITEMS, negative="keep")(data)
-    assert SECOND_ORDER in SOIL.graphs(k=NUM_ITEMS)(make_data(0)).edge_types
+        SOIL.graph_transform(k=NUM_ITEMS, negative="keep")(data)
+    assert SECOND_ORDER in SOIL.graph_transform(k=NUM_ITEMS)(make_data(0)).edge_types

@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import SOIL
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
-from soil_pyg.nn import KNN
+from soil_pyg.ops.knn import KNN
 from soil_pyg.typing import SECOND_ORDER
 
 MODALITIES = ("image", "text")
@@ -78,8 +78,8 @@ def test_same_graphs_again(clustered_data: HeteroData) -> None:
 @pytest.mark.parametrize("profile", ["paper", "released"])
 def test_any_memory_budget(clustered_data: HeteroData, profile: str) -> None:
     options = {"index": "Lists32", "aggregation": "sym"}
-    expected = SOIL.graphs(profile, **options)(clustered_data)
-    out = SOIL.graphs(profile, **options, memory_budget=2**16)(clustered_data)
+    expected = SOIL.graph_transform(profile, **options)(clustered_data)
+    out = SOIL.graph_transform(profile, **options, memory_budget=2**16)(clustered_data)
     for edge_type in GRAPHS:
         assert out[edge_type].adj.col.equal(expected[edge_type].adj.col)
         torch.testing.assert_close(out[edge_type].adj.weight, expected[edge_type].adj.weight)

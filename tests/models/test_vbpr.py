@@ -6,11 +6,11 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import VBPR
-from soil_pyg.typing import Triples
+from soil_pyg.typing import Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 4, 5, 2
 SIZES = {"image": 3, "text": 2, "audio": 4}
-BATCH = Triples(torch.tensor([2, 0, 2]), torch.tensor([3, 1, 3]), torch.tensor([0, 4, 1]))
+BATCH = Triplets(torch.tensor([2, 0, 2]), torch.tensor([3, 1, 3]), torch.tensor([0, 4, 1]))
 
 
 def in_channels(num_modalities: int) -> dict[str, int]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triples
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triplets
 
 Golden = dict[str, np.ndarray]
 TOLERANCE = 1e-5
@@ -51,7 +51,7 @@ def make(name: str, load: Callable[[str], Golden]) -> tuple[Recommender, HeteroD
         if ours.endswith(OFFSET):
             values[ours] -= data[ITEM][FEATURE_PREFIX + published.removesuffix(FEATURES)]
     model.load_state_dict(values, strict=True)
-    return model, type(model).graphs(**graphs)(data)
+    return model, type(model).graph_transform(**graphs)(data)
 
 
 def published_graph(golden: Golden, name: str) -> Tensor:
@@ -62,9 +62,9 @@ def published_graph(golden: Golden, name: str) -> Tensor:
     return out
 
 
-def batch_of(golden: Golden, step: int) -> Triples:
+def batch_of(golden: Golden, step: int) -> Triplets:
     """Returns a batch of a golden file."""
-    return Triples(*torch.from_numpy(golden["batches"][step]))
+    return Triplets(*torch.from_numpy(golden["batches"][step]))
 
 
 def scores_of(name: str, model: Recommender, data: HeteroData) -> Tensor:

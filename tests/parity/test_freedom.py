@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from golden_model import Golden, assert_close, make, published_graph
-from soil_pyg.models.freedom_graphs import ITEM_ITEM
+from soil_pyg.models.freedom import ITEM_ITEM
 from soil_pyg.typing import INTERACTS
 
 

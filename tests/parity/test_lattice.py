@@ -3,7 +3,7 @@ from collections.abc import Callable
 import torch
 
 from golden_model import Golden, assert_close, make, published_graph
-from soil_pyg.models.lattice_graphs import UNWEIGHTED
+from soil_pyg.models.lattice import UNWEIGHTED
 from soil_pyg.nn import MeanPropagation
 
 

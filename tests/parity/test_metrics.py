@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.evaluator import Evaluator
+from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
-from soil_pyg.nn import knn
+from soil_pyg.ops import knn
 from soil_pyg.transforms import InterestGraph
 
 
@@ -37,7 +37,7 @@ def oracle(
     seed=st.integers(0, 2**31),
     k_i=st.integers(1, 5),
     negative=st.sampled_from(["drop", "keep"]),
-    count_users=st.booleans(),
+    weight_by_users=st.booleans(),
     duplicates=st.sampled_from([2, 15]),
 )
 def test_interest_graph_is_the_definition(
@@ -46,11 +46,11 @@ def test_interest_graph_is_the_definition(
     seed: int,
     k_i: int,
     negative: str,
-    count_users: bool,
+    weight_by_users: bool,
     duplicates: int,
 ) -> None:
     data = random_data(seed, duplicates=duplicates)
-    out = InterestGraph(k_i=k_i, negative=negative, count_users=count_users)(data)
+    out = InterestGraph(k_i=k_i, negative=negative, weight_by_users=weight_by_users)(data)
     similarities = cosines(data)
     users = oracle(similarities, data["user", "interacts", "item"].edge_index, k_i)
     for modality, similarity in similarities.items():
@@ -58,7 +58,7 @@ def test_interest_graph_is_the_definition(
         for (j, i), count in users.items():
             value = similarity[i, j]
             if not np.isnan(value) and (negative == "keep" or value > 0):
-                expected[j, i] = value * (count if count_users else 1)
+                expected[j, i] = value * (count if weight_by_users else 1)
         store = out["item", f"{modality}_interest", "item"]
         assert list(map(tuple, store.edge_index.t().tolist())) == sorted(
             expected, key=lambda edge: (edge[1], edge[0])
@@ -70,18 +70,18 @@ def test_interest_graph_is_the_definition(
 @pytest.mark.parametrize("memory_budget", [1, 3000, 2**30])
 def test_block_size_does_not_matter(random_data: Callable, memory_budget: int) -> None:
     data = random_data(3, num_users=30, num_items=50, duplicates=25)
-    expected = InterestGraph(k_i=4, count_users=True)(data)
-    out = InterestGraph(k_i=4, count_users=True, memory_budget=memory_budget)(data)
+    expected = InterestGraph(k_i=4, weight_by_users=True)(data)
+    out = InterestGraph(k_i=4, weight_by_users=True, memory_budget=memory_budget)(data)
     for edge_type in expected.edge_types[1:]:
         assert torch.equal(out[edge_type].edge_index, expected[edge_type].edge_index)
         assert torch.allclose(out[edge_type].edge_weight, expected[edge_type].edge_weight)
 
 
-@pytest.mark.parametrize("count_users", [True, False])
-def test_held_as_adjacency(random_data: Callable, count_users: bool) -> None:
+@pytest.mark.parametrize("weight_by_users", [True, False])
+def test_held_as_adjacency(random_data: Callable, weight_by_users: bool) -> None:
     data = random_data(3, num_users=30, num_items=50)
-    edges = InterestGraph(k_i=4, count_users=count_users)(data)
-    held = InterestGraph(k_i=4, count_users=count_users, to_adjacency=True)(data)
+    edges = InterestGraph(k_i=4, weight_by_users=weight_by_users)(data)
+    held = InterestGraph(k_i=4, weight_by_users=weight_by_users, to_adjacency=True)(data)
     for edge_type in edges.edge_types[1:]:
         assert "edge_index" not in held[edge_type]
         expected = torch.zeros(50, 50)
@@ -91,12 +91,12 @@ def test_held_as_adjacency(random_data: Callable, count_users: bool) -> None:
 
 
 @pytest.mark.parametrize("index", ["Lists4", "Lists32"])
-@pytest.mark.parametrize("count_users", [True, False])
+@pytest.mark.parametrize("weight_by_users", [True, False])
 def test_inverted_lists_find_the_items_of_interest(
-    clustered_data: HeteroData, index: str, count_users: bool
+    clustered_data: HeteroData, index: str, weight_by_users: bool
 ) -> None:
-    exact = InterestGraph(k_i=5, count_users=count_users)(clustered_data)
-    found = InterestGraph(k_i=5, count_users=count_users, index=index)(clustered_data)
+    exact = InterestGraph(k_i=5, weight_by_users=weight_by_users)(clustered_data)
+    found = InterestGraph(k_i=5, weight_by_users=weight_by_users, index=index)(clustered_data)
     for modality in ("image", "text"):
         edge_type = ("item", f"{modality}_interest", "item")
         assert exact[edge_type].search == {"index": "Flat"}
@@ -110,7 +110,7 @@ def test_inverted_lists_find_the_items_of_interest(
         assert torch.isin(keys[0], keys[1]).double().mean() >= 0.9
         shared = torch.isin(keys[1], keys[0])
         assert shared.double().mean() >= 0.9
-        if not count_users:
+        if not weight_by_users:
             place = torch.searchsorted(keys[0], keys[1][shared])
             expected = exact[edge_type].edge_weight[place]
             torch.testing.assert_close(found[edge_type].edge_weight[shared], expected)
@@ -164,5 +164,5 @@ def test_errors(random_data: Callable) -> None:
 
 
 def test_repr() -> None:
-    expected = "InterestGraph(k_i=3, count_users=True, negative='keep')"
-    assert str(InterestGraph(k_i=3, count_users=True, negative="keep")) == expected
+    expected = "InterestGraph(k_i=3, weight_by_users=True, negative='keep')"
+    assert str(InterestGraph(k_i=3, weight_by_users=True, negative="keep")) == expected

@@ -76,7 +76,7 @@ def test_edges_without_weights_weigh_one(bipartite: HeteroData) -> None:
 
 def test_floor(bipartite: HeteroData) -> None:
     weight = NormalizeGraph([BIPARTITE])(bipartite)[BIPARTITE].norm_weight
-    out = NormalizeGraph([BIPARTITE], floor=0.5)(bipartite)[BIPARTITE].norm_weight
+    out = NormalizeGraph([BIPARTITE], min_weight=0.5)(bipartite)[BIPARTITE].norm_weight
     assert torch.equal(out, weight.clamp(min=0.5))
     assert (weight < 0.5).any()
 
@@ -114,19 +114,19 @@ def test_the_order_of_edges_does_not_matter(square: HeteroData) -> None:
 
 @pytest.mark.parametrize("edges_at_once", [1, 5, 2**23])
 @pytest.mark.parametrize("norm", ["sym", "row", "sym_user_index"])
-@pytest.mark.parametrize("floor", [0.0, 0.3])
+@pytest.mark.parametrize("min_weight", [0.0, 0.3])
 def test_edges_held_as_matrix(
     square: HeteroData,
     bipartite: HeteroData,
     monkeypatch: pytest.MonkeyPatch,
     edges_at_once: int,
     norm: str,
-    floor: float,
+    min_weight: float,
 ) -> None:
     monkeypatch.setattr(utils, "EDGES_AT_ONCE", edges_at_once)
     edge_types = [(square, ("item", "image_interest", "item")), (bipartite, BIPARTITE)]
     for data, edge_type in edge_types:
-        transform = NormalizeGraph([edge_type], norm, floor)
+        transform = NormalizeGraph([edge_type], norm, min_weight)
         expected = ToAdjacency([edge_type], attr="norm_weight")(transform(data))[edge_type].adj
         held = ToAdjacency([edge_type])(data)
         del held[edge_type].edge_index, held[edge_type].edge_weight
@@ -135,4 +135,4 @@ def test_edges_held_as_matrix(
 
 
 def test_repr() -> None:
-    assert str(NormalizeGraph([SQUARE])) == "NormalizeGraph(norm='sym', floor=0.0)"
+    assert str(NormalizeGraph([SQUARE])) == "NormalizeGraph(norm='sym', min_weight=0.0)"

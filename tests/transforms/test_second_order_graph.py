@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
-from soil_pyg.nn import product_rows
+from soil_pyg.ops import attractiveness_rows
 from soil_pyg.transforms import SecondOrderGraph, second_order_graph
 
 SECOND_ORDER = ("user", "second_order", "item")
@@ -146,7 +146,7 @@ def test_recall_is_that_of_a_sample(
     monkeypatch.setattr(second_order_graph, "SAMPLE", 8)
     exact = SecondOrderGraph()(clustered_data)[SECOND_ORDER].edge_index
     # So few candidates that some are missed.
-    monkeypatch.setattr(product_rows, "CANDIDATES", 2)
+    monkeypatch.setattr(attractiveness_rows, "CANDIDATES", 2)
     found = SecondOrderGraph(index="Lists4")(clustered_data)[SECOND_ORDER]
     sampled = exact[:, exact[0] % 10 == 0]
     keys = [edges[0] * 500 + edges[1] for edges in (sampled, found.edge_index)]

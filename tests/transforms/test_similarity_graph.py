@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
-from soil_pyg.nn import knn
+from soil_pyg.ops import knn
 from soil_pyg.transforms import SimilarityGraph
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.nn import Adjacency
+from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.transforms import utils
 from soil_pyg.transforms.utils import (
     count_edges,

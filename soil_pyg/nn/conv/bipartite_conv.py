@@ -1,8 +1,8 @@
 import torch
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
-from soil_pyg.nn.adjacency import Adjacency
 from soil_pyg.nn.conv.light_conv import LightConv
+from soil_pyg.ops.adjacency import Adjacency
 
 
 class BipartiteConv(torch.nn.Module):

@@ -3,7 +3,7 @@ from torch_geometric import EdgeIndex
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
-from soil_pyg.nn.adjacency import Adjacency
+from soil_pyg.ops.adjacency import Adjacency
 
 
 class LightConv(MessagePassing):

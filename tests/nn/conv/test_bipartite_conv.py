@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 
-from soil_pyg.nn import Adjacency, BipartiteConv
+from soil_pyg.nn import BipartiteConv
+from soil_pyg.ops.adjacency import Adjacency
 
 NUM_SOURCES, NUM_TARGETS, CHANNELS = 4, 6, 3
 SIZE = (NUM_SOURCES, NUM_TARGETS)

@@ -4,7 +4,8 @@ from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import HeteroConv
 
-from soil_pyg.nn import Adjacency, LightConv
+from soil_pyg.nn import LightConv
+from soil_pyg.ops.adjacency import Adjacency
 
 NUM_SOURCES, NUM_TARGETS, CHANNELS = 5, 7, 3
 SIZE = (NUM_SOURCES, NUM_TARGETS)

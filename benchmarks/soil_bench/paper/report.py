@@ -1,0 +1,127 @@
+"""The tables of the paper made of their records."""
+
+from typing import Any
+
+from soil_bench.runs.results import METRICS, mean_std
+from soil_bench.runs.significance import FLIPS
+from soil_bench.runs.tables import Report, difference_text
+
+Record = dict[str, Any]
+
+
+def table2_report(record: Record) -> Report:
+    """Returns the table of all models.
+
+    Args:
+        record (dict[str, Any]): The record of :obj:`run.py paper table2`.
+    """
+    rows = record["rows"]
+    values = [metric_cells(rows, row) for row in rows]
+    cells = [
+        [row["model"], row["profile"] or "-", *found]
+        for row, found in zip(rows, values, strict=True)
+    ]
+    notes = [*amount(record)]
+    if record["left_out"]:
+        notes.append(f"Left out, as the data has no features: {', '.join(record['left_out'])}")
+    if record["best_other"] is not None:
+        notes.append(improvement(record))
+    for comparison in record["comparisons"]:
+        notes.append(tested(comparison, comparison["other"]))
+    if record["missing"]:
+        notes.append(
+            "No test over users: a file of the metrics of each user is missing; `run.py --models "
+            f"{','.join(record['missing'])} --rerun` with the same data, profile, seeds and "
+            "epochs writes it"
+        )
+    title = f"Test metrics of all models on {record['dataset']}"
+    return Report(title, ["model", "profile", *metric_columns(rows)], cells, notes)
+
+
+def table3_report(record: Record) -> Report:
+    """Returns the table of SOIL without some of its parts.
+
+    Args:
+        record (dict[str, Any]): The record of :obj:`run.py paper table3`.
+    """
+    rows, parts = record["rows"], record["parts"]
+    cells = [
+        [
+            {0: "none", len(parts): "all"}.get(len(row["parts"]), " + ".join(row["parts"])),
+            *metric_cells(rows, row),
+            "" if len(row["parts"]) == len(parts) else difference_text(**row["difference"]),
+        ]
+        for row in rows
+    ]
+    notes = [
+        *amount(record),
+        "To all: the difference of Recall@20 to SOIL with all parts, paired by seed, with its "
+        "standard error",
+    ]
+    title = f"SOIL ({record['profile']}) with some of its parts on {record['dataset']}"
+    return Report(title, ["parts", *metric_columns(rows), "to all"], cells, notes)
+
+
+def metric_columns(rows: list[Record]) -> list[str]:
+    """Returns the names of the columns of the metrics, with those of the published values.
+
+    Args:
+        rows (list[dict[str, Any]]): The rows of the table.
+    """
+    columns = []
+    for metric in METRICS:
+        columns.append(metric)
+        if any(metric in row["published"] for row in rows):
+            columns.append("published")
+    return columns
+
+
+def metric_cells(rows: list[Record], row: Record) -> list[str]:
+    """Returns the cells of these columns.
+
+    Args:
+        rows (list[dict[str, Any]]): The rows of the table.
+        row (dict[str, Any]): The row.
+    """
+    cells = []
+    for metric in METRICS:
+        cells.append(mean_std(row["test"][metric], 4))
+        if any(metric in other["published"] for other in rows):
+            published = row["published"].get(metric)
+            cells.append("-" if published is None else f"{published:.4f}")
+    return cells
+
+
+def amount(record: Record) -> list[str]:
+    """Returns how many seeds and at most how many epochs were run, in words.
+
+    Args:
+        record (dict[str, Any]): The record of a table.
+    """
+    seeds = record["seeds"]
+    texts = [f"Mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "One seed"]
+    if record["epochs"] is not None:
+        texts.append(f"At most {record['epochs']} epochs a run")
+    return texts
+
+
+def improvement(record: Record) -> str:
+    """Returns what SOIL improves over the best other model, in words."""
+    found = ", ".join(
+        f"{metric} {'-' if value is None else f'{value:+.1%}'}"
+        for metric, value in record["improvement"].items()
+    )
+    return (
+        f"SOIL against {record['best_other']}, the best other model by validation Recall@20: "
+        f"{found}"
+    )
+
+
+def tested(comparison: Record, other: str) -> str:
+    """Returns the result of the paired tests of a metric, in words."""
+    difference = difference_text(comparison["difference"], comparison["standard_error"])
+    return (
+        f"SOIL minus {other}, {comparison['metric']} over {comparison['pairs']:,} users: "
+        f"{difference} (standard error); p = {comparison['p_t_test']:.2g} "
+        f"(paired t-test), {comparison['p_sign_flip']:.2g} ({FLIPS:,} sign flips)"
+    )

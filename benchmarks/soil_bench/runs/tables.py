@@ -1,0 +1,79 @@
+"""A table of an experiment, printed and as Markdown."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Report:
+    """A table with notes.
+
+    Args:
+        title (str): What it shows.
+        columns (list[str]): The names of the columns; the cells of the first are names.
+        rows (list[list[str]]): The cells of each row.
+        notes (list[str], optional): Sentences below it. (default: none)
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    notes: list[str] = field(default_factory=list)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Prints the table and the notes.
+
+    Args:
+        report (Report): The table.
+        console (Console): Where to print.
+    """
+    out = Table(title=report.title)
+    for number, name in enumerate(report.columns):
+        out.add_column(name, justify="right" if number else "left")
+    for row in report.rows:
+        out.add_row(*row)
+    console.print(out)
+    for note in report.notes:
+        console.print(note, markup=False)
+
+
+def markdown(report: Report) -> list[str]:
+    """Returns the lines of the table and the notes.
+
+    Args:
+        report (Report): The table.
+    """
+    return [f"{report.title}:", "", *table(report.columns, report.rows), *bullets(report.notes)]
+
+
+def difference_text(difference: float, standard_error: float | None) -> str:
+    """Returns a difference with its sign ± its standard error, of one seed the difference.
+
+    Args:
+        difference (float): The mean difference.
+        standard_error (float, optional): Its standard error.
+    """
+    error = "" if standard_error is None else f" ± {standard_error:.4f}"
+    return f"{difference:+.4f}{error}"
+
+
+def table(columns: list[str], rows: Iterable[list[str]]) -> list[str]:
+    """Returns the lines of a table, the empty one after it included."""
+    lines = [columns, *rows]
+    head, *body = (f"| {' | '.join(cells)} |" for cells in lines)
+    return [head, f"|{'---|' * len(columns)}", *body, ""]
+
+
+def bullets(texts: Iterable[str]) -> list[str]:
+    """Returns the lines of a list, the empty one after it included if there is any."""
+    lines = [f"- {text}" for text in texts]
+    return [*lines, ""] if lines else []
+
+
+def short(value: float) -> str:
+    """Returns a value with three digits, and not fewer than those before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,217 @@
+"""A contest of libraries: each must give the right answer, then all are timed in turns."""
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import distributions, packages_distributions, version
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from typing_extensions import Self
+
+from soil_bench.runs.job import MEBIBYTE
+from soil_bench.speed.peak_memory import PeakMemory
+from soil_bench.speed.timing import summarise, synchronise, time_alternately, time_call
+
+Tasks = dict[str, Callable[[], Any]]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A library that takes part.
+
+    Args:
+        name (str): How to call it.
+        package (str): What must be importable.
+        make (callable): Given the package and a case, prepares all that can be prepared and
+            returns the functions to time, by task.
+        is_exact (bool, optional): Whether its answer must be the exact one.
+            (default: :obj:`True`)
+        devices (tuple[str, ...], optional): Where it runs. (default: :obj:`("cpu", "cuda")`)
+    """
+
+    name: str
+    package: str
+    make: Callable[[Any, Any], Tasks]
+    is_exact: bool = True
+    devices: tuple[str, ...] = ("cpu", "cuda")
+
+    def why_absent(self, device: str) -> str | None:
+        """Returns why it cannot take part, :obj:`None` if it can."""
+        if device not in self.devices:
+            return f"does not run on {device}"
+        try:
+            import_module(self.package)
+        except ModuleNotFoundError as error:
+            top = self.package.partition(".")[0]
+            return "not installed" if error.name == top else f"its import fails: {error}"
+        except Exception as error:  # a library built for another torch raises anything
+            reason = (str(error).splitlines() or [""])[0]
+            return f"its import fails: {type(error).__name__}: {reason}"
+        return None
+
+
+class Case:
+    """The same inputs for all contestants.
+
+    Args:
+        spec (dataclass): What the inputs are, :obj:`name` among it.
+        tensors (dict[str, Tensor]): The inputs.
+    """
+
+    spec_class: type
+
+    def __init__(self, spec: Any, tensors: dict[str, Tensor]) -> None:
+        self.spec = spec
+        self.tensors = tensors
+
+    def recall(self, task: str, answer: Any) -> float:
+        """Returns the share of the answer that is right.
+
+        Args:
+            task (str): The task.
+            answer (Any): What a contestant returned.
+        """
+        raise NotImplementedError
+
+    def save(self, path: Path) -> None:
+        """Writes the inputs to a file."""
+        np.savez(path, **cast(Any, {name: x.cpu().numpy() for name, x in self.tensors.items()}))
+
+    @classmethod
+    def load(cls, spec: dict[str, Any], path: Path) -> Self:
+        """Returns the case of a file."""
+        with np.load(path, allow_pickle=False) as file:
+            tensors = {name: torch.from_numpy(file[name]) for name in file.files}
+        return cls(cls.spec_class(**spec), tensors)
+
+
+class Part(Protocol):
+    """A module with contestants and their cases."""
+
+    __name__: str
+    CONTESTANTS: list[Contestant]
+    CASES: list[Any]
+    QUICK_CASES: list[Any]
+    draw: Callable[..., Any]
+
+
+@dataclass
+class Contest:
+    """Runs cases.
+
+    Args:
+        memory (PeakMemory): What measures the memory on a CPU.
+        device (str): :obj:`"cpu"` or :obj:`"cuda"`.
+        rounds (int): How often to time each contestant at most.
+        seconds (float): The time for one task of all contestants.
+        seed (int): The seed of the order.
+        advance (callable): Called with a text before each step.
+    """
+
+    memory: PeakMemory
+    device: str
+    rounds: int
+    seconds: float
+    seed: int
+    advance: Callable[[str], None] = field(default=lambda text: None)
+
+    def run(self, part: Part, contestants: list[Contestant], case: Case) -> list[dict[str, Any]]:
+        """Returns the result of each contestant.
+
+        Args:
+            part (Part): The module of the contestants.
+            contestants (list[Contestant]): Those that take part.
+            case (Case): The case.
+        """
+        results, made = {}, {}
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of PyTorch, that its sparse tensors are in beta
+            path = Path(folder, "case.npz")
+            if self.device == "cpu":
+                case.save(path)
+            for contestant in contestants:
+                self.advance(f"{case.spec.name}: checking {contestant.name}")
+                name = contestant.name
+                results[name], made[name] = self._check(part, contestant, case, path)
+        right = {name: made[name] for name in made if results[name]["status"] == "ok"}
+        self.advance(f"{case.spec.name}: timing")
+        exact = {contestant.name for contestant in contestants if contestant.is_exact}
+        for task in next(iter(right.values()), {}):
+            functions = {name: tasks[task] for name, tasks in right.items()}
+            times = time_alternately(functions, self.rounds, self.seconds, self.device, self.seed)
+            summaries = {name: summarise(calls) for name, calls in times.items()}
+            best = min((s["median_ms"] for n, s in summaries.items() if n in exact), default=None)
+            for name, summary in summaries.items():
+                ratio = None if best is None else summary["median_ms"] / best
+                results[name]["tasks"][task].update(summary, ratio=ratio)
+        return [{"name": name, **result} for name, result in results.items()]
+
+    def _check(
+        self, part: Part, contestant: Contestant, case: Case, path: Path
+    ) -> tuple[dict[str, Any], Tasks]:
+        result: dict[str, Any] = {"status": "ok", "exact": contestant.is_exact, "tasks": {}}
+        made: Tasks = {}
+        try:
+            job = {"module": part.__name__, "contestant": contestant.name, "file": str(path)}
+            peaks = {}
+            if self.device == "cpu":
+                peaks = self.memory.measure({**job, "spec": asdict(case.spec)})
+            before = self._start_of_gpu_memory()
+            library = import_module(contestant.package)
+            seconds, made = time_call(lambda: contestant.make(library, case), self.device)
+            result["prepare_ms"] = 1000 * seconds
+            for task, function in made.items():
+                answer = function()
+                synchronise(self.device)
+                if self.device == "cuda":
+                    peaks[task] = (torch.cuda.max_memory_allocated() - before) / MEBIBYTE
+                recall = case.recall(task, answer)
+                result["tasks"][task] = {"recall": recall, "peak_memory_mb": peaks.get(task)}
+                if recall < 1 and contestant.is_exact:
+                    result |= {"status": "wrong", "reason": f"{task}: {recall:.4f} of it right"}
+        except Exception as error:  # one library that fails must not end the comparison
+            reason = (str(error).splitlines() or [""])[0]
+            result |= {"status": "failed", "reason": f"{type(error).__name__}: {reason}"}
+        return result, made
+
+    def _start_of_gpu_memory(self) -> int:
+        if self.device != "cuda":
+            return 0
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+
+
+def versions_of(packages: set[str]) -> dict[str, str]:
+    """Returns the versions of packages, by the names that they are installed under.
+
+    Args:
+        packages (set[str]): The names that are imported.
+    """
+    tops = sorted({package.partition(".")[0] for package in packages})
+    names = [name for top in tops for name in distributions_of(top)]
+    return {name.replace("-", "_"): version(name) for name in names}
+
+
+@cache
+def distributions_of(package: str) -> list[str]:
+    """Returns the names under which a package may be installed, none if it is not.
+
+    Args:
+        package (str): The name that is imported, without a dot.
+    """
+    found = packages_distributions().get(package)
+    if found is not None:
+        return found
+    # Python 3.10 knows those alone that list their packages.
+    return [
+        distribution.metadata["Name"]
+        for distribution in distributions()
+        if any(file.parts[0] == package for file in distribution.files or ())
+    ]

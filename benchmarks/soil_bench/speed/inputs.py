@@ -1,0 +1,161 @@
+"""The data of the measurements, drawn once, and prepared graphs as files between processes."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_bench.speed.isolated import Task
+from soil_pyg.datasets import Amazon, SyntheticMultimodal
+from soil_pyg.datasets.digest import digest_of
+from soil_pyg.datasets.storage import load_data, save_data
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
+
+# Without the files of baby: its size, and what makes as many training interactions of it.
+BABY_USERS, BABY_ITEMS, BABY_DRAWN = 19_445, 7_050, 10.26
+STYLE_SIZE, NOISE = 8, 0.5
+
+
+def draw_synthetic(path: str, **options: Any) -> None:
+    """Draws a :class:`~soil_pyg.datasets.SyntheticMultimodal` and stores it.
+
+    Args:
+        path (str): The file.
+        **options (optional): The options of the data set.
+    """
+    save_data(SyntheticMultimodal(**options)[0], path)
+
+
+def draw_baby(path: str, root: str, channels: dict[str, int]) -> None:
+    """Stores the interactions of baby with features drawn for them: centres of styles and noise.
+
+    Args:
+        path (str): The file.
+        root (str): The folder that holds the folder of the data set.
+        channels (dict[str, int]): The dimension of the features of each modality, by its name.
+    """
+    data = Amazon(root, "baby")[0]
+    for modality in modalities_of(data):
+        del data[ITEM][FEATURE_PREFIX + modality]
+    rng = np.random.default_rng(0)
+    style = rng.permutation(data[ITEM].num_nodes) // STYLE_SIZE
+    for modality, size in channels.items():
+        x = rng.standard_normal((style.max() + 1, size), dtype=np.float32)[style]
+        x += NOISE * rng.standard_normal(x.shape, dtype=np.float32)
+        data[ITEM][FEATURE_PREFIX + modality] = torch.from_numpy(x)
+    save_data(data, path)
+
+
+def baby_size(root: str, channels: dict[str, int]) -> tuple[str, dict[str, Any]]:
+    """Returns the function that draws data of Baby's size, and its settings.
+
+    Args:
+        root (str): The folder that holds the folder of the data set, if it is there.
+        channels (dict[str, int]): The dimension of the features of each modality, by its name.
+    """
+    if Path(root, "baby", "baby.inter").is_file():
+        return "soil_bench.speed.inputs:draw_baby", {"root": root, "channels": channels}
+    sizes = {"num_users": BABY_USERS, "num_items": BABY_ITEMS, "interactions_per_user": BABY_DRAWN}
+    return "soil_bench.speed.inputs:draw_synthetic", {**sizes, "modalities": channels}
+
+
+def graph_tasks(
+    folder: Path, function: str, settings: dict[str, Any], device: str
+) -> tuple[Task, Task, Task]:
+    """Returns what draws the data, and what makes the graphs of it: ours, and naively.
+
+    Args:
+        folder (Path): The folder of the files.
+        function (str): The function that draws the data, as :obj:`"module:name"`.
+        settings (dict[str, Any]): Its settings.
+        device (str): Where our graphs are made.
+    """
+    name = digest_of([function, settings])[:12]
+    inputs = Task(function, settings, path=folder / f"{name}.inputs")
+    needs = {"inputs": inputs}
+    fast = Task(
+        "soil_bench.speed.measured:build_fast", {"device": device}, needs, folder / f"{name}.fast"
+    )
+    naive = Task("soil_bench.speed.measured:build_naive", {}, needs, folder / f"{name}.naive")
+    return inputs, fast, naive
+
+
+def read_whole(data: HeteroData) -> HeteroData:
+    """Reads all tensors that are mapped from a file, so that none counts as memory above the inputs
+    when it is touched for the first time.
+
+    Args:
+        data (HeteroData): The data, returned as they are.
+    """
+    for store in data.stores:
+        for value in store.values():
+            if isinstance(value, Tensor):
+                value.sum()
+    return data
+
+
+def save_graphs(data: HeteroData, path: str | Path) -> None:
+    """Stores data with all its graphs, the prepared ones included.
+
+    Args:
+        data (HeteroData): The data.
+        path (str or Path): The file.
+    """
+    data = copy.copy(data)
+    for edge_type in data.edge_types:
+        adjacency = data[edge_type].pop("adj", None)
+        if adjacency is not None:
+            data[edge_type].csr_rowptr = adjacency.rowptr
+            data[edge_type].csr_col = adjacency.col
+            data[edge_type].csr_weight = adjacency.weight
+            data[edge_type].csr_columns = adjacency.size[1]
+    save_data(data, path)
+
+
+def load_graphs(path: str | Path) -> HeteroData:
+    """Loads what :meth:`save_graphs` has saved.
+
+    Args:
+        path (str or Path): The file.
+    """
+    data = load_data(path)
+    for edge_type in data.edge_types:
+        store = data[edge_type]
+        if "csr_rowptr" in store:
+            parts = [store.pop(f"csr_{name}") for name in ("rowptr", "col", "weight", "columns")]
+            store.adj = Adjacency(*parts)
+    return data
+
+
+def save_matrices(matrices: dict[str, Tensor], path: str | Path) -> None:
+    """Stores sparse COO matrices by their names.
+
+    Args:
+        matrices (dict[str, Tensor]): The matrices.
+        path (str or Path): The file.
+    """
+    data = HeteroData()
+    for name, matrix in matrices.items():
+        matrix = matrix.coalesce()
+        data[name].indices, data[name].values_ = matrix.indices(), matrix.values()
+        data[name].shape = list(matrix.size())
+    save_data(data, path)
+
+
+def load_matrices(path: str | Path) -> dict[str, Tensor]:
+    """Loads what :meth:`save_matrices` has saved.
+
+    Args:
+        path (str or Path): The file.
+    """
+    data = load_data(path)
+    matrices = {}
+    for name in data.node_types:
+        parts = data[name].indices, data[name].values_, data[name].shape
+        matrices[name] = torch.sparse_coo_tensor(*parts, is_coalesced=True, check_invariants=False)
+    return matrices

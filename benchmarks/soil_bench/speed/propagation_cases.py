@@ -1,0 +1,158 @@
+"""Graphs to propagate over, and the naive product that every library must agree with."""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from soil_bench.speed import contest
+
+# So that the messages in double precision stay small.
+NAIVE_CHANNELS = 32
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A random graph whose sources are unequally popular.
+
+    Args:
+        name (str): How to call it.
+        num_sources (int): The number of source nodes.
+        num_targets (int): The number of target nodes.
+        num_edges (int): The number of distinct edges, source -> target.
+        channels (int): The width of the features.
+        both_directions (bool, optional): Whether to propagate target -> source, too.
+            (default: :obj:`False`)
+    """
+
+    name: str
+    num_sources: int
+    num_targets: int
+    num_edges: int
+    channels: int
+    both_directions: bool = False
+
+
+CASES = [
+    replace(graph, channels=channels, name=f"{graph.name}, {channels} channels")
+    for graph in [
+        Graph("user-item, Baby", 7_050, 19_445, 150_000, 0, both_directions=True),
+        Graph("user <- item, Baby", 7_050, 19_445, 150_000, 0),
+        Graph("item-item, Baby", 7_050, 7_050, 1_600_000, 0),
+        Graph("user-item, large", 50_000, 100_000, 1_000_000, 0, both_directions=True),
+        Graph("user <- item, large", 50_000, 100_000, 1_000_000, 0),
+        Graph("item-item, large", 50_000, 50_000, 1_000_000, 0),
+    ]
+    for channels in (64, 256)
+]
+QUICK_CASES = [
+    Graph("user-item, tiny", 30, 50, 200, 8, both_directions=True),
+    Graph("user <- item, tiny", 30, 50, 200, 8),
+    Graph("item-item, tiny", 30, 30, 200, 8),
+]
+
+
+class Direction(NamedTuple):
+    """One product: edges sorted by target, features of the sources, gradient at the targets."""
+
+    edge_index: Tensor
+    edge_weight: Tensor
+    size: tuple[int, int]
+    x: Tensor
+    grad: Tensor
+
+
+class Case(contest.Case):
+    """A graph, features and the gradients that come from above."""
+
+    spec_class = Graph
+
+    def __init__(self, spec: Graph, tensors: dict[str, Tensor]) -> None:
+        super().__init__(spec, tensors)
+        self._answers: dict[str, list[Tensor]] = {}
+
+    @property
+    def directions(self) -> list[Direction]:
+        """The products that are to be done."""
+        x, size = self.tensors, (self.spec.num_sources, self.spec.num_targets)
+        edges = [(x["edge_index"], x["edge_weight"], size, x["x_source"], x["grad_target"])]
+        if self.spec.both_directions:
+            reverse = (x["reverse_index"], x["reverse_weight"], size[::-1])
+            edges.append((*reverse, x["x_target"], x["grad_source"]))
+        return [Direction(*edge) for edge in edges]
+
+    def recall(self, task: str, answer: list[Any]) -> float:
+        """Returns the share of entries that are those of the naive product in double precision."""
+        right = total = 0
+        for expected, output in zip(self._expected(task), answer, strict=True):
+            found = torch.as_tensor(output, device=expected.device)
+            if found.size() != expected.size():
+                return 0.0
+            atol = 1e-5 * float(expected.abs().max())
+            right += int(torch.isclose(found, expected, rtol=1e-4, atol=atol).sum())
+            total += expected.numel()
+        return right / total
+
+    def _expected(self, task: str) -> list[Tensor]:
+        if task not in self._answers:
+            self._answers[task] = [
+                naive(x.edge_index, x.edge_weight, x.x, x.size[1])
+                if task == "forward"
+                else naive(x.edge_index.flip([0]), x.edge_weight, x.grad, x.size[0])
+                for x in self.directions
+            ]
+        return self._answers[task]
+
+
+def naive(edge_index: Tensor, edge_weight: Tensor, x: Tensor, size: int) -> Tensor:
+    """Returns the sums over edges, added one by one in double precision.
+
+    Args:
+        edge_index (Tensor): The edges, source -> target.
+        edge_weight (Tensor): Their weights.
+        x (Tensor): The features of the sources.
+        size (int): The number of targets.
+    """
+    out = x.new_empty(size, x.size(1))
+    for begin in range(0, x.size(1), NAIVE_CHANNELS):
+        block = slice(begin, begin + NAIVE_CHANNELS)
+        message = x[:, block][edge_index[0]].double() * edge_weight.view(-1, 1)
+        sums = message.new_zeros(size, message.size(1))
+        out[:, block] = sums.index_add_(0, edge_index[1], message)
+    return out
+
+
+def tiny(spec: dict[str, Any]) -> Graph:
+    """Returns a graph of the same kind that costs nothing."""
+    return Graph("tiny", 30, 30, 200, 8, spec["both_directions"])
+
+
+def draw(graph: Graph, seed: int, device: str = "cpu") -> Case:
+    """Draws a case.
+
+    Args:
+        graph (Graph): The sizes.
+        seed (int): The seed.
+        device (str, optional): Where to put it. (default: :obj:`"cpu"`)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    code = torch.empty(0, dtype=torch.long)
+    while code.numel() < graph.num_edges:
+        popular = torch.rand(2 * graph.num_edges, generator=generator).square()
+        source = (popular * graph.num_sources).long()
+        target = torch.randint(graph.num_targets, source.size(), generator=generator)
+        code = torch.unique(torch.cat([code, target * graph.num_sources + source]))
+    code = code[torch.randperm(code.numel(), generator=generator)[: graph.num_edges]].sort()[0]
+    tensors = {
+        "edge_index": torch.stack([code % graph.num_sources, code // graph.num_sources]),
+        "edge_weight": torch.rand(graph.num_edges, generator=generator),
+    }
+    if graph.both_directions:
+        perm = torch.argsort(tensors["edge_index"][0], stable=True)
+        tensors["reverse_index"] = tensors["edge_index"][:, perm].flip([0])
+        tensors["reverse_weight"] = tensors["edge_weight"][perm]
+    for name in ("x", "grad"):
+        for side, size in [("source", graph.num_sources), ("target", graph.num_targets)]:
+            tensors[f"{name}_{side}"] = torch.randn(size, graph.channels, generator=generator)
+    return Case(graph, {name: x.to(device) for name, x in tensors.items()})

@@ -1,0 +1,248 @@
+"""Searches the settings of a model by its validation metric; the best are run and tested.
+
+Trials are drawn by Optuna, and pruned when they fall behind. Finished trials and runs are not made
+again, and interrupted ones go on where they stopped. No trial sees the test split.
+"""
+
+import fcntl
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+from rich.console import Console
+
+from soil_bench.runs.experiment import (
+    RECORDS_FOLDER,
+    Experiment,
+    FailedRunsError,
+    Variant,
+    add_arguments,
+)
+from soil_bench.runs.results import machine_and_date, print_table, run_key
+from soil_bench.runs.tables import print_report
+from soil_bench.tuning.report import options_text, outcome_text, record_of, report_of, summary
+from soil_bench.tuning.space import make_space
+from soil_bench.tuning.study import Study, Trial, best
+from soil_bench.tuning.training import OnEpoch, Training, without_test
+from soil_pyg.utils.files import write_json
+from soil_pyg.workflow.options import ModelOptions
+
+
+def main(argv: list[str]) -> int:
+    """Makes the trials that are missing, runs the winner and returns the exit code.
+
+    Args:
+        argv (list[str]): The arguments of the command line.
+
+    Raises:
+        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
+        ValueError: If a setting cannot be right, or Optuna is not installed.
+        FailedRunsError: If all trials fail, or a run of the winner.
+    """
+    arguments = parse(argv)
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    tuning = Tuning(arguments, console)
+    trials = tuning.search()
+    winner = best(trials)
+    if winner is None:
+        raise FailedRunsError(f"all {len(trials)} trials failed, the last: {trials[-1].error}")
+    print_report(report_of(trials, winner, tuning.metric, tuning.title), console)
+    experiment = tuning.experiment
+    runs = experiment.run([tuning.variant(winner.options)])[0]
+    print_table(runs, console)
+    found = record_of(trials, winner) | {
+        "seeds": experiment.num_seeds,
+        "runs": [run_key(run) for run in runs],
+        "val": summary(runs, "val"),
+        "test": summary(runs, "test"),
+    }
+    write_json(experiment.out / RECORDS_FOLDER / f"tuned-{tuning.name}.json", tuning.record | found)
+    return 0
+
+
+def parse(argv: list[str]) -> Namespace:
+    """Returns the arguments with their defaults.
+
+    Args:
+        argv (list[str]): The arguments of the command line.
+
+    Raises:
+        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
+        ValueError: If Optuna is not installed.
+    """
+    parser = ArgumentParser(
+        prog="run.py tune", description=__doc__, allow_abbrev=False, exit_on_error=False
+    )
+    parser.add_argument("--model", default="soil", help="a name, or package.module:Class")
+    parser.add_argument(
+        "--profile", type=str | None, help="for a model that has profiles (default: released)"
+    )
+    parser.add_argument(
+        "--search",
+        type=dict[str, Any],
+        default={},
+        help="the values to try for an option, as --search.OPTION v1,v2, in place of those in the "
+        "configuration of the model; a single value is kept as it is",
+    )
+    parser.add_argument(
+        "--trials", type=PositiveInt, default=15, help="the settings to try, earlier ones included"
+    )
+    parser.add_argument(
+        "--trial-seeds", type=PositiveInt, default=1, help="the seeds that a trial is the mean of"
+    )
+    parser.add_argument(
+        "--sampler-seed", type=NonNegativeInt, default=0, help="decides which settings are tried"
+    )
+    add_arguments(parser)
+    arguments = parser.parse_args(argv)
+    if importlib.util.find_spec("optuna") is None:
+        raise ValueError("the search needs optuna: install it with pip, or with the extra 'bench'")
+    return arguments
+
+
+class Tuning:
+    """The search for the settings of a model on a data set.
+
+    Args:
+        arguments (Namespace): The arguments.
+        console (Console): Where to say what is done.
+
+    Raises:
+        ValueError: If a setting or the data cannot be right, or if there is nothing to search.
+        OSError: If a file is missing.
+    """
+
+    def __init__(self, arguments: Namespace, console: Console) -> None:
+        self.experiment = Experiment(arguments, console)
+        self._arguments = arguments
+        self._selected = ModelOptions(arguments.model)
+        if arguments.profile is not None and not self._selected.model_class.profiles:
+            raise ValueError(
+                f"'--profile' must not be given for model '{arguments.model}', which has none "
+                f"(got '{arguments.profile}')"
+            )
+        self._profile: str | None = arguments.profile or self._selected.default_profile
+        configured = self.experiment.jobs(self.variant({}))[0].record
+        self._settings: dict[str, Any] = configured["settings"]
+        self.metric: str = self._settings["metric"]
+        self.space = make_space(self._selected, arguments.search, self._settings)
+        for name, values in self.space.columns.items():
+            for value in values:
+                # Refuses a value that cannot be right before any trial.
+                self.experiment.jobs(self.variant({name: value}))
+        fixed = {name: v for name, v in self._settings.items() if name not in self.space.texts}
+        # What two trials must have in common to be compared.
+        comparable = {name: configured[name] for name in ("model", "dataset", "data_digest")} | {
+            "code": configured["versions"]["code"],
+            "fixed": fixed,
+            "search": self.space.columns,
+            "trial_seeds": arguments.trial_seeds,
+        }
+        parts = [arguments.dataset, self._selected.name]
+        if configured["profile"] not in (None, self._selected.default_profile):
+            parts.append(configured["profile"])
+        self.name = "-".join(parts)
+        digest = hashlib.sha256(json.dumps(comparable, sort_keys=True).encode()).hexdigest()
+        self._study_name = f"{self.name}-{digest[:12]}"
+        versions = configured["versions"] | {"optuna": importlib.metadata.version("optuna")}
+        self.record: dict[str, Any] = comparable | {
+            "profile": configured["profile"],
+            "metric": self.metric,
+            "study": self._study_name,
+            "sampler_seed": arguments.sampler_seed,
+            "versions": versions | machine_and_date(),
+        }
+
+    @property
+    def title(self) -> str:
+        """What is searched, in words."""
+        profile = f", {self.record['profile']}" if self.record["profile"] else ""
+        return (
+            f"{self._selected.name}{profile} on {self.record['dataset']}: trials by their "
+            f"validation metric, of {self.space.size} combinations"
+        )
+
+    def variant(self, options: dict[str, Any]) -> Variant:
+        """Returns the model with the values of searched options.
+
+        Args:
+            options (dict[str, Any]): The values.
+        """
+        profile = {} if self._profile is None else {"profile": self._profile}
+        return Variant(self._selected.name, self._selected.spec, options=options, **profile)
+
+    def search(self) -> list[Trial]:
+        """Makes the trials that are missing and returns all.
+
+        Raises:
+            ValueError: If another process makes them.
+        """
+        folder, wanted = self.experiment.out / "studies", self._arguments.trials
+        console = self.experiment.console
+        with only_one(folder / f"{self.name}.lock"):
+            study = Study(
+                folder / f"{self.name}.db",
+                self._study_name,
+                self.space,
+                self._arguments.sampler_seed,
+            )
+            training = Training(
+                self._selected,
+                self._settings,
+                without_test(self.experiment.data),
+                self.experiment.out / "trials",
+                self._study_name,
+                self._arguments.trial_seeds,
+            )
+            trials = study.trials()
+            if trials:
+                console.print(f"{len(trials)} trials finished before, not made again")
+            # An interruption may have left the folder of a finished trial.
+            for finished in trials:
+                training.forget(finished.options)
+
+            def train(options: dict[str, Any], on_epoch: OnEpoch) -> float:
+                text = f"[{len(trials) + 1}/{wanted}] {options_text(options)}"
+                console.print(text, markup=False, soft_wrap=True)
+                return training.run(options, on_epoch)
+
+            while len(trials) < wanted:
+                trial = study.step(train)
+                if trial is None:
+                    console.print(f"all {self.space.size} combinations were tried")
+                    break
+                training.forget(trial.options)
+                trials.append(trial)
+                text = outcome_text(trial, best(trials), self.metric)
+                console.print(f"[{len(trials)}/{wanted}] {text}", markup=False, soft_wrap=True)
+        return trials
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Holds a lock that no other process can hold at the same time.
+
+    Args:
+        path (Path): The file of the lock.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"'{path}' is held: the settings of this model are being searched by another "
+                f"process"
+            ) from error
+        yield

@@ -1,0 +1,120 @@
+"""The space of a search: the values to try for each option, and their combinations."""
+
+import json
+import math
+from typing import Any, get_args
+
+import numpy as np
+
+from soil_pyg.configs import available_configs, load_config
+from soil_pyg.workflow.options import ModelOptions
+
+# Trials with another metric could not be compared.
+FIXED = "metric"
+# The text of each option's value, by the names of the options.
+Texts = dict[str, str]
+
+
+class Space:
+    """All combinations of values of options, each value written as JSON.
+
+    Args:
+        values (dict[str, list[Any]]): The values of each option, at least one each.
+        configured (dict[str, Any]): The configured value of each option, with which the search
+            begins; an option that cannot have it begins with its first value.
+    """
+
+    def __init__(self, values: dict[str, list[Any]], configured: dict[str, Any]) -> None:
+        self._values = {
+            name: {json.dumps(value): value for value in column} for name, column in values.items()
+        }
+        self.texts = {name: list(column) for name, column in self._values.items()}
+        self.size = math.prod(len(column) for column in self.texts.values())
+        self.first: Texts = {}
+        for name, column in self.texts.items():
+            text = json.dumps(configured[name])
+            self.first[name] = text if text in column else column[0]
+
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        """The values of each option."""
+        return {name: list(column.values()) for name, column in self._values.items()}
+
+    def values_of(self, texts: Texts) -> dict[str, Any]:
+        """Returns the values of a combination.
+
+        Args:
+            texts (dict[str, str]): The texts of the values.
+        """
+        return {name: column[texts[name]] for name, column in self._values.items()}
+
+    def key(self, texts: Texts) -> tuple[str, ...]:
+        """Returns the texts of a combination in the order of the options.
+
+        Args:
+            texts (dict[str, str]): The texts of the values.
+        """
+        return tuple(texts[name] for name in self.texts)
+
+    def untried(self, start: int, tried: set[tuple[str, ...]]) -> Texts | None:
+        """Returns the first combination from a number on that was not tried, if there is one.
+
+        Args:
+            start (int): The number of a combination.
+            tried (set[tuple[str, ...]]): The keys of those that were tried.
+        """
+        shape = [len(column) for column in self.texts.values()]
+        for number in range(start, start + len(tried) + 1):
+            places = np.unravel_index(number % self.size, shape)
+            columns = self.texts.items()
+            texts = {name: column[i] for (name, column), i in zip(columns, places, strict=True)}
+            if self.key(texts) not in tried:
+                return texts
+        return None
+
+
+def make_space(selected: ModelOptions, given: dict[str, Any], settings: dict[str, Any]) -> Space:
+    """Returns the space of a model: that of its configuration, which has the configured values
+    too, with the given values of an option in place of those there.
+
+    Args:
+        selected (ModelOptions): The model.
+        given (dict[str, Any]): The values of each option: a list, or texts between commas.
+        settings (dict[str, Any]): The configured settings.
+
+    Raises:
+        ValueError: If there is nothing to search, or if an option is unknown, has no value or one
+            of another type.
+    """
+    known: dict[str, list[Any]] = {}
+    if ":" not in selected.spec and selected.name in available_configs():
+        known = load_config(selected.name).search
+    values = {name: _checked(selected, name, column) for name, column in known.items()}
+    for name, column in values.items():
+        if settings[name] not in column:
+            column.insert(0, settings[name])
+    values |= {name: _checked(selected, name, _listed(column)) for name, column in given.items()}
+    if not values:
+        raise ValueError(
+            f"model '{selected.spec}' has no search space: name the values of an option, such as "
+            f"--search.lr 0.001,0.01"
+        )
+    return Space(values, settings)
+
+
+def _listed(given: Any) -> list[Any]:
+    if isinstance(given, str):
+        return [part.strip() for part in given.split(",")]
+    return given if isinstance(given, list) else [given]
+
+
+def _checked(selected: ModelOptions, name: str, values: list[Any]) -> list[Any]:
+    where = f"'--search.{name}'"
+    if name == FIXED:
+        raise ValueError(f"{where}: the metric decides which trial is best and must be the same")
+    if not values:
+        raise ValueError(f"{where} must hold at least one value (got none)")
+    checked = [selected.check({name: value}, where)[name] for value in values]
+    if None in checked and type(None) not in get_args(selected.options[name].type):
+        raise ValueError(f"{where} must hold values of '{name}' (got {values})")
+    return checked

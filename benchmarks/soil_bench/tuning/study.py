@@ -1,0 +1,200 @@
+"""The study of a search: which settings were tried and which come next, in a SQLite file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from soil_bench.tuning.space import Space, Texts
+from soil_bench.tuning.training import FailedTrialError, OnEpoch
+
+# Trials with settings drawn evenly, before those that did well decide.
+DRAWN_EVENLY = 5
+# The candidates of each draw, until it gives settings that were not tried: the fewer, the more the
+# draws differ. After the last, any other settings are taken.
+CANDIDATES = (24, 12, 6, 3, *[1] * 10)
+# No trial is pruned before as many trials are complete, and in its first epochs.
+COMPLETE_BEFORE_PRUNING = 5
+EPOCHS_BEFORE_PRUNING = 10
+COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
+# Attributes of trials in the file.
+TEXTS, ERROR = "settings", "error"
+Train = Callable[[dict[str, Any], OnEpoch], float]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Settings that were tried, to an end.
+
+    Args:
+        number (int): Its number among the finished ones, from 1 on.
+        options (dict[str, Any]): The values of the searched options.
+        state (str): :obj:`"complete"`, :obj:`"pruned"` or :obj:`"failed"`.
+        value (float, optional): The validation metric: of a complete trial the mean over its
+            seeds, of a pruned one the best until then.
+        epochs (int): The epochs of its first seed.
+        error (str): Why it failed.
+    """
+
+    number: int
+    options: dict[str, Any]
+    state: str
+    value: float | None
+    epochs: int
+    error: str = ""
+
+
+class Study:
+    """The trials of a search, by the Tree-structured Parzen Estimator of Optuna, which never draws
+    settings twice. What comes next follows from the seed and the finished trials alone, so a study
+    that was interrupted goes the way of one that was not.
+
+    A trial is pruned if its best validation metric is below the median of the complete trials at
+    the same epoch.
+
+    Args:
+        path (Path): The file. No other process may use the same study.
+        name (str): The name of the study: trials of the same name can be compared.
+        space (Space): The settings to try.
+        seed (int): The seed.
+    """
+
+    def __init__(self, path: Path, name: str, space: Space, seed: int) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._space = space
+        self._seed = seed
+        self._distributions: dict[str, Any] = {
+            name: optuna.distributions.CategoricalDistribution(texts)
+            for name, texts in space.texts.items()
+        }
+        self._study = optuna.create_study(
+            storage=f"sqlite:///{path.resolve()}",
+            study_name=name,
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(COMPLETE_BEFORE_PRUNING, EPOCHS_BEFORE_PRUNING),
+            # All trials are put in line with their settings.
+            sampler=optuna.samplers.RandomSampler(),
+            load_if_exists=True,
+        )
+        self._take_up()
+
+    def trials(self) -> list[Trial]:
+        """Returns the finished trials, those that were interrupted left out."""
+        return [self._trial(n, trial) for n, trial in enumerate(self._finished(), start=1)]
+
+    def step(self, train: Train) -> Trial | None:
+        """Tries the next settings; returns :obj:`None` if all were tried.
+
+        Args:
+            train (callable): Returns the value of settings; called with them and a function to
+                call after every epoch with the values of all epochs.
+        """
+        import optuna
+
+        if not self._in_state("WAITING"):
+            texts = self._draw()
+            if texts is None:
+                return None
+            self._enqueue(texts)
+        live = self._study.ask(self._distributions)
+        reported = 0
+
+        def on_epoch(values: list[float]) -> None:
+            nonlocal reported
+            for number, value in enumerate(values[reported:], start=reported + 1):
+                live.report(value, number)
+            reported = len(values)
+            if live.should_prune():
+                raise optuna.TrialPruned
+
+        number = len(self._finished()) + 1
+        states = optuna.trial.TrialState
+        try:
+            value = train(self._space.values_of(live.user_attrs[TEXTS]), on_epoch)
+        except optuna.TrialPruned:
+            return self._trial(number, self._study.tell(live, state=states.PRUNED))
+        except FailedTrialError as error:
+            live.set_user_attr(ERROR, str(error))
+            return self._trial(number, self._study.tell(live, state=states.FAIL))
+        return self._trial(number, self._study.tell(live, value))
+
+    def _draw(self) -> Texts | None:
+        # Settings that were not tried.
+        import optuna
+
+        tried = {self._space.key(trial.user_attrs[TEXTS]) for trial in self._finished()}
+        if len(tried) == self._space.size:
+            return None
+        if not tried:
+            return self._space.first
+        rng = np.random.default_rng([self._seed, len(tried)])
+        trial = optuna.trial.create_trial(state=optuna.trial.TrialState.WAITING)
+        for candidates in CANDIDATES:
+            sampler = optuna.samplers.TPESampler(
+                n_startup_trials=DRAWN_EVENLY,
+                n_ei_candidates=candidates,
+                multivariate=True,
+                constant_liar=False,
+                seed=int(rng.integers(2**32)),
+            )
+            texts = sampler.sample_relative(self._study, trial, self._distributions)
+            if texts and self._space.key(texts) not in tried:
+                return texts
+        return self._space.untried(int(rng.integers(self._space.size)), tried)
+
+    def _take_up(self) -> None:
+        # No other process uses the study, so what seems to run was interrupted. A trial is put in
+        # line before it is marked, so that it is not lost if this is interrupted, too.
+        import optuna
+
+        waiting = [trial.user_attrs[TEXTS] for trial in self._in_state("WAITING")]
+        for trial in self._in_state("RUNNING"):
+            texts = trial.user_attrs[TEXTS]
+            if ERROR not in trial.user_attrs and texts not in waiting:
+                self._enqueue(texts)
+            self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+    def _enqueue(self, texts: Texts) -> None:
+        # Kept as an attribute, too: a trial has its parameters only a while after it has begun.
+        self._study.enqueue_trial(texts, user_attrs={TEXTS: texts})
+
+    def _in_state(self, name: str) -> list[Any]:
+        return [t for t in self._study.get_trials(deepcopy=False) if t.state.name == name]
+
+    def _finished(self) -> list[Any]:
+        return [
+            trial
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state.name in ("COMPLETE", "PRUNED") or ERROR in trial.user_attrs
+        ]
+
+    def _trial(self, number: int, trial: Any) -> Trial:
+        values = list(trial.intermediate_values.values())
+        state, value = FAILED, None
+        if trial.state.name == "COMPLETE":
+            state, value = COMPLETE, trial.value
+        elif trial.state.name == "PRUNED":
+            state, value = PRUNED, max(values)
+        return Trial(
+            number=number,
+            options=self._space.values_of(trial.user_attrs[TEXTS]),
+            state=state,
+            value=value,
+            epochs=len(values),
+            error=trial.user_attrs.get(ERROR, ""),
+        )
+
+
+def best(trials: list[Trial]) -> Trial | None:
+    """Returns the complete trial with the best value, of several the earliest, if there is one.
+
+    Args:
+        trials (list[Trial]): The trials, in the order of their numbers.
+    """
+    complete = [trial for trial in trials if trial.state == COMPLETE]
+    return max(complete, key=lambda trial: trial.value or 0.0, default=None)

@@ -1,0 +1,166 @@
+"""The training of a trial: on data without its test split, and from where it was interrupted."""
+
+import copy
+import hashlib
+import json
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from torch_geometric import seed_everything
+from torch_geometric.data import HeteroData
+
+from soil_pyg.runs.training_run import TrainResult
+from soil_pyg.training.trainer import Trainer
+from soil_pyg.typing import INTERACTS
+from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
+
+# The data with graphs that are kept at a time.
+KEPT = 3
+Settings = dict[str, Any]
+OnEpoch = Callable[[list[float]], None]
+
+
+class FailedTrialError(RuntimeError):
+    """The settings of a trial cannot be trained."""
+
+
+def without_test(data: HeteroData) -> HeteroData:
+    """Returns the data without its test split; that which was given keeps it.
+
+    Args:
+        data (HeteroData): The data.
+    """
+    data = copy.copy(data)
+    del data[INTERACTS].test_edge_label_index
+    return data
+
+
+class Graphs:
+    """Data with the graphs of a model; those made last are kept.
+
+    Args:
+        selected (ModelOptions): The model.
+        data (HeteroData): The data without graphs.
+    """
+
+    def __init__(self, selected: ModelOptions, data: HeteroData) -> None:
+        self._selected = selected
+        self._data = data
+        self._kept: OrderedDict[str, HeteroData] = OrderedDict()
+
+    def get(self, settings: Settings) -> HeteroData:
+        """Returns the data with the graphs of the settings.
+
+        Args:
+            settings (dict[str, Any]): The value of each option, and the device.
+
+        Raises:
+            ValueError: If an option of the graphs cannot be right.
+        """
+        options = self._selected.values_for("graphs", settings)
+        key = json.dumps(options, sort_keys=True)
+        if key not in self._kept:
+            while len(self._kept) >= KEPT:
+                self._kept.popitem(last=False)
+            transform = self._selected.model_class.graph_transform(**options)
+            self._kept[key] = transform(copy.copy(self._data).to(settings["device"]))
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+class Training:
+    """Trains settings over seeds and tells their validation metric.
+
+    Args:
+        selected (ModelOptions): The model.
+        settings (dict[str, Any]): The value of each option that is not searched, and the device.
+        data (HeteroData): The data, without graphs and without a test split.
+        folder (Path): The folder for the checkpoints of trials.
+        name (str): What a trial's folder must be unique to, beside the searched options.
+        num_seeds (int): The number of seeds, from 0 on.
+    """
+
+    def __init__(
+        self,
+        selected: ModelOptions,
+        settings: Settings,
+        data: HeteroData,
+        folder: Path,
+        name: str,
+        num_seeds: int,
+    ) -> None:
+        self._selected = selected
+        self._settings = settings
+        self._graphs = Graphs(selected, data)
+        self._folder = folder
+        self._name = name
+        self._num_seeds = num_seeds
+
+    def run(self, options: Settings, on_epoch: OnEpoch) -> float:
+        """Returns the mean over the seeds of the best validation metric.
+
+        Args:
+            options (dict[str, Any]): The values of the searched options.
+            on_epoch (callable): Called with the validation metric of every epoch so far while the
+                first seed is trained; what it raises ends the training.
+
+        Raises:
+            FailedTrialError: If the settings go together with no model, or training diverges.
+        """
+        settings = self._settings | options
+        metric = settings["metric"]
+
+        def follow(result: TrainResult) -> None:
+            on_epoch([epoch["val"][metric] for epoch in result.history])
+
+        values = []
+        for seed in range(self._num_seeds):
+            result = self._fit(settings, seed, self.folder(options), follow)
+            # The epochs of a run that had finished before an interruption.
+            if seed == 0:
+                follow(result)
+            values.append(result.val[metric])
+        return fmean(values)
+
+    def folder(self, options: Settings) -> Path:
+        """Returns the folder of a trial.
+
+        Args:
+            options (dict[str, Any]): The values of the searched options.
+        """
+        identity = json.dumps([self._name, options], sort_keys=True)
+        return self._folder / hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+    def forget(self, options: Settings) -> None:
+        """Deletes the folder of a trial.
+
+        Args:
+            options (dict[str, Any]): The values of the searched options.
+        """
+        shutil.rmtree(self.folder(options), ignore_errors=True)
+
+    def _fit(
+        self, settings: Settings, seed: int, folder: Path, follow: Callable[[TrainResult], None]
+    ) -> TrainResult:
+        try:
+            trainer: Trainer = build_trainer(self._selected, settings, seed)
+            data = self._graphs.get(settings)
+            seed_everything(seed)
+            model = build_model(self._selected, settings, data)
+        except ValueError as error:
+            raise FailedTrialError(str(error)) from error
+        try:
+            return trainer.fit(
+                model,
+                data,
+                out=folder / f"seed{seed}",
+                settings=settings,
+                on_epoch=follow if seed == 0 else None,
+                test=False,
+            )
+        except FloatingPointError as error:
+            raise FailedTrialError(str(error)) from error

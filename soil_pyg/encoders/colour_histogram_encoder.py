@@ -1,0 +1,79 @@
+import os
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from soil_pyg.encoders.picture_file_encoder import PictureFileEncoder
+from soil_pyg.utils.checks import check_at_least
+
+_SIZE = 64
+
+
+class ColourHistogramEncoder(PictureFileEncoder):
+    r"""Encodes the pictures of items by their colours, without a neural network.
+
+    .. math::
+        x_b = \sqrt{h_b}
+
+    with :math:`h_b` the share of the pixels whose red, green and blue fall into the box :math:`b`,
+    so that the inner product of two pictures is the Bhattacharyya coefficient of their colours,
+    between 0 and 1.
+
+    Args:
+        source (str or os.PathLike): A column of the items' table with paths, or a folder whose
+            pictures are named after the items, as in :obj:`tea.jpg`.
+        bins (int): The boxes of each of the three colours. (default: :obj:`4`)
+        root (str or os.PathLike, optional): Where relative paths of a column begin.
+            (default: the working directory)
+        cache (str or os.PathLike, optional): The folder of the vectors, :obj:`"auto"` is
+            :obj:`soil_pyg/embed` in the user's folder of caches, :obj:`None` keeps nothing.
+            (default: :obj:`"auto"`)
+
+    Raises:
+        ValueError: If :obj:`bins` is not between 1 and 256.
+    """
+
+    name = "colour-histogram"
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str],
+        bins: int = 4,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        cache: str | os.PathLike[str] | None = "auto",
+    ) -> None:
+        super().__init__(source, root, batch_size=256, cache=cache)
+        check_at_least("bins", bins, 1)
+        if bins > 256:
+            raise ValueError(f"'bins' must be at most 256 (got {bins})")
+        self.bins = bins
+
+    @property
+    def version(self) -> str:
+        """The number of boxes and the version of Pillow."""
+        return f"{self.bins} boxes a colour, Pillow {PIL.__version__}"
+
+    def load(self) -> None:
+        """There is nothing to load."""
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """Returns the vector of a picture.
+
+        Args:
+            image (PIL.Image.Image): The picture, in RGB.
+        """
+        small = image.resize((_SIZE, _SIZE), Image.Resampling.BOX)
+        red, green, blue = np.asarray(small, dtype=np.int64).reshape(-1, 3).T * self.bins // 256
+        box = (red * self.bins + green) * self.bins + blue
+        shares = np.bincount(box, minlength=self.bins**3) / len(box)
+        return np.sqrt(shares)
+
+    def encode_batch(self, prepared: list[np.ndarray]) -> np.ndarray:
+        """Returns the vectors of pictures.
+
+        Args:
+            prepared (list of numpy.ndarray): The vector of each.
+        """
+        return np.stack(prepared)

@@ -1,0 +1,160 @@
+import hashlib
+import logging
+import os
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from soil_pyg.encoders.encode_rows import encode_rows
+from soil_pyg.encoders.picture_files import find_pictures, read_picture
+from soil_pyg.encoders.vector_cache import VectorCache
+from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.progress import blocks
+
+LISTED = 10
+
+logger = logging.getLogger("soil_pyg")
+
+
+class PictureFileEncoder(ABC):
+    """What the encoders of picture files share; those that cannot be read are skipped.
+
+    Each distinct picture is encoded once, and vectors of finished batches are kept.
+
+    Args:
+        source (str or os.PathLike): A column of the items' table with paths, or a folder whose
+            pictures are named after the items.
+        root (str or os.PathLike, optional): Where relative paths of a column begin.
+        batch_size (int): As many pictures are encoded at a time.
+        cache (str or os.PathLike, optional): The folder of the vectors.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str],
+        root: str | os.PathLike[str] | None,
+        batch_size: int,
+        cache: str | os.PathLike[str] | None,
+    ) -> None:
+        check_at_least("batch_size", batch_size, 1)
+        self.source = source
+        self.root = root
+        self.batch_size = batch_size
+        self.cache = cache
+        self.num_skipped = 0
+        """How many pictures could not be read."""
+        self.skipped: list[str] = []
+        """The first of them with the reasons, and how many more there are."""
+
+    def encode(self, items: pd.DataFrame) -> np.ndarray:
+        """Returns one vector an item, zeros where there is no picture or it cannot be read.
+
+        Args:
+            items (pandas.DataFrame): The items.
+
+        Raises:
+            ValueError: If there is no such column or folder, or no picture can be read.
+            OSError: If the vectors cannot be kept.
+        """
+        files = find_pictures(items, self.source, self.root)
+        cache = VectorCache(self.cache, self.name, self.version)
+        reasons: dict[str, str] = {}
+        digests = _digests(files, reasons)
+
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+
+            def encode_batch(rows: list[int]) -> tuple[list[int], np.ndarray]:
+                self.load()
+                results = list(pool.map(self._read, [files[row] for row in rows]))
+                good = {}
+                for row, result in zip(rows, results, strict=True):
+                    if isinstance(result, str):
+                        reasons[str(digests[row])] = result
+                    else:
+                        good[row] = result
+                if not good:
+                    return [], np.zeros((0, 0), dtype=np.float32)
+                return list(good), self.encode_batch(list(good.values()))
+
+            description = f"Encoding pictures with {self.name}"
+            matrix = encode_rows(digests, encode_batch, cache, self.batch_size, description)
+        self._list_skipped(files, digests, reasons)
+        if matrix is None:
+            raise ValueError(
+                f"none of the {self.num_skipped} pictures in '{self.source}' can be read: "
+                f"{', '.join(self.skipped)}"
+            )
+        if self.skipped:
+            logger.warning(
+                "%d of %d pictures cannot be read and are skipped: %s",
+                self.num_skipped,
+                sum(file is not None for file in files),
+                ", ".join(self.skipped),
+            )
+        return matrix
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """What the vectors depend on, kept with the features."""
+
+    @abstractmethod
+    def load(self) -> None:
+        """Loads what :meth:`prepare` and :meth:`encode_batch` need."""
+
+    @abstractmethod
+    def prepare(self, image: Image.Image) -> Any:
+        """Returns what a picture gives to a batch.
+
+        Args:
+            image (PIL.Image.Image): The picture, in RGB.
+        """
+
+    @abstractmethod
+    def encode_batch(self, prepared: list[Any]) -> np.ndarray:
+        """Returns the vectors of pictures.
+
+        Args:
+            prepared (list): What :meth:`prepare` has returned for each.
+        """
+
+    def _read(self, file: Path) -> Any:
+        try:
+            image = read_picture(file)
+        except ValueError as error:
+            return str(error)
+        return self.prepare(image)
+
+    def _list_skipped(
+        self, files: list[Path | None], digests: list[str | None], reasons: dict[str, str]
+    ) -> None:
+        skipped = [
+            f"{file.name} ({reasons[key]})"
+            for file, digest in zip(files, digests, strict=True)
+            if file is not None and (key := digest or str(file)) in reasons
+        ]
+        self.num_skipped = len(skipped)
+        self.skipped = skipped[:LISTED]
+        if len(skipped) > LISTED:
+            self.skipped.append(f"and {len(skipped) - LISTED} more")
+
+
+def _digests(files: list[Path | None], reasons: dict[str, str]) -> list[str | None]:
+    """Returns the digests of files, and adds by its path the reason why one cannot be read."""
+    digests: list[str | None] = []
+    for block in blocks(len(files), 64, "Reading pictures"):
+        for file in files[block]:
+            digest = None
+            try:
+                digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else None
+            except (OSError, ValueError) as error:
+                reasons[str(file)] = getattr(error, "strerror", None) or str(error)
+            digests.append(digest)
+    return digests

@@ -1,0 +1,130 @@
+"""Networks that turn pictures into vectors, and how pictures are made ready for them."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import Module
+
+from soil_pyg.encoders import efficientnet_lite0
+from soil_pyg.encoders.efficientnet_lite0 import EfficientNetLite0
+from soil_pyg.encoders.extras import check_installed, importing
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class PictureModel(NamedTuple):
+    """A network in evaluation mode and what makes a picture ready for it."""
+
+    module: Module
+    prepare: Callable[[Image.Image], Tensor]
+
+
+@dataclass(frozen=True)
+class CentreCrop:
+    """Cuts a square out of the centre of a picture, resizes it and normalises its colours."""
+
+    size: int
+    """Width and height of the result."""
+    share: float
+    """The share of the picture's shorter side that the square has."""
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Returns the picture as a tensor of shape :obj:`[3, size, size]`.
+
+        Args:
+            image (PIL.Image.Image): The picture, in RGB.
+        """
+        side = self.share * min(image.size)
+        left, top = ((length - side) / 2 for length in image.size)
+        image = image.resize(
+            (self.size, self.size),
+            Image.Resampling.BICUBIC,
+            box=(left, top, left + side, top + side),
+        )
+        pixels = (np.asarray(image, dtype=np.float32) / 255 - self.mean) / self.std
+        return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)
+
+
+def from_module(module: Module) -> PictureModel:
+    """Wraps a network of torch, which takes pictures of 224 x 224 as ImageNet's are normalised.
+
+    Args:
+        module (torch.nn.Module): The network, which is copied.
+    """
+    prepare = CentreCrop(224, 0.875, IMAGENET_MEAN, IMAGENET_STD)
+    return PictureModel(deepcopy(module).eval(), prepare)
+
+
+def is_efficientnet_lite0(path: Path) -> bool:
+    """Returns whether a file is called as the weights of :class:`EfficientNetLite0` are.
+
+    Args:
+        path (pathlib.Path): The file or folder.
+    """
+    return path.is_file() and path.name.startswith("efficientnet-lite0")
+
+
+def load_picture_model(path: Path) -> PictureModel:
+    """Loads a network with its weights.
+
+    Args:
+        path (pathlib.Path): The weights of :class:`EfficientNetLite0`; or, for timm, a folder with
+            :obj:`config.json` and weights, or a file of weights that is called as its model is in
+            timm, such as :obj:`resnet18.a1_in1k.safetensors`.
+
+    Raises:
+        ImportError: If timm is needed and not installed.
+        ValueError: If there are no weights, or those of another network.
+    """
+    try:
+        if is_efficientnet_lite0(path):
+            return PictureModel(
+                EfficientNetLite0.from_file(path).eval(),
+                CentreCrop(
+                    efficientnet_lite0.IMAGE_SIZE,
+                    efficientnet_lite0.CROP,
+                    efficientnet_lite0.MEAN,
+                    efficientnet_lite0.STD,
+                ),
+            )
+        return _load_with_timm(path)
+    except ImportError:
+        raise
+    # A file of another kind may raise anything.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} does not hold a model of pictures: {reason}") from error
+
+
+def check_loadable(path: Path) -> None:
+    """Refuses what only timm can load, if it is not installed.
+
+    Args:
+        path (pathlib.Path): The file or folder.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    if not is_efficientnet_lite0(path):
+        check_installed("timm", "timm", "encode the pictures with 'efficientnet-lite0'")
+
+
+def _load_with_timm(path: Path) -> PictureModel:
+    with importing("timm"):
+        import timm
+    if path.is_dir():
+        name, source = f"local-dir:{path}", None
+    else:
+        name, source = path.stem, {"file": str(path)}
+    module = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=source)
+    config = timm.data.resolve_model_data_config(module)
+    return PictureModel(module.eval(), timm.data.create_transform(**config))

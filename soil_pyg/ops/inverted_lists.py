@@ -1,0 +1,214 @@
+import math
+import re
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from soil_pyg.ops.matmul import matmul_t, matmul_t_rows
+from soil_pyg.ops.pairs import rank_among_equal_rows
+from soil_pyg.ops.ragged import index2ptr
+from soil_pyg.ops.topk import best_of_each_row, topk_by_id
+from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.progress import blocks
+
+TRAINING_POINTS = 64
+"""The centre of each list is trained on as many vectors."""
+
+ITERATIONS = 8
+
+FIRST_PROBES = 4
+"""As many lists are searched before the others are compared with the best of these."""
+
+PASSED_BYTES = 2**12
+"""What the candidates of a query may take that are compared in the end."""
+
+EQUAL_CANDIDATES = 32
+"""So many equal candidates are held, and more where more neighbours are asked for."""
+
+QUERIES_AT_ONCE = 2**14
+"""As many vectors are compared with the centres at a time."""
+
+LISTS = "Lists"
+"""How the name of an index of inverted lists begins."""
+
+PROBES = "nprobe"
+"""The search parameter of inverted lists: how many of them a query is compared with."""
+
+EXACT_ITEMS = 2**15
+"""Up to so many items, comparing all of them takes no longer than an index."""
+
+
+class InvertedLists:
+    r"""Searches large inner products approximately, by products of matrices.
+
+    Candidates are kept in lists around centres that spherical k-means finds, and a query is
+    compared with those of the nearest lists. All queries that probe a list are multiplied with it
+    at once; for many queries that is many times faster than to scan lists for one query after the
+    other.
+
+    Args:
+        candidates (Tensor): Candidates of shape :obj:`[num_candidates, channels]`.
+        num_lists (int): The number of lists; fewer where some stay empty.
+        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+
+    Raises:
+        ValueError: If :obj:`num_lists` is less than 1.
+
+    Example:
+        >>> lists = InvertedLists(torch.eye(4), num_lists=2)
+        >>> lists.search(torch.eye(4), k=1, num_probes=2)[1]
+        tensor([[0], [1], [2], [3]])
+    """
+
+    def __init__(self, candidates: Tensor, num_lists: int, memory_budget: int = 2**30) -> None:
+        check_at_least("num_lists", num_lists, 1)
+        self.candidates = candidates
+        self.memory_budget = memory_budget
+        self.num_lists = min(num_lists, candidates.size(0))
+        self.centre = self._train()
+        # Of equal centres the first takes all candidates: an empty list is not worth a probe.
+        used, nearest = torch.unique(self._nearest_centre(candidates), return_inverse=True)
+        self.centre, self.num_lists = self.centre[used], used.numel()
+        self._nearest = nearest
+        self._rank = rank_among_equal_rows(candidates)
+        self._fill(EQUAL_CANDIDATES)
+
+    def search(self, query: Tensor, k: int, num_probes: int) -> tuple[Tensor, Tensor]:
+        r"""Returns inner products and ids of the :math:`k` best candidates of each query.
+
+        Args:
+            query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
+            k (int): The number of neighbours.
+            num_probes (int): How many lists a query is compared with.
+
+        Returns:
+            Values and ids, both of shape :obj:`[num_queries, k]`, filled up with the value
+            :math:`-\infty` and the id :obj:`-1`.
+        """
+        if k > self._num_equal:
+            self._fill(k)
+        num_probes = min(num_probes, self.num_lists)
+        values = query.new_full((query.size(0), k), -torch.inf)
+        ids = torch.full((query.size(0), k), -1, dtype=torch.long, device=query.device)
+        # A query's probes and their order, what the first lists hold, and what the bar lets pass.
+        num_bytes = 32 * num_probes + 16 * FIRST_PROBES * k + PASSED_BYTES
+        rows = max(1, self.memory_budget // num_bytes)
+        for block in blocks(query.size(0), rows, "searching neighbours"):
+            values[block], ids[block] = self._search_block(query[block], k, num_probes)
+        return values, ids
+
+    def _fill(self, num_equal: int) -> None:
+        # Of equal candidates the first are found: more of them would all pass the bar.
+        kept = (self._rank < num_equal).nonzero().view(-1)
+        self.member = kept[torch.argsort(self._nearest[kept], stable=True)]
+        self.pointer = index2ptr(self._nearest[kept], self.num_lists).tolist()
+        self._num_equal = num_equal
+
+    def _search_block(self, query: Tensor, k: int, num_probes: int) -> tuple[Tensor, Tensor]:
+        probe = self._nearest_lists(query, num_probes)
+        first, rest = probe[:, :FIRST_PROBES], probe[:, FIRST_PROBES:]
+        values = query.new_full((query.size(0) * first.size(1), k), -torch.inf)
+        ids = torch.full_like(values, -1, dtype=torch.long)
+        for member, place, scores in self._compare(query, first):
+            value, column = scores.topk(min(k + 1, member.numel()))
+            tied = (value[:, k - 1 : k] == value[:, k:]).any(dim=1).nonzero().view(-1)
+            value, column = value[:, :k], column[:, :k]
+            if tied.numel() > 0:
+                value[tied], column[tied] = topk_by_id(scores[tied], k)
+            values[place, : value.size(1)] = value
+            ids[place, : value.size(1)] = member[column]
+        values, ids = values.view(query.size(0), -1), ids.view(query.size(0), -1)
+        # What the nearest lists hold bars most of the others.
+        bar = values.topk(k).values[:, -1:].contiguous()
+        row, column = ((values >= bar) & (ids >= 0)).nonzero().unbind(1)
+        rows, columns, found = [row], [ids[row, column]], [values[row, column]]
+        for member, place, scores in self._compare(query, rest):
+            row = place // rest.size(1)
+            at, column = (scores >= bar[row]).nonzero().unbind(1)
+            rows.append(row[at])
+            columns.append(member[column])
+            found.append(scores[at, column])
+        row, column, value = torch.cat(rows), torch.cat(columns), torch.cat(found)
+        order = torch.argsort(row * self.candidates.size(0) + column)
+        return best_of_each_row(row[order], column[order], value[order], query.size(0), k)
+
+    def _nearest_lists(self, query: Tensor, num_probes: int) -> Tensor:
+        rows = max(1, min(self.memory_budget // (8 * self.num_lists), QUERIES_AT_ONCE))
+        parts = query.split(rows)
+        return torch.cat([matmul_t(x, self.centre).topk(num_probes).indices for x in parts])
+
+    def _compare(self, query: Tensor, probe: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        # For each list its members, the places in `probe` that name it, and their scores.
+        num_probes = probe.size(1)
+        number_of = probe.reshape(-1)
+        # Small integers are sorted several times faster.
+        small = torch.int16 if self.num_lists < 2**15 else torch.int32
+        order = torch.argsort(number_of.to(small), stable=True)
+        begin = index2ptr(number_of, self.num_lists).tolist()
+        for number in range(self.num_lists):
+            member = self.member[self.pointer[number] : self.pointer[number + 1]]
+            place = order[begin[number] : begin[number + 1]]
+            if place.numel() > 0 and member.numel() > 0:
+                row = place // num_probes
+                yield member, place, matmul_t_rows(query, row, self.candidates, member)
+
+    def _train(self) -> Tensor:
+        step = max(1, self.candidates.size(0) // (TRAINING_POINTS * self.num_lists))
+        points = self.candidates[::step]
+        centre = points[:: max(1, points.size(0) // self.num_lists)][: self.num_lists].clone()
+        for _ in range(ITERATIONS):
+            nearest = self._nearest_centre(points, centre)
+            total = torch.zeros_like(centre).index_add_(0, nearest, points)
+            norm = total.norm(dim=1, keepdim=True)
+            # The centre of a list that got empty stays where it was.
+            centre = torch.where(norm > 0, total / norm.clamp(min=1e-30), centre)
+        return centre
+
+    def _nearest_centre(self, x: Tensor, centre: Tensor | None = None) -> Tensor:
+        centre = self.centre if centre is None else centre
+        rows = max(1, min(self.memory_budget // (8 * self.num_lists), QUERIES_AT_ONCE))
+        step = blocks(x.size(0), rows, "sorting items into lists")
+        return torch.cat([matmul_t(x[block], centre).argmax(dim=1) for block in step])
+
+    def __repr__(self) -> str:
+        name = self.__class__.__name__
+        return f"{name}({self.candidates.size(0)}, num_lists={self.num_lists})"
+
+
+def count_lists(index: str) -> int:
+    """Returns the number of lists that an index names.
+
+    Args:
+        index (str): The index, e.g. :obj:`"Lists256"` or :obj:`"Lists256;nprobe=8"`.
+
+    Raises:
+        ValueError: If there is no such index.
+
+    Example:
+        >>> count_lists("Lists256;nprobe=8")
+        256
+    """
+    match = re.fullmatch(rf"{LISTS}([1-9]\d*)(;{PROBES}=[1-9]\d*)?", index)
+    if match is None:
+        raise ValueError(
+            f"'index' must name a number of lists and at most '{PROBES}', as in "
+            f"'{LISTS}256' or '{LISTS}256;{PROBES}=8' (got {index!r})"
+        )
+    return int(match[1])
+
+
+def auto_index(num_items: int) -> str:
+    """Returns the index that finds neighbours among so many items fastest: :obj:`"Flat"` for few,
+    inverted lists for many.
+
+    Args:
+        num_items (int): The number of items.
+
+    Example:
+        >>> auto_index(7_050), auto_index(1_000_000)
+        ('Flat', 'Lists4096')
+    """
+    if num_items <= EXACT_ITEMS:
+        return "Flat"
+    return f"{LISTS}{2 ** round(math.log2(4 * math.sqrt(num_items)))}"

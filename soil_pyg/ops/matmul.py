@@ -1,0 +1,205 @@
+"""Products of matrices by the faster of the libraries that torch brings along."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SIZE_STEP = 64
+"""oneDNN compiles code for each size of a product and keeps it: sizes that vary are rounded so."""
+
+
+def _prefers_onednn() -> bool:
+    # MKL, which torch multiplies with, uses AVX-512 on processors of its maker only.
+    if not (torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()):
+        return False
+    vendor = ""
+    with suppress(OSError), Path("/proc/cpuinfo").open() as lines:
+        vendor = next((line for line in lines if line.startswith("vendor_id")), "")
+    return (
+        "AuthenticAMD" in vendor
+        and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    )
+
+
+PREFERS_ONEDNN = _prefers_onednn()
+"""Whether oneDNN multiplies matrices in single precision faster than what torch does by itself."""
+
+
+def matmul_t(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
+    r"""Returns :math:`\mathbf{X} \mathbf{Y}^{\top}`; gradients flow to both.
+
+    On a CPU and in single precision this is left to oneDNN where that is faster, which is about
+    twice as fast on AMD's processors with AVX-512. Elsewhere it is what torch does.
+
+    Args:
+        x (Tensor): A matrix of shape :obj:`[num_rows, channels]`.
+        y (Tensor): A matrix of shape :obj:`[num_columns, channels]`.
+        out (Tensor, optional): Memory that the result may take, for matrices without gradients.
+            (default: :obj:`None`)
+
+    Example:
+        >>> matmul_t(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0], [5.0, 6.0]]))
+        tensor([[11., 17.]])
+    """
+    if not uses_onednn(x, y):
+        return torch.mm(x, y.t(), out=out)
+    if torch.is_grad_enabled() and (x.requires_grad or y.requires_grad):
+        return _Product.apply(x, y)
+    return _multiply(x, y)
+
+
+def matmul_t_rows(x: Tensor, row: Tensor, y: Tensor, column: Tensor) -> Tensor:
+    r"""Returns the products of some rows of a matrix with some rows of another, as
+    :obj:`matmul_t(x[row], y[column])` does; how many they are may vary from call to call.
+
+    Args:
+        x (Tensor): A matrix of shape :obj:`[num_x, channels]`.
+        row (Tensor): Rows of it, of shape :obj:`[num_rows]`.
+        y (Tensor): A matrix of shape :obj:`[num_y, channels]`.
+        column (Tensor): Rows of it, of shape :obj:`[num_columns]`.
+
+    Returns:
+        A matrix of shape :obj:`[num_rows, num_columns]`, which may lie in a larger one.
+
+    Example:
+        >>> x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> matmul_t_rows(x, torch.tensor([1]), x, torch.tensor([0, 1]))
+        tensor([[11., 25.]])
+    """
+    size = row.numel(), column.numel()
+    if uses_onednn(x, y):
+        row, column = _round_up(row), _round_up(column)
+    # Many times faster than x[row], which copies number by number.
+    out = matmul_t(x.index_select(0, row), y.index_select(0, column))
+    return out[: size[0], : size[1]]
+
+
+def _round_up(index: Tensor) -> Tensor:
+    # To one of four sizes between two powers of two: the code for a pair of sizes takes half a
+    # mebibyte.
+    step = max(SIZE_STEP // 4, 2 ** (index.numel().bit_length() - 3))
+    return F.pad(index, [0, -index.numel() % step])
+
+
+def uses_onednn(x: Tensor, y: Tensor) -> bool:
+    """Returns whether :func:`matmul_t` leaves the product of two matrices to oneDNN.
+
+    Args:
+        x (Tensor): The first matrix.
+        y (Tensor): The second matrix.
+    """
+    return (
+        PREFERS_ONEDNN
+        and all(_is_plain(matrix) for matrix in (x, y))
+        and x.size(1) == y.size(1)
+        and bool(torch.backends.mkldnn.enabled)
+        and not torch.is_autocast_enabled("cpu")
+        and _wants_full_precision()
+        # Compiled code is rather made of what the compiler knows, and what transforms functions
+        # does not know the operator.
+        and not torch.compiler.is_compiling()
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and torch.autograd.forward_ad._current_level < 0
+    )
+
+
+def _is_plain(matrix: Tensor) -> bool:
+    return (
+        matrix.device.type == "cpu"
+        and matrix.dtype == torch.float32
+        and matrix.layout == torch.strided
+        and matrix.dim() == 2
+        and matrix.numel() > 0
+    )
+
+
+def _wants_full_precision() -> bool:
+    try:
+        return torch.get_float32_matmul_precision() == "highest"
+    except RuntimeError:
+        # Set by the newer flags of torch, of which this one does not tell.
+        return False
+
+
+def _multiply(x: Tensor, y: Tensor) -> Tensor:
+    # oneDNN reads both directions, but is very slow on a matrix that lies in a wider one.
+    if not (y.is_contiguous() or y.t().is_contiguous()):
+        y = y.contiguous()
+    return torch.ops.mkldnn._linear_pointwise(x, y, None, "none", [], "")
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        ctx.save_for_backward(x, y)
+        return _multiply(x, y)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, y = ctx.saved_tensors
+        grad_x = matmul_t(grad, y.t()) if ctx.needs_input_grad[0] else None
+        grad_y = matmul_t(grad.t(), x.t()) if ctx.needs_input_grad[1] else None
+        return grad_x, grad_y
+
+
+def symmetric_rows(c: Tensor, num_rows: int, memory_budget: int = 2**27) -> Iterator[Tensor]:
+    r"""Yields the rows of :math:`\mathbf{C} \mathbf{C}^{\top}`, from the first to the last.
+
+    On a CPU most products are made once: what lies right of the diagonal is kept until the rows
+    below it need it. The more memory there is, the more rows share their products.
+
+    Args:
+        c (Tensor): The matrix, of shape :obj:`[num_nodes, channels]`.
+        num_rows (int): How many rows are yielded at a time; the last time there may be fewer.
+        memory_budget (int, optional): Bytes that what is kept may take. (default: :obj:`2**27`)
+
+    Returns:
+        Tensors of shape :obj:`[num_rows, num_nodes]`.
+
+    Example:
+        >>> import torch
+        >>> for rows in symmetric_rows(torch.tensor([[1.0], [2.0], [3.0]]), num_rows=2):
+        ...     print(rows.tolist())
+        [[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]]
+        [[3.0, 6.0, 9.0]]
+    """
+    num_nodes = c.size(0)
+    group_size = num_rows
+    if c.device.type == "cpu":
+        # Of a group of rows a quarter of its square is kept at the most.
+        most = isqrt(4 * memory_budget // c.element_size())
+        group_size *= max(1, most // num_rows)
+    for begin in range(0, num_nodes, group_size):
+        end = min(begin + group_size, num_nodes)
+        if end - begin > num_rows:
+            yield from _rows_of_group(c, begin, end, num_rows)
+        else:
+            yield matmul_t(c[begin:end], c)
+
+
+def _rows_of_group(c: Tensor, begin: int, end: int, num_rows: int) -> Iterator[Tensor]:
+    blocks = [slice(start, min(start + num_rows, end)) for start in range(begin, end, num_rows)]
+    above: dict[int, list[Tensor]] = defaultdict(list)
+    for number, block in enumerate(blocks):
+        part = c[block]
+        rows = c.new_empty(part.size(0), c.size(0))
+        for columns in (slice(0, begin), slice(end, c.size(0))):
+            if columns.start < columns.stop:
+                rows[:, columns] = matmul_t(part, c[columns])
+        for columns, tile in zip(blocks, above.pop(number, []), strict=False):
+            # Two steps, as torch transposes faster into memory of its own.
+            rows[:, columns] = tile.t().contiguous()
+        for later in range(number, len(blocks)):
+            tile = matmul_t(part, c[blocks[later]])
+            rows[:, blocks[later]] = tile
+            if later > number:
+                above[later].append(tile)
+        yield rows

@@ -1,0 +1,168 @@
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from soil_pyg.ops.attractiveness_rows import AttractivenessRows
+from soil_pyg.ops.growing import GrowingTensor
+from soil_pyg.ops.ragged import (
+    budget_blocks,
+    concat_ranges,
+    index2ptr,
+    order_by_group,
+    rank_in_group,
+)
+from soil_pyg.ops.topk import ROUNDING
+from soil_pyg.utils.progress import blocks
+
+FEW = 4
+"""How many entries of each row are looked at before the rest."""
+
+
+class SecondOrderSelection:
+    """The entries of the rows of each user's items, of which the best are the second-order items
+    (Eq. 2-3).
+
+    A key is :obj:`user * num_items + column`.
+
+    Args:
+        rows (AttractivenessRows): The rows.
+        user (Tensor): The user of each interaction, ascending.
+        item (Tensor): The item of each interaction, ascending for each user.
+        num_users (int): The number of users.
+        k_a (int): The number of second-order items a user.
+        aggr (str): What becomes of an item that is in several rows, :obj:`"max"` or
+            :obj:`"sum"`.
+        exclude_interacted (bool): Whether the items of the user are no candidates.
+        negative (str): Whether to :obj:`"drop"` or to :obj:`"keep"` entries that are not positive.
+    """
+
+    def __init__(
+        self,
+        rows: AttractivenessRows,
+        user: Tensor,
+        item: Tensor,
+        num_users: int,
+        k_a: int,
+        aggr: str,
+        exclude_interacted: bool,
+        negative: str,
+    ) -> None:
+        self.rows = rows
+        self.aggr = aggr
+        self.exclude_interacted = exclude_interacted
+        self.negative = negative
+        self.num_items = rows.num_items
+        self.user, self.item = user, item
+        self.interactions = user * self.num_items + item
+        self.first = index2ptr(user, num_users)
+        self.history = self.first.diff()
+        # The K best entries of a user's pool lie within the K best of each of its rows.
+        self.width = (k_a + self.history).clamp(max=self.num_items)
+        self.take = torch.full_like(self.width, k_a) if exclude_interacted else self.width
+        self.bound = torch.full((num_users,), -torch.inf, device=user.device)
+
+    def best(self, memory_budget: int) -> tuple[Tensor, Tensor]:
+        """Returns the keys and weights of the best entries of all users, by key.
+
+        Args:
+            memory_budget (int): Bytes that a block may take.
+        """
+        cuts = budget_blocks(self.history * (FEW + self.take), memory_budget // 256)
+        for users, user, item in self._blocks(cuts, "comparing second-order items"):
+            self._find_bound(users, user, item)
+        self._lengthen()
+        keys = GrowingTensor(torch.long, self.user.device)
+        weights = GrowingTensor(torch.float32, self.user.device)
+        for _, user, item in self._blocks(cuts, "choosing second-order items"):
+            key, weight = self._best(user, item)
+            keys.add(key)
+            weights.add(weight)
+        return keys.pop(), weights.pop()
+
+    def _blocks(self, cuts: list[slice], text: str) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        for step in blocks(len(cuts), 1, text):
+            users = cuts[step.start]
+            pairs = slice(int(self.first[users.start]), int(self.first[users.stop]))
+            yield users, self.user[pairs], self.item[pairs]
+
+    def _find_bound(self, users: slice, user: Tensor, item: Tensor) -> None:
+        # Already the first entries of the rows tell what the best are not below.
+        few = torch.minimum(self.rows.length[item], FEW + self.take[user] // self.history[user])
+        _, value, key = self._entries(user, item, few)
+        owner = key // self.num_items - users.start
+        self.bound[users] = _nth_value(owner, value, self.take[users]) - 2 * ROUNDING
+
+    def _lengthen(self) -> None:
+        # Rows that end above the bound of one of their users may have more of the best.
+        end = self.rows.begin + self.rows.length - 1
+        last = torch.full_like(end, torch.inf, dtype=torch.float)
+        some = self.rows.length > 0
+        last[some] = self.rows.values[end[some]]
+        short = ~self.rows.is_whole[self.item]
+        short &= last[self.item] >= self.bound[self.user] - 2 * ROUNDING
+        width = torch.zeros_like(end).scatter_reduce(
+            0, self.item[short], self.width[self.user[short]], "amax"
+        )
+        item = width.nonzero().view(-1)
+        if item.numel() > 0:
+            self.rows.lengthen(item, width[item])
+
+    def _best(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+        begin, length = self.rows.begin[item], self.rows.length[item]
+        many = _count_at_least(self.rows.values, begin, length, self.bound[user])
+        row, value, key = self._entries(user, item, many)
+        owner, inverse = torch.unique_consecutive(key // self.num_items, return_inverse=True)
+        take = self.take[owner]
+        cut = _nth_value(inverse, value, take)[inverse]
+        near = ((value - cut).abs() <= 2 * ROUNDING).nonzero().view(-1)
+        # A single one is in its place, whatever its rounding.
+        near = near[torch.bincount(inverse[near], minlength=1)[inverse[near]] > 1]
+        value[near] = self.rows.exact(row[near], key[near] % self.num_items)
+        order = torch.argsort(key, stable=True)
+        order = order[order_by_group(inverse[order], value[order])]
+        key, value, inverse = key[order], value[order], inverse[order]
+        first = rank_in_group(inverse) < take[inverse]
+        key, inverse = torch.unique(key[first], return_inverse=True)
+        total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
+        return key, total.index_add_(0, inverse, value[first].double()).float()
+
+    def _entries(self, user: Tensor, item: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # The first entries of each row that are candidates: row, value and key.
+        position, owner = concat_ranges(self.rows.begin[item], count)
+        row, value = item[owner], self.rows.values[position]
+        key = user[owner] * self.num_items + self.rows.columns[position]
+        keep = torch.ones_like(key, dtype=torch.bool)
+        if self.negative == "drop":
+            keep &= value > 0
+        if self.exclude_interacted:
+            last = self.interactions.numel() - 1
+            found = torch.searchsorted(self.interactions, key).clamp(max=last)
+            keep &= self.interactions[found] != key
+        row, value, key = row[keep], value[keep], key[keep]
+        if self.aggr == "max":
+            order = order_by_group(torch.unique(key, return_inverse=True)[1], value)
+            order = order[rank_in_group(key[order]) == 0]
+            row, value, key = row[order], value[order], key[order]
+        return row, value, key
+
+
+def _nth_value(group: Tensor, value: Tensor, n: Tensor) -> Tensor:
+    # The n-th largest value of each group, minus infinity where a group has fewer.
+    order = order_by_group(group, value)
+    group, value = group[order], value[order]
+    at = rank_in_group(group) == n[group] - 1
+    out = torch.full((n.numel(),), -torch.inf, device=value.device)
+    out[group[at]] = value[at]
+    return out
+
+
+def _count_at_least(values: Tensor, begin: Tensor, length: Tensor, bound: Tensor) -> Tensor:
+    # How many of the descending values from `begin` on are not below the bound, by bisection.
+    low, high = torch.zeros_like(length), length.clone()
+    for _ in range(int(length.max()).bit_length() if length.numel() > 0 else 0):
+        middle = (low + high) // 2
+        at = (begin + middle).clamp(max=values.numel() - 1)
+        more = (values[at] >= bound) & (middle < high)
+        low, high = torch.where(more, middle + 1, low), torch.where(more, high, middle)
+    return low

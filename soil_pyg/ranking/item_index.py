@@ -1,0 +1,183 @@
+import importlib.util
+import json
+from typing import Any
+
+import torch
+from torch import Tensor
+from typing_extensions import Self
+
+from soil_pyg.ops.inverted_lists import LISTS, auto_index
+from soil_pyg.ops.knn import KNN, _import_faiss
+from soil_pyg.runs import checkpoint
+from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.utils.files import atomic_path, file_digest, write_json
+from soil_pyg.utils.progress import blocks
+
+FORMAT = 1
+INDEX = "items.index"
+DESCRIPTION = "items.json"
+TUNED_K = 20
+
+
+class ItemIndex:
+    """A FAISS index of the items of a run, which finds those with the largest inner products.
+
+    It lies in the folder of the run as :obj:`items.index`, in FAISS's own format and in the order
+    of the items, for any server that can read it; :obj:`items.json` tells the kind of index and
+    the share of the exact answers that it finds. Up to 32,768 items it is exact.
+
+    Args:
+        index (Any): The FAISS index.
+        description (dict[str, Any]): The content of :obj:`items.json`.
+    """
+
+    def __init__(self, index: Any, description: dict[str, Any]) -> None:
+        self._index = index
+        self.description = description
+
+    @classmethod
+    def build(cls, trained: TrainedModel, index: str = "auto") -> Self | None:
+        """Returns the index of a run's items, or :obj:`None` where there can be none: without
+        FAISS, or for sparse embeddings.
+
+        Args:
+            trained (TrainedModel): The trained model.
+            index (str): An index of :class:`~soil_pyg.nn.KNN` for FAISS. (default:
+                :obj:`"auto"`, exact for few items and inverted files for many)
+        """
+        emb = trained.item_emb
+        if emb.is_sparse or importlib.util.find_spec("faiss") is None:
+            return None
+        if index == "auto":
+            index = auto_index(emb.size(0))
+            if index.startswith(LISTS):
+                index = f"IVF{index.removeprefix(LISTS)},Flat"
+        knn = KNN(emb, index, use_faiss=True)
+        recall = knn.tune(trained.user_emb.to_dense(), min(TUNED_K, emb.size(0)))
+        description = {"format": FORMAT, "index": knn.report["index"], "recall": recall}
+        return cls(knn._faiss_index, description)
+
+    def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        r"""Returns the inner products and the ids of the :obj:`k` best items of each query.
+
+        Args:
+            query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
+            k (int): The number of items; where fewer are found, the rest is filled up with the
+                value :math:`-\infty` and the id :obj:`-1`.
+        """
+        values, ids = self._index.search(query.float().contiguous().numpy(), k)
+        values, ids = torch.from_numpy(values), torch.from_numpy(ids)
+        return values.masked_fill_(ids < 0, -torch.inf), ids
+
+    def save(self, trained: TrainedModel) -> None:
+        """Writes the index beside the model, each file beside its place and then renamed.
+
+        Args:
+            trained (TrainedModel): The trained model, loaded from its folder.
+
+        Raises:
+            OSError: If a file cannot be written.
+        """
+        assert trained.folder is not None
+        path = trained.folder / INDEX
+        try:
+            with atomic_path(path) as temporary:
+                _import_faiss().write_index(self._index, str(temporary))
+        except RuntimeError as error:
+            raise OSError(f"'{path}' cannot be written: {error}") from error
+        self.description = {
+            **self.description,
+            "embeddings": trained.run["files"][checkpoint.EMBEDDINGS],
+            "sha256": file_digest(path),
+        }
+        write_json(path.with_name(DESCRIPTION), self.description)
+
+    @classmethod
+    def load(cls, trained: TrainedModel) -> Self | None:
+        """Returns the index beside a model, or :obj:`None` if there is none of its embeddings.
+
+        Args:
+            trained (TrainedModel): The trained model.
+
+        Raises:
+            ValueError: If a file is not as it was written.
+            ImportError: If FAISS is not installed.
+        """
+        if trained.folder is None or not (trained.folder / DESCRIPTION).exists():
+            return None
+        path = trained.folder / DESCRIPTION
+        remedy = "remove it and train again with the same arguments to have it made anew"
+        try:
+            description = json.loads(path.read_text("utf-8"))
+            found, sha256 = description["format"], description["sha256"]
+            embeddings = description["embeddings"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"'{path}' is corrupt ({error!r}): {remedy}") from error
+        if found != FORMAT:
+            raise ValueError(f"'{path}' must have format {FORMAT} (got {found!r}): {remedy}")
+        if embeddings != trained.run["files"][checkpoint.EMBEDDINGS]:
+            return None
+        file = path.with_name(INDEX)
+        if not file.exists() or file_digest(file) != sha256:
+            raise ValueError(
+                f"'{file}' is not the file that was written with {path.name}: {remedy}"
+            )
+        return cls(_import_faiss().read_index(str(file)), description)
+
+
+ENTRY_BYTES = 64
+"""What an item that was found may take, with its copies and its order."""
+
+
+class IndexRanker:
+    """Ranks the items that an index finds for users; as many more are looked for as are masked.
+
+    Args:
+        index (ItemIndex): The index of the items.
+        query_emb (Tensor): The embeddings of all users.
+        mask_index (Tensor): The pairs of user and item to leave out, of shape
+            :obj:`[2, num_pairs]`.
+        num_items (int): The number of items.
+        memory_budget (int): Bytes that a block may take.
+    """
+
+    def __init__(
+        self,
+        index: ItemIndex,
+        query_emb: Tensor,
+        mask_index: Tensor,
+        num_items: int,
+        memory_budget: int,
+    ) -> None:
+        self.index = index
+        self.query_emb = query_emb
+        self.num_items = num_items
+        self.memory_budget = memory_budget
+        self._masked = (mask_index[0] * num_items + mask_index[1]).sort().values
+        self._num_masked = torch.bincount(mask_index[0], minlength=query_emb.size(0))
+
+    def rank(self, users: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        r"""Returns the scores and the ids of the :obj:`k` best items that are found for each user,
+        ties by the smaller id, filled up with the score :math:`-\infty`.
+
+        Args:
+            users (Tensor): The users.
+            k (int): The number of items, at most as many as there are.
+        """
+        score = torch.full((len(users), k), -torch.inf)
+        item = users.new_zeros(len(users), k)
+        depth = min(k + int(self._num_masked[users].max()), self.num_items)
+        size = max(1, self.memory_budget // (ENTRY_BYTES * depth))
+        for block in blocks(len(users), size, "Searching"):
+            score[block], item[block] = self._search(users[block], k, depth)
+        return score, item
+
+    def _search(self, users: Tensor, k: int, depth: int) -> tuple[Tensor, Tensor]:
+        score, item = self.index.search(self.query_emb[users], depth)
+        pair = users.unsqueeze(1) * self.num_items + item
+        at = torch.searchsorted(self._masked, pair).clamp(max=max(len(self._masked) - 1, 0))
+        if len(self._masked) > 0:
+            score[self._masked[at] == pair] = -torch.inf
+        item, order = item.sort(dim=1)
+        score, order = score.gather(1, order).sort(dim=1, descending=True, stable=True)
+        return score[:, :k], item.gather(1, order)[:, :k]

@@ -1,0 +1,102 @@
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from soil_pyg.ops.matmul import matmul_t
+from soil_pyg.ops.ragged import concat_ranges
+
+
+@torch.no_grad()
+def score_blocks(
+    user_emb: Tensor,
+    item_emb: Tensor,
+    users: Tensor,
+    mask_index: Tensor,
+    memory_budget: int = 2**30,
+) -> Iterator[tuple[slice, Tensor]]:
+    r"""Yields the scores of all items for blocks of users, :obj:`-inf` where they are masked.
+
+    .. math::
+        \hat{y}_{ui} = \mathbf{e}_u^{\top} \mathbf{e}_i
+
+    A block is valid until the next one, which may take its memory.
+
+    Args:
+        user_emb (Tensor): The embeddings of all users, dense or sparse COO.
+        item_emb (Tensor): The embeddings of all items, dense or sparse COO.
+        users (Tensor): The users to score, in any order.
+        mask_index (Tensor): The pairs of user and item to mask, of shape :obj:`[2, num_pairs]`.
+        memory_budget (int): Bytes that a block may take. (default: :obj:`2**30`)
+
+    Returns:
+        For each block its place in :obj:`users` and its scores
+        :obj:`[block_size, num_items]`.
+
+    Raises:
+        FloatingPointError: If a score may not be finite.
+
+    Example:
+        >>> emb, mask_index = torch.eye(3), torch.tensor([[2], [0]])
+        >>> for rows, scores in score_blocks(emb, emb, torch.tensor([2]), mask_index):
+        ...     print(rows, scores)
+        slice(0, 1, None) tensor([[-inf, 0., 1.]])
+    """
+    num_items = item_emb.size(0)
+    user_emb, item_emb = _prepare(user_emb), _prepare(item_emb.t())
+    _check_finite(user_emb, item_emb)
+    if bool((mask_index[0].diff() < 0).any()):
+        mask_index = mask_index[:, mask_index[0].argsort(stable=True)]
+    masked_user, masked_item = mask_index.contiguous()
+    block_size = memory_budget // (16 * num_items)
+    if users.device.type == "cpu":  # A block that fits the cache is faster.
+        block_size = min(block_size, max(2**20 // num_items, 32))
+    num_blocks = -(-len(users) // max(block_size, 1))
+
+    memory = torch.empty(0, dtype=user_emb.dtype, device=user_emb.device)
+    stop = 0
+    for block in users.tensor_split(max(num_blocks, 1)):
+        scores = _product(user_emb, item_emb, block, memory.resize_(len(block), num_items))
+        row, index = _entries(masked_user, block)
+        scores[row, masked_item[index]] = -torch.inf
+        start, stop = stop, stop + len(block)
+        yield slice(start, stop), scores
+
+
+def _prepare(emb: Tensor) -> Tensor:
+    emb = emb.coalesce() if emb.is_sparse else emb.contiguous()
+    return emb if emb.dtype in (torch.float32, torch.float64) else emb.float()
+
+
+def _check_finite(user_emb: Tensor, item_emb: Tensor) -> None:
+    bound = float(item_emb.size(0))
+    for emb in (user_emb, item_emb):
+        values = emb.values() if emb.is_sparse else emb
+        bound *= float(values.abs().max()) if values.numel() > 0 else 0.0
+    if not bound <= torch.finfo(user_emb.dtype).max:
+        raise FloatingPointError(
+            "The scores must be finite: the embeddings hold nan or inf, or are too large"
+        )
+
+
+def _product(user_emb: Tensor, item_emb: Tensor, users: Tensor, memory: Tensor) -> Tensor:
+    if not user_emb.is_sparse and not item_emb.is_sparse:
+        return matmul_t(user_emb[users], item_emb.t(), out=memory)
+    if not user_emb.is_sparse:
+        return user_emb[users] @ item_emb
+    row, index = _entries(user_emb.indices()[0].contiguous(), users)
+    indices = torch.stack([row, user_emb.indices()[1, index]])
+    size = (len(users), user_emb.size(1))
+    block = torch.sparse_coo_tensor(
+        indices, user_emb.values()[index], size, is_coalesced=True, check_invariants=False
+    )
+    scores = block @ item_emb
+    return scores.to_dense() if scores.is_sparse else scores
+
+
+def _entries(sorted_rows: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    # For each of the rows: its position in the argument, once an entry, and the entry's index.
+    start = torch.searchsorted(sorted_rows, rows)
+    count = torch.searchsorted(sorted_rows, rows, right=True) - start
+    index, row = concat_ranges(start, count)
+    return row, index

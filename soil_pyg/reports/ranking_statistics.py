@@ -1,0 +1,181 @@
+"""What lists of recommendations hold: hits by popularity and by history, coverage and novelty."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.utils import cumsum
+
+from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.transforms.utils import count_nodes
+from soil_pyg.typing import INTERACTS, ITEM, USER
+from soil_pyg.utils.progress import blocks
+
+USERS_AT_ONCE = 2**13
+NUM_GROUPS = 5
+
+
+@dataclass(frozen=True)
+class RankingStatistics:
+    """What the lists of all users hold.
+
+    Args:
+        place (Tensor): For each held-out interaction the place of its item in the user's list,
+            from 0; the length of the list if it is not there.
+        coverage (dict[int, float]): For each list length the share of items in at least one list.
+        novelty (dict[int, float]): For each list length the mean surprise of the items in the
+            lists, see :func:`surprise`.
+    """
+
+    place: Tensor
+    coverage: dict[int, float]
+    novelty: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of about the same size by a count; equal counts are never apart.
+
+    Args:
+        index (Tensor): The group of each member.
+        bounds (list[tuple[int, int]]): The least and the largest count in each group.
+        size (list[int]): The number of members of each group.
+    """
+
+    index: Tensor
+    bounds: list[tuple[int, int]]
+    size: list[int]
+
+    def mean(self, value: Tensor) -> list[float]:
+        """Returns the mean of a value in each group.
+
+        Args:
+            value (Tensor): The value of each member.
+        """
+        total = torch.bincount(self.index, value.double(), minlength=len(self.size))
+        return (total / torch.tensor(self.size)).tolist()
+
+
+def ranking_statistics(
+    user_emb: Tensor, item_emb: Tensor, data: HeteroData, held_out: Tensor, ks: Sequence[int]
+) -> RankingStatistics:
+    """Ranks all items but the training ones for every user and looks at the lists.
+
+    Args:
+        user_emb (Tensor): The embeddings of all users, dense or sparse COO.
+        item_emb (Tensor): The embeddings of all items, dense or sparse COO.
+        data (HeteroData): The data.
+        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
+        ks (Sequence[int]): The lengths of the lists.
+
+    Raises:
+        FloatingPointError: If a score may not be finite.
+    """
+    num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
+    evaluator = Evaluator(ks)
+    length = max(evaluator.ks)
+    order = held_out[0].argsort(stable=True)
+    user, item = held_out[:, order]
+    start = cumsum(torch.bincount(user, minlength=num_users)).tolist()
+    bits = torch.cat([surprise(data), torch.zeros(1, dtype=torch.double)])
+
+    place = torch.full_like(item, length)
+    # The best place of each item in any list; lists that are too short are filled with one more.
+    best = torch.full((num_items + 1,), length)
+    total_bits, num_listed = torch.zeros(2, length, dtype=torch.double)
+    for block in blocks(num_users, USERS_AT_ONCE, "Ranking"):
+        users = torch.arange(block.start, block.stop)
+        ranked = evaluator.rank(user_emb, item_emb, data, users, length)[1]
+        pairs = slice(start[block.start], start[block.stop])
+        is_hit = ranked[user[pairs] - block.start] == item[pairs].unsqueeze(1)
+        found = is_hit.int().argmax(dim=1)
+        place[pairs] = found.where(is_hit.any(dim=1), length)
+        places = torch.arange(ranked.size(1)).expand_as(ranked)
+        best.scatter_reduce_(0, ranked.reshape(-1), places.reshape(-1), "amin")
+        total_bits[: ranked.size(1)] += bits[ranked].sum(dim=0)
+        num_listed[: ranked.size(1)] += (ranked < num_items).sum(dim=0)
+    total_bits, num_listed = total_bits.cumsum(0), num_listed.cumsum(0).clamp(min=1)
+    return RankingStatistics(
+        place=torch.empty_like(place).scatter_(0, order, place),
+        coverage={k: float((best[:-1] < k).double().mean()) for k in evaluator.ks},
+        novelty={k: float(total_bits[k - 1] / num_listed[k - 1]) for k in evaluator.ks},
+    )
+
+
+def surprise(data: HeteroData) -> Tensor:
+    r"""Returns how surprising each item is, in bits: :math:`-\log_2 p_i` with :math:`p_i` the share
+    of users with a training interaction with it, or, where nobody has one, as if one had.
+
+    Args:
+        data (HeteroData): The data.
+    """
+    degree = torch.bincount(data[INTERACTS].edge_index[1], minlength=count_nodes(data, ITEM))
+    return -torch.log2(degree.clamp(min=1).double() / count_nodes(data, USER))
+
+
+def history_novelty(data: HeteroData) -> float:
+    """Returns the mean surprise of the items in the training interactions, beside which the novelty
+    of recommendations can be read.
+
+    Args:
+        data (HeteroData): The data.
+    """
+    return float(surprise(data)[data[INTERACTS].edge_index[1]].mean())
+
+
+def quantile_groups(count: Tensor, num_groups: int = NUM_GROUPS) -> Groups:
+    """Cuts members into groups of about the same size by a count.
+
+    Args:
+        count (Tensor): The count of each member, at least one member.
+        num_groups (int): The largest number of groups. (default: :obj:`5`)
+
+    Example:
+        >>> quantile_groups(torch.tensor([5, 1, 1, 1, 9, 2]), num_groups=3).bounds
+        [(1, 1), (2, 2), (5, 9)]
+    """
+    ordered = count.sort().values
+    last = torch.arange(1, num_groups + 1) * len(count) // num_groups - 1
+    upper = ordered[last.clamp(min=0)].unique()
+    index = torch.searchsorted(upper, count)
+    lower = upper.scatter_reduce(0, index, count, "amin")
+    bounds = list(zip(lower.tolist(), upper.tolist(), strict=True))
+    return Groups(index, bounds, torch.bincount(index, minlength=len(upper)).tolist())
+
+
+def popularity_groups(data: HeteroData, held_out: Tensor) -> Groups:
+    """Groups the held-out interactions by the training interactions of their items.
+
+    Args:
+        data (HeteroData): The data.
+        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
+    """
+    degree = torch.bincount(data[INTERACTS].edge_index[1], minlength=count_nodes(data, ITEM))
+    return quantile_groups(degree[held_out[1]])
+
+
+def history_groups(data: HeteroData, held_out: Tensor) -> Groups:
+    """Groups the users with held-out interactions, in ascending order, by the number of their
+    training interactions.
+
+    Args:
+        data (HeteroData): The data.
+        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
+    """
+    degree = torch.bincount(data[INTERACTS].edge_index[0], minlength=count_nodes(data, USER))
+    return quantile_groups(degree[held_out[0].unique()])
+
+
+def recall_of_users(place: Tensor, held_out: Tensor, k: int) -> Tensor:
+    """Returns the recall at :obj:`k` of each user with held-out interactions, in ascending order.
+
+    Args:
+        place (Tensor): The places of :class:`RankingStatistics`.
+        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
+        k (int): The length of the list.
+    """
+    _, index, count = held_out[0].unique(return_inverse=True, return_counts=True)
+    hits = torch.bincount(index, (place < k).double(), minlength=len(count))
+    return hits / count

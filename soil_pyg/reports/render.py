@@ -1,0 +1,95 @@
+"""Turns the content of a page into HTML that needs nothing but itself."""
+
+import base64
+import gzip
+from importlib.resources import files
+from typing import Any
+
+from soil_pyg.reports.runs import Summary
+from soil_pyg.reports.table import Share
+
+
+def render(content: dict[str, Any]) -> str:
+    """Returns the page as HTML; all texts in it are escaped.
+
+    Args:
+        content (dict[str, Any]): What :obj:`template.html` reads.
+
+    Raises:
+        ImportError: If a package of the extra :obj:`report` is missing.
+    """
+    jinja2, plotly_code = import_extra()
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_read),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"show": show, "deviation": deviation}
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    packed = base64.b64encode(gzip.compress(plotly_code().encode(), mtime=0)).decode()
+    return environment.get_template("template.html").render(**content, plotly=packed)
+
+
+def import_extra() -> tuple[Any, Any]:
+    """Returns what the page is made with: jinja2, and what gives the code of plotly.
+
+    Raises:
+        ImportError: If a package of the extra :obj:`report` is missing.
+    """
+    try:
+        import jinja2
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise ImportError(
+            f"A report needs the package '{error.name}': pip install 'soil-pyg[report]'"
+        ) from error
+    return jinja2, get_plotlyjs
+
+
+def show(value: Any) -> str:
+    """Returns a value as it is read: with separators and a few decimals, shares in percent.
+
+    Args:
+        value (Any): The value.
+
+    Example:
+        >>> show(12345), show(0.12345), show(Share(0.5)), show(None)
+        ('12,345', '0.1235', '50.0%', '-')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, Summary):
+        return show(value.mean)
+    if isinstance(value, Share):
+        return f"{value.value:.1%}" if value.value >= 0.01 else f"{100 * value.value:.2g}%"
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    is_plain = value == 0 or 1e-3 <= abs(value) < 1e6
+    return f"{value:,.{_decimals(value)}f}" if is_plain else f"{value:.3g}"
+
+
+def deviation(value: Any) -> str:
+    """Returns the deviation of a value with as many decimals as the value, or nothing.
+
+    Args:
+        value (Any): The value.
+
+    Example:
+        >>> deviation(Summary(0.5, 0.01)), deviation(0.5)
+        ('± 0.0100', '')
+    """
+    if not isinstance(value, Summary) or value.std is None:
+        return ""
+    return f"± {value.std:.{_decimals(value.mean)}f}"
+
+
+def _decimals(value: float) -> int:
+    return 4 if abs(value) <= 1 else 2
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")

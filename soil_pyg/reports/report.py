@@ -1,0 +1,177 @@
+import logging
+import os
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch_geometric.data import HeteroData
+
+from soil_pyg.datasets.data_folder import load_description, load_item_table
+from soil_pyg.ranking.evaluator import held_out
+from soil_pyg.reports.analysis import analyse
+from soil_pyg.reports.chart import MAX_SERIES
+from soil_pyg.reports.data_sections import data_section, graph_section, list_section
+from soil_pyg.reports.render import import_extra, render
+from soil_pyg.reports.run_charts import SPLITS
+from soil_pyg.reports.run_sections import Question, run_sections
+from soil_pyg.reports.runs import find_runs, group_runs, selection_metric
+from soil_pyg.reports.users import ItemCards, choose_users, user_panels
+from soil_pyg.runs.checkpoint import load
+from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.transforms.utils import count_nodes
+from soil_pyg.typing import INTERACTS, ITEM
+from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.files import write_text
+from soil_pyg.workflow.ids import find_positions
+from soil_pyg.workflow.run_data import add_graphs, load_run_data
+
+MAX_ITEMS = 20_000
+MAX_PAIRS = 1_000_000
+"""Graphs of larger data take long to make again."""
+
+logger = logging.getLogger("soil_pyg")
+
+
+def report(
+    run_or_folder: str | os.PathLike[str],
+    out: str | os.PathLike[str] = "report.html",
+    data: HeteroData | str | os.PathLike[str] | None = None,
+    num_users: int = 6,
+    users: Iterable[Any] | os.PathLike[str] | None = None,
+) -> Path:
+    r"""Writes one self-contained page on a run, or on the runs in the sub-folders of a folder.
+
+    It shows metrics with their deviations over seeds, learning curves, recall by the popularity of
+    items and by the length of users' histories, coverage and novelty, the data and its graphs, a
+    few users with their recommendations, settings and versions. Without the data of the runs it
+    shows what the runs alone tell.
+
+    Args:
+        run_or_folder (str or os.PathLike): The folder of a run, or one of such folders.
+        out (str or os.PathLike): The file to write, which ends in :obj:`.html`.
+            (default: :obj:`"report.html"`)
+        data (HeteroData, str or os.PathLike, optional): The data or its folder.
+            (default: the folder that the runs were trained on)
+        num_users (int): The number of users to show, at even steps from the shortest to the longest
+            history. (default: :obj:`6`)
+        users (iterable or os.PathLike, optional): The ids of the users to show instead, or a file
+            of them. (default: :obj:`None`)
+
+    Returns:
+        The file.
+
+    Raises:
+        FileNotFoundError: If there is no run, or no such data.
+        ValueError: If the runs are of several data sets, the data is not theirs, a user is unknown,
+            or a file is not as it was written.
+        OSError: If the file cannot be written.
+        ImportError: If a package of the extra :obj:`report` is missing.
+    """
+    out = _checked_place(out)
+    check_at_least("num_users", num_users, 0)
+    import_extra()
+    runs, unfinished = find_runs(run_or_folder)
+    question = Question(group_runs(runs), selection_metric(runs))
+    trained = load(question.run.folder)
+    content: dict[str, Any] = {
+        "question": question,
+        "split": SPLITS[question.split],
+        "unfinished": [folder.name for folder in unfinished],
+        "interrupted": [run.folder.name for run in runs if not run.content["finished"]],
+        "max_series": MAX_SERIES,
+        "version": import_module("soil_pyg").__version__,
+        **run_sections(question),
+        **dict.fromkeys(("data", "lists", "graphs", "panels", "cards")),
+        "why_no_data": "",
+        "why_no_graphs": "",
+        "are_users_given": users is not None,
+    }
+    found, content["why_no_data"] = _find_data(trained, data)
+    if found is not None:
+        folder = _folder_of(trained, data)
+        content |= _with_data(question, trained, found, folder, num_users, users)
+    elif users is not None:
+        raise ValueError(f"'users' needs the data of the run: {content['why_no_data']}")
+    else:
+        logger.warning("What needs the data is left out: %s", content["why_no_data"])
+    write_text(out, render(content))
+    return out
+
+
+def _with_data(
+    question: Question,
+    trained: TrainedModel,
+    data: HeteroData,
+    folder: Path | None,
+    num_users: int,
+    users: Iterable[Any] | os.PathLike[str] | None,
+) -> dict[str, Any]:
+    pairs = held_out(data, "test" if question.split == "test" else "val")
+    if users is None:
+        chosen = choose_users(data, pairs, num_users)
+    else:
+        chosen = find_positions(users, trained.user_id, "users", "user").tolist()
+    analysis = analyse(question.groups[:MAX_SERIES], data, pairs, question.ks, question.k)
+    lists = list_section(question, data, analysis)
+    with_graphs, why_no_graphs = _make_graphs(trained, data)
+    table: pd.DataFrame | None = None if folder is None else load_item_table(folder)
+    cards = ItemCards(trained.item_id, table)
+    return {
+        "data": data_section(data, None if folder is None else load_description(folder)),
+        "lists": lists,
+        "graphs": None if with_graphs is None else graph_section(with_graphs),
+        "why_no_graphs": why_no_graphs,
+        "panels": user_panels(
+            trained, data if with_graphs is None else with_graphs, pairs, chosen, cards
+        ),
+        "cards": cards,
+    }
+
+
+def _find_data(
+    trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None
+) -> tuple[HeteroData | None, str]:
+    if data is None and trained.settings.get("data") is None:
+        return None, "The run does not tell where its data is: name it by 'data' (--data)"
+    try:
+        return load_run_data(trained, data), ""
+    except FileNotFoundError as error:
+        if data is not None:
+            raise
+        return None, str(error)
+
+
+def _folder_of(
+    trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None
+) -> Path | None:
+    if isinstance(data, HeteroData):
+        return None
+    return Path(trained.settings["data"] if data is None else data)
+
+
+def _make_graphs(trained: TrainedModel, data: HeteroData) -> tuple[HeteroData | None, str]:
+    num_items, num_pairs = count_nodes(data, ITEM), data[INTERACTS].edge_index.size(1)
+    if num_items > MAX_ITEMS or num_pairs > MAX_PAIRS:
+        return None, (
+            f"They are left out, as it takes long to make them again for more than {MAX_ITEMS:,} "
+            f"items or {MAX_PAIRS:,} training interactions."
+        )
+    try:
+        return add_graphs(trained, data), ""
+    except ValueError as error:
+        return None, f"They are left out: {error}."
+
+
+def _checked_place(out: str | os.PathLike[str]) -> Path:
+    out = Path(out).expanduser()
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"'out' (--out) must name a file that ends in .html (got '{out}')")
+    if out.is_dir():
+        raise ValueError(f"'out' (--out) must name a file (got the folder '{out}')")
+    if not out.absolute().parent.is_dir():
+        raise FileNotFoundError(
+            f"'out' (--out): there is no folder '{out.absolute().parent}', make it first"
+        )
+    return out

@@ -1,0 +1,197 @@
+"""The runs that a report is about, grouped by their settings."""
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from soil_pyg.runs.checkpoint import RUN, STATE, load_finished_run, load_run
+
+# They differ from seed to seed or from machine to machine and are no settings of the model.
+NOT_SETTINGS = {"seed", "device", "accelerator", "data", "out"}
+PARTS = {
+    *("model", "options", "settings", "trainer", "data", "versions", "finished"),
+    *("best_epoch", "history", "seconds", "val", "test"),
+}
+SIZES = {"num_users", "num_items", "in_channels"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run.
+
+    Args:
+        folder (Path): Its folder.
+        content (dict[str, Any]): The content of :obj:`run.json`.
+    """
+
+    folder: Path
+    content: dict[str, Any]
+
+    @property
+    def model(self) -> str:
+        """The name of the model's class."""
+        return self.content["model"].rpartition(":")[2].rpartition(".")[2]
+
+    @property
+    def seed(self) -> Any:
+        """The seed."""
+        return self.content["trainer"].get("seed")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings by name but for those that tell runs of the same settings apart."""
+        values = {**self.content["options"], **self.content["settings"], **self.content["trainer"]}
+        return {name: v for name, v in values.items() if name not in NOT_SETTINGS | SIZES}
+
+    @property
+    def identity(self) -> str:
+        """The same for runs that differ by seed and machine only."""
+        return json.dumps([self.content["model"], self.settings], sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A value over several runs.
+
+    Args:
+        mean (float): The mean.
+        std (float, optional): The sample standard deviation, if there are two runs or more.
+    """
+
+    mean: float
+    std: float | None
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Summary":
+        """Returns the summary of values, at least one.
+
+        Args:
+            values (list[float]): The values.
+
+        Example:
+            >>> Summary.of([1.0, 3.0])
+            Summary(mean=2.0, std=1.4142135623730951)
+        """
+        mean = math.fsum(values) / len(values)
+        if len(values) == 1:
+            return cls(mean, None)
+        return cls(mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1)))
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """Runs that share all settings but the seed.
+
+    Args:
+        label (str): The model's name and what tells its settings from those of other groups.
+        runs (list[Run]): The runs, by ascending seed.
+    """
+
+    label: str
+    runs: list[Run]
+
+    def summary(self, split: str, metric: str) -> Summary | None:
+        """Returns a metric over the runs, or :obj:`None` where none of them has it.
+
+        Args:
+            split (str): :obj:`"val"` or :obj:`"test"`.
+            metric (str): The name of the metric.
+        """
+        values = [run.content[split][metric] for run in self.runs if metric in run.content[split]]
+        return Summary.of(values) if values else None
+
+
+def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
+    """Returns the run of a folder or those of its sub-folders, and the sub-folders whose training
+    has not ended.
+
+    Args:
+        path (str or os.PathLike): The folder.
+
+    Raises:
+        FileNotFoundError: If there is no such folder or no run in it.
+        ValueError: If a :obj:`run.json` is corrupt, or the runs are of several data sets.
+    """
+    path = Path(path)
+    if not path.is_dir() or (path / RUN).exists() or (path / STATE).exists():
+        return [_checked(path, load_finished_run(path))], []
+    folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
+    found = [(folder, load_run(folder)) for folder in folders]
+    runs = [_checked(folder, content) for folder, content in found if content is not None]
+    if not runs:
+        raise FileNotFoundError(
+            f"'{path}' is neither the folder of a run nor a folder of such folders: there is no "
+            f"{RUN} in it or one level below"
+        )
+    data = {run.content["data"]["digest"]: run for run in runs}
+    if len(data) > 1:
+        first, second = (f"'{run.folder.name}'" for run in list(data.values())[:2])
+        raise ValueError(
+            f"'{path}' holds runs on different data ({first} and {second}): report the runs on "
+            f"each data set from a folder of their own"
+        )
+    return runs, [
+        folder for folder, content in found if content is None and (folder / STATE).exists()
+    ]
+
+
+def group_runs(runs: list[Run]) -> list[RunGroup]:
+    """Groups runs by their settings, the best first by the mean of their validation metric.
+
+    Args:
+        runs (list[Run]): The runs, at least one.
+    """
+    metric = selection_metric(runs)
+    by_model: dict[str, dict[str, list[Run]]] = {}
+    for run in sorted(runs, key=lambda run: (str(run.seed).zfill(20), run.folder)):
+        by_model.setdefault(run.model, {}).setdefault(run.identity, []).append(run)
+    groups = [
+        RunGroup(label, same)
+        for by_identity in by_model.values()
+        for label, same in zip(
+            _labels(list(by_identity.values())), by_identity.values(), strict=True
+        )
+    ]
+
+    def order(group: RunGroup) -> tuple[float, str]:
+        value = group.summary("val", metric)
+        return (math.inf if value is None else -value.mean, group.label)
+
+    return sorted(groups, key=order)
+
+
+def selection_metric(runs: list[Run]) -> str:
+    """Returns the validation metric that the runs were selected by, that of the first one.
+
+    Args:
+        runs (list[Run]): The runs, at least one.
+    """
+    return runs[0].content["trainer"].get("metric") or next(iter(runs[0].content["val"]))
+
+
+def _checked(folder: Path, content: dict[str, Any]) -> Run:
+    if missing := sorted(PARTS - set(content)):
+        raise ValueError(f"'{folder / RUN}' has no '{missing[0]}': train again")
+    return Run(folder, content)
+
+
+def _labels(groups: list[list[Run]]) -> list[str]:
+    # The model's name and, for groups of the same model, as few settings as tell them apart.
+    labels = [runs[0].model for runs in groups]
+    settings = [{**runs[0].settings, "model": runs[0].content["model"]} for runs in groups]
+    names = {name for own in settings for name in own}
+    for name in sorted(names, key=lambda name: (name != "profile", name)):
+        longer = [
+            f"{label} {name}={_text(own.get(name))}"
+            for label, own in zip(labels, settings, strict=True)
+        ]
+        if len(set(longer)) > len(set(labels)):
+            labels = longer
+    return labels
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

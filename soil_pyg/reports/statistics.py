@@ -1,0 +1,166 @@
+"""What data and graphs look like, in numbers."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.typing import EdgeType
+
+from soil_pyg.transforms.utils import count_nodes, edge_blocks
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+
+SPLITS = {
+    "train": "edge_index",
+    "val": "val_edge_label_index",
+    "test": "test_edge_label_index",
+}
+
+
+@dataclass(frozen=True)
+class DataStatistics:
+    """Users, items, interactions and features in numbers.
+
+    Args:
+        num_users (int): The number of users.
+        num_items (int): The number of items.
+        num_pairs (dict[str, int]): The number of interactions of each split.
+        user_degree (Tensor): The number of training interactions of each user.
+        item_degree (Tensor): The number of training interactions of each item.
+        covered (dict[str, float]): The share of the interactions of each held-out split whose item
+            has training interactions.
+        top_share (float): The share of training interactions that the tenth of the items with most
+            of them takes.
+        missing (dict[str, int]): The number of items that lack each modality.
+        patterns (list[tuple[list[str], int]]): For each set of modalities that items have together,
+            the number of these items, most first.
+    """
+
+    num_users: int
+    num_items: int
+    num_pairs: dict[str, int]
+    user_degree: Tensor
+    item_degree: Tensor
+    covered: dict[str, float]
+    top_share: float
+    missing: dict[str, int]
+    patterns: list[tuple[list[str], int]]
+
+    @property
+    def density(self) -> float:
+        """The share of all pairs of user and item that are training interactions."""
+        return self.num_pairs["train"] / (self.num_users * self.num_items)
+
+    @property
+    def item_coverage(self) -> float:
+        """The share of items with training interactions."""
+        return float((self.item_degree > 0).double().mean())
+
+
+@dataclass(frozen=True)
+class GraphStatistics:
+    """A graph in numbers.
+
+    Args:
+        edge_type (tuple): The edge type, source to target.
+        num_edges (int): The number of edges.
+        mean_degree (tuple[float, float]): The mean number of edges of a source and of a target.
+        num_isolated (tuple[int, int]): The number of sources and of targets without an edge.
+    """
+
+    edge_type: EdgeType
+    num_edges: int
+    mean_degree: tuple[float, float]
+    num_isolated: tuple[int, int]
+
+
+def data_statistics(data: HeteroData) -> DataStatistics:
+    """Returns the numbers of users, items, interactions and features.
+
+    Args:
+        data (HeteroData): The data.
+    """
+    store = data[INTERACTS]
+    pairs = {split: store[name] for split, name in SPLITS.items() if name in store}
+    num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
+    user_degree = torch.bincount(pairs["train"][0], minlength=num_users)
+    item_degree = torch.bincount(pairs["train"][1], minlength=num_items)
+    num_top = -(-num_items // 10)
+    most = item_degree.topk(num_top).values
+    missing, patterns = _modalities(data)
+    return DataStatistics(
+        num_users=num_users,
+        num_items=num_items,
+        num_pairs={split: index.size(1) for split, index in pairs.items()},
+        user_degree=user_degree,
+        item_degree=item_degree,
+        covered={
+            split: float((item_degree[index[1]] > 0).double().mean())
+            for split, index in pairs.items()
+            if split != "train" and index.size(1) > 0
+        },
+        top_share=int(most.sum()) / max(int(item_degree.sum()), 1),
+        missing=missing,
+        patterns=patterns,
+    )
+
+
+def degree_tail(degree: Tensor) -> tuple[list[int], list[float]]:
+    """Returns the degrees that occur, without 0, and the share of nodes with at least each.
+
+    Args:
+        degree (Tensor): The degree of each node.
+
+    Example:
+        >>> degree_tail(torch.tensor([0, 1, 1, 3]))
+        ([1, 3], [0.75, 0.25])
+    """
+    count = torch.bincount(degree)
+    at_least = count.flip(0).cumsum(0).flip(0) / len(degree)
+    occurs = count.nonzero().view(-1)
+    occurs = occurs[occurs > 0]
+    return occurs.tolist(), at_least[occurs].tolist()
+
+
+def graph_statistics(data: HeteroData) -> list[GraphStatistics]:
+    """Returns the numbers of every graph in the data, whichever way its edges are held.
+
+    Args:
+        data (HeteroData): The data with the graphs.
+    """
+    edge_types = [
+        edge_type
+        for edge_type in data.edge_types
+        if "edge_index" in data[edge_type] or "adj" in data[edge_type]
+    ]
+    return [_graph(data, edge_type) for edge_type in edge_types]
+
+
+def _graph(data: HeteroData, edge_type: EdgeType) -> GraphStatistics:
+    degrees = [torch.zeros(count_nodes(data, edge_type[side]), dtype=torch.long) for side in (0, 2)]
+    for _, source, target, _ in edge_blocks(data, edge_type):
+        for degree, index in zip(degrees, (source, target), strict=True):
+            degree += torch.bincount(index.cpu(), minlength=len(degree))
+    num_edges = int(degrees[0].sum())
+    return GraphStatistics(
+        edge_type=edge_type,
+        num_edges=num_edges,
+        mean_degree=(num_edges / len(degrees[0]), num_edges / len(degrees[1])),
+        num_isolated=(int((degrees[0] == 0).sum()), int((degrees[1] == 0).sum())),
+    )
+
+
+def _modalities(data: HeteroData) -> tuple[dict[str, int], list[tuple[list[str], int]]]:
+    names = modalities_of(data)
+    if not names:
+        return {}, []
+    # A row of zeros is a missing modality.
+    has = torch.stack([data[ITEM][FEATURE_PREFIX + name].any(dim=1) for name in names], dim=1)
+    missing = (~has).sum(dim=0).tolist()
+    rows, counts = has.unique(dim=0, return_counts=True)
+    order = counts.argsort(descending=True, stable=True)
+    patterns = [
+        ([name for name, there in zip(names, row, strict=True) if there], count)
+        for row, count in zip(rows[order].tolist(), counts[order].tolist(), strict=True)
+    ]
+    return dict(zip(names, missing, strict=True)), patterns

@@ -1,0 +1,217 @@
+"""The folder of a run: weights, embeddings and training state as safetensors, the rest as JSON."""
+
+import json
+import os
+import platform
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch_geometric
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.datasets.storage import write_tensors
+from soil_pyg.models.resolver import import_model
+from soil_pyg.runs.compatibility import upgrade_record
+from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.typing import ITEM, USER
+from soil_pyg.utils.files import atomic_path, file_digest, write_text
+
+FORMAT = 1
+RUN = "run.json"
+IDS = "ids.json"
+WEIGHTS = "model.safetensors"
+EMBEDDINGS = "embeddings.safetensors"
+STATE = "state.safetensors"
+FILES = (WEIGHTS, EMBEDDINGS, IDS)
+
+
+def load(folder: str | os.PathLike[str]) -> TrainedModel:
+    """Returns the trained model of a run's folder; nothing in it is unpickled.
+
+    The class of the model is imported by its name, so its module must be there.
+
+    Args:
+        folder (str or os.PathLike): The folder, the argument :obj:`out` of
+            :meth:`~soil_pyg.training.trainer.Trainer.fit`.
+
+    Raises:
+        FileNotFoundError: If the folder or one of its files does not exist.
+        ValueError: If a file is not as it was written, or the model cannot be made.
+    """
+    folder = Path(folder)
+    run = load_finished_run(folder)
+    for name in FILES:
+        if not (folder / name).exists():
+            raise FileNotFoundError(f"'{folder}' has no {name}: train again")
+        if file_digest(folder / name) != run["files"].get(name):
+            raise ValueError(
+                f"'{folder / name}' is not the file that was written with {RUN}: train again"
+            )
+
+    try:
+        model = import_model(run["model"])(**run["options"])
+    except TypeError as error:
+        raise ValueError(
+            f"{run['model']} cannot be made with the options in {RUN}: {error}"
+        ) from error
+    try:
+        model.load_state_dict(load_tensors(folder / WEIGHTS)[0])
+    except RuntimeError as error:
+        raise ValueError(f"'{folder / WEIGHTS}' does not fit {run['model']}: {error}") from error
+    embeddings = load_tensors(folder / EMBEDDINGS)[0]
+    ids = json.loads((folder / IDS).read_text("utf-8"))
+    return TrainedModel(
+        model=model.eval(),
+        user_emb=embeddings["user"],
+        item_emb=embeddings["item"],
+        user_id=np.array(ids["user"]["id"], dtype=ids["user"]["dtype"]),
+        item_id=np.array(ids["item"]["id"], dtype=ids["item"]["dtype"]),
+        settings=run["settings"],
+        metrics={"val": run["val"], "test": run["test"]},
+        data_name=run["data"]["name"],
+        data_digest=run["data"]["digest"],
+        run=run,
+        folder=folder,
+    )
+
+
+def load_finished_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Returns the content of :obj:`run.json`, which must be there.
+
+    Args:
+        folder (str or os.PathLike): The folder of the run.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist or its training has not ended.
+        ValueError: If the file is corrupt or of another version of the format.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder '{folder}' does not exist: check its path")
+    run = load_run(folder)
+    if run is None and (folder / STATE).exists():
+        raise FileNotFoundError(
+            f"'{folder}' has no {RUN}: its training has not ended; train again with the same "
+            f"arguments to resume it"
+        )
+    if run is None:
+        raise FileNotFoundError(f"'{folder}' has no {RUN}: it is not the folder of a run")
+    return run
+
+
+def save(
+    folder: str | os.PathLike[str],
+    run: dict[str, Any],
+    weights: dict[str, Tensor],
+    embeddings: tuple[Tensor, Tensor],
+    data: HeteroData,
+) -> None:
+    """Writes what :func:`load` reads; :obj:`run.json` is written last.
+
+    Args:
+        folder (str or os.PathLike): The folder, made where it does not exist.
+        run (dict[str, Any]): The content of :obj:`run.json`.
+        weights (dict[str, Tensor]): The state of the model.
+        embeddings (tuple[Tensor, Tensor]): The embeddings of all users and all items.
+        data (HeteroData): The data, for the original ids.
+    """
+    folder = Path(folder)
+    save_tensors(folder / WEIGHTS, weights)
+    save_tensors(folder / EMBEDDINGS, dict(zip((USER, ITEM), embeddings, strict=True)))
+    ids = {}
+    for node_type in (USER, ITEM):
+        store = data[node_type]
+        array = np.asarray(store.id if "id" in store else np.arange(store.num_nodes))
+        ids[node_type] = {"dtype": array.dtype.str, "id": array.tolist()}
+    write_text(folder / IDS, json.dumps(ids, ensure_ascii=False))
+    files = {name: file_digest(folder / name) for name in FILES}
+    run = {"format": FORMAT, **run, "versions": versions(), "files": files}
+    write_text(folder / RUN, json.dumps(run, indent=1, ensure_ascii=False))
+
+
+def load_run(folder: Path) -> dict[str, Any] | None:
+    """Returns the content of :obj:`run.json`, or :obj:`None` where there is none.
+
+    Args:
+        folder (Path): The folder of the run.
+
+    Raises:
+        ValueError: If the file is corrupt or of another version of the format.
+    """
+    path = folder / RUN
+    if not path.exists():
+        return None
+    try:
+        run = json.loads(path.read_text("utf-8"))
+        version = run["format"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"'{path}' is corrupt: {error!r}") from error
+    if version != FORMAT:
+        raise ValueError(f"'{path}' must have format {FORMAT} (got {version!r}): train again")
+    return upgrade_record(run)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -> None:
+    """Writes dense and sparse COO tensors to one file, beside its place and then renamed.
+
+    Args:
+        path (Path): The file.
+        tensors (dict[str, Tensor]): The tensors, on any device.
+        metadata (Any): A JSON value to keep with them. (default: :obj:`None`)
+    """
+    dense, sparse = {}, {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu()
+        if tensor.is_sparse:
+            tensor = tensor.coalesce()
+            sparse[name] = list(tensor.size())
+            parts = {f"{name}.indices": tensor.indices(), f"{name}.values": tensor.values()}
+        else:
+            parts = {name: tensor}
+        for key, part in parts.items():
+            # The format refuses tensors that share memory.
+            dense[key] = part.clone(memory_format=torch.contiguous_format)
+    header = json.dumps({"format": FORMAT, "sparse": sparse, "metadata": metadata})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        write_tensors(dense, temporary, {"soil_pyg": header})
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """Returns the tensors and the metadata of a file that :func:`save_tensors` has written.
+
+    Args:
+        path (Path): The file.
+
+    Raises:
+        ValueError: If the file is corrupt or of another version of the format.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()["soil_pyg"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for name, size in header["sparse"].items():
+            indices, values = tensors.pop(f"{name}.indices"), tensors.pop(f"{name}.values")
+            tensors[name] = torch.sparse_coo_tensor(
+                indices, values, size, check_invariants=True
+            ).coalesce()
+    except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ValueError(f"'{path}' is corrupt: {error!r}") from error
+    if header["format"] != FORMAT:
+        raise ValueError(f"'{path}' must have format {FORMAT} (got {header['format']!r})")
+    return tensors, header["metadata"]
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that decide a result."""
+    return {
+        "soil_pyg": import_module("soil_pyg").__version__,
+        "torch": torch.__version__,
+        "torch_geometric": torch_geometric.__version__,
+        "python": platform.python_version(),
+    }

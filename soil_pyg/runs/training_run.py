@@ -1,0 +1,246 @@
+import copy
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.resolver import import_model, model_name
+from soil_pyg.runs import checkpoint
+from soil_pyg.runs.compatibility import upgrade_record
+
+
+@dataclass
+class TrainResult:
+    """What a training run came to.
+
+    Args:
+        best_epoch (int): The number of epochs after which the validation metric was best;
+            :obj:`0` if the model was not trained.
+        epochs (int): The number of epochs that were run.
+        val (dict[str, float]): The validation metrics of the best epoch.
+        test (dict[str, float]): The test metrics of the best epoch.
+        history (list[dict[str, Any]]): Loss terms and validation metrics of every epoch.
+        seconds (dict[str, float]): The time taken to :obj:`"train"`, to :obj:`"evaluate"`, and in
+            :obj:`"total"`, that before an interruption included.
+    """
+
+    best_epoch: int = 0
+    epochs: int = 0
+    val: dict[str, float] = field(default_factory=dict)
+    test: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(
+        default_factory=lambda: {"train": 0.0, "evaluate": 0.0, "total": 0.0}
+    )
+
+
+class TrainingRun:
+    """The state of a training run: in memory as it was after the last complete epoch, and from
+    time to time in a folder, from where it goes on.
+
+    Args:
+        model (Recommender): The model that is trained.
+        data (HeteroData): The data that it is trained on.
+        folder (str or os.PathLike, optional): The folder. If :obj:`None`, nothing is stored.
+        settings (dict[str, Any]): JSON values to keep with the run.
+        options (dict[str, Any]): The options of the trainer that decide the result.
+        checkpoint_seconds (float): The time between two checkpoints.
+
+    Raises:
+        ValueError: If the folder holds another run, or a corrupt file, or if a setting or an
+            option of the model cannot be stored.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        data: HeteroData,
+        folder: str | os.PathLike[str] | None,
+        settings: dict[str, Any],
+        options: dict[str, Any],
+        checkpoint_seconds: float,
+    ) -> None:
+        self.result = TrainResult()
+        self.best: dict[str, Tensor] = {}
+        self.finished = False
+        self._folder = None if folder is None else Path(folder)
+        self._identity: dict[str, Any] = {}
+        self._snapshot: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+        self._checkpoint_seconds = checkpoint_seconds
+        if self._folder is not None:
+            self._identity = _identity(model, data, settings, options)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._read(self._folder)
+        self._begin = time.perf_counter() - self.result.seconds["total"]
+        self._next_checkpoint = time.monotonic() + checkpoint_seconds
+
+    def _read(self, folder: Path) -> None:
+        run = checkpoint.load_run(folder)
+        if run is not None:
+            self._refuse_other(run)
+            if run["finished"]:
+                self.finished = True
+                self.result = TrainResult(**{name: run[name] for name in asdict(self.result)})
+                self.best = checkpoint.load_tensors(folder / checkpoint.WEIGHTS)[0]
+                (folder / checkpoint.STATE).unlink(missing_ok=True)
+        if not self.finished and (folder / checkpoint.STATE).exists():
+            tensors, metadata = checkpoint.load_tensors(folder / checkpoint.STATE)
+            metadata = {name: upgrade_record(value) for name, value in metadata.items()}
+            self._refuse_other(metadata["identity"])
+            self.result = TrainResult(**metadata["result"])
+            self.best = _select(tensors, "best.")
+            self._snapshot = tensors, metadata
+
+    def _refuse_other(self, stored: dict[str, Any]) -> None:
+        old, new = (
+            _flatten({name: stored[name] for name in self._identity}),
+            _flatten(self._identity),
+        )
+        names = [name for name in old | new if old.get(name) != new.get(name)]
+        if names:
+            differences = "; ".join(f"{n}: {old.get(n)!r} there, {new.get(n)!r} now" for n in names)
+            raise ValueError(
+                f"'{self._folder}' holds a run that differs ({differences}): choose another folder"
+            )
+
+    def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Puts model and optimizer in the state of the last complete epoch, if there was one.
+
+        Args:
+            model (torch.nn.Module): The model.
+            optimizer (torch.optim.Optimizer): Its optimizer.
+        """
+        if self._snapshot is None:
+            return
+        tensors = self._snapshot[0]
+        model.load_state_dict(_select(tensors, "model."))
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _select(tensors, "optimizer.").items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = tensor
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Adds the time of a block to the seconds of the result.
+
+        Args:
+            name (str): :obj:`"train"` or :obj:`"evaluate"`.
+        """
+        begin = time.perf_counter()
+        yield
+        now = time.perf_counter()
+        self.result.seconds[name] += now - begin
+        self.result.seconds["total"] = now - self._begin
+
+    def keep_best(self, model: torch.nn.Module, val: dict[str, float]) -> None:
+        """Keeps the weights of this epoch as the best ones.
+
+        Args:
+            model (torch.nn.Module): The model.
+            val (dict[str, float]): The validation metrics that they give.
+        """
+        self.best = _copy(model.state_dict())
+        self.result.val = val
+        self.result.best_epoch = self.result.epochs
+
+    def end_epoch(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Keeps the state, and stores it if it is time.
+
+        Args:
+            model (torch.nn.Module): The model.
+            optimizer (torch.optim.Optimizer): Its optimizer.
+        """
+        if self._folder is None:
+            return
+        tensors = {f"model.{name}": value for name, value in _copy(model.state_dict()).items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": v for name, v in _copy(state).items()}
+        result = {name: copy.copy(value) for name, value in vars(self.result).items()}
+        self._snapshot = tensors, {"identity": self._identity, "result": result}
+        if time.monotonic() >= self._next_checkpoint:
+            self.store()
+
+    def store(self) -> None:
+        """Stores the state of the last complete epoch."""
+        if self._folder is not None and self._snapshot is not None:
+            checkpoint.save_tensors(self._folder / checkpoint.STATE, *self._snapshot)
+            self._next_checkpoint = time.monotonic() + self._checkpoint_seconds
+
+    def go_back(self) -> bool:
+        """Goes back to the last complete epoch, and returns whether there was one."""
+        if self._snapshot is not None:
+            tensors, metadata = self._snapshot
+            self.result = TrainResult(**metadata["result"])
+            self.best = _select(tensors, "best.")
+        return self._snapshot is not None
+
+    def store_model(
+        self, embeddings: tuple[Tensor, Tensor], data: HeteroData, finished: bool
+    ) -> None:
+        """Stores the best weights for :func:`soil_pyg.load`.
+
+        Args:
+            embeddings (tuple[Tensor, Tensor]): The embeddings that they give.
+            data (HeteroData): The data, for the original ids.
+            finished (bool): Whether training and testing are over.
+        """
+        if self._folder is not None:
+            run = {"finished": finished, **self._identity, **asdict(self.result)}
+            checkpoint.save(self._folder, run, self.best, embeddings, data)
+            if finished:
+                (self._folder / checkpoint.STATE).unlink(missing_ok=True)
+
+
+def _identity(
+    model: Recommender, data: HeteroData, settings: dict[str, Any], options: dict[str, Any]
+) -> dict[str, Any]:
+    name = model_name(type(model))
+    if import_model(name) is not type(model):
+        raise ValueError(f"The model '{name}' must be what its name imports, to be stored")
+    groups = {"options": model.options, "settings": settings, "trainer": options}
+    identity = {"model": name, **{group: _to_json(group, v) for group, v in groups.items()}}
+    known = {key: str(getattr(data, key, "")) for key in ("name", "digest")}
+    return {**identity, "data": known}
+
+
+def _to_json(group: str, values: dict[str, Any]) -> dict[str, Any]:
+    stored = {}
+    for name, value in values.items():
+        try:
+            stored[name] = json.loads(json.dumps(value))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"The {group} must be JSON values, to be stored ('{name}': {error})"
+            ) from error
+    return stored
+
+
+def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+
+
+def _select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        nested = isinstance(value, dict) and value
+        flat |= _flatten(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return flat

@@ -1,0 +1,67 @@
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.datasets.frames import find_ids
+from soil_pyg.models.base import Recommender
+from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.typing import ITEM, USER
+
+
+@torch.no_grad()
+def warm_start(model: Recommender, data: HeteroData, trained: TrainedModel) -> dict[str, int]:
+    """Starts a model from the weights of an earlier run, on data that has changed since.
+
+    Rows of users and items that the run knew are copied by their ids, and so is every parameter
+    that has no row a user or item. New users and items, and the parameters of a modality that is
+    new, keep what they have. The optimiser starts anew.
+
+    Args:
+        model (Recommender): The model for the new data, with its initial parameters.
+        data (HeteroData): The new data.
+        trained (TrainedModel): The earlier run.
+
+    Returns:
+        How many users and items of the new data the run knew, as :obj:`"user"` and :obj:`"item"`.
+
+    Raises:
+        ValueError: If the run is of another model, or a parameter has another size.
+    """
+    if type(model) is not type(trained.model):
+        raise ValueError(
+            f"'init' (--init) must be a run of {type(model).__name__} "
+            f"(got {type(trained.model).__name__})"
+        )
+    rows = {}
+    for node_type, known in {USER: trained.user_id, ITEM: trained.item_id}.items():
+        store = data[node_type]
+        ids = np.asarray(store.id if "id" in store else np.arange(store.num_nodes))
+        place = find_ids(ids, known[: getattr(trained.model, f"num_{node_type}s")])
+        found = np.flatnonzero(place >= 0)
+        rows[node_type] = torch.from_numpy(found), torch.from_numpy(place[found])
+    old = dict(trained.model.named_parameters())
+    of_nodes = model.node_parameters()
+    for name, parameter in model.named_parameters():
+        if name in old:
+            _check_size(name, parameter, old[name], name in of_nodes)
+    for name, parameter in model.named_parameters():
+        if name not in old:
+            continue
+        source = old[name].to(parameter)
+        if name in of_nodes:
+            new_row, old_row = rows[of_nodes[name]]
+            parameter[new_row] = source[old_row]
+        else:
+            parameter.copy_(source)
+    return {node_type: len(found) for node_type, (found, _) in rows.items()}
+
+
+def _check_size(name: str, new: Tensor, old: Tensor, is_of_nodes: bool) -> None:
+    start = 1 if is_of_nodes else 0
+    if new.size()[start:] != old.size()[start:]:
+        raise ValueError(
+            f"'init' (--init) must be a run with the same sizes: '{name}' has "
+            f"{list(old.size())} there and {list(new.size())} here; give the same options and "
+            "features of the same dimensions"
+        )

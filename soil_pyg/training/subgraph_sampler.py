@@ -1,0 +1,131 @@
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.utils import cumsum
+
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.ragged import budget_blocks
+from soil_pyg.ops.sampled_adjacency import SampledAdjacency, column_totals, row_totals
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER
+
+ENTRIES_AT_ONCE = 2**20
+"""As many entries of a graph are looked at at a time: few enough to stay near the processor."""
+
+
+class SubgraphSampler:
+    r"""Makes what a model needs to be trained on some of the nodes: their features, their training
+    interactions, and the prepared graphs among them.
+
+    A node hears from those of its neighbours that are there, and they weigh as much as all of them
+    did:
+
+    .. math::
+        \mathbf{x}^{\prime}_i = \frac{\sum_{j} |a_{ij}|}{\sum_{j \in \mathcal{S}} |a_{ij}|}
+        \sum_{j \in \mathcal{S}} a_{ij} \mathbf{x}_j
+
+    with :math:`\mathcal{S}` the nodes that are kept. Nodes are numbered anew, in the order given;
+    :obj:`n_id` holds their old numbers, as in the batches of PyG's loaders.
+
+    Args:
+        data (HeteroData): The data, with the graphs that :class:`~soil_pyg.transforms.ToAdjacency`
+            prepared.
+
+    Example:
+        >>> data = HeteroData({"user": {"num_nodes": 3}, "item": {"num_nodes": 2}})
+        >>> edges = data["user", "interacts", "item"]
+        >>> edges.edge_index = torch.tensor([[0, 1, 2], [0, 1, 0]])
+        >>> edges.adj = Adjacency.from_edge_index(edges.edge_index, size=(3, 2))
+        >>> nodes = {"user": torch.tensor([2]), "item": torch.tensor([0, 1])}
+        >>> part = SubgraphSampler(data).sample(nodes)
+        >>> part["user", "interacts", "item"].adj.to_dense()
+        tensor([[2.], [0.]])
+        >>> part["user"].n_id
+        tensor([2])
+    """
+
+    def __init__(self, data: HeteroData) -> None:
+        self.data = data
+        self.graphs: dict[tuple[str, str, str], Adjacency] = {
+            edge_type: data[edge_type].adj
+            for edge_type in data.edge_types
+            if "adj" in data[edge_type]
+        }
+        self._totals = {
+            edge_type: (row_totals(graph), column_totals(graph))
+            for edge_type, graph in self.graphs.items()
+        }
+        # Rows are users here, as those are what is looked up.
+        item_to_user = data[INTERACTS].edge_index.flip(0)
+        size = data[ITEM].num_nodes, data[USER].num_nodes
+        self._interactions = Adjacency.from_edge_index(item_to_user, size=size)
+
+    def sample(self, nodes: dict[str, Tensor]) -> HeteroData:
+        """Returns the data of the nodes.
+
+        Args:
+            nodes (dict[str, Tensor]): The ids of the nodes to keep, of every node type.
+        """
+        part = HeteroData()
+        position = {}
+        for node_type, n_id in nodes.items():
+            part[node_type].num_nodes, part[node_type].n_id = n_id.numel(), n_id
+            position[node_type] = positions(n_id, self.data[node_type].num_nodes)
+            for name, value in self.data[node_type].items():
+                if name.startswith(FEATURE_PREFIX):
+                    part[node_type][name] = value.index_select(0, n_id)
+        for edge_type, graph in self.graphs.items():
+            source, _, target = edge_type
+            # From the side of the users, whose edges lead to few nodes outside of the part.
+            if source == USER:
+                adj = _select(graph.t(), nodes[source], position[target], nodes[target]).t()
+            else:
+                adj = _select(graph, nodes[target], position[source], nodes[source])
+            total, total_t = self._totals[edge_type]
+            part[edge_type].adj = SampledAdjacency(
+                adj,
+                _scale(row_totals(adj), total[nodes[target]]),
+                _scale(column_totals(adj), total_t[nodes[source]]),
+            )
+        theirs = _select(self._interactions, nodes[USER], position[ITEM], nodes[ITEM])
+        part[INTERACTS].edge_index = torch.stack([theirs.row(), theirs.col.long()])
+        return part
+
+    def neighbours(self, node_type: str, index: Tensor, of_type: str) -> Tensor:
+        """Returns the nodes that share an edge with one of the given nodes, with repetition.
+
+        Args:
+            node_type (str): The type of the given nodes.
+            index (Tensor): Their ids.
+            of_type (str): The type of the neighbours.
+        """
+        found = [index.new_empty(0)]
+        for (source, _, target), graph in self.graphs.items():
+            if (source, target) == (of_type, node_type):
+                found.append(graph.select_rows(index).col.long())
+            if (source, target) == (node_type, of_type):
+                found.append(graph.t().select_rows(index).col.long())
+        return torch.cat(found)
+
+
+def positions(index: Tensor, size: int) -> Tensor:
+    """Returns where each of the numbers :obj:`0..size - 1` stands in the index, -1 if nowhere."""
+    position = index.new_full((size,), -1)
+    position[index] = torch.arange(index.numel(), device=index.device)
+    return position
+
+
+def _scale(kept: Tensor, total: Tensor) -> Tensor:
+    return torch.where(kept > 0, total / kept, torch.ones_like(total))
+
+
+def _select(matrix: Adjacency, rows: Tensor, position: Tensor, columns: Tensor) -> Adjacency:
+    cols, weights, counts = [rows[:0]], [matrix.weight[:0]], [rows[:0]]
+    for block in budget_blocks(matrix.rowptr.diff()[rows], ENTRIES_AT_ONCE):
+        some = matrix.select_rows(rows[block])
+        col = position[some.col]
+        kept = col >= 0
+        cols.append(col[kept])
+        weights.append(some.weight[kept])
+        counts.append(cumsum(kept.long())[some.rowptr].diff())
+    col, weight, count = map(torch.cat, (cols, weights, counts))
+    return Adjacency(cumsum(count), col, weight, columns.numel())

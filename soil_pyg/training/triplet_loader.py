@@ -1,0 +1,100 @@
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch_geometric.data import HeteroData
+
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
+
+
+class TripletLoader:
+    r"""Batches of training triples :math:`(u, i, j)`: every training interaction :math:`(u, i)`
+    once an epoch, in random order, with one negative item :math:`j`.
+
+    The negative is uniform over the items that were seen in training and are not in :math:`I(u)`.
+    Order and negatives are drawn anew every epoch from :obj:`(seed, epoch)` alone, so an epoch can
+    be repeated without any state of a random generator. Draws are the same on every device.
+
+    Args:
+        data (HeteroData): The data with its training interactions.
+        batch_size (int): Number of triples in a batch; the last one may have fewer.
+            (default: :obj:`2048`)
+        seed (int): The seed. (default: :obj:`0`)
+
+    Raises:
+        ValueError: If an argument is out of range, if there are no training interactions, or if a
+            user has interacted with every item that was seen in training.
+
+    Example:
+        >>> data = HeteroData({"user": {"num_nodes": 2}, "item": {"num_nodes": 3}})
+        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 1], [0, 2]])
+        >>> loader = TripletLoader(data, batch_size=1)
+        >>> [(t.user.item(), t.positive.item(), t.negative.item()) for t in loader]
+        [(0, 0, 2), (1, 2, 0)]
+    """
+
+    def __init__(self, data: HeteroData, batch_size: int = 2048, seed: int = 0) -> None:
+        if batch_size < 1:
+            raise ValueError(f"'batch_size' must be at least 1 (got {batch_size})")
+        if seed < 0:
+            raise ValueError(f"'seed' must be at least 0 (got {seed})")
+        edge_index = data[INTERACTS].edge_index
+        if edge_index.size(1) == 0:
+            raise ValueError("'data' must hold training interactions (got none)")
+        self.batch_size = batch_size
+        self.seed = seed
+        self.set_epoch(0)
+
+        row, col = edge_index.numpy(force=True).astype(np.int64)
+        user, positive = np.divmod(
+            np.unique(row * data[ITEM].num_nodes + col), data[ITEM].num_nodes
+        )
+        self._user = torch.from_numpy(user).to(edge_index.device)
+        self._positive = torch.from_numpy(positive).to(edge_index.device)
+
+        # Negatives are drawn as ranks among the items that the user has not got. With p the sorted
+        # positions of I(u) among the seen items, r + #{k : p[k] - k <= r} is the r-th of the rest.
+        self._seen, position = np.unique(positive, return_inverse=True)
+        # The number of triples of each user.
+        self.degree = degree = np.bincount(user, minlength=data[USER].num_nodes)
+        self._start = (degree.cumsum() - degree)[user]
+        self._key = user * len(self._seen)
+        self._gap = self._key + position - (np.arange(len(user)) - self._start)
+        self._num_candidates = (len(self._seen) - degree)[user]
+        if self._num_candidates.min() == 0:
+            index = int(user[self._num_candidates == 0][0])
+            name = data[USER].id[index] if "id" in data[USER] else index
+            raise ValueError(
+                f"User {name!s} has all {len(self._seen)} items that were seen in training, so no "
+                f"negative can be drawn: remove this user from the training interactions"
+            )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the epoch that the next iteration yields; each iteration moves on to the next one.
+
+        Args:
+            epoch (int): The epoch, at least 0.
+        """
+        if epoch < 0:
+            raise ValueError(f"'epoch' must be at least 0 (got {epoch})")
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self._user) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Triplets]:
+        rng = np.random.default_rng([self.seed, self._epoch])
+        self._epoch += 1
+        device = self._user.device
+        negative = torch.from_numpy(self._negatives(rng)).to(device)
+        order = torch.from_numpy(rng.permutation(len(negative))).to(device)
+        for index in order.split(self.batch_size):
+            yield Triplets(self._user[index], self._positive[index], negative[index])
+
+    def _negatives(self, rng: np.random.Generator) -> np.ndarray:
+        rank = rng.integers(self._num_candidates)
+        passed = np.searchsorted(self._gap, self._key + rank, side="right") - self._start
+        return self._seen[rank + passed]
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({len(self._user)}, batch_size={self.batch_size})"

@@ -1,0 +1,69 @@
+"""Runs side by side."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from soil_pyg.runs.checkpoint import load_finished_run
+from soil_pyg.typing import HELD_OUT_SPLITS
+
+
+def compare(runs: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
+    """Returns what sets runs apart and what they came to, one run a row.
+
+    The columns are :obj:`run` (the folder), :obj:`model`, :obj:`data` (name and digest), the
+    settings in which the runs differ, the seed among them, :obj:`trained_epochs`,
+    :obj:`best_epoch`, :obj:`seconds` and the metrics, such as :obj:`"test recall@20"`.
+
+    Args:
+        runs (Sequence[str or os.PathLike]): The folders of the runs.
+
+    Raises:
+        FileNotFoundError: If there is no such run.
+        ValueError: If no run is given, or a file is not as it was written.
+    """
+    if len(runs) == 0:
+        raise ValueError("'runs' must name at least one folder (got none)")
+    contents = [load_finished_run(folder) for folder in runs]
+    settings = [_settings(run) for run in contents]
+    differing = [
+        name
+        for name in dict.fromkeys(name for values in settings for name in values)
+        if len({json.dumps(values.get(name), sort_keys=True) for values in settings}) > 1
+    ]
+    columns: dict[str, list[Any]] = {
+        "run": [os.fspath(folder) for folder in runs],
+        "model": [values["model"] for values in settings],
+        "data": [f"{run['data']['name']} {run['data']['digest'][:12]}" for run in contents],
+    }
+    for name in differing:
+        columns.setdefault(name, [values.get(name) for values in settings])
+    columns["trained_epochs"] = [run["epochs"] for run in contents]
+    columns["best_epoch"] = [run["best_epoch"] for run in contents]
+    columns["seconds"] = [run["seconds"]["total"] for run in contents]
+    for split in HELD_OUT_SPLITS:
+        for name in dict.fromkeys(name for run in contents for name in run[split]):
+            columns[f"{split} {name}"] = [run[split].get(name) for run in contents]
+    return pd.DataFrame({name: _array(values) for name, values in columns.items()})
+
+
+def _array(values: list[Any]) -> Any:
+    # An option that one of the models lacks makes its numbers no others.
+    types = {type(value) for value in values if value is not None}
+    if len(types) > 1 and not types <= {int, float}:
+        values = [None if value is None else str(value) for value in values]
+    return pd.array(values)
+
+
+def _settings(run: dict[str, Any]) -> dict[str, Any]:
+    known = {"model": run["model"], **run["trainer"], **run["settings"]}
+    if "device" in known:
+        del known["accelerator"]
+    # A list is a cell like any other.
+    return {
+        name: json.dumps(value) if isinstance(value, list | dict) else value
+        for name, value in known.items()
+    }

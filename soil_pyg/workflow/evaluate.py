@@ -1,0 +1,81 @@
+"""The metrics of a trained model, from its embeddings."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.ranking.evaluator import Evaluator, held_out
+from soil_pyg.runs.checkpoint import load
+from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.typing import HELD_OUT_SPLITS
+from soil_pyg.utils.checks import check_choice
+from soil_pyg.workflow.run_data import load_run_data
+
+
+class _Embeddings(torch.nn.Module):
+    def __init__(self, trained: TrainedModel) -> None:
+        super().__init__()
+        self.embeddings = trained.user_emb, trained.item_emb
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        return self.embeddings
+
+
+def evaluate(
+    trained: TrainedModel | str | os.PathLike[str],
+    splits: Sequence[str] = HELD_OUT_SPLITS,
+    ks: Sequence[int] | None = None,
+    per_user: bool = False,
+    data: HeteroData | str | os.PathLike[str] | None = None,
+    memory_budget: int = 2**30,
+) -> pd.DataFrame:
+    """Ranks all items for every user with held-out items and measures the ranking, see
+    :class:`~soil_pyg.ranking.evaluator.Evaluator`.
+
+    Args:
+        trained (TrainedModel, str or os.PathLike): What :func:`soil_pyg.load` returns, or its
+            folder.
+        splits (Sequence[str]): :obj:`"val"`, :obj:`"test"` or both.
+            (default: :obj:`("val", "test")`)
+        ks (Sequence[int], optional): The lengths of the list. (default: those of the training)
+        per_user (bool): Whether to return the metrics of every user. (default: :obj:`False`)
+        data (HeteroData, str or os.PathLike, optional): The data or its folder.
+            (default: the folder that the run was trained on)
+        memory_budget (int): Bytes that the scores of a block may take. (default: :obj:`2**30`)
+
+    Returns:
+        The column :obj:`metric` and one a split; or, for every user, the columns :obj:`split`,
+        :obj:`user` and one a metric.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist.
+        ValueError: If an argument is out of range, a split empty, or the data not that of the run.
+        FloatingPointError: If a score may not be finite.
+    """
+    if not isinstance(trained, TrainedModel):
+        trained = load(trained)
+    for split in splits:
+        check_choice("splits", split, HELD_OUT_SPLITS)
+    evaluator = Evaluator(trained.run["trainer"]["ks"] if ks is None else ks, memory_budget)
+    data = load_run_data(trained, data)
+    model = _Embeddings(trained)
+    values = {
+        split: evaluator.evaluate_per_user(model, data, split) for split in dict.fromkeys(splits)
+    }
+    if per_user:
+        frames = [_per_user(trained, data, split, value) for split, value in values.items()]
+        return pd.concat(frames, ignore_index=True)
+    means = {split: [float(v.mean()) for v in value.values()] for split, value in values.items()}
+    return pd.DataFrame({"metric": list(evaluator.metrics), **means})
+
+
+def _per_user(
+    trained: TrainedModel, data: HeteroData, split: str, values: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    users = held_out(data, split)[0].unique().numpy(force=True)
+    return pd.DataFrame({"split": split, "user": trained.user_id[users], **values})

@@ -1,0 +1,165 @@
+"""Data and embeddings in the formats of others."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.datasets.data_folder import load_data_folder, new_folder
+from soil_pyg.datasets.features import FEATURE_SUFFIX
+from soil_pyg.datasets.multimodal import COLUMNS
+from soil_pyg.runs.checkpoint import load
+from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.files import atomic_path
+
+
+def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
+    """Writes data in the folder layout of `MMRec <https://github.com/enoche/MMRec>`_.
+
+    The folder :obj:`<root>/<name>` holds :obj:`<name>.inter`, a feature file a modality, and the
+    original ids of users and items in :obj:`u_id_mapping.csv` and :obj:`i_id_mapping.csv`.
+    :class:`~soil_pyg.datasets.MultimodalDataset` reads it as the same data with ids from 0 and
+    modalities in the order of their names.
+
+    Args:
+        data (HeteroData, str or os.PathLike): The data or its folder.
+        out (str or os.PathLike): The folder to make; it must not exist or be empty.
+
+    Raises:
+        ValueError: If there is something else, or the layout cannot hold the data: the last items
+            have neither interactions nor features, or a modality cannot name a file.
+    """
+    data = _data(data)
+    names = ("edge_index", "val_edge_label_index", "test_edge_label_index")
+    edges = [data[INTERACTS][name].cpu() for name in names]
+    label = np.repeat(np.arange(len(edges)), [edge.size(1) for edge in edges])
+    user, item = torch.cat(edges, dim=1).numpy()
+    order = np.lexsort((item, user))
+    columns = dict(zip(COLUMNS, (user[order], item[order], label[order]), strict=True))
+    modalities = modalities_of(data)
+    if not modalities and item.max() + 1 < data[ITEM].num_nodes:
+        raise ValueError(
+            f"The layout of MMRec counts items by their features: of {data[ITEM].num_nodes} items, "
+            f"those after {item.max()} have neither features nor interactions"
+        )
+    for modality in modalities:
+        if Path(modality).name != modality:
+            raise ValueError(f"The modality {modality!r} cannot name a file: prepare it by another")
+    with new_folder(out) as folder:
+        name = Path(os.path.abspath(out)).name
+        pd.DataFrame(columns).to_csv(folder / f"{name}.inter", sep="\t", index=False)
+        for modality in modalities:
+            matrix = data[ITEM][FEATURE_PREFIX + modality].cpu().numpy()
+            np.save(folder / f"{modality}{FEATURE_SUFFIX}", matrix)
+        for kind, column in ((USER, COLUMNS[0]), (ITEM, COLUMNS[1])):
+            ids = _ids(data, kind)
+            frame = pd.DataFrame({kind: ids, column: np.arange(len(ids))})
+            frame.to_csv(folder / f"{kind[0]}_id_mapping.csv", sep="\t", index=False)
+
+
+def export_hetero_data(
+    data: HeteroData | str | os.PathLike[str], out: str | os.PathLike[str]
+) -> None:
+    """Writes data to a file that PyTorch Geometric reads without this package, and safely.
+
+    It holds tensors and plain values only: :obj:`HeteroData.from_dict(torch.load(path))`.
+
+    Args:
+        data (HeteroData, str or os.PathLike): The data or its folder.
+        out (str or os.PathLike): The file to write, :obj:`.pt`.
+
+    Raises:
+        ValueError: If the name of the file is another.
+    """
+    path = Path(out).expanduser()
+    if path.suffix != ".pt":
+        raise ValueError(f"'out' must be a .pt file (got '{path}')")
+    content = _data(data).to_dict()
+    for store in content.values():
+        for key, value in store.items():
+            if isinstance(value, np.ndarray):
+                is_text = value.dtype.kind == "U"
+                store[key] = value.tolist() if is_text else torch.from_numpy(value)
+    try:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)
+    except RuntimeError as error:
+        # torch hides the error of the system behind its own.
+        if isinstance(error.__context__, OSError):
+            error.__context__.filename = str(path)
+            raise error.__context__ from error
+        raise
+
+
+def export_embeddings(
+    trained: TrainedModel | str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    file_format: str = "parquet",
+) -> None:
+    """Writes the embeddings of all users and items with their original ids.
+
+    - :obj:`"parquet"`: :obj:`users.parquet` with the columns :obj:`user` and :obj:`embedding`, and
+      :obj:`items.parquet` with :obj:`item` and :obj:`embedding`;
+    - :obj:`"npy"`: :obj:`user_embeddings.npy` and :obj:`user_ids.npy`, row by row, and the same for
+      items.
+
+    Args:
+        trained (TrainedModel, str or os.PathLike): The trained model or its folder.
+        out (str or os.PathLike): The folder to make; it must not exist or be empty.
+        file_format (str): :obj:`"parquet"` or :obj:`"npy"`. (default: :obj:`"parquet"`)
+
+    Raises:
+        ValueError: If there is something else, or the embeddings are sparse matrices.
+    """
+    check_choice("file_format", file_format, ("parquet", "npy"))
+    if not isinstance(trained, TrainedModel):
+        trained = load(trained)
+    tables = {
+        USER: (trained.user_id, trained.user_emb),
+        ITEM: (trained.item_id, trained.item_emb),
+    }
+    if any(emb.is_sparse for _, emb in tables.values()):
+        model = type(trained.model).__name__
+        raise ValueError(f"The scores of {model} come from sparse matrices: it has no embeddings")
+    with new_folder(out) as folder:
+        for kind, (ids, emb) in tables.items():
+            if file_format == "npy":
+                _save_array(folder / f"{kind}_ids.npy", ids)
+                _save_array(folder / f"{kind}_embeddings.npy", _matrix(emb))
+            else:
+                matrix = _matrix(emb)
+                values = pyarrow.array(matrix.reshape(-1))
+                vectors = pyarrow.FixedSizeListArray.from_arrays(values, matrix.shape[1])
+                table = pyarrow.table({kind: ids.tolist(), "embedding": vectors})
+                pyarrow.parquet.write_table(table, folder / f"{kind}s.parquet")
+
+
+def _save_array(path: Path, array: np.ndarray) -> None:
+    try:
+        np.save(path, array)
+    except OSError as error:
+        # numpy says how much it has written, but not why it stopped.
+        if error.errno is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
+
+
+def _data(data: HeteroData | str | os.PathLike[str]) -> HeteroData:
+    return data if isinstance(data, HeteroData) else load_data_folder(data)
+
+
+def _ids(data: HeteroData, kind: str) -> np.ndarray:
+    return np.asarray(data[kind].id) if "id" in data[kind] else np.arange(data[kind].num_nodes)
+
+
+def _matrix(emb: Tensor) -> np.ndarray:
+    return emb.detach().cpu().float().contiguous().numpy()

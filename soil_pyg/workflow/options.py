@@ -1,0 +1,199 @@
+"""Every option of a model, of its graphs and of its training, by name and from the signatures."""
+
+import inspect
+from argparse import SUPPRESS, ArgumentError
+from dataclasses import dataclass
+from typing import Any
+
+from jsonargparse import ArgumentParser
+from torch_geometric.data import HeteroData
+
+from soil_pyg.configs import available_configs, load_config
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.resolver import import_model
+from soil_pyg.training.trainer import DISPLAY, Trainer
+from soil_pyg.typing import FEATURE_PREFIX, ITEM, USER, modalities_of
+
+# Given by the data or the command line, or without an effect on the result.
+NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option: its type, its default and who takes it.
+
+    Args:
+        type (Any): The type in the signature.
+        default (Any): The default in the signature.
+        used_by (tuple[str, ...]): Who takes it: :obj:`"model"`, :obj:`"graphs"`, :obj:`"trainer"`,
+            or :obj:`"data"` for the modalities, whose order tells their roles.
+    """
+
+    type: Any
+    default: Any
+    used_by: tuple[str, ...]
+
+
+class ModelOptions:
+    """A model that was selected by name, with its options.
+
+    Args:
+        spec (str): The name of a model of the package, or :obj:`"package.module:Class"`.
+
+    Raises:
+        ValueError: If there is no such model, or if two of its options share a name and differ.
+    """
+
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
+        self.model_class: type[Recommender] = import_model(spec)
+        self.name = self.model_class.__name__.lower()
+        self.options: dict[str, Option] = {}
+        self._add_options("model", self.model_class.model_parameters(eval_str=True))
+        self._add_options("graphs", self.model_class.graph_transform_parameters())
+        if self.model_class.multimodal:
+            self.options.setdefault("modalities", Option(list[str] | None, None, ("data",)))
+        self._add_options("trainer", dict(inspect.signature(Trainer, eval_str=True).parameters))
+
+    def _add_options(self, taker: str, parameters: dict[str, inspect.Parameter]) -> None:
+        for name, parameter in parameters.items():
+            variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            if name in NOT_OPTIONS or variadic:
+                continue
+            option = Option(parameter.annotation, parameter.default, (taker,))
+            if option.default is parameter.empty or option.type is parameter.empty:
+                raise ValueError(
+                    f"model '{self.spec}': '{name}' of {taker} must have a type and a default"
+                )
+            known = self.options.get(name, option)
+            if (known.type, known.default) != (option.type, option.default):
+                raise ValueError(
+                    f"model '{self.spec}': '{name}' must have one type and default (got "
+                    f"{known.type} = {known.default!r} in {known.used_by[0]} and "
+                    f"{option.type} = {option.default!r} in {taker})"
+                )
+            used_by = known.used_by if known is option else (*known.used_by, taker)
+            self.options[name] = Option(option.type, option.default, used_by)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Adds a flag :obj:`--<model>.<option>` for each option."""
+        group = parser.add_argument_group(f"settings of {self.name}")
+        for name, option in self.options.items():
+            group.add_argument(f"--{self.name}.{name}", type=option.type, default=option.default)
+
+    def add_flags(self, parser: ArgumentParser) -> None:
+        """Adds a flag :obj:`--<option>` for each option; those not given leave no trace.
+
+        Raises:
+            ValueError: If the parser has a flag of that name.
+        """
+        group = parser.add_argument_group(f"settings of {self.name}")
+        for name, option in self.options.items():
+            taker = " and ".join(option.used_by)
+            text = f"of the {taker}, default: {option.default}".replace("%", "%%")
+            try:
+                group.add_argument(f"--{name}", type=option.type, default=SUPPRESS, help=text)
+            except (ArgumentError, ValueError) as error:
+                raise ValueError(
+                    f"model '{self.spec}': its option '{name}' cannot be a flag ({error})"
+                ) from error
+
+    @property
+    def default_profile(self) -> str | None:
+        """The profile that is meant where none is named: the released one, or else the first."""
+        names = list(self.model_class.profiles)
+        return "released" if "released" in names else next(iter(names), None)
+
+    def check(self, values: dict[str, Any], where: str) -> dict[str, Any]:
+        """Returns values of options in the types of the options.
+
+        Args:
+            values (dict[str, Any]): The values.
+            where (str): Where they come from, for errors.
+
+        Raises:
+            ValueError: If an option is unknown or its value of another type.
+        """
+        unknown = sorted(set(values) - set(self.options))
+        if unknown:
+            raise ValueError(
+                f"{where}: model '{self.spec}' has no option '{unknown[0]}'; its options are "
+                f"{', '.join(sorted(self.options))}"
+            )
+        parser = ArgumentParser(exit_on_error=False)
+        self.add_arguments(parser)
+        try:
+            parsed = parser.parse_object({self.name: values}, defaults=False)
+        except ArgumentError as error:
+            raise ValueError(f"{where}: {error.message}") from error
+        return parsed.as_dict().get(self.name, {})
+
+    def settings(self, dataset: str, profile: str | None, flags: dict[str, Any]) -> dict[str, Any]:
+        """Returns the value of each option: default < profile < settings of the data set <
+        settings of the profile on the data set < flag.
+
+        Args:
+            dataset (str): The name of the data set.
+            profile (str, optional): The name of the profile, for a model that has profiles.
+            flags (dict[str, Any]): The values given by flags.
+
+        Raises:
+            ValueError: If the model has profiles but not this one, or if a profile or the
+                configuration sets an unknown option or one to a value of another type.
+        """
+        defaults = {name: option.default for name, option in self.options.items()}
+        return defaults | self._of_profile(profile) | self._of_dataset(dataset, profile) | flags
+
+    def _of_profile(self, profile: str | None) -> dict[str, Any]:
+        profiles = self.model_class.profiles
+        if profiles and profile not in profiles:
+            raise ValueError(
+                f"'profile' must be one of {', '.join(profiles)} for model '{self.spec}' "
+                f"(got '{profile}')"
+            )
+        return self.check(profiles.get(profile or "", {}), f"profile '{profile}'")
+
+    def _of_dataset(self, dataset: str, profile: str | None) -> dict[str, Any]:
+        if ":" in self.spec or self.name not in available_configs():
+            return {}
+        config = load_config(self.name)
+        settings = self.check(
+            config.settings.get(dataset, {}), f"{self.name}.yaml: settings.{dataset}"
+        )
+        return settings | self.check(
+            config.profiles.get(profile or "", {}).get(dataset, {}),
+            f"{self.name}.yaml: profiles.{profile}.{dataset}",
+        )
+
+    def values_for(self, taker: str, settings: dict[str, Any]) -> dict[str, Any]:
+        """Returns the part of the settings that the model, the graphs or the trainer takes."""
+        names = [name for name, option in self.options.items() if taker in option.used_by]
+        return {name: settings[name] for name in names}
+
+
+def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroData) -> Recommender:
+    """Returns the model with the sizes of the data; the modalities may be one of the settings.
+
+    Raises:
+        ValueError: If the data lacks a modality, or the model refuses its options.
+    """
+    known = modalities_of(data)
+    modalities = settings.get("modalities") or known
+    for name in modalities:
+        if name not in known:
+            there = ", ".join(known) or "none"
+            raise ValueError(
+                f"'modalities' must be among those of the data: {there} (got '{name}')"
+            )
+    return selected.model_class(
+        num_users=data[USER].num_nodes,
+        num_items=data[ITEM].num_nodes,
+        in_channels={name: data[ITEM][FEATURE_PREFIX + name].size(1) for name in modalities},
+        **selected.values_for("model", settings),
+    )
+
+
+def build_trainer(selected: ModelOptions, settings: dict[str, Any], seed: int) -> Trainer:
+    """Returns the trainer; the device is one of the settings."""
+    options = selected.values_for("trainer", settings)
+    return Trainer(**options, seed=seed, accelerator=settings["device"])

@@ -1,0 +1,102 @@
+import io
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+
+from soil_bench.runs import jobs
+from soil_bench.runs.experiment import (
+    Experiment,
+    FailedRunsError,
+    Profile,
+    Variant,
+    add_arguments,
+    write_csv,
+)
+from soil_pyg.models import SOIL
+
+FAST = {"hidden_channels": 4, "batch_size": 64}
+
+
+@pytest.fixture
+def arguments(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Namespace:
+    monkeypatch.setattr(jobs, "versions_and_code", lambda model_class: {"code": "of the test"})
+    parser = ArgumentParser()
+    add_arguments(parser)
+    given = ["--dataset", "tiny", "--root", str(root), "--seeds", "2", "--epochs", "1"]
+    return parser.parse_args([*given, "--device", "cpu", "--out", str(tmp_path / "out")])
+
+
+def make(arguments: Namespace) -> tuple[Experiment, io.StringIO]:
+    text = io.StringIO()
+    return Experiment(arguments, Console(file=text, width=200)), text
+
+
+def test_runs_are_shared_and_not_repeated(arguments: Namespace) -> None:
+    variants = [
+        Variant("plain", "bpr", options=FAST),
+        Variant("the same", "bpr", options=FAST),
+        Variant("other", "bpr", options=FAST | {"reg": 0.5}),
+    ]
+    experiment, text = make(arguments)
+    plain, same, other = experiment.run(variants)
+    assert [record["seed"] for record in plain] == [0, 1]
+    assert plain == same
+    assert [record["settings"]["reg"] for record in other] == [0.5, 0.5]
+    assert plain[0]["settings"]["epochs"] == 1
+    assert text.getvalue().count("[4/4]") == 1
+    again, text = make(arguments)
+    assert again.run(variants) == [plain, same, other]
+    assert text.getvalue().count("finished before, not run again") == 4
+
+
+def test_metrics_of_every_user_are_kept(arguments: Namespace) -> None:
+    experiment, _ = make(arguments)
+    variant = Variant("plain", "bpr", options=FAST)
+    records = experiment.run([variant])[0]
+    for job, record in zip(experiment.jobs(variant), records, strict=True):
+        with np.load(job.users_file) as values:
+            assert set(values) == {"recall@20", "ndcg@20"}
+            for name, value in values.items():
+                assert value.shape == (30,)
+                assert value.mean() == pytest.approx(record["test"][name], abs=1e-6)
+
+
+def test_several_at_a_time(arguments: Namespace) -> None:
+    arguments.workers = 2
+    experiment, text = make(arguments)
+    records = experiment.run([Variant("plain", "bpr", options=FAST)])[0]
+    assert len(records) == 2
+    assert "2 at a time" in text.getvalue()
+    assert text.getvalue().count(": done") == 2
+    assert len(list((experiment.out / "logs").iterdir())) == 2
+
+
+def test_an_option_that_cannot_be_right_is_refused_before_any_run(arguments: Namespace) -> None:
+    experiment, _ = make(arguments)
+    variants = [Variant("a", "bpr", options=FAST), Variant("b", "soil", options={"k": 0})]
+    with pytest.raises(ValueError, match="model 'soil': 'k' must be at least 1"):
+        experiment.run(variants)
+    assert not experiment.out.exists()
+
+
+def test_a_run_that_fails_is_named(arguments: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "SCRIPT", Path(__file__).parent / "no_such_script.py")
+    experiment, _ = make(arguments)
+    with pytest.raises(FailedRunsError, match=r"failed: bpr-tiny-seed0-.*, bpr-tiny-seed1-"):
+        experiment.run([Variant("plain", "bpr", options=FAST)])
+
+
+def test_csv_files_are_renamed_into_place(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "table.csv"
+    write_csv(pd.DataFrame({"name": ["a"], "value": [1 / 3]}), path)
+    assert path.read_text() == "name,value\na,0.333333\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_profiles_are_those_of_soil() -> None:
+    assert list(get_args(Profile)) == list(SOIL.profiles)

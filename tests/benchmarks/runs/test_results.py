@@ -1,0 +1,140 @@
+import json
+import re
+import sys
+from datetime import date
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from soil_bench.runs.results import (
+    append_record,
+    machine_and_date,
+    mean_std,
+    print_table,
+    read_records,
+    run_key,
+    versions_and_code,
+)
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    metrics = {"recall@10": 0.1, "recall@20": 0.2, "ndcg@10": 0.05, "ndcg@20": 0.06}
+    return {
+        "model": "soil",
+        "profile": "released",
+        "dataset": "tiny",
+        "data_digest": "0123456789abcdef",
+        "seed": 0,
+        "settings": {"k": 10},
+        "versions": {
+            "torch": "2.13.0",
+            "code": "c0de",
+            "machine": "A, 2 threads",
+            "date": "2026-01-02",
+        },
+        "best_epoch": 3,
+        "test": metrics,
+        "seconds": {"total": 2.0},
+    } | changes
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "bpr"},
+        {"profile": "paper"},
+        {"dataset": "other"},
+        {"data_digest": "other"},
+        {"seed": 1},
+        {"settings": {"k": 11}},
+        {"versions": {"torch": "2.13.0", "code": "other"}},
+    ],
+)
+def test_key_depends_on_what_decides_the_result(change: dict[str, Any]) -> None:
+    assert run_key(record(**change)) != run_key(record())
+
+
+def test_key_is_readable_and_does_not_depend_on_the_result() -> None:
+    assert run_key(record()).startswith("soil-tiny-seed0-")
+    assert run_key(record(best_epoch=9, test={}, seconds={})) == run_key(record())
+    assert run_key(record(model="package.module:Mine")).startswith("mine-tiny-seed0-")
+
+
+def test_code_digest_covers_the_file_of_the_model(tmp_path: Path) -> None:
+    digests = []
+    for name in ("one", "two"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(f"from soil_pyg.models import BPR\nclass Mine(BPR):\n    {name} = 1\n")
+        spec = spec_from_file_location("results_models", path)
+        module = module_from_spec(spec)
+        sys.modules["results_models"] = module
+        spec.loader.exec_module(module)
+        digests.append(versions_and_code(module.Mine)["code"])
+    del sys.modules["results_models"]
+    assert digests[0] != digests[1]
+    assert all(re.fullmatch("[0-9a-f]{16}", digest) for digest in digests)
+
+
+def test_records_come_back_the_last_of_each_key(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    assert read_records(path) == {}
+    runs = [record(best_epoch=1), record(seed=1), record(best_epoch=2)]
+    for run in runs:
+        append_record(path, run)
+    assert path.read_text().count("\n") == 3
+    assert read_records(path) == {run_key(record()): runs[2], run_key(record(seed=1)): runs[1]}
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"model": "soil"}', "", "1"])
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(record()) + "\n" + line + "\n")
+    with pytest.raises(ValueError, match=r"results\.jsonl, line 2: not the record of a run"):
+        read_records(path)
+
+
+def test_a_number_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Out of range"):
+        append_record(tmp_path / "results.jsonl", record(test={"recall@20": float("nan")}))
+    assert not (tmp_path / "results.jsonl").exists()
+
+
+def test_mean_std() -> None:
+    assert mean_std([0.1, 0.2, 0.3], 4) == "0.2000 ± 0.1000"
+    assert mean_std([0.25], 2) == "0.25"
+    assert mean_std([], 2) == "-"
+
+
+def test_table() -> None:
+    console = Console(record=True, width=140)
+    second = record(seed=1, best_epoch=5, test={**record()["test"], "recall@20": 0.4})
+    print_table([record(), second, record(model="bpr", profile=None)], console)
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert "Test metrics on tiny (0123456789ab), mean ± standard deviation over seeds" in lines
+    assert (
+        "│ soil │ released │ 2 │ 0.1000 ± 0.0000 │ 0.3000 ± 0.1414 │ 0.0500 ± 0.0000 │ "
+        "0.0600 ± 0.0000 │ 4.0 ± 1.4 │ 2.0 ± 0.0 │"
+    ) in lines
+    assert "│ bpr │ - │ 1 │ 0.1000 │ 0.2000 │ 0.0500 │ 0.0600 │ 3.0 │ 2.0 │" in lines
+    assert lines[-1] == "torch 2.13.0; machine A, 2 threads; date 2026-01-02"
+
+
+def test_machine_and_date() -> None:
+    found = machine_and_date()
+    assert re.fullmatch(r".+, \d+ threads.*", found["machine"])
+    assert date.fromisoformat(found["date"]) <= date.today()
+
+
+def test_metrics_that_were_not_computed_are_left_out() -> None:
+    console = Console(record=True, width=140)
+    print_table([record(test={"recall@20": 0.25})], console)
+    assert "│ - │ 0.2500 │ - │ - │" in " ".join(console.export_text().split())
+
+
+def test_no_table_without_runs() -> None:
+    console = Console(record=True)
+    print_table([], console)
+    assert console.export_text() == ""

@@ -1,0 +1,57 @@
+from typing import Any
+
+from soil_bench.speed.graphs_report import notes, rows, spread, unequal
+
+
+def test_ratios_and_targets() -> None:
+    def side(graphs: list[float], memory: float, step: float, epoch: float) -> dict[str, Any]:
+        return {
+            "graphs": [{"seconds": s, "above_inputs_mb": memory} for s in graphs],
+            "step": [{"seconds": step}],
+            "epoch": [{"train": epoch, "evaluate": 1.0}],
+        }
+
+    report: dict[str, Any] = {"fast": side([3.0, 1.0, 2.0], 1023.0, 0.2, 9.0)}
+    report["naive"] = side([210.0], 4000.0, 0.5, 39.0)
+    report["floor"] = {"floor_s": 0.16}
+    found = {row["name"].strip(): (row["ratio"], row.get("met")) for row in rows(report)}
+    assert found == {
+        "all graphs, s": (105.0, True),
+        "peak above the inputs, MiB": (4000 / 1023, True),
+        "training step, s": (2.5, False),
+        "floor of the step, s": (1.25, None),
+        "epoch with evaluation, s": (4.0, True),
+        "training, s": (39 / 9, None),
+        "evaluation, s": (1.0, None),
+    }
+    assert spread([3.0, 1.0, 2.0]) == "2 (1 to 3)"
+    assert spread([210.25]) == "210.2"
+    assert spread([]) == "-"
+
+
+def test_without_measurements() -> None:
+    report = {side: {"graphs": [], "step": [], "epoch": []} for side in ("fast", "naive")}
+    for min_weight in (None, {"floor_s": 0.16}):
+        found = rows({**report, "min_weight": min_weight})
+        assert len(found) == 7
+        assert [row["ratio"] for row in found] == [None] * 7
+    assert notes({"min_weight": None}) == []
+    assert unequal({}) == unequal({"difference": None}) == []
+
+
+def test_differences_in_words() -> None:
+    graph = {"entries": 12_345, "differing": 0, "tolerance": 1e-5, "largest": 3e-7}
+    other = {**graph, "differing": 1_042, "largest": 0.053}
+    difference = {"graphs": {"user_item": graph, "smell_item_item": other}, "embeddings": 1e-7}
+    report = {"difference": difference | {"tied_users": 1_500, "tied_interest": 3}}
+    assert unequal(report) == [
+        "smell_item_item: 1,042 of 12,345 entries differ, and no tie tells why"
+    ]
+    assert notes(report) == [
+        "user_item: 0 of 12,345 entries differ by more than 1e-05, the largest difference is 3e-07",
+        "smell_item_item: 1,042 of 12,345 entries differ by more than 1e-05, the largest "
+        "difference is 0.053",
+        "left out: what depends on the choice of 1,500 users with equally good second-order items "
+        "at the cut, and of 3 with equally good items of interest, where either is right",
+        "embeddings of the same graphs differ by at most 1e-07",
+    ]

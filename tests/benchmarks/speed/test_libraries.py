@@ -1,0 +1,236 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from soil_bench.speed import libraries, neighbours, propagation
+from soil_bench.speed.contest import Contestant
+from soil_bench.speed.libraries import main
+from soil_bench.speed.propagation import each_direction, torch_coo
+from soil_bench.speed.propagation_cases import Direction
+
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "libraries.py"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class NoMemory:
+    def __enter__(self) -> "NoMemory":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def measure(self, job: dict[str, Any]) -> dict[str, float]:
+        return {}
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libraries, "PeakMemory", NoMemory)
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    return ["--quick", "--rounds", "3", "--device", "cpu", "--out", str(tmp_path / "out")]
+
+
+def read(tmp_path: Path) -> dict[str, Any]:
+    return json.loads((tmp_path / "out" / "libraries.json").read_text())
+
+
+def test_the_record_the_table_and_the_picture(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    absent = Contestant("Missing", "libraries_missing", each_direction(torch_coo))
+    monkeypatch.setattr(propagation, "CONTESTANTS", [*propagation.CONTESTANTS, absent])
+    assert main(arguments) == 0
+    record = read(tmp_path)
+    assert [(case["part"], case["name"]) for case in record["cases"]] == [
+        ("propagation", "user-item, tiny"),
+        ("propagation", "user <- item, tiny"),
+        ("propagation", "item-item, tiny"),
+        ("neighbours", "tiny, 300 items, 16 channels"),
+    ]
+    reason = {"part": "propagation", "name": "Missing", "reason": "not installed"}
+    assert reason in record["absent"]
+    assert (record["device"], record["rounds"], record["seed"]) == ("cpu", 3, 0)
+    assert {"soil_pyg", "torch", "torch_geometric", "machine", "date"} <= set(record["versions"])
+    for case in record["cases"]:
+        part = {"propagation": propagation, "neighbours": neighbours}[case["part"]]
+        missing = {a["name"] for a in record["absent"] if a["part"] == case["part"]}
+        names = [result["name"] for result in case["results"]]
+        assert names == [c.name for c in part.CONTESTANTS if c.name not in missing]
+        tasks = {"neighbours": ["search"], "propagation": ["forward", "forward+backward"]}
+        for result in case["results"]:
+            assert result["status"] == "ok"
+            assert list(result["tasks"]) == tasks[case["part"]]
+            for task in result["tasks"].values():
+                assert task["rounds"] == 3
+                assert 0 < task["q1_ms"] <= task["median_ms"] <= task["q3_ms"]
+        for task in tasks[case["part"]]:
+            exact = [r["tasks"][task]["ratio"] for r in case["results"] if r["exact"]]
+            assert min(exact) == 1.0
+
+    output = capsys.readouterr().out
+    for text in ["Propagation", "Neighbours", "soil_pyg", "recall@10", "absent: not installed"]:
+        assert text in output
+    picture = (tmp_path / "out" / "libraries.png").read_bytes()
+    assert picture.startswith(PNG)
+    assert len(picture) > 20_000
+    files = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert files == ["libraries.json", "libraries.jsonl", "libraries.png"]
+
+
+def test_a_wrong_answer_is_reported(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def without_weights(library: Any, direction: Direction) -> Any:
+        ones = torch.ones_like(direction.edge_weight)
+        return torch_coo(library, direction._replace(edge_weight=ones))
+
+    wrong = Contestant("Wrong", "torch", each_direction(without_weights))
+    monkeypatch.setattr(propagation, "CONTESTANTS", [*propagation.CONTESTANTS, wrong])
+    assert main([*arguments, "--only", "propagation"]) == 1
+    output = capsys.readouterr()
+    assert "wrong: Wrong: forward" in output.err
+    assert "wrong: forward" in output.out
+    results = read(tmp_path)["cases"][0]["results"]
+    assert {r["name"]: r["status"] for r in results if r["status"] != "ok"} == {"Wrong": "wrong"}
+    assert (tmp_path / "out" / "libraries.png").read_bytes().startswith(PNG)
+
+
+def test_no_picture_without_matplotlib(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main([*arguments, "--only", "neighbours"]) == 0
+    assert "no picture: " in capsys.readouterr().err
+    files = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert files == ["libraries.json", "libraries.jsonl"]
+    assert [case["part"] for case in read(tmp_path)["cases"]] == ["neighbours"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--rounds", "0"], "--rounds"),
+        (["--roun", "3"], "--roun"),
+        (["--only", "speed"], "--only"),
+        (["--seed", "-1"], "--seed"),
+    ],
+)
+def test_wrong_arguments(
+    wrong: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--out", str(tmp_path / "out"), *wrong]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="refused where there is no GPU")
+def test_no_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(tmp_path / "out"), "--device", "cuda"]) == 2
+    assert "'--device' must be 'cpu' or 'auto' where there is no GPU" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").write_text("mine")
+    assert main(["--quick", "--out", str(tmp_path / "out")]) == 2
+    assert str(tmp_path / "out") in capsys.readouterr().err
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_goes_on_where_it_was_interrupted(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(neighbours, "draw", interrupt)
+        assert main(arguments) == 130
+    assert "the same command goes on where this one stopped" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "libraries.json").exists()
+
+    assert main(arguments) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert [line.endswith("not measured again") for line in told] == [True] * 3 + [False]
+    first = read(tmp_path)
+    assert len(first["cases"]) == 4
+
+    assert main(arguments) == 0
+    assert read(tmp_path) == first
+    assert capsys.readouterr().err.count("not measured again") == 4
+    for other in (["--rerun"], ["--seed", "1"]):
+        assert main([*arguments, "--only", "propagation", *other]) == 0
+        assert "measured before" not in capsys.readouterr().err
+
+
+def test_a_case_is_measured_again_where_a_library_failed_or_came(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(library: Any, case: Any) -> Any:
+        raise RuntimeError("too large")
+
+    arguments = [*arguments, "--only", "neighbours"]
+    known = neighbours.CONTESTANTS
+    with monkeypatch.context() as patch:
+        patch.setattr(neighbours, "CONTESTANTS", [*known, Contestant("x", "torch", fail)])
+        for _ in range(2):
+            assert main(arguments) == 1
+            captured = capsys.readouterr().err
+            assert "failed: x: RuntimeError: too large" in captured
+            assert "measured before" not in captured
+    assert not (tmp_path / "out" / "libraries.jsonl").exists()
+    assert main(arguments) == 0
+    with monkeypatch.context() as patch:
+        present = [contestant for contestant in known if contestant.why_absent("cpu") is None]
+        patch.setattr(neighbours, "CONTESTANTS", present[:-1])
+        assert main(arguments) == 0
+        assert "measured before" not in capsys.readouterr().err
+
+
+def test_a_file_of_measurements_that_is_not_one(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "libraries.jsonl").write_text("mine\n")
+    assert main(arguments) == 2
+    assert "libraries.jsonl, line 1: not a measurement" in capsys.readouterr().err
+    assert (tmp_path / "out" / "libraries.jsonl").read_text() == "mine\n"
+
+
+def test_as_a_program(arguments: list[str], tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
+    command = [sys.executable, str(SCRIPT), *arguments, "--only", "neighbours"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "scikit-learn" in done.stdout
+    assert done.stderr == "[1/1] neighbours: tiny, 300 items, 16 channels\n"
+    (case,) = read(tmp_path)["cases"]
+    if hasattr(os, "fork"):
+        for result in case["results"]:
+            assert 0 <= result["tasks"]["search"]["peak_memory_mb"] < 100

@@ -1,0 +1,152 @@
+import json
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import run
+from soil_bench.speed import isolated, store
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The functions that were measured, here in this process, with their number of items."""
+    made: list[str] = []
+
+    def measure(function: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        made.append(function.partition(":")[2])
+        module, _, name = function.partition(":")
+        return json.loads(json.dumps(getattr(import_module(module), name)(**arguments)))
+
+    monkeypatch.setattr(isolated, "measure", measure)
+    monkeypatch.setattr(store, "versions_and_code", lambda model: {"code": "of the test"})
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return made
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    sizes = ["--items", "400", "200", "--whole-up-to", "200", "--naive-up-to", "200"]
+    few = ["--steps", "2", "--batch-size", "256", "--part-users", "200", "--parts", "2"]
+    channels = ["--channels", '{"image": 8, "smell": 5}']
+    return ["scale", *sizes, *few, *channels, "--out", str(tmp_path / "out")]
+
+
+SMALL = ["draw_synthetic", "build_fast", "train", "build_naive", "epoch_naive"]
+LARGE = ["draw_synthetic", "build_fast", "train", "train_parts"]
+
+
+def test_from_the_arguments_to_the_picture(
+    calls: list[str], arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run.main(arguments) == 0
+    assert calls == SMALL + LARGE
+    report = json.loads((out / "scale.json").read_text())
+    small, large = report["sizes"]
+    assert (small["items"], small["users"], large["items"], large["users"]) == (200, 400, 400, 800)
+    assert small["graphs"]["size"]["interactions"] == pytest.approx(8 * 400, rel=0.25)
+    assert not small["training"]["extrapolated"]
+    assert len(small["training"]["steps"]) == small["training"]["batches"]
+    assert large["training"]["extrapolated"]
+    assert len(large["training"]["steps"]) == 2 < large["training"]["batches"]
+    estimate = large["training"]["batches"] * sum(large["training"]["steps"]) / 2
+    assert large["training"]["epoch_seconds"] == pytest.approx(estimate, rel=0.5)
+    assert large["sampled"]["extrapolated"]
+    assert large["sampled"]["parts"] == 4
+    assert set(report["exponents"]["time"]) == {"graphs", "epoch"}
+    assert {"naive_graphs", "naive_training"} <= set(small)
+    assert out.joinpath("scale.png").read_bytes().startswith(b"\x89PNG")
+    output = capsys.readouterr().out
+    assert "Exponent of time in the number of items: graphs" in output
+    assert "~ extrapolated from a part of the epoch" in output
+    assert re.search(r"│ +400 │.*│ +~\d", output)
+    assert sorted(path.name for path in out.iterdir()) == ["scale.json", "scale.jsonl", "scale.png"]
+
+    assert run.main(arguments) == 0
+    assert calls == SMALL + LARGE
+    assert capsys.readouterr().out.count("measured before, not measured again") == 7
+
+
+def test_an_interrupted_run_goes_on(
+    calls: list[str], arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_process = isolated.measure
+
+    def interrupt(function: str, given: dict[str, Any]) -> dict[str, Any]:
+        if function == "soil_bench.speed.measured:train" and given["steps"] is not None:
+            raise KeyboardInterrupt
+        return in_process(function, given)
+
+    monkeypatch.setattr(isolated, "measure", interrupt)
+    assert run.main(arguments) == 130
+    assert calls == [*SMALL, *LARGE[:2]]
+    assert len((tmp_path / "out" / "scale.jsonl").read_text().splitlines()) == 5
+    monkeypatch.setattr(isolated, "measure", in_process)
+    assert run.main(arguments) == 0
+    assert calls == SMALL + LARGE
+
+
+def test_a_size_that_fails_leaves_the_others(
+    calls: list[str],
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    in_process = isolated.measure
+
+    def fail(function: str, given: dict[str, Any]) -> dict[str, Any]:
+        if "graphs" in given and given.get("steps", 0) is None:
+            raise RuntimeError("as told")
+        return in_process(function, given)
+
+    monkeypatch.setattr(isolated, "measure", fail)
+    assert run.main([*arguments, "--naive-up-to", "0"]) == 1
+    assert "failed: train: items 200" in capsys.readouterr().err
+    small, large = json.loads((tmp_path / "out" / "scale.json").read_text())["sizes"]
+    assert "training" not in small
+    assert "training" in large
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--items", "0"], 'argument "--items"'),
+        (["--items"], "argument --items: expected at least one argument"),
+        (["--channels", "{}"], "'--channels' must name at least one modality .got none."),
+        (["--whole-up-to", "-1"], 'argument "--whole'),
+        (["--part", "2"], "unrecognized arguments: --part 2"),
+    ],
+)
+def test_errors(
+    calls: list[str],
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    message: str,
+) -> None:
+    assert run.main([*arguments, *more]) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error, re.DOTALL)
+    assert "All options: run.py scale --help" in error
+    assert calls == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_matplotlib(
+    calls: list[str],
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run.main(arguments) == 2
+    assert "the picture needs matplotlib" in capsys.readouterr().err
+    assert calls == []

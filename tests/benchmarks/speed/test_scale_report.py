@@ -1,0 +1,84 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from soil_bench.speed.scale_report import (
+    draw_picture,
+    exponents,
+    fit_exponent,
+    row,
+    searches,
+    table,
+)
+
+
+def size_of(items: int, extrapolated: bool, **more: Any) -> dict[str, Any]:
+    memory = {"above_inputs_mb": items / 100, "peak_rss_mb": 500.0}
+    graphs = {"seconds": 1e-3 * items**1.5, "size": {"interactions": 16 * items}, "search": {}}
+    training = {"epoch_seconds": 2.0 * items**2, "extrapolated": extrapolated, "steps": [1.0, 4.0]}
+    return {
+        "items": items,
+        "graphs": graphs | memory | more,
+        "training": training | memory,
+    }
+
+
+def test_exponent_of_known_numbers() -> None:
+    assert fit_exponent([10, 100, 1000], [3.0, 30.0, 300.0]) == pytest.approx(1.0)
+    assert fit_exponent([10, 20, 40], [5.0 * n**1.3 for n in (10, 20, 40)]) == pytest.approx(1.3)
+    assert fit_exponent([10, 100, 1000], [1.0, 0.0, 100.0]) == pytest.approx(1.0)
+    # Least squares of log v = (0, 1, 0) at log n = (0, 1, 2) is flat, of (0, 0, 1) it is 1 / 2.
+    assert fit_exponent([1, 10, 100], [1.0, 10.0, 1.0]) == pytest.approx(0.0)
+    assert fit_exponent([1, 10, 100], [1.0, 1.0, 10.0]) == pytest.approx(0.5)
+    assert fit_exponent([10], [1.0]) is None
+    assert fit_exponent([10, 10], [1.0, 2.0]) is None
+
+
+def test_exponents_by_name() -> None:
+    found = exponents([size_of(10, False), size_of(40, True)])
+    assert found["time"] == pytest.approx({"graphs": 1.5, "epoch": 2.0})
+    assert found["memory"] == pytest.approx(
+        {
+            "graphs": 1.0,
+            "graphs, whole process": 0.0,
+            "epoch": 1.0,
+            "epoch, whole process": 0.0,
+        }
+    )
+
+
+def test_rows_of_the_table() -> None:
+    search = {
+        "item/image_similar/item": {"index": "IVF16,Flat", "nprobe": 4, "recall": 0.98},
+        "user/second_order/item": {"index": "IVF16,Flat", "nprobe": 4, "recall": 0.91},
+    }
+    result = size_of(10_000, True, seconds=123.456, search=search)
+    assert row(result) == [
+        *["10,000", "160,000", "123.5", "100 / 500", "2.5", "~2e+08", "100 / 500"],
+        *["-", "-", "IVF16,Flat, recall 0.910", "-", "-", "-"],
+    ]
+    assert row(size_of(10, False))[5] == "200"
+    assert row(size_of(10, False))[9] == "-"
+    assert row({"items": 10}) == ["10", *["-"] * 12]
+    assert searches([{"items": 3}, result]) == [
+        "10,000 items, item/image_similar/item: index IVF16,Flat, nprobe 4, recall 0.98",
+        "10,000 items, user/second_order/item: index IVF16,Flat, nprobe 4, recall 0.91",
+    ]
+
+
+def test_table_and_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    sizes = [size_of(10, False), size_of(40, True)]
+    report = {"sizes": sizes, "channels": {"a": 3}, "versions": {"torch": "2"}}
+    report["exponents"] = exponents(sizes)
+    console = Console(width=200, file=io.StringIO())
+    console.print(table(report))
+    text = console.file.getvalue()
+    assert "Exponent of time in the number of items: graphs 1.50, epoch 2.00" in text
+    draw_picture(report, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    draw_picture({"sizes": [], "exponents": {"time": {}, "memory": {}}}, tmp_path / "empty.png")
+    assert len(list(tmp_path.iterdir())) == 2

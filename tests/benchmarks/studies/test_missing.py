@@ -1,0 +1,174 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import run
+from soil_bench.runs.results import read_records
+from soil_bench.studies.missing import (
+    ZeroSOIL,
+    missing_report,
+    with_mean_features,
+    without_features,
+)
+from soil_pyg.datasets import SyntheticMultimodal
+from soil_pyg.models import SOIL
+from soil_pyg.typing import ITEM, SECOND_ORDER
+
+
+def arguments(root: Path, out: Path, *more: str) -> list[str]:
+    data = ["--dataset", "tiny", "--root", str(root), "--device", "cpu", "--out", str(out)]
+    return [*data, "--seeds", "2", "--epochs", "1", *more]
+
+
+def record_of(out: Path) -> dict[str, Any]:
+    return json.loads((out / "records" / "missing-tiny.json").read_text())
+
+
+@pytest.mark.usefixtures("trained_runs")
+def test_from_the_arguments_to_the_table(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(root, tmp_path, "--rates", "0.5", "--models", "soil,vbpr")
+    assert run.main(["missing", *given]) == 0
+    record = record_of(tmp_path)
+    values = record["values"]
+    assert {name: list(found) for name, found in values.items()} == {
+        "lightgcn": ["reads no features"],
+        "soil": ["leave out", "zero", "mean"],
+        "vbpr": ["leave out", "mean"],
+    }
+    assert list(values["soil"]["leave out"]) == ["0", "0.5"]
+    assert list(values["soil"]["zero"]) == ["0.5"]
+    runs = read_records(tmp_path / "results.jsonl").values()
+    assert len(runs) == 2 * (1 + 4 + 3)
+    for name, found in values.items():
+        for treatment, by_rate in found.items():
+            for rate, metrics in by_rate.items():
+                expected = [
+                    run["test"]["recall@20"]
+                    for run in runs
+                    if run["model"] == ("zero_features:ZeroSOIL" if treatment == "zero" else name)
+                    and (run["dataset"] == "tiny") == (rate == "0")
+                    and ("-mean-" in run["dataset"]) == (treatment == "mean")
+                ]
+                assert metrics["recall@20"] == expected
+    soil, zero = (
+        next(run["settings"] for run in runs if run["model"] == model and run["dataset"] != "tiny")
+        for model in ("soil", "zero_features:ZeroSOIL")
+    )
+    assert soil == zero
+    output = capsys.readouterr().out
+    assert "Features that go missing, tiny, 2 seeds, at most 1 epochs a run" in output
+    assert run.main(["missing", *given]) == 0
+    assert record_of(tmp_path) == record
+
+
+def test_table() -> None:
+    def metrics(*values: float) -> dict[str, list[float]]:
+        return {"recall@20": list(values), "ndcg@20": [value / 2 for value in values]}
+
+    record = {
+        "dataset": "tiny",
+        "seeds": 1,
+        "epochs": None,
+        "rates": ["0", "0.1"],
+        "values": {
+            "lightgcn": {"reads no features": {"0": metrics(0.5)}},
+            "soil": {
+                "leave out": {"0": metrics(0.8), "0.1": metrics(0.7)},
+                "mean": {"0.1": metrics(0.6)},
+            },
+        },
+    }
+    report = missing_report(record)
+    assert report.columns == ["model", "missing", "metric", "0%", "10%"]
+    assert report.rows == [
+        ["lightgcn", "reads no features", "recall@20", "0.5000", "-"],
+        ["lightgcn", "reads no features", "ndcg@20", "0.2500", "-"],
+        ["soil", "leave out", "recall@20", "0.8000", "0.7000"],
+        ["soil", "leave out", "ndcg@20", "0.4000", "0.3500"],
+        ["soil", "mean", "recall@20", "0.8000", "0.6000"],
+        ["soil", "mean", "ndcg@20", "0.4000", "0.3000"],
+    ]
+
+
+def test_features_that_are_missing() -> None:
+    data = SyntheticMultimodal(20, 500)[0]
+    few, many = (without_features(data, rate, seed=0) for rate in (0.1, 0.5))
+    for modality in ("x_image", "x_text"):
+        x, lost = data[ITEM][modality], []
+        for less, rate in ((few, 0.1), (many, 0.5)):
+            is_zero = (less[ITEM][modality] == 0).all(dim=1)
+            assert float(is_zero.float().mean()) == pytest.approx(rate, abs=0.06)
+            assert less[ITEM][modality][~is_zero].equal(x[~is_zero])
+            lost.append(is_zero)
+        assert not (lost[0] & ~lost[1]).any()
+        assert not (x == 0).all(dim=1).any()
+    lost = [(few[ITEM][name] == 0).all(dim=1) for name in ("x_image", "x_text")]
+    assert not lost[0].equal(lost[1])
+    other = without_features(data, 0.1, seed=1)
+    assert not (other[ITEM].x_image == 0).all(dim=1).equal(lost[0])
+
+
+def test_mean_of_those_that_are_there() -> None:
+    data = SyntheticMultimodal(20, 50, missing=0.3)[0]
+    filled = with_mean_features(data)
+    for modality in ("x_image", "x_text"):
+        x, found = data[ITEM][modality], filled[ITEM][modality]
+        lacks = (x == 0).all(dim=1)
+        assert lacks.any()
+        assert found[~lacks].equal(x[~lacks])
+        mean = x[~lacks].double().mean(dim=0).float()
+        torch.testing.assert_close(found[lacks], mean.expand(int(lacks.sum()), -1))
+    data[ITEM].x_image.zero_()
+    assert with_mean_features(data)[ITEM].x_image.eq(0).all()
+
+
+@pytest.mark.parametrize("profile", ["paper", "released"])
+def test_zeros_are_similar_to_themselves_alone(profile: str) -> None:
+    data = SyntheticMultimodal(60, 40, missing=0.2)[0]
+    options = {"k": 3, "k_i": 2, "k_a": 2}
+    left_out, kept = (kind.graph_transform(profile, **options)(data) for kind in (SOIL, ZeroSOIL))
+    assert kept[ITEM].x_image.equal(data[ITEM].x_image)
+    lacks = (data[ITEM].x_image == 0).all(dim=1)
+    assert lacks.any()
+    assert not lacks.all()
+    edge_type = (ITEM, "image_similar", ITEM)
+    source, target = kept[edge_type].edge_index
+    of_zeros = lacks[source] | lacks[target]
+    assert source[of_zeros].equal(target[of_zeros])
+    assert set(source[of_zeros].tolist()) == set(lacks.nonzero().view(-1).tolist())
+    source, target = left_out[edge_type].edge_index
+    assert not (lacks[source] | lacks[target]).any()
+    user, item = kept[SECOND_ORDER].edge_index
+    any_lack = lacks | (data[ITEM].x_text == 0).all(dim=1)
+    history = data["user", "interacts", "item"].edge_index
+    pairs = set(zip(*history.tolist(), strict=True))
+    for u, i in zip(user.tolist(), item.tolist(), strict=True):
+        assert not any_lack[i] or (u, i) in pairs
+    assert left_out[SECOND_ORDER].edge_index.size(1) > 0
+    assert any_lack[left_out[SECOND_ORDER].edge_index[1]].any()
+
+
+def test_without_missing_features_nothing_differs() -> None:
+    data = SyntheticMultimodal(60, 40)[0]
+    first, second = (kind.graph_transform("released", k=3)(data) for kind in (SOIL, ZeroSOIL))
+    for edge_type in first.edge_types:
+        if "adj" in first[edge_type]:
+            assert first[edge_type].adj.to_dense().equal(second[edge_type].adj.to_dense())
+
+
+def test_errors(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for more, message in [
+        (["--models", "bpr"], "'--models' must name models that read features .got 'bpr'."),
+        (["--models", "soil, soil"], "'--models' must name each model once .got 'soil, soil'."),
+        (["--rates", "0"], "--rates"),
+        (["--rates", "1.5"], "--rates"),
+    ]:
+        assert run.main(["missing", *arguments(root, tmp_path / "out", *more)]) == 2
+        error = capsys.readouterr().err
+        assert message.replace(".got", "(got").replace("'.", "')") in error
+    assert not (tmp_path / "out").exists()

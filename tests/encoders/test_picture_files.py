@@ -1,0 +1,144 @@
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from soil_pyg.encoders.picture_files import find_pictures, read_picture
+
+
+def test_pictures_that_are_named_after_the_items(things: pd.DataFrame, tmp_path: Path) -> None:
+    files = find_pictures(things, tmp_path / "pictures")
+    names = ["tea.png", "milk.jpg", "17.bmp", "rum.WEBP", "red.png", "broken.png", "cut.jpg"]
+    assert files == [*(tmp_path / "pictures" / name for name in names), None]
+
+
+def test_the_first_of_several_pictures_counts(tmp_path: Path, picture: Callable[..., Path]) -> None:
+    for name in ("tea.png", "tea.jpg", "tea.webp"):
+        picture(tmp_path / name)
+    (tmp_path / "tea.csv").touch()
+    items = pd.DataFrame({"item": ["tea"]})
+    assert find_pictures(items, str(tmp_path)) == [tmp_path / "tea.jpg"]
+
+
+def test_ids_do_not_lead_out_of_the_folder(tmp_path: Path, picture: Callable[..., Path]) -> None:
+    (tmp_path / "inside").mkdir()
+    picture(tmp_path / "tea.png")
+    picture(tmp_path / "inside" / "milk.png")
+    items = pd.DataFrame({"item": ["../tea", "milk"]})
+    assert find_pictures(items, tmp_path / "inside") == [None, tmp_path / "inside" / "milk.png"]
+
+
+def test_column_of_paths(tmp_path: Path) -> None:
+    values = ["tea.png", str(tmp_path / "milk.png"), None, np.nan, "", Path("rum.png")]
+    items = pd.DataFrame({"item": range(6), "image": values})
+    absolute = tmp_path / "milk.png"
+    files = find_pictures(items, "image")
+    assert files == [Path("tea.png"), absolute, None, None, None, Path("rum.png")]
+    files = find_pictures(items, "image", tmp_path / "root")
+    assert files[:2] == [tmp_path / "root" / "tea.png", absolute]
+
+
+def test_column_comes_before_a_folder_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("image").mkdir()
+    items = pd.DataFrame({"item": [1], "image": ["tea.png"]})
+    assert find_pictures(items, "image") == [Path("tea.png")]
+
+
+def test_neither_column_nor_folder(tmp_path: Path) -> None:
+    items = pd.DataFrame({"item": [1]})
+    message = (
+        r"'photo' is neither a folder of pictures nor a column .* which has \['item'\]: choose"
+    )
+    with pytest.raises(ValueError, match=message):
+        find_pictures(items, "photo")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="is neither a folder"):
+        find_pictures(items, tmp_path / "file")
+
+
+def test_column_without_a_path() -> None:
+    items = pd.DataFrame({"item": [1, 2], "image": [None, ""]})
+    with pytest.raises(ValueError, match="column 'image' of the table of items has no path"):
+        find_pictures(items, "image")
+
+
+def test_folder_without_pictures(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError, match=r"has no pictures \(\.jpg, "):
+        find_pictures(pd.DataFrame({"item": [1]}), tmp_path)
+
+
+def test_folder_with_pictures_of_other_items(tmp_path: Path, picture: Callable[..., Path]) -> None:
+    picture(tmp_path / "IMG_1.png")
+    message = r"named after an item \(pictures such as 'IMG_1.png', items such as 'tea'\)"
+    with pytest.raises(ValueError, match=message):
+        find_pictures(pd.DataFrame({"item": ["tea"]}), tmp_path)
+
+
+def pixel(path: Path) -> tuple[int, ...]:
+    return read_picture(path).getpixel((0, 0))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK", "I;16", "LA", "RGBA"])
+def test_every_mode_becomes_rgb(mode: str, tmp_path: Path) -> None:
+    image = Image.new("RGBA", (3, 2), "white").convert("RGB")
+    image = Image.new("I;16", (3, 2), 65535) if mode == "I;16" else image.convert(mode)
+    image.save(tmp_path / "white.tif")
+    read = read_picture(tmp_path / "white.tif")
+    assert (read.mode, read.size) == ("RGB", (3, 2))
+    assert pixel(tmp_path / "white.tif") == (255, 255, 255)
+
+
+def test_transparent_is_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (3, 2), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert pixel(tmp_path / "clear.png") == (255, 255, 255)
+
+
+def test_picture_is_turned_upright(tmp_path: Path) -> None:
+    image = Image.new("RGB", (4, 2), "red")
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    assert read_picture(tmp_path / "turned.jpg").size == (2, 4)
+
+
+def test_animation(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (2, 2), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    assert pixel(tmp_path / "film.gif") == (255, 0, 0)
+
+
+def test_unreadable_pictures(things: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^it is no picture$"):
+        read_picture(tmp_path / "pictures" / "broken.png")
+    with pytest.raises(ValueError, match=r"(?i)truncated"):
+        read_picture(tmp_path / "pictures" / "cut.jpg")
+    with pytest.raises(ValueError, match=r"^No such file or directory$"):
+        read_picture(tmp_path / "absent.png")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(ValueError, match=r"^it is no picture$"):
+        read_picture(tmp_path / "empty.png")
+
+
+def test_every_cut_is_unreadable_or_a_picture(tmp_path: Path, picture: Callable[..., Path]) -> None:
+    for suffix in ("png", "jpg", "gif", "webp", "bmp", "tif"):
+        whole = picture(tmp_path / f"whole.{suffix}", size=(16, 16)).read_bytes()
+        for length in range(0, len(whole), max(1, len(whole) // 40)):
+            (tmp_path / "cut").write_bytes(whole[:length])
+            with suppress(ValueError):
+                assert read_picture(tmp_path / "cut").mode == "RGB"
+
+
+def test_gigantic_picture(
+    tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match="could be decompression bomb"):
+        read_picture(picture(tmp_path / "bomb.png"))

@@ -1,0 +1,79 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from soil_pyg.ops.nearest_items import NearestItems
+from soil_pyg.ops.similarity_pass import SimilarityPass
+
+Edges = list[tuple[int, int]]
+
+
+def naive(similarity: np.ndarray, k: int) -> Edges:
+    edges = []
+    for i, row in enumerate(similarity):
+        candidates = [j for j in range(len(row)) if not np.isnan(row[j])]
+        edges += [(i, j) for j in sorted(sorted(candidates, key=lambda j: (-row[j], j))[:k])]
+    return edges
+
+
+def assert_edges(edges: tuple[Tensor, Tensor, Tensor], similarity: np.ndarray, k: int) -> None:
+    item, neighbour, value = edges
+    assert list(zip(item.tolist(), neighbour.tolist(), strict=True)) == naive(similarity, k)
+    np.testing.assert_allclose(value, similarity[item, neighbour], atol=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 14, 50])
+@pytest.mark.parametrize("memory_budget", [1, 2000, 2**30])
+def test_equals_the_definition(
+    make_features: Callable, cosines: Callable, k: int, memory_budget: int
+) -> None:
+    features = make_features(3)
+    nearest = NearestItems(features, k)
+    SimilarityPass(features, memory_budget=memory_budget).run(nearest)
+    for modality, similarity in cosines(features).items():
+        assert_edges(nearest.edges(modality), similarity, k)
+    assert nearest.search == {name: {"index": "Flat"} for name in ("image", "text", "audio")}
+
+
+@pytest.mark.parametrize("k", [1, 4, 12])
+def test_an_index_that_finds_all_is_exact(
+    make_features: Callable, cosines: Callable, k: int
+) -> None:
+    features = make_features()
+    nearest = NearestItems(features, k)
+    SimilarityPass(features, index="Lists2").run(nearest)
+    for modality, similarity in cosines(features).items():
+        item, neighbour, value = nearest.edges(modality)
+        key = (14 * item + neighbour).tolist()
+        assert key == sorted(set(key))
+        np.testing.assert_allclose(value, similarity[item, neighbour], atol=1e-6)
+        expected = np.array(naive(similarity, k))
+        assert item.tolist() == expected[:, 0].tolist()
+        # Which of the equal neighbours are found may differ, not how near they are.
+        for i in range(14):
+            mine, other = value[item == i], similarity[i, expected[expected[:, 0] == i, 1]]
+            np.testing.assert_allclose(mine.sort().values, np.sort(other), atol=1e-6)
+    assert nearest.search["text"] == {"index": "Lists2;nprobe=8", "recall": 1.0}
+
+
+def test_more_neighbours_than_wanted_are_cut() -> None:
+    c = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [3.0, 1.0], [1.0, 1.0]]))
+    nearest = NearestItems({"image": (c, torch.ones(3, dtype=torch.bool))}, k=2)
+    neighbour = torch.tensor([[0, 1, 2], [1, 0, 2], [2, -1, -1]], dtype=torch.int32)
+    nearest.add_index("image", None, torch.arange(3), neighbour)
+    item, column, value = nearest.edges("image")
+    assert item.tolist() == [0, 0, 1, 1, 2]
+    assert column.tolist() == [0, 1, 0, 1, 2]
+    expected = [1.0, 0.9**0.5, 0.9**0.5, 1.0, 1.0]
+    torch.testing.assert_close(value, torch.tensor(expected))
+
+
+def test_a_modality_that_no_item_has() -> None:
+    features = {"image": (torch.zeros(5, 3), torch.zeros(5, dtype=torch.bool))}
+    for index in ("Flat", "Lists2"):
+        nearest = NearestItems(features, k=2)
+        SimilarityPass(features, index).run(nearest)
+        assert [part.tolist() for part in nearest.edges("image")] == [[], [], []]

@@ -1,0 +1,118 @@
+import warnings
+
+import pytest
+import torch
+from torch import Tensor
+
+from soil_pyg.ops import pairs
+from soil_pyg.ops.pairs import (
+    block_rows,
+    exact_cosine,
+    exact_inner_product,
+    pair_inner_product,
+)
+
+
+def normal(*size: int, seed: int = 0) -> Tensor:
+    return torch.randn(*size, generator=torch.Generator().manual_seed(seed))
+
+
+def test_exact_scores_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "CACHE_BYTES", 32 * 5 * 7)
+    left, right = normal(6, 5), normal(9, 5, seed=1)
+    row, column = torch.arange(54) // 9, torch.arange(54) % 9
+    products = (left.double() @ right.double().t()).float()
+    out = exact_inner_product(left, right, row, column)
+    torch.testing.assert_close(out, products.view(-1), atol=1e-7, rtol=0)
+    cosines = torch.nn.functional.cosine_similarity(left[:, None].double(), left.double(), dim=2)
+    row, column = torch.arange(36) // 6, torch.arange(36) % 6
+    out = exact_cosine(left, row, column)
+    torch.testing.assert_close(out, cosines.float().view(-1), atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("few", [1, 5, 1000])
+def test_rows_with_many_pairs_are_scored_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(pairs, "FEW_PAIRS", few)
+    monkeypatch.setattr(pairs, "DENSE_ROWS", 2)
+    monkeypatch.setattr(pairs, "DENSE_COLUMNS", 4)
+    left, right = normal(6, 5), normal(9, 5, seed=1)
+    # Rows with one pair to all of them, in any order.
+    row, column = (torch.rand(6, 9) < torch.arange(1, 7).unsqueeze(1) / 6).nonzero().unbind(1)
+    order = torch.randperm(row.numel())
+    row, column = row[order], column[order]
+    expected = (left.double() @ right.double().t())[row, column]
+    out = exact_inner_product(left, right, row, column)
+    torch.testing.assert_close(out, expected.float(), atol=1e-7, rtol=1e-7)
+    length = right.double().norm(dim=1)[column]
+    out = exact_inner_product(left, right, row, column, unit_right=True)
+    torch.testing.assert_close(out, (expected / length).float(), atol=1e-7, rtol=1e-7)
+    x = torch.cat([right, right])
+    row, column = torch.arange(18 * 18) // 18, torch.arange(18 * 18) % 18
+    out = exact_cosine(x, row, column).view(18, 18)
+    unit = torch.nn.functional.normalize(x.double())
+    torch.testing.assert_close(out, (unit @ unit.t()).float(), atol=1e-7, rtol=1e-7)
+    assert (out.diagonal() == 1).all()
+    assert (out[:9, 9:].diagonal() == 1).all()
+
+
+def test_the_cosine_of_equal_rows_is_exactly_one() -> None:
+    x = normal(50, 7).repeat(2, 1)
+    row = torch.arange(100)
+    assert exact_cosine(x, row, row).tolist() == [1.0] * 100
+    assert exact_cosine(x, row[:50], row[50:]).tolist() == [1.0] * 50
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_pair_inner_product(dtype: torch.dtype) -> None:
+    left, right = normal(20, 5), normal(30, 5, seed=1)
+    # Some rows have no pairs, the first and the last among them.
+    count = (torch.arange(20) % 4) * (torch.arange(20) < 18)
+    rowptr = torch.cat([count.new_zeros(1), count.cumsum(0)])
+    row = torch.arange(20).repeat_interleave(count)
+    column = (7 * torch.arange(row.numel())) % 30
+    expected = (left.double()[row] * right.double()[column]).sum(dim=1).float()
+    out = pair_inner_product(left, right, rowptr.to(dtype), column.to(dtype))
+    assert out.size() == (row.numel(),)
+    torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize("cache", [1, 4 * 30 * 64, 4 * 30 * 128])
+def test_channels_may_come_in_parts(monkeypatch: pytest.MonkeyPatch, cache: int) -> None:
+    monkeypatch.setattr(pairs, "SHARED_CACHE_BYTES", cache)
+    left, right = normal(20, 200), normal(30, 200, seed=1)
+    rowptr, column = torch.arange(21) * 2, (7 * torch.arange(40)) % 30
+    expected = (left[torch.arange(40) // 2].double() * right[column]).sum(dim=1).float()
+    torch.testing.assert_close(pair_inner_product(left, right, rowptr, column), expected)
+
+
+def test_a_pair_may_be_named_more_than_once() -> None:
+    left, right = normal(2, 5), normal(3, 5, seed=1)
+    out = pair_inner_product(left, right, torch.tensor([0, 3, 4]), torch.tensor([2, 0, 2, 1]))
+    product = left @ right.t()
+    expected = torch.stack([product[0, 2], product[0, 0], product[0, 2], product[1, 1]])
+    torch.testing.assert_close(out, expected)
+
+
+def test_no_pairs() -> None:
+    x = normal(3, 5)
+    nothing = torch.empty(0, dtype=torch.long)
+    assert pair_inner_product(x, x, torch.zeros(4, dtype=torch.long), nothing).tolist() == []
+    assert pair_inner_product(x[:0], x, torch.zeros(1, dtype=torch.long), nothing).tolist() == []
+
+
+def test_no_warning_escapes() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        out = pair_inner_product(
+            torch.ones(1, 2), torch.ones(1, 2), torch.tensor([0, 1]), torch.tensor([0])
+        )
+    assert out.tolist() == [2.0]
+
+
+def test_block_rows() -> None:
+    assert block_rows(1000, num_columns=10) == 6
+    assert block_rows(1000, num_columns=10, bytes_per_entry=24) == 4
+    assert block_rows(1, num_columns=10) == 1
+    assert block_rows(32, num_columns=0) == 2

@@ -1,0 +1,187 @@
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from soil_pyg.ops import similarity_pass
+from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.similarity_pass import Collector, SimilarityPass
+
+NUM_ITEMS = 14
+
+
+class Recorder(Collector):
+    """Keeps all that a pass hands it."""
+
+    def __init__(self, num_rows: int = 0, num_neighbours: int = 0) -> None:
+        super().__init__()
+        self.num_rows = num_rows
+        self.num_neighbours = num_neighbours
+        self.blocks: list[tuple[slice, dict[str, Tensor]]] = []
+        self.found: dict[str, tuple[KNN, Tensor, Tensor]] = {}
+        self.num_indices = 0
+
+    def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
+        self.blocks.append((block, similarity))
+
+    def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
+        self.num_indices += 1
+        self.found[modality] = knn, node, neighbour
+
+
+@pytest.mark.parametrize("memory_budget", [1, 8 * 4 * 8 * NUM_ITEMS, 2**30])
+def test_blocks_are_the_similarities(
+    make_features: Callable, cosines: Callable, memory_budget: int
+) -> None:
+    features = make_features()
+    recorder = Recorder()
+    SimilarityPass(features, memory_budget=memory_budget).run(recorder)
+    assert len(recorder.blocks) == {1: NUM_ITEMS, 2**30: 1}.get(memory_budget, 5)
+    places = [place for block, _ in recorder.blocks for place in range(block.start, block.stop)]
+    assert places == list(range(NUM_ITEMS))
+    for modality, expected in cosines(features).items():
+        whole = torch.cat([similarity[modality] for _, similarity in recorder.blocks])
+        np.testing.assert_allclose(whole, np.nan_to_num(expected), atol=1e-6)
+    assert recorder.num_indices == 0
+
+
+@pytest.mark.parametrize(("num_rows", "expected"), [(0, 6), (56, 2), (10**6, 1)])
+def test_height_of_a_block_obeys_the_budget(
+    make_features: Callable, num_rows: int, expected: int
+) -> None:
+    # Two similarities, their copies and what a collector needs: eight numbers an item and row;
+    # half of the budget is left for what the collectors keep, an eighth for shared products.
+    recorders = Recorder(num_rows), Recorder()
+    budget = 8 * 4 * 8 * NUM_ITEMS * 6 // 3
+    SimilarityPass(make_features(), memory_budget=budget).run(*recorders)
+    for recorder in recorders:
+        assert recorder.blocks[0][0] == slice(0, expected)
+        assert recorder.blocks[0][1]["text"].size() == (expected, NUM_ITEMS)
+
+
+def test_a_block_is_never_higher_than_pays(
+    make_features: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similarity_pass, "MAX_ROWS", 5)
+    recorder = Recorder()
+    SimilarityPass(make_features()).run(recorder)
+    assert [block for block, _ in recorder.blocks] == [slice(0, 5), slice(5, 10), slice(10, 14)]
+
+
+def test_all_collectors_are_given_the_same_similarities(make_features: Callable) -> None:
+    first, second = Recorder(), Recorder()
+    SimilarityPass(make_features(), memory_budget=1).run(first, second)
+    assert len(first.blocks) == len(second.blocks) == NUM_ITEMS
+    for (_, mine), (_, other) in zip(first.blocks, second.blocks, strict=True):
+        assert mine["image"] is other["image"]
+
+
+def test_exact_search_is_reported(
+    make_features: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder()
+    with caplog.at_level(logging.INFO, "soil_pyg"):
+        search = SimilarityPass(make_features(), memory_budget=1)
+        search.run(recorder)
+    assert (search.index, search.is_exact) == ("Flat", True)
+    assert recorder.search == {"image": {"index": "Flat"}, "text": {"index": "Flat"}}
+    assert caplog.messages == ["14 items: compared exactly, 1 at a time"]
+
+
+def test_approximate_search(
+    make_features: Callable, cosines: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    features = make_features()
+    few, many, none = Recorder(num_neighbours=2), Recorder(num_neighbours=4), Recorder()
+    with caplog.at_level(logging.INFO, "soil_pyg"):
+        search = SimilarityPass(features, index="Lists2")
+        search.run(few, many, none)
+    assert (search.index, search.is_exact) == ("Lists2", False)
+    for recorder in (few, many, none):
+        assert recorder.blocks == []
+        assert recorder.num_indices == 2
+        assert recorder.search == {
+            name: {"index": "Lists2;nprobe=8", "recall": 1.0} for name in features
+        }
+    for modality, expected in cosines(features).items():
+        knn, node, neighbour = many.found[modality]
+        having = features[modality][1].nonzero().view(-1).tolist()
+        assert node.tolist() == having
+        assert knn.candidates.equal(features[modality][0][node])
+        assert neighbour.size() == (len(having), 4)
+        for row, item in zip(neighbour.tolist(), having, strict=True):
+            near = expected[item, having]
+            best = sorted(range(len(having)), key=lambda place: (-near[place], place))[:4]
+            np.testing.assert_allclose(near[row], near[best], atol=1e-6)
+        assert few.found[modality][0] is knn
+        assert few.found[modality][2].equal(neighbour)
+    assert "14 items: searched approximately with Lists2" in caplog.messages
+
+
+def test_items_that_nobody_asks_the_neighbours_of_are_not_searched(
+    make_features: Callable,
+) -> None:
+    recorder = Recorder()
+    SimilarityPass(make_features(), index="Lists2").run(recorder)
+    assert recorder.found["image"][2].numel() == 0
+    assert recorder.search["image"] == {"index": "Lists2"}
+
+
+def test_a_modality_that_no_item_has() -> None:
+    features = {"image": (torch.zeros(5, 3), torch.zeros(5, dtype=torch.bool))}
+    recorder = Recorder(num_neighbours=2)
+    SimilarityPass(features, index="Lists2").run(recorder)
+    assert recorder.found["image"][1].tolist() == []
+    assert recorder.found["image"][2].numel() == 0
+
+
+def test_index_is_chosen_by_the_number_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = {"image": (torch.eye(3), torch.ones(3, dtype=torch.bool))}
+    assert SimilarityPass(features).index == "Flat"
+    monkeypatch.setattr(similarity_pass, "auto_index", lambda num_items: f"Lists{num_items}")
+    assert SimilarityPass(features).index == "Lists3"
+    assert SimilarityPass(features, index="Flat").index == "Flat"
+
+
+def test_lower_precision_is_an_option_and_its_agreement_is_kept(
+    make_features: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    x = torch.nn.functional.normalize(torch.randn(600, 256))
+    features = make_features(num_items=600) | {"image": (x, torch.ones(600, dtype=torch.bool))}
+    recorder = Recorder()
+    with caplog.at_level(logging.INFO, "soil_pyg"):
+        SimilarityPass(features, matmul_precision="medium").run(recorder)
+    sample = x[:: 600 // 256]
+    nearest = []
+    for precision in ("highest", "medium"):
+        with similarity_pass.matmul_precision(precision):
+            nearest.append((sample @ x.t()).topk(10).indices.tolist())
+    shared = [len(set(a) & set(b)) / 10 for a, b in zip(*nearest, strict=True)]
+    assert recorder.search["image"] == {
+        "index": "Flat",
+        "precision": "medium",
+        "agreement": pytest.approx(sum(shared) / len(shared)),
+    }
+    assert 0.5 < recorder.search["text"]["agreement"] <= 1
+    assert "of the nearest by image agree" in caplog.text
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_the_precision_is_put_back_after_an_error() -> None:
+    def fail() -> None:
+        with similarity_pass.matmul_precision("high"):
+            assert torch.get_float32_matmul_precision() == "high"
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_a_precision_that_is_none(make_features: Callable) -> None:
+    message = r"'matmul_precision' must be one of .*medium.* \(got 'low'\)"
+    with pytest.raises(ValueError, match=message):
+        SimilarityPass(make_features(), matmul_precision="low")

@@ -1,0 +1,232 @@
+from collections.abc import Callable, Iterator
+from math import log2
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.metrics import (
+    LinkPredMAP,
+    LinkPredMetricCollection,
+    LinkPredNDCG,
+    LinkPredPrecision,
+    LinkPredRecall,
+)
+
+from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.typing import INTERACTS, ITEM, USER
+
+RandomData = Callable[..., HeteroData]
+
+
+class Tables(torch.nn.Module):
+    def __init__(self, user_emb: Tensor, item_emb: Tensor) -> None:
+        super().__init__()
+        self.user_emb, self.item_emb = user_emb, item_emb
+        self.modes: list[tuple[bool, bool]] = []
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        self.modes.append((self.training, torch.is_grad_enabled()))
+        return self.user_emb, self.item_emb
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+def normal(*size: int, seed: int = 0) -> Tensor:
+    return torch.randn(*size, generator=torch.Generator().manual_seed(seed))
+
+
+def few_values(*size: int, seed: int = 0) -> Tensor:
+    return torch.randint(0, 3, size, generator=torch.Generator().manual_seed(seed)).float()
+
+
+def naive_rank(scores: Tensor, data: HeteroData, user: int, k: int) -> list[int]:
+    train = {i for u, i in data[INTERACTS].edge_index.t().tolist() if u == user}
+    row = scores[user].tolist()
+    items = [item for item in range(len(row)) if item not in train]
+    return sorted(items, key=lambda item: (-row[item], item))[:k]
+
+
+def naive_metrics(ranked: list[int], relevant: set[int], k: int) -> dict[str, float]:
+    hits = [item in relevant for item in ranked[:k]]
+    best = min(len(relevant), k)
+    precisions = [sum(hits[: i + 1]) / (i + 1) for i, hit in enumerate(hits) if hit]
+    dcg = sum(1 / log2(i + 2) for i, hit in enumerate(hits) if hit)
+    return {
+        f"recall@{k}": sum(hits) / len(relevant),
+        f"ndcg@{k}": dcg / sum(1 / log2(i + 2) for i in range(best)),
+        f"precision@{k}": sum(hits) / k,
+        f"map@{k}": sum(precisions) / best,
+    }
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(
+    num_items=st.integers(14, 30),
+    seed=st.integers(0, 1000),
+    split=st.sampled_from(["val", "test"]),
+    ks=st.sampled_from([(1,), (2, 5), (3, 40)]),
+)
+def test_against_the_definitions(
+    random_data: RandomData, num_items: int, seed: int, split: str, ks: tuple[int, ...]
+) -> None:
+    data = random_data(num_users=6, num_items=num_items, seed=seed)
+    user_emb, item_emb = few_values(6, 2, seed=seed), few_values(num_items, 2, seed=seed + 1)
+    pairs = data[INTERACTS][f"{split}_edge_label_index"].t().tolist()
+    users = sorted({user for user, _ in pairs})
+    expected: dict[str, list[float]] = {}
+    for user in users:
+        ranked = naive_rank(user_emb @ item_emb.t(), data, user, max(ks))
+        for k in ks:
+            relevant = {item for u, item in pairs if u == user}
+            for name, value in naive_metrics(ranked, relevant, k).items():
+                expected.setdefault(name, []).append(value)
+
+    model = Tables(user_emb, item_emb)
+    per_user = Evaluator(ks).evaluate_per_user(model, data, split)
+    assert per_user.keys() == expected.keys()
+    for name, values in expected.items():
+        assert per_user[name] == pytest.approx(values, abs=1e-6), name
+    means = {name: float(np.mean(values)) for name, values in expected.items()}
+    assert Evaluator(ks).evaluate(model, data, split) == pytest.approx(means, abs=1e-6)
+
+
+def test_equals_the_metrics_of_pyg(random_data: RandomData) -> None:
+    data = random_data()
+    user_emb, item_emb = normal(30, 4), normal(40, 4, seed=1)
+    users = torch.arange(30)
+    ranked = Evaluator().rank(user_emb, item_emb, data, users, 20)[1]
+    classes = (LinkPredRecall, LinkPredNDCG, LinkPredPrecision, LinkPredMAP)
+    metrics = LinkPredMetricCollection([cls(k) for k in (5, 20) for cls in classes])
+    metrics.update(ranked, data[INTERACTS].test_edge_label_index)
+    expected = {
+        name.removeprefix("LinkPred").lower(): float(value)
+        for name, value in metrics.compute().items()
+    }
+    metrics_of_ours = Evaluator((20, 5)).evaluate(Tables(user_emb, item_emb), data, "test")
+    assert metrics_of_ours == pytest.approx(expected, abs=1e-6)
+
+
+def test_only_training_items_are_masked_and_only_users_with_held_out_items_count() -> None:
+    data = HeteroData()
+    data[USER].num_nodes, data[ITEM].num_nodes = 3, 4
+    data[INTERACTS].edge_index = torch.tensor([[0, 0, 1, 2], [0, 1, 0, 3]])
+    data[INTERACTS].val_edge_label_index = torch.tensor([[0], [2]])
+    data[INTERACTS].test_edge_label_index = torch.tensor([[0, 2, 2], [3, 0, 2]])
+    model = Tables(torch.ones(3, 1), torch.tensor([[4.0], [3.0], [2.0], [1.0]]))
+    evaluator = Evaluator(ks=(1, 2))
+    # User 0 gets items 2, 3: the item of its validation stays a candidate. User 2 gets 0, 1.
+    assert evaluator.evaluate(model, data, "test") == pytest.approx(
+        {
+            "recall@1": (0 + 1 / 2) / 2,
+            "ndcg@1": (0 + 1) / 2,
+            "precision@1": (0 + 1) / 2,
+            "map@1": (0 + 1) / 2,
+            "recall@2": (1 + 1 / 2) / 2,
+            "ndcg@2": (1 / log2(3) + 1 / (1 + 1 / log2(3))) / 2,
+            "precision@2": (1 / 2 + 1 / 2) / 2,
+            "map@2": (1 / 2 + 1 / 2) / 2,
+        }
+    )
+    per_user = evaluator.evaluate_per_user(model, data, "test")
+    assert per_user["recall@2"].tolist() == [1.0, 0.5]
+    assert evaluator.evaluate(model, data)["recall@1"] == 1.0
+
+
+@pytest.mark.parametrize("draw", [normal, few_values])
+def test_blocks_and_threads_change_nothing(
+    threads: None, random_data: RandomData, draw: Callable[..., Tensor]
+) -> None:
+    data = random_data(num_users=200, num_items=300)
+    model = Tables(draw(200, 16), draw(300, 16, seed=1))
+    expected = Evaluator().evaluate(model, data, "test")
+    for num_rows in (20, 64, 1000):
+        assert (
+            Evaluator(memory_budget=16 * 300 * num_rows).evaluate(model, data, "test") == expected
+        )
+    single = Evaluator(memory_budget=1).evaluate(model, data, "test")
+    assert single == (expected if draw is few_values else pytest.approx(expected))
+
+
+def test_interactions_in_any_order(random_data: RandomData) -> None:
+    data = random_data()
+    model = Tables(normal(30, 4), normal(40, 4, seed=1))
+    expected = Evaluator().evaluate(model, data)
+    for name in ("edge_index", "val_edge_label_index"):
+        edge_index = data[INTERACTS][name]
+        data[INTERACTS][name] = edge_index[:, torch.randperm(edge_index.size(1))]
+    assert Evaluator().evaluate(model, data) == expected
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_model_is_called_once_in_evaluation_mode(random_data: RandomData, training: bool) -> None:
+    model = Tables(normal(30, 4), normal(40, 4)).train(training)
+    Evaluator(memory_budget=1).evaluate(model, random_data())
+    assert model.modes == [(False, False)]
+    assert model.training is training
+
+
+def test_mode_is_restored_after_an_error(random_data: RandomData) -> None:
+    class Broken(torch.nn.Module):
+        def forward(self, data: HeteroData) -> None:
+            raise RuntimeError("broken")
+
+    model = Broken().train()
+    with pytest.raises(RuntimeError, match="broken"):
+        Evaluator().evaluate(model, random_data())
+    assert model.training
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_scores_that_are_not_numbers(random_data: RandomData, value: float) -> None:
+    item_emb = torch.ones(40, 4)
+    item_emb[17, 2] = value
+    model = Tables(torch.ones(30, 4), item_emb)
+    with pytest.raises(
+        FloatingPointError, match="The scores must be finite: the embeddings hold nan"
+    ):
+        Evaluator().evaluate(model, random_data())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ks": ()}, r"'ks' must hold numbers of at least 1 \(got \[\]\)"),
+        ({"ks": [5, 0]}, r"'ks' must hold numbers of at least 1 \(got \[5, 0\]\)"),
+        ({"memory_budget": 0}, r"'memory_budget' must be at least 1 \(got 0\)"),
+    ],
+)
+def test_wrong_arguments(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Evaluator(**options)
+
+
+def test_wrong_split(random_data: RandomData) -> None:
+    data = random_data()
+    model = Tables(normal(30, 4), normal(40, 4))
+    with pytest.raises(ValueError, match=r"'split' must be one of val, test \(got 'train'\)"):
+        Evaluator().evaluate(model, data, "train")
+    data[INTERACTS].val_edge_label_index = torch.empty(2, 0, dtype=torch.long)
+    with pytest.raises(ValueError, match=r"'val' must hold interactions \(got none\)"):
+        Evaluator().evaluate(model, data)
+    del data[INTERACTS].test_edge_label_index
+    with pytest.raises(ValueError, match=r"'test' must hold interactions \(got none\)"):
+        Evaluator().evaluate(model, data, "test")
+    assert model.modes == []
+
+
+def test_names_and_repr() -> None:
+    assert list(Evaluator((20, 5, 5)).metrics) == [
+        "recall@5", "recall@20", "ndcg@5", "ndcg@20",
+        "precision@5", "precision@20", "map@5", "map@20",
+    ]  # fmt: skip
+    assert repr(Evaluator((20, 5))) == "Evaluator(ks=(5, 20))"

@@ -1,0 +1,123 @@
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from soil_pyg.ranking.score_blocks import score_blocks
+
+PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), unique=True, max_size=20)
+USERS = st.lists(st.integers(0, 4), max_size=8)
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+def whole(
+    user_emb: Tensor, item_emb: Tensor, users: Tensor, mask: Tensor, memory_budget: int = 2**30
+) -> tuple[Tensor, list[slice]]:
+    parts = [
+        (rows, scores.clone())
+        for rows, scores in score_blocks(user_emb, item_emb, users, mask, memory_budget)
+    ]
+    return torch.cat([scores for _, scores in parts]), [rows for rows, _ in parts]
+
+
+def few_values(*size: int, seed: int = 0) -> Tensor:
+    return torch.randint(-2, 3, size, generator=torch.Generator().manual_seed(seed)).float()
+
+
+@given(
+    pairs=PAIRS,
+    users=USERS,
+    sparse=st.tuples(st.booleans(), st.booleans()),
+    memory_budget=st.sampled_from([1, 16 * 7 * 2, 2**30]),
+)
+def test_against_loops(
+    pairs: list[tuple[int, int]],
+    users: list[int],
+    sparse: tuple[bool, bool],
+    memory_budget: int,
+) -> None:
+    user_emb, item_emb = few_values(5, 3), few_values(7, 3, seed=1)
+    user_emb[1], item_emb[2] = 0, 0
+    expected = [
+        [
+            -torch.inf if (user, item) in pairs else float(user_emb[user] @ item_emb[item])
+            for item in range(7)
+        ]
+        for user in users
+    ]
+    scores, rows = whole(
+        user_emb.to_sparse() if sparse[0] else user_emb,
+        item_emb.to_sparse() if sparse[1] else item_emb,
+        torch.tensor(users, dtype=torch.long),
+        torch.tensor(pairs, dtype=torch.long).view(-1, 2).t(),
+        memory_budget,
+    )
+    assert scores.tolist() == expected
+    assert [i for block in rows for i in range(len(users))[block]] == list(range(len(users)))
+
+
+def test_blocks_are_of_even_size_within_the_budget() -> None:
+    mask = torch.empty(2, 0, dtype=torch.long)
+    emb = few_values(40, 2)
+    scores, rows = whole(emb, emb, torch.arange(40), mask, memory_budget=16 * 40 * 7)
+    assert rows == [
+        slice(*ends) for ends in [(0, 7), (7, 14), (14, 21), (21, 28), (28, 34), (34, 40)]
+    ]
+    assert torch.equal(scores, emb @ emb.t())
+
+
+def test_blocks_and_threads_change_no_more_than_the_rounding(threads: None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    user_emb, item_emb = (torch.randn(n, 64, generator=generator) for n in (300, 500))
+    mask = torch.empty(2, 0, dtype=torch.long)
+    expected = user_emb @ item_emb.t()
+    for num_rows in (1, 20, 64, 1000):
+        scores, _ = whole(user_emb, item_emb, torch.arange(300), mask, 16 * 500 * num_rows)
+        torch.testing.assert_close(scores, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (torch.float16, torch.float32),
+        (torch.bfloat16, torch.float32),
+        (torch.int64, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_types(dtype: torch.dtype, expected: torch.dtype) -> None:
+    emb = few_values(4, 2).to(dtype)
+    scores, _ = whole(emb, emb, torch.arange(4), torch.tensor([[0], [1]]))
+    assert scores.dtype == expected
+    assert scores[0, 1] == -torch.inf
+    assert scores[3].tolist() == (emb[3].double() @ emb.double().t()).tolist()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e38])
+@pytest.mark.parametrize("sparse", [True, False])
+def test_scores_that_may_not_be_finite(value: float, sparse: bool) -> None:
+    user_emb, item_emb = torch.full((3, 2), 4.0), torch.ones(5, 2)
+    item_emb[4, 1] = value
+    if sparse:
+        item_emb = item_emb.to_sparse()
+    parts = score_blocks(user_emb, item_emb, torch.arange(3), torch.tensor([[0], [1]]))
+    message = "scores must be finite: the embeddings hold nan or inf, or are too large"
+    with pytest.raises(FloatingPointError, match=message):
+        next(parts)
+
+
+def test_nothing_requires_a_gradient() -> None:
+    emb = torch.ones(3, 2, requires_grad=True)
+    scores, _ = whole(emb, emb, torch.arange(3), torch.tensor([[0], [1]]))
+    assert not scores.requires_grad
+    assert torch.is_grad_enabled()

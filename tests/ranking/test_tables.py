@@ -1,0 +1,124 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.ranking import tables as module
+from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.tables import LINE_BYTES, Ranking
+from soil_pyg.typing import INTERACTS
+
+
+def few_values(*size: int, seed: int = 0) -> Tensor:
+    return torch.randint(0, 3, size, generator=torch.Generator().manual_seed(seed)).float()
+
+
+@pytest.fixture
+def ranking() -> Ranking:
+    """12 users and 9 items with many ties; user 4 has seen all items but two, user 5 all."""
+    generator = torch.Generator().manual_seed(2)
+    seen = torch.rand(12, 9, generator=generator) < 0.3
+    seen[4], seen[4, [2, 7]], seen[5] = True, False, True
+    return Ranking(
+        query_emb=few_values(12, 3),
+        item_emb=few_values(9, 3, seed=1),
+        queries=torch.tensor([7, 4, 0, 5, 11]),
+        mask_index=seen.nonzero().t(),
+        query_id=np.arange(12) * 100,
+        item_id=np.array([f"i{i}" for i in range(9)]),
+    )
+
+
+def naive(ranking: Ranking, k: int, items: list[int] | None = None) -> pd.DataFrame:
+    scores = (ranking.query_emb @ ranking.item_emb.t()).tolist()
+    masked = set(map(tuple, ranking.mask_index.t().tolist()))
+    rows = []
+    for user in ranking.queries.tolist():
+        candidates = [i for i in items or range(9) if (user, i) not in masked]
+        best = sorted(candidates, key=lambda i: (-scores[user][i], i))[:k]
+        rows += [
+            (user * 100, rank, f"i{i}", scores[user][i]) for rank, i in enumerate(best, start=1)
+        ]
+    return pd.DataFrame(rows, columns=["user", "rank", "item", "score"])
+
+
+def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+@pytest.mark.parametrize("k", [1, 3, 9, 20])
+@pytest.mark.parametrize("memory_budget", [1, 2**12, 2**30])
+def test_frames(ranking: Ranking, k: int, memory_budget: int) -> None:
+    frames = list(ranking.frames(k, memory_budget))
+    assert_same(pd.concat(frames, ignore_index=True), naive(ranking, k))
+    assert list(frames[0].columns) == ["user", "rank", "item", "score"]
+
+
+def test_frames_are_the_ranking_of_the_evaluator(ranking: Ranking) -> None:
+    data = HeteroData()
+    data[INTERACTS].edge_index = ranking.mask_index
+    score, item = Evaluator().rank(ranking.query_emb, ranking.item_emb, data, ranking.queries, k=4)
+    (frame,) = ranking.frames(4)
+    found = score > -torch.inf
+    assert frame["item"].tolist() == [f"i{i}" for i in item[found].tolist()]
+    assert frame["score"].tolist() == score[found].tolist()
+
+
+def test_restricted_to_some_candidates(ranking: Ranking) -> None:
+    some = ranking.restricted_to(torch.tensor([1, 2, 7]))
+    assert some.item_id.tolist() == ["i1", "i2", "i7"]
+    (frame,) = some.frames(2)
+    assert_same(frame, naive(ranking, 2, [1, 2, 7]))
+
+
+def test_sparse_embeddings(ranking: Ranking) -> None:
+    emb = {name: getattr(ranking, name).to_sparse() for name in ("query_emb", "item_emb")}
+    (frame,) = replace(ranking, **emb).restricted_to(torch.arange(9)).frames(3)
+    assert_same(frame, naive(ranking, 3))
+
+
+@pytest.mark.parametrize(("queries", "candidates"), [([], range(9)), ([1, 2], [])])
+def test_nothing_to_rank(ranking: Ranking, queries: list[int], candidates: list[int]) -> None:
+    """The columns and their types are the same."""
+    (some,) = ranking.frames(3)
+    chosen = torch.tensor(list(candidates), dtype=torch.long)
+    empty = replace(ranking, queries=torch.tensor(queries, dtype=torch.long))
+    (frame,) = empty.restricted_to(chosen).frames(3)
+    assert len(frame) == 0
+    assert frame.dtypes.to_dict() == some.dtypes.to_dict()
+
+
+def test_blocks_follow_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither tables nor scores of a million users by 100,000 items are held together."""
+    monkeypatch.setattr(module, "MAX_QUERIES", 10**9)
+    num_users, k = 500, 4
+    ranking = Ranking(
+        few_values(num_users, 2),
+        few_values(50, 2, seed=1),
+        torch.arange(num_users),
+        torch.empty(2, 0, dtype=torch.long),
+        np.arange(num_users),
+        np.arange(50),
+    )
+    rows = [len(frame) for frame in ranking.frames(k, memory_budget=2 * LINE_BYTES * k * 60)]
+    assert rows == [60 * k] * 8 + [20 * k]
+    budgets = []
+
+    class Spy(Evaluator):
+        def __init__(self, memory_budget: int) -> None:
+            budgets.append(memory_budget)
+            super().__init__(memory_budget=memory_budget)
+
+    monkeypatch.setattr(module, "Evaluator", Spy)
+    list(ranking.frames(k, memory_budget=10**6))
+    assert budgets == [5 * 10**5]
+
+
+@pytest.mark.parametrize("name", ["k", "memory_budget"])
+def test_arguments_out_of_range(ranking: Ranking, name: str) -> None:
+    with pytest.raises(ValueError, match=rf"'{name}' must be at least 1 \(got 0\)"):
+        ranking.frames(**{"k": 3, name: 0})

@@ -1,0 +1,234 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch_geometric.data import HeteroData
+
+import soil_pyg
+from soil_pyg.models import BPR
+from soil_pyg.ranking.evaluator import compute_embeddings
+from soil_pyg.runs import checkpoint
+from soil_pyg.typing import ITEM, USER
+
+RandomData = Callable[..., HeteroData]
+
+
+@pytest.fixture
+def data(random_data: RandomData) -> HeteroData:
+    return random_data()
+
+
+@pytest.fixture
+def run() -> dict[str, Any]:
+    return {
+        "finished": True,
+        "model": "soil_pyg.models.bpr:BPR",
+        "options": BPR(30, 40, hidden_channels=4).options,
+        "settings": {"k": 5, "name": "ü"},
+        "data": {"name": "random", "digest": "digest 0"},
+        "val": {"recall@20": 0.1 + 0.2},
+        "test": {"recall@20": 1 / 3},
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> Path:
+    model = BPR(30, 40, hidden_channels=4)
+    folder = tmp_path / "new" / "run"
+    checkpoint.save(folder, run, model.state_dict(), compute_embeddings(model, data), data)
+    return folder
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> None:
+    model = BPR(30, 40, hidden_channels=4)
+    checkpoint.save(tmp_path, run, model.state_dict(), compute_embeddings(model, data), data)
+    trained = soil_pyg.load(tmp_path)
+    assert type(trained.model) is BPR
+    assert not trained.model.training
+    assert trained.model.options == model.options
+    for name, value in model.state_dict().items():
+        assert torch.equal(trained.model.state_dict()[name], value)
+    assert torch.equal(trained.user_emb, model(data)[0])
+    assert torch.equal(trained.item_emb, model(data)[1])
+    assert trained.user_id.dtype == np.int64
+    assert trained.user_id.tolist() == list(range(0, 300, 10))
+    assert trained.item_id.dtype == data[ITEM].id.dtype
+    assert trained.item_id.tolist() == [f"item {i}" for i in range(40)]
+    assert trained.settings == {"k": 5, "name": "ü"}
+    assert trained.metrics == {"val": {"recall@20": 0.1 + 0.2}, "test": {"recall@20": 1 / 3}}
+    assert (trained.data_name, trained.data_digest) == ("random", "digest 0")
+    assert trained.run["versions"]["torch"] == torch.__version__
+    assert trained.run["versions"]["soil_pyg"] == soil_pyg.__version__
+    assert repr(trained) == "TrainedModel(BPR, data='random', num_users=30, num_items=40)"
+
+
+def test_no_other_files_are_left(folder: Path) -> None:
+    names = ["embeddings.safetensors", "ids.json", "model.safetensors", "run.json"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+
+
+def test_data_without_ids(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> None:
+    del data[USER].id
+    model = BPR(30, 40, hidden_channels=4)
+    checkpoint.save(tmp_path, run, model.state_dict(), compute_embeddings(model, data), data)
+    assert soil_pyg.load(tmp_path).user_id.tolist() == list(range(30))
+
+
+def test_sparse_embeddings(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> None:
+    user_emb = torch.eye(30, 40).to_sparse()
+    item_emb = torch.zeros(40, 40).to_sparse()
+    model = BPR(30, 40, hidden_channels=4)
+    checkpoint.save(tmp_path, run, model.state_dict(), (user_emb, item_emb), data)
+    trained = soil_pyg.load(tmp_path)
+    assert trained.user_emb.is_sparse
+    assert torch.equal(trained.user_emb.to_dense(), torch.eye(30, 40))
+    assert trained.item_emb.size() == (40, 40)
+    assert trained.item_emb._nnz() == 0
+
+
+def test_tensors_of_all_kinds(tmp_path: Path) -> None:
+    base = torch.arange(6.0)
+    tensors = {
+        "view": base.view(2, 3).t(),
+        "shared": base,
+        "scalar": torch.tensor(7),
+        "flags": torch.tensor([True, False]),
+        "empty": torch.empty(0, 3),
+        "half": torch.ones(2, dtype=torch.bfloat16),
+        "sparse": torch.sparse_coo_tensor([[1, 1], [0, 0]], [1.0, 2.0], (3, 2)),
+    }
+    checkpoint.save_tensors(tmp_path / "a.safetensors", tensors, {"epoch": 0.1})
+    loaded, metadata = checkpoint.load_tensors(tmp_path / "a.safetensors")
+    assert metadata == {"epoch": 0.1}
+    assert loaded.keys() == tensors.keys()
+    assert loaded.pop("sparse").to_dense().tolist() == [[0, 0], [3, 0], [0, 0]]
+    for name, value in loaded.items():
+        assert value.dtype == tensors[name].dtype
+        assert torch.equal(value, tensors[name])
+
+
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.safetensors"
+    checkpoint.save_tensors(path, {"x": torch.ones(1)})
+
+    def fail(tensors: dict, file: Path, metadata: dict) -> None:
+        Path(file).write_bytes(b"half of")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("safetensors.torch.save_file", fail)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.save_tensors(path, {"x": torch.zeros(1)})
+    assert checkpoint.load_tensors(path)[0]["x"].item() == 1
+
+
+def test_a_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(tensors: dict, file: Path, metadata: dict) -> None:
+        Path(file).write_bytes(b"half of")
+        raise SafetensorError("No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", fail)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/a\.safetensors'"):
+        checkpoint.save_tensors(tmp_path / "a.safetensors", {"x": torch.ones(1)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_is_kept(folder: Path) -> None:
+    assert soil_pyg.load(str(folder)).folder == folder
+
+
+def test_folder_is_absent(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"The folder '.*nowhere' does not exist"):
+        soil_pyg.load(tmp_path / "nowhere")
+
+
+def test_folder_is_not_of_a_run(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"has no run\.json: it is not the folder of a run"):
+        soil_pyg.load(tmp_path)
+
+
+def test_training_has_not_ended(tmp_path: Path) -> None:
+    checkpoint.save_tensors(tmp_path / checkpoint.STATE, {})
+    with pytest.raises(FileNotFoundError, match="its training has not ended; train again"):
+        soil_pyg.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", checkpoint.FILES)
+def test_a_file_is_missing_or_changed(folder: Path, name: str) -> None:
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ValueError, match=f"'.*{name}' is not the file that was written with run"):
+        soil_pyg.load(folder)
+    (folder / name).unlink()
+    with pytest.raises(FileNotFoundError, match=f"has no {name}"):
+        soil_pyg.load(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff"])
+def test_run_is_corrupt(folder: Path, content: bytes) -> None:
+    (folder / "run.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"'.*run\.json' is corrupt"):
+        soil_pyg.load(folder)
+
+
+def change(folder: Path, **values: object) -> None:
+    run = json.loads((folder / "run.json").read_text("utf-8"))
+    (folder / "run.json").write_text(json.dumps({**run, **values}), "utf-8")
+
+
+def test_format_is_another(folder: Path) -> None:
+    change(folder, format=99)
+    with pytest.raises(ValueError, match=r"run\.json' must have format 1 \(got 99\)"):
+        soil_pyg.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": "no_such_module:Mine"}, "'no_such_module:Mine' cannot be imported"),
+        ({"model": "subprocess:Popen"}, "'subprocess:Popen' must be a subclass of Recommender"),
+        ({"options": {"num_users": 1, "num_items": 1}}, "does not fit soil_pyg.models.bpr:BPR"),
+        ({"options": {"no_option": 1}}, "cannot be made with the options in run.json: .*no_option"),
+    ],
+)
+def test_model_cannot_be_made(folder: Path, values: dict[str, Any], message: str) -> None:
+    change(folder, **values)
+    with pytest.raises(ValueError, match=message):
+        soil_pyg.load(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b'{"__metadata__":'])
+def test_tensors_are_corrupt(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.safetensors' is corrupt"):
+        checkpoint.load_tensors(path)
+
+
+def test_tensors_of_another_writer(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({"x": torch.ones(1)}, path)
+    with pytest.raises(ValueError, match=r"a\.safetensors' is corrupt"):
+        checkpoint.load_tensors(path)
+    save_file({}, path, {"soil_pyg": json.dumps({"format": 99, "sparse": {}, "metadata": None})})
+    with pytest.raises(ValueError, match=r"must have format 1 \(got 99\)"):
+        checkpoint.load_tensors(path)
+
+
+def test_importing_the_package_does_not_import_torch() -> None:
+    code = "import sys, soil_pyg; assert soil_pyg.__version__; print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+def test_unknown_attribute_of_the_package() -> None:
+    with pytest.raises(AttributeError, match="module 'soil_pyg' has no attribute 'loud'"):
+        soil_pyg.loud  # noqa: B018

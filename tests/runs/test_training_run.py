@@ -1,0 +1,115 @@
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.optim import Adam
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models import BPR
+from soil_pyg.runs import checkpoint
+from soil_pyg.runs.training_run import TrainingRun, TrainResult
+
+RandomData = Callable[..., HeteroData]
+
+
+@pytest.fixture
+def make(random_data: RandomData, tmp_path: Path) -> Callable[..., TrainingRun]:
+    def make(folder: Path | None = tmp_path, seconds: float = 0) -> TrainingRun:
+        model = BPR(30, 40, hidden_channels=4)
+        return TrainingRun(model, random_data(), folder, {"a": 1}, {"lr": 0.1}, seconds)
+
+    return make
+
+
+def epoch(run: TrainingRun, model: BPR, optimizer: Adam) -> None:
+    optimizer.zero_grad()
+    model.user_embedding.weight.square().sum().backward()
+    optimizer.step()
+    run.result.epochs += 1
+    run.result.history.append({"epoch": run.result.epochs})
+    run.end_epoch(model, optimizer)
+
+
+def parts() -> tuple[BPR, Adam]:
+    model = BPR(30, 40, hidden_channels=4)
+    return model, Adam(model.parameters(), 0.1)
+
+
+def test_state_of_the_last_epoch_comes_back(make: Callable[..., TrainingRun]) -> None:
+    run, (model, optimizer) = make(), parts()
+    epoch(run, model, optimizer)
+    run.keep_best(model, {"recall@20": 0.5})
+    epoch(run, model, optimizer)
+    best, weights = run.best, {k: v.clone() for k, v in model.state_dict().items()}
+
+    resumed, (other, other_optimizer) = make(), parts()
+    resumed.restore(other, other_optimizer)
+    assert resumed.result == run.result
+    assert resumed.result.best_epoch == 1
+    assert not resumed.finished
+    for name, value in weights.items():
+        assert torch.equal(other.state_dict()[name], value)
+        assert torch.equal(resumed.best[name], best[name])
+    epoch(run, model, optimizer)
+    epoch(resumed, other, other_optimizer)
+    assert torch.equal(model.user_embedding.weight, other.user_embedding.weight)
+
+
+def test_going_back_undoes_an_epoch_that_did_not_end(make: Callable[..., TrainingRun]) -> None:
+    run, (model, optimizer) = make(), parts()
+    assert not run.go_back()
+    run.keep_best(model, {"recall@20": 0.5})
+    epoch(run, model, optimizer)
+    before = {name: value.clone() for name, value in run.best.items()}
+    run.result.epochs += 1
+    run.result.history.append({"epoch": 2})
+    torch.nn.init.zeros_(model.user_embedding.weight)
+    run.keep_best(model, {"recall@20": 0.6})
+    assert run.go_back()
+    assert (run.result.epochs, run.result.history) == (1, [{"epoch": 1}])
+    assert run.result.val == {"recall@20": 0.5}
+    assert all(torch.equal(run.best[name], value) for name, value in before.items())
+
+
+@pytest.mark.parametrize(("seconds", "stored"), [(0, True), (1000, False)])
+def test_checkpoints_from_time_to_time(
+    make: Callable[..., TrainingRun], tmp_path: Path, seconds: float, stored: bool
+) -> None:
+    epoch(run := make(seconds=seconds), *parts())
+    assert (tmp_path / checkpoint.STATE).exists() is stored
+    run.store()
+    assert (tmp_path / checkpoint.STATE).exists()
+
+
+def test_without_a_folder_nothing_is_stored(
+    make: Callable[..., TrainingRun], tmp_path: Path, random_data: RandomData
+) -> None:
+    run, (model, optimizer) = make(folder=None), parts()
+    epoch(run, model, optimizer)
+    run.store()
+    run.store_model((torch.ones(1), torch.ones(1)), random_data(), finished=True)
+    assert list(tmp_path.iterdir()) == []
+    assert not run.go_back()
+
+
+def test_seconds_go_on_after_an_interruption(make: Callable[..., TrainingRun]) -> None:
+    run, (model, optimizer) = make(), parts()
+    with run.timed("train"):
+        time.sleep(0.05)
+    epoch(run, model, optimizer)
+    resumed = make()
+    time.sleep(0.02)
+    with resumed.timed("evaluate"):
+        time.sleep(0.03)
+    seconds: dict[str, Any] = resumed.result.seconds
+    assert seconds["train"] == run.result.seconds["train"] >= 0.05
+    assert seconds["evaluate"] >= 0.03
+    assert seconds["total"] >= run.result.seconds["total"] + 0.05
+
+
+def test_results_do_not_share_their_defaults() -> None:
+    assert TrainResult().history is not TrainResult().history
+    assert TrainResult().seconds == {"train": 0.0, "evaluate": 0.0, "total": 0.0}

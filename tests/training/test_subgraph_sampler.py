@@ -1,0 +1,106 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models import SOIL
+from soil_pyg.training.subgraph_sampler import SubgraphSampler, positions
+from soil_pyg.typing import INTERACTS, ITEM, USER
+
+RandomData = Callable[..., HeteroData]
+NODES = {USER: torch.arange(0, 30, 3), ITEM: torch.arange(1, 40, 2)}
+EVERYTHING = {USER: torch.arange(30), ITEM: torch.arange(40)}
+
+
+@pytest.fixture
+def data(random_data: RandomData) -> HeteroData:
+    data = random_data()
+    torch.manual_seed(0)
+    data[ITEM].x_image, data[ITEM].x_text = torch.randn(40, 5), torch.randn(40, 3)
+    return SOIL.graph_transform(k=4, k_i=2)(data)
+
+
+def graphs(data: HeteroData) -> list[tuple[str, str, str]]:
+    return [edge_type for edge_type in data.edge_types if "adj" in data[edge_type]]
+
+
+def naive(dense: Tensor, rows: list[int], columns: list[int]) -> Tensor:
+    """The definition, entry by entry."""
+    out = torch.zeros(len(rows), len(columns))
+    for r, row in enumerate(rows):
+        kept = sum(abs(dense[row, column].item()) for column in columns)
+        total = sum(abs(dense[row, column].item()) for column in range(dense.size(1)))
+        for c, column in enumerate(columns):
+            out[r, c] = dense[row, column] * (total / kept if kept else 1.0)
+    return out
+
+
+def test_graphs_are_those_among_the_nodes(data: HeteroData) -> None:
+    part = SubgraphSampler(data).sample(NODES)
+    assert graphs(part) == graphs(data)
+    assert len(graphs(part)) >= 4
+    for edge_type in graphs(data):
+        source, _, target = edge_type
+        dense = data[edge_type].adj.to_dense()
+        rows, columns = NODES[target].tolist(), NODES[source].tolist()
+        adj = part[edge_type].adj
+        assert adj.to_dense().count_nonzero() > 0
+        torch.testing.assert_close(adj.to_dense(), naive(dense, rows, columns))
+        torch.testing.assert_close(adj.t().to_dense(), naive(dense.t(), columns, rows))
+        torch.testing.assert_close(
+            adj @ torch.eye(len(columns)), adj.to_dense(), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_features_interactions_and_numbers(data: HeteroData) -> None:
+    part = SubgraphSampler(data).sample(NODES)
+    assert torch.equal(part[ITEM].x_image, data[ITEM].x_image[NODES[ITEM]])
+    assert torch.equal(part[ITEM].x_text, data[ITEM].x_text[NODES[ITEM]])
+    assert (part[USER].num_nodes, part[ITEM].num_nodes) == (10, 20)
+    assert torch.equal(part[USER].n_id, NODES[USER])
+    users, items = NODES[USER].tolist(), NODES[ITEM].tolist()
+    pairs = [(users[u], items[i]) for u, i in part[INTERACTS].edge_index.t().tolist()]
+    every = [tuple(pair) for pair in data[INTERACTS].edge_index.t().tolist()]
+    assert pairs == [(u, i) for u, i in every if u in users and i in items]
+    assert 0 < len(pairs) < len(every)
+    held_out = {"val_edge_label_index", "test_edge_label_index"}
+    assert not held_out & set(part[INTERACTS].keys())
+
+
+def test_all_nodes_give_the_same_graphs(data: HeteroData) -> None:
+    part = SubgraphSampler(data).sample(EVERYTHING)
+    for edge_type in graphs(data):
+        assert torch.equal(part[edge_type].adj.to_dense(), data[edge_type].adj.to_dense())
+        assert torch.equal(part[edge_type].adj.t().to_dense(), data[edge_type].adj.t().to_dense())
+
+
+def test_nodes_without_neighbours_in_the_part(data: HeteroData) -> None:
+    nodes = {USER: torch.tensor([0]), ITEM: torch.tensor([39])}
+    part = SubgraphSampler(data).sample(nodes)
+    assert part[INTERACTS].edge_index.size() == (2, 0)
+    for edge_type in graphs(data):
+        assert part[edge_type].adj.to_dense().isfinite().all()
+
+
+def test_neighbours(data: HeteroData) -> None:
+    sampler = SubgraphSampler(data)
+    users, items = torch.tensor([4, 9]), torch.tensor([1, 8])
+    found: dict[str, set[int]] = {"items": set(), "users": set(), "similar": set()}
+    for source, relation, target in graphs(data):
+        dense = data[source, relation, target].adj.to_dense()
+        if source == USER:
+            found["items"] |= set(dense[:, users].nonzero()[:, 0].tolist())
+            found["users"] |= set(dense[items].nonzero()[:, 1].tolist())
+        else:
+            found["similar"] |= set(dense[items].nonzero()[:, 1].tolist())
+            found["similar"] |= set(dense[:, items].nonzero()[:, 0].tolist())
+    assert set(sampler.neighbours(USER, users, ITEM).tolist()) == found["items"]
+    assert set(sampler.neighbours(ITEM, items, USER).tolist()) == found["users"]
+    assert set(sampler.neighbours(ITEM, items, ITEM).tolist()) == found["similar"]
+    assert sampler.neighbours(USER, users, USER).tolist() == []
+
+
+def test_positions() -> None:
+    assert positions(torch.tensor([3, 0]), 5).tolist() == [1, -1, -1, 0, -1]

@@ -1,0 +1,155 @@
+from collections.abc import Callable
+from itertools import islice
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.training.triplet_loader import TripletLoader
+from soil_pyg.typing import INTERACTS, ITEM, USER
+
+RandomData = Callable[..., HeteroData]
+Pairs = list[tuple[int, int]]
+
+
+def data_of(pairs: Pairs, num_users: int, num_items: int) -> HeteroData:
+    data = HeteroData()
+    data[USER].num_nodes, data[ITEM].num_nodes = num_users, num_items
+    data[INTERACTS].edge_index = torch.tensor(pairs, dtype=torch.long).view(-1, 2).t()
+    return data
+
+
+def epoch(loader: TripletLoader) -> Tensor:
+    return torch.cat([torch.stack(batch) for batch in loader], dim=1)
+
+
+@st.composite
+def interactions(draw: st.DrawFn) -> tuple[Pairs, int, int]:
+    num_users, num_items = draw(st.integers(1, 5)), draw(st.integers(2, 7))
+    pair = st.tuples(st.integers(0, num_users - 1), st.integers(0, num_items - 1))
+    pairs = draw(st.lists(pair, min_size=1, unique=True))
+    return pairs, num_users, num_items
+
+
+@given(interactions(), st.integers(1, 5), st.integers(0, 3))
+def test_an_epoch_against_the_definition(
+    case: tuple[Pairs, int, int], batch_size: int, seed: int
+) -> None:
+    pairs, num_users, num_items = case
+    seen = {item for _, item in pairs}
+    items = [{item for user, item in pairs if user == u} for u in range(num_users)]
+    data = data_of(pairs, num_users, num_items)
+    if any(own == seen for own in items):
+        with pytest.raises(ValueError, match="has all"):
+            TripletLoader(data)
+        return
+
+    loader = TripletLoader(data, batch_size, seed)
+    batches = list(loader)
+    assert len(batches) == len(loader)
+    assert all(len(batch.user) == batch_size for batch in batches[:-1])
+    triples = [t for batch in batches for t in zip(*(x.tolist() for x in batch), strict=True)]
+    assert sorted((user, positive) for user, positive, _ in triples) == sorted(pairs)
+    assert all(negative in seen - items[user] for user, _, negative in triples)
+
+
+def test_negatives_are_uniform() -> None:
+    pairs = [(0, 1), (0, 4), (1, 0), (1, 1), (1, 5), (2, 2), (2, 7)]
+    loader = TripletLoader(data_of(pairs, num_users=3, num_items=9))
+    triples = torch.cat([epoch(loader) for _ in range(6000)], dim=1)
+    for user, expected in {0: [0, 2, 5, 7], 1: [2, 4, 7], 2: [0, 1, 4, 5]}.items():
+        count = torch.bincount(triples[2, triples[0] == user], minlength=9)
+        assert count.nonzero().view(-1).tolist() == expected
+        mean = count.sum() / len(expected)
+        # Twenty times the expectation of the statistic, which has at most 3 degrees of freedom.
+        assert ((count[expected] - mean) ** 2 / mean).sum() < 60
+
+
+def test_an_epoch_follows_from_seed_and_number(random_data: RandomData) -> None:
+    data = random_data()
+    loader = TripletLoader(data, batch_size=7, seed=3)
+    epochs = [epoch(loader) for _ in range(3)]
+    assert not torch.equal(epochs[0], epochs[1])
+    assert not torch.equal(epochs[1], epochs[2])
+
+    resumed = TripletLoader(data, batch_size=7, seed=3)
+    resumed.set_epoch(1)
+    assert torch.equal(epoch(resumed), epochs[1])
+    assert torch.equal(epoch(resumed), epochs[2])
+    assert not torch.equal(epoch(TripletLoader(data, batch_size=7, seed=4)), epochs[0])
+
+
+def test_an_epoch_does_not_depend_on_batches_or_on_the_global_generator(
+    random_data: RandomData,
+) -> None:
+    torch.manual_seed(0)
+    small = epoch(TripletLoader(random_data(), batch_size=1))
+    state = torch.get_rng_state()
+    torch.manual_seed(1)
+    assert torch.equal(small, epoch(TripletLoader(random_data(), batch_size=1000)))
+    torch.manual_seed(0)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_an_abandoned_epoch_counts(random_data: RandomData) -> None:
+    loader = TripletLoader(random_data(), batch_size=5)
+    list(islice(loader, 2))
+    second = epoch(loader)
+    loader.set_epoch(1)
+    assert torch.equal(epoch(loader), second)
+
+
+def test_order_and_duplicates_of_the_interactions_do_not_matter(random_data: RandomData) -> None:
+    data = random_data()
+    expected = epoch(TripletLoader(data))
+    edge_index = data[INTERACTS].edge_index
+    data[INTERACTS].edge_index = torch.cat([edge_index.flip(1), edge_index], dim=1)
+    assert torch.equal(epoch(TripletLoader(data)), expected)
+
+
+@pytest.mark.gpu
+def test_draws_are_the_same_on_a_gpu(random_data: RandomData) -> None:
+    expected = epoch(TripletLoader(random_data(), seed=5))
+    triples = epoch(TripletLoader(random_data().to("cuda"), seed=5))
+    assert triples.is_cuda
+    assert torch.equal(triples.cpu(), expected)
+
+
+def test_repr(random_data: RandomData) -> None:
+    data = random_data()
+    num_edges = data[INTERACTS].edge_index.size(1)
+    assert repr(TripletLoader(data, batch_size=8)) == f"TripletLoader({num_edges}, batch_size=8)"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, r"'batch_size' must be at least 1 \(got 0\)"),
+        ({"seed": -1}, r"'seed' must be at least 0 \(got -1\)"),
+    ],
+)
+def test_wrong_arguments(random_data: RandomData, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TripletLoader(random_data(), **options)
+
+
+def test_wrong_epoch(random_data: RandomData) -> None:
+    with pytest.raises(ValueError, match=r"'epoch' must be at least 0 \(got -2\)"):
+        TripletLoader(random_data()).set_epoch(-2)
+
+
+def test_no_interactions() -> None:
+    with pytest.raises(ValueError, match=r"'data' must hold training interactions \(got none\)"):
+        TripletLoader(data_of([], num_users=2, num_items=2))
+
+
+def test_a_user_with_every_item_is_named() -> None:
+    data = data_of([(0, 0), (1, 0), (1, 2)], num_users=2, num_items=3)
+    with pytest.raises(ValueError, match="User 1 has all 2 items that were seen in training"):
+        TripletLoader(data)
+    data[USER].id = ["Ada", "Bo"]
+    with pytest.raises(ValueError, match="User Bo has all 2 items"):
+        TripletLoader(data)

@@ -1,0 +1,31 @@
+import pytest
+import torch
+
+from soil_pyg.utils.device import resolve_device
+
+
+def test_device_by_name() -> None:
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+def test_auto_is_an_accelerator_if_there_is_one() -> None:
+    kind = resolve_device("auto").type
+    assert (kind == "cpu") != torch.accelerator.is_available()
+
+
+@pytest.mark.parametrize("device", ["gpu", "xla:9", ""])
+def test_unknown_device(device: str) -> None:
+    with pytest.raises(ValueError, match="'device' must be a device of this machine"):
+        resolve_device(device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_absent_device() -> None:
+    with pytest.raises(ValueError, match="'device' must be a device of this machine"):
+        resolve_device("cuda")
+
+
+def test_a_device_that_is_not_supported() -> None:
+    assert resolve_device("auto", supported=("cpu",)).type == "cpu"
+    with pytest.raises(ValueError, match=r"'--device'.*'meta'"):
+        resolve_device("meta", "--device", supported=("cpu", "cuda"))

@@ -1,0 +1,55 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from torch_geometric.data import HeteroData
+
+import soil_pyg
+from soil_pyg import evaluate
+from soil_pyg.datasets.data_folder import load_data_folder
+from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.typing import INTERACTS
+
+
+def test_metrics_are_those_of_the_run(run_folder: Path) -> None:
+    frame = evaluate(run_folder)
+    assert list(frame) == ["metric", "val", "test"]
+    for split, expected in soil_pyg.load(run_folder).metrics.items():
+        assert dict(zip(frame["metric"], frame[split], strict=True)) == expected
+
+
+def test_other_lengths_of_one_split(run_folder: Path, data_folder: Path) -> None:
+    frame = evaluate(run_folder, splits=["test"], ks=[1, 3], memory_budget=2**10)
+    trained = soil_pyg.load(run_folder)
+    data = load_data_folder(data_folder)
+    expected = Evaluator([1, 3]).evaluate(trained.model, data, "test")
+    assert dict(zip(frame["metric"], frame["test"], strict=True)) == expected
+
+
+def test_every_user(run_folder: Path, data_folder: Path) -> None:
+    frame = evaluate(run_folder, per_user=True)
+    assert list(frame)[:3] == ["split", "user", "recall@5"]
+    means = evaluate(run_folder).set_index("metric")
+    for split, group in frame.groupby("split"):
+        assert group["recall@20"].mean() == pytest.approx(means.loc["recall@20", str(split)])
+    store = load_data_folder(data_folder)[INTERACTS]
+    users = store.test_edge_label_index[0].unique() * 10
+    assert frame.loc[frame["split"] == "test", "user"].tolist() == users.tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"splits": ["train"]}, "'splits' must be one of 'val', 'test' .got 'train'"),
+        ({"ks": [0]}, r"'ks' must hold numbers of at least 1 \(got \[0\]\)"),
+        ({"memory_budget": 0}, r"'memory_budget' must be at least 1 \(got 0\)"),
+    ],
+)
+def test_wrong_arguments(run_folder: Path, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        evaluate(run_folder, **options)
+
+
+def test_other_data(run_folder: Path, featured_data: Callable[..., HeteroData]) -> None:
+    with pytest.raises(ValueError, match="is not the data that the run was trained on"):
+        evaluate(run_folder, data=featured_data(2, seed=1))

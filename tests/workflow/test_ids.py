@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soil_pyg.workflow.ids import find_positions, select
+
+ITEMS = np.array(["milk", "rum", "tea", "wine"])
+
+
+def test_positions_in_the_order_given() -> None:
+    assert find_positions(["tea", "milk", "tea"], ITEMS, "items", "item").tolist() == [2, 0, 2]
+
+
+@pytest.mark.parametrize("ids", [["20", "5"], [20, 5], np.array([20, 5]), pd.Series(["20", "5"])])
+def test_ids_are_compared_as_they_are_written(ids: object) -> None:
+    assert find_positions(ids, np.array([5, 10, 20]), "users", "user").tolist() == [2, 0]
+
+
+def test_no_ids() -> None:
+    assert find_positions([], ITEMS, "deny", "item").tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["gin"], "'allow': the run has no item 'gin' "),
+        (["gin", "tea", "ale", "gin"], "'allow': the run has no item 'gin', 'ale' "),
+        (list("abcde"), "'allow': the run has no item 'a', 'b', 'c' and 2 more "),
+    ],
+)
+def test_unknown_ids_are_named(ids: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match="are such as 'milk', 'rum', 'tea'") as error:
+        find_positions(ids, ITEMS, "allow", "item")
+    assert str(error.value).startswith(message)
+
+
+def test_a_text_has_an_id_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "items.txt"
+    path.write_bytes("\ufefftea\r\n\r\nmilk, whole\n".encode())
+    known = np.array(["milk, whole", "tea"])
+    assert find_positions(path, known, "deny", "item").tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_a_table_has_a_column_of_ids(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"items{suffix}"
+    frame = pd.DataFrame({"note": ["a", "b"], "item": ["tea", "rum"]})
+    write = {
+        ".csv": lambda: frame.to_csv(path, index=False),
+        ".parquet": lambda: frame.to_parquet(path),
+        ".jsonl": lambda: frame.to_json(path, orient="records", lines=True),
+    }
+    write[suffix]()
+    assert find_positions(str(path), ITEMS, "deny", "item").tolist() == [2, 1]
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"'deny': there is no file 'tea' \(ids them"):
+        find_positions("tea", ITEMS, "deny", "item")
+    (tmp_path / "items.csv").write_text("name\ntea\n")
+    with pytest.raises(ValueError, match=r"items.csv, line 1: column 'item' is missing"):
+        find_positions(tmp_path / "items.csv", ITEMS, "deny", "item")
+    (tmp_path / "items.txt").write_bytes(b"tea\nr\xfcm\n")
+    with pytest.raises(ValueError, match=r"items.txt, line 2: .* is not UTF-8"):
+        find_positions(tmp_path / "items.txt", ITEMS, "deny", "item")
+
+
+def test_select() -> None:
+    assert select("all", ITEMS, "items", "item").tolist() == [0, 1, 2, 3]
+    assert select(["rum"], ITEMS, "items", "item").tolist() == [1]
+    with pytest.raises(ValueError, match=r"'items' must be 'all' or a list of ids \(got 'rum'\)"):
+        select("rum", ITEMS, "items", "item")

@@ -1,0 +1,308 @@
+import errno
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from soil_pyg.datasets import MultimodalDataset, TableDataset
+from soil_pyg.datasets.data_folder import load_data_folder, load_description, load_item_table
+from soil_pyg.datasets.storage import save_data
+from soil_pyg.typing import INTERACTS, modalities_of
+from soil_pyg.workflow.export import export_mmrec
+from soil_pyg.workflow.prepare import prepare
+
+EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
+USERS = [name for name in ("ann", "bob", "eve") for _ in range(5)]
+THINGS = ["tea", "rum", "gin", "ale", "milk"] * 3
+FRAME = pd.DataFrame(
+    {
+        "user": USERS,
+        "item": THINGS,
+        "stars": [5, 4, 3, 4, 5, 4, 4, 4, 4, 4, 1, 1, 5, 4, 2],
+        "day": range(15),
+    }
+)
+ITEMS = pd.DataFrame({"item": ["tea", "gin", "rum", "mate"], "title": ["Tea", "Gin", "Rum", "M"]})
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "DATA"
+
+
+class Lengths:
+    name, version = "lengths", "1.0"
+
+    def encode(self, items: pd.DataFrame) -> Any:
+        return items["title"].str.len().astype(float).to_numpy()[:, None]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "jsonl", "frame"])
+def test_every_kind_of_table_gives_the_same_data(kind: str, tmp_path: Path, out: Path) -> None:
+    source: Any = tmp_path / f"bar.{kind}"
+    writers: dict[str, Callable[[], Any]] = {
+        "csv": lambda: FRAME.to_csv(source, index=False),
+        "tsv": lambda: FRAME.to_csv(source, index=False, sep="\t"),
+        "parquet": lambda: FRAME.to_parquet(source),
+        "jsonl": lambda: FRAME.to_json(source, orient="records", lines=True),
+        "frame": lambda: None,
+    }
+    writers[kind]()
+    if kind == "frame":
+        source = FRAME
+    prepare(source, out, name="bar")
+    data = load_data_folder(out)
+    assert data.digest == TableDataset(FRAME, name="bar")[0].digest
+    assert data["user"].id.tolist() == ["ann", "bob", "eve"]
+    assert data.name == "bar"
+
+
+def test_the_folder_says_how_it_was_made(tmp_path: Path, out: Path) -> None:
+    FRAME.to_csv(tmp_path / "bar.csv", index=False)
+    np.save(tmp_path / "image.npy", np.array([[1, 0], [0, 2], [0, 0], [4, 4]]))
+    prepared = prepare(
+        tmp_path / "bar.csv",
+        out,
+        {"image": tmp_path / "image.npy", "text": Lengths()},
+        items=ITEMS,
+        rating_column="stars",
+        min_rating=3,
+        k_core=2,
+        split="last",
+        time_column="day",
+    )
+    assert load_description(out) == prepared
+    assert prepared["name"] == "bar"
+    assert prepared["read"] == {"users": 3, "items": 5, "pairs": 15}
+    assert prepared["dropped"] == [
+        {"why": "stars below 3", "users": 0, "items": 0, "pairs": 3},
+        {"why": "repeated pairs", "users": 0, "items": 0, "pairs": 0},
+        {"why": "fewer than 2 interactions", "users": 0, "items": 0, "pairs": 0},
+        {"why": "users without training interactions", "users": 0, "items": 0, "pairs": 0},
+    ]
+    assert prepared["counts"] == {**{"users": 3, "items": 5, "train": 8, "val": 2, "test": 2}}
+    assert prepared["modalities"] == {
+        "image": {"channels": 2, "missing": 3},
+        "text": {
+            **{"channels": 1, "missing": 2, "skipped": []},
+            "encoder": {"name": "lengths", "version": "1.0"},
+        },
+    }
+    assert prepared["ignored_feature_rows"] == 1
+    assert prepared["items_without_row"] == 2
+    assert prepared["arguments"]["features"] == {
+        **{"image": str(tmp_path / "image.npy"), "text": "Lengths"}
+    }
+    assert prepared["arguments"]["items"] == "DataFrame"
+    assert prepared["arguments"]["ratios"] == [0.8, 0.1, 0.1]
+    assert list(prepared["sources"]) == ["interactions", "features.image"]
+    assert len(prepared["sources"]["interactions"]["sha256"]) == 64
+    data, items = load_data_folder(out), load_item_table(out)
+    assert items is not None
+    assert items["item"].tolist() == data["item"].id.tolist() == sorted(set(THINGS))
+    assert items["title"].isna().tolist() == [True, False, True, False, False]
+    assert data["item"].x_text.tolist() == [[0], [3], [0], [3], [3]]
+    assert data["item"].x_image.tolist() == [[0, 0], [0, 2], [0, 0], [0, 0], [1, 0]]
+    assert modalities_of(data) == ["image", "text"]
+
+
+def test_every_kind_of_features(tmp_path: Path, out: Path) -> None:
+    frame = pd.DataFrame({"item": ["gin", "tea", "mate"], "v": [[1, 2], None, [3, 4]]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("item,x,y\nrum,1,2\nale,,\n")
+    np.save(tmp_path / "c.npy", np.eye(2))
+    (tmp_path / "ids.txt").write_text("milk\ntea\n")
+    features = {
+        "a": tmp_path / "a.parquet",
+        "b": str(tmp_path / "b.csv"),
+        "c": tmp_path / "c.npy",
+        "d": (torch.ones(1, 1), ["tea"]),
+        "e": frame.drop(columns="v").assign(w=1.5),
+    }
+    prepared = prepare(FRAME, out, features, item_ids=tmp_path / "ids.txt")
+    data = load_data_folder(out)
+    assert data["item"].id.tolist() == ["ale", "gin", "milk", "rum", "tea"]
+    assert data["item"].x_a.tolist() == [[0, 0], [1, 2], [0, 0], [0, 0], [0, 0]]
+    assert data["item"].x_b.tolist() == [[0, 0], [0, 0], [0, 0], [1, 2], [0, 0]]
+    assert data["item"].x_c.tolist() == [[0, 0], [0, 0], [1, 0], [0, 0], [0, 1]]
+    assert data["item"].x_d.flatten().tolist() == [0, 0, 0, 0, 1]
+    missing = {name: modality["missing"] for name, modality in prepared["modalities"].items()}
+    assert missing == {"a": 4, "b": 4, "c": 3, "d": 4, "e": 3}
+
+
+def test_splits(out: Path) -> None:
+    columns: dict[str, Any] = {"time_column": "day", "overwrite": True}
+    days = [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 2, 3, 3, 4, 4]
+    prepare(FRAME, out, split="last", **columns)
+    data = load_data_folder(out)
+    assert data["item"].id[data[INTERACTS].test_edge_label_index[1]].tolist() == ["milk"] * 3
+    frame = FRAME.assign(day=FRAME["day"] % 5)
+    prepare(frame, out, split="time", ratios=(0.6, 0.2, 0.2), **columns)
+    counts = load_description(out)["counts"]
+    assert counts == {"users": 3, "items": 5, "train": 9, "val": 3, "test": 3}
+    prepare(FRAME.assign(day=days), out, split="time", ratios=(0.4, 0.3, 0.3), **columns)
+    assert load_description(out)["dropped"][-1] == {
+        **{"why": "users without training interactions", "users": 1, "items": 0, "pairs": 5}
+    }
+    labels = ["train", "val", "test", "train", "train"] * 3
+    prepare(FRAME.assign(part=labels), out, split_column="part", overwrite=True)
+    assert load_description(out)["counts"]["train"] == 9
+
+
+def test_repeated_pairs_are_merged_at_their_latest_time(out: Path) -> None:
+    frame = pd.concat([FRAME, FRAME.head(1).assign(day=99)])
+    prepared = prepare(frame, out, split="last", time_column="day")
+    assert prepared["dropped"][0]["pairs"] == 1
+    data = load_data_folder(out)
+    user, item = data[INTERACTS].test_edge_label_index
+    assert data["item"].id[item[user == 0].numpy()].tolist() == ["tea"]
+
+
+def test_items_without_interactions_can_be_kept(out: Path) -> None:
+    prepared = prepare(FRAME, out, {"text": Lengths()}, items=ITEMS, keep_items=True)
+    data, items = load_data_folder(out), load_item_table(out)
+    assert data["item"].id.tolist() == ["ale", "gin", "mate", "milk", "rum", "tea"]
+    assert data["item"].x_text.flatten().tolist() == [0, 3, 1, 0, 3, 3]
+    assert items is not None
+    assert items["title"].tolist()[2] == "M"
+    assert prepared["counts"]["items"] == 6
+    integers = FRAME.assign(item=FRAME["item"].map({v: i for i, v in enumerate(set(THINGS))}))
+    prepare(integers, out, items=ITEMS, keep_items=True, overwrite=True)
+    assert load_data_folder(out)["item"].id.tolist()[:2] == ["0", "1"]
+
+
+def test_a_folder_in_the_layout_of_mmrec(tmp_path: Path, out: Path) -> None:
+    features = {"text": (np.array([[1.0], [2.0], [3.0]]), ["tea", "gin", "mate"])}
+    items = ["mate", "nut", *THINGS[:5]]
+    data = TableDataset(FRAME, features, items=items, seed=3)[0]
+    export_mmrec(data, tmp_path / "bar")
+    prepare(tmp_path / "bar", out)
+    prepared, expected = load_data_folder(out), MultimodalDataset(tmp_path, "bar")[0]
+    for key in EDGES:
+        assert prepared[INTERACTS][key].tolist() == expected[INTERACTS][key].tolist()
+        assert prepared[INTERACTS][key].tolist() == data[INTERACTS][key].tolist()
+    assert prepared["item"].id.tolist() == expected["item"].id.tolist() == list(range(7))
+    assert prepared["item"].x_text.tolist() == expected["item"].x_text.tolist()
+    assert prepared.name == "bar"
+    description = prepare(tmp_path / "bar", out, k_core=2, overwrite=True)
+    assert description["counts"]["items"] == 5
+    assert prepare(tmp_path / "bar", out, split="random", seed=3, overwrite=True)["name"] == "bar"
+
+
+def test_a_heterogeneous_graph(tmp_path: Path, out: Path) -> None:
+    features = {"text": (np.array([[1.0], [2.0]]), ["tea", "gin"])}
+    data = TableDataset(FRAME, features, items=["nut", *THINGS[:5]], name="bar")[0]
+    save_data(data, tmp_path / "x.safetensors")
+    prepare(tmp_path / "x.safetensors", out)
+    assert load_data_folder(out).digest == data.digest
+
+
+class Fails:
+    name, version = "fails", "1"
+
+    def encode(self, items: pd.DataFrame) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_wrong_options_are_refused_before_anything_is_read(tmp_path: Path, out: Path) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"k_core": 0}, "'k_core' must be at least 1"),
+        ({"min_rating": 3}, r"'rating_column' .* and 'min_rating' .* must be given together"),
+        ({"rating_column": "stars"}, "must be given together"),
+        ({"time_column": "day"}, "'time_column' belongs to the splits 'last' and 'time'"),
+        ({"user_column": "item"}, "must name a column each"),
+        ({"keep_items": True}, "'keep_items' needs 'items' and must not be given with 'k_core'"),
+        ({"keep_items": True, "items": ITEMS, "k_core": 2}, "must not be given with 'k_core'"),
+        ({"ratios": (1.0, 0.0, 0.0)}, "'ratios' must be three positive shares"),
+    ]
+    for options, message in cases:
+        with pytest.raises(ValueError, match=message):
+            prepare(tmp_path / "nowhere.csv", out, **options)
+
+
+def test_bad_input_is_refused_and_leaves_nothing(tmp_path: Path, out: Path) -> None:
+    np.save(tmp_path / "image.npy", np.ones((3, 2)))
+    (tmp_path / "bad.parquet").write_text("no")
+    (tmp_path / "latin.csv").write_bytes(b"user,item\nann,caf\xe9\n")
+    (tmp_path / "empty.csv").write_text("user,item\n")
+    (tmp_path / "stars.csv").write_text("user,item,stars\nann,tea,5\nann,rum,many\n")
+    files = sorted(path.name for path in tmp_path.iterdir())
+    stars: dict[str, Any] = {"rating_column": "stars", "min_rating": 3}
+    cases: list[tuple[Any, dict[str, Any], str]] = [
+        (FRAME, {"user_column": "u"}, r"'u' is missing .*: name another .* \(--user-column\)"),
+        (FRAME, {"item_column": "i"}, r"'i' is missing .*: name another .* \(--item-column\)"),
+        (FRAME, {**stars, "rating_column": "s"}, r"'s' is missing .* \(--rating-column\)"),
+        (FRAME, {"split_column": "s"}, r"'s' is missing .* \(--split-column\)"),
+        (tmp_path / "empty.csv", {}, r"empty\.csv has no rows: there must be interactions"),
+        (tmp_path / "latin.csv", {}, r"latin\.csv, line 2: byte 8 \(0xe9\) is not UTF-8"),
+        (tmp_path / "no.csv", {}, r"there is no file .*no\.csv"),
+        (tmp_path / "bad.parquet", {}, r"bad\.parquet is not a Parquet table"),
+        (tmp_path / "stars.csv", stars, r"stars\.csv, line 3: 'stars' must be a number \(got 'm"),
+        (FRAME, {"k_core": 6}, r"\(--k-core\) of 6 leaves none of 15 .* the largest .* is 3"),
+        (FRAME, {"features": {"image": tmp_path / "image.npy"}, "items": ITEMS},
+         r"features\['image'\]: .*image\.npy has 3 rows, but the table of items has 4 items"),
+        (FRAME, {"features": {"image": "no.npy"}, "items": ITEMS}, r"there is no file no\.npy"),
+        (FRAME, {"features": {"a.b": (np.ones((1, 1)), ["tea"])}}, "a modality needs a name"),
+        (FRAME.head(2), {}, "no validation interactions"),
+        (FRAME, {"name": "a/b"}, "'name' must be a plain file name"),
+    ]  # fmt: skip
+    for source, options, message in cases:
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            prepare(source, out, **options)
+        assert sorted(path.name for path in tmp_path.iterdir()) == files
+
+
+def test_a_full_disk_leaves_nothing(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    places = [
+        "soil_pyg.datasets.storage.write_tensors",
+        "pandas.DataFrame.to_parquet",
+        "pathlib.Path.write_text",
+    ]
+    for place in places:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, fail)
+            with pytest.raises(OSError, match="No space left on device") as error:
+                prepare(FRAME, out, items=ITEMS)
+            assert error.value.filename == str(out)
+        assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="No space"):
+        prepare(FRAME, out, {"text": Fails()}, items=ITEMS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_permission_to_write_nothing_is_done(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, *_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", fail)
+    with pytest.raises(PermissionError) as error:
+        prepare(tmp_path / "nowhere.csv", out)
+    assert error.value.filename == str(out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_million_rows_take_seconds(tmp_path: Path, out: Path) -> None:
+    rng = np.random.default_rng(0)
+    size = 10**6
+    frame = pd.DataFrame({"user": rng.integers(0, 10**5, size), "day": np.arange(size)})
+    frame["item"] = "p" + pd.Series(rng.integers(0, 10**4, size)).astype(str)
+    start = time.perf_counter()
+    prepared = prepare(frame, out, k_core=5, split="last", time_column="day")
+    assert time.perf_counter() - start < 20
+    assert sum(step["pairs"] for step in prepared["dropped"]) + sum(
+        prepared["counts"][split] for split in ("train", "val", "test")
+    ) == len(frame)
+    json.dumps(prepared)

@@ -1,0 +1,126 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg import similar
+from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.typing import ITEM
+from soil_pyg.workflow.similar import similar_blocks, unit_rows
+
+
+@pytest.fixture
+def data(featured_data: Callable[..., HeteroData]) -> HeteroData:
+    return featured_data(2)
+
+
+@pytest.fixture
+def trained(data: HeteroData, random_run: Callable[..., TrainedModel]) -> TrainedModel:
+    return random_run(data, "bpr")
+
+
+def naive(emb: Tensor, query: int, k: int) -> list[tuple[int, float]]:
+    emb = emb.double()
+    norm = emb.norm(dim=1)
+    found = {
+        other: float(emb[query] @ emb[other] / (norm[query] * norm[other]))
+        for other in range(len(emb))
+        if other != query and norm[other] > 0
+    }
+    return sorted(found.items(), key=lambda entry: (-round(entry[1], 6), entry[0]))[:k]
+
+
+def assert_similar(
+    frame: pd.DataFrame, ids: np.ndarray, emb: Tensor, queries: list, k: int
+) -> None:
+    kind = frame.columns[0]
+    assert list(frame) == [kind, "rank", "similar", "score"]
+    known = {name: i for i, name in enumerate(ids.tolist())}
+    expected = [entry for query in queries for entry in naive(emb, known[query], k)]
+    assert frame[kind].tolist() == [query for query in queries for _ in range(k)]
+    assert frame["rank"].tolist() == list(range(1, k + 1)) * len(queries)
+    assert frame["similar"].map(known).tolist() == [other for other, _ in expected]
+    assert frame["score"].tolist() == pytest.approx([score for _, score in expected], abs=1e-6)
+
+
+def test_items_like_items(trained: TrainedModel) -> None:
+    queries = ["item 7", "item 0"]
+    frame = similar(trained, items=queries, k=4)
+    assert_similar(frame, trained.item_id, trained.item_emb, queries, 4)
+
+
+def test_users_like_users(trained: TrainedModel) -> None:
+    frame = similar(trained, users=[40], k=3)
+    assert_similar(frame, trained.user_id, trained.user_emb, [40], 3)
+
+
+def test_everything_in_blocks(trained: TrainedModel) -> None:
+    blocks = list(similar_blocks(trained, items="all", k=2, memory_budget=2**12))
+    assert len(blocks) > 3
+    frame = pd.concat(blocks, ignore_index=True)
+    assert_similar(frame, trained.item_id, trained.item_emb, trained.item_id.tolist(), 2)
+
+
+def test_equal_items_come_by_their_position(trained: TrainedModel) -> None:
+    trained.item_emb[[4, 9, 21]] = trained.item_emb[15] * 2
+    frame = similar(trained, items=["item 15"], k=3)
+    assert frame["similar"].tolist() == ["item 4", "item 9", "item 21"]
+    assert frame["score"].tolist() == pytest.approx([1, 1, 1])
+
+
+def test_by_the_features_of_a_modality(trained: TrainedModel, data: HeteroData) -> None:
+    """Items 3 and 20 have no image."""
+    frame = similar(trained, items=["item 7"], k=22, by="image", data=data)
+    assert_similar(frame, trained.item_id, data[ITEM].x_image, ["item 7"], 22)
+    assert not {"item 3", "item 20"} & set(frame["similar"])
+    with pytest.raises(ValueError, match="'items': item 'item 20' has no features of 'image'"):
+        similar(trained, items=["item 7", "item 20"], by="image", data=data)
+    assert similar(trained, items="all", by="image", data=data)["item"].nunique() == 23
+    assert similar(trained, items=["item 20"], by="text", data=data)["item"].nunique() == 1
+
+
+def test_sparse_embeddings(
+    data: HeteroData, random_run: Callable[..., TrainedModel], tmp_path: Path
+) -> None:
+    trained = random_run(data, "itemknn")
+    assert trained.item_emb.is_sparse
+    frame = similar(trained, items=["item 7"], k=3)
+    assert_similar(frame, trained.item_id, trained.item_emb.to_dense(), ["item 7"], 3)
+    users = similar(trained, users=[0], k=3)
+    assert_similar(users, trained.user_id, trained.user_emb.to_dense(), [0], 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "Either 'items' or 'users' must be given"),
+        ({"items": ["item 1"], "users": [10]}, "Either 'items' or 'users' must be given"),
+        ({"items": ["tea"]}, "'items': the run has no item 'tea'"),
+        ({"users": [11]}, "'users': the run has no user '11'"),
+        ({"users": [10], "by": "image"}, r"'by' must be None for users.* \(got 'image'\)"),
+        ({"items": ["item 1"], "k": 0}, r"'k' must be at least 1 \(got 0\)"),
+        (
+            {"items": ["item 1"], "by": "sound"},
+            r"'by' must be a modality of the data: image, text \(got 'sound'\)",
+        ),
+    ],
+)
+def test_wrong_arguments(
+    trained: TrainedModel, data: HeteroData, options: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        similar_blocks(trained, data=data, **options)
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_unit_rows(is_sparse: bool) -> None:
+    emb = torch.tensor([[3.0, 0.0, 4.0], [0.0, 0.0, 0.0], [0.0, -2.0, 0.0]])
+    unit, norm = unit_rows(emb.to_sparse() if is_sparse else emb)
+    expected = torch.tensor([[0.6, 0.0, 0.8], [0.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+    assert torch.equal(unit.to_dense(), expected)
+    assert norm.tolist() == [5, 0, 2]
