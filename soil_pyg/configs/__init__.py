@@ -1,4 +1,4 @@
-"""Settings of each model: a file a model, named as its class in lower case."""
+"""Settings of the models: one file per model, named after its class in lower case."""
 
 from dataclasses import MISSING, dataclass, field, fields
 from importlib.resources import files
@@ -6,21 +6,23 @@ from typing import Any
 
 import yaml
 
+from soil_pyg.utils.checks import check_choice
+
 __all__ = ["Config", "available_configs", "load_config"]
 
 
 @dataclass(frozen=True)
 class Config:
-    """What is known about a model: where it comes from, its settings, its published values.
+    """The source, the settings and the published results of a model.
 
     Args:
         citation (str): The paper.
         source (str): The address of the paper.
-        settings (dict[str, dict[str, Any]]): Option values for each data set, by its name.
-        search (dict[str, list[Any]]): The values to search for each option.
-        published (dict[str, dict[str, float]]): The published test metrics for each data set.
-        profiles (dict[str, dict[str, dict[str, Any]]], optional): Option values of a profile for
-            each data set, which replace those of :obj:`settings`. (default: none)
+        settings (dict[str, dict[str, Any]]): The option values per data set.
+        search (dict[str, list[Any]]): The values to search per option.
+        published (dict[str, dict[str, float]]): The published test metrics per data set.
+        profiles (dict[str, dict[str, dict[str, Any]]], optional): The option values per profile and
+            data set, which replace those of :obj:`settings`. (default: none)
     """
 
     citation: str
@@ -44,15 +46,13 @@ def load_config(model_name: str) -> Config:
         model_name (str): The name of the model's class in lower case, such as :obj:`"soil"`.
 
     Raises:
-        ValueError: If there is none of this name, or if its file is not in the expected form.
+        ValueError: If no model has this name or its file does not have the expected form.
 
     Example:
         >>> load_config("soil").settings["sports"]["k_a"]
         6
     """
-    if model_name not in available_configs():
-        known = ", ".join(available_configs())
-        raise ValueError(f"'model_name' must be one of {known} (got '{model_name}')")
+    check_choice("model_name", model_name, available_configs())
     file_name = f"{model_name}.yaml"
     return parse_config(files(__name__).joinpath(file_name).read_text("utf-8"), file_name)
 
@@ -62,10 +62,10 @@ def parse_config(text: str, file_name: str) -> Config:
 
     Args:
         text (str): The YAML text.
-        file_name (str): The name of its file, for the messages.
+        file_name (str): The name of its file, for errors.
 
     Raises:
-        ValueError: If the text is no YAML or not in the expected form.
+        ValueError: If the text is not YAML or does not have the expected form.
     """
     try:
         content = yaml.safe_load(text)

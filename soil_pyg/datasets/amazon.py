@@ -8,10 +8,10 @@ class Amazon(PublishedDataset):
     r"""The Amazon review data sets (5-core) with the splits and features of `MMRec
     <https://github.com/enoche/MMRec>`_.
 
-    MMRec hands them out in a `Google Drive folder <https://drive.google.com/drive/folders/13cBy1EA_saTUuXxVllKgtfci2A09jyaG>`_:
-    beside the interactions lie :obj:`image_feat.npy` (4,096 columns) and :obj:`text_feat.npy` (384
-    columns). Electronics is called :obj:`elec` there; its folder may keep that name. Without
-    feature files the models that need none still run.
+    MMRec shares them in a `Google Drive folder <https://drive.google.com/drive/folders/13cBy1EA_saTUuXxVllKgtfci2A09jyaG>`_,
+    with the features :obj:`image_feat.npy` (4,096 columns) and :obj:`text_feat.npy` (384 columns).
+    Electronics is called :obj:`elec` there, and its folder may keep that name. Without feature
+    files, only models that need no features can run.
 
     **Statistics:**
 
@@ -48,19 +48,15 @@ class Amazon(PublishedDataset):
     Args:
         root (str or os.PathLike): The folder that holds the folder of the data set.
         name (str): :obj:`"baby"`, :obj:`"sports"`, :obj:`"clothing"` or :obj:`"electronics"`.
-        transform (callable, optional): Applied to the data at every access.
-            (default: :obj:`None`)
-        pre_transform (callable, optional): Applied to the data before it is stored.
-            (default: :obj:`None`)
-        force_reload (bool): Whether to prepare the data anew. (default: :obj:`False`)
+        transform, pre_transform, force_reload (optional): See :class:`HeteroDataset`.
 
     Raises:
         FileNotFoundError: If there is no interaction file; the error says where to get it.
-        ValueError: If the name is unknown or the interactions are not the published ones.
+        ValueError: If the name is unknown or the interactions differ from the published ones.
     """
 
     source = (
-        "Fetch the folder of the data set, as MMRec (https://github.com/enoche/MMRec) shares it in "
+        "Download the folder of the data set from MMRec (https://github.com/enoche/MMRec): "
         "https://drive.google.com/drive/folders/13cBy1EA_saTUuXxVllKgtfci2A09jyaG "
         "(electronics is called 'elec' there and may keep that name)."
     )
@@ -79,6 +75,6 @@ class Amazon(PublishedDataset):
 
     @property
     def folder_name(self) -> str:
-        """Name of the data set's folder and of its interaction file."""
+        """The name of the data set's folder and of its interaction file."""
         is_short = (Path(self.root) / "elec" / "elec.inter").is_file()
         return "elec" if self.name == "electronics" and is_short else self.name

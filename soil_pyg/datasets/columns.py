@@ -6,7 +6,7 @@ import pandas as pd
 from soil_pyg.datasets.frames import Table
 
 SPLIT_LABELS = {"train": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
-"""Labels that a split column may hold, besides 0, 1 and 2."""
+"""The labels that a split column may hold besides 0, 1 and 2."""
 
 
 def read_labels(table: Table, column: str) -> np.ndarray:
@@ -22,10 +22,7 @@ def read_labels(table: Table, column: str) -> np.ndarray:
     names = SPLIT_LABELS | {str(label): label for label in range(3)}
     texts = table.frame[column].astype(object).map(str)
     label = texts.map(names).to_numpy(dtype=float)
-    unknown = np.isnan(label)
-    if unknown.any():
-        got = texts.iloc[int(np.argmax(unknown))]
-        table.refuse(unknown, f"{column!r} must be one of {', '.join(names)} (got {got!r})")
+    _refuse(table, column, np.isnan(label), f"one of {', '.join(names)}")
     return label.astype(np.int64)
 
 
@@ -37,15 +34,11 @@ def read_numbers(table: Table, column: str) -> np.ndarray:
         column (str): Its column.
 
     Raises:
-        ValueError: If a value is missing or is no number.
+        ValueError: If a value is missing or not a number.
     """
-    values = table.frame[column]
-    table.refuse(values.isna().to_numpy(), f"{column!r} is missing; fill it in or drop the row")
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    wrong = np.isnan(numbers)
-    if wrong.any():
-        got = values.iloc[int(np.argmax(wrong))]
-        table.refuse(wrong, f"{column!r} must be a number (got '{got}')")
+    values = _complete(table, column)
+    numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
+    _refuse(table, column, np.isnan(numbers), "a number")
     return numbers
 
 
@@ -54,18 +47,26 @@ def read_times(table: Table, column: str) -> np.ndarray:
 
     Args:
         table (Table): The table.
-        column (str): Its column: numbers, dates or ISO 8601 strings.
+        column (str): Its column of numbers, dates or ISO 8601 strings.
 
     Raises:
-        ValueError: If a time is missing or of another form.
+        ValueError: If a time is missing or has another form.
     """
-    times = table.frame[column]
-    table.refuse(times.isna().to_numpy(), f"{column!r} is missing; fill it in or drop the row")
-    if pd.api.types.is_numeric_dtype(times):
-        return times.to_numpy()
-    times = pd.to_datetime(times, format="ISO8601", utc=True, errors="coerce")
-    wrong = times.isna().to_numpy()
+    values = _complete(table, column)
+    if pd.api.types.is_numeric_dtype(values):
+        return values.to_numpy()
+    times = pd.to_datetime(values, format="ISO8601", utc=True, errors="coerce")
+    _refuse(table, column, times.isna().to_numpy(), "a number or an ISO 8601 time")
+    return times.astype("int64").to_numpy()
+
+
+def _complete(table: Table, column: str) -> pd.Series:
+    values = table.frame[column]
+    table.refuse(values.isna().to_numpy(), f"{column!r} is missing; fill it in or drop the row")
+    return values
+
+
+def _refuse(table: Table, column: str, wrong: np.ndarray, expected: str) -> None:
     if wrong.any():
         got = table.frame[column].iloc[int(np.argmax(wrong))]
-        table.refuse(wrong, f"{column!r} must be a number or an ISO 8601 time (got '{got}')")
-    return times.astype("int64").to_numpy()
+        table.refuse(wrong, f"{column!r} must be {expected} (got '{got}')")

@@ -3,23 +3,22 @@
 import json
 import os
 import platform
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pandas as pd
 import pyarrow
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.storage import load_data, save_data
-from soil_pyg.utils.files import file_digest, write_json
+from soil_pyg.utils.files import atomic_folder, file_digest, write_json
 
 FORMAT = 1
+"""The version of the format of :obj:`prepare.json`."""
 DATA = "data.safetensors"
 ITEMS = "items.parquet"
 DESCRIPTION = "prepare.json"
@@ -33,23 +32,24 @@ def load_data_folder(path: str | os.PathLike[str]) -> HeteroData:
 
     Raises:
         FileNotFoundError: If the folder or one of its files does not exist.
-        ValueError: If a file is of another format or not as it was written.
+        ValueError: If a file has another format or was changed.
     """
     return load_data(_checked(path, DATA))
 
 
 def load_item_table(path: str | os.PathLike[str]) -> pd.DataFrame | None:
-    """Returns the table of the items, one row an item in the order of the data, if there is one.
+    """Returns the table of the items, or :obj:`None` if the folder has none.
 
-    Its first column :obj:`item` holds the ids. Where the data has them, the next are :obj:`title`
-    and :obj:`image`, the absolute path or the address of a picture; what an item lacks is null.
+    There is one row per item, in the order of the data. The first column, :obj:`item`, holds the
+    ids. The columns :obj:`title` and :obj:`image`, the absolute path or the address of a picture,
+    follow if the data has them. Missing values are null.
 
     Args:
         path (str or os.PathLike): The folder.
 
     Raises:
         FileNotFoundError: If the folder does not exist or is not complete.
-        ValueError: If a file is of another format or not as it was written.
+        ValueError: If a file has another format or was changed.
     """
     if ITEMS not in load_description(path)["files"]:
         return None
@@ -57,14 +57,14 @@ def load_item_table(path: str | os.PathLike[str]) -> pd.DataFrame | None:
 
 
 def load_description(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Returns how the data of a folder was prepared, the content of its :obj:`prepare.json`.
+    """Returns the content of :obj:`prepare.json`, which says how the data was prepared.
 
     Args:
         path (str or os.PathLike): The folder.
 
     Raises:
         FileNotFoundError: If the folder does not exist or is not complete.
-        ValueError: If the file is corrupt or of another version of the format.
+        ValueError: If the file is corrupt or has another version of the format.
     """
     file = Path(path) / DESCRIPTION
     if not Path(path).is_dir():
@@ -72,7 +72,7 @@ def load_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not file.is_file():
         raise FileNotFoundError(f"'{path}' has no {DESCRIPTION}: prepare the data there first")
     try:
-        description = json.loads(file.read_text("utf-8"))
+        description: dict[str, Any] = json.loads(file.read_text("utf-8"))
         got, _ = description["format"], description["files"].items()
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"'{file}' is corrupt: prepare the data again ({error!r})") from error
@@ -86,13 +86,13 @@ def load_description(path: str | os.PathLike[str]) -> dict[str, Any]:
 def save_data_folder(
     folder: Path, data: HeteroData, items: pd.DataFrame | None, description: dict[str, Any]
 ) -> dict[str, Any]:
-    """Writes the files of a data folder and returns its description, which is written last.
+    """Writes the files of a data folder, the description last, and returns the description.
 
     Args:
-        folder (Path): The folder, which exists and is empty.
+        folder (Path): The folder, which must exist and be empty.
         data (HeteroData): The data.
         items (pandas.DataFrame, optional): The table of the items, in the order of the data.
-        description (dict[str, Any]): JSON values that say how the data was prepared.
+        description (dict[str, Any]): How the data was prepared, as JSON values.
     """
     save_data(data, folder / DATA)
     if items is not None:
@@ -103,42 +103,21 @@ def save_data_folder(
     return description
 
 
-@contextmanager
-def new_folder(out: str | os.PathLike[str], overwrite: bool | None = None) -> Iterator[Path]:
-    """Gives an empty folder beside its place, which takes this place if nothing fails.
+def new_folder(
+    out: str | os.PathLike[str], overwrite: bool | None = None
+) -> AbstractContextManager[Path]:
+    """Returns a context that yields an empty folder, which takes its place if the block succeeds.
 
     Args:
         out (str or os.PathLike): The place.
-        overwrite (bool, optional): Whether a data folder may be there, to be replaced; with
-            :obj:`None` no error offers that. (default: :obj:`None`)
+        overwrite (bool, optional): Whether to replace a data folder at the place; :obj:`None` is
+            :obj:`False` for callers without such an option. (default: :obj:`None`)
 
     Raises:
-        ValueError: If there is something else.
+        ValueError: On entry, if something else is at the place.
     """
     out = Path(os.path.abspath(Path(out).expanduser()))
-    _check_place(out, overwrite)
-    missing = [parent for parent in out.parents if not parent.exists()]
-    temporary, old = (out.with_name(f".{out.name}.{uuid4().hex}.{end}") for end in ("tmp", "old"))
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        _check_place(out, overwrite)
-        if out.exists():
-            out.rename(old)
-        temporary.rename(out)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            # The place that was asked for says more than the one beside it.
-            is_beside = str(error.filename or temporary).startswith(str(temporary))
-            error.filename = str(out) if is_beside else error.filename
-        shutil.rmtree(temporary, ignore_errors=True)
-        if old.exists():
-            old.rename(out)
-        with suppress(OSError):
-            for parent in missing:
-                parent.rmdir()
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    return atomic_folder(out, partial(_check_place, out, overwrite))
 
 
 def _check_place(out: Path, overwrite: bool | None) -> None:

@@ -1,6 +1,5 @@
 """Digests of values, arrays and options, which name the processed files."""
 
-import hashlib
 import json
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
@@ -9,35 +8,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from soil_pyg.utils.files import bytes_digest
+
 
 def digest_of(value: Any) -> str:
     """Returns the hexadecimal SHA-256 digest of a JSON value.
 
     Args:
-        value (Any): The value, in which the order of keys does not matter.
+        value (Any): The value. The order of its keys does not matter.
     """
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return bytes_digest([json.dumps(value, sort_keys=True).encode()])
 
 
 def array_digest(array: np.ndarray) -> str:
-    """Returns the hexadecimal SHA-256 digest of an array: its type, shape and content.
+    """Returns the hexadecimal SHA-256 digest of the type, shape and content of an array.
 
     Args:
         array (numpy.ndarray): The array, of numbers or strings.
     """
-    state = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
-    state.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return state.hexdigest()
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return bytes_digest([f"{array.dtype.str} {array.shape} ".encode(), content.data])
 
 
 def describe(value: Any) -> Any:
-    """Describes an object, such as a transform and all of its options, by a JSON value.
+    """Returns a JSON value that describes an object, such as a transform with all of its options.
 
     Args:
         value (Any): The object.
 
     Raises:
-        TypeError: If nothing tells two such objects apart, as with functions.
+        TypeError: If the object cannot be told from others of its type, as a function.
 
     Example:
         >>> from torch_geometric.transforms import AddSelfLoops

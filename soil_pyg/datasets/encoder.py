@@ -6,29 +6,30 @@ import pandas as pd
 
 @runtime_checkable
 class Encoder(Protocol):
-    """What makes features of the items from their table, such as of titles or of pictures.
+    """An object that computes features from the table of items, such as from titles or pictures.
 
-    An encoder may name what it could not read as :obj:`skipped`, a list of strings.
+    An encoder may list content that it could not read in :obj:`skipped`, as strings.
     """
 
     @property
     def name(self) -> str:
-        """Its name, kept with the features."""
+        """The name of the encoder, stored with the features."""
         ...
 
     @property
     def version(self) -> str:
-        """Its version, kept with the features."""
+        """The version of the encoder, stored with the features."""
         ...
 
     def encode(self, items: pd.DataFrame) -> np.ndarray:
-        """Returns a matrix with one row an item, in their order.
+        """Returns a matrix with one row per item, in the order of the items.
 
         A row of NaN or of zeros is a missing modality.
 
         Args:
-            items (pandas.DataFrame): The items, as :class:`~soil_pyg.datasets.item_table.ItemTable`
-                selects them: their ids in the first column :obj:`item`, and null where an item has
-                no title, no picture or no row of its own. Without a table there are the ids alone.
+            items (pandas.DataFrame): The items as selected by
+                :class:`~soil_pyg.datasets.item_table.ItemTable`: their ids in the first column
+                :obj:`item`, and null for missing titles, pictures and rows. Without a table there
+                are only ids.
         """
         ...

@@ -1,6 +1,6 @@
-"""Reading of feature matrices, one row an item."""
+"""Reading of feature matrices with one row per item."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from soil_pyg.datasets.frames import Table, TableSource, find_ids, read_ids, read_table
-from soil_pyg.utils.files import track_blocks
+from soil_pyg.utils.progress import blocks
 
 FeatureSource: TypeAlias = TableSource | tuple[np.ndarray | Tensor, Sequence[Any] | np.ndarray]
 
 FEATURE_SUFFIX = "_feat.npy"
+"""The end of the name of a feature file, after the modality."""
 _BLOCK_BYTES = 1 << 26
-_LARGE = 1 << 28
 
 
 def open_features(path: Path) -> np.ndarray:
@@ -26,7 +26,7 @@ def open_features(path: Path) -> np.ndarray:
         path (pathlib.Path): The file, :obj:`<modality>_feat.npy`.
 
     Raises:
-        ValueError: If it is no matrix of real numbers or its name names no modality.
+        ValueError: If it is not a matrix of real numbers or its name has no modality.
     """
     check_modality(path.name.removesuffix(FEATURE_SUFFIX), str(path))
     return open_matrix(path)
@@ -39,7 +39,7 @@ def open_matrix(path: Path) -> np.ndarray:
         path (pathlib.Path): The file.
 
     Raises:
-        ValueError: If it is no matrix of real numbers.
+        ValueError: If it is not a matrix of real numbers.
     """
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -51,57 +51,72 @@ def open_matrix(path: Path) -> np.ndarray:
     return matrix
 
 
+def count_rows(matrices: Mapping[str, np.ndarray], paths: Mapping[str, Path]) -> int | None:
+    """Returns the number of rows that all feature matrices share, :obj:`None` without any.
+
+    Args:
+        matrices (mapping): The matrix of each modality.
+        paths (mapping): The file of each modality.
+
+    Raises:
+        ValueError: If the numbers differ.
+    """
+    if len({len(matrix) for matrix in matrices.values()}) > 1:
+        rows = ", ".join(f"{paths[name]} has {len(matrix)}" for name, matrix in matrices.items())
+        raise ValueError(f"The feature files must have one row per item each: {rows}")
+    return next((len(matrix) for matrix in matrices.values()), None)
+
+
 def check_modality(modality: str, source: str) -> None:
-    """Refuses names that cannot name a modality: they become names of attributes and layers.
+    """Refuses a modality whose name cannot be part of the name of an attribute or layer.
 
     Args:
         modality (str): The name.
-        source (str): Where it comes from, for errors.
+        source (str): The origin of the name, for errors.
 
     Raises:
-        ValueError: If it is empty or holds a dot.
+        ValueError: If the name is empty or contains a dot.
     """
     if not modality or "." in modality:
-        raise ValueError(f"{source}: a modality needs a name without dots (got {modality!r})")
+        raise ValueError(f"{source}: a modality must have a name without dots (got {modality!r})")
 
 
 def check_matrix(matrix: np.ndarray, source: str) -> None:
-    """Refuses what is not a matrix of real numbers.
+    """Refuses arrays that are not matrices of real numbers.
 
     Args:
-        matrix (numpy.ndarray): The features, one row an item.
-        source (str): Where they come from, for errors.
+        matrix (numpy.ndarray): The features, one row per item.
+        source (str): The origin of the features, for errors.
 
     Raises:
-        ValueError: If the type is another, or there are no columns.
+        ValueError: If the array has another type or shape, or no columns.
     """
     if matrix.dtype.kind not in "fiu":
         raise ValueError(f"{source} must hold real numbers (got type {matrix.dtype})")
     if matrix.ndim != 2 or matrix.shape[1] == 0:
-        raise ValueError(f"{source} must have one row an item (got shape {matrix.shape})")
+        raise ValueError(f"{source} must have one row per item (got shape {matrix.shape})")
 
 
 def to_features(matrix: np.ndarray, source: str, row_name: Callable[[int], str]) -> Tensor:
-    """Casts a feature matrix to :obj:`float32` block by block, and refuses what is not finite.
+    """Casts a feature matrix to :obj:`float32` block by block and refuses other than finite values.
 
     Args:
-        matrix (numpy.ndarray): The features, one row an item, of any real type.
-        source (str): Where they come from, for errors.
-        row_name (callable): Names a row, for errors.
+        matrix (numpy.ndarray): The features, one row per item, of any real type.
+        source (str): The origin of the features, for errors.
+        row_name (callable): Returns the name of a row, for errors.
 
     Raises:
-        ValueError: If it is not a matrix of real and finite numbers.
+        ValueError: If the array is not a matrix of real and finite numbers.
     """
     check_matrix(matrix, source)
     features = np.empty(matrix.shape, dtype=np.float32)
     step = max(1, _BLOCK_BYTES // (8 * matrix.shape[1]))
-    for start in track_blocks(len(matrix), step, f"Reading {source}", features.nbytes < _LARGE):
-        block = features[start : start + step]
+    for rows in blocks(len(matrix), step, f"Reading {source}"):
         with np.errstate(over="ignore"):
-            block[:] = matrix[start : start + step]
-        finite = np.isfinite(block).all(axis=1)
+            features[rows] = matrix[rows]
+        finite = np.isfinite(features[rows]).all(axis=1)
         if not finite.all():
-            row = row_name(start + int(np.argmin(finite)))
+            row = row_name(rows.start + int(np.argmin(finite)))
             raise ValueError(f"{source} has a NaN or infinite value (as float32) in {row}: drop it")
     return torch.from_numpy(features)
 
@@ -112,19 +127,20 @@ def read_features(
     """Reads features that are keyed by item ids.
 
     Args:
-        modality (str): Name of the modality.
+        modality (str): The modality.
         source (pandas.DataFrame, str, os.PathLike or tuple): A data frame that is indexed by item
             id or has the column :obj:`item_column`, a file with that column, or a matrix and the
-            list of its ids. In a table, a row without any value is a missing modality.
-        item_column (str): Column of the item ids.
+            list of its ids. An empty row of a table is a missing modality.
+        item_column (str): The column of the item ids.
         item_id (numpy.ndarray): The ids of all items.
 
     Returns:
-        The features of all items, zeros where there are none, and the number of rows that belong
-        to none of them.
+        The features of all items, zeros for those without a row, and the number of rows that
+        belong to no item.
 
     Raises:
-        ValueError: If an id is missing or repeated, none is an item's, or a value is not finite.
+        ValueError: If an id is missing or repeated, no row belongs to an item, or a value is not
+            finite.
     """
     name = f"features[{modality!r}]"
     check_modality(modality, name)

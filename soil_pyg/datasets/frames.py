@@ -1,4 +1,4 @@
-"""Reading of tables and of their ids, which may be of any type."""
+"""Reading of tables and of their ids, which may have any type."""
 
 import os
 import warnings
@@ -19,13 +19,13 @@ _JSON_LINES = (".jsonl", ".ndjson", ".json")
 
 
 class Table(NamedTuple):
-    """A table and where its rows come from."""
+    """A table and the origin of its rows."""
 
     frame: pd.DataFrame
     where: Callable[[int], str]
-    """Says where a row comes from: file and line, or name and position."""
+    """Returns the origin of a row: file and line, or name and position."""
     is_text: bool
-    """Whether the ids were read as text, without a type of their own."""
+    """Whether the ids were read as text and have no type."""
 
     @property
     def source(self) -> str:
@@ -33,16 +33,21 @@ class Table(NamedTuple):
         return self.where(0).rsplit(", ", 1)[0]
 
     def refuse(self, bad: np.ndarray, message: str) -> None:
-        """Raises a :obj:`ValueError` that names the first row that is bad, if there is one."""
+        """Raises a :obj:`ValueError` that names the first bad row, if there is any."""
         if bad.any():
             raise ValueError(f"{self.where(int(np.argmax(bad)))}: {message}")
 
+    def refuse_empty(self) -> None:
+        """Raises a :obj:`ValueError` if there are no rows."""
+        if len(self.frame) == 0:
+            raise ValueError(f"{self.source} has no rows")
+
 
 class ColumnError(ValueError):
-    """A column is missing or occurs twice.
+    """The error of a column that is missing or occurs twice.
 
     Args:
-        message (str): What is wrong.
+        message (str): The message.
         column (str): The column.
     """
 
@@ -55,7 +60,7 @@ class Ids(NamedTuple):
     """Ids as positions in their sorted list."""
 
     position: np.ndarray
-    """:obj:`int64`, one for each value."""
+    """One position per value, :obj:`int64`."""
     values: np.ndarray
     """The distinct ids, sorted: :obj:`int64` or strings."""
 
@@ -66,13 +71,13 @@ def read_table(
     id_columns: Sequence[str],
     columns: Sequence[str] | None = None,
 ) -> Table:
-    """Reads a table; ids in text files are read as they are written, in JSON they keep their type.
+    """Reads a table. Ids in text files are read as written; ids in JSON keep their types.
 
     Args:
         source (pandas.DataFrame, str or os.PathLike): The table, or a file: :obj:`.csv`,
             :obj:`.tsv`, :obj:`.parquet`, or JSON lines as :obj:`.jsonl`, :obj:`.ndjson` or
             :obj:`.json`.
-        name (str): The argument that the table comes from, for errors.
+        name (str): The argument that holds the table, for errors.
         id_columns (sequence of str): The columns that hold ids.
         columns (sequence of str, optional): Further columns to read. (default: all)
 
@@ -122,9 +127,9 @@ def _read_separated(path: Path, wanted: list[str] | None, id_columns: Sequence[s
         # "NA" is an id like any other, and blank lines count.
         missing = {c: [""] if c in id_columns else ["", "NA", "NaN", "nan"] for c in header}
         with warnings.catch_warnings():
-            # Said of columns that nobody asked for, too.
+            # It also concerns columns that are not used.
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-            # Else fields that are too many in the first rows are left out, or taken for an index.
+            # Surplus fields in the first rows would be dropped or become an index.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 path,
@@ -141,26 +146,26 @@ def _read_separated(path: Path, wanted: list[str] | None, id_columns: Sequence[s
     except pd.errors.ParserWarning as error:
         raise ValueError(
             f"{path}, line 2: there are more fields than the {len(header)} columns of line 1; "
-            "quote values that hold the separator"
+            "quote values that contain the separator"
         ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path} is not a table, with its columns first: {error}") from error
+        raise ValueError(f"{path} is not a table whose first line is a header: {error}") from error
     frame = frame if wanted is None else frame[wanted]
     return Table(frame, lambda i: f"{path}, line {i + 2}", True)
 
 
 def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) -> Ids:
-    """Numbers ids of any type: integers stay integers, everything else becomes a string.
+    """Numbers ids of any type: integers stay integers, all others become strings.
 
     Args:
         values (array_like): The ids.
-        where (callable): Says where a value comes from.
-        is_text (bool): Whether they were read from text: if all are written as integers are, they
-            become integers. (default: :obj:`False`)
+        where (callable): Returns the origin of a value.
+        is_text (bool): Whether the ids were read from text; they become integers if all of them are
+            written as integers. (default: :obj:`False`)
 
     Raises:
-        ValueError: If an id is missing, a floating-point number or a truth value, or if two ids
-            differ by their types only.
+        ValueError: If an id is missing, a floating-point number or a Boolean, or if two ids differ
+            only in type.
     """
     codes, distinct = pd.factorize(pd.Index(values, tupleize_cols=False))
     if (codes < 0).any():
@@ -176,13 +181,14 @@ def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) ->
 def find_ids(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Returns the positions of ids in a list of known ids, -1 for unknown ones.
 
-    They are compared as they are written: the integer 12 is the string "12".
+    Ids are compared as written: the integer 12 equals the string "12".
 
     Args:
         ids (numpy.ndarray): The ids to find.
         known (numpy.ndarray): The known ids, all different.
     """
-    return pd.Index(known.astype(str)).get_indexer(pd.Index(ids.astype(str)))
+    found: np.ndarray = pd.Index(known.astype(str)).get_indexer(pd.Index(ids.astype(str)))
+    return found
 
 
 def _to_array(values: np.ndarray, where: Callable[[int], str], is_text: bool) -> np.ndarray:
@@ -197,7 +203,7 @@ def _to_array(values: np.ndarray, where: Callable[[int], str], is_text: bool) ->
     repeated = pd.Index(texts).duplicated()
     if repeated.any():
         row = int(np.argmax(repeated))
-        raise ValueError(f"{where(row)}: another id is written '{texts[row]}' too, of another type")
+        raise ValueError(f"{where(row)}: an id of another type is also written '{texts[row]}'")
     return texts
 
 

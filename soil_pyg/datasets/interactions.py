@@ -1,4 +1,4 @@
-"""Checks of interactions, and the data that they make with features."""
+"""Checks of interactions and construction of the data."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, SPLITS, USER
+from soil_pyg.typing import EDGE_INDICES, FEATURE_PREFIX, INTERACTS, ITEM, SPLITS, USER
 
 _log = logging.getLogger(__name__)
-
-"""Names of the splits, in the order of their labels 0, 1 and 2."""
 
 
 def sort_pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:
@@ -20,7 +18,7 @@ def sort_pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:
 
     Args:
         user (numpy.ndarray): The users, :obj:`int64`, from 0 to less than :math:`10^9`.
-        item (numpy.ndarray): The items, of the same kind.
+        item (numpy.ndarray): The items, likewise.
 
     Example:
         >>> sort_pairs(np.array([1, 0, 1]), np.array([0, 5, 0]))
@@ -31,12 +29,12 @@ def sort_pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:
 
 
 def check_pairs(user: np.ndarray, item: np.ndarray, where: Callable[[int], str]) -> None:
-    """Refuses a pair of user and item that occurs twice, inside a split or across splits.
+    """Refuses pairs of user and item that occur twice, within a split or across splits.
 
     Args:
         user (numpy.ndarray): The users, :obj:`int64`, not negative.
         item (numpy.ndarray): The items, :obj:`int64`, not negative.
-        where (callable): Says where a row comes from.
+        where (callable): Returns the origin of a row.
 
     Raises:
         ValueError: If a pair occurs twice.
@@ -63,22 +61,22 @@ def to_hetero_data(
     features: Mapping[str, Tensor] | None = None,
     source: str = "the interactions",
 ) -> HeteroData:
-    """Builds the data from checked interactions; users without training interactions are dropped.
+    """Builds the data from checked interactions and drops users without training interactions.
 
     Args:
         user (numpy.ndarray): The user of each interaction, from 0 to :obj:`num_users - 1`.
         item (numpy.ndarray): The item of each interaction, a position in :obj:`item_id`.
-        label (numpy.ndarray): 0 for training, 1 for validation, 2 for test.
-        num_users (int): Number of users before any is dropped.
+        label (numpy.ndarray): The position of each interaction's split in :obj:`SPLITS`.
+        num_users (int): The number of users before any is dropped.
         item_id (numpy.ndarray): The original id of each item.
         user_id (numpy.ndarray, optional): The original id of each user. (default: the users)
-        features (mapping, optional): The features of all items by modality.
+        features (mapping, optional): The features of all items per modality.
             (default: :obj:`None`)
-        source (str): Where the interactions come from, for errors.
+        source (str): The origin of the interactions, for errors.
             (default: :obj:`"the interactions"`)
 
     Raises:
-        ValueError: If a split is empty, also after users were dropped.
+        ValueError: If a split is empty before or after users are dropped.
     """
     for value, split in enumerate(SPLITS):
         if not (label == value).any():
@@ -88,7 +86,9 @@ def to_hetero_data(
     is_kept = kept[position] == user
     for value, split in enumerate(SPLITS):
         if not (is_kept & (label == value)).any():
-            raise ValueError(f"{source}: no {split} interaction has a user with training ones")
+            raise ValueError(
+                f"{source}: no user of a {split} interaction has training interactions"
+            )
 
     data = HeteroData()
     data[USER].num_nodes = len(kept)
@@ -101,8 +101,7 @@ def to_hetero_data(
     order = order[is_kept[order]]
     pairs = torch.from_numpy(np.stack([position[order], item[order]]).astype(np.int64))
     labels = torch.from_numpy(label[order])
-    names = ("edge_index", "val_edge_label_index", "test_edge_label_index")
-    for value, name in enumerate(names):
+    for value, name in enumerate(EDGE_INDICES):
         data[INTERACTS][name] = pairs[:, labels == value].contiguous()
     data.num_dropped_users = num_users - len(kept)
     if data.num_dropped_users:

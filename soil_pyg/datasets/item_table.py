@@ -10,23 +10,25 @@ from soil_pyg.datasets.text_files import check_utf8
 from soil_pyg.typing import ITEM
 
 TITLE = "title"
+"""The column of titles."""
 IMAGE = "image"
+"""The column of paths or addresses of pictures."""
 
 
 class ItemTable:
-    """A table of items for people: titles, pictures and whatever else is known.
+    """A table of items with titles, pictures and other columns.
 
     Args:
         source (pandas.DataFrame, str or os.PathLike): The table or its file.
-        item_column (str): Column of the item ids.
-        title_column (str, optional): Column of the titles. (default: :obj:`"title"`, if there)
-        image_column (str, optional): Column of the paths or addresses of pictures.
-            (default: :obj:`"image"`, if there)
-        image_folder (str or os.PathLike, optional): Where relative paths of pictures begin.
+        item_column (str): The column of the item ids.
+        title_column (str, optional): The column of titles. (default: :obj:`"title"` if it exists)
+        image_column (str, optional): The column of paths or addresses of pictures.
+            (default: :obj:`"image"` if it exists)
+        image_folder (str or os.PathLike, optional): The folder of relative paths of pictures.
             (default: the folder of the table's file, or the working directory)
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If the table cannot be read, a column is missing, or an id is missing or
             repeated.
     """
@@ -40,11 +42,10 @@ class ItemTable:
         image_folder: str | os.PathLike[str] | None = None,
     ) -> None:
         table = read_table(source, "items", [item_column])
+        table.refuse_empty()
         frame = table.frame
-        if len(frame) == 0:
-            raise ValueError(f"{table.source} has no rows: there must be items")
         ids = read_ids(frame[item_column], table.where, table.is_text)
-        table.refuse(pd.Index(ids.position).duplicated(), "the item has a row already")
+        table.refuse(pd.Index(ids.position).duplicated(), "the item already has a row")
         self.ids = ids.values[ids.position]
         """The ids, in the order of the rows."""
 
@@ -70,10 +71,10 @@ class ItemTable:
         self._frame = pd.DataFrame(columns, index=frame.index).reset_index(drop=True)
 
     def select(self, item_id: np.ndarray) -> pd.DataFrame:
-        """Returns the rows of items; those of unknown items are null but for the id.
+        """Returns the rows of items; rows of unknown items are null except for the id.
 
-        The columns are :obj:`item`, then :obj:`title` and :obj:`image` where they are known, then
-        those of the table under their own names.
+        The columns are :obj:`item`, then :obj:`title` and :obj:`image` if they are known, then
+        the original columns of the table.
 
         Args:
             item_id (numpy.ndarray): The ids of the items.
@@ -88,13 +89,13 @@ def read_item_ids(path: str | os.PathLike[str], item_column: str) -> list[Any]:
     """Reads the ids of the rows of a matrix.
 
     Args:
-        path (str or os.PathLike): The file: :obj:`.txt` with one id a line, :obj:`.npy`, or a table
-            with the column of the ids.
-        item_column (str): Column of the item ids.
+        path (str or os.PathLike): The file: :obj:`.txt` with one id per line, :obj:`.npy`, or a
+            table with the column of the ids.
+        item_column (str): The column of the item ids.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file cannot be read.
     """
     path = Path(path).expanduser()
     if path.suffix == ".txt" and path.is_file():
@@ -111,9 +112,10 @@ def read_item_ids(path: str | os.PathLike[str], item_column: str) -> list[Any]:
                 f"'item_ids': {path} must hold integers or strings in one dimension "
                 f"(got {ids.dtype}, shape {ids.shape})"
             )
-        return ids.tolist()
-    table = read_table(path, "item_ids", [item_column], [])
-    return table.frame[item_column].tolist()
+    else:
+        ids = read_table(path, "item_ids", [item_column], []).frame[item_column]
+    listed: list[Any] = ids.tolist()
+    return listed
 
 
 def _to_text(values: pd.Series) -> pd.Series:

@@ -1,4 +1,4 @@
-"""Data in the layouts of others, as a table of interactions with features and candidate items."""
+"""Data in other layouts, as a table of interactions with features and candidate items."""
 
 import os
 from dataclasses import dataclass, field
@@ -10,34 +10,42 @@ import torch
 from torch_geometric.data import HeteroData
 from torch_geometric.data import storage as pyg_storage
 
-from soil_pyg.datasets.features import FEATURE_SUFFIX, FeatureSource, open_features
+from soil_pyg.datasets.features import FEATURE_SUFFIX, FeatureSource, count_rows, open_features
 from soil_pyg.datasets.frames import Table, TableSource, read_table
 from soil_pyg.datasets.multimodal import COLUMNS
 from soil_pyg.datasets.storage import load_data
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, SPLITS, USER, modalities_of
+from soil_pyg.typing import (
+    EDGE_INDICES,
+    FEATURE_PREFIX,
+    INTERACTS,
+    ITEM,
+    SPLITS,
+    USER,
+    modalities_of,
+)
 
 SPLIT = COLUMNS[2]
+"""The column of a split that the layout has."""
 _HETERO_SUFFIXES = (".pt", ".safetensors")
 _HETERO_CLASSES = [
     *(pyg_storage.BaseStorage, pyg_storage.GlobalStorage),
     *(pyg_storage.NodeStorage, pyg_storage.EdgeStorage),
 ]
-_EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
 
 
 @dataclass
 class Source:
-    """Interactions as they were read, before anything is dropped.
+    """Interactions as read, before any are dropped.
 
     Args:
         table (Table): The interactions.
         name (str): The name of the data.
-        split_column (str, optional): The column of a split that the layout gives.
+        split_column (str, optional): The column of the split, if the layout has one.
             (default: :obj:`None`)
-        features (dict[str, FeatureSource]): The features that the layout gives.
-        items (numpy.ndarray, optional): All items, where the layout gives them.
+        features (dict[str, FeatureSource]): The features of the layout.
+        items (numpy.ndarray, optional): All items, if the layout has them.
             (default: :obj:`None`)
-        files (dict[str, Path]): The files that were read, by what they hold.
+        files (dict[str, Path]): The files that were read, by content.
     """
 
     table: Table
@@ -55,16 +63,16 @@ def read_source(
 
     Args:
         source (pandas.DataFrame, str, os.PathLike or HeteroData): The interactions. A graph in a
-            file is either one that :func:`~soil_pyg.datasets.storage.save_data` has saved
-            (:obj:`.safetensors`) or one that :obj:`torch.save` has saved, itself or as a
-            dictionary (:obj:`.pt`); nothing but tensors and plain values is unpickled.
-        user_column (str): Column of the user ids.
-        item_column (str): Column of the item ids.
+            file was saved by :func:`~soil_pyg.datasets.storage.save_data` (:obj:`.safetensors`) or
+            by :obj:`torch.save`, as it is or as a dictionary (:obj:`.pt`); only tensors and plain
+            values are unpickled.
+        user_column (str): The column of the user ids.
+        item_column (str): The column of the item ids.
         columns (list[str]): Further columns to read.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file cannot be read.
     """
     if isinstance(source, HeteroData):
         return _from_hetero_data(source, "HeteroData", user_column, item_column)
@@ -90,7 +98,7 @@ def _from_mmrec(folder: Path, user_column: str, item_column: str, columns: list[
     path = folder / f"{folder.name}.inter"
     if not path.is_file():
         raise FileNotFoundError(
-            f"'{folder}' has no {path.name}: name a table, or a folder in the layout of MMRec"
+            f"'{folder}' has no {path.name}: give a table or a folder in the layout of MMRec"
         )
     others = [column for column in columns if column not in COLUMNS]
     table = read_table(path, "interactions", COLUMNS[:2], [SPLIT, *others])
@@ -101,10 +109,8 @@ def _from_mmrec(folder: Path, user_column: str, item_column: str, columns: list[
         for file in sorted(folder.glob(f"*{FEATURE_SUFFIX}"))
     }
     matrices = {modality: open_features(file) for modality, file in paths.items()}
-    if len({len(matrix) for matrix in matrices.values()}) > 1:
-        rows = ", ".join(f"{paths[name]} has {len(matrix)}" for name, matrix in matrices.items())
-        raise ValueError(f"The feature files must have one row an item each: {rows}")
-    items = np.arange(len(next(iter(matrices.values())))) if matrices else None
+    num_rows = count_rows(matrices, paths)
+    items = None if num_rows is None else np.arange(num_rows)
     features: dict[str, FeatureSource] = {
         modality: (matrix, range(len(matrix))) for modality, matrix in matrices.items()
     }
@@ -120,7 +126,7 @@ def _load_hetero_data(path: Path) -> HeteroData:
             content = torch.load(path, map_location="cpu", weights_only=True)
         data = HeteroData.from_dict(content) if isinstance(content, dict) else content
     except Exception as error:
-        # A damaged file can fail in any way.
+        # Damaged files raise errors of any type.
         raise ValueError(
             f"{path} holds no HeteroData of tensors and plain values: {str(error).splitlines()[0]}"
         ) from error
@@ -132,18 +138,20 @@ def _load_hetero_data(path: Path) -> HeteroData:
 def _from_hetero_data(data: HeteroData, where: str, user_column: str, item_column: str) -> Source:
     if INTERACTS not in data.edge_types or "edge_index" not in data[INTERACTS]:
         raise ValueError(
-            f"{where}: there must be an 'edge_index' of the edge type {INTERACTS} "
+            f"{where}: the edge type {INTERACTS} must have an 'edge_index' "
             f"(got edge types {data.edge_types})"
         )
     ids = {kind: _ids(data, kind, where) for kind in (USER, ITEM)}
-    edges = {name: data[INTERACTS][name] for name in _EDGES if name in data[INTERACTS]}
+    edges = {name: data[INTERACTS][name] for name in EDGE_INDICES if name in data[INTERACTS]}
     pairs = torch.cat(list(edges.values()), dim=1).cpu().numpy()
     if pairs.size == 0:
         raise ValueError(f"{where} has no edges of the type {INTERACTS}")
-    label = np.repeat([_EDGES.index(name) for name in edges], [e.size(1) for e in edges.values()])
+    label = np.repeat(
+        [EDGE_INDICES.index(name) for name in edges], [e.size(1) for e in edges.values()]
+    )
     for kind, index in zip((USER, ITEM), pairs, strict=True):
         if index.size and not 0 <= index.min() <= index.max() < len(ids[kind]):
-            raise ValueError(f"{where}: an edge names a {kind} outside 0 to {len(ids[kind]) - 1}")
+            raise ValueError(f"{where}: an edge has a {kind} outside 0 to {len(ids[kind]) - 1}")
     frame = pd.DataFrame(
         {user_column: ids[USER][pairs[0]], item_column: ids[ITEM][pairs[1]], SPLIT: label}
     )
@@ -151,7 +159,7 @@ def _from_hetero_data(data: HeteroData, where: str, user_column: str, item_colum
     features: dict[str, FeatureSource] = {
         name: (data[ITEM][FEATURE_PREFIX + name], ids[ITEM]) for name in modalities_of(data)
     }
-    has_split = len(edges) == len(_EDGES)
+    has_split = len(edges) == len(EDGE_INDICES)
     return Source(table, where, SPLIT if has_split else None, features, ids[ITEM])
 
 

@@ -27,18 +27,18 @@ def resolve_features(
     """Returns features that are keyed by item ids.
 
     Args:
-        modality (str): Name of the modality.
+        modality (str): The modality.
         source (pandas.DataFrame, str, os.PathLike, tuple or Encoder): An encoder, which encodes the
-            items; an :obj:`.npy` file, whose rows are those of :obj:`item_ids` or else of
-            :obj:`items`; or what is keyed already.
+            items; an :obj:`.npy` file, whose rows belong to :obj:`item_ids` or else to
+            :obj:`items`; or features that are already keyed.
         item_id (numpy.ndarray): The ids of the items to encode.
         items (ItemTable, optional): The table of the items.
         item_ids (sequence, str or os.PathLike, optional): The ids of the rows of matrices, or a
             file of them.
-        item_column (str): Column of the item ids.
+        item_column (str): The column of the item ids.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If a matrix has no ids or another number of rows.
     """
     name = f"features[{modality!r}]"
@@ -60,19 +60,19 @@ def resolve_features(
         rows, origin = items.ids.tolist(), "the table of items"
     else:
         raise ValueError(
-            f"{name}: the rows of {path} need ids: give 'item_ids' (--item-ids) or 'items' "
+            f"{name}: the rows of {path} must have ids: give 'item_ids' (--item-ids) or 'items' "
             f"(--items)"
         )
     if len(rows) != len(matrix):
         raise ValueError(
             f"{name}: {path} has {len(matrix)} rows, but {origin} has {len(rows)} items: there "
-            f"must be one row an item in the same order"
+            f"must be one row per item, in the same order"
         )
     return matrix, rows
 
 
 def file_of(source: Any) -> Path | None:
-    """Returns the file of a source, if it is one.
+    """Returns the file of a source, or :obj:`None` for other sources.
 
     Args:
         source (Any): The source.
@@ -82,7 +82,7 @@ def file_of(source: Any) -> Path | None:
 
 def _encode(encoder: Encoder, items: pd.DataFrame, name: str) -> np.ndarray:
     matrix = np.asarray(encoder.encode(items))
-    check_matrix(matrix, f"{name}, as {encoder.name!r} encodes it,")
+    check_matrix(matrix, f"{name}, as encoded by {encoder.name!r},")
     if len(matrix) != len(items):
         raise ValueError(f"{name}: {encoder.name!r} gave {len(matrix)} rows for {len(items)} items")
     return np.where(np.isnan(matrix).all(axis=1, keepdims=True), matrix.dtype.type(0), matrix)

@@ -1,7 +1,6 @@
 import io
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,12 +9,13 @@ import pyarrow
 import pyarrow.csv
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.features import FEATURE_SUFFIX, open_features, to_features
+from soil_pyg.datasets.features import FEATURE_SUFFIX, count_rows, open_features, to_features
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
 from soil_pyg.utils.files import file_digest
 
 COLUMNS = ("userID", "itemID", "x_label")
+"""The columns of an interaction file that are read."""
 _MAX_ID = 10**8 - 1
 
 
@@ -25,42 +25,28 @@ class MultimodalDataset(HeteroDataset):
     - :obj:`<root>/<name>/<name>.inter`: tab-separated with a header; of its columns
       :obj:`userID`, :obj:`itemID` and :obj:`x_label` (0 training, 1 validation, 2 test) are read.
     - :obj:`<root>/<name>/<modality>_feat.npy`: any number of feature matrices of any real type,
-      one row an item; a row of zeros is a missing modality.
+      with one row per item; a row of zeros is a missing modality.
 
-    Items are :math:`0, \ldots, I-1` with :math:`I` the number of feature rows, or, without
-    features, the largest item id plus one. Users without training interactions are dropped;
-    :obj:`data.num_dropped_users` counts them, and :obj:`data["user"].id` holds the original ids.
+    Items are :math:`0, \ldots, I-1`, where :math:`I` is the number of feature rows or, without
+    features, the largest item id plus one. Users without training interactions are dropped and
+    counted in :obj:`data.num_dropped_users`; :obj:`data["user"].id` holds the original ids.
 
     Args:
-        root (str or os.PathLike): The folder that holds the folder of the data set. Where it is
-            read-only, processed data goes to the user's cache.
-        name (str): Name of the data set: of its folder and of its interaction file.
-        transform (callable, optional): Applied to the data at every access.
-            (default: :obj:`None`)
-        pre_transform (callable, optional): Applied to the data before it is stored.
-            (default: :obj:`None`)
-        force_reload (bool): Whether to prepare the data anew. (default: :obj:`False`)
+        root (str or os.PathLike): The folder that holds the folder of the data set. If it is
+            read-only, processed data is stored in the user's cache.
+        name (str): The name of the data set, of its folder and of its interaction file.
+        transform, pre_transform, force_reload (optional): See :class:`HeteroDataset`.
 
     Raises:
         FileNotFoundError: If there is no interaction file.
-        ValueError: If a file cannot be right: missing columns, anything but integers, ids out of
-            range, another label than 0, 1 or 2, repeated pairs, an empty split, features that do
-            not have one finite row an item.
+        ValueError: If a file is invalid: missing columns, values that are not integers, ids out of
+            range, labels other than 0, 1 or 2, repeated pairs, an empty split, or features that do
+            not have one finite row per item.
     """
-
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        name: str,
-        transform: Callable[[Any], Any] | None = None,
-        pre_transform: Callable[[Any], Any] | None = None,
-        force_reload: bool = False,
-    ) -> None:
-        super().__init__(root, name, transform, pre_transform, force_reload)
 
     @property
     def folder_name(self) -> str:
-        """Name of the data set's folder and of its interaction file."""
+        """The name of the data set's folder and of its interaction file."""
         return self.name
 
     @property
@@ -79,8 +65,8 @@ class MultimodalDataset(HeteroDataset):
         paths = sorted(Path(self.raw_dir).glob(f"*{FEATURE_SUFFIX}"))
         return {path.name.removesuffix(FEATURE_SUFFIX): path for path in paths}
 
-    def download(self) -> None:
-        """Says which file is missing and what is there instead."""
+    def refuse_missing(self) -> None:
+        """Raises an error that names the missing file and the data sets that exist."""
         names = sorted(path.parent.name for path in Path(self.root).glob("*/*.inter"))
         raise FileNotFoundError(
             f"{self.raw_paths[0]} is missing: 'root' must hold the folder {self.folder_name!r} "
@@ -95,13 +81,7 @@ class MultimodalDataset(HeteroDataset):
     def read(self) -> HeteroData:
         """Reads and checks the raw files."""
         matrices = {name: open_features(path) for name, path in self.feature_paths.items()}
-        num_rows = {len(matrix) for matrix in matrices.values()}
-        if len(num_rows) > 1:
-            rows = ", ".join(
-                f"{self.feature_paths[name]} has {len(matrix)}" for name, matrix in matrices.items()
-            )
-            raise ValueError(f"The feature files must have one row an item each: {rows}")
-        limit = min(num_rows, default=None)
+        limit = count_rows(matrices, self.feature_paths)
         pairs = read_interactions(self.raw_paths[0], limit)
         features = {
             name: to_features(matrix, str(self.feature_paths[name]), lambda row: f"row {row}")
@@ -117,7 +97,7 @@ class MultimodalDataset(HeteroDataset):
 
 
 class Interactions(NamedTuple):
-    """Interactions as three :obj:`int64` arrays of the same length."""
+    """Interactions: three :obj:`int64` arrays of the same length."""
 
     user: np.ndarray
     item: np.ndarray
@@ -129,11 +109,11 @@ def read_interactions(path: str | os.PathLike[str], num_items: int | None = None
 
     Args:
         path (str or os.PathLike): The file, tab-separated, with a header.
-        num_items (int, optional): Number of items, which bounds the item ids.
+        num_items (int, optional): The number of items, which bounds the item ids.
             (default: :obj:`None`)
 
     Raises:
-        ValueError: If the file cannot be right; the error names the line.
+        ValueError: If the file is invalid; the error names the line.
     """
     content = Path(path).read_bytes().rstrip(b"\r\n")
     header = content.split(b"\n", 1)[0].decode("utf-8-sig", "replace").rstrip("\r").split("\t")
@@ -146,7 +126,7 @@ def read_interactions(path: str | os.PathLike[str], num_items: int | None = None
     try:
         table = pyarrow.csv.read_csv(
             io.BytesIO(content),
-            # Errors have line numbers only without threads.
+            # With threads, errors have no line numbers.
             read_options=pyarrow.csv.ReadOptions(use_threads=False),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter="\t", quote_char=False, ignore_empty_lines=False
@@ -163,8 +143,8 @@ def read_interactions(path: str | os.PathLike[str], num_items: int | None = None
             raise ValueError(f"{path} is not a table of {len(header)} columns: {error}") from error
         line = content.split(b"\n")[int(row[1]) - 1].decode(errors="replace").rstrip("\r")
         raise ValueError(
-            f"{path}, line {row[1]}: there must be {len(header)} fields between tabs, and integers "
-            f"in {', '.join(COLUMNS)} (got {line!r})"
+            f"{path}, line {row[1]}: there must be {len(header)} fields between tabs, with "
+            f"integers in {', '.join(COLUMNS)} (got {line!r})"
         ) from None
     pairs = Interactions(*(table[column].to_numpy() for column in COLUMNS))
 
@@ -176,7 +156,7 @@ def read_interactions(path: str | os.PathLike[str], num_items: int | None = None
 
     for column, ids in zip(COLUMNS[:2], pairs[:2], strict=True):
         refuse(ids < 0, column, "at least 0")
-        hint = "as ids count from 0; TableDataset takes ids of any kind"
+        hint = "because ids count from 0; TableDataset accepts ids of any kind"
         refuse(ids > _MAX_ID, column, f"at most {_MAX_ID}, {hint}")
     refuse((pairs.label < 0) | (pairs.label > 2), COLUMNS[2], "0, 1 or 2")
     if num_items is not None:

@@ -1,4 +1,4 @@
-"""Reading of items that came later: their features alone, keyed by their ids."""
+"""Reading of the features of new items, keyed by their ids."""
 
 from collections.abc import Mapping
 
@@ -12,15 +12,15 @@ from soil_pyg.datasets.frames import TableSource, read_ids, read_table
 def read_new_items(
     sources: Mapping[str, TableSource], item_column: str = "item"
 ) -> tuple[np.ndarray, dict[str, Tensor]]:
-    """Reads the features of items, whose ids are those that any of the tables names.
+    """Reads the features of all items that occur in any of the tables.
 
     Args:
-        sources (mapping): By modality, a data frame or a file with the column :obj:`item_column`
+        sources (mapping): The data frame or file per modality, with the column :obj:`item_column`
             and the features.
-        item_column (str, optional): Column of the item ids. (default: :obj:`"item"`)
+        item_column (str, optional): The column of the item ids. (default: :obj:`"item"`)
 
     Returns:
-        The ids, sorted, and the features by modality, zeros where an item lacks one.
+        The sorted ids and the features per modality, with zeros for missing ones.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -35,10 +35,8 @@ def read_new_items(
     """
     found = []
     for modality, source in sources.items():
-        name = f"features[{modality!r}]"
-        table = read_table(source, name, [item_column])
-        if len(table.frame) == 0:
-            raise ValueError(f"{name} has no rows")
+        table = read_table(source, f"features[{modality!r}]", [item_column])
+        table.refuse_empty()
         found.append(read_ids(table.frame[item_column], table.where, table.is_text).values)
     if not found:
         raise ValueError("'features' must name at least one modality (got none)")

@@ -1,4 +1,4 @@
-"""Filters of interactions that count what they drop."""
+"""Filters of interactions that count the pairs they drop."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from soil_pyg.datasets.interactions import sort_pairs
 
 @dataclass
 class Dropped:
-    """What a step has dropped.
+    """The losses of a step.
 
     Args:
         why (str): The reason.
-        users (int): Number of users that have no interaction left.
-        items (int): Number of items that have no interaction left.
-        pairs (int): Number of interactions.
+        users (int): The number of users that have no interactions left.
+        items (int): The number of items that have no interactions left.
+        pairs (int): The number of dropped interactions.
     """
 
     why: str
@@ -25,7 +25,7 @@ class Dropped:
 
 
 class PairFilter:
-    """The rows of interactions that are left, and what has been dropped and why.
+    """The remaining rows of interactions and the losses of each step.
 
     Args:
         user (numpy.ndarray): The user of each row, :obj:`int64`, not negative.
@@ -39,19 +39,19 @@ class PairFilter:
 
     @property
     def user(self) -> np.ndarray:
-        """The users of the rows that are left."""
+        """The users of the remaining rows."""
         return self._user[self.rows]
 
     @property
     def item(self) -> np.ndarray:
-        """The items of the rows that are left."""
+        """The items of the remaining rows."""
         return self._item[self.rows]
 
     def keep(self, kept: np.ndarray, why: str) -> None:
         """Drops rows and counts them.
 
         Args:
-            kept (numpy.ndarray): Whether to keep each of the rows that are left.
+            kept (numpy.ndarray): The mask of the remaining rows to keep.
             why (str): The reason for dropping the others.
         """
         before = self._counts()
@@ -65,14 +65,13 @@ class PairFilter:
 
 
 def k_core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
-    """Returns which pairs are left when users and items with fewer than :obj:`k` are dropped.
-
-    Dropping is repeated until every user and every item has :obj:`k` pairs or more.
+    """Returns the mask of the pairs that remain when users and items with fewer than :obj:`k` pairs
+    are dropped repeatedly.
 
     Args:
         user (numpy.ndarray): The user of each pair, :obj:`int64`, not negative.
         item (numpy.ndarray): The item of each pair, :obj:`int64`, not negative.
-        k (int): The least number of pairs.
+        k (int): The minimum number of pairs per user and per item.
 
     Example:
         >>> k_core(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 1]), 2)
@@ -92,10 +91,10 @@ def k_core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
 
 
 def largest_k_core(user: np.ndarray, item: np.ndarray) -> int:
-    """Returns the largest :obj:`k` for which :func:`k_core` leaves something.
+    """Returns the largest :obj:`k` for which :func:`k_core` keeps any pairs.
 
     Args:
-        user (numpy.ndarray): The user of each pair, at least one.
+        user (numpy.ndarray): The user of each pair; there must be at least one pair.
         item (numpy.ndarray): The item of each pair.
     """
     low, high = 1, int(min(np.bincount(user).max(), np.bincount(item).max()))
@@ -109,7 +108,7 @@ def largest_k_core(user: np.ndarray, item: np.ndarray) -> int:
 
 
 def latest_of_pairs(user: np.ndarray, item: np.ndarray, time: np.ndarray | None) -> np.ndarray:
-    """Returns which pairs to keep, so that each is there once: the latest, or else the first.
+    """Returns the mask of distinct pairs: the latest of repeated ones, or the first without times.
 
     Args:
         user (numpy.ndarray): The user of each pair, :obj:`int64`, not negative.

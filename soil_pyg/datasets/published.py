@@ -1,7 +1,4 @@
-import hashlib
-import os
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,23 +6,26 @@ from typing import Any, ClassVar
 import numpy as np
 
 from soil_pyg.datasets.multimodal import MultimodalDataset, read_interactions
+from soil_pyg.typing import SPLITS
+from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.files import bytes_digest
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a published data set must contain; :obj:`None` where it is not known for certain.
+    """The content of a published data set; :obj:`None` stands for unknown values.
 
     Args:
-        num_users (int): Number of users, with those that are dropped later.
-        num_items (int): Number of items.
-        num_interactions (int): Number of interactions of all splits.
-        splits (tuple[int, int, int], optional): Number of training, validation and test
+        num_users (int): The number of users, including those that are dropped later.
+        num_items (int): The number of items.
+        num_interactions (int): The number of interactions of all splits.
+        splits (tuple[int, int, int], optional): The numbers of training, validation and test
             interactions. (default: :obj:`None`)
-        checksum (str, optional): SHA-256 of the rows :obj:`(userID, itemID, x_label)`, sorted, as
-            little-endian 32-bit integers: the order and the other columns of the file do not
-            matter. (default: :obj:`None`)
-        features (dict[str, str]): SHA-256 of the features by modality, as little-endian 16-bit
-            floats. (default: :obj:`{}`)
+        checksum (str, optional): The SHA-256 digest of the sorted rows
+            :obj:`(userID, itemID, x_label)` as little-endian 32-bit integers, which depends neither
+            on the order nor on the other columns of the file. (default: :obj:`None`)
+        features (dict[str, str]): The SHA-256 digest of the features per modality, as little-endian
+            16-bit floats. (default: :obj:`{}`)
     """
 
     num_users: int
@@ -41,38 +41,23 @@ class PublishedDataset(MultimodalDataset):
 
     Args:
         root (str or os.PathLike): The folder that holds the folder of the data set.
-        name (str): Name of the data set.
-        transform (callable, optional): Applied to the data at every access.
-            (default: :obj:`None`)
-        pre_transform (callable, optional): Applied to the data before it is stored.
-            (default: :obj:`None`)
-        force_reload (bool): Whether to prepare the data anew. (default: :obj:`False`)
+        name (str): The name of the data set.
+        transform, pre_transform, force_reload (optional): See :class:`HeteroDataset`.
 
     Raises:
         FileNotFoundError: If there is no interaction file; the error says where to get it.
-        ValueError: If the name is unknown or the interactions are not the published ones.
+        ValueError: If the name is unknown or the interactions differ from the published ones.
     """
 
     published: ClassVar[dict[str, Published]]
-    """What each data set must contain, by its name."""
+    """The content of each data set, by name."""
 
     source: ClassVar[str]
-    """Where to get the files and how to make the interaction file, if it needs making."""
+    """The source of the files and, if necessary, how to make the interaction file."""
 
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        name: str,
-        transform: Callable[[Any], Any] | None = None,
-        pre_transform: Callable[[Any], Any] | None = None,
-        force_reload: bool = False,
-    ) -> None:
-        if name not in self.published:
-            raise ValueError(f"'name' must be one of {', '.join(self.published)} (got {name!r})")
-        super().__init__(root, name, transform, pre_transform, force_reload)
-
-    def download(self) -> None:
-        """Says which files to put where."""
+    def refuse_missing(self) -> None:
+        """Raises an error that says where to get the files and where to put them."""
+        check_choice("name", self.name, self.published)
         raise FileNotFoundError(
             f"{self.raw_paths[0]} is missing. {self.source} The files belong here:\n"
             f"  {self.raw_paths[0]}\n"
@@ -81,6 +66,7 @@ class PublishedDataset(MultimodalDataset):
 
     def fingerprint(self) -> dict[str, Any]:
         """Checks that the files are the published ones and returns their digests."""
+        check_choice("name", self.name, self.published)
         path, expected = self.raw_paths[0], self.published[self.name]
         pairs = read_interactions(path)
         counts = {
@@ -90,19 +76,19 @@ class PublishedDataset(MultimodalDataset):
         }
         if expected.splits is not None:
             got = np.bincount(pairs.label, minlength=3).tolist()
-            names = ("training pairs", "validation pairs", "test pairs")
+            names = (f"{split} pairs" for split in SPLITS)
             counts |= dict(zip(names, zip(got, expected.splits, strict=True), strict=True))
         wrong = [
             f"{got:,} {name} instead of {n:,}" for name, (got, n) in counts.items() if got != n
         ]
         rows = np.stack(pairs, axis=1)[np.lexsort((pairs.item, pairs.user))]
-        checksum = hashlib.sha256(rows.astype("<i4").tobytes()).hexdigest()
+        checksum = bytes_digest([rows.astype("<i4").tobytes()])
         if not wrong and expected.checksum not in (None, checksum):
             wrong = [f"the checksum {checksum} instead of {expected.checksum}"]
         if wrong:
             raise ValueError(
-                f"{path} is not the published {self.name!r}, and results would not be comparable: "
-                f"it has {', '.join(wrong)}; MultimodalDataset takes it as it is"
+                f"{path} is not the published {self.name!r}, so results would not be comparable: "
+                f"it has {', '.join(wrong)}; MultimodalDataset accepts it as it is"
             )
         for modality, checksum in expected.features.items():
             self._check_features(modality, checksum)
@@ -113,5 +99,5 @@ class PublishedDataset(MultimodalDataset):
         if path is None:
             return
         features = np.load(path, allow_pickle=False).astype("<f2")
-        if hashlib.sha256(features.tobytes()).hexdigest() != expected:
+        if bytes_digest([features.tobytes()]) != expected:
             warnings.warn(f"{path} does not hold the published features", stacklevel=2)

@@ -1,4 +1,4 @@
-"""The interactions of a table that are kept."""
+"""Selection of the interactions of a table."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from soil_pyg.datasets.columns import read_labels, read_numbers, read_times
-from soil_pyg.datasets.frames import Ids, Table, read_ids
+from soil_pyg.datasets.frames import Table, read_ids
 from soil_pyg.datasets.interactions import check_pairs
 from soil_pyg.datasets.pair_filter import (
     Dropped,
@@ -19,14 +19,14 @@ from soil_pyg.datasets.pair_filter import (
 
 @dataclass
 class Selection:
-    """The interactions that are kept.
+    """The selected interactions.
 
     Args:
-        frame (pandas.DataFrame): Their users, items, times and labels, in columns of the same names
-            as in the table.
+        frame (pandas.DataFrame): Their users, items, times and labels, in columns with the names of
+            the table.
         item_id (numpy.ndarray): The ids of their items, sorted.
-        read (dict[str, int]): How many users, items and pairs there were.
-        dropped (list[Dropped]): What each step has dropped.
+        read (dict[str, int]): The numbers of users, items and pairs before the selection.
+        dropped (list[Dropped]): The losses of each step.
     """
 
     frame: pd.DataFrame
@@ -49,22 +49,21 @@ def select_pairs(
 
     Args:
         table (Table): The interactions.
-        user_column (str): Column of the user ids.
-        item_column (str): Column of the item ids.
-        rating_column (str, optional): Column of ratings. (default: :obj:`None`)
-        min_rating (float, optional): The least rating to keep. (default: :obj:`None`)
-        time_column (str, optional): Column of times; of repeated pairs the latest is kept.
+        user_column (str): The column of the user ids.
+        item_column (str): The column of the item ids.
+        rating_column (str, optional): The column of ratings. (default: :obj:`None`)
+        min_rating (float, optional): The minimum rating to keep. (default: :obj:`None`)
+        time_column (str, optional): The column of times; the latest of repeated pairs is kept.
             (default: :obj:`None`)
-        split_column (str, optional): Column of a given split; repeated pairs are refused then.
+        split_column (str, optional): The column of a given split, which forbids repeated pairs.
             (default: :obj:`None`)
-        k (int): The least number of interactions of every user and every item.
+        k (int): The minimum number of interactions of every user and every item.
             (default: :obj:`1`)
 
     Raises:
-        ValueError: If a value cannot be right, or nothing is left.
+        ValueError: If a value is invalid or no interactions remain.
     """
-    if len(table.frame) == 0:
-        raise ValueError(f"{table.source} has no rows: there must be interactions")
+    table.refuse_empty()
     user = read_ids(table.frame[user_column], table.where, table.is_text)
     item = read_ids(table.frame[item_column], table.where, table.is_text)
     pairs = PairFilter(user.position, item.position)
@@ -90,20 +89,13 @@ def select_pairs(
         kept = k_core(pairs.user, pairs.item, k)
         if not kept.any():
             raise ValueError(
-                f"'k_core' (--k-core) of {k} leaves none of {len(kept)} pairs of user and item; "
-                f"the largest that leaves some is {largest_k_core(pairs.user, pairs.item)}"
+                f"'k_core' (--k-core) of {k} keeps none of {len(kept)} pairs of user and item; "
+                f"the largest that keeps any is {largest_k_core(pairs.user, pairs.item)}"
             )
         pairs.keep(kept, f"fewer than {k} interactions")
     frame = pd.DataFrame({name: values[pairs.rows] for name, values in columns.items()})
-    # Categories are numbered again in no time.
+    # Renumbering categories is cheap.
     for name, ids, position in ((user_column, user, pairs.user), (item_column, item, pairs.item)):
         frame[name] = pd.Categorical.from_codes(position, categories=pd.Index(ids.values))
-    return Selection(frame, item.values[np.unique(pairs.item)], _sizes(user, item), pairs.dropped)
-
-
-def _sizes(user: Ids, item: Ids) -> dict[str, int]:
-    return {
-        "users": len(user.values),
-        "items": len(item.values),
-        "pairs": len(user.position),
-    }
+    read = {"users": len(user.values), "items": len(item.values), "pairs": len(user.position)}
+    return Selection(frame, item.values[np.unique(pairs.item)], read, pairs.dropped)

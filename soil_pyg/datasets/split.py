@@ -1,34 +1,36 @@
-"""Splits of interactions, sorted by user and item, into training (0), validation (1), test (2)."""
+"""Splits of interactions, sorted by user and item, into train (0), val (1) and test (2)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from soil_pyg.utils.checks import check_choice
+
 
 def check_split(
     split_column: str | None, split: str | None, time_column: str | None, ratios: Sequence[float]
 ) -> None:
-    """Refuses options of a split that do not fit together.
+    """Refuses split options that do not fit together.
 
     Args:
-        split_column (str, optional): Column of a given split.
-        split (str, optional): How to make a split: :obj:`"random"`, :obj:`"last"` or
+        split_column (str, optional): The column of a given split.
+        split (str, optional): The kind of split to make: :obj:`"random"`, :obj:`"last"` or
             :obj:`"time"`.
-        time_column (str, optional): Column of times.
-        ratios (sequence of float): Shares of training, validation and test interactions.
+        time_column (str, optional): The column of times.
+        ratios (sequence of float): The shares of training, validation and test interactions.
 
     Raises:
-        ValueError: If they do not.
+        ValueError: If an option is invalid or does not fit the others.
     """
     if len(ratios) != 3 or min(ratios) <= 0 or abs(sum(ratios) - 1) > 1e-6:
-        raise ValueError(f"'ratios' must be three positive shares with sum 1 (got {ratios})")
+        raise ValueError(f"'ratios' must be three positive shares whose sum is 1 (got {ratios})")
     if split_column is not None and split is not None:
         raise ValueError(f"'split' must not be given with 'split_column' (got {split!r})")
-    if split not in (None, "random", "last", "time"):
-        raise ValueError(f"'split' must be 'random', 'last' or 'time' (got {split!r})")
+    if split is not None:
+        check_choice("split", split, ("random", "last", "time"))
     if (split in ("last", "time")) != (time_column is not None):
         raise ValueError(
-            "'time_column' belongs to the splits 'last' and 'time' and to no other "
+            "'time_column' must be given with the splits 'last' and 'time' only "
             f"(got split {split!r} and time_column {time_column!r})"
         )
 
@@ -36,13 +38,14 @@ def check_split(
 def random_split(user: np.ndarray, ratios: Sequence[float], seed: int) -> np.ndarray:
     r"""Splits the interactions of each user at random and returns their labels.
 
-    A user with :math:`n \geq 3` interactions gives :math:`\max(1, \lfloor n r \rfloor)` to
-    validation and to test, :math:`r` being the share; one with fewer keeps all for training.
+    Of the :math:`n \geq 3` interactions of a user, :math:`\max(1, \lfloor n r \rfloor)` are held
+    out for validation and for test, where :math:`r` is the share. A user with fewer keeps all for
+    training.
 
     Args:
         user (numpy.ndarray): The user of each interaction.
-        ratios (sequence of float): Shares of training, validation and test interactions.
-        seed (int): Seed of the split.
+        ratios (sequence of float): The shares of training, validation and test interactions.
+        seed (int): The seed of the split.
 
     Example:
         >>> random_split(np.array([0, 0, 0, 0, 1, 1]), (0.8, 0.1, 0.1), seed=0)
@@ -55,8 +58,8 @@ def random_split(user: np.ndarray, ratios: Sequence[float], seed: int) -> np.nda
 def last_split(user: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Holds out the last interaction of each user for test and the one before for validation.
 
-    A user with fewer than three interactions keeps all for training; at equal times the larger
-    item id is the later one.
+    A user with fewer than three interactions keeps all for training. At equal times, the larger
+    item id counts as later.
 
     Args:
         user (numpy.ndarray): The user of each interaction.
@@ -74,8 +77,8 @@ def time_split(time: np.ndarray, ratios: Sequence[float]) -> np.ndarray:
 
     Args:
         time (numpy.ndarray): The time of each interaction.
-        ratios (sequence of float): Shares of training, validation and test interactions, at most;
-            interactions at the time of a cut come after it.
+        ratios (sequence of float): The maximum shares of training, validation and test
+            interactions. Interactions at the time of a cut come after it.
 
     Example:
         >>> time_split(np.array([4, 3, 2, 1]), ratios=(0.5, 0.25, 0.25))
@@ -84,7 +87,8 @@ def time_split(time: np.ndarray, ratios: Sequence[float]) -> np.ndarray:
     shares = np.cumsum(ratios)[:2]
     positions = np.minimum(np.floor(len(time) * shares + 1e-9).astype(int), len(time) - 1)
     first, second = np.sort(time)[positions]
-    return (time >= first).astype(np.int64) + (time >= second)
+    label: np.ndarray = (time >= first).astype(np.int64) + (time >= second)
+    return label
 
 
 def _split_ends(user: np.ndarray, order: np.ndarray, ratios: Sequence[float]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Stores a :obj:`HeteroData` as one safetensors file, with JSON in its header and no pickles."""
+"""Stores a :obj:`HeteroData` in one safetensors file with JSON in its header, without pickles."""
 
 import json
 import os
@@ -12,36 +12,39 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.data.storage import BaseStorage
+from torch_geometric.typing import EdgeType
 
 from soil_pyg.utils.files import atomic_path
 
 FORMAT = "soil_pyg.HeteroData.1"
+"""The key of the header entry, with the version of the format."""
 
 
 def save_data(data: HeteroData, path: str | os.PathLike[str]) -> None:
-    """Saves a heterogeneous graph without pickles, atomically.
+    """Saves a heterogeneous graph atomically and without pickles.
 
-    Stored are dense tensors, :obj:`numpy` arrays of numbers and strings, and JSON values (strings,
-    numbers, lists and dictionaries of them), in any node, edge or global store.
+    The node, edge and global stores may hold dense tensors, :obj:`numpy` arrays of numbers and
+    strings, and JSON values (strings, numbers, lists and dictionaries of them).
 
     Args:
         data (HeteroData): The data.
         path (str or os.PathLike): The file.
 
     Raises:
-        TypeError: If an attribute is of another type.
+        TypeError: If an attribute has another type.
     """
     tensors: dict[str, Tensor] = {}
     stores = []
-    for store in data.stores:
+    for kind, store in typed_stores(data):
         attributes = {}
         for key, value in store.items():
             try:
                 attributes[key] = _encode(value, tensors)
             except TypeError as error:
-                owner = "the data" if store._key is None else f"data[{store._key!r}]"
+                owner = "the data" if kind is None else f"data[{kind!r}]"
                 raise TypeError(f"Cannot store '{key}' of {owner}: {error}") from None
-        stores.append({"type": store._key, "attributes": attributes})
+        stores.append({"type": kind, "attributes": attributes})
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,13 +54,13 @@ def save_data(data: HeteroData, path: str | os.PathLike[str]) -> None:
 
 
 def load_data(path: str | os.PathLike[str]) -> HeteroData:
-    """Loads what :meth:`save_data` has saved; nothing in the file is ever executed.
+    """Loads the data that :func:`save_data` has saved, without executing anything in the file.
 
     Args:
         path (str or os.PathLike): The file.
 
     Raises:
-        ValueError: If the file is not one that :meth:`save_data` has written completely.
+        ValueError: If :func:`save_data` has not written the file or not completely.
     """
     data = HeteroData()
     try:
@@ -75,21 +78,30 @@ def load_data(path: str | os.PathLike[str]) -> HeteroData:
     return data
 
 
+def typed_stores(data: HeteroData) -> list[tuple[str | EdgeType | None, BaseStorage]]:
+    """Returns the stores of a graph with their node or edge types, first the global one.
+
+    Args:
+        data (HeteroData): The data.
+    """
+    return list(zip([None, *data.node_types, *data.edge_types], data.stores, strict=True))
+
+
 def write_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     """Writes a safetensors file.
 
     Args:
         tensors (dict[str, Tensor]): Dense tensors on the CPU that share no memory.
         path (pathlib.Path): The file.
-        metadata (dict[str, str]): What to keep in its header.
+        metadata (dict[str, str]): The entries of its header.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the file cannot be written.
     """
     try:
         safetensors.torch.save_file(tensors, path, metadata)
     except SafetensorError as error:
-        # The number of the system's error is in the text alone.
+        # Only the text holds the number of the system error.
         found = re.search(r"os error (\d+)", str(error))
         if found is None:
             raise

@@ -1,4 +1,4 @@
-"""How data was prepared, as JSON values."""
+"""Descriptions of prepared data, as JSON values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,28 +9,34 @@ from soil_pyg.datasets.encoder import Encoder
 from soil_pyg.datasets.modality_source import ModalitySource, file_of
 from soil_pyg.datasets.pair_filter import Dropped
 from soil_pyg.datasets.select_pairs import Selection
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, SPLITS, USER, modalities_of
-
-_EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
+from soil_pyg.typing import (
+    EDGE_INDICES,
+    FEATURE_PREFIX,
+    INTERACTS,
+    ITEM,
+    SPLITS,
+    USER,
+    modalities_of,
+)
 
 
 def counts(data: HeteroData) -> dict[str, int]:
-    """Returns the number of users, of items, and of pairs by split.
+    """Returns the numbers of users, of items and of pairs per split.
 
     Args:
         data (HeteroData): The data.
     """
-    pairs = (data[INTERACTS][name].size(1) for name in _EDGES)
+    pairs = (data[INTERACTS][name].size(1) for name in EDGE_INDICES)
     sizes = {"users": data[USER].num_nodes, "items": data[ITEM].num_nodes}
     return sizes | dict(zip(SPLITS, pairs, strict=True))
 
 
 def untrained(data: HeteroData, pairs: Selection) -> Dropped:
-    """Returns what was dropped with the users that have no training interactions.
+    """Returns the counts of users without training interactions and of their pairs.
 
     Args:
         data (HeteroData): The data.
-        pairs (Selection): The interactions that it was made of.
+        pairs (Selection): The interactions before these users were dropped.
     """
     kept = sum(counts(data)[split] for split in SPLITS)
     why = "users without training interactions"
@@ -40,13 +46,13 @@ def untrained(data: HeteroData, pairs: Selection) -> Dropped:
 def modalities(
     data: HeteroData, features: Mapping[str, ModalitySource]
 ) -> dict[str, dict[str, Any]]:
-    """Returns the size of each modality, how many items lack it, and its encoder, if it has one.
+    """Returns the channels and the number of missing items of each modality, and its encoder.
 
-    What an encoder lists as :obj:`skipped` is kept, too.
+    The description of an encoder includes the content that it has :obj:`skipped`.
 
     Args:
         data (HeteroData): The data.
-        features (mapping): The sources by modality.
+        features (mapping): The source of each modality.
     """
     found: dict[str, dict[str, Any]] = {}
     for modality in modalities_of(data):
@@ -61,7 +67,7 @@ def modalities(
 
 
 def plain(value: Any) -> Any:
-    """Returns an argument as a JSON value: files as their paths, what is no value as its type.
+    """Returns an argument as a JSON value: paths of files, and names of types of other objects.
 
     Args:
         value (Any): The argument.

@@ -10,46 +10,44 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import sort_pairs, to_hetero_data
 from soil_pyg.datasets.split import random_split
+from soil_pyg.utils.checks import check_at_least, check_between
 
 DEFAULT_MODALITIES = {"image": 64, "text": 32}
+MIN_INTERACTIONS = 5
+"""The number of draws of every user, as in the 5-core data sets of the literature."""
 
 
 class SyntheticMultimodal(HeteroDataset):
-    r"""A seeded data set in which users nearly chose items that look like those they chose.
+    r"""A seeded data set whose users are attracted by items that look like those they chose.
 
-    Items have a popularity that falls as a power of their rank, belong to one of
+    The popularity of items falls as a power of their rank. Each item belongs to one of
     :obj:`num_communities` communities and, independently, to a style of :obj:`style_size` items.
-    The features of an item are the centre of its style in each modality plus noise. A user has two
+    Its features in each modality are the centre of its style plus noise. Each user has two
     communities and draws a share :math:`1 - s` of the interactions from them by popularity. The
     share :math:`s`, the strength of the second-order interest, is drawn from the styles of those
-    items. With :math:`s = 0` the features tell nothing about the interactions.
+    items. If :math:`s = 0`, features and interactions are independent.
 
-    Interactions of each user are split 8:1:1 at random.
+    The interactions of each user are split 8:1:1 at random.
 
     Args:
-        num_users (int): Number of users. (default: :obj:`2000`)
-        num_items (int): Number of items. (default: :obj:`1000`)
-        interactions_per_user (float): Mean number of interactions drawn for a user, at least 5;
+        num_users (int): The number of users. (default: :obj:`2000`)
+        num_items (int): The number of items. (default: :obj:`1000`)
+        interactions_per_user (float): The mean number of interactions drawn per user, at least 5;
             pairs drawn twice count once. (default: :obj:`12.0`)
-        modalities (mapping, optional): The dimension of the features of each modality, by its
-            name. (default: :obj:`{"image": 64, "text": 32}`)
+        modalities (mapping, optional): The number of feature channels per modality.
+            (default: :obj:`{"image": 64, "text": 32}`)
         strength (float): The strength :math:`s` of the second-order interest, between 0 and 1.
             (default: :obj:`0.4`)
-        noise (float): Standard deviation of the features' noise, relative to the centres.
+        noise (float): The standard deviation of the noise, relative to the centres.
             (default: :obj:`0.5`)
-        missing (float): The share of items that lack a modality, in each of them.
-            (default: :obj:`0.0`)
-        popularity_exponent (float): The power with which popularity falls. (default: :obj:`0.8`)
-        num_communities (int): Number of communities. (default: :obj:`20`)
-        style_size (int): Number of items of a style. (default: :obj:`8`)
-        seed (int): Seed of all draws. (default: :obj:`0`)
-        root (str or os.PathLike, optional): A folder to keep the data in; without one nothing is
-            stored. (default: :obj:`None`)
-        transform (callable, optional): Applied to the data at every access.
-            (default: :obj:`None`)
-        pre_transform (callable, optional): Applied to the data before it is stored.
-            (default: :obj:`None`)
-        force_reload (bool): Whether to prepare the data anew. (default: :obj:`False`)
+        missing (float): The share of items without features, per modality. (default: :obj:`0.0`)
+        popularity_exponent (float): The exponent of the popularity. (default: :obj:`0.8`)
+        num_communities (int): The number of communities. (default: :obj:`20`)
+        style_size (int): The number of items per style. (default: :obj:`8`)
+        seed (int): The seed of all draws. (default: :obj:`0`)
+        root (str or os.PathLike, optional): The folder for processed data; :obj:`None` stores
+            nothing. (default: :obj:`None`)
+        transform, pre_transform, force_reload (optional): See :class:`HeteroDataset`.
 
     Raises:
         ValueError: If a size is less than 1 or a share is not between 0 and 1.
@@ -92,25 +90,16 @@ class SyntheticMultimodal(HeteroDataset):
             "seed": seed,
         }
         for name in ("num_users", "num_items", "num_communities", "style_size"):
-            if self.options[name] < 1:
-                raise ValueError(f"'{name}' must be at least 1 (got {self.options[name]})")
+            check_at_least(name, self.options[name], 1)
         for modality, size in self.options["modalities"].items():
-            if size < 1:
-                raise ValueError(
-                    f"'modalities' must have sizes of at least 1 (got {modality!r}: {size})"
-                )
+            check_at_least(f"modalities[{modality!r}]", size, 1)
         for name in ("strength", "missing"):
-            if not 0 <= self.options[name] <= 1:
-                raise ValueError(f"'{name}' must be between 0 and 1 (got {self.options[name]})")
-        if interactions_per_user < MIN_INTERACTIONS:
-            raise ValueError(
-                f"'interactions_per_user' must be at least {MIN_INTERACTIONS} "
-                f"(got {interactions_per_user})"
-            )
+            check_between(name, self.options[name], 0, 1)
+        check_at_least("interactions_per_user", interactions_per_user, MIN_INTERACTIONS)
         super().__init__(root, "synthetic", transform, pre_transform, force_reload)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Returns the options: they are all that shapes the data."""
+        """Returns the options, which alone shape the data."""
         return self.options
 
     def read(self) -> HeteroData:
@@ -175,14 +164,10 @@ class SyntheticMultimodal(HeteroDataset):
         return f"{self.__class__.__name__}({', '.join(f'{n}={self.options[n]}' for n in shown)})"
 
 
-MIN_INTERACTIONS = 5
-"""Every user draws as many, as in the 5-core data sets of the field."""
-
-
 def _draw(
     rng: np.random.Generator, group: np.ndarray, group_of: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    # One member of each of the groups, by weight: its place on the line of all members' weights.
+    """Draws a member of each group by inverse transform sampling of the weights."""
     members = np.argsort(group_of, kind="stable")
     line = np.cumsum(weight[members])
     sizes = np.bincount(group_of, minlength=group_of.max() + 1)
@@ -191,4 +176,5 @@ def _draw(
     lower = np.where(end == sizes, 0.0, line[np.maximum(end - sizes - 1, 0)])
     point = lower[group] + rng.random(len(group)) * (upper - lower)[group]
     place = np.searchsorted(line, point, side="right")
-    return members[np.clip(place, (end - sizes)[group], end[group] - 1)]
+    drawn: np.ndarray = members[np.clip(place, (end - sizes)[group], end[group] - 1)]
+    return drawn

@@ -12,58 +12,57 @@ from soil_pyg.datasets.frames import TableSource, find_ids, read_ids, read_table
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import check_pairs, sort_pairs, to_hetero_data
 from soil_pyg.datasets.split import check_split, last_split, random_split, time_split
+from soil_pyg.datasets.storage import typed_stores
 
 
 class TableDataset(HeteroDataset):
     r"""A data set from tables, with ids of any type.
 
     :obj:`data["user"].id` and :obj:`data["item"].id` hold the original ids, sorted: integers as
-    :obj:`int64`, everything else as strings. Ids in text files are read as they are written, and
-    become integers only if all of a column are written as integers are. Interactions and features
-    are matched by the ids as they are written: the integer 12 is the string :obj:`"12"`.
+    :obj:`int64`, all others as strings. Ids in text files are read as written and become integers
+    only if all ids of the column are written as integers. Interactions and features are matched by
+    the written ids, so the integer 12 equals the string :obj:`"12"`.
 
-    Users without training interactions are dropped with a count
-    (:obj:`data.num_dropped_users`). Items without training interactions stay, and items without
-    features of a modality have a row of zeros. Feature rows of items that do not occur are ignored
-    with a count (:obj:`data.num_ignored_feature_rows`); to keep such items as candidates, name
-    them in :obj:`items`.
+    Users without training interactions are dropped and counted in
+    :obj:`data.num_dropped_users`. Items without training interactions stay, and items without
+    features of a modality have a row of zeros. Feature rows of unknown items are ignored and
+    counted in :obj:`data.num_ignored_feature_rows`; list such items in :obj:`items` to keep them as
+    candidates.
 
     Args:
-        interactions (pandas.DataFrame, str or os.PathLike): The interactions, one a row: a data
+        interactions (pandas.DataFrame, str or os.PathLike): The interactions, one per row: a data
             frame or a :obj:`.csv`, :obj:`.tsv`, :obj:`.parquet` or :obj:`.jsonl` file.
-        features (mapping, optional): By modality, the features of the items: a data frame that is
+        features (mapping, optional): The features of the items per modality: a data frame that is
             indexed by item id or has the column :obj:`item_column`; a file with that column; or a
             pair of a matrix and the list of the item ids of its rows. A single column may hold the
             whole vector. (default: :obj:`None`)
-        user_column (str): Column of the user ids. (default: :obj:`"user"`)
-        item_column (str): Column of the item ids. (default: :obj:`"item"`)
-        split_column (str, optional): Column of a given split: 0 or :obj:`"train"`, 1 or
+        user_column (str): The column of the user ids. (default: :obj:`"user"`)
+        item_column (str): The column of the item ids. (default: :obj:`"item"`)
+        split_column (str, optional): The column of a given split: 0 or :obj:`"train"`, 1 or
             :obj:`"val"`, :obj:`"valid"`, :obj:`"validation"`, 2 or :obj:`"test"`.
             (default: :obj:`None`)
-        split (str, optional): How to make a split: :obj:`"random"`, for each user;
-            :obj:`"last"`, the last two interactions of each user; :obj:`"time"`, all interactions
-            at two points in time. (default: :obj:`"random"` without :obj:`split_column`)
-        time_column (str, optional): Column of times, as numbers, dates or ISO 8601 strings, for
+        split (str, optional): The kind of split to make: :obj:`"random"` splits the interactions of
+            each user, :obj:`"last"` holds out the last two interactions of each user, and
+            :obj:`"time"` cuts all interactions at two points in time.
+            (default: :obj:`"random"` without :obj:`split_column`)
+        time_column (str, optional): The column of times, as numbers, dates or ISO 8601 strings, for
             the splits :obj:`"last"` and :obj:`"time"`. (default: :obj:`None`)
-        ratios (tuple[float, float, float]): Shares of training, validation and test interactions,
-            for the splits :obj:`"random"` and :obj:`"time"`. (default: :obj:`(0.8, 0.1, 0.1)`)
-        seed (int): Seed of the split :obj:`"random"`, which does not depend on the order of the
+        ratios (tuple[float, float, float]): The shares of training, validation and test
+            interactions for the splits :obj:`"random"` and :obj:`"time"`.
+            (default: :obj:`(0.8, 0.1, 0.1)`)
+        seed (int): The seed of the split :obj:`"random"`, which does not depend on the order of the
             rows. (default: :obj:`0`)
         items (sequence, optional): The ids of all candidate items.
             (default: those with interactions)
-        root (str or os.PathLike, optional): The folder for processed data; without one nothing is
-            stored. (default: :obj:`None`)
-        name (str): Name of the data set. (default: :obj:`"table"`)
-        transform (callable, optional): Applied to the data at every access.
-            (default: :obj:`None`)
-        pre_transform (callable, optional): Applied to the data before it is stored.
-            (default: :obj:`None`)
-        force_reload (bool): Whether to prepare the data anew. (default: :obj:`False`)
+        root (str or os.PathLike, optional): The folder for processed data; :obj:`None` stores
+            nothing. (default: :obj:`None`)
+        name (str): The name of the data set. (default: :obj:`"table"`)
+        transform, pre_transform, force_reload (optional): See :class:`HeteroDataset`.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a table cannot be right: missing columns, missing ids, unknown labels,
-            repeated pairs, an empty split, repeated feature ids, features that are not finite.
+        ValueError: If a table is invalid: missing columns, missing ids, unknown labels, repeated
+            pairs, an empty split, repeated feature ids, or features that are not finite.
 
     Example:
         >>> import pandas as pd
@@ -97,10 +96,9 @@ class TableDataset(HeteroDataset):
         extra = [column for column in (split_column, time_column) if column is not None]
         columns = [user_column, item_column, *extra]
         if len(set(columns)) < len(columns):
-            raise ValueError(f"User, item, split and time need a column each (got {columns})")
+            raise ValueError(f"The columns must differ from each other (got {columns})")
         table = read_table(interactions, "interactions", [user_column, item_column], extra)
-        if len(table.frame) == 0:
-            raise ValueError("'interactions' has no rows")
+        table.refuse_empty()
         user = read_ids(table.frame[user_column], table.where, table.is_text)
         item = read_ids(table.frame[item_column], table.where, table.is_text)
         item_position, item_id = item
@@ -134,14 +132,12 @@ class TableDataset(HeteroDataset):
         del self._data_read
 
     def fingerprint(self) -> dict[str, Any]:
-        """Returns the digests of everything in the tables that the data is made of."""
-        content = [
-            [store._key, *item] for store in self._data_read.stores for item in store.items()
-        ]
+        """Returns the digests of all tensors and arrays of the data."""
         return {
             "content": [
-                [key, name, value if isinstance(value, int) else array_digest(np.asarray(value))]
-                for key, name, value in content
+                [kind, name, value if isinstance(value, int) else array_digest(np.asarray(value))]
+                for kind, store in typed_stores(self._data_read)
+                for name, value in store.items()
             ]
         }
 

@@ -1,4 +1,4 @@
-"""Text files: what is wrong with one that cannot be read, and tables of JSON lines."""
+"""Errors of text files that cannot be read, and tables of JSON lines."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -12,13 +12,13 @@ _JSON_BLOCK = 1 << 24
 
 
 def check_utf8(path: Path) -> None:
-    """Refuses a file that is not UTF-8, and names the line and the byte.
+    """Refuses a file that is not UTF-8; the error names the line and the byte.
 
     Args:
         path (pathlib.Path): The file.
 
     Raises:
-        ValueError: If it is not UTF-8.
+        ValueError: If the file is not UTF-8.
     """
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
@@ -34,22 +34,22 @@ def check_utf8(path: Path) -> None:
 def read_json_lines(
     path: Path, id_columns: Sequence[str], columns: Sequence[str] | None
 ) -> tuple[pyarrow.Table, Callable[[int], str]]:
-    """Reads a table of JSON objects, one a line; ids keep their types.
+    """Reads a table of JSON objects, one per line; ids keep their types.
 
     Args:
         path (pathlib.Path): The file.
         id_columns (sequence of str): The columns that hold ids.
-        columns (sequence of str, optional): The columns to read. If :obj:`None`, all are read.
+        columns (sequence of str, optional): The columns to read, :obj:`None` for all.
 
     Returns:
-        The table, and what says where a row comes from.
+        The table and a function that returns the origin of a row.
 
     Raises:
-        ValueError: If it cannot be read.
+        ValueError: If the file cannot be read.
     """
     try:
         table = _parse(path, {})
-        # What looks like a date would become one.
+        # Ids that look like dates would become dates.
         texts = {
             name: pyarrow.string()
             for name in id_columns
@@ -71,7 +71,7 @@ def _parse(path: Path, types: dict[str, pyarrow.DataType]) -> pyarrow.Table:
         pyarrow.json.ReadOptions(block_size=_JSON_BLOCK),
         pyarrow.json.ParseOptions(explicit_schema=pyarrow.schema(types) if types else None),
     )
-    # Nothing else looks at the bytes of strings.
+    # Only this checks the bytes of strings.
     table.validate(full=True)
     return table
 
@@ -84,7 +84,7 @@ def _check_objects(path: Path) -> None:
             except ValueError:
                 is_object = False
             if not is_object:
-                raise ValueError(f"{path}, line {number}: there must be one JSON object a line")
+                raise ValueError(f"{path}, line {number}: there must be one JSON object per line")
 
 
 def _line_of_row(path: Path, row: int) -> int:

@@ -9,8 +9,8 @@ class TikTok(PublishedDataset):
     r"""Micro-videos of TikTok with visual and acoustic features (128 columns each), as published
     with `DiffMM <https://github.com/HKUDS/DiffMM>`_ in :obj:`Datasets/tiktok`.
 
-    The interactions are published as pickled matrices, which this library does not open:
-    :obj:`data/README.md` shows how to turn them into :obj:`tiktok.inter`.
+    The interactions are published as pickled matrices, which this library does not open;
+    :obj:`data/README.md` shows how to convert them to :obj:`tiktok.inter`.
 
     **Statistics:**
 
@@ -29,27 +29,22 @@ class TikTok(PublishedDataset):
           - 68,722
           - 59,541 / 3,051 / 6,130
 
-    10 users have no training interactions and are dropped; 465 items have none and stay.
+    10 users without training interactions are dropped; 465 items without any stay.
 
     Args:
         root (str or os.PathLike): The folder that holds the folder :obj:`tiktok`.
             (default: :obj:`"data"`)
-        transform (callable, optional): Applied to the data at every access.
-            (default: :obj:`None`)
-        pre_transform (callable, optional): Applied to the data before it is stored.
-            (default: :obj:`None`)
-        force_reload (bool): Whether to prepare the data anew. (default: :obj:`False`)
+        transform, pre_transform, force_reload (optional): See :class:`HeteroDataset`.
 
     Raises:
         FileNotFoundError: If there is no interaction file; the error says where to get it.
-        ValueError: If the interactions are not the published ones.
+        ValueError: If the interactions differ from the published ones.
     """
 
     source = (
         "Take the folder Datasets/tiktok of https://github.com/HKUDS/DiffMM and make tiktok.inter "
-        "(tab-separated, header 'userID itemID x_label') of its matrices: one line for each entry, "
-        "its row, its column, and 0 for trnMat, 1 for valMat, 2 for tstMat (data/README.md shows "
-        "how)."
+        "(tab-separated, header 'userID itemID x_label') from its matrices: one line per entry, "
+        "its row, its column, and 0 for trnMat, 1 for valMat or 2 for tstMat (see data/README.md)."
     )
     published: ClassVar[dict[str, Published]] = {
         "tiktok": Published(

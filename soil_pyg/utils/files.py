@@ -3,18 +3,17 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from rich.console import Console
-from rich.progress import track
+from soil_pyg.utils.progress import blocks
 
 BLOCK_BYTES = 2**24
-LARGE_BYTES = 2**28
-"""Reading a larger file takes long enough to show progress."""
+"""The bytes that :func:`file_digest` holds in memory."""
 
 
 @contextmanager
@@ -39,22 +38,66 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         'tea'
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    temporary = _beside(path, "tmp")
     try:
-        # Some libraries create files that only their owner can read.
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        yield temporary
-        temporary.chmod(mode)
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
-    except OSError as error:
-        if error.filename in (None, str(temporary)):
-            error.filename = str(path)
+        with _naming(path, temporary):
+            # Some libraries create files that only their owner can read.
+            temporary.touch()
+            mode = temporary.stat().st_mode
+            yield temporary
+            temporary.chmod(mode)
+            _sync(temporary)
+            os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def atomic_folder(
+    path: str | os.PathLike[str], check: Callable[[], None] = lambda: None
+) -> Iterator[Path]:
+    """Yields an empty folder beside a place, which takes the place when the block succeeds.
+
+    Missing parents are created, and a folder that exists at the place is replaced. If the block
+    fails, nothing changes.
+
+    Args:
+        path (str or os.PathLike): The place.
+        check (callable, optional): Raises an error if the place must not be taken; called before
+            the block and again when its files have been written. (default: no check)
+
+    Raises:
+        OSError: If the folder cannot be written; the error names :obj:`path`.
+    """
+    path = Path(os.path.abspath(path))
+    check()
+    created = [parent for parent in path.parents if not parent.exists()]
+    temporary, old = _beside(path, "tmp"), _beside(path, "old")
+    try:
+        with _naming(path, temporary):
+            temporary.mkdir(parents=True)
+            yield temporary
+            for entry in [*temporary.rglob("*"), temporary]:
+                sync = _sync_folder if entry.is_dir() else _sync
+                sync(entry)
+            check()
+            if path.exists():
+                os.replace(path, old)
+            os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists():
+            os.replace(old, path)
+        with suppress(OSError):
+            for parent in created:
+                parent.rmdir()
+        raise
+    for parent in [path.parent, *(parent.parent for parent in created)]:
+        _sync_folder(parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -86,40 +129,61 @@ def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = 1)
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def bytes_digest(content: Iterable[bytes]) -> str:
+    """Returns the hexadecimal SHA-256 digest of content that comes block by block.
+
+    Args:
+        content (iterable of bytes): The blocks; where they are cut does not matter.
+    """
+    state = hashlib.sha256()
+    for block in content:
+        state.update(block)
+    return state.hexdigest()
+
+
 def file_digest(path: str | os.PathLike[str]) -> str:
     """Returns the hexadecimal SHA-256 digest of a file, read block by block.
 
     Args:
         path (str or os.PathLike): The file.
     """
-    size = os.path.getsize(path)
-    state = hashlib.sha256()
     with open(path, "rb") as file:
-        for _ in track_blocks(size, BLOCK_BYTES, f"Checking {Path(path).name}", size < LARGE_BYTES):
-            state.update(file.read(BLOCK_BYTES))
-    return state.hexdigest()
+        size = os.fstat(file.fileno()).st_size
+        parts = blocks(size, BLOCK_BYTES, f"Checking {Path(path).name}")
+        return bytes_digest(file.read(BLOCK_BYTES) for _ in parts)
 
 
-def track_blocks(stop: int, step: int, description: str, disable: bool) -> Any:
-    """Iterates over the starts of blocks with a progress bar on the standard error stream.
-
-    Args:
-        stop (int): The end of the last block.
-        step (int): The size of a block.
-        description (str): The text of the bar.
-        disable (bool): Whether to show no bar.
-    """
-    console = Console(stderr=True)
-    blocks = range(0, stop, step)
-    return track(blocks, description, transient=True, disable=disable, console=console)
+def user_cache() -> Path:
+    """Returns the folder of this package in the user's cache, by the XDG standard."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "soil_pyg"
 
 
-def _sync(path: Path) -> None:
-    # Windows cannot open a folder.
-    if path.is_dir() and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f".{path.name}.{uuid4().hex}.{suffix}")
+
+
+@contextmanager
+def _naming(path: Path, temporary: Path) -> Iterator[None]:
+    """Makes errors about a temporary path name the path that was asked for."""
+    try:
+        yield
+    except OSError as error:
+        is_beside = str(error.filename or temporary).startswith(str(temporary))
+        if error.errno is None or not is_beside:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _sync(path: Path, flags: int = os.O_RDWR) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    # Not every system can sync a folder, and by then the content is safe.
+    with suppress(OSError):
+        _sync(path, os.O_RDONLY)

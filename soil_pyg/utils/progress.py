@@ -1,4 +1,4 @@
-"""Loops over blocks that show a progress bar once they have lasted longer than a few seconds."""
+"""Loops over blocks that show a progress bar after a few seconds."""
 
 import time
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 PATIENCE_SECONDS = 5.0
+"""The time after which a loop shows its progress bar."""
 
 
 def blocks(size: int, block_size: int, description: str) -> Iterator[slice]:
@@ -14,8 +15,8 @@ def blocks(size: int, block_size: int, description: str) -> Iterator[slice]:
 
     Args:
         size (int): The number of rows to cut.
-        block_size (int): The number of rows a block, at least 1.
-        description (str): What the loop does, for the progress bar on standard error.
+        block_size (int): The number of rows per block, at least 1.
+        description (str): The text of the progress bar, which is shown on standard error.
 
     Example:
         >>> list(blocks(5, 2, "counting"))
