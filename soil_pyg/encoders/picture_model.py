@@ -1,4 +1,4 @@
-"""Networks that turn pictures into vectors, and how pictures are made ready for them."""
+"""Networks that map pictures to vectors, with the preprocessing of their pictures."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -20,7 +20,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class PictureModel(NamedTuple):
-    """A network in evaluation mode and what makes a picture ready for it."""
+    """A network in evaluation mode and the preprocessing of its pictures."""
 
     module: Module
     prepare: Callable[[Image.Image], Tensor]
@@ -28,12 +28,12 @@ class PictureModel(NamedTuple):
 
 @dataclass(frozen=True)
 class CentreCrop:
-    """Cuts a square out of the centre of a picture, resizes it and normalises its colours."""
+    """Crops the central square of a picture, resizes it and normalises its colours."""
 
     size: int
-    """Width and height of the result."""
+    """The width and height of the result."""
     share: float
-    """The share of the picture's shorter side that the square has."""
+    """The side of the square as a share of the shorter side of the picture."""
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
@@ -55,7 +55,7 @@ class CentreCrop:
 
 
 def from_module(module: Module) -> PictureModel:
-    """Wraps a network of torch, which takes pictures of 224 x 224 as ImageNet's are normalised.
+    """Wraps a network for pictures of 224 x 224 pixels with the normalisation of ImageNet.
 
     Args:
         module (torch.nn.Module): The network, which is copied.
@@ -65,7 +65,7 @@ def from_module(module: Module) -> PictureModel:
 
 
 def is_efficientnet_lite0(path: Path) -> bool:
-    """Returns whether a file is called as the weights of :class:`EfficientNetLite0` are.
+    """Returns whether a file has the name of the weights of :class:`EfficientNetLite0`.
 
     Args:
         path (pathlib.Path): The file or folder.
@@ -78,12 +78,12 @@ def load_picture_model(path: Path) -> PictureModel:
 
     Args:
         path (pathlib.Path): The weights of :class:`EfficientNetLite0`; or, for timm, a folder with
-            :obj:`config.json` and weights, or a file of weights that is called as its model is in
-            timm, such as :obj:`resnet18.a1_in1k.safetensors`.
+            :obj:`config.json` and weights, or a file of weights named after its model in timm, such
+            as :obj:`resnet18.a1_in1k.safetensors`.
 
     Raises:
-        ImportError: If timm is needed and not installed.
-        ValueError: If there are no weights, or those of another network.
+        ImportError: If timm is required but not installed.
+        ValueError: If there are no weights or they belong to another network.
     """
     try:
         if is_efficientnet_lite0(path):
@@ -99,20 +99,20 @@ def load_picture_model(path: Path) -> PictureModel:
         return _load_with_timm(path)
     except ImportError:
         raise
-    # A file of another kind may raise anything.
+    # Other files raise errors of any type.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} does not hold a model of pictures: {reason}") from error
+        raise ValueError(f"{path} is not a picture model: {reason}") from error
 
 
 def check_loadable(path: Path) -> None:
-    """Refuses what only timm can load, if it is not installed.
+    """Checks that timm is installed if a model requires it.
 
     Args:
         path (pathlib.Path): The file or folder.
 
     Raises:
-        ImportError: If it is not installed.
+        ImportError: If timm is required but not installed.
     """
     if not is_efficientnet_lite0(path):
         check_installed("timm", "timm", "encode the pictures with 'efficientnet-lite0'")

@@ -8,14 +8,14 @@ from soil_pyg.typing import ITEM
 
 
 def read_texts(items: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Returns one text an item, empty where it is missing.
+    """Returns one text per item, empty if it is missing.
 
     Args:
         items (pandas.DataFrame): The items.
         columns (sequence of str): The columns, whose texts are joined by line breaks.
 
     Raises:
-        ValueError: If a column is missing or holds something else, or no item has a text.
+        ValueError: If a column is missing or holds other values, or no item has a text.
     """
     parts = [_read_column(items, column) for column in columns]
     texts = ["\n".join(filter(None, row)) for row in zip(*parts, strict=True)]
@@ -40,6 +40,6 @@ def _read_column(items: pd.DataFrame, column: str) -> list[str]:
                 f"column {column!r} must hold texts (got {value!r} for item "
                 f"{str(items[ITEM].iloc[row])!r})"
             )
-        # Lone surrogates have no digest and no tokens.
+        # Lone surrogates have neither digest nor tokens.
         texts.append(value.encode("utf-8", "replace").decode().strip())
     return texts

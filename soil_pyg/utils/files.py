@@ -129,7 +129,7 @@ def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = 1)
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def bytes_digest(content: Iterable[bytes]) -> str:
+def bytes_digest(content: Iterable[bytes | memoryview]) -> str:
     """Returns the hexadecimal SHA-256 digest of content that comes block by block.
 
     Args:
