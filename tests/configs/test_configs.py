@@ -115,8 +115,7 @@ def test_files_are_named_as_classes_in_lower_case() -> None:
 
 
 def test_unknown_model() -> None:
-    message = r"'model_name' must be one of .*lightgcn, .*soil.* \(got 'SOIL'\)"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=r"'model_name' .*'lightgcn', .*'soil'.*\(got 'SOIL'\)"):
         load_config("SOIL")
 
 
@@ -129,26 +128,25 @@ def test_parse() -> None:
     assert config.profiles == {}
     more = GOOD[:-1] + ", profiles: {best: {c: {d: 2}}}}"
     assert parse_config(more, "x.yaml").profiles == {"best": {"c": {"d": 2}}}
-    with pytest.raises(ValueError, match=r"'profiles.best': 'c' must be a dict \(got 2\)"):
-        parse_config(GOOD[:-1] + ", profiles: {best: {c: 2}}}", "x.yaml")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("{citation", "{{citation", "x.yaml: not valid YAML"),
-        (GOOD, "3", r"x.yaml: must hold exactly citation, .*, published \(got 3\)"),
-        ("source", "sauce", r"must hold exactly .* \(got citation, sauce"),
-        ("citation: a", "citation: 1", r"'citation' must be a text \(got 1\)"),
-        ("source: b", "source: ''", r"'source' must be a text \(got ''\)"),
-        ("{c: {d: 1}}", "[c]", r"'settings' must be a mapping \(got \['c'\]\)"),
-        ("{c: {d: 1}}", "{c: 1}", r"x.yaml: 'settings': 'c' must be a dict \(got 1\)"),
-        ("{c: {d: 1}}", "{c: {1: 1}}", r"'settings.c' must have names as keys \(got 1\)"),
-        ("{d: [1]}", "{d: 1}", r"x.yaml: 'search': 'd' must be a list \(got 1\)"),
-        ("{e: 0.1}", "{e: high}", r"'published.c': 'e' must be a float \(got 'high'\)"),
+        ("{citation", "{{citation", "YAML"),
+        (GOOD, "3", r"citation, .*, published \(got 3\)"),
+        ("source", "sauce", r"source, .*\(got citation, sauce, "),
+        ("citation: a", "citation: 1", r"'citation' .*\(got 1\)"),
+        ("source: b", "source: ''", r"'source' .*\(got ''\)"),
+        ("{c: {d: 1}}", "[c]", r"'settings' .*\(got \['c'\]\)"),
+        ("{c: {d: 1}}", "{c: 1}", r"'settings': 'c' .*dict \(got 1\)"),
+        ("{c: {d: 1}}", "{c: {1: 1}}", r"'settings.c' .*\(got 1\)"),
+        ("{d: [1]}", "{d: 1}", r"'search': 'd' .*list \(got 1\)"),
+        ("{e: 0.1}", "{e: high}", r"'published.c': 'e' .*float \(got 'high'\)"),
+        ("search", "profiles: {best: {c: 2}}, search", r"'profiles.best': 'c' .*dict \(got 2\)"),
     ],
 )
 def test_files_that_cannot_be_right(old: str, new: str, message: str) -> None:
     assert old in GOOD
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^x.yaml: .*{message}"):
         parse_config(GOOD.replace(old, new), "x.yaml")

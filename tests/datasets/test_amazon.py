@@ -40,30 +40,35 @@ def test_the_counts_are_those_of_the_docstring() -> None:
 def test_missing_files_are_explained(tmp_path: Path, name: str) -> None:
     with pytest.raises(FileNotFoundError) as info:
         Amazon(tmp_path, name)
-    message = str(info.value)
-    assert message.startswith(f"{tmp_path / name / name}.inter is missing. Fetch the folder")
-    assert "https://drive.google.com/drive/folders/13cBy1EA_saTUuXxVllKgtfci2A09jyaG" in message
-    assert f"{tmp_path / name}/<modality>_feat.npy" in message
+    for part in (
+        f"{tmp_path / name / name}.inter",
+        "https://drive.google.com/drive/folders/13cBy1EA_saTUuXxVllKgtfci2A09jyaG",
+        f"{tmp_path / name}/<modality>_feat.npy",
+    ):
+        assert part in str(info.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
-    message = r"'name' must be one of baby, sports, clothing, electronics \(got 'toys'\)"
-    with pytest.raises(ValueError, match=message):
-        Amazon(tmp_path, "toys")
+    (tmp_path / "games").mkdir()
+    (tmp_path / "games" / "games.inter").touch()
+    for name in ("toys", "games"):
+        with pytest.raises(ValueError, match=rf"'name' .*'baby', 'sports',.*\(got '{name}'\)"):
+            Amazon(tmp_path, name)
 
 
 def test_other_interactions_are_refused(layout: Layout) -> None:
     root = layout(name="baby")
-    with pytest.raises(ValueError, match="is not the published 'baby'") as info:
+    with pytest.raises(ValueError, match="'baby'") as info:
         Amazon(root, "baby")
-    assert "it has 4 users instead of 19,445, 4 items instead of 7,050, 8 interactions" in str(
-        info.value
-    )
-    assert "5 training pairs instead of 118,551" in str(info.value)
+    for part in (
+        *("4 users instead of 19,445", "4 items instead of 7,050", "8 interactions instead of"),
+        *("5 train pairs instead of 118,551", "2 val pairs instead of", "1 test pairs instead of"),
+    ):
+        assert part in str(info.value)
     # What another class has stored does not get round the check.
     assert len(MultimodalDataset(root, "baby")) == 1
-    with pytest.raises(ValueError, match="is not the published 'baby'"):
+    with pytest.raises(ValueError, match="'baby'"):
         Amazon(root, "baby")
 
 
@@ -73,7 +78,7 @@ def test_the_checksum_ignores_order_and_other_columns(
     rows = [(0, 0, 0), (0, 1, 1), (0, 2, 2)]
     toy = Published(1, 3, 3, (1, 1, 1), checksum="0")
     monkeypatch.setitem(Amazon.published, "baby", toy)
-    with pytest.raises(ValueError, match=r"it has the checksum [0-9a-f]{64} instead of 0") as info:
+    with pytest.raises(ValueError, match=r"checksum [0-9a-f]{64} instead of 0") as info:
         Amazon(layout(rows, name="baby"), "baby")
     checksum = str(info.value).split("checksum ")[1][:64]
     monkeypatch.setitem(Amazon.published, "baby", replace(toy, checksum=checksum))
@@ -88,7 +93,7 @@ def test_features_are_checked_where_known(layout: Layout, monkeypatch: pytest.Mo
     toy = Published(1, 3, 3, features={"image": "0", "audio": "0"})
     monkeypatch.setitem(Amazon.published, "baby", toy)
     root = layout([(0, 0, 0), (0, 1, 1), (0, 2, 2)], name="baby", image=np.ones((3, 1)))
-    with pytest.warns(UserWarning, match=r"image_feat\.npy does not hold the published features"):
+    with pytest.warns(UserWarning, match=r"image_feat\.npy"):
         Amazon(root, "baby")
 
 

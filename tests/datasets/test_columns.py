@@ -26,8 +26,7 @@ def test_labels(labels: object) -> None:
 )
 def test_unknown_labels_are_refused(labels: list[object], got: str) -> None:
     table = read_table(pd.DataFrame({"s": labels}), "x", ["s"])
-    message = rf"'x', row \d: 's' must be one of train, val, .*, 2 \(got '{got}'\)"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"'x', row \d: 's' .*train, val, .*\(got '{got}'\)"):
         read_labels(table, "s")
 
 
@@ -47,18 +46,16 @@ def test_times(times: object) -> None:
 
 
 def test_times_that_cannot_be_right_are_refused() -> None:
-    table = read_table(pd.DataFrame({"t": [1.0, None]}), "x", ["t"])
-    with pytest.raises(ValueError, match="'x', row 1: 't' is missing"):
-        read_times(table, "t")
-    table = read_table(pd.DataFrame({"t": ["2024-01-01", "yesterday"]}), "x", ["t"])
-    with pytest.raises(ValueError, match="'x', row 1: 't' must be a number or an ISO 8601 time"):
-        read_times(table, "t")
+    for times, message in (([1.0, None], "missing"), (["2024-01-01", "soon"], r"\(got 'soon'\)")):
+        table = read_table(pd.DataFrame({"t": times}), "x", ["t"])
+        with pytest.raises(ValueError, match=f"'x', row 1: 't' .*{message}"):
+            read_times(table, "t")
 
 
 def test_numbers() -> None:
     table = read_table(pd.DataFrame({"n": ["1", 2.5, "3e2"]}), "x", ["n"])
     assert read_numbers(table, "n").tolist() == [1, 2.5, 300]
-    for wrong, message in (("five", r"must be a number \(got 'five'\)"), (None, "is missing")):
+    for wrong, message in (("five", r"\(got 'five'\)"), (None, "missing")):
         table = read_table(pd.DataFrame({"n": ["1", wrong]}), "x", ["n"])
-        with pytest.raises(ValueError, match=f"'x', row 1: 'n' {message}"):
+        with pytest.raises(ValueError, match=f"'x', row 1: 'n' .*{message}"):
             read_numbers(table, "n")

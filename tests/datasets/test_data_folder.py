@@ -1,4 +1,3 @@
-import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -53,28 +52,26 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert load_item_table(write(tmp_path / "b", None)) is None
 
 
-def test_the_package_has_the_functions_and_the_modules() -> None:
-    import soil_pyg.prepare as prepare
+def test_the_package_has_the_functions() -> None:
+    from soil_pyg.workflow.prepare import prepare
 
     assert soil_pyg.load_data_folder is load_data_folder
-    assert prepare is soil_pyg.prepare
-    assert prepare.__name__ == "prepare"
-    assert callable(prepare)
-    with pytest.raises(AttributeError, match="module 'soil_pyg' has no attribute 'nothing'"):
-        _ = soil_pyg.nothing  # type: ignore[attr-defined]
+    assert soil_pyg.prepare is prepare
+    with pytest.raises(AttributeError, match=r"'soil_pyg' .*'nothing'"):
+        _ = soil_pyg.nothing
 
 
 def test_folders_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"The data folder '.*no' does not exist: check"):
+    with pytest.raises(FileNotFoundError, match=f"'{tmp_path / 'no'}'"):
         load_data_folder(tmp_path / "no")
-    with pytest.raises(FileNotFoundError, match=r"has no prepare\.json: prepare the data there"):
+    with pytest.raises(FileNotFoundError, match=rf"'{tmp_path}' .*prepare\.json"):
         load_data_folder(tmp_path)
     cases: list[tuple[str, Any, str]] = [
-        ("data.safetensors", None, r"has no data\.safetensors: prepare the data again"),
-        ("data.safetensors", "x", r"data\.safetensors' is not the file that was written with"),
-        ("prepare.json", "{", r"prepare\.json' is corrupt: prepare the data again"),
-        ("prepare.json", "[]", r"prepare\.json' is corrupt"),
-        ("prepare.json", '{"format": 2, "files": {}}', r"must have format 1 \(got 2\): prepare"),
+        ("data.safetensors", None, r"data\.safetensors: prepare the data again"),
+        ("data.safetensors", "x", r"data\.safetensors' .*prepare\.json: prepare the data again"),
+        ("prepare.json", "{", r"prepare\.json' .*prepare the data again"),
+        ("prepare.json", "[]", r"prepare\.json' .*prepare the data again"),
+        ("prepare.json", '{"format": 2, "files": {}}', r"prepare\.json' .* 1 \(got 2\): prepare"),
     ]
     for number, (name, content, message) in enumerate(cases):
         folder = write(tmp_path / str(number))
@@ -86,7 +83,7 @@ def test_folders_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "items")
     (folder / "items.parquet").write_text("no")
     assert load_data_folder(folder).name == "bar"
-    with pytest.raises(ValueError, match=r"items\.parquet' is not the file that was written"):
+    with pytest.raises(ValueError, match=r"items\.parquet'"):
         load_item_table(folder)
 
 
@@ -96,44 +93,23 @@ def test_only_a_data_folder_is_replaced_and_only_if_asked_for(tmp_path: Path) ->
     (tmp_path / "full" / "x.txt").touch()
     (tmp_path / "empty").mkdir()
     for overwrite in (False, True):
-        with pytest.raises(ValueError, match="file' is a file: choose another folder"):
+        with pytest.raises(ValueError, match=r"file' .*another folder"):
             new_folder(tmp_path / "file", overwrite).__enter__()
-        with pytest.raises(ValueError, match=r"full' holds other files \(x\.txt\): choose an emp"):
+        with pytest.raises(ValueError, match=r"full' .*\(x\.txt\)"):
             new_folder(tmp_path / "full", overwrite).__enter__()
     folder = write(tmp_path / "empty")
-    with pytest.raises(ValueError, match=r"holds prepared data: .* 'overwrite' \(--overwrite\)"):
+    with pytest.raises(ValueError, match=r"empty' .*'overwrite' \(--overwrite\)"):
         new_folder(folder, overwrite=False).__enter__()
-    with pytest.raises(ValueError, match=r"holds prepared data: choose another folder$"):
+    with pytest.raises(ValueError, match=r"empty' .*another folder$"):
         write(folder)
     with new_folder(folder, overwrite=True) as temporary:
         (temporary / "prepare.json").write_text(json.dumps({"format": 1, "files": {}, "n": 1}))
     assert load_description(folder)["n"] == 1
     assert [path.name for path in folder.iterdir()] == ["prepare.json"]
     (folder / "run").mkdir()
-    with pytest.raises(ValueError, match=r"holds other files \(run\)"):
+    with pytest.raises(ValueError, match=r"empty' .*\(run\)"):
         new_folder(folder, overwrite=True).__enter__()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file", "full"]
-
-
-@pytest.mark.parametrize("is_there", [False, True])
-def test_nothing_is_left_of_what_fails(is_there: bool, tmp_path: Path) -> None:
-    out = tmp_path / "a" / "b" / "DATA"
-    if is_there:
-        write(out)
-
-    def fail() -> None:
-        with new_folder(out, overwrite=True) as temporary:
-            (temporary / "half").touch()
-            raise OSError(errno.ENOSPC, "No space left on device", str(temporary / "half"))
-
-    with pytest.raises(OSError, match="No space") as error:
-        fail()
-    assert error.value.filename == str(out)
-    if is_there:
-        assert load_data_folder(out).name == "bar"
-        assert [path.name for path in out.parent.iterdir()] == ["DATA"]
-    else:
-        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
@@ -142,24 +118,6 @@ def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None
             (tmp_path / "x").mkdir()
             (tmp_path / "x" / "file").touch()
 
-    with pytest.raises(ValueError, match="holds other files"):
+    with pytest.raises(ValueError, match=r"x' .*\(file\)"):
         write_meanwhile()
-    assert [path.name for path in tmp_path.iterdir()] == ["x"]
-
-
-def test_the_old_folder_comes_back_if_the_new_one_cannot_be_put(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write(tmp_path / "x")
-    rename = Path.rename
-
-    def fail(path: Path, target: Path) -> Path:
-        if path.suffix == ".tmp":
-            raise OSError(errno.EACCES, "Permission denied", str(path))
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(PermissionError), new_folder(folder, overwrite=True):
-        pass
-    assert load_data_folder(folder).name == "bar"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]

@@ -8,6 +8,7 @@ import torch
 
 from soil_pyg.datasets import features
 from soil_pyg.datasets.features import read_features, to_features
+from soil_pyg.utils import progress
 
 ITEMS = np.array(["a", "b", "c"])
 VALUES = {"c": [5.0, 6.0], "a": [1.0, 2.0]}
@@ -27,17 +28,18 @@ def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(features, "_BLOCK_BYTES", 48)
     assert to_features(matrix, "x", str).tolist() == matrix.tolist()
     matrix[7, 1] = np.nan
-    with pytest.raises(ValueError, match=r"x has a NaN or infinite value \(as float32\) in 7"):
+    with pytest.raises(ValueError, match=r"^x .*NaN .* 7\b"):
         to_features(matrix, "x", str)
 
 
-def test_large_matrices_show_progress(
+def test_slow_matrices_show_progress(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(features, "_LARGE", 0)
+    monkeypatch.setattr(features, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", -1.0)
     monkeypatch.setenv("FORCE_COLOR", "1")
     to_features(np.ones((3, 2)), "image_feat.npy", str)
-    assert "Reading image_feat.npy" in capsys.readouterr().err
+    assert "image_feat.npy" in capsys.readouterr().err
 
 
 def test_no_items_is_not_the_end() -> None:
@@ -99,36 +101,36 @@ def test_ids_match_as_they_are_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ((np.ones((2, 1)), ["a"]), r"features\['m'\] has 2 rows, but 1 item ids"),
-        ((np.ones((2, 1)), ["a", "a"]), r"features\['m'\], row 1: the item has features already"),
-        ((np.ones((2, 1)), ["a", None]), r"features\['m'\], row 1: the id is missing"),
-        ((np.ones((2, 1)), [1.0, 2.0]), r"row 0: ids must be integers or strings \(got 1.0\)"),
-        ((np.ones((1, 1)), ["z"]), r"no row belongs to an item \(items such as .*'a'.*\['z'\]"),
-        ((np.ones((1, 1, 1)), ["a"]), r"must have one row an item \(got shape \(1, 1, 1\)\)"),
-        ((np.array([[{}]]), ["a"]), r"features\['m'\] must hold real numbers \(got type object"),
-        ((np.array([[1.0], [np.inf]]), ["z", "b"]), r"infinite value .* in the row of item b"),
-        (pd.DataFrame({"v": ["1"]}, index=["a"]), r"column 'v' must hold numbers \(got type"),
-        (pd.DataFrame({"v": [True]}, index=["a"]), r"column 'v' must hold numbers .*bool"),
-        (pd.DataFrame({"v": [[1], [1, 2]]}, index=["a", "b"]), "vectors have different shapes"),
-        (pd.DataFrame(index=["a"]), r"must have one row an item \(got shape \(1, 0\)\)"),
-        (pd.DataFrame({"v": [1, None], "w": 2}, index=["a", "b"]), "in the row of item b"),
-        ("nowhere.csv", r"'features\['m'\]': there is no file nowhere.csv"),
+        ((np.ones((2, 1)), ["a"]), " 2 rows.* 1 "),
+        ((np.ones((2, 1)), ["a", "a"]), "row 1: .*already"),
+        ((np.ones((2, 1)), ["a", None]), "row 1: .*missing"),
+        ((np.ones((2, 1)), [1.0, 2.0]), r"row 0: .*\(got 1.0\)"),
+        ((np.ones((1, 1)), ["z"]), r"items .*\['a'\].* ids .*\['z'\]"),
+        ((np.ones((1, 1, 1)), ["a"]), r"\(got shape \(1, 1, 1\)\)"),
+        ((np.array([[{}]]), ["a"]), r"\(got type object\)"),
+        ((np.array([[1.0], [np.inf]]), ["z", "b"]), "infinite .*item b"),
+        (pd.DataFrame({"v": ["1"]}, index=["a"]), r"'v' .*\(got type (object|str)"),
+        (pd.DataFrame({"v": [True]}, index=["a"]), r"'v' .*\(got type bool\)"),
+        (pd.DataFrame({"v": [[1], [1, 2]]}, index=["a", "b"]), r"\(1,\).*\(2,\)"),
+        (pd.DataFrame(index=["a"]), r"\(got shape \(1, 0\)\)"),
+        (pd.DataFrame({"v": [1, None], "w": 2}, index=["a", "b"]), "NaN .*item b"),
+        ("nowhere.csv", r"nowhere\.csv"),
     ],
 )
 def test_features_that_cannot_be_right_are_refused(source: Any, message: str) -> None:
-    with pytest.raises((ValueError, FileNotFoundError), match=message):
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"features\['m'\].*{message}"):
         read_features("m", source, "item", ITEMS)
 
 
 def test_missing_values_in_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("item,v,w\na,1,\nb,1,2\n")
-    with pytest.raises(ValueError, match=r"features\['m'\] has a NaN .* in the row of item a"):
+    with pytest.raises(ValueError, match=r"features\['m'\] .*NaN .*item a"):
         read_features("m", tmp_path / "x.csv", "item", ITEMS)
 
 
 @pytest.mark.parametrize("name", ["", "a.b"])
 def test_modalities_need_names(name: str) -> None:
-    with pytest.raises(ValueError, match="a modality needs a name without dots"):
+    with pytest.raises(ValueError, match=rf"features\['{name}'\]: .*\(got '{name}'\)"):
         read_features(name, FRAME, "item", ITEMS)
 
 

@@ -144,7 +144,7 @@ def test_data_that_cannot_be_kept_is_used_all_the_same(
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.warns(UserWarning, match="The processed data is not kept: disk full"):
+    with pytest.warns(UserWarning, match="disk full"):
         dataset = Counting(tmp_path)
     assert dataset[0]["item"].x[0].tolist() == [1.0, 1.0]
     assert list((tmp_path / "processed").iterdir()) == []
@@ -173,7 +173,7 @@ def test_malicious_pickles_are_not_executed(
     assert dataset.num_reads == 1
     assert dataset[0]["item"].x[0].tolist() == [1.0, 1.0]
     assert Counting(tmp_path).num_reads == 0
-    with pytest.raises(ValueError, match=r"data\.pt is not a stored data set"):
+    with pytest.raises(ValueError, match=r"data\.pt"):
         dataset.load(str(path.with_name("data.pt")))
     assert not trace.exists()
 
@@ -199,7 +199,7 @@ def test_save_and_load_are_replaced(tmp_path: Path) -> None:
 
 
 def test_wrong_pre_transforms_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="'pre_transform' must return HeteroData"):
+    with pytest.raises(TypeError, match=r"'pre_transform' .*HeteroData \(got .*Data"):
         Counting(tmp_path, pre_transform=lambda data: Data())
 
     class Unstorable(BaseTransform):
@@ -207,14 +207,14 @@ def test_wrong_pre_transforms_are_refused(tmp_path: Path) -> None:
             data["item"].graph = torch.eye(2).to_sparse()
             return data
 
-    with pytest.raises(TypeError, match=r"Cannot store 'graph' of data\['item'\]"):
+    with pytest.raises(TypeError, match=r"'graph' of data\['item'\]"):
         Counting(tmp_path, pre_transform=Unstorable())
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc"])
 def test_names_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match=f"'name' must be a plain file name .got '{name}'."):
+    with pytest.raises(ValueError, match=rf"'name' .*\(got '{name}'\)"):
         Counting(tmp_path, name=name)
 
 
@@ -244,5 +244,5 @@ def test_two_processes_may_prepare_the_same_data(layout: Callable[..., Path]) ->
     ]
     errors = [run.communicate(timeout=120)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], errors
-    assert "anew" not in "".join(errors)
+    assert "Preparing" not in "".join(errors)
     assert len(list((root / "toy" / "processed").iterdir())) == 1

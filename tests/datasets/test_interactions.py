@@ -17,13 +17,9 @@ def test_the_first_repetition_is_named(rows: list[tuple[int, int]]) -> None:
     if not repeated:
         check_pairs(user, item, str)
         return
-    with pytest.raises(ValueError, match="was already given") as info:
-        check_pairs(user, item, str)
     previous = max(i for i in range(repeated[0]) if rows[i] == rows[repeated[0]])
-    assert str(info.value) == (
-        f"{repeated[0]}: the pair of user and item was already given at {previous}; "
-        "keep one of them"
-    )
+    with pytest.raises(ValueError, match=rf"^{repeated[0]}: .*\b{previous};"):
+        check_pairs(user, item, str)
 
 
 @given(st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=30), st.randoms())
@@ -53,19 +49,18 @@ def test_dropped_users_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     user, item = np.array([0, 0, 0, 2, 2]), np.array([0, 1, 2, 0, 1])
     with caplog.at_level(logging.WARNING):
         to_hetero_data(user, item, np.array([0, 1, 2, 1, 2]), 3, np.arange(3), source="x.inter")
-    assert caplog.messages == [
-        "x.inter: dropped 2 of 3 users without training interactions, with 2 held-out pairs"
-    ]
+    (record,) = caplog.records
+    assert record.args == ("x.inter", 2, 3, 2)
 
 
 @pytest.mark.parametrize(("missing", "split"), [(0, "train"), (1, "val"), (2, "test")])
 def test_an_empty_split_is_refused(missing: int, split: str) -> None:
     label = np.array([value for value in range(3) if value != missing])
-    with pytest.raises(ValueError, match=rf"^x: no {split} interactions \(label {missing}\)$"):
+    with pytest.raises(ValueError, match=rf"^x: .*{split}.*\(label {missing}\)"):
         to_hetero_data(np.array([0, 0]), np.array([0, 1]), label, 1, np.arange(2), source="x")
 
 
 def test_a_split_of_dropped_users_only_is_refused() -> None:
     user, item, label = np.array([0, 0, 1]), np.arange(3), np.array([0, 1, 2])
-    with pytest.raises(ValueError, match="no test interaction has a user with training ones"):
+    with pytest.raises(ValueError, match=r"the interactions: .*test"):
         to_hetero_data(user, item, label, 2, np.arange(3))

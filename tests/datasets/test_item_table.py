@@ -50,17 +50,17 @@ def test_an_address_stays_as_it_is() -> None:
 
 def test_tables_that_cannot_be_right_are_refused() -> None:
     cases = [
-        (FRAME, "id", {}, r"'items': column 'id' is missing"),
-        (FRAME, "asin", {"title_column": "t"}, r"'t' is missing .*name another .*--title-column"),
-        (FRAME, "asin", {"image_column": "t"}, r"'t' is missing .*name another .*--image-column"),
-        (FRAME.head(0), "asin", {}, "'items' has no rows: there must be items"),
-        (FRAME.assign(asin=["a", "b", "a"]), "asin", {}, "'items', row 2: the item has a row al"),
-        (FRAME.assign(asin=["a", None, "b"]), "asin", {}, "'items', row 1: the id is missing"),
+        (FRAME, "id", {}, "'items': .*'id'"),
+        (FRAME, "asin", {"title_column": "t"}, "'items': .*'t' .*'title_column' .*--title-column"),
+        (FRAME, "asin", {"image_column": "t"}, "'items': .*'t' .*'image_column' .*--image-column"),
+        (FRAME.head(0), "asin", {}, "'items' .*no rows"),
+        (FRAME.assign(asin=["a", "b", "a"]), "asin", {}, "'items', row 2: .*already"),
+        (FRAME.assign(asin=["a", None, "b"]), "asin", {}, "'items', row 1: .*missing"),
     ]
     for frame, column, options, message in cases:
         with pytest.raises(ValueError, match=message):
             ItemTable(frame, column, **options)
-    with pytest.raises(FileNotFoundError, match=r"'items': there is no file nowhere\.csv"):
+    with pytest.raises(FileNotFoundError, match=r"'items': .*nowhere\.csv"):
         ItemTable("nowhere.csv", "item")
 
 
@@ -73,9 +73,8 @@ def test_item_ids_of_rows(tmp_path: Path) -> None:
     assert read_item_ids(tmp_path / "x.txt", "item") == ["tea", "007", "", "gin"]
     assert read_item_ids(tmp_path / "x.npy", "item") == ["tea", "gin"]
     assert read_item_ids(tmp_path / "x.csv", "item") == ["tea", "gin"]
-    with pytest.raises(ValueError, match=r"y\.npy must hold integers or strings .*float64"):
-        read_item_ids(tmp_path / "y.npy", "item")
-    with pytest.raises(ValueError, match=r"z\.npy does not hold ids"):
-        read_item_ids(tmp_path / "z.npy", "item")
-    with pytest.raises(FileNotFoundError, match=r"'item_ids': there is no file .*no\.txt"):
+    for name, problem in (("y.npy", r"\(got float64, shape \(1,\)\)"), ("z.npy", "pickle")):
+        with pytest.raises(ValueError, match=rf"'item_ids': .*{name} .*{problem}"):
+            read_item_ids(tmp_path / name, "item")
+    with pytest.raises(FileNotFoundError, match=r"'item_ids': .*no\.txt"):
         read_item_ids(tmp_path / "no.txt", "item")

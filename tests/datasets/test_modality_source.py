@@ -52,7 +52,7 @@ def test_without_a_table_an_encoder_sees_the_ids() -> None:
 
 
 def test_encoders_that_cannot_be_right_are_refused() -> None:
-    with pytest.raises(ValueError, match="'lengths' gave 2 rows for 3 items"):
+    with pytest.raises(ValueError, match=r"features\['text'\]: 'lengths' .* 2 .* 3 "):
         resolve_features("text", Lengths(num_rows=2), ITEM_ID, ITEMS, None, "item")
 
 
@@ -67,12 +67,11 @@ def test_the_rows_of_a_matrix_are_those_of_the_ids(tmp_path: Path) -> None:
     assert rows(ITEMS, None) == ["tea", "gin"]
     assert rows(ITEMS, ["gin", "rum"]) == ["gin", "rum"]
     assert rows(None, tmp_path / "ids.txt") == ["rum", "tea"]
-    with pytest.raises(ValueError, match=r"image\.npy need ids: give 'item_ids' \(--item-ids\) or"):
+    with pytest.raises(ValueError, match=r"image\.npy .*'item_ids' \(--item-ids\) .*--items"):
         rows(None, None)
-    message = r"image\.npy has 2 rows, but 'item_ids' has 3 items: .* in the same order"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=r"image\.npy .* 2 rows.*'item_ids' .* 3 "):
         rows(None, ["gin", "rum", "tea"])
-    with pytest.raises(FileNotFoundError, match=r"features\['image'\]: there is no file no\.npy"):
+    with pytest.raises(FileNotFoundError, match=r"features\['image'\]: .*no\.npy"):
         resolve_features("image", "no.npy", ITEM_ID, ITEMS, None, "item")
 
 

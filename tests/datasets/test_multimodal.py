@@ -3,6 +3,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -85,37 +86,33 @@ def test_the_digest_is_that_of_the_content(layout: Layout) -> None:
 
 def test_a_missing_file_is_named_and_nothing_is_made(layout: Layout) -> None:
     root = layout()
-    with pytest.raises(FileNotFoundError, match=r"baby.baby\.inter is missing") as info:
+    with pytest.raises(FileNotFoundError, match=rf"baby.baby\.inter.*'root'.*{root}: toy"):
         MultimodalDataset(root, "baby")
-    assert str(info.value).endswith(f"(data sets found in {root}: toy)")
-    with pytest.raises(FileNotFoundError, match=r"found in .*nowhere: none"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.baby.*nowhere: none"):
         MultimodalDataset(root / "nowhere", "baby")
     assert sorted(path.name for path in root.rglob("*")) == ["toy", "toy.inter"]
-
-
-FIELDS = "there must be 3 fields between tabs, and integers in userID, itemID, x_label"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r", line 1: column 'userID' is missing \(got \[''\]\)"),
-        ("userID,itemID,x_label\n0,0,0\n", ", line 1: column 'userID' is missing"),
-        ("userID\titemID\n0\t0\n", r", line 1: column 'x_label' is missing \(got \['userID', "),
-        ("userID\tuserID\titemID\tx_label\n", ", line 1: column 'userID' occurs twice"),
-        ("userID\titemID\tx_label\n", " has no interactions"),
-        ("userID\titemID\tx_label\n0\t0\t0\n0\tB01\t0\n", rf", line 3: {FIELDS} \(got '0.tB01"),
-        ("userID\titemID\tx_label\n0\t0\t0\n\n0\t1\t0\n", rf", line 3: {FIELDS} \(got ''\)"),
-        ("userID\titemID\tx_label\n0\t1.5\t0\n", f", line 2: {FIELDS}"),
-        ("userID\titemID\tx_label\n0\t\t0\n", f", line 2: {FIELDS}"),
-        ("userID\titemID\tx_label\n0\t1\n", rf", line 2: {FIELDS} \(got '0.t1'\)"),
-        ("userID\titemID\tx_label\n0\t1\t0\t0\n", f", line 2: {FIELDS}"),
-        ("userID\titemID\tx_label\n0\t99999999999999999999\t0\n", f", line 2: {FIELDS}"),
+        ("", r"line 1.*'userID'.*\(got \[''\]\)"),
+        ("userID,itemID,x_label\n0,0,0\n", r"line 1.*'userID'.*'userID,itemID,x_label'"),
+        ("userID\titemID\n0\t0\n", r"line 1.*'x_label'.*\(got \['userID', 'itemID'\]\)"),
+        ("userID\tuserID\titemID\tx_label\n", "line 1.*'userID'.*twice"),
+        ("userID\titemID\tx_label\n", ""),
+        ("userID\titemID\tx_label\n0\t0\t0\n0\tB01\t0\n", r"line 3.*\(got '0.tB01.t0'\)"),
+        ("userID\titemID\tx_label\n0\t0\t0\n\n0\t1\t0\n", r"line 3.*\(got ''\)"),
+        ("userID\titemID\tx_label\n0\t1.5\t0\n", r"line 2.*\(got '0.t1\.5.t0'\)"),
+        ("userID\titemID\tx_label\n0\t\t0\n", r"line 2.*\(got '0.t.t0'\)"),
+        ("userID\titemID\tx_label\n0\t1\n", r"line 2.* 3 .*\(got '0.t1'\)"),
+        ("userID\titemID\tx_label\n0\t1\t0\t0\n", r"line 2.* 3 .*\(got '0.t1.t0.t0'\)"),
+        ("userID\titemID\tx_label\n0\t99999999999999999999\t0\n", r"line 2.*got '0.t9+.t0'"),
     ],
 )
 def test_files_that_are_no_table_are_refused(layout: Layout, content: str, message: str) -> None:
     root = layout(content=content)
-    with pytest.raises(ValueError, match=rf"toy\.inter{message}"):
+    with pytest.raises(ValueError, match=rf"toy\.inter.*{message}"):
         MultimodalDataset(root, "toy")
     assert sorted(path.name for path in root.rglob("*")) == ["toy", "toy.inter"]
 
@@ -123,21 +120,15 @@ def test_files_that_are_no_table_are_refused(layout: Layout, content: str, messa
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([(-1, 3, 0)], r"line 5: 'userID' must be at least 0 \(got -1\)"),
-        ([(1, -3, 0)], r"line 5: 'itemID' must be at least 0 \(got -3\)"),
-        (
-            [(1, 0, 0), (10**8, 0, 0)],
-            r"line 6: 'userID' must be at most 99999999, as ids .*100000000",
-        ),
-        ([(1, 10**12, 0)], "line 5: 'itemID' must be at most 99999999"),
-        ([(1, 3, 3)], r"line 5: 'x_label' must be 0, 1 or 2 \(got 3\)"),
-        ([(1, 3, -1)], r"line 5: 'x_label' must be 0, 1 or 2 \(got -1\)"),
-        ([(1, 3, 0), (0, 0, 0)], r"line 6: the pair of .* already given at .*toy\.inter, line 2"),
-        ([(0, 2, 0)], r"line 5: the pair of .* already given at .*toy\.inter, line 4"),
-        (
-            [(1, 4, 0)],
-            r"line 5: 'itemID' must be less than 4, the number of feature rows \(got 4\)",
-        ),
+        ([(-1, 3, 0)], r"line 5: 'userID' .* 0 \(got -1\)"),
+        ([(1, -3, 0)], r"line 5: 'itemID' .* 0 \(got -3\)"),
+        ([(1, 0, 0), (10**8, 0, 0)], r"line 6: 'userID' .* 99999999,.*\(got 100000000\)"),
+        ([(1, 10**12, 0)], r"line 5: 'itemID' .* 99999999,.*\(got 1000000000000\)"),
+        ([(1, 3, 3)], r"line 5: 'x_label' .* 0, 1 or 2 \(got 3\)"),
+        ([(1, 3, -1)], r"line 5: 'x_label' .* 0, 1 or 2 \(got -1\)"),
+        ([(1, 3, 0), (0, 0, 0)], r"line 6: .*toy\.inter, line 2"),
+        ([(0, 2, 0)], r"line 5: .*toy\.inter, line 4"),
+        ([(1, 4, 0)], r"line 5: 'itemID' .* less than 4,.*\(got 4\)"),
     ],
 )
 def test_rows_that_cannot_be_right_are_refused(
@@ -152,35 +143,35 @@ def test_rows_that_cannot_be_right_are_refused(
 @pytest.mark.parametrize(("missing", "split"), [(0, "train"), (1, "val"), (2, "test")])
 def test_an_empty_split_is_refused(layout: Layout, missing: int, split: str) -> None:
     root = layout([row for row in GOOD if row[2] != missing])
-    with pytest.raises(ValueError, match=rf"toy\.inter: no {split} interactions \(label {missing}"):
+    with pytest.raises(ValueError, match=rf"toy\.inter: .*{split}.*\(label {missing}\)"):
         MultimodalDataset(root, "toy")
 
 
 def test_the_line_is_right_in_a_long_file(layout: Layout) -> None:
     rows: list[tuple[object, ...]] = [(u, i, 0) for u in range(1000) for i in range(300)]
     root = layout([*rows, (1, "x", 0)])
-    with pytest.raises(ValueError, match=r"line 300002: there must be 3 fields"):
+    with pytest.raises(ValueError, match=r"line 300002: .*\(got '1.tx.t0'\)"):
         MultimodalDataset(root, "toy")
 
 
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [
-        (np.ones((3, 2, 2)), r"must have one row an item \(got shape \(3, 2, 2\)\)"),
-        (np.ones(3), r"must have one row an item \(got shape \(3,\)\)"),
-        (np.ones((3, 0)), r"must have one row an item \(got shape \(3, 0\)\)"),
-        (np.full((3, 2), "a"), r"must hold real numbers \(got type <U1\)"),
-        (np.ones((3, 2), dtype=complex), r"must hold real numbers \(got type complex128\)"),
-        (np.array([[1, 2], [3, 4], [5, np.nan]]), "has a NaN or infinite value .* in row 2"),
-        (np.array([[1, 2], [-np.inf, 4], [5, 6]]), "has a NaN or infinite value .* in row 1"),
-        (np.array([[1e300, 2], [3, 4], [5, 6]]), "has a NaN or infinite value .* in row 0"),
+        (np.ones((3, 2, 2)), r"\(got shape \(3, 2, 2\)\)"),
+        (np.ones(3), r"\(got shape \(3,\)\)"),
+        (np.ones((3, 0)), r"\(got shape \(3, 0\)\)"),
+        (np.full((3, 2), "a"), r"\(got type <U1\)"),
+        (np.ones((3, 2), dtype=complex), r"\(got type complex128\)"),
+        (np.array([[1, 2], [3, 4], [5, np.nan]]), "NaN .* row 2"),
+        (np.array([[1, 2], [-np.inf, 4], [5, 6]]), "infinite .* row 1"),
+        (np.array([[1e300, 2], [3, 4], [5, 6]]), "float32.* row 0"),
     ],
 )
 def test_features_that_cannot_be_right_are_refused(
     layout: Layout, matrix: np.ndarray, message: str
 ) -> None:
     root = layout(GOOD, image=matrix)
-    with pytest.raises(ValueError, match=rf"image_feat\.npy {message}"):
+    with pytest.raises(ValueError, match=rf"image_feat\.npy .*{message}"):
         MultimodalDataset(root, "toy")
     assert not (root / "toy" / "processed").exists()
 
@@ -202,29 +193,25 @@ class Exploit:
 
 def test_object_arrays_and_pickles_are_refused_unopened(layout: Layout) -> None:
     root = layout(GOOD, image=np.array([[Exploit(Path("executed"))]] * 3))
-    with pytest.raises(ValueError, match=r"image_feat\.npy is not a matrix of numbers"):
-        MultimodalDataset(root, "toy")
     path = root / "toy" / "image_feat.npy"
-    path.write_bytes(pickle.dumps(Exploit(root / "executed")))
-    with pytest.raises(ValueError, match=r"image_feat\.npy is not a matrix of numbers"):
-        MultimodalDataset(root, "toy")
-    with path.open("wb") as file:
-        np.savez(file, a=np.ones(3))
-    with pytest.raises(ValueError, match=r"image_feat\.npy is not a matrix of numbers"):
-        MultimodalDataset(root, "toy")
-    path.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"image_feat\.npy is not a matrix of numbers"):
-        MultimodalDataset(root, "toy")
+    archive = BytesIO()
+    np.savez(archive, a=np.ones(3))
+    pickled = pickle.dumps(Exploit(root / "executed"))
+    for content in (path.read_bytes(), pickled, archive.getvalue(), b""):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"image_feat\.npy .*\.npy format"):
+            MultimodalDataset(root, "toy")
     assert not (root / "executed").exists()
 
 
 def test_modalities_need_names(layout: Layout) -> None:
     root = layout(GOOD)
-    for name in ("_feat.npy", "image.v2_feat.npy"):
-        np.save(root / "toy" / name, np.ones((3, 2)))
-        with pytest.raises(ValueError, match="a modality needs a name without dots"):
+    for name in ("", "image.v2"):
+        path = root / "toy" / f"{name}_feat.npy"
+        np.save(path, np.ones((3, 2)))
+        with pytest.raises(ValueError, match=rf"{path}: .*\(got '{name}'\)"):
             MultimodalDataset(root, "toy")
-        (root / "toy" / name).unlink()
+        path.unlink()
     np.save(root / "toy" / "user_graph_dict.npy", np.ones(1))
     assert modalities_of(MultimodalDataset(root, "toy")[0]) == []
 

@@ -20,6 +20,9 @@ eve,tea,4,2024-01-06,test
 """
 
 
+RATED = {"rating_column": "stars", "min_rating": 1.0}
+
+
 def select(path: Path, text: str = TEXT, **options: Any) -> Selection:
     path = path / "x.csv"
     path.write_text(text)
@@ -64,8 +67,7 @@ def test_all_steps_after_one_another(tmp_path: Path) -> None:
 
 
 def test_a_given_split_refuses_repeated_pairs(tmp_path: Path) -> None:
-    message = r"x\.csv, line 5: the pair of user and item was already given at .*x\.csv, line 3"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=r"x\.csv, line 5: .*x\.csv, line 3"):
         select(tmp_path, split_column="part")
     options = {"rating_column": "stars", "min_rating": 5.0}
     selection = select(tmp_path, split_column="part", **options)
@@ -75,26 +77,23 @@ def test_a_given_split_refuses_repeated_pairs(tmp_path: Path) -> None:
 def test_lines_are_named_after_rows_were_dropped(tmp_path: Path) -> None:
     text = "who,what,stars,part\na,x,1,train\na,y,5,train\na,y,5,test\n"
     options = {"rating_column": "stars", "min_rating": 3.0, "split_column": "part"}
-    with pytest.raises(ValueError, match=r"line 4: the pair .* given at .*line 3"):
+    with pytest.raises(ValueError, match=r"line 4: .*line 3"):
         select(tmp_path, text, **options)
 
 
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("who,what\n", {}, r"x\.csv has no rows: there must be interactions"),
-        ("who,what\n,x\n", {}, r"x\.csv, line 2: the id is missing"),
-        (TEXT.replace("ann,rum,1", "ann,rum,one"), {"rating_column": "stars", "min_rating": 1.0},
-         r"x\.csv, line 4: 'stars' must be a number \(got 'one'\)"),
-        (TEXT.replace("ann,rum,1", "ann,rum,"), {"rating_column": "stars", "min_rating": 1.0},
-         r"x\.csv, line 4: 'stars' is missing"),
-        (TEXT, {"rating_column": "stars", "min_rating": 5.5},
-         r"x\.csv: no 'stars' is at least 5.5 \(the largest is 5\): lower .*--min-rating"),
-        (TEXT, {"k": 3}, r"\(--k-core\) of 3 leaves none of 5 pairs .*; the largest .* is 1"),
-        (TEXT.replace("2024-01-04", "soon"), {"time_column": "day"}, r"x\.csv, line 6: 'day' must"),
-        (TEXT.replace("val", "later"), {"split_column": "part"}, r"line 4: .* \(got 'later'\)"),
+        ("who,what\n", {}, r"x\.csv .*no rows"),
+        ("who,what\n,x\n", {}, r"x\.csv, line 2: .*missing"),
+        (TEXT.replace("rum,1", "rum,one"), RATED, r"x\.csv, line 4: 'stars' .*\(got 'one'\)"),
+        (TEXT.replace("rum,1", "rum,"), RATED, r"x\.csv, line 4: 'stars' .*missing"),
+        (TEXT, RATED | {"min_rating": 5.5}, r"x\.csv: .*'stars' .* 5.5 .* 5\).*'min_rating'"),
+        (TEXT, {"k": 3}, r"'k_core' \(--k-core\) .* 3 .* 5 pairs .* 1$"),
+        (TEXT.replace("01-04", "soon"), {"time_column": "day"}, r"x\.csv, line 6: 'day' .*soon"),
+        (TEXT.replace("val", "later"), {"split_column": "part"}, r"line 4: .*\(got 'later'\)"),
     ],
-)  # fmt: skip
+)
 def test_tables_that_cannot_be_right_are_refused(
     text: str, options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:

@@ -62,15 +62,15 @@ def test_time_split_never_separates_equal_times() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((None, None, None, (0.8, 0.2)), r"'ratios' must be three .* \(got \(0.8, 0.2\)\)"),
-        ((None, None, None, (0.8, 0.1, 0.2)), "'ratios' must be three positive shares"),
-        ((None, None, None, (1.0, 0.0, 0.0)), "'ratios' must be three positive shares"),
-        (("s", "random", None, RATIOS), r"not be given with 'split_column' \(got 'random'\)"),
-        ((None, "rando", None, RATIOS), r"must be 'random', 'last' or 'time' \(got 'rando'\)"),
-        ((None, "last", None, RATIOS), "got split 'last' and time_column None"),
-        ((None, "time", None, RATIOS), "got split 'time' and time_column None"),
-        ((None, "random", "t", RATIOS), "got split 'random' and time_column 't'"),
-        ((None, None, "t", RATIOS), "'time_column' belongs to the splits 'last' and 'time'"),
+        ((None, None, None, (0.8, 0.2)), r"'ratios' .*\(got \(0.8, 0.2\)\)"),
+        ((None, None, None, (0.8, 0.1, 0.2)), r"'ratios' .*\(got \(0.8, 0.1, 0.2\)\)"),
+        ((None, None, None, (1.0, 0.0, 0.0)), r"'ratios' .*\(got \(1.0, 0.0, 0.0\)\)"),
+        (("s", "random", None, RATIOS), r"'split' .*'split_column' \(got 'random'\)"),
+        ((None, "rando", None, RATIOS), r"'split' .*'random', 'last', 'time' \(got 'rando'\)"),
+        ((None, "last", None, RATIOS), "'time_column' .*split 'last' and time_column None"),
+        ((None, "time", None, RATIOS), "'time_column' .*split 'time' and time_column None"),
+        ((None, "random", "t", RATIOS), "'time_column' .*split 'random' and time_column 't'"),
+        ((None, None, "t", RATIOS), "'time_column' .*split None and time_column 't'"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options: tuple, message: str) -> None:

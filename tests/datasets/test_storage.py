@@ -1,5 +1,7 @@
+import errno
 import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -84,42 +86,43 @@ def test_numpy_numbers_become_plain_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (torch.eye(2).to_sparse(), "it is a Tensor with layout torch.sparse_coo, not dense"),
-        (EdgeIndex([[0], [1]]), "it is a EdgeIndex with layout torch.strided, not dense"),
-        (torch.zeros(1, dtype=torch.complex128), "does not know the type torch.complex128"),
-        (np.array([{}]), "it is an array of object, not of numbers or strings"),
-        (np.zeros(1, dtype=">f4"), "it is an array of >f4"),
-        (lambda: None, "it is a function, not a tensor or JSON value"),
-        ((1, 2), "JSON does not give this tuple back unchanged"),
-        ({1: 2}, "JSON does not give this dict back unchanged"),
+        (torch.eye(2).to_sparse(), "Tensor .*torch.sparse_coo"),
+        (EdgeIndex([[0], [1]]), "EdgeIndex"),
+        (torch.zeros(1, dtype=torch.complex128), "torch.complex128"),
+        (np.array([{}]), "array of object"),
+        (np.zeros(1, dtype=">f4"), "array of >f4"),
+        (lambda: None, "function"),
+        ((1, 2), "tuple"),
+        ({1: 2}, "dict"),
     ],
 )
 def test_what_cannot_be_stored_is_named(tmp_path: Path, value: object, message: str) -> None:
     data = HeteroData()
     data["item"].fine = torch.ones(1)
-    data["item"].odd = value
-    with pytest.raises(TypeError, match="Cannot store 'odd' of data\\['item'\\]") as info:
-        save_data(data, tmp_path / "data")
-    assert message in str(info.value)
+    for store, where in (
+        (data["item", "to", "item"], "data[('item', 'to', 'item')]"),
+        (data["item"], "data['item']"),
+        (data, "the data"),
+    ):
+        store.odd = value
+        with pytest.raises(TypeError, match=f"'odd' of {re.escape(where)}: .*{message}"):
+            save_data(data, tmp_path / "data")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_attribute_of_the_whole_data_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="Cannot store 'odd' of the data: it is a set"):
-        save_data(HeteroData(odd={1}), tmp_path / "data")
-
-
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save_data(HeteroData(count=1), tmp_path / "data")
+    path = tmp_path / "data"
+    save_data(HeteroData(count=1), path)
 
     def fail(*_: object) -> None:
-        raise OSError("disk full")
+        raise SafetensorError("Error while serializing: I/O error: No space left (os error 28)")
 
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        save_data(HeteroData(count=2), tmp_path / "data")
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
-    assert load_data(tmp_path / "data").count == 1
+    monkeypatch.setattr("soil_pyg.datasets.storage.safetensors.torch.save_file", fail)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        save_data(HeteroData(count=2), path)
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(path))
+    assert list(tmp_path.iterdir()) == [path]
+    assert load_data(path).count == 1
 
 
 def test_a_pickle_is_refused_and_not_executed(tmp_path: Path) -> None:
@@ -127,7 +130,7 @@ def test_a_pickle_is_refused_and_not_executed(tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(pickle.dumps(Exploit(trace)))
     torch.save(Exploit(trace), tmp_path / "torch")
     for name in ("plain", "torch"):
-        with pytest.raises(ValueError, match=f"{name} is not a stored data set"):
+        with pytest.raises(ValueError, match=str(tmp_path / name)):
             load_data(tmp_path / name)
     assert not trace.exists()
     pickle.loads((tmp_path / "plain").read_bytes())  # noqa: S301 (shows that the exploit works)
@@ -140,26 +143,13 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "old", {"older": "[]"})
     save_file(tensors, tmp_path / "broken", {FORMAT: "[1]"})
     for name, message in {
-        "foreign": "its format is not soil_pyg",
-        "old": "its format is not soil_pyg",
+        "foreign": FORMAT,
+        "old": FORMAT,
         "broken": "not subscriptable",
     }.items():
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=f"{tmp_path / name} .*{message}"):
             load_data(tmp_path / name)
     save_data(HeteroData(x=torch.ones(100)), tmp_path / "data")
     (tmp_path / "data").write_bytes((tmp_path / "data").read_bytes()[:-50])
-    with pytest.raises(ValueError, match="data is not a stored data set"):
+    with pytest.raises(ValueError, match=str(tmp_path / "data")):
         load_data(tmp_path / "data")
-
-
-def test_a_full_disk_is_an_error_of_the_system(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise SafetensorError("Error while serializing: I/O error: No space left (os error 28)")
-
-    monkeypatch.setattr("soil_pyg.datasets.storage.safetensors.torch.save_file", fail)
-    with pytest.raises(OSError, match="No space left on device") as error:
-        save_data(HeteroData(), tmp_path / "x.safetensors")
-    assert error.value.errno == 28
-    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from soil_pyg.models.base import Recommender
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS, modalities_of
 
+SIZES = ("num_users", "num_items", "num_communities", "style_size")
 SMALL = {"num_users": 600, "num_items": 300, "modalities": {"image": 32, "text": 16}}
 
 
@@ -81,11 +82,11 @@ def test_any_number_of_modalities_and_items() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_users": 0}, r"'num_users' must be at least 1 \(got 0\)"),
-        ({"strength": 1.5}, r"'strength' must be between 0 and 1 \(got 1.5\)"),
-        ({"missing": -0.1}, r"'missing' must be between 0 and 1 \(got -0.1\)"),
-        ({"modalities": {"image": 0}}, r"sizes of at least 1 \(got 'image': 0\)"),
-        ({"interactions_per_user": 2}, r"'interactions_per_user' must be at least 5 \(got 2\)"),
+        *(({name: 0}, rf"'{name}' .* 1 \(got 0\)") for name in SIZES),
+        ({"strength": 1.5}, r"'strength' .* 0 and 1 \(got 1.5\)"),
+        ({"missing": -0.1}, r"'missing' .* 0 and 1 \(got -0.1\)"),
+        ({"modalities": {"image": 0}}, r"'modalities\['image'\]' .* 1 \(got 0\)"),
+        ({"interactions_per_user": 2}, r"'interactions_per_user' .* 5 \(got 2\)"),
     ],
 )
 def test_wrong_options(options: dict, message: str) -> None:

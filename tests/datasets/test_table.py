@@ -8,6 +8,7 @@ import torch
 from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.datasets import TableDataset
+from soil_pyg.typing import EDGE_INDICES as NAMES
 from soil_pyg.typing import INTERACTS, modalities_of
 
 FRAME = pd.DataFrame(
@@ -18,7 +19,6 @@ FRAME = pd.DataFrame(
         "split": ["train", "train", "val", "test", "train", "test", "test"],
     }
 )
-NAMES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
 
 
 def pairs(dataset: TableDataset, name: str) -> list[tuple[Any, Any]]:
@@ -109,7 +109,7 @@ def test_items_without_interactions_may_be_candidates() -> None:
     assert data["item"].x_image.tolist() == [[9.0], [1.0], [0.0], [0.0]]
     assert data.num_ignored_feature_rows == 0
     assert data[INTERACTS].edge_index.tolist() == [[0, 1, 1], [2, 1, 3]]
-    with pytest.raises(ValueError, match="'interactions', row 1: the item is not one of 'items'"):
+    with pytest.raises(ValueError, match=r"'interactions', row 1: .*'items'"):
         TableDataset(FRAME, items=["tea", "gin"], split_column="split")
 
 
@@ -146,33 +146,28 @@ def test_the_frame_is_left_as_it_was() -> None:
 
 def test_repeated_pairs_are_refused(tmp_path: Path) -> None:
     frame = pd.concat([FRAME, FRAME.iloc[[2]]])
-    message = "'interactions', row 7: the pair of user and item was already given at .*, row 2"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=r"'interactions', row 7: .*'interactions', row 2\b"):
         TableDataset(frame)
     frame.to_csv(tmp_path / "x.csv")
-    with pytest.raises(ValueError, match=r"x\.csv, line 9: .* at .*x\.csv, line 4; keep one"):
+    with pytest.raises(ValueError, match=r"x\.csv, line 9: .*x\.csv, line 4\b"):
         TableDataset(tmp_path / "x.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
 
 
 def test_tables_that_cannot_be_right_are_refused() -> None:
     cases: list[tuple[pd.DataFrame, dict[str, Any], str]] = [
-        (FRAME, {"user_column": "u"}, r"'interactions': column 'u' is missing \(got \['user', "),
-        (FRAME, {"split_column": "s"}, "'interactions': column 's' is missing"),
-        (FRAME, {"split": "last", "time_column": "t"}, "'interactions': column 't' is missing"),
-        (FRAME, {"user_column": "item"}, r"need a column each \(got \['item', 'item'\]\)"),
-        (FRAME, {"split": "first"}, r"'split' must be 'random', 'last' or 'time' \(got 'first'"),
-        (FRAME, {"split_column": "day"}, r"row 1: 'day' must be one of train, .* \(got '5'\)"),
-        (FRAME.head(0), {}, "'interactions' has no rows"),
-        (FRAME.head(2), {}, "'interactions' of 'table': no validation interactions"),
-        (FRAME.assign(item=None), {}, "'interactions', row 0: the id is missing"),
-        (FRAME.assign(user=1.5), {}, "'interactions', row 0: ids must be integers or strings"),
+        (FRAME, {"user_column": "u"}, r"'interactions': .*'u' .*missing \(got \['user', "),
+        (FRAME, {"split_column": "s"}, "'interactions': .*'s' .*missing"),
+        (FRAME, {"split": "last", "time_column": "t"}, "'interactions': .*'t' .*missing"),
+        (FRAME, {"user_column": "item"}, r"\(got \['item', 'item'\]\)"),
+        (FRAME, {"split": "first"}, r"'split' .*\(got 'first'\)"),
+        (FRAME, {"split_column": "day"}, r"'interactions', row 1: 'day' .*train, .*\(got '5'\)"),
+        (FRAME.head(0), {}, "'interactions' .*no rows"),
+        (FRAME.head(2), {}, r"'interactions' of 'table': .*val .*\(label 1\)"),
+        (FRAME.assign(item=None), {}, "'interactions', row 0: .*missing"),
+        (FRAME.assign(user=1.5), {}, r"'interactions', row 0: .*\(got 1.5\)"),
+        (FRAME, {"features": {"image": (np.array([[np.nan]]), ["gin"])}}, r"\['image'\] .*NaN"),
     ]
     for frame, options, message in cases:
         with pytest.raises(ValueError, match=message):
             TableDataset(frame, **options)
-
-
-def test_wrong_features_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"features\['image'\] has a NaN or infinite value"):
-        TableDataset(FRAME, {"image": (np.array([[np.nan]]), ["gin"])})

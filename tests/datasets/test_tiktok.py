@@ -38,7 +38,7 @@ def test_exchanged_validation_and_test_pairs_are_refused(real_data: Path, tmp_pa
     (tmp_path / "tiktok").mkdir()
     text = "\n".join([lines[0], *(line[:-1] + swap[line[-1]] for line in lines[1:])])
     (tmp_path / "tiktok" / "tiktok.inter").write_text(text)
-    message = "it has 6,130 validation pairs instead of 3,051, 3,051 test pairs instead of 6,130"
+    message = "6,130 val pairs instead of 3,051, 3,051 test pairs instead of 6,130"
     with pytest.raises(ValueError, match=message):
         TikTok(tmp_path)
 
@@ -52,21 +52,18 @@ def test_exchanged_modalities_are_noticed(real_data: Path, tmp_path: Path) -> No
         warnings.simplefilter("error")
         TikTok(tmp_path)
     np.save(tmp_path / "tiktok" / "image_feat.npy", audio)
-    with pytest.warns(UserWarning, match=r"image_feat\.npy does not hold the published features"):
+    with pytest.warns(UserWarning, match=r"image_feat\.npy"):
         TikTok(tmp_path)
 
 
 def test_missing_files_are_explained(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"tiktok\.inter is missing") as info:
+    with pytest.raises(FileNotFoundError, match=r"tiktok\.inter") as info:
         TikTok(tmp_path)
-    for text in (
-        "Datasets/tiktok of https://github.com/HKUDS/DiffMM",
-        "0 for trnMat, 1 for valMat",
-    ):
-        assert text in str(info.value)
+    assert "https://github.com/HKUDS/DiffMM" in str(info.value)
+    assert "0 for trnMat, 1 for valMat or 2 for tstMat" in str(info.value)
 
 
 def test_the_default_root_is_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"^data.tiktok.tiktok\.inter is missing"):
+    with pytest.raises(FileNotFoundError, match=r"^data.tiktok.tiktok\.inter"):
         TikTok()

@@ -69,7 +69,7 @@ def test_goes_on_after_an_interruption(tmp_path: Path) -> None:
 
 def test_vectors_that_are_not_finite_are_not_kept(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path, "nan", "1")
-    with pytest.raises(ValueError, match="Encoding: the model gave a vector that is not finite"):
+    with pytest.raises(ValueError, match=r"^Encoding: .*finite"):
         encode_rows(
             [digest("a")], lambda rows: (rows, np.full((1, 2), np.nan)), cache, 1, "Encoding"
         )

@@ -10,8 +10,7 @@ def test_is_installed() -> None:
 
 def test_absent_package() -> None:
     check_installed("torch", "embed", "do without")
-    message = r"no_such_package is not installed: pip install 'soil-pyg\[embed\]', or do without"
-    with pytest.raises(ImportError, match=message):
+    with pytest.raises(ImportError, match=r"no_such_package .*'soil-pyg\[embed\]'.* do without"):
         check_installed("no_such_package", "embed", "do without")
 
 
@@ -21,7 +20,7 @@ def test_absent_package() -> None:
 )
 def test_broken_package(error: Exception) -> None:
     with (
-        pytest.raises(ImportError, match="timm is installed, but cannot be imported"),
+        pytest.raises(ImportError, match=rf"timm .*\({error}\)"),
         importing("timm"),
     ):
         raise error

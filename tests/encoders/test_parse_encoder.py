@@ -40,8 +40,10 @@ def test_fallbacks_without_the_extra(
     with caplog.at_level(logging.WARNING):
         assert isinstance(parse_encoder("text=title")[1], TfidfEncoder)
         assert isinstance(parse_encoder("image=photo")[1], ColourHistogramEncoder)
-    assert "title is encoded as 'tfidf': pip install 'soil-pyg[embed]'" in caplog.text
-    assert "photo is encoded as 'colour-histogram'" in caplog.text
+    assert [record.args for record in caplog.records] == [
+        ("title", "tfidf"),
+        ("photo", "colour-histogram"),
+    ]
 
 
 @pytest.mark.parametrize("model", ["", ":all-MiniLM-L6-v2"])
@@ -92,14 +94,13 @@ def test_drives_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_wrong_form(text: str) -> None:
-    with pytest.raises(ValueError, match=r"must be text=COLUMN\[:MODEL\]") as caught:
+    with pytest.raises(ValueError, match=rf"--embed.*\(got '{text}'\)"):
         parse_encoder(text)
-    assert repr(text) in str(caught.value)
 
 
 @pytest.mark.usefixtures("no_network")
 def test_unknown_model() -> None:
-    with pytest.raises(ValueError, match="model 'no-such-model' is no file or folder"):
+    with pytest.raises(ValueError, match="model 'no-such-model'"):
         parse_encoder("image=photo:no-such-model")
-    with pytest.raises(FileNotFoundError, match=r"there is no file or folder /no/model\.pth"):
+    with pytest.raises(FileNotFoundError, match=r"/no/model\.pth"):
         parse_encoder("image=photo:/no/model.pth")

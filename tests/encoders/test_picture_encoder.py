@@ -46,15 +46,15 @@ def test_network_without_vectors(
     module: torch.nn.Module, things: pd.DataFrame, tmp_path: Path
 ) -> None:
     encoder = PictureEncoder(tmp_path / "pictures", module, cache=None, device="cpu")
-    with pytest.raises(ValueError, match="must return one vector a picture"):
+    with pytest.raises(ValueError, match=rf"'{type(module).__name__}' .*\(got "):
         encoder.encode(things)
 
 
 @pytest.mark.usefixtures("no_network")
 def test_unknown_model() -> None:
-    with pytest.raises(ValueError, match="model 'no-such-model' is no file or folder"):
+    with pytest.raises(ValueError, match="model 'no-such-model'"):
         PictureEncoder("image", "no-such-model")
-    with pytest.raises(FileNotFoundError, match=r"there is no file or folder absent/model\.pth"):
+    with pytest.raises(FileNotFoundError, match=r"absent/model\.pth"):
         PictureEncoder("image", Path("absent/model.pth"))
 
 
@@ -63,12 +63,12 @@ def test_timm_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         raise ImportError(" ".join(arguments))
 
     monkeypatch.setattr(picture_model, "check_installed", refuse)
-    with pytest.raises(ImportError, match="timm timm encode the pictures with"):
+    with pytest.raises(ImportError, match=r"^timm timm "):
         PictureEncoder("image", tmp_path)
 
 
 def test_unknown_device() -> None:
-    with pytest.raises(ValueError, match="'device' must be a device of this machine"):
+    with pytest.raises(ValueError, match=r"'device' .*\(got 'no such device'"):
         PictureEncoder("image", MeanColour(), device="no such device")
 
 

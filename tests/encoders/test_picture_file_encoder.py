@@ -47,9 +47,9 @@ def test_unreadable_among_good_ones(
     assert x.any(axis=1).tolist() == [True] * 5 + [False] * 3
     assert x[4].tolist() == [256, 1, 1]
     assert encoder.num_skipped == 2
-    assert encoder.skipped[0] == "broken.png (it is no picture)"
+    assert encoder.skipped[0] == "broken.png (not a picture)"
     assert encoder.skipped[1].startswith("cut.jpg (")
-    assert "2 of 7 pictures cannot be read and are skipped: broken.png (it is no" in caplog.text
+    assert caplog.records[0].args == (2, 7, ", ".join(encoder.skipped))
     encoder.encode(things[:3])
     assert (encoder.num_skipped, encoder.skipped) == (0, [])
 
@@ -63,7 +63,7 @@ def test_ten_names_then_a_count(tmp_path: Path, picture: Callable[..., Path]) ->
     x = encoder.encode(pd.DataFrame({"item": [f"{i:02}" for i in range(14)]}))
     assert x.any(axis=1).sum() == 1
     assert encoder.num_skipped == 13
-    assert encoder.skipped == [*(f"{name} (it is no picture)" for name in names[:10]), "and 3 more"]
+    assert encoder.skipped == [*(f"{name} (not a picture)" for name in names[:10]), "and 3 more"]
 
 
 def test_files_that_are_not_there_are_skipped(tmp_path: Path, picture: Callable[..., Path]) -> None:
@@ -82,8 +82,7 @@ def test_files_that_are_not_there_are_skipped(tmp_path: Path, picture: Callable[
 
 
 def test_all_unreadable(things: pd.DataFrame, tmp_path: Path) -> None:
-    message = r"none of the 2 pictures in '.*pictures' can be read: broken.png \(it is no picture\)"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=r" 2 .*pictures'.*broken.png \(not a picture\)"):
         MeanColour(tmp_path / "pictures").encode(things[5:])
 
 
@@ -126,5 +125,5 @@ def test_cache_that_cannot_be_written(things: pd.DataFrame, tmp_path: Path) -> N
 
 
 def test_batch_size() -> None:
-    with pytest.raises(ValueError, match="'batch_size' must be at least 1"):
+    with pytest.raises(ValueError, match=r"'batch_size' .*\(got 0\)"):
         MeanColour("image", batch_size=0)

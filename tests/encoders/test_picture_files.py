@@ -53,32 +53,24 @@ def test_column_comes_before_a_folder_of_its_name(
 
 def test_neither_column_nor_folder(tmp_path: Path) -> None:
     items = pd.DataFrame({"item": [1]})
-    message = (
-        r"'photo' is neither a folder of pictures nor a column .* which has \['item'\]: choose"
-    )
-    with pytest.raises(ValueError, match=message):
-        find_pictures(items, "photo")
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="is neither a folder"):
-        find_pictures(items, tmp_path / "file")
+    for source in ("photo", tmp_path / "file"):
+        with pytest.raises(ValueError, match=rf"'{source}' .*'items' \(--items\).*\['item'\]"):
+            find_pictures(items, source)
 
 
 def test_column_without_a_path() -> None:
     items = pd.DataFrame({"item": [1, 2], "image": [None, ""]})
-    with pytest.raises(ValueError, match="column 'image' of the table of items has no path"):
+    with pytest.raises(ValueError, match="'image'"):
         find_pictures(items, "image")
 
 
-def test_folder_without_pictures(tmp_path: Path) -> None:
+def test_folder_without_pictures_of_the_items(tmp_path: Path, picture: Callable[..., Path]) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(ValueError, match=r"has no pictures \(\.jpg, "):
-        find_pictures(pd.DataFrame({"item": [1]}), tmp_path)
-
-
-def test_folder_with_pictures_of_other_items(tmp_path: Path, picture: Callable[..., Path]) -> None:
+    with pytest.raises(ValueError, match=rf"'{tmp_path}' .*\(\.jpg, "):
+        find_pictures(pd.DataFrame({"item": ["tea"]}), tmp_path)
     picture(tmp_path / "IMG_1.png")
-    message = r"named after an item \(pictures such as 'IMG_1.png', items such as 'tea'\)"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"'{tmp_path}' .*'IMG_1.png'.*'tea'"):
         find_pictures(pd.DataFrame({"item": ["tea"]}), tmp_path)
 
 
@@ -116,15 +108,15 @@ def test_animation(tmp_path: Path) -> None:
 
 
 def test_unreadable_pictures(things: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"^it is no picture$"):
-        read_picture(tmp_path / "pictures" / "broken.png")
-    with pytest.raises(ValueError, match=r"(?i)truncated"):
-        read_picture(tmp_path / "pictures" / "cut.jpg")
-    with pytest.raises(ValueError, match=r"^No such file or directory$"):
-        read_picture(tmp_path / "absent.png")
     (tmp_path / "empty.png").touch()
-    with pytest.raises(ValueError, match=r"^it is no picture$"):
-        read_picture(tmp_path / "empty.png")
+    for name, reason in {
+        "pictures/broken.png": "^not a picture$",
+        "pictures/cut.jpg": "(?i)truncated",
+        "absent.png": "^No such file or directory$",
+        "empty.png": "^not a picture$",
+    }.items():
+        with pytest.raises(ValueError, match=reason):
+            read_picture(tmp_path / name)
 
 
 def test_every_cut_is_unreadable_or_a_picture(tmp_path: Path, picture: Callable[..., Path]) -> None:
@@ -140,5 +132,5 @@ def test_gigantic_picture(
     tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(ValueError, match="could be decompression bomb"):
+    with pytest.raises(ValueError, match="decompression bomb"):
         read_picture(picture(tmp_path / "bomb.png"))

@@ -45,19 +45,13 @@ def test_a_module_is_copied() -> None:
     assert not model.module.training
 
 
-@pytest.mark.parametrize("content", [b"", b"no weights"])
-def test_file_that_holds_no_weights(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "efficientnet-lite0.pth"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"efficientnet-lite0\.pth does not hold a model"):
-        load_picture_model(path)
-
-
-def test_weights_of_another_network(tmp_path: Path) -> None:
+def test_file_without_weights_of_the_network(tmp_path: Path) -> None:
     path = tmp_path / "efficientnet-lite0.pth"
     torch.save({"weight": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match=r"does not hold a model of pictures: .*Missing key"):
-        load_picture_model(path)
+    for content, reason in ((path.read_bytes(), "Missing key"), (b"", ""), (b"no weights", "")):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f"{path} .*: .*{reason}"):
+            load_picture_model(path)
 
 
 class TestWithTimm:
@@ -106,10 +100,10 @@ class TestWithTimm:
             load_picture_model(tmp_path / "no_such_model.safetensors")
 
     def test_folder_without_a_model(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="does not hold a model of pictures"):
+        with pytest.raises(ValueError, match=str(tmp_path)):
             load_picture_model(tmp_path)
 
     def test_nothing_is_unpickled(self, tmp_path: Path) -> None:
         torch.save(EfficientNetLite0(), tmp_path / "test_resnet.pth")
-        with pytest.raises(ValueError, match="does not hold a model of pictures"):
+        with pytest.raises(ValueError, match=str(tmp_path / "test_resnet.pth")):
             load_picture_model(tmp_path / "test_resnet.pth")

@@ -24,21 +24,15 @@ def test_lone_surrogates_are_replaced() -> None:
     ]
 
 
-def test_column_that_does_not_exist() -> None:
-    items = pd.DataFrame({"item": [1], "title": ["tea"]})
-    message = r"no column 'name' \(got \['item', 'title'\]\)"
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["name"], r"'items' .*'name' \(got \['item', 'title', 'brand', 'price'\]\)"),
+        (["price"], r"'price' .*\(got 2.5 for item 'milk'\)"),
+        (["title", "brand"], "'title' and 'brand'"),
+    ],
+)
+def test_columns_without_texts_are_refused(columns: list[str], message: str) -> None:
+    items = pd.DataFrame({"item": ["tea", "milk"], "title": [None, " "], "brand": ["", None]})
     with pytest.raises(ValueError, match=message):
-        read_texts(items, ["name"])
-
-
-def test_column_of_numbers() -> None:
-    items = pd.DataFrame({"item": ["tea", "milk"], "price": [np.nan, 2.5]})
-    message = r"column 'price' must hold texts \(got 2.5 for item 'milk'\)"
-    with pytest.raises(ValueError, match=message):
-        read_texts(items, ["price"])
-
-
-def test_column_without_a_text() -> None:
-    items = pd.DataFrame({"item": [1, 2], "title": [None, " "], "brand": ["", None]})
-    with pytest.raises(ValueError, match="no item has a text in column 'title' and 'brand'"):
-        read_texts(items, ["title", "brand"])
+        read_texts(items.assign(price=[np.nan, 2.5]), columns)

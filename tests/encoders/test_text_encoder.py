@@ -78,7 +78,7 @@ class TestMiniLM:
 
     def test_wrong_column(self, things: pd.DataFrame) -> None:
         encoder = TextEncoder("name", cache=None)
-        with pytest.raises(ValueError, match="no column 'name'"):
+        with pytest.raises(ValueError, match="'name'"):
             encoder.encode(things)
 
     def test_cache_that_cannot_be_written(self, things: pd.DataFrame, tmp_path: Path) -> None:
@@ -88,18 +88,16 @@ class TestMiniLM:
 
 
 def test_unknown_model() -> None:
-    with pytest.raises(ValueError, match="model 'no-such-model' is no file or folder"):
+    with pytest.raises(ValueError, match="model 'no-such-model'"):
         TextEncoder("title", "no-such-model")
-    with pytest.raises(FileNotFoundError, match="there is no file or folder /no/such/model"):
+    with pytest.raises(FileNotFoundError, match="/no/such/model"):
         TextEncoder("title", "/no/such/model")
 
 
 def test_folder_without_a_model(things: pd.DataFrame, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     encoder = TextEncoder("title", tmp_path / "model", cache=None)
-    with pytest.raises(
-        ValueError, match="model is not the folder of a Sentence-Transformers model"
-    ):
+    with pytest.raises(ValueError, match=str(tmp_path / "model")):
         encoder.encode(things)
 
 
@@ -108,17 +106,15 @@ def test_the_extra_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ImportError(" ".join(arguments))
 
     monkeypatch.setattr(text_encoder, "check_installed", refuse)
-    with pytest.raises(
-        ImportError, match="sentence_transformers embed encode the texts as 'tfidf'"
-    ):
+    with pytest.raises(ImportError, match=r"^sentence_transformers embed .*'tfidf'"):
         TextEncoder("title")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "'batch_size' must be at least 1"),
-        ({"device": "no such device"}, "'device' must be a device of this machine"),
+        ({"batch_size": 0}, r"'batch_size' .*\(got 0\)"),
+        ({"device": "no such device"}, r"'device' .*\(got 'no such device'"),
     ],
 )
 def test_wrong_options(options: dict, message: str, tmp_path: Path) -> None:

@@ -93,11 +93,11 @@ def test_words_of_every_script() -> None:
 
 def test_texts_without_words() -> None:
     items = pd.DataFrame({"item": [0, 1], "title": ["!?", "..."]})
-    with pytest.raises(ValueError, match="no text in column 'title' has a word"):
+    with pytest.raises(ValueError, match="'title'"):
         TfidfEncoder("title").encode(items)
 
 
 @pytest.mark.parametrize("option", ["channels", "max_words"])
 def test_wrong_options(option: str) -> None:
-    with pytest.raises(ValueError, match=f"'{option}' must be at least 1"):
+    with pytest.raises(ValueError, match=rf"'{option}' .* 1 \(got 0\)"):
         TfidfEncoder("title", **{option: 0})

@@ -62,7 +62,7 @@ def test_damaged_file_counts_as_absent(
     cache.save(digests("b"), x)
     with caplog.at_level(logging.WARNING):
         assert list(cache.load(digests("a", "b"))) == digests("b")
-    assert "is corrupt and counts as absent" in caplog.text
+    assert str(cache.folder) in caplog.text
     cache.save(digests("a"), x)
     assert len(cache.load(digests("a", "b"))) == 2
 

