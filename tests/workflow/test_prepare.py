@@ -239,7 +239,7 @@ def test_bad_input_is_refused_and_leaves_nothing(tmp_path: Path, out: Path) -> N
         (FRAME, {"item_column": "i"}, r"'i' is missing .*: name another .* \(--item-column\)"),
         (FRAME, {**stars, "rating_column": "s"}, r"'s' is missing .* \(--rating-column\)"),
         (FRAME, {"split_column": "s"}, r"'s' is missing .* \(--split-column\)"),
-        (tmp_path / "empty.csv", {}, r"empty\.csv has no rows"),
+        (tmp_path / "empty.csv", {}, r"empty\.csv has no rows: there must be interactions"),
         (tmp_path / "latin.csv", {}, r"latin\.csv, line 2: byte 8 \(0xe9\) is not UTF-8"),
         (tmp_path / "no.csv", {}, r"there is no file .*no\.csv"),
         (tmp_path / "bad.parquet", {}, r"bad\.parquet is not a Parquet table"),
