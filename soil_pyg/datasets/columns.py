@@ -12,10 +12,6 @@ SPLIT_LABELS = {"train": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
 def read_labels(table: Table, column: str) -> np.ndarray:
     """Reads the labels of a split column as 0, 1 and 2.
 
-    Args:
-        table (Table): The table.
-        column (str): Its column.
-
     Raises:
         ValueError: If a label is unknown.
     """
@@ -29,10 +25,6 @@ def read_labels(table: Table, column: str) -> np.ndarray:
 def read_numbers(table: Table, column: str) -> np.ndarray:
     """Reads a column of numbers.
 
-    Args:
-        table (Table): The table.
-        column (str): Its column.
-
     Raises:
         ValueError: If a value is missing or not a number.
     """
@@ -43,11 +35,7 @@ def read_numbers(table: Table, column: str) -> np.ndarray:
 
 
 def read_times(table: Table, column: str) -> np.ndarray:
-    """Reads a column of times as numbers.
-
-    Args:
-        table (Table): The table.
-        column (str): Its column of numbers, dates or ISO 8601 strings.
+    """Reads a column of numbers, dates or ISO 8601 strings as times.
 
     Raises:
         ValueError: If a time is missing or has another form.

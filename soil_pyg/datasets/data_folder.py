@@ -1,4 +1,4 @@
-"""The folder of prepared data: what :func:`soil_pyg.prepare` writes and every other step reads."""
+"""The folder of prepared data, which :func:`soil_pyg.prepare` writes for all other steps."""
 
 import json
 import os

@@ -1,5 +1,6 @@
 """Reading of feature matrices with one row per item."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,24 +20,34 @@ FEATURE_SUFFIX = "_feat.npy"
 _BLOCK_BYTES = 1 << 26
 
 
-def open_features(path: Path) -> np.ndarray:
-    """Opens the file of a feature matrix without reading its content.
+def feature_files(folder: str | os.PathLike[str]) -> dict[str, Path]:
+    """Returns the feature files of a folder by modality, in the order of their names."""
+    paths = sorted(Path(folder).glob(f"*{FEATURE_SUFFIX}"))
+    return {path.name.removesuffix(FEATURE_SUFFIX): path for path in paths}
 
-    Args:
-        path (pathlib.Path): The file, :obj:`<modality>_feat.npy`.
+
+def open_features(paths: Mapping[str, Path]) -> tuple[dict[str, np.ndarray], int | None]:
+    """Opens feature files without reading their content.
+
+    Returns:
+        The matrix of each modality, and the number of their rows, :obj:`None` without matrices.
 
     Raises:
-        ValueError: If it is not a matrix of real numbers or its name has no modality.
+        ValueError: If a file is not a matrix of real numbers, its name has no modality, or the
+            numbers of rows differ.
     """
-    check_modality(path.name.removesuffix(FEATURE_SUFFIX), str(path))
-    return open_matrix(path)
+    for modality, path in paths.items():
+        check_modality(modality, str(path))
+    matrices = {modality: open_matrix(path) for modality, path in paths.items()}
+    num_rows = {modality: len(matrix) for modality, matrix in matrices.items()}
+    if len(set(num_rows.values())) > 1:
+        listed = ", ".join(f"{paths[modality]} has {num}" for modality, num in num_rows.items())
+        raise ValueError(f"The feature files must have one row per item each: {listed}")
+    return matrices, next(iter(num_rows.values()), None)
 
 
 def open_matrix(path: Path) -> np.ndarray:
     """Opens an :obj:`.npy` file of a matrix without reading its content.
-
-    Args:
-        path (pathlib.Path): The file.
 
     Raises:
         ValueError: If it is not a matrix of real numbers.
@@ -49,22 +60,6 @@ def open_matrix(path: Path) -> np.ndarray:
         raise ValueError(f"{path} is not a matrix of numbers in the .npy format")
     check_matrix(matrix, str(path))
     return matrix
-
-
-def count_rows(matrices: Mapping[str, np.ndarray], paths: Mapping[str, Path]) -> int | None:
-    """Returns the number of rows that all feature matrices share, :obj:`None` without any.
-
-    Args:
-        matrices (mapping): The matrix of each modality.
-        paths (mapping): The file of each modality.
-
-    Raises:
-        ValueError: If the numbers differ.
-    """
-    if len({len(matrix) for matrix in matrices.values()}) > 1:
-        rows = ", ".join(f"{paths[name]} has {len(matrix)}" for name, matrix in matrices.items())
-        raise ValueError(f"The feature files must have one row per item each: {rows}")
-    return next((len(matrix) for matrix in matrices.values()), None)
 
 
 def check_modality(modality: str, source: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch_geometric.data import HeteroData
 from torch_geometric.data import storage as pyg_storage
 
-from soil_pyg.datasets.features import FEATURE_SUFFIX, FeatureSource, count_rows, open_features
+from soil_pyg.datasets.features import FeatureSource, feature_files, open_features
 from soil_pyg.datasets.frames import Table, TableSource, read_table
 from soil_pyg.datasets.multimodal import COLUMNS
 from soil_pyg.datasets.storage import load_data
@@ -104,12 +104,8 @@ def _from_mmrec(folder: Path, user_column: str, item_column: str, columns: list[
     table = read_table(path, "interactions", COLUMNS[:2], [SPLIT, *others])
     names = dict(zip(COLUMNS, (user_column, item_column, SPLIT), strict=True))
     table = table._replace(frame=table.frame.rename(columns=names))
-    paths = {
-        file.name.removesuffix(FEATURE_SUFFIX): file
-        for file in sorted(folder.glob(f"*{FEATURE_SUFFIX}"))
-    }
-    matrices = {modality: open_features(file) for modality, file in paths.items()}
-    num_rows = count_rows(matrices, paths)
+    paths = feature_files(folder)
+    matrices, num_rows = open_features(paths)
     items = None if num_rows is None else np.arange(num_rows)
     features: dict[str, FeatureSource] = {
         modality: (matrix, range(len(matrix))) for modality, matrix in matrices.items()

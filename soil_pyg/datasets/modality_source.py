@@ -72,11 +72,7 @@ def resolve_features(
 
 
 def file_of(source: Any) -> Path | None:
-    """Returns the file of a source, or :obj:`None` for other sources.
-
-    Args:
-        source (Any): The source.
-    """
+    """Returns the file of a source, or :obj:`None` for other sources."""
     return Path(source).expanduser() if isinstance(source, str | os.PathLike) else None
 
 

@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.csv
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.features import FEATURE_SUFFIX, count_rows, open_features, to_features
+from soil_pyg.datasets.features import feature_files, open_features, to_features
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
 from soil_pyg.utils.files import file_digest
@@ -62,8 +62,7 @@ class MultimodalDataset(HeteroDataset):
     @property
     def feature_paths(self) -> dict[str, Path]:
         """The feature files by modality, in the order of their names."""
-        paths = sorted(Path(self.raw_dir).glob(f"*{FEATURE_SUFFIX}"))
-        return {path.name.removesuffix(FEATURE_SUFFIX): path for path in paths}
+        return feature_files(self.raw_dir)
 
     def download(self) -> None:
         """Raises an error that names the missing file and the data sets that exist."""
@@ -80,11 +79,11 @@ class MultimodalDataset(HeteroDataset):
 
     def read(self) -> HeteroData:
         """Reads and checks the raw files."""
-        matrices = {name: open_features(path) for name, path in self.feature_paths.items()}
-        limit = count_rows(matrices, self.feature_paths)
+        paths = self.feature_paths
+        matrices, limit = open_features(paths)
         pairs = read_interactions(self.raw_paths[0], limit)
         features = {
-            name: to_features(matrix, str(self.feature_paths[name]), lambda row: f"row {row}")
+            name: to_features(matrix, str(paths[name]), lambda row: f"row {row}")
             for name, matrix in matrices.items()
         }
         return to_hetero_data(

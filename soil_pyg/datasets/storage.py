@@ -79,11 +79,7 @@ def load_data(path: str | os.PathLike[str]) -> HeteroData:
 
 
 def typed_stores(data: HeteroData) -> list[tuple[str | EdgeType | None, BaseStorage]]:
-    """Returns the stores of a graph with their node or edge types, first the global one.
-
-    Args:
-        data (HeteroData): The data.
-    """
+    """Returns the stores of a graph with their node or edge types, first the global one."""
     return list(zip([None, *data.node_types, *data.edge_types], data.stores, strict=True))
 
 
@@ -140,7 +136,7 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise TypeError(f"it is a {type(value).__name__}, not a tensor or JSON value") from error
     if type(copy) is not type(value) or (copy != value and value == value):
-        raise TypeError(f"JSON does not give this {type(value).__name__} back unchanged")
+        raise TypeError(f"JSON would change this {type(value).__name__}")
     return {"value": value}
 
 

@@ -21,11 +21,7 @@ from soil_pyg.typing import (
 
 
 def counts(data: HeteroData) -> dict[str, int]:
-    """Returns the numbers of users, of items and of pairs per split.
-
-    Args:
-        data (HeteroData): The data.
-    """
+    """Returns the numbers of users, of items and of pairs per split."""
     pairs = (data[INTERACTS][name].size(1) for name in EDGE_INDICES)
     sizes = {"users": data[USER].num_nodes, "items": data[ITEM].num_nodes}
     return sizes | dict(zip(SPLITS, pairs, strict=True))
@@ -67,11 +63,7 @@ def modalities(
 
 
 def plain(value: Any) -> Any:
-    """Returns an argument as a JSON value: paths of files, and names of types of other objects.
-
-    Args:
-        value (Any): The argument.
-    """
+    """Returns an argument as a JSON value: paths of files, and names of types of other objects."""
     if isinstance(value, Mapping):
         return {key: plain(source) for key, source in value.items()}
     if (path := file_of(value)) is not None and path.exists():

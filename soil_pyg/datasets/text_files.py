@@ -14,9 +14,6 @@ _JSON_BLOCK = 1 << 24
 def check_utf8(path: Path) -> None:
     """Refuses a file that is not UTF-8; the error names the line and the byte.
 
-    Args:
-        path (pathlib.Path): The file.
-
     Raises:
         ValueError: If the file is not UTF-8.
     """

@@ -55,9 +55,6 @@ class ColourHistogramEncoder(PictureFileEncoder):
         # The text is part of the names of caches.
         return f"{self.bins} boxes a colour, Pillow {PIL.__version__}"
 
-    def load(self) -> None:
-        """Does nothing, because there is no model."""
-
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Returns the vector of a picture.
 

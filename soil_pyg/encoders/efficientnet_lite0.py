@@ -8,9 +8,7 @@ from torch import Tensor
 from torch.nn import BatchNorm2d, Conv2d, Module, ModuleList
 
 OUT_CHANNELS = 1280
-IMAGE_SIZE = 224
-CROP = 0.875
-MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+"""The number of channels of the features."""
 
 
 class _Stage(NamedTuple):
@@ -48,7 +46,7 @@ class EfficientNetLite0(Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv_stem = _SameConv2d(3, _STEM_CHANNELS, 3, stride=2)
+        self.conv_stem = _SameConv2d(3, _STEM_CHANNELS, 3, stride=2, bias=False)
         self.bn0 = _batch_norm(_STEM_CHANNELS)
         self.blocks = ModuleList()
         in_channels = _STEM_CHANNELS
@@ -56,15 +54,12 @@ class EfficientNetLite0(Module):
             for i in range(stage.num_blocks):
                 self.blocks.append(_Block(in_channels, stage, stage.stride if i == 0 else 1))
                 in_channels = stage.out_channels
-        self.conv_head = _SameConv2d(in_channels, OUT_CHANNELS, 1)
+        self.conv_head = _SameConv2d(in_channels, OUT_CHANNELS, 1, bias=False)
         self.bn1 = _batch_norm(OUT_CHANNELS)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "EfficientNetLite0":
         """Loads the network from a file of the package.
-
-        Args:
-            path (str or os.PathLike): The file.
 
         Raises:
             RuntimeError: If the weights belong to another network.
@@ -102,13 +97,13 @@ class _Block(Module):
         self.is_residual = stride == 1 and in_channels == stage.out_channels
         self.is_expanded = stage.expansion > 1
         if self.is_expanded:
-            self.expand_conv = _SameConv2d(in_channels, channels, 1)
+            self.expand_conv = _SameConv2d(in_channels, channels, 1, bias=False)
             self.bn0 = _batch_norm(channels)
         self.depthwise_conv = _SameConv2d(
-            channels, channels, stage.kernel_size, stride=stride, groups=channels
+            channels, channels, stage.kernel_size, stride, groups=channels, bias=False
         )
         self.bn1 = _batch_norm(channels)
-        self.project_conv = _SameConv2d(channels, stage.out_channels, 1)
+        self.project_conv = _SameConv2d(channels, stage.out_channels, 1, bias=False)
         self.bn2 = _batch_norm(stage.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -121,18 +116,6 @@ class _Block(Module):
 
 class _SameConv2d(Conv2d):
     """A convolution with the padding of TensorFlow: odd padding is larger at the end."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        groups: int = 1,
-    ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride=stride, groups=groups, bias=False
-        )
 
     def forward(self, x: Tensor) -> Tensor:
         (size, _), (stride, _) = self.kernel_size, self.stride

@@ -6,11 +6,7 @@ from importlib.util import find_spec
 
 
 def is_installed(module: str) -> bool:
-    """Returns whether a module can be found, without importing it.
-
-    Args:
-        module (str): The name of the module.
-    """
+    """Returns whether a module can be found, without importing it."""
     return find_spec(module) is not None
 
 
@@ -34,9 +30,6 @@ def check_installed(module: str, extra: str, otherwise: str) -> None:
 @contextmanager
 def importing(module: str) -> Iterator[None]:
     """Turns failures to import an installed package into one readable error.
-
-    Args:
-        module (str): The name of the module.
 
     Raises:
         ImportError: If the package cannot be imported.

@@ -106,9 +106,8 @@ class PictureFileEncoder(ABC):
     def version(self) -> str:
         """Everything that the vectors depend on, stored with the features."""
 
-    @abstractmethod
-    def load(self) -> None:
-        """Loads the model for :meth:`prepare` and :meth:`encode_batch`."""
+    def load(self) -> None:  # noqa: B027
+        """Loads the model for :meth:`prepare` and :meth:`encode_batch`, if there is any."""
 
     @abstractmethod
     def prepare(self, image: Image.Image) -> Any:

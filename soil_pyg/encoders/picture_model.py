@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import Module
 
-from soil_pyg.encoders import efficientnet_lite0
 from soil_pyg.encoders.efficientnet_lite0 import EfficientNetLite0
 from soil_pyg.encoders.extras import check_installed, importing
 
@@ -65,11 +64,7 @@ def from_module(module: Module) -> PictureModel:
 
 
 def is_efficientnet_lite0(path: Path) -> bool:
-    """Returns whether a file has the name of the weights of :class:`EfficientNetLite0`.
-
-    Args:
-        path (pathlib.Path): The file or folder.
-    """
+    """Returns whether a file has the name of the weights of :class:`EfficientNetLite0`."""
     return path.is_file() and path.name.startswith("efficientnet-lite0")
 
 
@@ -87,15 +82,8 @@ def load_picture_model(path: Path) -> PictureModel:
     """
     try:
         if is_efficientnet_lite0(path):
-            return PictureModel(
-                EfficientNetLite0.from_file(path).eval(),
-                CentreCrop(
-                    efficientnet_lite0.IMAGE_SIZE,
-                    efficientnet_lite0.CROP,
-                    efficientnet_lite0.MEAN,
-                    efficientnet_lite0.STD,
-                ),
-            )
+            crop = CentreCrop(224, 0.875, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+            return PictureModel(EfficientNetLite0.from_file(path).eval(), crop)
         return _load_with_timm(path)
     except ImportError:
         raise
@@ -107,9 +95,6 @@ def load_picture_model(path: Path) -> PictureModel:
 
 def check_loadable(path: Path) -> None:
     """Checks that timm is installed if a model requires it.
-
-    Args:
-        path (pathlib.Path): The file or folder.
 
     Raises:
         ImportError: If timm is required but not installed.

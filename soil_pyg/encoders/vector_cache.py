@@ -47,11 +47,7 @@ class VectorCache:
             pass
 
     def load(self, digests: Container[str]) -> dict[str, np.ndarray]:
-        """Returns the cached vectors by digest.
-
-        Args:
-            digests (container of str): The digests to look up.
-        """
+        """Returns the cached vectors by digest."""
         vectors: dict[str, np.ndarray] = {}
         for path in sorted(self.folder.glob("*.safetensors")) if self.folder else []:
             try:

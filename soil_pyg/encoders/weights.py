@@ -64,11 +64,7 @@ def find_weights(model: str | os.PathLike[str], organisation: str) -> Path:
 
 
 def weights_digest(path: Path) -> str:
-    """Returns a short digest of a file of weights, or of the files of a model in a folder.
-
-    Args:
-        path (pathlib.Path): The file or folder.
-    """
+    """Returns a short digest of a file of weights, or of the files of a model in a folder."""
     if path.is_file():
         return file_digest(path)[:16]
     files = [file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file()]

@@ -142,11 +142,7 @@ def bytes_digest(content: Iterable[bytes | memoryview]) -> str:
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
-    """Returns the hexadecimal SHA-256 digest of a file, read block by block.
-
-    Args:
-        path (str or os.PathLike): The file.
-    """
+    """Returns the hexadecimal SHA-256 digest of a file, read block by block."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         parts = blocks(size, BLOCK_BYTES, f"Checking {Path(path).name}")
