@@ -34,5 +34,19 @@ def modalities_of(data: HeteroData, node_type: str = ITEM) -> list[str]:
         data (HeteroData): The data.
         node_type (str): The node type. (default: :obj:`"item"`)
     """
-    names = data[node_type].keys()
-    return [name.removeprefix(FEATURE_PREFIX) for name in names if name.startswith(FEATURE_PREFIX)]
+    return list(features_of(data, node_type))
+
+
+def features_of(data: HeteroData, node_type: str = ITEM) -> dict[str, Tensor]:
+    """Returns the features of a node type by modality, in order.
+
+    Args:
+        data (HeteroData): The data.
+        node_type (str): The node type. (default: :obj:`"item"`)
+    """
+    stored = data[node_type].items()
+    return {
+        name.removeprefix(FEATURE_PREFIX): value
+        for name, value in stored
+        if name.startswith(FEATURE_PREFIX)
+    }

@@ -14,15 +14,7 @@ from soil_pyg.datasets.features import FeatureSource, feature_files, open_featur
 from soil_pyg.datasets.frames import Table, TableSource, read_table
 from soil_pyg.datasets.multimodal import COLUMNS
 from soil_pyg.datasets.storage import load_data
-from soil_pyg.typing import (
-    EDGE_INDICES,
-    FEATURE_PREFIX,
-    INTERACTS,
-    ITEM,
-    SPLITS,
-    USER,
-    modalities_of,
-)
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
 
 SPLIT = COLUMNS[2]
 """The column of a split that the layout has."""
@@ -155,7 +147,7 @@ def _from_hetero_data(data: HeteroData, where: str, user_column: str, item_colum
     )
     table = Table(frame, lambda i: f"{where}, the {SPLITS[label[i]]} edge {i}", False)
     features: dict[str, FeatureSource] = {
-        name: (data[ITEM][FEATURE_PREFIX + name], ids[ITEM]) for name in modalities_of(data)
+        modality: (x, ids[ITEM]) for modality, x in features_of(data).items()
     }
     has_split = len(edges) == len(EDGE_INDICES)
     return Source(table, where, SPLIT if has_split else None, features, ids[ITEM])

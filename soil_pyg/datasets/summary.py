@@ -9,15 +9,7 @@ from soil_pyg.datasets.encoder import Encoder
 from soil_pyg.datasets.modality_source import ModalitySource, file_of
 from soil_pyg.datasets.pair_filter import Dropped
 from soil_pyg.datasets.select_pairs import Selection
-from soil_pyg.typing import (
-    EDGE_INDICES,
-    FEATURE_PREFIX,
-    INTERACTS,
-    ITEM,
-    SPLITS,
-    USER,
-    modalities_of,
-)
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
 
 
 def counts(data: HeteroData) -> dict[str, int]:
@@ -51,8 +43,8 @@ def modalities(
         features (mapping): The source of each modality.
     """
     found: dict[str, dict[str, Any]] = {}
-    for modality in modalities_of(data):
-        x, source = data[ITEM][FEATURE_PREFIX + modality], features.get(modality)
+    for modality, x in features_of(data).items():
+        source = features.get(modality)
         found[modality] = {"channels": x.size(1), "missing": int((~x.any(dim=1)).sum())}
         if isinstance(source, Encoder):
             found[modality] |= {
