@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch_geometric.data import Data, HeteroData, InMemoryDataset
+from torch_geometric.data import Data, Dataset, HeteroData, InMemoryDataset
 from torch_geometric.transforms import BaseTransform, Compose
 
 from soil_pyg.datasets import HeteroDataset
@@ -53,6 +53,28 @@ def test_it_is_an_in_memory_dataset_of_one(tmp_path: Path) -> None:
     assert [data["item"].x.tolist() for data in dataset] == [[[1.0, 1.0], [1.0, 1.0]]]
     assert (dataset[0].name, dataset[0].digest) == ("toy", dataset.digest)
     assert len(dataset.copy()) == 1
+
+
+def test_a_missing_raw_file_is_named_and_no_folder_made(tmp_path: Path) -> None:
+    class Raw(Counting):
+        raw_file_names = ("a.csv", "b.csv")
+
+    root = tmp_path / "root"
+    with pytest.raises(FileNotFoundError, match=rf"{root}.*a\.csv.*b\.csv"):
+        Raw(root)
+    assert not root.exists()
+    root.mkdir()
+    for name in Raw.raw_file_names:
+        (root / name).touch()
+    assert Raw(root).num_reads == 1
+
+
+def test_the_private_hooks_of_pyg_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_download", "_process"):
+        monkeypatch.delattr(Dataset, name)
+    assert [Counting(tmp_path).num_reads for _ in range(2)] == [1, 0]
 
 
 def test_it_is_read_once_and_stored_without_pickles(tmp_path: Path) -> None:

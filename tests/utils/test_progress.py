@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from soil_pyg.utils import progress
 from soil_pyg.utils.progress import blocks
 
-SECONDS_A_BLOCK = 2.0
+SECONDS_PER_BLOCK = 2.0
 
 
 class Bar:
-    """Records what it would show."""
+    """Records the events of a progress bar."""
 
     made: ClassVar[list["Bar"]] = []
 
@@ -39,13 +39,13 @@ class Bar:
 
 @pytest.fixture
 def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
-    """The bars made, on a clock by which a block takes two seconds."""
+    """The bars that are created, on a clock that advances two seconds per block."""
 
     def seconds() -> Iterator[float]:
         now = 100.0
         while True:
             yield now
-            now += SECONDS_A_BLOCK
+            now += SECONDS_PER_BLOCK
 
     clock = seconds()
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
