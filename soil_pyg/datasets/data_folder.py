@@ -106,15 +106,15 @@ def save_data_folder(
 def new_folder(
     out: str | os.PathLike[str], overwrite: bool | None = None
 ) -> AbstractContextManager[Path]:
-    """Returns a context that yields an empty folder, which takes its place if the block succeeds.
+    """Returns a context with an empty temporary folder, which moves to its path on success.
 
     Args:
-        out (str or os.PathLike): The place.
-        overwrite (bool, optional): Whether to replace a data folder at the place; :obj:`None` is
-            :obj:`False` for callers without such an option. (default: :obj:`None`)
+        out (str or os.PathLike): The path of the folder.
+        overwrite (bool, optional): Whether to replace an existing data folder; :obj:`None` stands
+            for :obj:`False` in callers without this option. (default: :obj:`None`)
 
     Raises:
-        ValueError: On entry, if something else is at the place.
+        ValueError: On entry, if the path exists and must not be replaced.
     """
     out = Path(os.path.abspath(Path(out).expanduser()))
     return atomic_folder(out, partial(_check_place, out, overwrite))

@@ -1,4 +1,4 @@
-"""The one way in which files are written and told apart."""
+"""Atomic writers of files and folders, and digests of their content."""
 
 import hashlib
 import json
@@ -59,15 +59,15 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 def atomic_folder(
     path: str | os.PathLike[str], check: Callable[[], None] = lambda: None
 ) -> Iterator[Path]:
-    """Yields an empty folder beside a place, which takes the place when the block succeeds.
+    """Yields an empty temporary folder, which moves to its path when the block succeeds.
 
-    Missing parents are created, and a folder that exists at the place is replaced. If the block
-    fails, nothing changes.
+    Missing parents are created, and an existing folder is replaced. If the block fails, nothing
+    changes.
 
     Args:
-        path (str or os.PathLike): The place.
-        check (callable, optional): Raises an error if the place must not be taken; called before
-            the block and again when its files have been written. (default: no check)
+        path (str or os.PathLike): The path of the folder.
+        check (callable, optional): Raises an error if the path must not be replaced; called before
+            the block and again before the move. (default: no check)
 
     Raises:
         OSError: If the folder cannot be written; the error names :obj:`path`.
