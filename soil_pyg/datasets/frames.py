@@ -127,7 +127,7 @@ def _read_separated(path: Path, wanted: list[str] | None, id_columns: Sequence[s
         # "NA" is an id like any other, and blank lines count.
         missing = {c: [""] if c in id_columns else ["", "NA", "NaN", "nan"] for c in header}
         with warnings.catch_warnings():
-            # It also concerns columns that are not used.
+            # The warning also concerns columns that are not used.
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)
             # Surplus fields in the first rows would be dropped or become an index.
             warnings.simplefilter("error", pd.errors.ParserWarning)

@@ -52,6 +52,12 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert load_item_table(write(tmp_path / "b", None)) is None
 
 
+def test_a_folder_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(Path("~/DATA"))
+    assert load_data_folder(tmp_path / "DATA").name == "bar"
+
+
 def test_the_package_has_the_functions() -> None:
     from soil_pyg.workflow.prepare import prepare
 
