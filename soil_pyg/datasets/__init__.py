@@ -1,3 +1,5 @@
+"""Data sets, and everything that reads or writes data on disk."""
+
 from soil_pyg.datasets.amazon import Amazon
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.multimodal import MultimodalDataset

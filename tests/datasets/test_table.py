@@ -109,6 +109,8 @@ def test_items_without_interactions_may_be_candidates() -> None:
     assert data["item"].x_image.tolist() == [[9.0], [1.0], [0.0], [0.0]]
     assert data.num_ignored_feature_rows == 0
     assert data[INTERACTS].edge_index.tolist() == [[0, 1, 1], [2, 1, 3]]
+    data = TableDataset(FRAME, items=["tea", "rum", "gin"], split_column="split")[0]
+    assert data["item"].id.tolist() == ["gin", "rum", "tea"]
     with pytest.raises(ValueError, match=r"'interactions', row 1: .*'items'"):
         TableDataset(FRAME, items=["tea", "gin"], split_column="split")
 
