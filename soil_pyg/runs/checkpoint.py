@@ -1,4 +1,4 @@
-"""The folder of a run: weights, embeddings and the training state as safetensors, the rest as JSON."""
+"""The folder of a run: weights, embeddings and training state as safetensors, else JSON."""
 
 import json
 import os
