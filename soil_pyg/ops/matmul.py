@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from soil_pyg.utils._private import is_transformed, linear_pointwise
+
 SIZE_STEP = 64
 """oneDNN compiles code for each size of a product and keeps it: sizes that vary are rounded so."""
 
@@ -25,7 +27,7 @@ def _prefers_onednn() -> bool:
     return (
         "AuthenticAMD" in vendor
         and torch.backends.cpu.get_cpu_capability() == "AVX512"
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and linear_pointwise is not None
     )
 
 
@@ -106,8 +108,7 @@ def uses_onednn(x: Tensor, y: Tensor) -> bool:
         # Compiled code is rather made of what the compiler knows, and what transforms functions
         # does not know the operator.
         and not torch.compiler.is_compiling()
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and torch.autograd.forward_ad._current_level < 0
+        and not is_transformed()
     )
 
 
@@ -133,7 +134,8 @@ def _multiply(x: Tensor, y: Tensor) -> Tensor:
     # oneDNN reads both directions, but is very slow on a matrix that lies in a wider one.
     if not (y.is_contiguous() or y.t().is_contiguous()):
         y = y.contiguous()
-    return torch.ops.mkldnn._linear_pointwise(x, y, None, "none", [], "")
+    assert linear_pointwise is not None
+    return linear_pointwise(x, y, None, "none", [], "")
 
 
 class _Product(torch.autograd.Function):

@@ -8,7 +8,6 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
-from torch._dynamo.exc import BackendCompilerFailed
 from torch.autograd.function import once_differentiable
 from torch.func import functional_call
 from torch.nn import Embedding
@@ -22,6 +21,7 @@ from soil_pyg.runs.training_run import TrainingRun
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.utils._private import BackendCompilerFailed
 
 CAUSES = "likely causes: a high learning rate, negative='keep' in the graphs, or large features"
 """The end of every error about a loss or a score that is not finite."""
@@ -142,7 +142,7 @@ class TrainingLoss(torch.nn.Module):
         except BackendCompilerFailed as error:
             raise RuntimeError(
                 "'compile' needs a compiler: install g++ (on a GPU, Triton) or set compile=False "
-                f"({error.inner_exception})"
+                f"({getattr(error, 'inner_exception', error)})"
             ) from error
 
     def terms(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
