@@ -72,6 +72,7 @@ class Trainer:
         ValueError: If an argument is out of range.
 
     Example:
+        >>> import torch
         >>> from soil_pyg.models import BPR
         >>> data = HeteroData({"user": {"num_nodes": 2}, "item": {"num_nodes": 4}})
         >>> for name in ("edge_index", "val_edge_label_index", "test_edge_label_index"):

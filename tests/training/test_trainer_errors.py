@@ -39,7 +39,7 @@ def test_settings_that_are_not_json_are_refused(
     data: HeteroData, tmp_path: Path, value: object
 ) -> None:
     out = tmp_path / "out"
-    with pytest.raises(ValueError, match="'settings'.*'t'"):
+    with pytest.raises(ValueError, match=r"'settings'.*'t'"):
         Trainer(**OPTIONS).fit(bpr(), data, out=out, settings={"t": value})
     assert not out.exists()
 
