@@ -78,7 +78,8 @@ class TrainingRun:
         self._snapshot: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         self._checkpoint_seconds = checkpoint_seconds
         if self._folder is not None:
-            self._identity = _identity(model, data, settings, options)
+            # Upgraded as the stored one is: names and defaults must not tell them apart.
+            self._identity = upgrade_record(_identity(model, data, settings, options))
             self._folder.mkdir(parents=True, exist_ok=True)
             self._read(self._folder)
         self._begin = time.perf_counter() - self.result.seconds["total"]

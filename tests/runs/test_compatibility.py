@@ -105,7 +105,7 @@ def test_a_finished_old_run_is_not_run_again(
     assert train(data_folder, old_folder).epochs == 3
 
 
-@pytest.mark.parametrize(("num_partitions", "with_added"), [(1, False), (1, True), (2, True)])
+@pytest.mark.parametrize(("num_partitions", "with_added"), [(1, False), (2, True)])
 def test_an_interrupted_old_run_is_resumed(
     data_folder: Path,
     tmp_path: Path,
