@@ -15,20 +15,11 @@ from soil_pyg.typing import INTERACTS, Triplets
 
 RandomData = Callable[..., HeteroData]
 Refused = Callable[[str, object], AbstractContextManager[object]]
+MakeBPR = Callable[..., BPR]
 OPTIONS: dict[str, Any] = {"lr": 0.05, "batch_size": 32, "epochs": 6, "progress": False}
 
 
-@pytest.fixture
-def data(random_data: RandomData) -> HeteroData:
-    return random_data()
-
-
-def bpr(cls: type[BPR] = BPR, **options: Any) -> BPR:
-    torch.manual_seed(0)
-    return cls(30, 40, hidden_channels=4, **options)
-
-
-def test_a_corrupt_state_is_refused(data: HeteroData, tmp_path: Path) -> None:
+def test_a_corrupt_state_is_refused(data: HeteroData, tmp_path: Path, bpr: MakeBPR) -> None:
     (tmp_path / "state.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match=r"state\.safetensors'"):
         Trainer(**OPTIONS).fit(bpr(), data, out=tmp_path)
@@ -36,7 +27,7 @@ def test_a_corrupt_state_is_refused(data: HeteroData, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [torch.ones(1), float("nan")])
 def test_settings_that_are_not_json_are_refused(
-    data: HeteroData, tmp_path: Path, value: object
+    data: HeteroData, tmp_path: Path, value: object, bpr: MakeBPR
 ) -> None:
     out = tmp_path / "out"
     with pytest.raises(ValueError, match=r"'settings'.*'t'"):
@@ -44,7 +35,9 @@ def test_settings_that_are_not_json_are_refused(
     assert not out.exists()
 
 
-def test_models_that_cannot_be_imported_are_not_stored(data: HeteroData, tmp_path: Path) -> None:
+def test_models_that_cannot_be_imported_are_not_stored(
+    data: HeteroData, tmp_path: Path, bpr: MakeBPR
+) -> None:
     out = tmp_path / "out"
 
     class Local(BPR):
@@ -58,7 +51,7 @@ def test_models_that_cannot_be_imported_are_not_stored(data: HeteroData, tmp_pat
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_is_named(
-    data: HeteroData, monkeypatch: pytest.MonkeyPatch, value: float
+    data: HeteroData, monkeypatch: pytest.MonkeyPatch, value: float, bpr: MakeBPR
 ) -> None:
     loss = BPR.loss
     num_batches = len(TripletLoader(data, batch_size=32))
@@ -74,7 +67,7 @@ def test_a_loss_that_is_not_finite_is_named(
         Trainer(**OPTIONS).fit(bpr(), data)
 
 
-def test_a_score_that_is_not_finite_names_the_epoch(data: HeteroData) -> None:
+def test_a_score_that_is_not_finite_names_the_epoch(data: HeteroData, bpr: MakeBPR) -> None:
     trainer = Trainer(lr=1e38, epochs=3, progress=False)
     with pytest.raises(FloatingPointError, match="Epoch 1"):
         trainer.fit(bpr(), data)
@@ -115,14 +108,18 @@ def test_partitions_cannot_be_compiled(refused: Refused) -> None:
         Trainer(num_partitions=2, compile=True)
 
 
-def test_more_partitions_than_users(data: HeteroData, tmp_path: Path, refused: Refused) -> None:
+def test_more_partitions_than_users(
+    data: HeteroData, tmp_path: Path, refused: Refused, bpr: MakeBPR
+) -> None:
     with refused("num_partitions", 31):
         Trainer(**OPTIONS, num_partitions=31).fit(bpr(), data, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_an_empty_split_is_refused(data: HeteroData, tmp_path: Path, split: str) -> None:
+def test_an_empty_split_is_refused(
+    data: HeteroData, tmp_path: Path, split: str, bpr: MakeBPR
+) -> None:
     data[INTERACTS][f"{split}_edge_label_index"] = torch.empty(2, 0, dtype=torch.long)
     with pytest.raises(ValueError, match=rf"'{split}'.*\(got none\)"):
         Trainer(**OPTIONS).fit(bpr(), data, out=tmp_path / "out")

@@ -19,6 +19,7 @@ from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import Triplets
 
 RandomData = Callable[..., HeteroData]
+MakeBPR = Callable[..., BPR]
 OPTIONS: dict[str, Any] = {"lr": 0.05, "batch_size": 32, "epochs": 6, "progress": False}
 
 
@@ -28,16 +29,6 @@ class Noise(BPR):
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         terms = super().loss(data, batch)
         return {**terms, "noise": (torch.rand(4) * self.user_embedding.weight[0]).sum()}
-
-
-@pytest.fixture
-def data(random_data: RandomData) -> HeteroData:
-    return random_data()
-
-
-def bpr(cls: type[BPR] = BPR, **options: Any) -> BPR:
-    torch.manual_seed(0)
-    return cls(30, 40, hidden_channels=4, **options)
 
 
 def numbers(result: TrainResult) -> tuple:
@@ -63,7 +54,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]
     return install
 
 
-def test_same_seed_same_numbers(data: HeteroData) -> None:
+def test_same_seed_same_numbers(data: HeteroData, bpr: MakeBPR) -> None:
     results = []
     for seed in (1, 1, 2):
         model = bpr(Noise)
@@ -74,7 +65,7 @@ def test_same_seed_same_numbers(data: HeteroData) -> None:
 
 
 def test_a_finished_run_is_not_run_again(
-    data: HeteroData, tmp_path: Path, interrupt: Callable[[int], None]
+    data: HeteroData, tmp_path: Path, interrupt: Callable[[int], None], bpr: MakeBPR
 ) -> None:
     model = bpr()
     result = Trainer(**OPTIONS).fit(model, data, out=tmp_path)
@@ -92,6 +83,7 @@ def test_ctrl_c_and_resume(
     interrupt: Callable[[int], None],
     capsys: pytest.CaptureFixture[str],
     batch: int,
+    bpr: MakeBPR,
 ) -> None:
     expected = Trainer(**OPTIONS).fit(bpr(Noise), data)
     num_batches = len(TripletLoader(data, batch_size=32))
@@ -122,7 +114,7 @@ def recall_at_20(metrics: dict[str, float]) -> float:
 
 
 def test_ctrl_c_in_the_first_epoch(
-    data: HeteroData, tmp_path: Path, interrupt: Callable[[int], None]
+    data: HeteroData, tmp_path: Path, interrupt: Callable[[int], None], bpr: MakeBPR
 ) -> None:
     interrupt(2)
     with pytest.raises(KeyboardInterrupt):
@@ -133,7 +125,7 @@ def test_ctrl_c_in_the_first_epoch(
 
 
 def test_ctrl_c_after_the_last_epoch(
-    data: HeteroData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: HeteroData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bpr: MakeBPR
 ) -> None:
     expected = Trainer(**OPTIONS).fit(bpr(), data)
     evaluate = Evaluator.evaluate
@@ -175,7 +167,7 @@ trainer.fit(model, load_data(sys.argv[1]), out=sys.argv[2])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is a POSIX signal")
-def test_a_killed_run_resumes(data: HeteroData, tmp_path: Path) -> None:
+def test_a_killed_run_resumes(data: HeteroData, tmp_path: Path, bpr: MakeBPR) -> None:
     from soil_pyg.datasets.storage import save_data
 
     save_data(data, tmp_path / "data.safetensors")
@@ -198,6 +190,7 @@ def test_a_run_that_differs_is_refused(
     tmp_path: Path,
     interrupt: Callable[[int], None],
     finished: bool,
+    bpr: MakeBPR,
 ) -> None:
     def fit(
         model: Recommender | None = None,
