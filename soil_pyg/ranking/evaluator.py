@@ -159,10 +159,6 @@ class Evaluator:
 def held_out(data: HeteroData, split: str) -> Tensor:
     """Returns the interactions of a held-out split.
 
-    Args:
-        data (HeteroData): The data.
-        split (str): The split, :obj:`"val"` or :obj:`"test"`.
-
     Raises:
         ValueError: If the split is unknown or empty.
     """
@@ -175,12 +171,7 @@ def held_out(data: HeteroData, split: str) -> Tensor:
 
 @torch.no_grad()
 def compute_embeddings(model: torch.nn.Module, data: HeteroData) -> tuple[Tensor, Tensor]:
-    """Returns the embeddings of all users and items in evaluation mode, without gradients.
-
-    Args:
-        model (torch.nn.Module): The model, which keeps its mode.
-        data (HeteroData): The data with the graphs of the model.
-    """
+    """Returns the embeddings of a model in evaluation mode, and restores its mode."""
     training = model.training
     model.eval()
     try:

@@ -133,12 +133,7 @@ def save(
 
 
 def original_ids(data: HeteroData, node_type: str) -> np.ndarray:
-    """Returns the original ids of the nodes, or their positions where the data has no ids.
-
-    Args:
-        data (HeteroData): The data.
-        node_type (str): The node type.
-    """
+    """Returns the original ids of the nodes, or their indices if the data has none."""
     store = data[node_type]
     return np.asarray(store.id if "id" in store else np.arange(store.num_nodes))
 

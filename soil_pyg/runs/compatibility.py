@@ -17,17 +17,13 @@ ADDED_SETTINGS = {
     "num_partitions": 1,
     "recall": 0.95,
 }
-"""Values of settings that a record may lack: each is what the package did before it had the
-setting."""
+"""The behaviour of the package before it had a setting, for records that lack it."""
 
-TRAINER_SETTINGS = {"compile", "num_partitions"}
-"""The added settings that every trained run has; the others belong to some models or graphs."""
+OF_TRAINER = {"compile", "num_partitions"}
+"""The added settings of every trainer; the others are settings of some models or graphs."""
 
-TRAIN_SETTINGS = {"data", "device", "model", "profile"}
-"""Settings that :func:`soil_pyg.train` keeps with every run, beside all options."""
-
-GROUPS = ("settings", "trainer", "options")
-"""The groups of settings in a record."""
+OF_TRAIN = {"data", "device", "model", "profile"}
+"""The settings by which a run of :func:`soil_pyg.train` is recognised."""
 
 
 def upgrade_record(record: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +39,7 @@ def upgrade_record(record: dict[str, Any]) -> dict[str, Any]:
     record = _rename(record, {"valid": "val"})
     if isinstance(record.get("history"), list):
         record["history"] = [_rename(epoch, {"valid": "val"}) for epoch in record["history"]]
-    for group in GROUPS:
+    for group in ("settings", "trainer", "options"):
         if isinstance(record.get(group), dict):
             record[group] = _rename(record[group], RENAMED_SETTINGS)
     if isinstance(record.get("settings"), dict) and isinstance(record.get("model"), str):
@@ -61,11 +57,10 @@ def _add_missing(record: dict[str, Any]) -> None:
     except ValueError:  # Raised again, with its reason, where the model is made.
         return
     of_model = set(model_class.model_parameters())
-    known = {"trainer": TRAINER_SETTINGS, "options": of_model}
-    # Settings of a user's own trainer are arbitrary values, to which nothing may be added.
-    if record["settings"].keys() >= TRAIN_SETTINGS:
-        of_graphs = set(model_class.graph_transform_parameters())
-        known["settings"] = TRAINER_SETTINGS | of_model | of_graphs
+    known = {"trainer": OF_TRAINER, "options": of_model}
+    # Runs of a Trainer alone keep arbitrary settings.
+    if record["settings"].keys() >= OF_TRAIN:
+        known["settings"] = OF_TRAINER | of_model | set(model_class.graph_transform_parameters())
     for group, names in known.items():
         if isinstance(record.get(group), dict):
             missing = {name: ADDED_SETTINGS[name] for name in ADDED_SETTINGS if name in names}

@@ -78,7 +78,7 @@ class TrainingRun:
         self._snapshot: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         self._checkpoint_seconds = checkpoint_seconds
         if self._folder is not None:
-            # Upgraded as the stored one is: names and defaults must not tell them apart.
+            # Upgraded like the stored identity, from which it must not differ by names or defaults.
             self._identity = upgrade_record(_identity(model, data, settings, options))
             self._folder.mkdir(parents=True, exist_ok=True)
             self._read(self._folder)

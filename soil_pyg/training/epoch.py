@@ -185,37 +185,10 @@ class _Rows(torch.autograd.Function):
         return table_grad, None
 
 
-@contextmanager
-def on_data_device(model: Recommender, data: HeteroData) -> Iterator[None]:
-    """Moves the model to the device of the data for the duration of a block.
-
-    The two differ where the model is trained on partitions, which alone are on its device.
-
-    Args:
-        model (Recommender): The model.
-        data (HeteroData): The data.
-    """
-    home = next((p.device for p in model.parameters()), None)
-    model.to(data[INTERACTS].edge_index.device)
-    try:
-        yield
-    finally:
-        model.to(home)
-
-
 @dataclass(frozen=True)
 class Session:
-    """The objects of one call of :meth:`~soil_pyg.training.trainer.Trainer.fit`.
-
-    Args:
-        fabric (Fabric): The device and the precision.
-        model (Recommender): The model.
-        module (torch.nn.Module): The model as Fabric calls it.
-        data (HeteroData): The whole data.
-        loader (PartitionLoader): The batches.
-        run (TrainingRun): The state that is stored.
-        evaluator (Evaluator): The evaluator.
-        progress (EpochProgress): The progress that is shown.
+    """The objects of one call of :meth:`~soil_pyg.training.trainer.Trainer.fit`; :obj:`module` is
+    the model as Fabric calls it.
     """
 
     fabric: Fabric
@@ -227,12 +200,22 @@ class Session:
     evaluator: Evaluator
     progress: EpochProgress
 
+    @contextmanager
+    def on_data_device(self) -> Iterator[None]:
+        """Moves the model to the whole data, which stays on the CPU if partitions are trained."""
+        home = next((p.device for p in self.model.parameters()), None)
+        self.model.to(self.data[INTERACTS].edge_index.device)
+        try:
+            yield
+        finally:
+            self.model.to(home)
+
     def evaluate(self, split: str) -> dict[str, float]:
         """Returns the metrics of the model on a split, :obj:`"val"` or :obj:`"test"`."""
-        with self.run.timed("evaluate"), on_data_device(self.model, self.data):
+        with self.run.timed("evaluate"), self.on_data_device():
             return self.evaluator.evaluate(self.module, self.data, split)
 
     def store_model(self, finished: bool) -> None:
         """Stores the best weights, which the model must hold, and their embeddings."""
-        with on_data_device(self.model, self.data):
+        with self.on_data_device():
             self.run.store_model(compute_embeddings(self.module, self.data), self.data, finished)

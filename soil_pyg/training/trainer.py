@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.evaluator import Evaluator, held_out
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
-from soil_pyg.training.epoch import CAUSES, Session, TrainingLoss, on_data_device, train_epoch
+from soil_pyg.training.epoch import CAUSES, Session, TrainingLoss, train_epoch
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.row_adam import RowAdam
@@ -238,7 +238,7 @@ class Trainer:
         for group in optimizer.param_groups:
             group["lr"] = self.lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
         session.model.train()
-        with on_data_device(session.model, session.data):
+        with session.on_data_device():
             session.model.on_epoch_start(session.data)
 
     def _is_better(self, val: dict[str, float], best: dict[str, float]) -> bool:
