@@ -11,6 +11,7 @@ from soil_pyg.nn.trained_features import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.sampled_adjacency import SampledAdjacency
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.topk import topk_by_id
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "MeanPropagation",
     "ModalityGate",
     "SampledAdjacency",
+    "SearchOptions",
     "TrainedFeatures",
     "embedding_loss",
     "topk_by_id",

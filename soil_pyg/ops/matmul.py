@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def uses_onednn(x: Tensor, y: Tensor) -> bool:
         and x.size(1) == y.size(1)
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
-        and _wants_full_precision()
+        and _matmul_precision() == "highest"
         # Compiled code is rather made of what the compiler knows, and what transforms functions
         # does not know the operator.
         and not torch.compiler.is_compiling()
@@ -122,12 +122,12 @@ def _is_plain(matrix: Tensor) -> bool:
     )
 
 
-def _wants_full_precision() -> bool:
+def _matmul_precision() -> str | None:
     try:
-        return torch.get_float32_matmul_precision() == "highest"
+        return torch.get_float32_matmul_precision()
     except RuntimeError:
-        # Set by the newer flags of torch, of which this one does not tell.
-        return False
+        # The newer flags of torch have set it.
+        return None
 
 
 def _multiply(x: Tensor, y: Tensor) -> Tensor:
@@ -150,6 +150,23 @@ class _Product(torch.autograd.Function):
         grad_x = matmul_t(grad, y.t()) if ctx.needs_input_grad[0] else None
         grad_y = matmul_t(grad.t(), x.t()) if ctx.needs_input_grad[1] else None
         return grad_x, grad_y
+
+
+@contextmanager
+def matmul_precision(precision: str) -> Iterator[None]:
+    """Sets the precision of products within a block, where newer flags of torch do not set it.
+
+    Args:
+        precision (str): A setting of :func:`torch.set_float32_matmul_precision`.
+    """
+    before = _matmul_precision()
+    if before is not None:
+        torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        if before is not None:
+            torch.set_float32_matmul_precision(before)
 
 
 def symmetric_rows(c: Tensor, num_rows: int, memory_budget: int = 2**27) -> Iterator[Tensor]:

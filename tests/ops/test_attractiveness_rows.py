@@ -75,7 +75,7 @@ def test_first_entries_of_each_row(
         assert_row(rows, item, expected, first)
         assert bool(rows.is_whole[item]) == (len(best(expected[item])) < first)
     assert rows.length[9] == 0
-    assert rows.search == {name: {"index": "Flat"} for name in features}
+    assert rows.report == {name: {"index": "Flat"} for name in features}
 
 
 def test_ties_go_to_the_smaller_item(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_an_approximate_search_that_finds_all_is_exact(
         # All pairs with a modality, and no more entries to ask for.
         assert_row(rows, item, expected, NUM_ITEMS)
     assert rows.is_whole.all()
-    assert rows.search["audio"] == {"index": "Lists2;nprobe=8", "recall": 1.0}
+    assert rows.report["audio"] == {"index": "Lists2;nprobe=8", "recall": 1.0}
 
 
 @pytest.mark.parametrize("memory_budget", [1, 2**30])

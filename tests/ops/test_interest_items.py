@@ -74,7 +74,7 @@ def test_equals_the_naive_loop(
     history = make_history(seed)
     found, interest = find(features, history, k, budget=budget)
     assert found == naive(cosines(features), history, k)
-    assert interest.search == {name: {"index": "Flat"} for name in features}
+    assert interest.report == {name: {"index": "Flat"} for name in features}
 
 
 @pytest.mark.parametrize("k", [NUM_ITEMS - 1, NUM_ITEMS, NUM_ITEMS + 20])
@@ -149,7 +149,7 @@ def test_an_index_that_finds_all_is_exact(
     history = [[i] for i in range(NUM_ITEMS)]
     found, interest = find(features, history, k, "Lists2", budget)
     assert found == naive(cosines(features), history, k)
-    assert interest.search == {
+    assert interest.report == {
         name: {"index": "Lists2;nprobe=8", "recall": 1.0} for name in features
     }
 
@@ -183,8 +183,8 @@ def test_a_modality_of_items_that_nobody_chose(
     history = [[0], [2], [4, 0]]
     found, interest = find(features, history, 3, index)
     assert found == naive({"image": cosines(features)["image"]}, history, 3)
-    assert interest.search["text"]["index"].startswith(index)
-    assert "recall" not in interest.search["text"]
+    assert interest.report["text"]["index"].startswith(index)
+    assert "recall" not in interest.report["text"]
 
 
 @pytest.mark.parametrize("index", ["Flat", "Lists2"])

@@ -168,7 +168,7 @@ def test_few_sizes_are_compiled(monkeypatch: pytest.MonkeyPatch, onednn: bool) -
         sizes.add((x.size(0), y.size(0)))
         return x @ y.t()
 
-    monkeypatch.setattr(module, "product", multiply)
+    monkeypatch.setattr(module, "matmul_t", multiply)
     for number in range(1, 1025):
         matmul_t_rows(x, torch.zeros(number, dtype=torch.long), y, torch.arange(3))
     # In steps of 16 up to 64, then four between two powers of two.

@@ -6,6 +6,7 @@ import torch
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.second_order_items import SecondOrderSelection
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
 
 NUM_USERS = 6
@@ -50,7 +51,7 @@ def test_equals_the_definition(
         shared |= ~np.isnan(similarity)
     product[~shared] = np.nan
     rows = AttractivenessRows(features, memory_budget)
-    SimilarityPass(features, memory_budget=memory_budget).run(rows)
+    SimilarityPass(features, SearchOptions(memory_budget=memory_budget)).run(rows)
     rows.finish()
     pools = SecondOrderSelection(rows, USER, ITEM, NUM_USERS, 2, aggr, excluded, "drop")
     key, weight = pools.best(memory_budget)
