@@ -1,11 +1,11 @@
 from typing import Any
 
 from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
-from soil_pyg.ops.growing import trim_heap
+from soil_pyg.ops.ragged import trim_heap
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.transforms import (
     InterestGraph,
@@ -13,7 +13,6 @@ from soil_pyg.transforms import (
     SecondOrderGraph,
     SimilarityGraph,
     SumGraph,
-    ToAdjacency,
 )
 from soil_pyg.transforms.utils import (
     SimilarityTransform,
@@ -164,9 +163,7 @@ class SOILGraphs(BaseTransform):
         if self.second_order:
             terms[SECOND_ORDER] = second
             scales.append(self.second_order_scale if scale is None else scale)
-        data = Compose([SumGraph(terms, out, scales), ToAdjacency([out])])(data)
-        del data[out].edge_index, data[out].edge_weight
-        return data
+        return SumGraph(terms, out, scales, to_adjacency=True)(data)
 
     def _item_item(self, data: HeteroData) -> HeteroData:
         # In place, by forward(): copies of the data would hold the graphs that are deleted here.
@@ -180,12 +177,11 @@ class SOILGraphs(BaseTransform):
             NormalizeGraph(graphs, min_weight=self.min_weight).forward(data)
             out = item_item(modality)
             scales = [1.0, self.interest_scale][: len(graphs)]
-            SumGraph(dict.fromkeys(graphs, "norm_weight"), out, scales).forward(data)
+            terms = dict.fromkeys(graphs, "norm_weight")
+            SumGraph(terms, out, scales, to_adjacency=True).forward(data)
             data[out].search = data[graphs[-1]].search
             if self.interest:
                 del data[graphs[-1]]
-            else:
-                ToAdjacency([out]).forward(data)
         return data
 
     def __repr__(self) -> str:

@@ -1,10 +1,11 @@
-"""Layers, losses and the search of neighbours: plain tensors in, plain tensors out."""
+"""Layers, losses and the search for neighbours: plain tensors in, plain tensors out."""
 
 from soil_pyg.nn.attention_fusion import AttentionFusion
 from soil_pyg.nn.conv import BipartiteConv, LightConv
 from soil_pyg.nn.feature_projection import FeatureProjection
+from soil_pyg.nn.info_nce_loss import InfoNCELoss
 from soil_pyg.nn.learned_graph import LearnedGraph
-from soil_pyg.nn.losses import AlignedPairsLoss, BPRLoss, InfoNCELoss, embedding_loss
+from soil_pyg.nn.losses import AlignedPairsLoss, BPRLoss, embedding_loss
 from soil_pyg.nn.modality_gate import ModalityGate
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
 from soil_pyg.nn.trained_features import TrainedFeatures

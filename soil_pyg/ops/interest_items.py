@@ -5,10 +5,11 @@ from torch import Tensor
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.growing import Entries, GrowingTensor
 from soil_pyg.ops.knn import KNN, SAMPLE
 from soil_pyg.ops.pairs import block_rows, exact_inner_product, pair_inner_product
 from soil_pyg.ops.ragged import (
+    Entries,
+    GrowingTensor,
     budget_blocks,
     index2ptr,
     order_by_group,

@@ -11,8 +11,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.growing import trim_heap
-from soil_pyg.ops.ragged import budget_blocks
+from soil_pyg.ops.ragged import budget_blocks, trim_heap
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import Collector, Features, SimilarityPass
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from soil_pyg.ops import attractiveness_rows
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
 
 NUM_ITEMS = 14
@@ -38,7 +39,7 @@ def assert_row(rows: AttractivenessRows, item: int, expected: np.ndarray, length
 
 def gather(features: dict, index: str = "auto", memory_budget: int = 2**30) -> AttractivenessRows:
     rows = AttractivenessRows(features, memory_budget)
-    SimilarityPass(features, index, memory_budget).run(rows)
+    SimilarityPass(features, SearchOptions(index, memory_budget=memory_budget)).run(rows)
     rows.finish()
     return rows
 

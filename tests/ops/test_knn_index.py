@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import re
 import sys
 
 import pytest
@@ -185,13 +186,13 @@ def test_wrong_lists(index: str) -> None:
 )
 def test_wrong_search_parameters(index: str) -> None:
     parameters = index.partition(";")[2]
-    match = rf"'index' has search parameters that FAISS does not take \(got '{parameters}'\)"
+    match = rf"'index'.*got '{re.escape(parameters)}'"
     with pytest.raises(ValueError, match=match):
         KNN(normal(100, 3), index=index).search(normal(2, 3), k=1)
 
 
 @needs_faiss
 def test_an_unknown_index_is_named() -> None:
-    match = r"'index' must be 'Flat', 'Lists' and a number, or a FAISS .* \(got 'NoSuch7'\)"
+    match = r"'index'.*got 'NoSuch7'"
     with pytest.raises(ValueError, match=match):
         KNN(normal(9, 4), index="NoSuch7")

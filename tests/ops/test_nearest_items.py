@@ -76,5 +76,5 @@ def test_a_modality_that_no_item_has() -> None:
     features = {"image": (torch.zeros(5, 3), torch.zeros(5, dtype=torch.bool))}
     for index in ("Flat", "Lists2"):
         nearest = NearestItems(features, k=2)
-        SimilarityPass(features, index).run(nearest)
+        SimilarityPass(features, SearchOptions(index)).run(nearest)
         assert [part.tolist() for part in nearest.edges("image")] == [[], [], []]

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
-from soil_pyg.ops.second_order_items import SecondOrderSelection
 from soil_pyg.ops.search_options import SearchOptions
+from soil_pyg.ops.second_order_items import SecondOrderSelection
 from soil_pyg.ops.similarity_pass import SimilarityPass
 
 NUM_USERS = 6

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from soil_pyg.ops import similarity_pass
+from soil_pyg.ops import search_options, similarity_pass
 from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.matmul import matmul_precision
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import Collector, SimilarityPass
 
@@ -87,7 +88,7 @@ def test_exact_search_is_reported(
     with caplog.at_level(logging.INFO, "soil_pyg"):
         search = SimilarityPass(make_features(), SearchOptions(memory_budget=1))
         search.run(recorder)
-    assert (search.index, search.is_exact) == ("Flat", True)
+    assert search.search_options.index == "Flat"
     assert recorder.report == {"image": {"index": "Flat"}, "text": {"index": "Flat"}}
     assert caplog.messages == ["14 items: compared exactly, 1 at a time"]
 
@@ -100,7 +101,7 @@ def test_approximate_search(
     with caplog.at_level(logging.INFO, "soil_pyg"):
         search = SimilarityPass(features, SearchOptions(index="Lists2"))
         search.run(few, many, none)
-    assert (search.index, search.is_exact) == ("Lists2", False)
+    assert search.search_options.index == "Lists2"
     for recorder in (few, many, none):
         assert recorder.blocks == []
         assert recorder.num_indices == 2
@@ -159,7 +160,7 @@ def test_lower_precision_is_an_option_and_its_agreement_is_kept(
     sample = x[:: 600 // 256]
     nearest = []
     for precision in ("highest", "medium"):
-        with similarity_pass.matmul_precision(precision):
+        with matmul_precision(precision):
             nearest.append((sample @ x.t()).topk(10).indices.tolist())
     shared = [len(set(a) & set(b)) / 10 for a, b in zip(*nearest, strict=True)]
     assert recorder.report["image"] == {
@@ -174,7 +175,7 @@ def test_lower_precision_is_an_option_and_its_agreement_is_kept(
 
 def test_the_precision_is_put_back_after_an_error() -> None:
     def fail() -> None:
-        with similarity_pass.matmul_precision("high"):
+        with matmul_precision("high"):
             assert torch.get_float32_matmul_precision() == "high"
             raise KeyError
 
