@@ -25,8 +25,8 @@ from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets, modalities_of
 from soil_pyg.utils.checks import check_at_least
 
 
-class FREEDOMGraphs(BaseTransform):
-    r"""Makes all graphs that :class:`~soil_pyg.models.FREEDOM` reads.
+class FREEDOMGraphs(BaseTransform):  # type: ignore[misc]
+    r"""Builds all graphs of :class:`~soil_pyg.models.FREEDOM`.
 
     The user-item graph, symmetrically normalised, and the frozen item-item graph
 
@@ -37,7 +37,7 @@ class FREEDOMGraphs(BaseTransform):
     without weights, symmetrically normalised. A single modality has the weight 1.
 
     Args:
-        k (int, optional): The number of neighbours, the item itself among them.
+        k (int, optional): The number of neighbours, including the item itself.
             (default: :obj:`10`)
         modalities (list[str], optional): The modalities, the visual one first; :obj:`None` for all
             of the data, in its order. (default: :obj:`None`)

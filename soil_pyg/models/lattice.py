@@ -27,17 +27,16 @@ from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets, modalities_of
 from soil_pyg.utils.checks import check_at_least
 
 
-class LATTICEGraphs(BaseTransform):
-    r"""Makes all graphs that :class:`~soil_pyg.models.LATTICE` reads.
+class LATTICEGraphs(BaseTransform):  # type: ignore[misc]
+    r"""Builds all graphs of :class:`~soil_pyg.models.LATTICE`.
 
     The interactions with weights of 1, and for each modality the graph of the :math:`k` items of
     the most similar given features, symmetrically normalised.
 
     Args:
-        k (int, optional): The number of neighbours, the item itself among them.
+        k (int, optional): The number of neighbours, including the item itself.
             (default: :obj:`10`)
-        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
-            (default: :obj:`None`)
+        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
         negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
             :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
         **search_options (optional): How the nearest items are searched: the arguments of

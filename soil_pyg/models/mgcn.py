@@ -27,17 +27,16 @@ from soil_pyg.typing import INTERACTS, Triplets, modalities_of
 from soil_pyg.utils.checks import check_at_least
 
 
-class MGCNGraphs(BaseTransform):
-    r"""Makes all graphs that :class:`~soil_pyg.models.MGCN` reads.
+class MGCNGraphs(BaseTransform):  # type: ignore[misc]
+    r"""Builds all graphs of :class:`~soil_pyg.models.MGCN`.
 
     The user-item graph and for each modality the graph of the :math:`k` most similar items, all
     symmetrically normalised.
 
     Args:
-        k (int, optional): The number of neighbours in the similarity graphs, the item itself
-            among them. (default: :obj:`10`)
-        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
-            (default: :obj:`None`)
+        k (int, optional): The number of neighbours in the similarity graphs, including the
+            item itself. (default: :obj:`10`)
+        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
         negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
             :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
         **search_options (optional): How the nearest items are searched: the arguments of
