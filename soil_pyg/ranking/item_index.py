@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from soil_pyg.ops.inverted_lists import LISTS, auto_index
-from soil_pyg.ops.knn import KNN, _import_faiss
+from soil_pyg.ops.knn import KNN, import_faiss
+from soil_pyg.ops.search_options import LISTS, auto_index
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.utils.files import atomic_path, file_digest, write_json
@@ -60,7 +60,7 @@ class ItemIndex:
         knn = KNN(emb, index, use_faiss=True)
         recall = knn.tune(trained.user_emb.to_dense(), min(TUNED_K, emb.size(0)))
         description = {"format": FORMAT, "index": knn.report["index"], "recall": recall}
-        return cls(knn._faiss_index, description)
+        return cls(knn.faiss_index, description)
 
     def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         r"""Returns the inner products and indices of the :obj:`k` best items of each query.
@@ -87,7 +87,7 @@ class ItemIndex:
         path = trained.folder / INDEX
         try:
             with atomic_path(path) as temporary:
-                _import_faiss().write_index(self._index, str(temporary))
+                import_faiss().write_index(self._index, str(temporary))
         except RuntimeError as error:
             raise OSError(f"'{path}' cannot be written: {error}") from error
         self.description = {
@@ -126,7 +126,7 @@ class ItemIndex:
         file = path.with_name(INDEX)
         if not file.exists() or file_digest(file) != sha256:
             raise ValueError(f"'{file}' has changed since {path.name} was written: {remedy}")
-        return cls(_import_faiss().read_index(str(file)), description)
+        return cls(import_faiss().read_index(str(file)), description)
 
 
 class IndexRanker:
