@@ -118,6 +118,6 @@ def test_wrong_runs(run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixtu
     (run_folder / "run.json").write_text(json.dumps(other))
     assert "is not the data that the run was trained on" in message(run_folder)
     (run_folder / "embeddings.safetensors").write_bytes(b"damaged")
-    assert "embeddings.safetensors' has changed" in message(run_folder)
+    assert "embeddings.safetensors' is not the file that was written" in message(run_folder)
     (run_folder / "embeddings.safetensors").unlink()
     assert "has no embeddings.safetensors" in message(run_folder)

@@ -104,7 +104,7 @@ def test_folders_without_runs(tmp_path: Path, runs: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"neither the folder of a run nor .*"):
         find_runs(tmp_path)
     (tmp_path / "state.safetensors").write_bytes(b"")
-    with pytest.raises(FileNotFoundError, match="its training has not finished"):
+    with pytest.raises(FileNotFoundError, match="its training has not ended"):
         find_runs(tmp_path)
 
 
