@@ -67,6 +67,12 @@ def test_blocks_are_of_even_size_within_the_budget(few_values: Draw) -> None:
     assert torch.equal(scores, emb @ emb.t())
 
 
+def test_blocks_of_many_items_have_32_users_on_a_cpu() -> None:
+    user_emb, item_emb = torch.ones(70, 1), torch.ones(2**17, 1)
+    blocks = score_blocks(user_emb, item_emb, torch.arange(70), torch.empty(2, 0).long())
+    assert [len(scores) for _, scores in blocks] == [24, 23, 23]
+
+
 def test_blocks_and_threads_change_no_more_than_the_rounding(threads: None) -> None:
     generator = torch.Generator().manual_seed(0)
     user_emb, item_emb = (torch.randn(n, 64, generator=generator) for n in (300, 500))
