@@ -1,21 +1,20 @@
-"""The sections of the page on speed and memory, made of the records of the other benchmarks."""
+"""The sections of the page on speed and memory, built from the records of the benchmarks."""
 
-import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from os.path import relpath
 from pathlib import Path
-from typing import Any
 
-from soil_bench.runs.results import environment
+from soil_bench.pages.records import read_as, written_by
+from soil_bench.runs.results import Record
 from soil_bench.runs.tables import bullets, short, table
 from soil_bench.speed.graphs_report import notes, spread
 from soil_bench.speed.libraries_tables import libraries_lines
 from soil_bench.speed.scale_report import memory, search
 
-Result = dict[str, Any]
 SCALE_COLUMNS = [
     *["users", "items", "interactions", "graphs, s", "MiB", "search", "epoch, s", "MiB"],
-    *["epoch on parts, s", "MiB", "naive graphs, s", "MiB", "naive epoch, s"],
+    *["epoch on partitions, s", "MiB", "naive graphs, s", "MiB", "naive epoch, s"],
 ]
 
 
@@ -24,7 +23,7 @@ def speed_sections(folders: Sequence[Path], page_folder: Path) -> list[str]:
 
     Args:
         folders (Sequence[Path]): The folders, which need not exist, with
-            :obj:`"<benchmark>.json"` and the pictures; the first that has a record counts.
+            :obj:`"<benchmark>.json"` and the pictures; the first with a record counts.
         page_folder (Path): The folder of the page, which links to the pictures.
 
     Raises:
@@ -36,14 +35,7 @@ def speed_sections(folders: Sequence[Path], page_folder: Path) -> list[str]:
         path = next((p for folder in folders if (p := folder / f"{name}.json").is_file()), None)
         if path is None:
             continue
-        try:
-            record = json.loads(path.read_text("utf-8"))
-            lines = [f"## {title}", "", *lines_of(record), *provenance(command, record)]
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise ValueError(
-                f"{path}: not a record of 'run.py {command}' ({error!r}); write it again or remove "
-                f"it"
-            ) from error
+        lines = read_as(path, command, partial(section, title, command, lines_of))
         picture = path.with_suffix(".png")
         if picture.is_file():
             link = Path(relpath(picture, page_folder)).as_posix()
@@ -52,8 +44,24 @@ def speed_sections(folders: Sequence[Path], page_folder: Path) -> list[str]:
     return found
 
 
-def graphs_lines(record: Result) -> list[str]:
-    """Returns the section of graphs, steps and epochs beside the naive rendering.
+def section(
+    title: str, command: str, lines_of: Callable[[Record], list[str]], record: Record
+) -> list[str]:
+    """Returns the lines of the section of a record.
+
+    Args:
+        title (str): The title.
+        command (str): The command that wrote the record, for one without its options.
+        lines_of (callable): Returns the lines of the record.
+        record (dict[str, Any]): The record.
+    """
+    if "options" in record:
+        command = f"{command.partition(' ')[0]} {record['options']}".strip()
+    return [f"## {title}", "", *lines_of(record), *written_by(command, "", record)]
+
+
+def graphs_lines(record: Record) -> list[str]:
+    """Returns the section on graphs, steps and epochs beside the naive implementation.
 
     Args:
         record (dict[str, Any]): The record of :obj:`run.py graphs`.
@@ -65,7 +73,7 @@ def graphs_lines(record: Result) -> list[str]:
     rows = []
     for row in record["rows"]:
         name = row["name"].strip()
-        # Quantities that belong to the one above are indented.
+        # Indented quantities belong to the one above.
         label = name if row["name"] == name else f"&emsp;{name}"
         ours, naive = (spread(row["values"][side]) for side in ("fast", "naive"))
         ratio = "-" if row["ratio"] is None else f"{row['ratio']:,.1f}"
@@ -73,17 +81,17 @@ def graphs_lines(record: Result) -> list[str]:
         rows.append([label, ours, naive, ratio, row.get("target", ""), met])
     return [
         f"SOIL, {', '.join(sizes)}, {features(record['data']['channels'])}: ours beside the naive "
-        "rendering of the definitions in `naive.py`. Median (smallest to largest). Ratio: naive to "
-        "ours; of the floor: our step to it. Evaluation: ours of one split, as in training; the "
-        "naive one of two.",
+        "implementation of the definitions in `naive.py`. Median (smallest to largest). Ratio: "
+        "naive to ours; for the roofline: our step to it. Evaluation: ours of one split, as in "
+        "training; the naive one of two.",
         "",
         *table(["", "ours", "naive", "ratio", "target", "met"], rows),
         *bullets(notes(record)),
     ]
 
 
-def scale_lines(record: Result) -> list[str]:
-    """Returns the section of graphs and training against the number of items.
+def scale_lines(record: Record) -> list[str]:
+    """Returns the section on graphs and training by the number of items.
 
     Args:
         record (dict[str, Any]): The record of :obj:`run.py scale`.
@@ -101,15 +109,15 @@ def scale_lines(record: Result) -> list[str]:
     ]
     return [
         f"SOIL, synthetic data, {features(record['channels'])}. MiB: peak above the inputs / of "
-        "the whole process. Extrapolated: a few steps, or a few parts, stand for the epoch. The "
-        "naive epoch is training alone, as ours. -: not measured.",
+        "the whole process. Extrapolated: from a few steps or partitions of the epoch. Both epochs "
+        "are training alone. -: not measured.",
         "",
         *table(SCALE_COLUMNS, [scale_row(result) for result in record["sizes"]]),
         *bullets([*fitted, *recalls]),
     ]
 
 
-def scale_row(result: Result) -> list[str]:
+def scale_row(result: Record) -> list[str]:
     """Returns the cells of one size.
 
     Args:
@@ -136,17 +144,17 @@ def scale_row(result: Result) -> list[str]:
     ]
 
 
-def epoch(found: Result | None) -> str:
-    """Returns the seconds of an epoch, in how many parts, and whether they are extrapolated."""
+def epoch(found: Record | None) -> str:
+    """Returns the seconds of an epoch, its number of partitions, and a mark if extrapolated."""
     if found is None:
         return "-"
-    parts = f" in {found['parts']:,} parts" if "parts" in found else ""
+    parts = f" in {found['parts']:,} partitions" if "parts" in found else ""
     mark = ", extrapolated" if found["extrapolated"] else ""
     return short(found["epoch_seconds"]) + parts + mark
 
 
-def recalls_of(graphs: Result | None) -> str:
-    """Returns the recall of each graph that was searched for approximately."""
+def recalls_of(graphs: Record | None) -> str:
+    """Returns the recall of each graph that was searched approximately."""
     found = graphs["search"].items() if graphs else []
     return ", ".join(
         f"{name.split('/')[1]} {value['recall']:.3f} ({value['index']})"
@@ -155,24 +163,12 @@ def recalls_of(graphs: Result | None) -> str:
     )
 
 
-def provenance(name: str, record: Result) -> list[str]:
-    """Returns what wrote a record, where, when and with which versions.
-
-    Args:
-        name (str): The name of the benchmark.
-        record (dict[str, Any]): Its record.
-    """
-    where = "; ".join(environment([record]))
-    command = f"{name.partition(' ')[0]} {record['options']}" if "options" in record else name
-    return [f"Written by `python benchmarks/run.py {command.strip()}`. {where}.", ""]
-
-
 def features(channels: dict[str, int]) -> str:
-    """Returns the dimensions of the features in words."""
+    """Returns the dimensions of the features as text."""
     return f"features of {' + '.join(f'{size:,}' for size in channels.values())} dimensions"
 
 
-SECTIONS: dict[str, tuple[str, Callable[[Result], list[str]]]] = {
+SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "graphs": ("Graph building and training step", graphs_lines),
     "graphs-cuda": ("Graph building and training step on a GPU", graphs_lines),
     "scale": ("Scale", scale_lines),

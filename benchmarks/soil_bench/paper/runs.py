@@ -1,38 +1,24 @@
-"""What the figures of the paper share: runs of SOIL, their metrics, models and graphs."""
+"""Runs of SOIL for the figures of the paper, and their metrics, models and graphs."""
 
 from itertools import product
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jsonargparse import ArgumentParser
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.experiment import Experiment, Record, Variant
-from soil_bench.runs.results import METRICS
+from soil_bench.runs.experiment import Experiment, Variant, over_seeds
+from soil_bench.runs.results import METRICS, Record
 from soil_pyg import load
 from soil_pyg.configs import load_config
-from soil_pyg.models import SOIL
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.workflow.options import ModelOptions
 
 MODEL = "soil"
 
 
-def add_profile(parser: ArgumentParser) -> None:
-    """Adds the argument :obj:`--profile`.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
-    parser.add_argument(
-        "--profile", choices=list(SOIL.profiles), default="released", help="the profile of SOIL"
-    )
-
-
 def grid_points(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Returns all combinations of values of options, ascending, each once.
+    """Returns the distinct combinations of the values of options, in ascending order.
 
     Args:
         grid (dict[str, list[Any]]): The values of each option.
@@ -42,9 +28,9 @@ def grid_points(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def sweep(experiment: Experiment, profile: str, points: list[dict[str, Any]]) -> pd.DataFrame:
-    """Runs SOIL with each set of options and returns the options and the metrics, a row each.
+    """Runs SOIL with each set of options and returns one row of options and metrics per set.
 
-    The published values stand beside the options with which they were published.
+    Published values stand in the row of the options with which they were published.
 
     Args:
         experiment (Experiment): The experiment.
@@ -52,7 +38,7 @@ def sweep(experiment: Experiment, profile: str, points: list[dict[str, Any]]) ->
         points (list[dict[str, Any]]): The options of each variant.
 
     Raises:
-        ValueError: If an option cannot be right.
+        ValueError: If an option is invalid.
         FailedRunsError: If a run fails.
     """
     dataset = experiment.plan.dataset
@@ -69,11 +55,11 @@ def sweep(experiment: Experiment, profile: str, points: list[dict[str, Any]]) ->
 
 
 def metric_columns(runs: list[Record], published: dict[str, float]) -> dict[str, float]:
-    """Returns mean and standard deviation of each metric, of validation and of test, by column.
+    """Returns mean and standard deviation of each val and test metric, by column.
 
     Args:
-        runs (list[dict[str, Any]]): The runs, one a seed.
-        published (dict[str, float]): The published test metrics, as far as there are any.
+        runs (list[dict[str, Any]]): The runs, one per seed.
+        published (dict[str, float]): The published test metrics that are known.
     """
     columns: dict[str, float] = {}
     for name in METRICS:
@@ -84,29 +70,20 @@ def metric_columns(runs: list[Record], published: dict[str, float]) -> dict[str,
     return columns
 
 
-def over_seeds(values: list[float]) -> tuple[float, float]:
-    """Returns the mean and the sample standard deviation, which of one value is not a number.
-
-    Args:
-        values (list[float]): The values, one a seed.
-    """
-    return fmean(values), float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
-
-
 def text_of(mean: float, std: float, form: str = ".4f", sign: str = " ± ") -> str:
-    """Returns mean ± standard deviation as text, of one seed the mean.
+    """Returns mean ± standard deviation as text, or the mean of a single seed.
 
     Args:
         mean (float): The mean.
-        std (float): The standard deviation, of one seed not a number.
+        std (float): The standard deviation, NaN for a single seed.
         form (str, optional): The format of both. (default: :obj:`".4f"`)
-        sign (str, optional): What stands between the two. (default: :obj:`" ± "`)
+        sign (str, optional): The text between them. (default: :obj:`" ± "`)
     """
     return f"{mean:{form}}" if np.isnan(std) else f"{mean:{form}}{sign}{std:{form}}"
 
 
-def best_on_validation(table: pd.DataFrame, metric: str) -> int:
-    """Returns the row that a choice by validation would take, the first of equal ones.
+def best_by_val(table: pd.DataFrame, metric: str) -> int:
+    """Returns the row with the best val metric, the first of equal ones.
 
     Args:
         table (pandas.DataFrame): The rows of a sweep.
@@ -116,7 +93,7 @@ def best_on_validation(table: pd.DataFrame, metric: str) -> int:
 
 
 def heading(experiment: Experiment, profile: str) -> str:
-    """Returns what was run, in words.
+    """Returns the model, the data and the number of runs as text.
 
     Args:
         experiment (Experiment): The experiment.
@@ -124,7 +101,7 @@ def heading(experiment: Experiment, profile: str) -> str:
     """
     seeds = experiment.num_seeds
     number = "one seed" if seeds == 1 else f"mean ± standard deviation of {seeds} seeds"
-    epochs = "" if experiment.epochs is None else f", at most {experiment.epochs} epochs"
+    epochs = "" if experiment.epochs is None else f", at most {experiment.epochs} epochs per run"
     return f"SOIL ({profile} profile) on {experiment.plan.dataset}, {number}{epochs}"
 
 
@@ -136,7 +113,7 @@ def load_models(experiment: Experiment, variant: Variant) -> list[TrainedModel]:
         variant (Variant): The variant.
 
     Raises:
-        ValueError: If the folder of a run is gone or was changed.
+        ValueError: If the folder of a run is missing or was changed.
     """
     models = []
     for job in experiment.jobs(variant):
@@ -144,7 +121,7 @@ def load_models(experiment: Experiment, variant: Variant) -> list[TrainedModel]:
             models.append(load(job.folder))
         except FileNotFoundError as error:
             raise ValueError(
-                f"the figure needs the weights of a finished run, but {error}: remove the line "
+                f"the figure requires the weights of a finished run, but {error}: remove the line "
                 f"of seed {job.record['seed']} from {job.results_file} to train it again"
             ) from error
     return models
@@ -157,7 +134,6 @@ def add_graphs(experiment: Experiment, variant: Variant) -> HeteroData:
         experiment (Experiment): The experiment.
         variant (Variant): The variant.
     """
-    selected = ModelOptions(variant.model)
-    settings = experiment.jobs(variant)[0].record["settings"]
+    selected, settings = ModelOptions(variant.model), experiment.settings(variant)
     transform = selected.model_class.graph_transform(**selected.values_for("graphs", settings))
     return transform(experiment.data.to(experiment.plan.device))

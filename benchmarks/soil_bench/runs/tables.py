@@ -12,10 +12,10 @@ class Report:
     """A table with notes.
 
     Args:
-        title (str): What it shows.
-        columns (list[str]): The names of the columns; the cells of the first are names.
+        title (str): The title.
+        columns (list[str]): The names of the columns; the first column holds names.
         rows (list[list[str]]): The cells of each row.
-        notes (list[str], optional): Sentences below it. (default: none)
+        notes (list[str], optional): Lines below the table. (default: none)
     """
 
     title: str
@@ -29,7 +29,7 @@ def print_report(report: Report, console: Console) -> None:
 
     Args:
         report (Report): The table.
-        console (Console): Where to print.
+        console (Console): The console to print to.
     """
     out = Table(title=report.title)
     for number, name in enumerate(report.columns):
@@ -51,7 +51,7 @@ def markdown(report: Report) -> list[str]:
 
 
 def difference_text(difference: float, standard_error: float | None) -> str:
-    """Returns a difference with its sign ± its standard error, of one seed the difference.
+    """Returns a signed difference ± its standard error as text, if it has one.
 
     Args:
         difference (float): The mean difference.
@@ -62,18 +62,18 @@ def difference_text(difference: float, standard_error: float | None) -> str:
 
 
 def table(columns: list[str], rows: Iterable[list[str]]) -> list[str]:
-    """Returns the lines of a table, the empty one after it included."""
+    """Returns the lines of a table and an empty one."""
     lines = [columns, *rows]
     head, *body = (f"| {' | '.join(cells)} |" for cells in lines)
     return [head, f"|{'---|' * len(columns)}", *body, ""]
 
 
 def bullets(texts: Iterable[str]) -> list[str]:
-    """Returns the lines of a list, the empty one after it included if there is any."""
+    """Returns the lines of a list and an empty one, or no lines if it is empty."""
     lines = [f"- {text}" for text in texts]
     return [*lines, ""] if lines else []
 
 
 def short(value: float) -> str:
-    """Returns a value with three digits, and not fewer than those before the point."""
+    """Returns a value with three significant digits, or with all digits before the point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

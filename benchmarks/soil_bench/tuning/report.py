@@ -21,29 +21,29 @@ def options_text(options: dict[str, Any]) -> str:
 
 
 def outcome_text(trial: Trial, winner: Trial | None, metric: str) -> str:
-    """Returns what a trial came to as text.
+    """Returns the outcome of a trial as text.
 
     Args:
         trial (Trial): The trial.
         winner (Trial, optional): The best trial so far.
-        metric (str): The validation metric.
+        metric (str): The val metric.
     """
     if trial.value is None:
         return f"{trial.state}: {trial.error}"
-    text = f"{trial.state} after {trial.epochs} epochs, validation {metric} {trial.value:.4f}"
+    text = f"{trial.state} after {trial.epochs} epochs, val {metric} {trial.value:.4f}"
     if winner is None:
         return text
     return f"{text} (best {winner.value:.4f} in trial {winner.number})"
 
 
 def report_of(trials: Sequence[Trial], winner: Trial, metric: str, title: str) -> Report:
-    """Returns the table of the trials: the complete ones first, by their value.
+    """Returns the table of the trials: complete ones first, by their values.
 
     Args:
         trials (list[Trial]): The trials.
-        winner (Trial): The best of them.
-        metric (str): The validation metric.
-        title (str): What was searched.
+        winner (Trial): The best trial.
+        metric (str): The val metric.
+        title (str): The title.
     """
     options = list(winner.options)
     ordered = sorted(trials, key=lambda t: (ORDER.index(t.state), -(t.value or 0.0), t.number))
@@ -58,7 +58,7 @@ def report_of(trials: Sequence[Trial], winner: Trial, metric: str, title: str) -
         for trial in ordered
     ]
     notes = [f"Trial {t.number} failed: {t.error}" for t in ordered if t.state == FAILED]
-    columns = ["trial", *options, f"validation {metric}", "epochs", "state"]
+    columns = ["trial", *options, f"val {metric}", "epochs", "state"]
     return Report(title, columns, rows, notes)
 
 
@@ -67,7 +67,7 @@ def record_of(trials: Sequence[Trial], winner: Trial) -> dict[str, Any]:
 
     Args:
         trials (list[Trial]): The trials.
-        winner (Trial): The best of them.
+        winner (Trial): The best trial.
     """
     return {
         "winner": _entry(winner),
@@ -78,10 +78,10 @@ def record_of(trials: Sequence[Trial], winner: Trial) -> dict[str, Any]:
 
 
 def summary(runs: Sequence[dict[str, Any]], split: str) -> dict[str, dict[str, float | None]]:
-    """Returns mean and standard deviation of each metric; of one run there is no deviation.
+    """Returns mean and standard deviation of each metric; a single run has no deviation.
 
     Args:
-        runs (list[dict[str, Any]]): The records of runs, one a seed.
+        runs (list[dict[str, Any]]): The records of runs, one per seed.
         split (str): :obj:`"val"` or :obj:`"test"`.
     """
     found = {name: [run[split][name] for run in runs] for name in runs[0][split]}
