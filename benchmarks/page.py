@@ -51,11 +51,7 @@ if known for the data set.
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Writes the page and returns the exit code.
-
-    Args:
-        argv (list[str], optional): The arguments of the command line. (default: :obj:`None`)
-    """
+    """Writes the page and returns the exit code."""
     parser = argparse.ArgumentParser(prog="page.py", description=__doc__, allow_abbrev=False)
     parser.add_argument("results", nargs="+", type=Path, help="files of finished runs")
     default = Path(__file__).with_name("README.md")
@@ -80,9 +76,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def read_runs(path: Path) -> list[Record]:
     """Returns the runs of a file.
-
-    Args:
-        path (Path): The file.
 
     Raises:
         ValueError: If a line is not the record of a finished run.
@@ -128,11 +121,7 @@ def _tried(record: Record) -> dict[str, str]:
 
 
 def choice_of(record: Record) -> str:
-    """Returns a key of the model, the data set and all settings of a run except the device.
-
-    Args:
-        record (dict[str, Any]): The record of the run.
-    """
+    """Returns a key of the model, the data set and all settings of a run except the device."""
     settings = ADDED_SETTINGS | record["settings"]
     settings.pop(DEVICE, None)
     return json.dumps([record["model"], record["dataset"], settings], sort_keys=True)
@@ -140,10 +129,6 @@ def choice_of(record: Record) -> str:
 
 def other_sections(records: Path, page_folder: Path) -> list[str]:
     """Returns the sections on the experiments of the paper, and on speed and memory.
-
-    Args:
-        records (Path): The folder of their records, which need not exist.
-        page_folder (Path): The folder of the page, which links to pictures.
 
     Raises:
         ValueError: If a file is not the record of its experiment or benchmark.
@@ -179,11 +164,7 @@ def page(
 
 
 def section(runs: list[Record]) -> str:
-    """Returns the table of one data set.
-
-    Args:
-        runs (list[dict]): The runs on the data set.
-    """
+    """Returns the table of one data set."""
     models: dict[tuple[str, str, int], dict[str, dict[int, Record]]] = {}
     for run in runs:
         group = (run["model"], run["profile"] or "-", run["settings"]["num_partitions"])
@@ -210,12 +191,7 @@ def section(runs: list[Record]) -> str:
 
 
 def row_of(group: list[Record], tried: list[Record]) -> list[str]:
-    """Returns the cells of one model.
-
-    Args:
-        group (list[dict]): The runs with the chosen settings.
-        tried (list[dict]): All settings that were tried.
-    """
+    """Returns the cells of one model."""
     run = group[0]
     num_partitions = run["settings"]["num_partitions"]
     return [

@@ -68,11 +68,7 @@ arguments."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the benchmark and returns the exit code.
-
-    Args:
-        argv (list[str], optional): The arguments of the command line. (default: :obj:`None`)
-    """
+    """Runs the benchmark and returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
     console = make_console()
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -108,9 +104,6 @@ def main(argv: list[str] | None = None) -> int:
 def select_models(argv: list[str]) -> list[ModelOptions]:
     """Returns the models of :obj:`--models`, whose options become flags.
 
-    Args:
-        argv (list[str]): The arguments of the command line.
-
     Raises:
         ValueError: If a model is unknown or occurs twice.
     """
@@ -125,10 +118,6 @@ def select_models(argv: list[str]) -> list[ModelOptions]:
 
 def parse(argv: list[str], models: list[ModelOptions]) -> tuple[Namespace, Namespace]:
     """Returns the arguments with their defaults, and only those that were given.
-
-    Args:
-        argv (list[str]): The arguments of the command line.
-        models (list[ModelOptions]): The selected models.
 
     Raises:
         argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
@@ -146,11 +135,6 @@ def parse(argv: list[str], models: list[ModelOptions]) -> tuple[Namespace, Names
 
 def plan(arguments: Namespace, flags: Namespace, models: list[ModelOptions]) -> list[Job]:
     """Returns a job for each model and seed.
-
-    Args:
-        arguments (Namespace): The arguments with their defaults.
-        flags (Namespace): The arguments that were given.
-        models (list[ModelOptions]): The selected models.
 
     Raises:
         ValueError: If a setting or the data is invalid.

@@ -69,12 +69,7 @@ def words(value: Any) -> str:
 
 
 def provenance(command: str, record: Record) -> list[str]:
-    """Returns the command that wrote a record, the data, the versions, the machine and the date.
-
-    Args:
-        command (str): The command.
-        record (dict[str, Any]): Its record.
-    """
+    """Returns the command that wrote a record, the data, the versions, the machine and the date."""
     options = "".join(f" --{name} {words(record[name])}" for name in OPTIONS if record.get(name))
     data = f" Data digest `{record['data_digest'][:12]}`."
     return written_by(f"{command}{options}", data, record)

@@ -13,11 +13,6 @@ T = TypeVar("T")
 def read_as(path: Path, command: str, read: Callable[[Any], T]) -> T:
     """Returns the result of a function of the record in a file.
 
-    Args:
-        path (Path): The file.
-        command (str): The command that writes such records.
-        read (callable): The function.
-
     Raises:
         ValueError: If the function fails, because the file is not such a record.
     """
@@ -30,12 +25,6 @@ def read_as(path: Path, command: str, read: Callable[[Any], T]) -> T:
 
 
 def written_by(command: str, data: str, record: Record) -> list[str]:
-    """Returns the line of the page on the origin of a record, and an empty one.
-
-    Args:
-        command (str): The command with its options.
-        data (str): A sentence on the data, or an empty text.
-        record (dict[str, Any]): The record.
-    """
+    """Returns the line of the page on the origin of a record, and an empty one."""
     where = "; ".join(environment([record]))
     return [f"Written by `python benchmarks/run.py {command}`.{data} {where}.", ""]

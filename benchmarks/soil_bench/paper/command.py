@@ -34,9 +34,6 @@ what is not finished, writes the files to a folder, and prints the table. It rai
 def main(argv: list[str]) -> int:
     """Makes one table or figure and returns the exit code.
 
-    Args:
-        argv (list[str]): The arguments of the command line, the name first.
-
     Raises:
         argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
         ValueError: If there is no such table or figure, or a setting is invalid.

@@ -94,13 +94,7 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
 
 
 def heat_map(grid: pd.DataFrame, row: str, column: str) -> HeatMap:
-    """Returns the heat map of two options.
-
-    Args:
-        grid (pandas.DataFrame): The points.
-        row (str): The option of the rows.
-        column (str): The option of the columns.
-    """
+    """Returns the heat map of two options."""
     mean = grid.pivot(index=row, columns=column, values=CHOICE)
     std = grid.pivot(index=row, columns=column, values=f"{CHOICE} std")
     rows, columns = mean.index.tolist(), mean.columns.tolist()
@@ -128,13 +122,7 @@ def report(heat: HeatMap, subject: str) -> Report:
 
 
 def draw_heat_maps(figure: "Figure", title: str, maps: list[HeatMap]) -> None:
-    """Draws heat maps side by side.
-
-    Args:
-        figure (matplotlib.figure.Figure): The figure.
-        title (str): The title.
-        maps (list[HeatMap]): The heat maps.
-    """
+    """Draws heat maps side by side."""
     figure.suptitle(title)
     for axes, heat in zip(figure.subplots(1, len(maps)), maps, strict=True):
         _draw_heat_map(axes, heat)

@@ -72,13 +72,7 @@ def report(table: pd.DataFrame, subject: str) -> Report:
 
 
 def draw_curves(figure: "Figure", title: str, table: pd.DataFrame) -> None:
-    """Draws one curve per metric, with a band of one standard deviation on each side.
-
-    Args:
-        figure (matplotlib.figure.Figure): The figure.
-        title (str): The title.
-        table (pandas.DataFrame): The metrics by number of items.
-    """
+    """Draws one curve per metric, with a band of one standard deviation on each side."""
     figure.suptitle(title)
     best = best_by_val(table, "recall@20")
     for axes, metric in zip(figure.subplots(1, len(CURVES)), CURVES, strict=True):

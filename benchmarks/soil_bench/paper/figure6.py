@@ -27,11 +27,11 @@ from soil_bench.paper.runs import (
 from soil_bench.runs.arguments import add_profile
 from soil_bench.runs.experiment import Experiment, Variant, over_seeds, write_csv
 from soil_bench.runs.tables import Report, print_report
+from soil_pyg import typing
 from soil_pyg.models import Popularity
 from soil_pyg.ops.ragged import order_by_group, rank_in_group
 from soil_pyg.ranking.evaluator import Evaluator, held_out
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg import typing
 from soil_pyg.typing import INTERACTS, ITEM, USER
 from soil_pyg.workflow.ids import find_positions
 
@@ -84,10 +84,6 @@ def unseen_second_order(data: HeteroData, most: int) -> tuple[Tensor, Tensor, Te
     """Returns user, item and weight of the second-order items that are not in the training set.
 
     They are sorted by user, then by descending weight, then by item.
-
-    Args:
-        data (HeteroData): The data with the graphs of SOIL.
-        most (int): The maximum number of items per user.
     """
     (user, item), weight = (
         data[typing.SECOND_ORDER].edge_index,
@@ -114,12 +110,7 @@ def is_among(user: Tensor, item: Tensor, pairs: Tensor, data: HeteroData) -> Ten
 
 
 def choose_users(data: HeteroData, listed: Tensor) -> Tensor:
-    """Returns the users to show, by a rule that depends neither on the model nor on the hits.
-
-    Args:
-        data (HeteroData): The data.
-        listed (Tensor): The user of each second-order item.
-    """
+    """Returns the users to show, by a rule that depends neither on the model nor on the hits."""
     num_users = data[USER].num_nodes
     length = torch.bincount(listed, minlength=num_users)
     num_test = torch.bincount(held_out(data, "test")[0], minlength=num_users)
@@ -180,7 +171,7 @@ def shares_of(
     """
     num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
     test, train = held_out(data, "test"), data[INTERACTS].edge_index
-    users, num_test = test[0].unique(return_counts=True)
+    users, num_test = torch.unique(test[0], return_counts=True)
     length = torch.bincount(second_order[0], minlength=num_users)[users]
     num_unseen = num_items - torch.bincount(train[0], minlength=num_users)[users]
     popularity = Popularity(num_users, num_items)(data)
@@ -208,12 +199,7 @@ def shares_of(
 
 
 def report(shares: pd.DataFrame, subject: str) -> Report:
-    """Returns the shares as a table.
-
-    Args:
-        shares (pandas.DataFrame): The shares.
-        subject (str): The text above the table.
-    """
+    """Returns the shares as a table."""
     rows = [
         [
             row["list"],

@@ -18,14 +18,7 @@ STEP = 3.0
 
 
 def draw_lists(figure: "Figure", title: str, lists: pd.DataFrame, shares: pd.DataFrame) -> None:
-    """Draws the lists of some users beside the shares of hits over all users.
-
-    Args:
-        figure (matplotlib.figure.Figure): The figure.
-        title (str): The title.
-        lists (pandas.DataFrame): The items of the lists.
-        shares (pandas.DataFrame): The share of each list.
-    """
+    """Draws the lists of some users beside the shares of hits over all users."""
     from matplotlib.patches import Patch
 
     figure.suptitle(title)

@@ -102,10 +102,6 @@ def consistency(model: Recommender, data: HeteroData) -> dict[str, np.ndarray]:
     """Returns the cosines of the content and the side embeddings of all users and of all items.
 
     Users and items with a zero embedding, such as items without features, are left out.
-
-    Args:
-        model (Recommender): A trained SOIL on the device of the data.
-        data (HeteroData): The data with the graphs.
     """
     assert isinstance(model, SOIL)
     views = model.views(data)
@@ -114,16 +110,11 @@ def consistency(model: Recommender, data: HeteroData) -> dict[str, np.ndarray]:
 
 
 def cosines(first: Tensor, second: Tensor) -> np.ndarray:
-    """Returns the cosines of the rows of two matrices, where neither row is zero.
-
-    Args:
-        first (Tensor): A matrix.
-        second (Tensor): A matrix of the same shape.
-    """
+    """Returns the cosines of the rows of two matrices, where neither row is zero."""
     norm = first.norm(dim=-1) * second.norm(dim=-1)
     is_defined = norm > 0
     cosine = (first * second).sum(dim=-1)[is_defined] / norm[is_defined]
-    return cosine.clamp(-1, 1).double().numpy(force=True)
+    return np.asarray(cosine.clamp(-1, 1).double().numpy(force=True))
 
 
 def distribution(nodes: str, losses: str, values: list[np.ndarray], num_bins: int) -> Distribution:
@@ -148,11 +139,7 @@ def distribution(nodes: str, losses: str, values: list[np.ndarray], num_bins: in
 
 
 def rows_of(found: Distribution) -> pd.DataFrame:
-    """Returns one row per bin.
-
-    Args:
-        found (Distribution): The distribution.
-    """
+    """Returns one row per bin."""
     return pd.DataFrame(
         {
             "nodes": found.nodes,
@@ -185,13 +172,7 @@ def report(distributions: list[Distribution], subject: str) -> Report:
 
 
 def draw_distributions(figure: "Figure", title: str, distributions: list[Distribution]) -> None:
-    """Draws one panel for the users and one for the items.
-
-    Args:
-        figure (matplotlib.figure.Figure): The figure.
-        title (str): The title.
-        distributions (list[Distribution]): The distributions.
-    """
+    """Draws one panel for the users and one for the items."""
     figure.suptitle(title)
     filled = np.sum([found.density for found in distributions], axis=0).nonzero()[0]
     edges = distributions[0].edges

@@ -45,13 +45,7 @@ def require_matplotlib() -> None:
 
 @contextmanager
 def picture(path: Path, height: float, width: float = TWO_COLUMNS) -> Iterator["Figure"]:
-    """Yields an empty figure, and writes it as PNG and as PDF when it is drawn.
-
-    Args:
-        path (Path): The file without its suffix.
-        height (float): The height in inches.
-        width (float, optional): The width in inches. (default: :obj:`7.0`)
-    """
+    """Yields an empty figure, and writes it as PNG and as PDF when it is drawn."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -66,11 +60,6 @@ def picture(path: Path, height: float, width: float = TWO_COLUMNS) -> Iterator["
 
 
 def short_id(value: Any, most: int = 5) -> str:
-    """Returns an id as text, shortened to its end if it is long.
-
-    Args:
-        value (Any): The id.
-        most (int, optional): The maximum number of characters. (default: :obj:`5`)
-    """
+    """Returns an id as text, shortened to its end if it is long."""
     text = str(value)
     return text if len(text) <= most else f"…{text[1 - most :]}"

@@ -51,18 +51,15 @@ def table3_report(record: Record) -> Report:
     ]
     notes = [
         *amount(record),
-        "To all: difference of Recall@20 to SOIL with all parts, paired by seed, ± its standard error",
+        "To all: difference of Recall@20 to SOIL with all parts, paired by seed, ± its standard "
+        "error",
     ]
     title = f"SOIL ({record['profile']}) with some of its parts on {record['dataset']}"
     return Report(title, ["parts", *metric_columns(rows), "to all"], cells, notes)
 
 
 def metric_columns(rows: list[Record]) -> list[str]:
-    """Returns the names of the columns of metrics and published values.
-
-    Args:
-        rows (list[dict[str, Any]]): The rows of the table.
-    """
+    """Returns the names of the columns of metrics and published values."""
     columns = []
     for metric in METRICS:
         columns.append(metric)
@@ -72,12 +69,7 @@ def metric_columns(rows: list[Record]) -> list[str]:
 
 
 def metric_cells(rows: list[Record], row: Record) -> list[str]:
-    """Returns the cells of the columns of :func:`metric_columns`.
-
-    Args:
-        rows (list[dict[str, Any]]): The rows of the table.
-        row (dict[str, Any]): The row.
-    """
+    """Returns the cells of the columns of :func:`metric_columns`."""
     cells = []
     for metric in METRICS:
         cells.append(mean_std(row["test"][metric], 4))
@@ -88,11 +80,7 @@ def metric_cells(rows: list[Record], row: Record) -> list[str]:
 
 
 def amount(record: Record) -> list[str]:
-    """Returns the number of seeds and the maximum number of epochs as text.
-
-    Args:
-        record (dict[str, Any]): The record of a table.
-    """
+    """Returns the number of seeds and the maximum number of epochs as text."""
     seeds = record["seeds"]
     texts = [f"Mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "One seed"]
     if record["epochs"] is not None:

@@ -18,11 +18,7 @@ MODEL = "soil"
 
 
 def grid_points(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Returns the distinct combinations of the values of options, in ascending order.
-
-    Args:
-        grid (dict[str, list[Any]]): The values of each option.
-    """
+    """Returns the distinct combinations of the values of options, in ascending order."""
     values = [sorted(set(choices)) for choices in grid.values()]
     return [dict(zip(grid, point, strict=True)) for point in product(*values)]
 
@@ -31,11 +27,6 @@ def sweep(experiment: Experiment, profile: str, points: list[dict[str, Any]]) ->
     """Runs SOIL with each set of options and returns one row of options and metrics per set.
 
     Published values stand in the row of the options with which they were published.
-
-    Args:
-        experiment (Experiment): The experiment.
-        profile (str): The profile of SOIL.
-        points (list[dict[str, Any]]): The options of each variant.
 
     Raises:
         ValueError: If an option is invalid.
@@ -55,12 +46,7 @@ def sweep(experiment: Experiment, profile: str, points: list[dict[str, Any]]) ->
 
 
 def metric_columns(runs: list[Record], published: dict[str, float]) -> dict[str, float]:
-    """Returns mean and standard deviation of each val and test metric, by column.
-
-    Args:
-        runs (list[dict[str, Any]]): The runs, one per seed.
-        published (dict[str, float]): The published test metrics that are known.
-    """
+    """Returns mean and standard deviation of each val and test metric, by column."""
     columns: dict[str, float] = {}
     for name in METRICS:
         for split, column in {"val": f"val {name}", "test": name}.items():
@@ -71,34 +57,17 @@ def metric_columns(runs: list[Record], published: dict[str, float]) -> dict[str,
 
 
 def text_of(mean: float, std: float, form: str = ".4f", sign: str = " ± ") -> str:
-    """Returns mean ± standard deviation as text, or the mean of a single seed.
-
-    Args:
-        mean (float): The mean.
-        std (float): The standard deviation, NaN for a single seed.
-        form (str, optional): The format of both. (default: :obj:`".4f"`)
-        sign (str, optional): The text between them. (default: :obj:`" ± "`)
-    """
+    """Returns mean ± standard deviation as text, or the mean of a single seed."""
     return f"{mean:{form}}" if np.isnan(std) else f"{mean:{form}}{sign}{std:{form}}"
 
 
 def best_by_val(table: pd.DataFrame, metric: str) -> int:
-    """Returns the row with the best val metric, the first of equal ones.
-
-    Args:
-        table (pandas.DataFrame): The rows of a sweep.
-        metric (str): The name of the metric.
-    """
+    """Returns the row with the best val metric, the first of equal ones."""
     return int(table[f"val {metric}"].to_numpy().argmax())
 
 
 def heading(experiment: Experiment, profile: str) -> str:
-    """Returns the model, the data and the number of runs as text.
-
-    Args:
-        experiment (Experiment): The experiment.
-        profile (str): The profile of SOIL.
-    """
+    """Returns the model, the data and the number of runs as text."""
     seeds = experiment.num_seeds
     number = "one seed" if seeds == 1 else f"mean ± standard deviation of {seeds} seeds"
     epochs = "" if experiment.epochs is None else f", at most {experiment.epochs} epochs per run"
@@ -107,10 +76,6 @@ def heading(experiment: Experiment, profile: str) -> str:
 
 def load_models(experiment: Experiment, variant: Variant) -> list[TrainedModel]:
     """Returns the trained model of each seed.
-
-    Args:
-        experiment (Experiment): The experiment, whose runs are finished.
-        variant (Variant): The variant.
 
     Raises:
         ValueError: If the folder of a run is missing or was changed.
@@ -128,12 +93,7 @@ def load_models(experiment: Experiment, variant: Variant) -> list[TrainedModel]:
 
 
 def add_graphs(experiment: Experiment, variant: Variant) -> HeteroData:
-    """Returns the data with the graphs that the variant reads.
-
-    Args:
-        experiment (Experiment): The experiment.
-        variant (Variant): The variant.
-    """
+    """Returns the data with the graphs that the variant reads."""
     selected, settings = ModelOptions(variant.model), experiment.settings(variant)
     transform = selected.model_class.graph_transform(**selected.values_for("graphs", settings))
     return transform(experiment.data.to(experiment.plan.device))

@@ -38,7 +38,7 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
         for name in names
     ]
     notes = [
-        "Users without training interactions are dropped with all their interactions; the published "
+        "Users without training interactions are dropped with all their interactions; published "
         "counts include them."
     ]
     title = f"Statistics of {dataset} ({experiment.data.digest[:12]})"
@@ -47,11 +47,7 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
 
 
 def statistics(data: HeteroData) -> dict[str, Any]:
-    """Returns the statistics of a data set by their names.
-
-    Args:
-        data (HeteroData): The data, without graphs.
-    """
+    """Returns the statistics of a data set by their names."""
     pairs = [data[INTERACTS][name] for name in EDGES]
     counts = {name: edges.size(1) for name, edges in zip(SPLITS, pairs, strict=True)}
     trained = data[INTERACTS].edge_index[1].unique()
@@ -67,11 +63,7 @@ def statistics(data: HeteroData) -> dict[str, Any]:
 
 
 def published_statistics(dataset: str) -> dict[str, Any]:
-    """Returns the published statistics of a data set by the same names.
-
-    Args:
-        dataset (str): The name of the data set.
-    """
+    """Returns the published statistics of a data set by the same names."""
     published = (Amazon.published | TikTok.published).get(dataset)
     if published is None:
         return {}
@@ -82,13 +74,7 @@ def published_statistics(dataset: str) -> dict[str, Any]:
 
 
 def counted(users: int, items: int, interactions: int) -> dict[str, Any]:
-    """Returns the counts and the share of pairs without an interaction.
-
-    Args:
-        users (int): The number of users.
-        items (int): The number of items.
-        interactions (int): The number of interactions.
-    """
+    """Returns the counts and the share of pairs without an interaction."""
     sparsity = 1 - interactions / (users * items)
     return {"users": users, "items": items, "interactions": interactions, "sparsity": sparsity}
 

@@ -64,11 +64,6 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
 def select(experiment: Experiment, models: str, profile: str) -> tuple[list[Variant], list[str]]:
     """Returns the models whose features the data has, and the names of the others.
 
-    Args:
-        experiment (Experiment): The experiment.
-        models (str): The names of the models, separated by commas.
-        profile (str): The profile of SOIL.
-
     Raises:
         ValueError: If a model is unknown or occurs twice, or all models read features that the
             data lacks.
@@ -84,12 +79,7 @@ def select(experiment: Experiment, models: str, profile: str) -> tuple[list[Vari
 
 
 def row_of(variant: Variant, runs: list[Record]) -> Record:
-    """Returns the row of a model.
-
-    Args:
-        variant (Variant): The model.
-        runs (list[dict[str, Any]]): Its runs, one per seed.
-    """
+    """Returns the row of a model."""
     name, dataset = variant.model, runs[0]["dataset"]
     published = load_config(name).published if name in available_configs() else {}
     return {
@@ -104,11 +94,6 @@ def row_of(variant: Variant, runs: list[Record]) -> Record:
 def significance(experiment: Experiment, variants: list[Variant], rows: list[Record]) -> Record:
     """Returns the best other model by its val metric, the improvement of SOIL, and tests over users
     against that model and, if it differs, the best other model by its test metric.
-
-    Args:
-        experiment (Experiment): The experiment.
-        variants (list[Variant]): The models.
-        rows (list[dict[str, Any]]): The row of each.
     """
     found: Record = {"best_other": None, "improvement": {}, "comparisons": [], "missing": []}
     others = [place for place, row in enumerate(rows) if row["model"] != OURS]
@@ -136,14 +121,9 @@ def significance(experiment: Experiment, variants: list[Variant], rows: list[Rec
 
 
 def per_user(jobs: list[Job], metric: str) -> np.ndarray:
-    """Returns a test metric of every user, the mean over seeds.
-
-    Args:
-        jobs (list[Job]): The runs, one per seed.
-        metric (str): The name of the metric.
-    """
+    """Returns a test metric of every user, the mean over seeds."""
     values: list[Any] = []
     for job in jobs:
         with np.load(job.users_file) as arrays:
             values.append(arrays[metric].astype(np.float64))
-    return np.mean(values, axis=0)
+    return np.asarray(np.mean(values, axis=0))

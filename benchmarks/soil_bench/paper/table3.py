@@ -84,12 +84,7 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
 
 
 def variant(parts: list[str], profile: str) -> Variant:
-    """Returns SOIL with some of its parts.
-
-    Args:
-        parts (list[str]): The parts.
-        profile (str): The profile.
-    """
+    """Returns SOIL with some of its parts."""
     options: dict[str, Any] = {}
     for part, without in WITHOUT.items():
         if part not in parts:

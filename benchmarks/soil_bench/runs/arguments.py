@@ -3,9 +3,12 @@
 import sys
 from typing import Literal
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
+
+from soil_pyg.utils.device import resolve_device
+from soil_pyg.workflow.train import DEVICE_TYPES
 
 Profile = Literal["paper", "released", "best"]
 """The profiles of SOIL, the model that has some."""
@@ -31,11 +34,7 @@ def make_console() -> Console:
 
 
 def add_run_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of all commands that train models.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
+    """Adds the arguments of all commands that train models."""
     parser.add_argument("--dataset", default="synthetic", help="name of the data set or its folder")
     parser.add_argument("--root", default="data", help="folder of the data sets")
     parser.add_argument("--seeds", type=PositiveInt, default=3, help="number of seeds, from 0 on")
@@ -48,23 +47,13 @@ def add_run_arguments(parser: ArgumentParser) -> None:
 
 
 def add_models(parser: ArgumentParser, default: str, help_: str = "") -> None:
-    """Adds the argument :obj:`--models`.
-
-    Args:
-        parser (ArgumentParser): The parser.
-        default (str): The models that are selected by default.
-        help_ (str, optional): Its help, if it takes names alone.
-    """
+    """Adds the argument :obj:`--models`."""
     text = help_ or "names, or package.module:Class, separated by commas"
     parser.add_argument("--models", default=default, help=text)
 
 
 def add_profile(parser: ArgumentParser) -> None:
-    """Adds the argument :obj:`--profile`.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
+    """Adds the argument :obj:`--profile`."""
     parser.add_argument(
         "--profile", type=Profile, default="released", help="profile of the models that have some"
     )
@@ -89,21 +78,26 @@ def add_speed_arguments(parser: ArgumentParser, channels: dict[str, int]) -> Non
     add_measurement_arguments(parser)
 
 
-def add_measurement_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of all commands that measure speed and memory.
+def check_speed(arguments: Namespace) -> Namespace:
+    """Returns the arguments of :func:`add_speed_arguments` with the device resolved.
 
-    Args:
-        parser (ArgumentParser): The parser.
+    Raises:
+        ValueError: If there is no modality, or the device is not available.
     """
+    if not arguments.channels:
+        raise ValueError("'--channels' must name at least one modality (got none)")
+    arguments.device = resolve_device(arguments.device, "--device", DEVICE_TYPES).type
+    return arguments
+
+
+def add_measurement_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments of all commands that measure speed and memory."""
     parser.add_argument("--out", default="results", help="folder of the results")
     parser.add_argument("--rerun", action="store_true", help="repeat finished measurements")
 
 
 def names_of(models: str) -> list[str]:
     """Returns the names in a list of models that are separated by commas.
-
-    Args:
-        models (str): The list.
 
     Raises:
         ValueError: If a name occurs twice.

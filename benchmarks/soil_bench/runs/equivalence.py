@@ -59,12 +59,7 @@ class SameResults:
         self._parent[entry.model, second] = first
 
     def of(self, model: str, code: str) -> str:
-        """Returns the version that stands for the class of a version.
-
-        Args:
-            model (str): The model.
-            code (str): The digest of the version.
-        """
+        """Returns the version that stands for the class of a version."""
         while (parent := self._parent.get((model, code), code)) != code:
             code = parent
         return code

@@ -79,9 +79,6 @@ class Experiment:
     def settings(self, variant: Variant) -> dict[str, Any]:
         """Returns the value of each option of a variant.
 
-        Args:
-            variant (Variant): The variant.
-
         Raises:
             ValueError: If an option is invalid.
         """
@@ -92,9 +89,6 @@ class Experiment:
 
     def jobs(self, variant: Variant) -> list[Job]:
         """Returns the run of each seed.
-
-        Args:
-            variant (Variant): The variant.
 
         Raises:
             ValueError: If an option is invalid.
@@ -119,9 +113,6 @@ class Experiment:
     def finish(self, jobs: Iterable[Job]) -> dict[str, Record]:
         """Runs what is not finished and returns all finished runs by their keys.
 
-        Args:
-            jobs (iterable of Job): The runs; equal ones are run once.
-
         Raises:
             FailedRunsError: If a run fails.
         """
@@ -131,34 +122,20 @@ class Experiment:
         return read_records(self.plan.results_file)
 
     def try_to_finish(self, jobs: Iterable[Job]) -> list[str]:
-        """Runs what is not finished and returns the keys of the runs that failed.
-
-        Args:
-            jobs (iterable of Job): The runs; equal ones are run once.
-        """
+        """Runs what is not finished and returns the keys of the runs that failed."""
         distinct = list({job.key: job for job in jobs}.values())
         return [job.key for job in run_jobs(distinct, self.console, workers=self.workers)]
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Writes a table atomically.
-
-    Args:
-        table (pandas.DataFrame): The table; its index is not written.
-        path (Path): The file.
-    """
+    """Writes a table atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
 
 
 def describe(experiment: Experiment, runs: list[Record]) -> Record:
-    """Returns the data, the number of runs and the versions of an experiment.
-
-    Args:
-        experiment (Experiment): The experiment.
-        runs (list[dict[str, Any]]): All its runs.
-    """
+    """Returns the data, the number of runs and the versions of an experiment."""
     versions: dict[str, set[str]] = {}
     for run in runs:
         for name, value in run["versions"].items():
@@ -184,32 +161,17 @@ def extent(record: Record) -> str:
 
 
 def write_record(experiment: Experiment, name: str, record: Record) -> None:
-    """Writes the record of an experiment to the folder that the page of results reads.
-
-    Args:
-        experiment (Experiment): The experiment.
-        name (str): The name of the table.
-        record (dict[str, Any]): The record.
-    """
+    """Writes the record of an experiment to the folder that the page of results reads."""
     write_json(experiment.out / RECORDS_FOLDER / f"{name}-{experiment.plan.dataset}.json", record)
 
 
 def metrics_of(runs: list[Record]) -> Values:
-    """Returns the test metrics of runs, one value per seed.
-
-    Args:
-        runs (list[dict[str, Any]]): The runs of one variant.
-    """
+    """Returns the test metrics of runs, one value per seed."""
     return {name: [run["test"][name] for run in runs] for name in METRICS}
 
 
 def csv_columns(values: Values, published: dict[str, float]) -> dict[str, Any]:
-    """Returns mean, standard deviation and published value of each metric, by column.
-
-    Args:
-        values (dict[str, list[float]]): The metrics, one value per seed.
-        published (dict[str, float]): The published values that are known.
-    """
+    """Returns mean, standard deviation and published value of each metric, by column."""
     columns: dict[str, Any] = {}
     for name, found in values.items():
         mean, std = over_seeds(found)
@@ -219,21 +181,12 @@ def csv_columns(values: Values, published: dict[str, float]) -> dict[str, Any]:
 
 
 def over_seeds(values: list[float]) -> tuple[float, float]:
-    """Returns the mean and the sample standard deviation, which is NaN for a single value.
-
-    Args:
-        values (list[float]): The values, one per seed.
-    """
+    """Returns the mean and the sample standard deviation, which is NaN for a single value."""
     return fmean(values), float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
 
 
 def paired_difference(values: list[float], start: list[float]) -> dict[str, float | None]:
-    """Returns the mean and the standard error of the differences, paired by seed.
-
-    Args:
-        values (list[float]): The values, one per seed.
-        start (list[float]): The values to compare with, one per seed.
-    """
+    """Returns the mean and the standard error of the differences, paired by seed."""
     differences = np.array(values) - np.array(start)
     if len(differences) < 2:
         return {"difference": float(differences.mean()), "standard_error": None}

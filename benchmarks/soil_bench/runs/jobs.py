@@ -134,12 +134,7 @@ def make_jobs(
 
 
 def check_settings(settings: dict[str, Any], data: HeteroData) -> None:
-    """Raises :class:`ValueError` if runs with the settings would fail late.
-
-    Args:
-        settings (dict[str, Any]): The value of each option.
-        data (HeteroData): The data.
-    """
+    """Raises :class:`ValueError` if runs with the settings would fail late."""
     check_num_partitions(settings["num_partitions"], data)
     shown = {int(name.partition("@")[2]) for name in METRICS}
     if not shown <= set(settings["ks"]):

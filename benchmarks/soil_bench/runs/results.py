@@ -39,11 +39,7 @@ ADDED_SETTINGS = {
 
 
 def run_key(record: Record) -> str:
-    """Returns the name of a run's folder: readable, and unique to what decides its result.
-
-    Args:
-        record (dict[str, Any]): The record as it was written.
-    """
+    """Returns the name of a run's folder: readable, and unique to what decides its result."""
     identity = [*(record[name] for name in IDENTITY), record["versions"]["code"]]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     model = record["model"].rpartition(":")[2].lower()
@@ -51,21 +47,13 @@ def run_key(record: Record) -> str:
 
 
 def upgraded(record: Record) -> Record:
-    """Returns a record with today's names of splits, settings and models.
-
-    Args:
-        record (dict[str, Any]): The record as it was written.
-    """
+    """Returns a record with today's names of splits, settings and models."""
     model = record["model"]
     return upgrade_record(record) | {"model": RENAMED_MODELS.get(model, model)}
 
 
 def identity(record: Record) -> str:
-    """Returns all that decides the result of a run, except for the code.
-
-    Args:
-        record (dict[str, Any]): The record under today's names.
-    """
+    """Returns all that decides the result of a run, except for the code."""
     values = record | {"settings": ADDED_SETTINGS | record["settings"]}
     return json.dumps([values[name] for name in IDENTITY], sort_keys=True)
 
@@ -95,9 +83,6 @@ def append_record(path: Path, record: dict[str, Any]) -> None:
 
 def read_records(path: Path) -> dict[str, Record]:
     """Returns the finished runs under today's names by their keys, the last line of each key.
-
-    Args:
-        path (Path): The file, which need not exist.
 
     Raises:
         ValueError: If a line is not the record of a run.

@@ -36,11 +36,7 @@ def load_data(name: str, root: str) -> HeteroData:
 
 
 def run(job: Job) -> None:
-    """Makes the graphs, trains and tests the model, and appends the record to the results.
-
-    Args:
-        job (Job): The job.
-    """
+    """Makes the graphs, trains and tests the model, and appends the record to the results."""
     start = time.perf_counter()
     settings, seed = job.record["settings"], job.record["seed"]
     selected = ModelOptions(job.record["model"])

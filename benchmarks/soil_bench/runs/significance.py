@@ -32,16 +32,12 @@ class Comparison:
 def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
     """Tests the differences of paired values, first minus second.
 
-    Args:
-        first (numpy.ndarray): The values of one model, one per user.
-        second (numpy.ndarray): The values of the other model for the same users.
-
     Raises:
         ValueError: If there are not at least two pairs.
     """
     if first.shape != second.shape or first.ndim != 1 or len(first) < 2:
         raise ValueError(
-            f"'first' and 'second' must be at least two pairs (got {first.shape} and {second.shape})"
+            f"'first' and 'second' must be two or more pairs (got {first.shape}, {second.shape})"
         )
     differences = first.astype(np.float64) - second
     mean, error = mean_and_error(differences)
@@ -64,13 +60,7 @@ def mean_and_error(values: np.ndarray) -> tuple[float, float]:
 
 
 def t_test(mean: float, standard_error: float, count: int) -> float:
-    """Returns the two-sided p-value of a mean under Student's t-distribution around zero.
-
-    Args:
-        mean (float): The mean.
-        standard_error (float): Its standard error.
-        count (int): The number of values.
-    """
+    """Returns the two-sided p-value of a mean under Student's t-distribution around zero."""
     if standard_error == 0:
         return 1.0 if mean == 0 else 0.0
     return t_tail(abs(mean) / standard_error, count - 1)
@@ -81,10 +71,6 @@ def t_tail(t: float, freedom: int) -> float:
 
     With :math:`T = \sqrt{\nu} \tan \theta` its density is a constant times
     :math:`\cos^{\nu - 1} \theta`.
-
-    Args:
-        t (float): The threshold, not negative.
-        freedom (int): The degrees of freedom.
     """
     start = atan(t / sqrt(freedom))
     # Beyond this end the density has fallen by a factor of more than exp(40).
@@ -97,13 +83,7 @@ def t_tail(t: float, freedom: int) -> float:
 
 
 def sign_flip_test(differences: np.ndarray, flips: int = FLIPS, seed: int = 0) -> float:
-    """Returns the two-sided p-value of the mean among means with random signs.
-
-    Args:
-        differences (numpy.ndarray): The differences of the pairs.
-        flips (int, optional): The number of draws of all signs. (default: :obj:`10_000`)
-        seed (int, optional): The seed of the draws. (default: :obj:`0`)
-    """
+    """Returns the two-sided p-value of the mean among means with random signs."""
     values = differences[differences != 0]
     if len(values) == 0:
         return 1.0

@@ -31,9 +31,6 @@ def code_digest(model_class: type[Recommender]) -> str:
     It covers the definitions in the modules of the model and of the trainer and in all modules of
     the package that these import, except :obj:`WITHOUT_EFFECT`. Their order, the modules they
     stand in, imports, docstrings, comments and layout do not count.
-
-    Args:
-        model_class (type): The model.
     """
     modules = imported_modules(model_class.__module__) | imported_modules(TRAINER)
     files = {_file(module) for module in modules - WITHOUT_EFFECT}
@@ -48,9 +45,6 @@ def imported_modules(module: str) -> set[str]:
     module itself if it belongs to the package.
 
     A name that an :obj:`__init__` re-exports counts as an import of the module that defines it.
-
-    Args:
-        module (str): The name of the module.
     """
     found, todo = set(), [module]
     while todo:

@@ -25,12 +25,7 @@ class Report:
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Prints the table and the notes.
-
-    Args:
-        report (Report): The table.
-        console (Console): The console to print to.
-    """
+    """Prints the table and the notes."""
     out = Table(title=report.title)
     for number, name in enumerate(report.columns):
         out.add_column(name, justify="right" if number else "left")
@@ -42,21 +37,12 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def markdown(report: Report) -> list[str]:
-    """Returns the lines of the table and the notes.
-
-    Args:
-        report (Report): The table.
-    """
+    """Returns the lines of the table and the notes."""
     return [f"{report.title}:", "", *table(report.columns, report.rows), *bullets(report.notes)]
 
 
 def difference_text(difference: float, standard_error: float | None) -> str:
-    """Returns a signed difference ± its standard error as text, if it has one.
-
-    Args:
-        difference (float): The mean difference.
-        standard_error (float, optional): Its standard error.
-    """
+    """Returns a signed difference ± its standard error as text, if it has one."""
     error = "" if standard_error is None else f" ± {standard_error:.4f}"
     return f"{difference:+.4f}{error}"
 

@@ -32,12 +32,7 @@ INTEREST_TIE = 1e-5
 
 
 def compare(graphs: str, naive_graphs: str) -> dict[str, Any]:
-    """Counts the entries in which the graphs differ, and tells how far embeddings are apart.
-
-    Args:
-        graphs (str): The file of our graphs.
-        naive_graphs (str): The file of the naive ones.
-    """
+    """Counts the entries in which the graphs differ, and tells how far embeddings are apart."""
     data, expected = load_graphs(graphs), load_matrices(naive_graphs)
     found = fast_matrices(data)
     users, items = tied(data, found["aggregation"], expected["aggregation"])
@@ -146,18 +141,14 @@ def fast_interest(data: HeteroData, users: Tensor) -> dict[str, list[set[int]]]:
     chosen = {}
     for modality, collector in found.items():
         rowptr, item = collector.finish()
-        chosen[modality] = [set(part.tolist()) for part in item.split(rowptr.diff().tolist())]
+        chosen[modality] = [
+            set(part.tolist()) for part in torch.split(item, rowptr.diff().tolist())
+        ]
     return chosen
 
 
 def are_equally_good(c: Tensor, items: Tensor, candidates: set[int]) -> bool:
-    """Returns whether candidates are as similar to some items altogether, but for rounding.
-
-    Args:
-        c (Tensor): The unit features of a modality.
-        items (Tensor): The items.
-        candidates (set[int]): The candidates, maybe none.
-    """
+    """Returns whether candidates are as similar to some items altogether, but for rounding."""
     if not candidates:
         return True
     query = F.normalize(c[items].double()).sum(dim=0)

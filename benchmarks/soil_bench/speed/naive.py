@@ -96,7 +96,8 @@ class NaiveSOIL(torch.nn.Module):
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Returns the final embeddings of all users and of all items."""
-        user, item = (self.content() + self.side()).split([self.num_users, self.num_items])
+        sizes = [self.num_users, self.num_items]
+        user, item = torch.split(self.content() + self.side(), sizes)
         return user, item
 
     def loss(self, batch: Triplets) -> dict[str, Tensor]:
@@ -147,12 +148,12 @@ def train_epoch(
 ) -> float:
     """Returns the mean loss of an epoch, or of its first steps only."""
     triples = sample_triples(data, rng)
-    batches = list(zip(*(index.split(batch_size) for index in triples), strict=True))
+    batches = list(zip(*(torch.split(index, batch_size) for index in triples), strict=True))
     total = 0.0
     for batch in batches[:num_steps]:
         optimizer.zero_grad()
         loss = torch.stack(list(model.loss(Triplets(*batch)).values())).sum()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         total += loss.item()
     return total / len(batches[:num_steps])

@@ -129,13 +129,7 @@ def count_interested_users(
 
 
 def items_of_interest(c: Tensor, items: list[int], k_i: int) -> set[int]:
-    """Returns the items that are most similar to some items altogether (Eq. 6).
-
-    Args:
-        c (Tensor): The unit features of a modality.
-        items (list[int]): The items of a user.
-        k_i (int): The number of items to return.
-    """
+    """Returns the items that are most similar to some items altogether (Eq. 6)."""
     total = (c @ c[items].t()).sum(dim=1)
     return set(total.topk(min(k_i, total.numel())).indices.tolist())
 
@@ -218,4 +212,5 @@ def product(matrix: Tensor, other: Tensor) -> Tensor:
     with warnings.catch_warnings():
         # On the way torch makes CSR matrices, and says once that these are in beta.
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
-        return torch.sparse.mm(matrix, other).coalesce()
+        out: Tensor = torch.sparse.mm(matrix, other)
+        return out.coalesce()

@@ -60,7 +60,9 @@ class Case(contest.Case):
         """The score of the last neighbour of each query, in double precision."""
         candidates, query = self.tensors["candidates"].double(), self.tensors["query"].double()
         rows = max(1, BLOCK_ENTRIES // candidates.size(0))
-        scores = [(block @ candidates.t()).topk(K).values[:, -1] for block in query.split(rows)]
+        scores = [
+            (block @ candidates.t()).topk(K).values[:, -1] for block in torch.split(query, rows)
+        ]
         return torch.cat(scores)
 
     def recall(self, task: str, answer: Any) -> float:
@@ -116,7 +118,7 @@ def torch_blocks(_: Any, case: Case) -> Tasks:
     rows = max(1, BLOCK_ENTRIES // candidates.size(0))
 
     def search() -> Tensor:
-        return torch.cat([(x @ candidates.t()).topk(K).indices for x in query.split(rows)])
+        return torch.cat([(x @ candidates.t()).topk(K).indices for x in torch.split(query, rows)])
 
     return {"search": search}
 

@@ -106,14 +106,7 @@ class Case(contest.Case):
 
 
 def naive(edge_index: Tensor, edge_weight: Tensor, x: Tensor, size: int) -> Tensor:
-    """Returns the sums over edges, added one by one in double precision.
-
-    Args:
-        edge_index (Tensor): The edges, source -> target.
-        edge_weight (Tensor): Their weights.
-        x (Tensor): The features of the sources.
-        size (int): The number of targets.
-    """
+    """Returns the sums over edges, added one by one in double precision."""
     out = x.new_empty(size, x.size(1))
     for begin in range(0, x.size(1), NAIVE_CHANNELS):
         block = slice(begin, begin + NAIVE_CHANNELS)

@@ -38,42 +38,24 @@ class DerivedData:
         self.root = experiment.out / FOLDER
 
     def name(self, *parts: object) -> str:
-        """Returns the name of a derived data set: that of its source, its digest and the change.
-
-        Args:
-            *parts (object): The change.
-        """
+        """Returns the name of a derived data set: that of its source, its digest and the change."""
         source = self.experiment.plan.dataset, self.experiment.data.digest[:8]
         return "-".join(map(str, [*source, *parts]))
 
     def add(self, name: str, data: HeteroData) -> HeteroData:
-        """Stores a data set unless it exists, and returns it as it is read.
-
-        Args:
-            name (str): Its name.
-            data (HeteroData): The data.
-        """
+        """Stores a data set unless it exists, and returns it as it is read."""
         if not (self.root / name).exists():
             export_mmrec(data, self.root / name)
         return self.load(name)
 
     def load(self, name: str) -> HeteroData:
-        """Returns a data set that was stored.
-
-        Args:
-            name (str): Its name.
-        """
+        """Returns a data set that was stored."""
         return load_data(name, str(self.root))
 
     def job(self, variant: Variant, name: str, seed: int) -> Job:
         """Returns the run of a model on one of the data sets.
 
         Options that the variant does not set are those for the original data.
-
-        Args:
-            variant (Variant): The model.
-            name (str): The name of the data set.
-            seed (int): The seed.
 
         Raises:
             ValueError: If an option is invalid.
@@ -91,23 +73,13 @@ def check_features(data: HeteroData) -> None:
 
 
 def without_users(data: HeteroData, held_out: np.ndarray) -> HeteroData:
-    """Returns the data without the interactions of some users, who keep their indices.
-
-    Args:
-        data (HeteroData): The data.
-        held_out (numpy.ndarray): The users.
-    """
+    """Returns the data without the interactions of some users, who keep their indices."""
     users = torch.from_numpy(held_out)
     return _with_edges(data, lambda edges: edges[:, ~torch.isin(edges[0], users)])
 
 
 def without_items(data: HeteroData, held_out: np.ndarray) -> HeteroData:
-    """Returns the data without some items; the others are renumbered in their order.
-
-    Args:
-        data (HeteroData): The data.
-        held_out (numpy.ndarray): The items.
-    """
+    """Returns the data without some items; the others are renumbered in their order."""
     is_kept = torch.ones(data[ITEM].num_nodes, dtype=torch.bool)
     is_kept[torch.from_numpy(held_out)] = False
     number = is_kept.cumsum(0) - 1

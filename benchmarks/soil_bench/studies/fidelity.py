@@ -46,9 +46,6 @@ Place = tuple[str, str]
 def main(argv: list[str]) -> int:
     """Runs what is not finished, prints and writes the table, and returns the exit code.
 
-    Args:
-        argv (list[str]): The arguments of the command line.
-
     Raises:
         argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
         ValueError: If a setting of a profile itself is invalid.
@@ -73,9 +70,6 @@ def differing() -> list[str]:
 
 def measure(experiment: Experiment) -> Record:
     """Returns the record of the table.
-
-    Args:
-        experiment (Experiment): The experiment.
 
     Raises:
         ValueError: If a setting of a profile itself is invalid.
@@ -118,12 +112,7 @@ def measure(experiment: Experiment) -> Record:
 
 
 def starting_values(runs: dict[Place, list[Record]], start: str) -> dict[str, list[float]]:
-    """Returns the metrics of a profile, one value per seed; none if its runs failed.
-
-    Args:
-        runs (dict): The runs of each place in the table.
-        start (str): The profile.
-    """
+    """Returns the metrics of a profile, one value per seed; none if its runs failed."""
     found = runs.get((start, START), [])
     return {metric: [run["test"][metric] for run in found] for metric in PAIRED}
 
@@ -155,11 +144,7 @@ def row_of(
 
 
 def csv_rows(record: Record) -> list[Record]:
-    """Returns the rows of the CSV file.
-
-    Args:
-        record (dict[str, Any]): The record.
-    """
+    """Returns the rows of the CSV file."""
     rows = []
     for row in record["rows"]:
         columns = {name: row.get(name) for name in ("start", "option", "equations", "from", "to")}

@@ -55,9 +55,6 @@ REFERENCE = "lightgcn"
 def main(argv: list[str]) -> int:
     """Runs what is not finished, prints and writes the table, and returns the exit code.
 
-    Args:
-        argv (list[str]): The arguments of the command line.
-
     Raises:
         argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
         ValueError: If a setting is invalid, or the data has no features.
@@ -80,10 +77,6 @@ def main(argv: list[str]) -> int:
 
 def measure(experiment: Experiment, arguments: Namespace) -> Record:
     """Returns the record of the table.
-
-    Args:
-        experiment (Experiment): The experiment.
-        arguments (Namespace): The arguments of the command.
 
     Raises:
         ValueError: If a setting is invalid, or the data has no features.
@@ -126,13 +119,6 @@ def jobs_of(
 ) -> list[tuple[str, str, Job]]:
     """Returns the runs of all models for one share and seed, by model and treatment.
 
-    Args:
-        derived (DerivedData): The derived data sets.
-        names (list[str]): The models.
-        profile (str): The profile of the models that have profiles.
-        rate (float): The share.
-        seed (int): The seed.
-
     Raises:
         ValueError: If a setting is invalid.
     """
@@ -171,11 +157,7 @@ def without_features(data: HeteroData, rate: float, seed: int) -> HeteroData:
 
 
 def with_mean_features(data: HeteroData) -> HeteroData:
-    """Returns the data with mean features for items that have none.
-
-    Args:
-        data (HeteroData): The data.
-    """
+    """Returns the data with mean features for items that have none."""
     out = copy.copy(data)
     for modality in modalities_of(data):
         name = FEATURE_PREFIX + modality

@@ -45,9 +45,6 @@ TRAINED = "{}, trained with them"
 def main(argv: list[str]) -> int:
     """Runs what is not finished, prints and writes the tables, and returns the exit code.
 
-    Args:
-        argv (list[str]): The arguments of the command line.
-
     Raises:
         argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
         ValueError: If a setting is invalid, or the data has no features.
@@ -88,10 +85,6 @@ class HeldOut(NamedTuple):
 
 def measure(experiment: Experiment, arguments: Namespace) -> Record:
     """Returns the record of the tables.
-
-    Args:
-        experiment (Experiment): The experiment.
-        arguments (Namespace): The arguments of the command.
 
     Raises:
         ValueError: If a setting is invalid, or the data has no features.
@@ -155,12 +148,7 @@ def hold_out(derived: DerivedData, variants: list[Variant], share: float, seed: 
 
 
 def item_values(seeds: list[HeldOut], k: int) -> dict[str, list[Values]]:
-    """Returns the metrics of held-out items, by model or baseline one value per seed.
-
-    Args:
-        seeds (list[HeldOut]): The held-out items and users of each seed.
-        k (int): The neighbours of the feature kNN.
-    """
+    """Returns the metrics of held-out items, by model or baseline one value per seed."""
     found: dict[str, list[Values]] = {}
     for one in seeds:
         values = {name: one.items.measure(load(job.folder)) for name, job in one.item_jobs.items()}
@@ -193,26 +181,14 @@ def user_values(
 
 
 def draw(nodes: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Returns a share of the distinct nodes, at least one, ascending.
-
-    Args:
-        nodes (numpy.ndarray): The nodes.
-        share (float): The share.
-        seed (int): The seed.
-    """
+    """Returns a share of the distinct nodes, at least one, ascending."""
     distinct = np.unique(nodes)
     count = max(1, round(share * len(distinct)))
     return np.sort(np.random.default_rng(seed).choice(distinct, count, replace=False))
 
 
 def of_trained(job: Job, data: HeteroData, new: NewUsers) -> Values:
-    """Returns the metrics of a run on all data over the held-out users.
-
-    Args:
-        job (Job): The run, with the stored metrics of each user.
-        data (HeteroData): Its data.
-        new (NewUsers): The held-out users.
-    """
+    """Returns the metrics of a run on all data over the held-out users."""
     tested = np.unique(data[INTERACTS].test_edge_label_index[0].numpy())
     places = np.searchsorted(tested, new.users)
     with np.load(job.users_file) as values:

@@ -53,13 +53,7 @@ class NewItems(NamedTuple):
 
     @classmethod
     def make(cls, whole: HeteroData, data: HeteroData, held_out: np.ndarray) -> "NewItems":
-        """Returns the held-out items of a data set.
-
-        Args:
-            whole (HeteroData): The data with them.
-            data (HeteroData): The data without them.
-            held_out (numpy.ndarray): The items.
-        """
+        """Returns the held-out items of a data set."""
         pairs = torch.cat([whole[INTERACTS][name] for name in EDGES], dim=1)
         user = _positions(np.asarray(data[USER].id), pairs[0])
         item = _positions(held_out, pairs[1])
@@ -69,21 +63,13 @@ class NewItems(NamedTuple):
         return cls(data, features, Task(truth, none, data[USER].num_nodes, len(held_out)))
 
     def measure(self, trained: TrainedModel) -> Values:
-        """Returns the metrics of a model.
-
-        Args:
-            trained (TrainedModel): The model, trained without the items.
-        """
+        """Returns the metrics of a model."""
         ids = [f"held-out {number}" for number in range(self.task.num_items)]
         larger = add_items(trained, self.data, self.features, ids)
         return evaluate(larger.user_emb, larger.item_emb[-len(ids) :], self.task)
 
     def baselines(self, k: int) -> dict[str, Values]:
-        """Returns the metrics of the popularity of the nearest items and of the feature kNN.
-
-        Args:
-            k (int): The number of neighbours.
-        """
+        """Returns the metrics of the popularity of the nearest items and of the feature kNN."""
         similarities = nearest_known(self.data, self.features, k)
         num_users, num_items = self.task.num_users, self.data[ITEM].num_nodes
         seen = self.data[INTERACTS].edge_index
@@ -116,14 +102,7 @@ class NewUsers(NamedTuple):
     def make(
         cls, whole: HeteroData, data: HeteroData, held_out: np.ndarray, seed: int
     ) -> "NewUsers":
-        """Returns the held-out users of a data set.
-
-        Args:
-            whole (HeteroData): The data with them.
-            data (HeteroData): The data without them.
-            held_out (numpy.ndarray): The users, ascending.
-            seed (int): The seed of the order of their interactions.
-        """
+        """Returns the held-out users of a data set."""
         found = []
         for name in ("edge_index", "test_edge_label_index"):
             user, item = whole[INTERACTS][name]

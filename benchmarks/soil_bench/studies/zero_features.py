@@ -52,9 +52,6 @@ class ZeroSOIL(SOIL):
 def with_own_directions(x: Tensor) -> Tensor:
     """Appends a column per row of zeros, which is one in that row and zero elsewhere.
 
-    Args:
-        x (Tensor): The features.
-
     Example:
         >>> with_own_directions(torch.tensor([[0.0], [2.0], [0.0]]))
         tensor([[0., 1., 0.],

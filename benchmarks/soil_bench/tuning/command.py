@@ -34,9 +34,6 @@ from soil_pyg.workflow.options import ModelOptions
 def main(argv: list[str]) -> int:
     """Runs the missing trials and the winner, and returns the exit code.
 
-    Args:
-        argv (list[str]): The arguments of the command line.
-
     Raises:
         argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
         ValueError: If a setting is invalid, or Optuna is not installed.
@@ -66,9 +63,6 @@ def main(argv: list[str]) -> int:
 
 def parse(argv: list[str]) -> Namespace:
     """Returns the arguments with their defaults.
-
-    Args:
-        argv (list[str]): The arguments of the command line.
 
     Raises:
         argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
@@ -169,11 +163,7 @@ class Tuning:
         )
 
     def variant(self, options: dict[str, Any]) -> Variant:
-        """Returns the model with the values of searched options.
-
-        Args:
-            options (dict[str, Any]): The values.
-        """
+        """Returns the model with the values of searched options."""
         profile = {} if self._profile is None else {"profile": self._profile}
         return Variant(self._selected.name, self._selected.spec, options=options, **profile)
 
@@ -227,9 +217,6 @@ class Tuning:
 @contextmanager
 def only_one(path: Path) -> Iterator[None]:
     """Holds a lock that one process can hold at a time.
-
-    Args:
-        path (Path): The file of the lock.
 
     Raises:
         ValueError: If another process holds it.

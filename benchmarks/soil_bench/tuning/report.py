@@ -12,22 +12,12 @@ ORDER = [COMPLETE, PRUNED, FAILED]
 
 
 def options_text(options: dict[str, Any]) -> str:
-    """Returns the values of options as text.
-
-    Args:
-        options (dict[str, Any]): The values.
-    """
+    """Returns the values of options as text."""
     return ", ".join(f"{name} {value}" for name, value in options.items())
 
 
 def outcome_text(trial: Trial, winner: Trial | None, metric: str) -> str:
-    """Returns the outcome of a trial as text.
-
-    Args:
-        trial (Trial): The trial.
-        winner (Trial, optional): The best trial so far.
-        metric (str): The val metric.
-    """
+    """Returns the outcome of a trial as text."""
     if trial.value is None:
         return f"{trial.state}: {trial.error}"
     text = f"{trial.state} after {trial.epochs} epochs, val {metric} {trial.value:.4f}"
@@ -37,14 +27,7 @@ def outcome_text(trial: Trial, winner: Trial | None, metric: str) -> str:
 
 
 def report_of(trials: Sequence[Trial], winner: Trial, metric: str, title: str) -> Report:
-    """Returns the table of the trials: complete ones first, by their values.
-
-    Args:
-        trials (list[Trial]): The trials.
-        winner (Trial): The best trial.
-        metric (str): The val metric.
-        title (str): The title.
-    """
+    """Returns the table of the trials: complete ones first, by their values."""
     options = list(winner.options)
     ordered = sorted(trials, key=lambda t: (ORDER.index(t.state), -(t.value or 0.0), t.number))
     rows = [
@@ -63,12 +46,7 @@ def report_of(trials: Sequence[Trial], winner: Trial, metric: str, title: str) -
 
 
 def record_of(trials: Sequence[Trial], winner: Trial) -> dict[str, Any]:
-    """Returns the trials and the winner as JSON values.
-
-    Args:
-        trials (list[Trial]): The trials.
-        winner (Trial): The best trial.
-    """
+    """Returns the trials and the winner as JSON values."""
     return {
         "winner": _entry(winner),
         "num_trials": len(trials),

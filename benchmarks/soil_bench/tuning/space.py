@@ -41,28 +41,15 @@ class Space:
         return {name: list(column.values()) for name, column in self._values.items()}
 
     def values_of(self, texts: Texts) -> dict[str, Any]:
-        """Returns the values of a combination.
-
-        Args:
-            texts (dict[str, str]): The texts of the values.
-        """
+        """Returns the values of a combination."""
         return {name: column[texts[name]] for name, column in self._values.items()}
 
     def key(self, texts: Texts) -> tuple[str, ...]:
-        """Returns the texts of a combination in the order of the options.
-
-        Args:
-            texts (dict[str, str]): The texts of the values.
-        """
+        """Returns the texts of a combination in the order of the options."""
         return tuple(texts[name] for name in self.texts)
 
     def untried(self, start: int, tried: set[tuple[str, ...]]) -> Texts | None:
-        """Returns the first untried combination from a number on, or :obj:`None`.
-
-        Args:
-            start (int): The number of a combination.
-            tried (set[tuple[str, ...]]): The keys of the combinations that were tried.
-        """
+        """Returns the first untried combination from a number on, or :obj:`None`."""
         shape = [len(column) for column in self.texts.values()]
         for number in range(start, start + len(tried) + 1):
             places = np.unravel_index(number % self.size, shape)

@@ -148,8 +148,7 @@ class Study:
         return self._space.untried(int(rng.integers(self._space.size)), tried)
 
     def _take_up(self) -> None:
-        """Enqueues interrupted trials again: as no other process uses the study, those are the running
-        ones."""
+        """Enqueues the running trials again: as no other process uses the study, they stopped."""
         import optuna
 
         waiting = [trial.user_attrs[TEXTS] for trial in self._in_state("WAITING")]
@@ -192,10 +191,6 @@ class Study:
 
 
 def best(trials: list[Trial]) -> Trial | None:
-    """Returns the complete trial with the best value, the earliest of equal ones, if there is any.
-
-    Args:
-        trials (list[Trial]): The trials, in the order of their numbers.
-    """
+    """Returns the first complete trial with the best value, or :obj:`None` if there is none."""
     complete = [trial for trial in trials if trial.state == COMPLETE]
     return max(complete, key=lambda trial: trial.value or 0.0, default=None)

@@ -29,11 +29,7 @@ class FailedTrialError(RuntimeError):
 
 
 def without_test(data: HeteroData) -> HeteroData:
-    """Returns a copy of the data without its test split.
-
-    Args:
-        data (HeteroData): The data.
-    """
+    """Returns a copy of the data without its test split."""
     data = copy.copy(data)
     del data[INTERACTS].test_edge_label_index
     return data
@@ -54,9 +50,6 @@ class Graphs:
 
     def get(self, settings: Settings) -> HeteroData:
         """Returns the data with the graphs of the settings.
-
-        Args:
-            settings (dict[str, Any]): The value of each option, and the device.
 
         Raises:
             ValueError: If an option of the graphs is invalid.
@@ -127,20 +120,12 @@ class Training:
         return fmean(values)
 
     def folder(self, options: Settings) -> Path:
-        """Returns the folder of a trial.
-
-        Args:
-            options (dict[str, Any]): The values of the searched options.
-        """
+        """Returns the folder of a trial."""
         identity = json.dumps([self._name, options], sort_keys=True)
         return self._folder / hashlib.sha256(identity.encode()).hexdigest()[:16]
 
     def forget(self, options: Settings) -> None:
-        """Deletes the folder of a trial.
-
-        Args:
-            options (dict[str, Any]): The values of the searched options.
-        """
+        """Deletes the folder of a trial."""
         shutil.rmtree(self.folder(options), ignore_errors=True)
 
     def _fit(
