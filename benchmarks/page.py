@@ -43,8 +43,8 @@ Written by `python benchmarks/page.py benchmarks/results.jsonl`; each line of th
 from the JSON files in the folder `records` beside it.
 
 Full ranking of all items, training items masked, means over the users with test items; mean ±
-sample standard deviation over seeds. Settings are chosen by val Recall@20 alone, among the number
-of tried settings in the last column that have the most seeds. Training stops early by the same
+sample standard deviation over seeds. Settings are chosen by val Recall@20 alone, among those with
+the most seeds; the last column has the number of tried settings. Training stops early by the same
 metric, and the best weights are tested once. *published* is Recall@20 / NDCG@20 in the literature,
 if known for the data set.
 """

@@ -161,7 +161,7 @@ def report(
         console (Console): The console to print to.
     """
     rows, verified = [], set()
-    for key, run in repeated.items():
+    for run in repeated.values():
         same = [(k, other) for k, other in stored if identity(other) == identity(run)]
         equal = [k for k, other in same if is_equal(run, other)]
         code = known.of(run["model"], run["versions"]["code"])

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 SHOWN = 8
@@ -30,7 +29,7 @@ def profile_of(step: Callable[[], float], steps: int, device: str) -> dict[str, 
     spent: dict[str, float] = {}
     for event in profiler.key_averages():
         # Kernels are counted with the operation that launched them.
-        if event.device_type == DeviceType.CPU:
+        if event.device_type.name == "CPU":
             spent[event.key] = getattr(event, field) / 1000 / steps
     operations = sorted((name for name in spent if spent[name] > 0), key=lambda name: -spent[name])
     whole, busy = 1000 * sum(seconds) / steps, sum(spent.values())

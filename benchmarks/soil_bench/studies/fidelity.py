@@ -22,6 +22,7 @@ from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import Record, mean_std, read_records
 from soil_bench.runs.tables import Report, difference_text, markdown, print_report
 from soil_pyg.models import SOIL
+from soil_pyg.runs.compatibility import RENAMED_SETTINGS
 
 DIRECTIONS = [("released", "paper"), ("paper", "released")]
 EQUATIONS = {
@@ -197,9 +198,10 @@ def report_of(record: Record, start: str) -> Report:
         change = f"{row['from']} → {row['to']}" if "from" in row else ""
         found = row["differences"]
         texts = [difference_text(**found[metric]) if found else "-" for metric in values]
-        cells.append([row["option"], row["equations"], change, *texts])
+        option = RENAMED_SETTINGS.get(row["option"], row["option"])
+        cells.append([option, row["equations"], change, *texts])
         if row["reason"] is not None:
-            notes.append(f"{row['option']}: {row['reason']}")
+            notes.append(f"{option}: {row['reason']}")
     unchanged = ", ".join(f"{metric} {mean_std(found, 4)}" for metric, found in values.items())
     notes.insert(0, f"Unchanged: {unchanged} (mean ± sample standard deviation)")
     title = f"From the {start} profile on {extent(record)}"
