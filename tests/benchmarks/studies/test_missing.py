@@ -50,18 +50,21 @@ def test_from_the_arguments_to_the_table(
                 expected = [
                     run["test"]["recall@20"]
                     for run in runs
-                    if run["model"] == ("zero_features:ZeroSOIL" if treatment == "zero" else name)
+                    if run["model"]
+                    == (
+                        "soil_bench.studies.zero_features:ZeroSOIL" if treatment == "zero" else name
+                    )
                     and (run["dataset"] == "tiny") == (rate == "0")
                     and ("-mean-" in run["dataset"]) == (treatment == "mean")
                 ]
                 assert metrics["recall@20"] == expected
     soil, zero = (
         next(run["settings"] for run in runs if run["model"] == model and run["dataset"] != "tiny")
-        for model in ("soil", "zero_features:ZeroSOIL")
+        for model in ("soil", "soil_bench.studies.zero_features:ZeroSOIL")
     )
     assert soil == zero
     output = capsys.readouterr().out
-    assert "Features that go missing, tiny, 2 seeds, at most 1 epochs a run" in output
+    assert "Missing features, tiny, 2 seeds, at most 1 epochs per run" in output
     assert run.main(["missing", *given]) == 0
     assert record_of(tmp_path) == record
 
