@@ -63,8 +63,12 @@ COMMANDS = {
         "whether the code still gives the results of the finished runs, to the last digit",
     ),
 }
-"""The module and the description of each command; the module's :obj:`main` takes the remaining
-arguments."""
+"""The module and the description of each command.
+
+The module's :obj:`main` takes the remaining arguments and returns the exit code. It raises
+:class:`argparse.ArgumentError` if an argument is unknown, abbreviated or of the wrong type,
+:class:`ValueError` if a setting or the data is invalid, and :class:`FailedRunsError` if a run fails.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:

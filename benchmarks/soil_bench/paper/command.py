@@ -25,20 +25,14 @@ NAMES = {
 }
 """The module and the description of each table and figure.
 
-A module has :obj:`add_arguments(parser)`, and :obj:`run(experiment, arguments, folder)`, which runs
-what is not finished, writes the files to a folder, and prints the table. It raises
+A module has :obj:`add_arguments(parser)`, and :obj:`run(experiment, arguments, folder)`, which
+executes unfinished runs, writes the files to the folder, and prints the table. It raises
 :class:`ValueError` if a setting is invalid, and :class:`FailedRunsError` if a run fails.
 """
 
 
 def main(argv: list[str]) -> int:
-    """Makes one table or figure and returns the exit code.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If there is no such table or figure, or a setting is invalid.
-        FailedRunsError: If a run fails.
-    """
+    """Makes one table or figure and returns the exit code."""
     name, *rest = argv or [""]
     if name in ("-h", "--help"):
         Console(highlight=False, markup=False, soft_wrap=True).print(usage())

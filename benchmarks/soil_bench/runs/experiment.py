@@ -97,7 +97,7 @@ class Experiment:
         return make_jobs(self.plan, self.data, selected, variant.profile, settings, self.num_seeds)
 
     def run(self, variants: list[Variant]) -> list[list[Record]]:
-        """Runs what is not finished and returns the records of each variant, one per seed.
+        """Executes unfinished runs and returns the records of each variant, one per seed.
 
         Args:
             variants (list[Variant]): The variants. Those with the same settings share their runs.
@@ -111,7 +111,7 @@ class Experiment:
         return [[records[job.key] for job in group] for group in jobs]
 
     def finish(self, jobs: Iterable[Job]) -> dict[str, Record]:
-        """Runs what is not finished and returns all finished runs by their keys.
+        """Executes unfinished runs and returns all finished runs by their keys.
 
         Raises:
             FailedRunsError: If a run fails.
@@ -122,7 +122,7 @@ class Experiment:
         return read_records(self.plan.results_file)
 
     def try_to_finish(self, jobs: Iterable[Job]) -> list[str]:
-        """Runs what is not finished and returns the keys of the runs that failed."""
+        """Executes unfinished runs and returns the keys of the runs that failed."""
         distinct = list({job.key: job for job in jobs}.values())
         return [job.key for job in run_jobs(distinct, self.console, workers=self.workers)]
 

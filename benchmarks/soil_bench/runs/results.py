@@ -35,11 +35,11 @@ ADDED_SETTINGS = {
     "recall": 0.95,
     "second_order": True,
 }
-"""Values of settings that a record may lack: each is what runs did before it was a setting."""
+"""Values of settings that a record may lack: the behaviour of runs before each became a setting."""
 
 
 def run_key(record: Record) -> str:
-    """Returns the name of a run's folder: readable, and unique to what decides its result."""
+    """Returns the key of a run: a readable name, unique to its settings and its code."""
     identity = [*(record[name] for name in IDENTITY), record["versions"]["code"]]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     model = record["model"].rpartition(":")[2].lower()
@@ -97,7 +97,7 @@ def read_lines(
 
     Args:
         path (Path): The file, which need not exist.
-        kind (str): What a line holds, for errors.
+        kind (str): The content of a line, for errors.
         read (callable): Returns the key and the value of a parsed line.
 
     Raises:

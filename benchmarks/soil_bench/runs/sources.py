@@ -22,7 +22,7 @@ WITHOUT_EFFECT = {
         *("utils.checks", "utils.files", "utils.progress"),
     )
 }
-"""Modules that check, show, name or store what the others compute."""
+"""Modules that only check, show, name or store values."""
 
 
 def code_digest(model_class: type[Recommender]) -> str:

@@ -31,15 +31,7 @@ RESULTS = Path(__file__).parents[2] / "results.jsonl"
 
 
 def main(argv: list[str]) -> int:
-    """Repeats the runs, prints and stores the evidence, and returns the exit code.
-
-    Args:
-        argv (list[str]): The arguments of the command line.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If a model has no such run, or its settings are invalid today.
-    """
+    """Repeats the runs, prints and stores the evidence, and returns the exit code."""
     parser = make_parser("verify", __doc__)
     parser.add_argument(
         "--models", help="names separated by commas (default: all models with such a run)"

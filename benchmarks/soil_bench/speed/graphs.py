@@ -24,7 +24,7 @@ WORKLOADS = "soil_bench.speed.workloads"
 
 
 def main(argv: list[str]) -> int:
-    """Measures what is not finished, prints the table and returns the exit code."""
+    """Makes unfinished measurements, prints the table and returns the exit code."""
     arguments = parse(argv)
     console = make_console()
     out = Path(arguments.out)
@@ -40,12 +40,7 @@ def main(argv: list[str]) -> int:
 
 
 def parse(argv: list[str]) -> Namespace:
-    """Returns the arguments with their defaults.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If there is no modality.
-    """
+    """Returns the arguments with their defaults."""
     parser = make_parser("graphs", __doc__)
     parser.add_argument("--root", default="data", help="folder that may hold the folder of baby")
     parser.add_argument(

@@ -45,12 +45,7 @@ PARTS: dict[str, Part] = {"propagation": propagation, "neighbours": neighbours}
 
 
 def main(argv: list[str]) -> int:
-    """Compares the libraries and returns the exit code.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If the device is not available.
-    """
+    """Compares the libraries and returns the exit code."""
     console = make_console()
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     arguments = parse(argv)
@@ -76,11 +71,7 @@ def main(argv: list[str]) -> int:
 
 
 def parse(argv: list[str]) -> Namespace:
-    """Returns the arguments.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-    """
+    """Returns the arguments."""
     parser = make_parser("libraries", __doc__)
     parser.add_argument("--device", type=Device, default="auto")
     parser.add_argument(

@@ -76,7 +76,7 @@ class Meter:
         gc.collect()
         # Memory that was freed but not returned would hide allocations of the block.
         trim_heap()
-        # Where the peak cannot be reset, only what exceeds the old one is measured.
+        # If the peak cannot be reset, only memory above the old peak is measured.
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text(RESET_PEAK)
         self._before = peak_rss()

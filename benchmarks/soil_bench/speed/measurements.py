@@ -25,7 +25,7 @@ NAIVE_FILES = "naive*.py"
 
 
 class Measurements:
-    """Measures what is not finished, and stores each result immediately.
+    """Makes unfinished measurements, and stores each result immediately.
 
     Args:
         path (Path): The file, with one measurement per line as JSON; it need not exist.

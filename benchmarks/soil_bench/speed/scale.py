@@ -30,7 +30,7 @@ WORKLOADS = "soil_bench.speed.workloads"
 
 
 def main(argv: list[str]) -> int:
-    """Measures what is not finished, prints the table and returns the exit code."""
+    """Makes unfinished measurements, prints the table and returns the exit code."""
     arguments = parse(argv)
     console = make_console()
     out = Path(arguments.out)
@@ -53,12 +53,7 @@ def main(argv: list[str]) -> int:
 
 
 def parse(argv: list[str]) -> Namespace:
-    """Returns the arguments with their defaults.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If there is no modality, or matplotlib is not installed.
-    """
+    """Returns the arguments with their defaults."""
     parser = make_parser("scale", __doc__)
     parser.add_argument("--items", type=PositiveInt, nargs="+", default=SIZES, help="the sizes")
     parser.add_argument(

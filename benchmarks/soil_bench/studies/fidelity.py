@@ -45,12 +45,7 @@ Place = tuple[str, str]
 
 
 def main(argv: list[str]) -> int:
-    """Runs what is not finished, prints and writes the table, and returns the exit code.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If a setting of a profile itself is invalid.
-    """
+    """Executes unfinished runs, prints and writes the table, and returns the exit code."""
     parser = make_parser("fidelity", __doc__)
     add_run_arguments(parser)
     experiment = Experiment(parser.parse_args(argv), make_console())

@@ -53,13 +53,7 @@ REFERENCE = "lightgcn"
 
 
 def main(argv: list[str]) -> int:
-    """Runs what is not finished, prints and writes the table, and returns the exit code.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If a setting is invalid, or the data has no features.
-        FailedRunsError: If a run fails.
-    """
+    """Executes unfinished runs, prints and writes the table, and returns the exit code."""
     parser = make_parser("missing", __doc__)
     add_run_arguments(parser)
     add_models(parser, "soil", "names separated by commas")

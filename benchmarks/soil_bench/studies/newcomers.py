@@ -43,13 +43,7 @@ TRAINED = "{}, trained with them"
 
 
 def main(argv: list[str]) -> int:
-    """Runs what is not finished, prints and writes the tables, and returns the exit code.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If a setting is invalid, or the data has no features.
-        FailedRunsError: If a run fails.
-    """
+    """Executes unfinished runs, prints and writes the tables, and returns the exit code."""
     parser = make_parser("newcomers", __doc__)
     add_run_arguments(parser)
     add_models(parser, MODELS, "names separated by commas")

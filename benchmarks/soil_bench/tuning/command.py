@@ -32,13 +32,7 @@ from soil_pyg.workflow.options import ModelOptions
 
 
 def main(argv: list[str]) -> int:
-    """Runs the missing trials and the winner, and returns the exit code.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If a setting is invalid, or Optuna is not installed.
-        FailedRunsError: If all trials fail, or a run of the winner.
-    """
+    """Runs the missing trials and the winner, and returns the exit code."""
     arguments = parse(argv)
     console = make_console()
     tuning = Tuning(arguments, console)
@@ -62,12 +56,7 @@ def main(argv: list[str]) -> int:
 
 
 def parse(argv: list[str]) -> Namespace:
-    """Returns the arguments with their defaults.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If Optuna is not installed.
-    """
+    """Returns the arguments with their defaults."""
     parser = make_parser("tune", __doc__)
     parser.add_argument("--model", default="soil", help="name, or package.module:Class")
     parser.add_argument(

@@ -47,7 +47,7 @@ def test_differences_in_words() -> None:
     report = {"difference": difference | {"tied_users": 1_500, "tied_interest": 3}}
     assert unequal(report) == ["smell_item_item: 1,042 of 12,345 entries differ without a tie"]
     user_item, item_item, ties, embeddings = notes(report)
-    assert user_item.startswith("user_item: 0 of 12,345 entries") and user_item.endswith(" 3e-07")
-    assert item_item.startswith("smell_item_item: 1,042 of 12,345") and item_item.endswith(" 0.053")
+    assert re.findall(r"^user_item: 0 of 12,345 .* 3e-07$", user_item)
+    assert re.findall(r"^smell_item_item: 1,042 of 12,345 .* 0.053$", item_item)
     assert re.findall(r"[\d,]+(?= users|,)", ties) == ["1,500", "3"]
     assert embeddings.endswith(" 1e-07")
