@@ -1,10 +1,8 @@
-"""One run of the benchmark, in a process of its own: its peak memory is that of the run alone."""
+"""The process of a training run: its peak memory is that of the run alone."""
 
 import json
-import resource
 import sys
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,50 +11,12 @@ import torch
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.process import stop_with_parent
-from soil_bench.runs.results import append_record, machine_and_date, run_key
+from soil_bench.runs.jobs import PAIRED, Job
+from soil_bench.runs.process import INTERRUPTED, MEBIBYTE, peak_rss, stop_with_parent
+from soil_bench.runs.results import append_record, machine_and_date
 from soil_pyg.datasets import Amazon, MultimodalDataset, SyntheticMultimodal, TikTok
 from soil_pyg.utils.files import atomic_path
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
-
-MEBIBYTE = 2**20
-PAIRED = ("recall@20", "ndcg@20")
-"""The metrics in which models are compared user by user."""
-INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a run needs to know.
-
-    Args:
-        record (dict[str, Any]): The part of the run's record that is known beforehand.
-        root (str): The folder that holds the folder of the data set.
-        out (str): The folder of the results.
-    """
-
-    record: dict[str, Any]
-    root: str
-    out: str
-
-    @property
-    def results_file(self) -> Path:
-        """The file that the record is appended to."""
-        return Path(self.out, "results.jsonl")
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the run's checkpoint."""
-        return Path(self.out, "runs", run_key(self.record))
-
-    @property
-    def users_file(self) -> Path:
-        """The file of the test metrics of each user."""
-        return Path(self.out, "users", f"{run_key(self.record)}.npz")
-
-    def dumps(self) -> str:
-        """Returns the job as one line of JSON."""
-        return json.dumps(asdict(self)) + "\n"
 
 
 def load_data(name: str, root: str) -> HeteroData:
@@ -76,11 +36,7 @@ def load_data(name: str, root: str) -> HeteroData:
 
 
 def run(job: Job) -> None:
-    """Makes the graphs, trains and tests the model, and appends the record to the results.
-
-    Args:
-        job (Job): The job.
-    """
+    """Makes the graphs, trains and tests the model, and appends the record to the results."""
     start = time.perf_counter()
     settings, seed = job.record["settings"], job.record["seed"]
     selected = ModelOptions(job.record["model"])
@@ -98,6 +54,7 @@ def run(job: Job) -> None:
     per_user = trainer.evaluator.evaluate_per_user(model.to("cpu"), data.to("cpu"), "test")
     save_users(job.users_file, {name: per_user[name] for name in PAIRED})
     has_gpu = settings["device"] == "cuda"
+    seconds = {name: result.seconds[name] for name in ("train", "evaluate")}
     record = {
         **job.record,
         "versions": job.record["versions"] | machine_and_date(),
@@ -105,12 +62,7 @@ def run(job: Job) -> None:
         "epochs": result.epochs,
         "val": result.val,
         "test": result.test,
-        "seconds": {
-            "graphs": graphs,
-            "train": result.seconds["train"],
-            "evaluate": result.seconds["evaluate"],
-            "total": before + result.seconds["total"],
-        },
+        "seconds": {"graphs": graphs, **seconds, "total": before + result.seconds["total"]},
         "peak_rss_mb": peak_rss() / MEBIBYTE,
         "peak_gpu_mb": torch.cuda.max_memory_allocated() / MEBIBYTE if has_gpu else None,
     }
@@ -118,7 +70,7 @@ def run(job: Job) -> None:
 
 
 def save_users(path: Path, values: dict[str, np.ndarray]) -> None:
-    """Stores metrics of every user, to compare models pair by pair.
+    """Stores metrics of every user, to compare models user by user.
 
     Args:
         path (Path): The file.
@@ -131,7 +83,7 @@ def save_users(path: Path, values: dict[str, np.ndarray]) -> None:
 
 
 def main() -> int:
-    """Runs the job on standard input, until it is done or who wrote it is gone."""
+    """Runs the job on standard input, until it is done or the process that wrote it is gone."""
     job = Job(**json.loads(sys.stdin.readline()))
     stop_with_parent()
     try:
@@ -142,18 +94,6 @@ def main() -> int:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0
-
-
-def peak_rss() -> int:
-    """Returns the peak memory of this process in bytes."""
-    status = Path("/proc/self/status")
-    # On Linux ru_maxrss begins with the peak of the process that started this one.
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ RECORD = {
 
 def test_a_table_for_each_start() -> None:
     released, paper = fidelity_reports(RECORD)
-    assert released.title == "From the released profile on tiny, 2 seeds, at most 5 epochs a run"
+    assert released.title == "From the released profile on tiny, 2 seeds, at most 5 epochs per run"
     assert released.columns == ["option", "equations", "change", "recall@20", "ndcg@20"]
     assert released.rows == [
         ["contrast", "15-16", "a → b", "-0.0123 ± 0.0010", "+0.0020"],
@@ -48,6 +48,6 @@ def test_a_table_for_each_start() -> None:
 
 def test_section() -> None:
     lines = fidelity_section(RECORD)
-    assert lines[0].startswith("SOIL's two profiles, with one option at a time")
+    assert "paired by seed" in lines[0]
     assert "| contrast | 15-16 | a → b | -0.0123 ± 0.0010 | +0.0020 |" in lines
     assert lines.count("| option | equations | change | recall@20 | ndcg@20 |") == 2

@@ -1,10 +1,9 @@
-"""What is measured of SOIL and of its naive rendering, each called in a process of its own."""
+"""The measured work of SOIL and of its naive implementation, each in a process of its own."""
 
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, pairwise
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -13,6 +12,7 @@ from torch.optim import Adam, Optimizer
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
+from soil_bench.runs.results import Record
 from soil_bench.speed import naive
 from soil_bench.speed.inputs import (
     load_graphs,
@@ -21,25 +21,19 @@ from soil_bench.speed.inputs import (
     save_graphs,
     save_matrices,
 )
-from soil_bench.speed.isolated import Meter
-from soil_bench.speed.roofline import floor_of_step, profile_of
+from soil_bench.speed.measurement import Meter
+from soil_bench.speed.roofline import roofline_of_step
+from soil_bench.speed.step_profile import profile_of
+from soil_bench.speed.timing import has_gpu
 from soil_pyg.datasets.storage import load_data
 from soil_pyg.models import SOIL
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.training.epoch import train_epoch
-from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.epoch import TrainingLoss, train_epoch
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.training.triplet_loader import TripletLoader
-from soil_pyg.typing import (
-    FEATURE_PREFIX,
-    INTERACTS,
-    ITEM,
-    USER,
-    Triplets,
-    modalities_of,
-)
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triplets, modalities_of
 from soil_pyg.utils.progress import blocks
 
 OPTIONS = {"k": 10, "k_i": 10, "k_a": 2}
@@ -47,8 +41,8 @@ WARM_UP = 2
 Loss = Callable[[Triplets], dict[str, Tensor]]
 
 
-def build_fast(inputs: str, path: str, device: str) -> dict[str, Any]:
-    """Measures the graphs, which are stored, and tells how the neighbours were searched."""
+def build_fast(inputs: str, path: str, device: str) -> Record:
+    """Measures and stores the graphs, and returns the index of each search."""
     data = read_whole(load_data(inputs)).to(device)
     with Meter() as meter:
         data = SOIL.graph_transform("released", **OPTIONS)(data)
@@ -61,8 +55,8 @@ def build_fast(inputs: str, path: str, device: str) -> dict[str, Any]:
     return meter.record() | {"size": size_of(data), "search": search}
 
 
-def build_naive(inputs: str, path: str) -> dict[str, Any]:
-    """Measures the graphs of the naive rendering, which are stored."""
+def build_naive(inputs: str, path: str) -> Record:
+    """Measures and stores the graphs of the naive implementation."""
     data = read_whole(load_data(inputs))
     with Meter() as meter:
         matrices = naive.graphs(data, **OPTIONS)
@@ -72,8 +66,8 @@ def build_naive(inputs: str, path: str) -> dict[str, Any]:
 
 def alternate_steps(
     graphs: str, steps: int, batch_size: int, device: str, naive_graphs: str | None = None
-) -> dict[str, Any]:
-    """Times training steps of both, turn by turn and on the same batches, and tells the floor."""
+) -> Record:
+    """Times training steps of both in turns on the same batches, and measures the roofline."""
     data = load_graphs(graphs).to(device)
     fast = make_fast(data, device)
     models: dict[str, torch.nn.Module] = {"fast": fast}
@@ -87,12 +81,12 @@ def alternate_steps(
         for name, model in models.items():
             loss = loss_of(model, data)
             seconds[name].append(step(loss, optimizers[name], batch))
-    result: dict[str, Any] = {name: times[WARM_UP:] for name, times in seconds.items()}
-    return result | {"min_weight": floor_of_step(data, fast, batch)}
+    result: Record = {name: times[WARM_UP:] for name, times in seconds.items()}
+    return result | {"roofline": roofline_of_step(data, fast, batch)}
 
 
-def profile_steps(graphs: str, steps: int, batch_size: int, device: str) -> dict[str, Any]:
-    """Tells which operations the time of a training step goes to."""
+def profile_steps(graphs: str, steps: int, batch_size: int, device: str) -> Record:
+    """Returns the time of a training step by operation."""
     data = load_graphs(graphs).to(device)
     model = make_fast(data, device)
     optimizer = Adam(model.parameters(), fused=True)
@@ -103,8 +97,8 @@ def profile_steps(graphs: str, steps: int, batch_size: int, device: str) -> dict
     return profile_of(lambda: step(loss, optimizer, next(batches)), steps, device)
 
 
-def epoch_fast(graphs: str, batch_size: int, device: str) -> dict[str, Any]:
-    """Times an epoch by the trainer, and a validation by the evaluator."""
+def epoch_fast(graphs: str, batch_size: int, device: str) -> Record:
+    """Times an epoch of the trainer, and the evaluation of a split."""
     data = load_graphs(graphs).to(device)
     model = make_fast(data, device)
     trainer = Trainer(epochs=1, batch_size=batch_size, accelerator=device, progress=False)
@@ -116,8 +110,8 @@ def epoch_fast(graphs: str, batch_size: int, device: str) -> dict[str, Any]:
     return meter.record() | {"train": result.seconds["train"], "evaluate": validation}
 
 
-def epoch_naive(inputs: str, naive_graphs: str, batch_size: int) -> dict[str, Any]:
-    """Times an epoch of the naive rendering, with its evaluations of both splits."""
+def epoch_naive(inputs: str, naive_graphs: str, batch_size: int) -> Record:
+    """Times an epoch of the naive implementation, with its evaluations of both splits."""
     data = load_data(inputs)
     model = naive.NaiveSOIL(data, load_matrices(naive_graphs))
     optimizer = Adam(model.parameters())
@@ -131,8 +125,8 @@ def epoch_naive(inputs: str, naive_graphs: str, batch_size: int) -> dict[str, An
     return meter.record() | {"train": train, "evaluate": evaluations}
 
 
-def train(graphs: str, steps: int | None, batch_size: int, device: str) -> dict[str, Any]:
-    """Measures the training steps of an epoch: all of them, or a few after a warm-up."""
+def train(graphs: str, steps: int | None, batch_size: int, device: str) -> Record:
+    """Measures the training steps of an epoch: all, or a few after a warm-up."""
     data = load_graphs(graphs).to(device)
     loader = TripletLoader(data, batch_size)
     total = len(loader)
@@ -140,7 +134,7 @@ def train(graphs: str, steps: int | None, batch_size: int, device: str) -> dict[
     count = total if steps is None or is_whole else steps + WARM_UP
     with Meter() as meter:
         batches = ((data, batch) for batch in islice(loader, count))
-        seconds = train_on(make_fast(data, device), batches, device, parts=False)
+        seconds = train_on(make_fast(data, device), batches, count, device, parts=False)
     timed = seconds if is_whole else seconds[WARM_UP:]
     return meter.record() | {
         "epoch_seconds": total * sum(timed) / len(timed),
@@ -152,8 +146,8 @@ def train(graphs: str, steps: int | None, batch_size: int, device: str) -> dict[
 
 def train_parts(
     graphs: str, num_partitions: int, parts: int, batch_size: int, device: str
-) -> dict[str, Any]:
-    """Measures the training on some of the parts of an epoch on partitions."""
+) -> Record:
+    """Measures the training on some partitions of an epoch."""
     data = load_graphs(graphs)
     loader = PartitionLoader(
         data, batch_size, num_partitions=num_partitions, device=torch.device(device)
@@ -166,9 +160,9 @@ def train_parts(
             yield data, batch
 
     with Meter() as meter:
-        seconds = train_on(make_fast(data, device), batches(), device, parts=True)
+        seconds = train_on(make_fast(data, device), batches(), len(loader), device, parts=True)
     parts = min(parts, num_partitions)
-    # What comes before the first part of an epoch comes once.
+    # The work before the first partition is done once per epoch.
     second = part_of_step.index(1) if parts > 1 else 0
     once = max(0.0, seconds[0] - seconds[second])
     return meter.record() | {
@@ -180,26 +174,30 @@ def train_parts(
 
 
 def train_on(
-    model: SOIL, batches: Iterable[tuple[HeteroData, Triplets]], device: str, parts: bool
+    model: SOIL,
+    batches: Iterable[tuple[HeteroData, Triplets]],
+    num_batches: int,
+    device: str,
+    parts: bool,
 ) -> list[float]:
-    """Trains as the trainer does and returns the seconds of each batch, its loading included."""
+    """Trains like the trainer and returns the seconds of each batch, including its loading."""
     optimizer = RowAdam(model.parameters()) if parts else Adam(model.parameters(), fused=True)
     times = [time.perf_counter()]
 
     def timed() -> Iterable[tuple[HeteroData, Triplets]]:
         for item in batches:
             yield item
-            if torch.cuda.is_initialized():
+            if has_gpu():
                 torch.cuda.synchronize()
             times.append(time.perf_counter())
 
     fabric = Fabric(accelerator=device, devices=1)
-    train_epoch(fabric, TrainingLoss(model, parts), optimizer, timed(), 1)
+    train_epoch(fabric, TrainingLoss(model, parts), optimizer, timed(), num_batches, epoch=1)
     return [after - before for before, after in pairwise(times)]
 
 
 def first_parts(loader: PartitionLoader, count: int) -> Iterable[tuple[int, HeteroData, Triplets]]:
-    """Yields the batches of the first parts, each with the number of its part."""
+    """Yields the batches of the first partitions, each with the number of its partition."""
     part, number = None, -1
     for data, batch in loader:
         if data is not part:
@@ -228,15 +226,15 @@ def step(loss: Loss, optimizer: Optimizer, batch: Triplets) -> float:
     """Returns the seconds of a training step."""
     start = time.perf_counter()
     optimizer.zero_grad()
-    torch.stack(list(loss(batch).values())).sum().backward()
+    torch.autograd.backward(torch.stack(list(loss(batch).values())).sum())
     optimizer.step()
-    if torch.cuda.is_initialized():
+    if has_gpu():
         torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
 def repeated(loader: TripletLoader) -> Iterator[Triplets]:
-    """Yields the batches of one epoch after the other."""
+    """Yields the batches of one epoch after another."""
     while True:
         yield from loader
 

@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from soil_bench.speed.roofline import SHOWN, describe, profile_of
+from soil_bench.speed.step_profile import SHOWN, describe_profile, profile_of
 
 
 def test_operations_and_waiting() -> None:
@@ -39,7 +39,7 @@ def test_in_words() -> None:
         "operations_ms": {"aten::mm": 6.0, "aten::exp": 2.0},
         "others_ms": 0.5,
     }
-    assert describe(profile) == (
-        "profile of a step, ms of 10 while it is profiled: `aten::mm` 6, `aten::exp` 2, "
-        "others 0.5; nothing to do 1.5"
+    assert describe_profile(profile) == (
+        "profile of a step, ms of 10 under the profiler: `aten::mm` 6, `aten::exp` 2, "
+        "others 0.5; idle 1.5"
     )

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soil_bench.paper.figure6 import draw_lists
+from soil_bench.paper.figure6_picture import draw_lists
 from soil_bench.paper.pictures import BLUE, ORANGE
 
 pytest.importorskip("matplotlib")

@@ -1,6 +1,6 @@
 from typing import Any
 
-from soil_bench.speed.libraries_tables import libraries_lines
+from soil_bench.speed.libraries_report import libraries_lines
 
 
 def timed(median: float, ratio: float | None, peak: float | None, recall: float = 1.0) -> Any:
@@ -57,10 +57,10 @@ RECORD: dict[str, Any] = {
 }
 
 
-def test_a_table_a_task_and_who_is_missing() -> None:
+def test_one_table_per_task_and_absent_libraries() -> None:
     assert libraries_lines(RECORD) == [
         "On cpu, seed 3: timed in turns, after each answer was checked. / best: to the fastest "
-        "exact one of the case; quartiles of at most 15 rounds. MiB: peak above the inputs.",
+        "exact library of the case; quartiles of at most 15 rounds. MiB: peak above the inputs.",
         "",
         "### Propagation, forward",
         "",
