@@ -42,6 +42,32 @@ def test_no_step_leaves_a_tensor() -> None:
     assert len(set(counts[2:])) == 1
 
 
+def test_steps_against_a_loop() -> None:
+    data = LightGCN.graph_transform()(SyntheticMultimodal(num_users=60, num_items=40)[0])
+    batches = list(islice(TripletLoader(data, batch_size=32), 5))
+    ours, expected = (LightGCN(60, 40, hidden_channels=4) for _ in range(2))
+    expected.load_state_dict(ours.state_dict())
+    terms = train_epoch(
+        Fabric(accelerator="cpu", devices=1),
+        TrainingLoss(ours),
+        torch.optim.SGD(ours.parameters(), lr=0.1),
+        [(data, batch) for batch in batches],
+        num_batches=5,
+        epoch=1,
+    )
+    losses = []
+    for batch in batches:
+        losses.append(expected.loss(data, batch))
+        grads = torch.autograd.grad(sum(losses[-1].values()), list(expected.parameters()))
+        with torch.no_grad():
+            for parameter, grad in zip(expected.parameters(), grads, strict=True):
+                parameter -= 0.1 * grad
+    for parameter, other in zip(ours.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(parameter, other)
+    means = {name: sum(loss[name].item() for loss in losses) / 5 for name in losses[0]}
+    assert terms == pytest.approx(means)
+
+
 class Scripted(BPR):
     """Has the loss terms 1, 2, ... and their squares."""
 
