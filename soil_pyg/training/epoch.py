@@ -52,8 +52,8 @@ def train_epoch(
         FloatingPointError: If a loss term is not finite.
     """
     names: list[str] = []
-    # One tensor of all steps: small ones between the steps would fragment the heap.
-    losses = torch.empty(0, device=fabric.device)
+    # One tensor for all steps: a small one per step would fragment the heap.
+    losses = torch.empty(0, 0, dtype=torch.float, device=fabric.device)
     step = 0
     for data, batch in batches:
         with fabric.autocast():
@@ -131,7 +131,7 @@ class TrainingLoss(torch.nn.Module):
         if self._compiled is None:
             return self.model.loss(data, batch)
         if not self._prepared:
-            # Compiled code cannot build the transposed graphs.
+            # Both directions of the graphs are built outside of the compiled code.
             for store in data.stores:
                 for value in store.values():
                     if isinstance(value, Adjacency):

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
 from soil_pyg.runs.warm_start import warm_start
 from soil_pyg.training.tensorboard import FOLDER, TensorBoardLog
-from soil_pyg.training.trainer import DISPLAY
 from soil_pyg.typing import ITEM, USER, modalities_of
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
@@ -100,11 +98,8 @@ def train(
         settings["init"] = _start(recommender, found, init)
     log = TensorBoardLog(out) if tensorboard else None
     with _folder(Path(out)) as folder:
-        identity = {f.name: getattr(trainer, f.name) for f in fields(trainer)}
-        for name in DISPLAY:
-            del identity[name]
         # Refuses the folder of another run before the graphs are made, which may take long.
-        run = TrainingRun(recommender, found, folder, settings, identity, 0)
+        run = TrainingRun(recommender, found, folder, settings, trainer.result_options(), 0)
         result = run.result
         if not run.finished:
             found = graphs(copy.copy(found).to(settings["device"]))
