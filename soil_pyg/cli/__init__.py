@@ -45,7 +45,7 @@ class _HelpFormatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter)
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = str(super()._get_help_string(action))
-        if action.default is None or action.default is False:
+        if action.default in (None, []) or action.default is False:
             for part in (", default: %(default)s", " (default: %(default)s)"):
                 text = text.replace(part, "")
         return text

@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 
 import soil_pyg
 from soil_pyg.models import BPR
-from soil_pyg.reports import report
+from soil_pyg.reports.report import report
 from soil_pyg.training.trainer import Trainer
 
 pytest.importorskip("plotly", reason="the extra 'report' is not installed")
