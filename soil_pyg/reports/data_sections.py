@@ -41,22 +41,22 @@ def data_section(data: HeteroData, description: dict[str, Any] | None) -> dict[s
         ["Users", numbers.num_users],
         ["Items", numbers.num_items],
         *([f"Interactions in {split}", count] for split, count in numbers.num_pairs.items()),
-        ["Density: user-item pairs in train", Share(numbers.density)],
-        ["Coverage: items in train", Share(numbers.item_coverage)],
+        ["Density (user-item pairs in train)", Share(numbers.density)],
+        ["Coverage (items in train)", Share(numbers.item_coverage)],
         *(
-            [f"Interactions in {split} with an item in train", Share(share)]
+            [f"Interactions in {split} with items in train", Share(share)]
             for split, share in numbers.covered.items()
         ),
         ["Interactions in train with the most popular tenth of items", Share(numbers.top_share)],
     ]
-    spreads = [["Per user", *_spread(users)], ["Per item", *_spread(items)]]
+    spreads = [["user", *_spread(users)], ["item", *_spread(items)]]
     patterns = [
         [" + ".join(names) or "none", count, Share(count / numbers.num_items)]
         for names, count in numbers.patterns
     ]
     return {
         "numbers": Table("Statistics", ["Statistic", "Value"], rows),
-        "spreads": Table("Training interactions", ["", "Mean", "Median", "Maximum"], spreads),
+        "spreads": Table("Training interactions", ["Per", "Mean", "Median", "Maximum"], spreads),
         "degrees": degree_tails(numbers.user_degree, numbers.item_degree),
         "modalities": list(numbers.missing),
         "missing": (
