@@ -14,7 +14,7 @@ from soil_pyg.workflow.ids import ALL
 from soil_pyg.workflow.run_data import load_run_data
 
 ACCEPTS_ALL = ("users", "items")
-"""The arguments whose value :obj:`all` stands for all ids."""
+"""The arguments for which the value :obj:`all` selects all ids."""
 
 
 def add_run(parser: ArgumentParser) -> None:
@@ -27,8 +27,9 @@ def add_data(parser: ArgumentParser) -> None:
     parser.add_argument("--data", help="data folder (default: the one the run was trained on)")
 
 
-def add_memory_budget(parser: ArgumentParser) -> None:
-    """Adds the argument :obj:`--memory-budget`."""
+def add_data_and_budget(parser: ArgumentParser) -> None:
+    """Adds the arguments :obj:`--data` and :obj:`--memory-budget`."""
+    add_data(parser)
     parser.add_argument("--memory-budget", type=int, default=2**30, help="bytes per block of rows")
 
 

@@ -26,8 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--ks", type=int, nargs="+", help="list lengths (default: those of the training)"
     )
     parser.add_argument("--per-user", action="store_true", help="write one row per user")
-    shared.add_data(parser)
-    shared.add_memory_budget(parser)
+    shared.add_data_and_budget(parser)
     output.add_arguments(parser)
 
 

@@ -32,8 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--index", action="store_true", help="search the item index: faster, approximate"
     )
-    shared.add_data(parser)
-    shared.add_memory_budget(parser)
+    shared.add_data_and_budget(parser)
     shared.add_newcomers(parser)
     output.add_arguments(parser)
 

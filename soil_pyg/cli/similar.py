@@ -21,8 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     shared.add_ids(parser, "users", "users, separated by commas, or all", "user")
     parser.add_argument("--k", type=int, default=10, help="number of similar items or users")
     parser.add_argument("--by", help="modality whose features to compare (default: embeddings)")
-    shared.add_data(parser)
-    shared.add_memory_budget(parser)
+    shared.add_data_and_budget(parser)
     shared.add_newcomers(parser)
     output.add_arguments(parser)
 

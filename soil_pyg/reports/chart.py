@@ -55,7 +55,7 @@ class Chart:
         id (str): The id of its element in the page.
         title (str): The title.
         traces (list[dict[str, Any]]): The traces for plotly. In traces and layout, a text
-            :obj:`"var(--name)"` stands for a colour of the page.
+            :obj:`"var(--name)"` is a colour of the page.
         layout (dict[str, Any]): The layout for plotly.
         columns (list[str]): The headers of the table.
         rows (list[list[Any]]): The rows of the table.

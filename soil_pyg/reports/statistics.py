@@ -157,7 +157,7 @@ def _modalities(data: HeteroData) -> tuple[dict[str, int], list[tuple[list[str],
     names = modalities_of(data)
     if not names:
         return {}, []
-    # Rows of zeros stand for missing features.
+    # Missing features are rows of zeros.
     has = torch.stack([data[ITEM][FEATURE_PREFIX + name].any(dim=1) for name in names], dim=1)
     missing = (~has).sum(dim=0).tolist()
     rows, counts = torch.unique(has, dim=0, return_counts=True)

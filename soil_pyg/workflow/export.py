@@ -36,7 +36,7 @@ def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLi
 
     Raises:
         ValueError: If the folder holds other files, or the layout cannot hold the data: the last
-            items have neither interactions nor features, or a modality is no valid file name.
+            items have neither interactions nor features, or a modality is not a valid file name.
     """
     data = _data(data)
     edges = [data[INTERACTS][name].cpu() for name in EDGE_INDICES]
