@@ -81,6 +81,6 @@ def run(arguments: Namespace) -> None:
     output.check(file_format, None)
     result = train(**own, **given)
     best = f"best epoch {result.best_epoch} of {result.epochs}"
-    sys.stderr.write(f"wrote the run to '{own['out']}': {best}\n")
+    sys.stderr.write(f"run in '{own['out']}': {best}\n")
     columns = {"val": result.val.values(), "test": result.test.values()}
     output.write(pd.DataFrame({"metric": list(result.val), **columns}), file_format)
