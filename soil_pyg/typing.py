@@ -1,4 +1,4 @@
-"""Names of node types, edge types and attributes, and the batch that a loader yields."""
+"""Names of node types, edge types, attributes and splits, and the batch that a loader yields."""
 
 from typing import NamedTuple
 
@@ -14,10 +14,13 @@ FEATURE_PREFIX = "x_"
 
 HELD_OUT_SPLITS = ("val", "test")
 SPLITS = ("train", *HELD_OUT_SPLITS)
+"""The splits in the order of their labels 0, 1 and 2."""
+EDGE_INDICES = ("edge_index", *(f"{split}_edge_label_index" for split in HELD_OUT_SPLITS))
+"""The attributes of :obj:`INTERACTS` that hold the pairs of each split."""
 
 
 class Triplets(NamedTuple):
-    """A batch of training triples, each a tensor of shape :obj:`[batch_size]`."""
+    """A batch of training triplets: three tensors of shape :obj:`[batch_size]`."""
 
     user: Tensor
     positive: Tensor
@@ -25,7 +28,7 @@ class Triplets(NamedTuple):
 
 
 def modalities_of(data: HeteroData, node_type: str = ITEM) -> list[str]:
-    """Returns the modality names of a node type: the stems of its :obj:`x_*` attributes, in order.
+    """Returns the modalities of a node type: the stems of its :obj:`x_*` attributes, in order.
 
     Args:
         data (HeteroData): The data.

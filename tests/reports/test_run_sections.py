@@ -1,13 +1,13 @@
 from pathlib import Path
 from typing import Any
 
+from soil_pyg.reports.run_sections import list_settings
 from soil_pyg.reports.runs import Run
-from soil_pyg.reports.settings import list_settings
 
 
 def test_what_differs_from_the_defaults(content: dict[str, Any]) -> None:
     settings = list_settings(Run(Path("run"), content))
-    changed = {s.name: (s.value, s.default, s.taker) for s in settings if s.is_changed}
+    changed = {s.name: (s.value, s.default, s.used_by) for s in settings if s.is_changed}
     assert changed == {
         "hidden_channels": (8, 64, "model"),
         "lr": (0.01, 0.001, "trainer"),
@@ -39,4 +39,4 @@ def test_models_whose_defaults_are_unknown(content: dict[str, Any]) -> None:
     run = {**content, "model": "no.such.module:Model"}
     settings = list_settings(Run(Path("run"), run))
     assert {"lr", "k"} <= {setting.name for setting in settings}
-    assert not any(setting.is_changed or setting.taker for setting in settings)
+    assert not any(setting.is_changed or setting.used_by for setting in settings)

@@ -1,4 +1,5 @@
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,16 +47,8 @@ def read(capfd: pytest.CaptureFixture[str]) -> pd.DataFrame:
 def test_recommend(
     trained: TrainedModel, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    command = [
-        "recommend",
-        str(trained.folder),
-        "--users",
-        "zoe,70",
-        "--k",
-        "30",
-        "--format",
-        "csv",
-    ]
+    command = ["recommend", str(trained.folder), "--users", "zoe,70", "--k", "30"]
+    command += ["--format", "csv"]
     assert cli.main([*command, *flags(tmp_path), "--new-users", str(tmp_path / "users.csv")]) == 0
     frame = read(capfd)
     names = ("image", "text")
@@ -85,36 +78,32 @@ def test_similar(trained: TrainedModel, tmp_path: Path, capfd: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["--new-items", "new.parquet"], "--new-items must be NAME=FILE"),
-        (["--new-items", "a=b", "a=c"], "--new-items names 'a' twice"),
-        (["--new-items", "image=nowhere.parquet"], "there is no file nowhere.parquet"),
-        (["--new-users", "nowhere.csv"], "there is no file nowhere.csv"),
-        (["--new-items", "smell={}/image.parquet"], "'features' names 'smell'"),
-        (["--new-items", "image={}/image.parquet", "--index"], "'--index' does not know the items"),
+        (["--new-items", "new.parquet"], "'--new-items' must be NAME=FILE.*'new.parquet'"),
+        (["--new-items", "a=b", "a=c"], "'--new-items'.*'a'"),
+        (["--new-items", "image=nowhere.parquet"], "nowhere.parquet"),
+        (["--new-users", "nowhere.csv"], "nowhere.csv"),
+        (["--new-items", "smell={}/image.parquet"], "'features'.*'smell'"),
+        (["--new-items", "image={}/image.parquet", "--index"], "'--index'.*'--new-items'"),
         (["--users", "zoe"], "zoe"),
     ],
 )
 def test_wrong_input(
     trained: TrainedModel,
     tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
+    refused: Callable[..., str],
     given: list[str],
     message: str,
 ) -> None:
     texts = [text.format(tmp_path) for text in given]
-    assert cli.main(["recommend", str(trained.folder), "--users", "all", *texts]) == 2
-    out, err = capfd.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert message in err
+    assert re.search(message, refused("recommend", trained.folder, "--users", "all", *texts))
 
 
 def test_features_of_new_items_are_not_compared(
-    trained: TrainedModel, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    trained: TrainedModel, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
-    command = ["similar", str(trained.folder), "--items", "chai", "--by", "image"]
-    assert cli.main([*command, *flags(tmp_path)]) == 2
-    assert "'--by' does not know the items" in capfd.readouterr().err
+    command = ["similar", trained.folder, "--items", "chai", "--by", "image"]
+    assert re.search("'--by'.*'--new-items'", refused(*command, *flags(tmp_path)))
     ids, features = read_new_items({"text": tmp_path / "text.parquet"})
     larger = add_items(trained, None, features, ids)
-    with pytest.raises(ValueError, match="'by' must be None for a run with items that came later"):
+    with pytest.raises(ValueError, match=r"'by'.*'image'"):
         similar(larger, items=["chai"], by="image")

@@ -2,10 +2,11 @@ import base64
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from soil_pyg.reports.thumbnails import SIZE, Thumbnails
+from soil_pyg.reports.users import SIZE, ItemCards
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ def test_pictures_become_small(
     tmp_path: Path, size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     Image.new("RGB", size, "red").save(tmp_path / "a.png")
-    address = Thumbnails().make(str(tmp_path / "a.png"))
+    address = ItemCards(np.arange(1)).thumbnail(str(tmp_path / "a.png"))
     assert address is not None
     head, _, packed = address.partition(",")
     assert head == "data:image/webp;base64"
@@ -26,12 +27,10 @@ def test_pictures_become_small(
 
 def test_what_cannot_be_shown(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"bad")
-    thumbnails = Thumbnails()
+    cards = ItemCards(np.arange(1))
     paths = [str(tmp_path / "bad.png"), str(tmp_path / "none.png"), "https://example.org/a.png"]
     for _ in range(2):
-        assert [thumbnails.make(path) for path in paths] == [None] * 3
-    assert thumbnails.unreadable == {
-        paths[0]: "it is no picture",
-        paths[1]: "No such file or directory",
-    }
-    assert thumbnails.num_addresses == 1
+        assert [cards.thumbnail(path) for path in paths] == [None] * 3
+    assert list(cards.unreadable) == paths[:2]
+    assert all(cards.unreadable.values())
+    assert cards.num_urls == 1
