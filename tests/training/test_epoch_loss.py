@@ -203,12 +203,12 @@ def test_compiled_without_code_generation(
     calls = []
 
     def traced(model: torch.nn.Module, **options: str) -> object:
-        calls.append(model)
+        calls.append(options)
         return compile(model, backend="aot_eager", **options)
 
     monkeypatch.setattr(torch, "compile", traced)
     check_compiled(random_data, model_class, profile, "cpu")
-    assert len(calls) == 1
+    assert calls == [{"dynamic": False}]
 
 
 @MODELS
