@@ -1,8 +1,7 @@
 """The page of results: reads files of finished runs and writes them as tables in Markdown.
 
-Of the settings that were tried for a model, those with the best validation metric are shown. The
-records of the other benchmarks are looked for beside the first file and in the folder "records"
-there.
+For each model it shows the tried settings with the best val metric. The records of the other
+benchmarks are read from the folder of the first file and from its folder "records".
 """
 
 import argparse
@@ -15,8 +14,18 @@ from types import MappingProxyType
 from typing import Any
 
 from soil_bench.pages.paper import paper_sections
+from soil_bench.pages.records import read_as
 from soil_bench.pages.speed import speed_sections
-from soil_bench.runs.results import CHOICE, METRICS, environment, mean_std, read_records
+from soil_bench.runs.results import (
+    ADDED_SETTINGS,
+    CHOICE,
+    METRICS,
+    Record,
+    environment,
+    mean_std,
+    read_records,
+    upgraded,
+)
 from soil_bench.runs.tables import table
 from soil_bench.studies.derived_data import is_derived
 from soil_bench.tuning.report import options_text
@@ -25,41 +34,35 @@ from soil_pyg.utils.files import write_text
 
 RECORDS = "records"
 DEVICE = "device"
-# What runs had before there were these settings.
-LATER_SETTINGS = {"num_partitions": 1, "compile": False}
 COLUMNS = ["model", "profile", "seeds", *METRICS, "published", "epoch", "minutes", "settings"]
 
 INTRODUCTION = """# Results
 
 Written by `python benchmarks/page.py benchmarks/results.jsonl`; each line of that file is a run of
-`python benchmarks/run.py`, with all its settings. The sections after those of the data sets are
-made of the JSON files in the folder `records` beside it, if there are any.
+`python benchmarks/run.py`, with all its settings. The sections after those of the data sets come
+from the JSON files in the folder `records` beside it.
 
 Full ranking of all items, training items masked, means over the users with test items; mean ±
-sample standard deviation over seeds. Settings are chosen by validation Recall@20 alone, among as
-many as the last column says, and of those with the most seeds; training stops early on the same
-metric, and the test set is looked at once, with the best weights. *published* is Recall@20 /
-NDCG@20 in the literature, where there is any for the data set.
+sample standard deviation over seeds. Settings are chosen by val Recall@20 alone, among those with
+the most seeds; the last column has the number of tried settings. Training stops early by the same
+metric, and the best weights are tested once. *published* is Recall@20 / NDCG@20 in the literature,
+if known for the data set.
 """
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Writes the page and returns the exit code.
-
-    Args:
-        argv (list[str], optional): The arguments of the command line. (default: :obj:`None`)
-    """
+    """Writes the page and returns the exit code."""
     parser = argparse.ArgumentParser(prog="page.py", description=__doc__, allow_abbrev=False)
     parser.add_argument("results", nargs="+", type=Path, help="files of finished runs")
     default = Path(__file__).with_name("README.md")
     parser.add_argument("--out", type=Path, default=default, help="the page (default: %(default)s)")
     arguments = parser.parse_args(argv)
-    records: list[dict[str, Any]] = []
+    records: list[Record] = []
     for path in arguments.results:
         if not path.is_file():
             parser.error(f"'results' must name files of finished runs (got {path})")
     if not arguments.out.parent.is_dir():
-        parser.error(f"'--out' must be a file in a folder that is there (got {arguments.out})")
+        parser.error(f"'--out' must be a file in an existing folder (got {arguments.out})")
     try:
         for path in arguments.results:
             records += read_runs(path)
@@ -71,11 +74,8 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def read_runs(path: Path) -> list[dict[str, Any]]:
+def read_runs(path: Path) -> list[Record]:
     """Returns the runs of a file.
-
-    Args:
-        path (Path): The file.
 
     Raises:
         ValueError: If a line is not the record of a finished run.
@@ -92,7 +92,7 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
 
 
 def read_tuned(records: Path) -> dict[str, str]:
-    """Returns which settings searches have tried, and how many, by the settings.
+    """Returns the settings that searches have tried, with the number of trials as text.
 
     Args:
         records (Path): The folder of the records of :obj:`run.py tune`, which need not exist.
@@ -102,49 +102,43 @@ def read_tuned(records: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for path in sorted(records.glob("tuned-*.json")):
-        try:
-            record = json.loads(path.read_text("utf-8"))
-            seeds = f" of {record['trial_seeds']} seeds" if record["trial_seeds"] > 1 else ""
-            tried = [record["winner"]["settings"]]
-            if record["profile"] is None:
-                # Over several seeds another one may be better. A profile's are given, not chosen.
-                tried += [trial["settings"] for trial in record["trials"]]
-            for settings in tried:
-                text = f"{options_text(settings)}; {record['num_trials']} tried{seeds}"
-                found[choice_of(record | {"settings": record["fixed"] | settings})] = text
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(
-                f"{path}: not a record of 'run.py tune' ({error!r}); write it again or remove it"
-            ) from error
+        found |= read_as(path, "tune", _tried)
     return found
 
 
-def choice_of(record: dict[str, Any]) -> str:
-    """Returns a key of the model, the data set and all settings of a run but the device.
+def _tried(record: Record) -> dict[str, str]:
+    seeds = f" of {record['trial_seeds']} seeds" if record["trial_seeds"] > 1 else ""
+    tried = [record["winner"]["settings"]]
+    if record["profile"] is None:
+        # Over several seeds another one may be better. A profile's are given, not chosen.
+        tried += [trial["settings"] for trial in record["trials"]]
+    found = {}
+    for settings in tried:
+        run = upgraded(record | {"settings": record["fixed"] | settings})
+        text = f"{options_text(settings)}; {record['num_trials']} tried{seeds}"
+        found[choice_of(run)] = text
+    return found
 
-    Args:
-        record (dict[str, Any]): The record of the run.
-    """
-    settings = {name: value for name, value in record["settings"].items() if name != DEVICE}
+
+def choice_of(record: Record) -> str:
+    """Returns a key of the model, the data set and all settings of a run except the device."""
+    settings = ADDED_SETTINGS | record["settings"]
+    settings.pop(DEVICE, None)
     return json.dumps([record["model"], record["dataset"], settings], sort_keys=True)
 
 
 def other_sections(records: Path, page_folder: Path) -> list[str]:
     """Returns the sections on the experiments of the paper, and on speed and memory.
 
-    Args:
-        records (Path): The folder of their records, which need not exist.
-        page_folder (Path): The folder of the page, which links to pictures.
-
     Raises:
         ValueError: If a file is not the record of its experiment or benchmark.
     """
-    # Benchmarks of speed leave theirs beside the finished runs.
+    # Benchmarks of speed write theirs beside the finished runs.
     return [*paper_sections(records), *speed_sections([records, records.parent], page_folder)]
 
 
 def page(
-    records: Iterable[dict[str, Any]],
+    records: Iterable[Record],
     others: Sequence[str] = (),
     tuned: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
@@ -156,12 +150,12 @@ def page(
             (default: :obj:`()`)
         tuned (Mapping[str, str], optional): The result of :func:`read_tuned`. (default: nothing)
     """
-    by_dataset: dict[str, list[dict[str, Any]]] = {}
+    by_dataset: dict[str, list[Record]] = {}
     for record in records:
         if is_derived(record["dataset"]):
             continue
         run = record | {
-            "settings": LATER_SETTINGS | record["settings"],
+            "settings": ADDED_SETTINGS | record["settings"],
             "tuned": tuned.get(choice_of(record)),
         }
         by_dataset.setdefault(record["dataset"], []).append(run)
@@ -169,22 +163,18 @@ def page(
     return "\n".join([INTRODUCTION, *sections, *others])
 
 
-def section(runs: list[dict[str, Any]]) -> str:
-    """Returns the table of one data set.
-
-    Args:
-        runs (list[dict]): The runs on the data set.
-    """
-    models: dict[tuple[str, str, int], dict[str, dict[int, dict[str, Any]]]] = {}
+def section(runs: list[Record]) -> str:
+    """Returns the table of one data set."""
+    models: dict[tuple[str, str, int], dict[str, dict[int, Record]]] = {}
     for run in runs:
         group = (run["model"], run["profile"] or "-", run["settings"]["num_partitions"])
         tried = models.setdefault(group, {})
-        # Of runs that differ in their code alone the last one counts.
+        # Among runs that differ only in their code, the last one counts.
         tried.setdefault(repr(sorted(run["settings"].items())), {})[run["seed"]] = run
     rows = []
     for tried in models.values():
         groups = [list(group.values()) for group in tried.values()]
-        # One seed may be lucky: settings that were run with all seeds are not compared with it.
+        # A single seed may be lucky, so that only settings with the most seeds are compared.
         most = max(map(len, groups))
         final = [group for group in groups if len(group) == most]
         best = max(final, key=lambda group: fmean(run["val"][CHOICE] for run in group))
@@ -200,17 +190,12 @@ def section(runs: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def row_of(group: list[dict[str, Any]], tried: list[dict[str, Any]]) -> list[str]:
-    """Returns the cells of one model.
-
-    Args:
-        group (list[dict]): The runs with the chosen settings.
-        tried (list[dict]): All settings that were tried.
-    """
+def row_of(group: list[Record], tried: list[Record]) -> list[str]:
+    """Returns the cells of one model."""
     run = group[0]
     num_partitions = run["settings"]["num_partitions"]
     return [
-        run["model"] if num_partitions == 1 else f"{run['model']}, {num_partitions} parts",
+        run["model"] if num_partitions == 1 else f"{run['model']}, {num_partitions} partitions",
         run["profile"] or "-",
         str(len(group)),
         *(mean_std([run["test"][name] for run in group], 4) for name in METRICS),
@@ -230,7 +215,7 @@ def published(model: str, dataset: str) -> str:
 
 
 def chosen(settings: dict[str, Any], tried: list[dict[str, Any]]) -> str:
-    """Returns the settings in which the tried ones differ, as those chosen have them."""
+    """Returns the chosen values of the settings in which the tried ones differ."""
     names = [name for name in settings if name != DEVICE]
     varied = [name for name in names if len({repr(other.get(name)) for other in tried}) > 1]
     if not varied:

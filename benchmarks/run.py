@@ -8,69 +8,82 @@ import argparse
 import os
 import sys
 from importlib import import_module
-from typing import Literal
 
-from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import PositiveInt
+from jsonargparse import Namespace
 from rich.console import Console
 
-from soil_bench.runs.experiment import FailedRunsError, Profile
-from soil_bench.runs.job import INTERRUPTED, Job, load_data
-from soil_bench.runs.jobs import Plan, make_jobs, run_jobs
-from soil_bench.runs.results import print_table, read_records, run_key
+from soil_bench.runs.arguments import (
+    add_models,
+    add_profile,
+    add_run_arguments,
+    make_console,
+    make_parser,
+    names_of,
+)
+from soil_bench.runs.experiment import FailedRunsError
+from soil_bench.runs.jobs import Job, Plan, make_jobs, run_jobs
+from soil_bench.runs.process import INTERRUPTED
+from soil_bench.runs.results import print_table, read_records
+from soil_bench.runs.run_job import load_data
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.workflow.options import ModelOptions
 from soil_pyg.workflow.train import DEVICE_TYPES
 
 USAGE_ERROR = 2
 MODELS = "soil,lightgcn,bpr"
-# Modules with a function `main` that takes the rest of the command line, and what each shows.
 COMMANDS = {
     "libraries": (
         "soil_bench.speed.libraries",
-        "propagation and the search of neighbours by every library that is installed",
+        "propagation and nearest neighbours in every library that is installed",
     ),
     "graphs": (
         "soil_bench.speed.graphs",
-        "graphs, steps and epochs of SOIL beside a naive rendering of its definitions",
+        "graphs, steps and epochs of SOIL beside a naive implementation of its definitions",
     ),
-    "scale": ("soil_bench.speed.scale", "graphs and training of SOIL against the number of items"),
+    "scale": ("soil_bench.speed.scale", "graphs and training of SOIL by the number of items"),
     "tune": (
         "soil_bench.tuning.command",
-        "the settings of a model, searched by validation alone; the best are tested",
+        "settings of a model, searched by their val metric; the best are tested",
     ),
     "paper": ("soil_bench.paper.command", "the tables and figures of the SOIL paper"),
     "fidelity": (
         "soil_bench.studies.fidelity",
-        "what each difference between the paper and the released code is worth",
+        "the effect of each difference between the paper and the released code",
     ),
     "newcomers": (
         "soil_bench.studies.newcomers",
-        "how well users and items are served that came after the training",
+        "accuracy for users and items that are added after training",
     ),
     "missing": (
         "soil_bench.studies.missing",
-        "accuracy as the features of items go missing, by what is done about it",
+        "accuracy by the share of missing features and by their treatment",
+    ),
+    "verify": (
+        "soil_bench.runs.verify",
+        "whether the code still gives the results of the finished runs, to the last digit",
     ),
 }
+"""The module and the description of each command.
+
+The module's :obj:`main` takes the remaining arguments and returns the exit code. It raises
+:class:`argparse.ArgumentError` if an argument is unknown, abbreviated or of the wrong type,
+:class:`ValueError` if a setting or the data is invalid, and :class:`FailedRunsError` if a run fails.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the benchmark and returns the exit code.
-
-    Args:
-        argv (list[str], optional): The arguments of the command line. (default: :obj:`None`)
-    """
+    """Runs the benchmark and returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    console = make_console()
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    # A model of one's own is found in the working directory, too.
+    # Users' own models are imported from the working directory.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     command = argv[0] if argv and argv[0] in COMMANDS else ""
     try:
         if command:
-            return import_module(COMMANDS[command][0]).main(argv[1:])
+            code: int = import_module(COMMANDS[command][0]).main(argv[1:])
+            return code
         models = select_models(argv)
         arguments, flags = parse(argv, models)
         jobs = plan(arguments, flags, models)
@@ -86,67 +99,39 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         errors.print("Interrupted: the same command goes on where this one stopped.")
         return INTERRUPTED
-    keys = [run_key(job.record) for job in jobs]
-    print_table([finished[key] for key in keys if key in finished], console)
+    print_table([finished[job.key] for job in jobs if job.key in finished], console)
     for job in failed:
-        errors.print(f"failed: {run_key(job.record)}")
+        errors.print(f"failed: {job.key}")
     return 1 if failed else 0
 
 
 def select_models(argv: list[str]) -> list[ModelOptions]:
-    """Returns the models of :obj:`--models`, whose options are the other flags.
-
-    Args:
-        argv (list[str]): The arguments of the command line.
+    """Returns the models of :obj:`--models`, whose options become flags.
 
     Raises:
-        ValueError: If a model is unknown or named twice.
+        ValueError: If a model is unknown or occurs twice.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--models", default=MODELS)
     names = parser.parse_known_args(argv)[0].models
-    models = [ModelOptions(name.strip()) for name in names.split(",")]
-    if len({model.name for model in models}) < len(models):
-        raise ValueError(f"'--models' must name each model once (got '{names}')")
+    models = [ModelOptions(name) for name in names_of(names)]
+    # Options are flags with the name of the class.
+    names_of(",".join(model.name for model in models))
     return models
 
 
 def parse(argv: list[str], models: list[ModelOptions]) -> tuple[Namespace, Namespace]:
-    """Returns the arguments with their defaults, and those alone that were given.
-
-    Args:
-        argv (list[str]): The arguments of the command line.
-        models (list[ModelOptions]): The selected models.
+    """Returns the arguments with their defaults, and only those that were given.
 
     Raises:
         argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
     """
     listed = "; ".join(f"'run.py {name}': {text}" for name, (_, text) in COMMANDS.items())
-    parser = ArgumentParser(
-        prog="run.py",
-        description=f"{__doc__}\nOther benchmarks, with options of their own: {listed}.",
-        allow_abbrev=False,
-        exit_on_error=False,
-    )
-    parser.add_argument("--dataset", default="synthetic", help="its name, or that of its folder")
-    parser.add_argument("--root", default="data", help="the folder that holds the data sets")
-    parser.add_argument(
-        "--models", default=MODELS, help="names, or package.module:Class, between commas"
-    )
-    parser.add_argument(
-        "--profile",
-        type=Profile,
-        default="released",
-        help="for the models that have profiles",
-    )
-    parser.add_argument("--seeds", type=PositiveInt, default=3, help="their number N: 0 to N - 1")
-    parser.add_argument("--epochs", type=PositiveInt, help="the most epochs of every model")
-    parser.add_argument("--device", type=Literal["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--out", default="results", help="the folder of the results")
-    parser.add_argument(
-        "--workers", type=PositiveInt, default=1, help="how many runs at a time, on as many cores"
-    )
-    parser.add_argument("--rerun", action="store_true", help="run finished runs again, too")
+    parser = make_parser("", f"{__doc__}\nOther benchmarks, with options of their own: {listed}.")
+    add_run_arguments(parser)
+    add_models(parser, MODELS)
+    add_profile(parser)
+    parser.add_argument("--rerun", action="store_true", help="run finished runs again")
     for model in models:
         model.add_arguments(parser)
     return parser.parse_args(argv), parser.parse_args(argv, defaults=False)
@@ -155,32 +140,27 @@ def parse(argv: list[str], models: list[ModelOptions]) -> tuple[Namespace, Names
 def plan(arguments: Namespace, flags: Namespace, models: list[ModelOptions]) -> list[Job]:
     """Returns a job for each model and seed.
 
-    Args:
-        arguments (Namespace): The arguments with their defaults.
-        flags (Namespace): The arguments that were given.
-        models (list[ModelOptions]): The selected models.
-
     Raises:
-        ValueError: If a setting or the data cannot be right.
+        ValueError: If a setting or the data is invalid.
         OSError: If a file is missing.
     """
     device = resolve_device(arguments.device, "--device", DEVICE_TYPES).type
     data = load_data(arguments.dataset, arguments.root)
+    where = Plan(arguments.dataset, arguments.root, arguments.out, device, arguments.rerun)
     jobs = []
     for model in models:
         given = {"epochs": arguments.epochs} if arguments.epochs is not None else {}
-        given |= flags.get(model.name, Namespace()).as_dict()
+        given |= flags[model.name].as_dict() if model.name in flags else {}
         settings = model.settings(arguments.dataset, arguments.profile, given)
-        where = Plan(arguments.dataset, arguments.root, arguments.out, device)
         jobs += make_jobs(where, data, model, arguments.profile, settings, arguments.seeds)
     return jobs
 
 
 def message_of(error: Exception) -> str:
-    """Returns what to tell the user about an error, with the flag by its name."""
+    """Returns the message of an error, which names the flag."""
     message = str(error.message if isinstance(error, argparse.ArgumentError) else error)
     if message.startswith("unrecognized"):
-        message += "; settings are those of the models in --models, and no flag may be shortened"
+        message += "; settings belong to the models in --models, and flags cannot be abbreviated"
     return message.replace('Parser key "', 'argument "--')
 
 

@@ -1,14 +1,14 @@
-"""From a table of purchases and a folder of pictures to recommendations and a page to look at.
+"""From a table of purchases and a folder of pictures to recommendations and a report.
 
-Runs from top to bottom in half a minute, offline: `python examples/own_data.py [FOLDER]`. The cells
-(`# %%`) open as a notebook in editors that know them. Needs the extra `report`.
+Runs offline in half a minute: `python examples/own_data.py [FOLDER]`. Editors that support cells
+(`# %%`) open it as a notebook. Requires the extra `report`.
 """
 
 # %% [markdown]
 # ## A small shop
-# Three tables and pictures, as any shop has them; put your own in their place. Each customer here
-# likes one colour of one kind of thing, and a title says what kind a thing is, its picture the
-# colour.
+# A table of purchases, a table of items and their pictures, which you can replace by your own. Each
+# customer here likes one kind of product in one colour. The title of a product tells its kind, and
+# the picture tells its colour.
 
 # %%
 import random
@@ -48,7 +48,7 @@ for number in range(300):
     bought = rng.sample(liked, min(5, len(liked))) + rng.sample(things, 2)
     purchases += [{"user": f"customer {number}", "item": thing["item"]} for thing in bought]
 
-# The last mug is new: nobody has bought it yet.
+# The last mug is new and has no purchases yet.
 new = things[29]
 purchases = [pair for pair in purchases if pair["item"] != new["item"]]
 pd.DataFrame(purchases).to_csv(folder / "purchases.csv", index=False)
@@ -58,9 +58,9 @@ items.to_csv(folder / "items.csv", index=False)
 
 # %% [markdown]
 # ## Prepare
-# Interactions and features become one data folder. Features are vectors of yours, or made of texts
-# and pictures, as here: `TextEncoder` and `PictureEncoder` do it with a neural network (extra
-# `embed`). What was dropped, and why, is in what is returned.
+# Interactions and features are written to a data folder. Features are given as vectors or, as here,
+# computed from texts and pictures. `TextEncoder` and `PictureEncoder` use neural networks (extra
+# `embed`). The result lists the dropped interactions with the reasons.
 
 # %%
 data = folder / "DATA"
@@ -76,8 +76,8 @@ print(prepared["counts"], prepared["modalities"], sep="\n")
 
 # %% [markdown]
 # ## Train
-# The same call goes on with a run that was interrupted, and does nothing for one that has finished.
-# Every setting of the model, its graphs and its training is an argument.
+# The same call resumes an interrupted run, and does nothing if the run is finished. Every setting
+# of the model, its graphs and its trainer is an argument.
 
 # %%
 run = folder / "RUNS" / "soil"
@@ -86,8 +86,8 @@ soil_pyg.train(data, folder / "RUNS" / "bpr", "bpr", epochs=30, lr=0.01, batch_s
 print(soil_pyg.compare([run, folder / "RUNS" / "bpr"])[["model", "test recall@20"]])
 
 # %% [markdown]
-# ## Recommend, and say why
-# Ids are those of the tables; the parts of a score add up to it.
+# ## Recommend and explain
+# Ids are those of the tables. The parts of an explanation sum to the score.
 
 # %%
 recommended = soil_pyg.recommend(run, users=["customer 0"], k=5)
@@ -99,9 +99,9 @@ print(explanation.by_item().head())
 print(soil_pyg.similar(run, items=[first], k=3))
 
 # %% [markdown]
-# ## Who and what came later
-# A new thing is placed by its features, here its picture alone, and a new customer by a few
-# purchases, without training.
+# ## New items and new users
+# Without training, a new product is embedded from its features, here only its picture, and a new
+# customer from a few purchases.
 
 # %%
 trained = soil_pyg.load(run)
@@ -115,9 +115,9 @@ later = soil_pyg.add_users(trained, data, purchases_of_zoe)
 print(soil_pyg.recommend(later, users=["zoe"], k=5))
 
 # %% [markdown]
-# ## Look at it
-# One file without a network: curves, metrics, the graphs, and some customers with what they bought
-# and what is recommended to them.
+# ## Report
+# A self-contained page with learning curves, metrics, graphs, and some customers with their
+# purchases and recommendations.
 
 # %%
 page = soil_pyg.report(folder / "RUNS", folder / "report.html")

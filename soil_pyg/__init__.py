@@ -36,7 +36,6 @@ __all__ = [
     "train",
 ]
 
-# Imported on first use, so that importing the package is quick.
 _MODULES = {
     "add_items": "workflow.add_items",
     "add_users": "workflow.add_users",
@@ -52,10 +51,14 @@ _MODULES = {
     "similar": "workflow.similar",
     "train": "workflow.train",
 }
-__all__ = [*_MODULES, "__version__"]
+"""The module of each function, imported on first use to keep the import of the package fast."""
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

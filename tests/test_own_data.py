@@ -1,4 +1,4 @@
-"""The path of someone with data of their own, on real data, and the sizes that it must stand."""
+"""The path from tables to a report on real data, and its limits of time and memory."""
 
 import json
 import subprocess
@@ -18,6 +18,7 @@ from soil_pyg.cli import main
 from soil_pyg.datasets.data_folder import load_data_folder, save_data_folder
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.typing import SPLITS
 
 SPLIT = ["--split-column", "split"]
 SECONDS = 3
@@ -39,9 +40,9 @@ print(peak() - before)
 
 
 def write_tables(source: Path, folder: Path) -> None:
-    """Writes tiktok as someone's own tables: purchases, titles, and features in two forms."""
+    """Writes tiktok as tables of purchases and titles and as features in two forms."""
     found = pd.read_csv(source / "tiktok.inter", sep="\t")
-    names = {0: "train", 1: "val", 2: "test"}
+    names = dict(enumerate(SPLITS))
     purchases = pd.DataFrame(
         {
             "user": "u" + found["userID"].astype(str),
@@ -73,7 +74,7 @@ def test_from_tables_to_a_report(
     for kind in ("csv", "parquet"):
         assert main(["prepare", f"purchases.{kind}", "--out", kind, *SPLIT, *features]) == 0
     assert load_data_folder("csv").digest == load_data_folder("parquet").digest
-    assert "9,298 users, 6,710 items, 59,541 training" in capfd.readouterr().err
+    assert "9,298 users, 6,710 items, 59,541 train, " in capfd.readouterr().err
 
     training = ["--model", "soil", "--epochs", "2", "--device", "cpu", "--out", "RUN"]
     assert main(["train", "parquet", *training]) == 0
@@ -103,7 +104,7 @@ def test_from_tables_to_a_report(
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Threads that wait for cores which others use would be measured, too."""
+    """Keeps threads that wait for busy cores out of the measurement."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

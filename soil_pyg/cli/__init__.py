@@ -1,7 +1,8 @@
-"""The command :obj:`soil-pyg`: one module a command, imported when it is used.
+"""The command :obj:`soil-pyg`, with one module per subcommand that is imported on use.
 
-Each module has :obj:`add_arguments(parser)`, which also sets an example as the parser's epilog, and
-:obj:`run(arguments)`; where some flags depend on others, also :obj:`add_options(parser, argv)`.
+Each module has the text :obj:`EXAMPLES`, which ends the help, :obj:`add_arguments(parser)` and
+:obj:`run(arguments)`. A module whose flags depend on others also has
+:obj:`add_options(parser, argv)`.
 """
 
 import argparse
@@ -16,23 +17,24 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 from soil_pyg.utils._private import parser_actions
 
 COMMANDS = {
-    "prepare": "make a data folder of interactions and of the features of items",
+    "prepare": "make a data folder from interactions and item features",
     "train": "train a model on a data folder",
     "recommend": "recommend items to users",
-    "similar": "find the items that are like an item, or the users that are like a user",
-    "explain": "take a score apart",
-    "evaluate": "rank all items for every user and measure it",
-    "compare": "show the settings in which runs differ, and their metrics, side by side",
-    "report": "write one page on a run or on a folder of runs",
-    "export": "write data and embeddings in the formats of others",
+    "similar": "find the items most similar to an item, or the users most similar to a user",
+    "explain": "split a score into its parts",
+    "evaluate": "rank all items for every user and compute the metrics",
+    "compare": "show the settings in which runs differ and their metrics side by side",
+    "report": "write a one-page report on a run or on a folder of runs",
+    "export": "write data and embeddings in other formats",
 }
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""The exit codes."""
 
 _REMEDIES = {
-    errno.ENOSPC: "make room there or write to another disk",
-    errno.EDQUOT: "make room there or write to another disk",
-    errno.EACCES: "ask for the permission or choose another path",
-    errno.EPERM: "ask for the permission or choose another path",
+    errno.ENOSPC: "free some space or write to another disk",
+    errno.EDQUOT: "free some space or write to another disk",
+    errno.EACCES: "get permission or choose another path",
+    errno.EPERM: "get permission or choose another path",
     errno.EROFS: "choose another path",
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "check the path",
@@ -41,27 +43,26 @@ _REMEDIES = {
 
 
 class _HelpFormatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of examples, and says no default where there is none."""
+    """Keeps the line breaks of examples and leaves out defaults of None and False."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = str(super()._get_help_string(action))
-        if action.default is None or action.default is False:
+        if action.default in (None, []) or action.default is False:
             for part in (", default: %(default)s", " (default: %(default)s)"):
                 text = text.replace(part, "")
         return text
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a command and returns the exit code.
-
-    It is 0 if the command is done, 2 for wrong input, 1 for anything else and 130 if interrupted.
+    """Runs a command and returns its exit code: 0 for success, 2 for wrong input, 1 for any other
+    failure and 130 for an interruption.
 
     Args:
-        argv (list[str], optional): The arguments of the command line. (default: those of the
+        argv (list[str], optional): The command line without the program. (default: that of the
             process)
     """
     argv = sys.argv[1:] if argv is None else argv
-    # A model of one's own is found in the working directory, too.
+    # Custom models may live in the working directory.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     parser: argparse.ArgumentParser = _make_parser()
@@ -71,24 +72,25 @@ def main(argv: list[str] | None = None) -> int:
         else:
             module = import_module(f"{__name__}.{argv[0]}")
             parser = _make_command_parser(argv[0])
+            parser.epilog = module.EXAMPLES
             module.add_arguments(parser)
             if hasattr(module, "add_options"):
                 module.add_options(parser, argv[1:])
             module.run(parser.parse_args(argv[1:]))
-        # What is still in the buffer may fail, too.
+        # Buffered output can still fail to be written.
         sys.stdout.flush()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else FAILED
     except KeyboardInterrupt:
-        return _report(parser, "interrupted", INTERRUPTED)
+        return _fail(parser, "interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # The reader of the output has seen enough.
+        # The reader has closed the pipe, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (ImportError, FloatingPointError) as error:
-        return _report(parser, str(error), FAILED)
+        return _fail(parser, str(error), FAILED)
     except (argparse.ArgumentError, ValueError, OSError) as error:
-        return _report(parser, _message_of(error, parser), WRONG_INPUT)
+        return _fail(parser, _message_of(error, parser), WRONG_INPUT)
     return DONE
 
 
@@ -103,8 +105,8 @@ def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="soil-pyg",
         usage="soil-pyg COMMAND ...",
-        description="From your own data to recommendations.",
-        epilog=f"commands:\n{commands}\n\nOptions and an example: soil-pyg COMMAND --help",
+        description="Multimodal recommendation, from your own data to recommendations.",
+        epilog=f"commands:\n{commands}\n\nOptions and examples: soil-pyg COMMAND --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         exit_on_error=False,
@@ -128,7 +130,7 @@ def _make_command_parser(name: str) -> ArgumentParser:
     )
 
 
-def _report(parser: argparse.ArgumentParser, message: str, code: int) -> int:
+def _fail(parser: argparse.ArgumentParser, message: str, code: int) -> int:
     sys.stderr.write(f"{parser.prog}: {' '.join(message.split())}\n")
     return code
 
@@ -148,7 +150,7 @@ def _message_of(error: Exception, parser: argparse.ArgumentParser) -> str:
     start, required, names = message.partition("arguments are required: ")
     if required:
         message = start + required + ", ".join(flags.get(n, n) for n in names.split(", "))
-    # The types as people write them.
+    # jsonargparse prints Python types, which are shortened here.
     message = re.sub(
         r"Does not validate against any of the Union subtypes.*?Errors:(.*?)Given value type:.*?"
         r"Given value: ",

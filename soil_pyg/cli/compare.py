@@ -5,29 +5,20 @@ from jsonargparse import ArgumentParser, Namespace
 from soil_pyg.cli import output
 from soil_pyg.workflow.compare import compare
 
-EXAMPLE = """\
+EXAMPLES = """\
 examples:
   soil-pyg compare runs/soil runs/lightgcn
   soil-pyg compare runs/* --out runs.csv"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of the command.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
-    parser.epilog = EXAMPLE
-    parser.add_argument("runs", nargs="+", help="the folders of the runs")
+    """Adds the arguments of the command."""
+    parser.add_argument("runs", nargs="+", help="folders of the runs")
     output.add_arguments(parser)
 
 
 def run(arguments: Namespace) -> None:
-    """Compares and writes the table: one run a column for people, one a row for machines.
-
-    Args:
-        arguments (Namespace): The arguments.
-    """
+    """Compares and writes the table: one column per run for people, one row for machines."""
     file_format = output.check(arguments.format, arguments.out)
     frame = compare(arguments.runs)
     if file_format == "table":

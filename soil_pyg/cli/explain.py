@@ -6,58 +6,54 @@ from typing import Literal
 import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 
+from soil_pyg.cli import arguments as shared
 from soil_pyg.cli import output
 from soil_pyg.datasets.data_folder import load_item_table
-from soil_pyg.models.explanation import Explanation
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.workflow.explain import explain
 from soil_pyg.workflow.ids import find_positions
 
-EXAMPLE = """\
-example:
+EXAMPLES = """\
+examples:
   soil-pyg explain RUN --user ann --item milk
   soil-pyg explain RUN --user ann --item milk --by modality --format json"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of the command.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
-    parser.epilog = EXAMPLE
-    parser.add_argument("run", help="the folder of the run")
-    parser.add_argument("--user", required=True, help="the id of the user")
-    parser.add_argument("--item", required=True, help="the id of the item")
+    """Adds the arguments of the command."""
+    shared.add_run(parser)
+    parser.add_argument("--user", required=True, help="id of the user")
+    parser.add_argument("--item", required=True, help="id of the item")
     parser.add_argument(
         "--by",
         type=Literal["item", "modality", "part"],
         default="item",
-        help="what each item that led to it adds, what each modality adds, or every single part",
+        help="sum the parts per item that led to them or per modality, or list every part",
     )
-    parser.add_argument("--data", help="the data folder, if it is not where it was")
+    shared.add_data(parser)
     output.add_arguments(parser)
 
 
 def run(arguments: Namespace) -> None:
-    """Writes the parts of the score, and says on standard error what they add up to.
-
-    Args:
-        arguments (Namespace): The arguments.
-    """
+    """Writes the parts of the score, and their sum to standard error."""
     output.check(arguments.format, arguments.out)
     trained = load(arguments.run)
     found = explain(trained, arguments.user, arguments.item, arguments.data)
-    tables = {"item": found.by_item, "modality": found.by_modality, "part": lambda: found.parts}
-    frame = tables[arguments.by]()
+    if arguments.by == "part":
+        frame = found.parts
+    else:
+        frame = found.by_item() if arguments.by == "item" else found.by_modality()
     if "via" in frame:
         frame = with_titles(frame, arguments.data or trained.settings.get("data"))
     output.write(frame, arguments.format, arguments.out)
-    sys.stderr.write(summary(found))
+    sys.stderr.write(
+        f"user {found.user}, item {found.item}: {len(found.parts):,} parts sum to "
+        f"{found.total:.6f}, the score is {found.score:.6f}\n"
+    )
 
 
 def with_titles(frame: pd.DataFrame, folder: str | None) -> pd.DataFrame:
-    """Returns a table with the titles of the items in :obj:`via`, where the data has titles.
+    """Returns a table with the titles of the items in :obj:`via`, if the data has titles.
 
     Args:
         frame (pandas.DataFrame): The table.
@@ -72,15 +68,3 @@ def with_titles(frame: pd.DataFrame, folder: str | None) -> pd.DataFrame:
         places = find_positions(frame.loc[named, "via"], items["item"].to_numpy(), "via", "item")
         titles[named] = items["title"].astype(object).to_numpy()[places]
     return frame.assign(title=titles.where(titles.notna(), None))
-
-
-def summary(found: Explanation) -> str:
-    """Returns the line that says what the parts add up to.
-
-    Args:
-        found (Explanation): The explanation.
-    """
-    return (
-        f"user {found.user}, item {found.item}: {len(found.parts):,} parts add up to "
-        f"{found.total:.6f}, the score is {found.score:.6f}\n"
-    )

@@ -6,7 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.workflow.export import export_embeddings, export_hetero_data, export_mmrec
 
-EXAMPLE = """\
+EXAMPLES = """\
 examples:
   soil-pyg export DATA --to mmrec --out baby      # a folder in the layout of MMRec
   soil-pyg export DATA --to hetero --out data.pt  # HeteroData.from_dict(torch.load("data.pt"))
@@ -14,28 +14,19 @@ examples:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of the command.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
-    parser.epilog = EXAMPLE
-    parser.add_argument("folder", help="a data folder, or for embeddings that of a run")
+    """Adds the arguments of the command."""
+    parser.add_argument("folder", help="data folder, or folder of a run for its embeddings")
     parser.add_argument(
         "--to",
         type=Literal["mmrec", "hetero", "parquet", "npy"],
         required=True,
         help="mmrec or hetero for data, parquet or npy for the embeddings of a run",
     )
-    parser.add_argument("--out", required=True, help="the folder to make; for hetero a .pt file")
+    parser.add_argument("--out", required=True, help="folder to create; for hetero, a .pt file")
 
 
 def run(arguments: Namespace) -> None:
-    """Writes what was asked for.
-
-    Args:
-        arguments (Namespace): The arguments.
-    """
+    """Writes the data or the embeddings in the given format."""
     if arguments.to == "mmrec":
         export_mmrec(arguments.folder, arguments.out)
     elif arguments.to == "hetero":

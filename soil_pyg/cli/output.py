@@ -1,4 +1,4 @@
-"""How commands write tables: for people or for machines, to standard output or to a file."""
+"""Writes the tables of commands to standard output or to a file, in one of four formats."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -28,48 +28,44 @@ SUFFIXES: dict[str, Format] = {
 }
 STANDARD_OUTPUT = (None, "-", "/dev/stdout")
 PAGE = 1000
-"""As many rows have a head of their own in a table for people."""
+"""The number of rows per header in the format :obj:`"table"`."""
 
 Writer = Callable[[pd.DataFrame], None]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments :obj:`--format` and :obj:`--out`.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
+    """Adds the arguments :obj:`--format` and :obj:`--out`."""
     parser.add_argument(
         "--format",
         type=Format | None,
-        help="json writes one object a line (default: what the name of --out ends in, or table)",
+        help="json writes one object per line (default: by the suffix of --out, or table)",
     )
-    parser.add_argument("--out", help="the file to write (default: standard output)")
+    parser.add_argument("--out", help="file to write (default: standard output)")
 
 
 def check(file_format: Format | None, out: str | None) -> Format:
-    """Returns the format to write; a command asks before it begins its work.
+    """Checks the output before a command starts its work, and returns the format.
 
     Args:
         file_format (str, optional): The argument :obj:`--format`.
         out (str, optional): The argument :obj:`--out`.
 
     Raises:
-        ValueError: If the format is not known, or cannot be written there.
-        FileNotFoundError: If there is no folder for the file.
+        ValueError: If the format is unknown or cannot be written there.
+        FileNotFoundError: If the folder of the file does not exist.
     """
     if out in STANDARD_OUTPUT:
         if file_format == "parquet" and sys.stdout.isatty():
-            raise ValueError("'--format parquet' is not for a terminal: name a file by '--out'")
+            raise ValueError("'--format parquet' cannot go to a terminal: give '--out'")
         return file_format or "table"
     path = Path(out).expanduser()
     if path.is_dir():
         raise ValueError(f"'--out' must name a file (got the folder '{path}')")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"'--out': there is no folder '{path.parent}', make it first")
+        raise FileNotFoundError(f"'--out' must be in an existing folder (got '{path}')")
     if file_format is None and path.suffix not in SUFFIXES:
         raise ValueError(
-            f"'--out' must end in {', '.join(SUFFIXES)}, or '--format' must be given (got '{path}')"
+            f"'--out' without '--format' must end in {', '.join(SUFFIXES)} (got '{path}')"
         )
     return file_format or SUFFIXES[path.suffix]
 
@@ -79,19 +75,17 @@ def write(
     file_format: Format | None = None,
     out: str | None = None,
 ) -> None:
-    """Writes a table, or one that comes in blocks of rows, block by block.
-
-    A file is written beside its place and then renamed.
+    """Writes a table at once or block by block, to files atomically.
 
     Args:
-        frames (pandas.DataFrame or iterable): The table, or at least one block with its columns.
-        file_format (str, optional): The format. (default: what :obj:`out` ends in, or
+        frames (pandas.DataFrame or iterable): The table, or at least one block of its rows.
+        file_format (str, optional): The format. (default: by the suffix of :obj:`out`, or
             :obj:`"table"`)
         out (str, optional): The file. (default: standard output)
 
     Raises:
-        ValueError: If it cannot be written there in this format.
-        OSError: If a file cannot be written.
+        ValueError: If the format cannot be written there.
+        OSError: If the file cannot be written.
     """
     make_writer = _WRITERS[check(file_format, out)]
     blocks = [frames] if isinstance(frames, pd.DataFrame) else frames
@@ -109,7 +103,7 @@ def _opened(out: str | None) -> Iterator[IO[bytes]]:
         return
     path = Path(out).expanduser().resolve()
     if path.exists() and not path.is_file():
-        # A device or a pipe, such as /dev/null, is no place to put a file.
+        # A device or a pipe cannot be replaced by a file.
         with path.open("wb") as stream:
             yield stream
         return
@@ -119,7 +113,7 @@ def _opened(out: str | None) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _table(stream: IO[bytes]) -> Iterator[Writer]:
-    # Only a terminal has a width, and colours.
+    # Only a terminal has a width and colours.
     is_terminal = stream.isatty()
     width = None if is_terminal else 2**15
 

@@ -4,11 +4,11 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-from soil_pyg.cli import newcomers, output
-from soil_pyg.cli.id_arguments import add_ids, given_ids
+from soil_pyg.cli import arguments as shared
+from soil_pyg.cli import output
 from soil_pyg.workflow.recommend import recommend_blocks
 
-EXAMPLE = """\
+EXAMPLES = """\
 examples:
   soil-pyg recommend RUN --users ann,bob --k 5
   soil-pyg recommend RUN --users all --k 20 --out recommendations.parquet
@@ -17,49 +17,37 @@ examples:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of the command.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
-    parser.epilog = EXAMPLE
-    parser.add_argument("run", help="the folder of the run, made by 'soil-pyg train'")
-    add_ids(parser, "users", "the users, between commas, or all", "user")
-    parser.add_argument("--k", type=int, default=10, help="the number of items a user")
+    """Adds the arguments of the command."""
+    shared.add_run(parser)
+    shared.add_ids(parser, "users", "users, separated by commas, or all", "user")
+    parser.add_argument("--k", type=int, default=10, help="number of items per user")
     parser.add_argument(
         "--exclude-seen",
         type=bool | Literal["all"],
         default=True,
-        help="leave out a user's training items; all: held-out ones, too; false: none",
+        help="leave out a user's items of train (true), of every split (all), or none (false)",
     )
-    add_ids(parser, "allow", "recommend these items only, between commas", "item")
-    add_ids(parser, "deny", "never recommend these items, between commas", "item")
+    shared.add_ids(parser, "allow", "only items to recommend, separated by commas", "item")
+    shared.add_ids(parser, "deny", "items never to recommend, separated by commas", "item")
     parser.add_argument(
-        "--index", action="store_true", help="search the item index: faster for very many items"
+        "--index", action="store_true", help="search the item index: faster, approximate"
     )
-    parser.add_argument("--data", help="the data folder, if it is not where the run knows it")
-    parser.add_argument(
-        "--memory-budget", type=int, default=2**30, help="bytes that a block of users may take"
-    )
-    newcomers.add_arguments(parser)
+    shared.add_data_and_budget(parser)
+    shared.add_newcomers(parser)
     output.add_arguments(parser)
 
 
 def run(arguments: Namespace) -> None:
-    """Recommends and writes the table.
-
-    Args:
-        arguments (Namespace): The arguments.
-    """
+    """Recommends items and writes the table."""
     output.check(arguments.format, arguments.out)
-    users = given_ids(arguments, "users", required=True)
+    users = shared.given_ids(arguments, "users", required=True)
     frames = recommend_blocks(
-        newcomers.with_newcomers(arguments),
+        shared.with_newcomers(arguments),
         users,
         k=arguments.k,
         exclude_seen=arguments.exclude_seen,
-        allow=given_ids(arguments, "allow"),
-        deny=given_ids(arguments, "deny"),
+        allow=shared.given_ids(arguments, "allow"),
+        deny=shared.given_ids(arguments, "deny"),
         data=arguments.data,
         memory_budget=arguments.memory_budget,
         index=arguments.index,

@@ -2,11 +2,11 @@
 
 from jsonargparse import ArgumentParser, Namespace
 
-from soil_pyg.cli import newcomers, output
-from soil_pyg.cli.id_arguments import add_ids, given_ids
+from soil_pyg.cli import arguments as shared
+from soil_pyg.cli import output
 from soil_pyg.workflow.similar import similar_blocks
 
-EXAMPLE = """\
+EXAMPLES = """\
 examples:
   soil-pyg similar RUN --items tea,milk --k 5
   soil-pyg similar RUN --items tea --by image
@@ -15,37 +15,25 @@ examples:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of the command.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
-    parser.epilog = EXAMPLE
-    parser.add_argument("run", help="the folder of the run, made by 'soil-pyg train'")
-    add_ids(parser, "items", "the items, between commas, or all", "item")
-    add_ids(parser, "users", "the users, between commas, or all", "user")
-    parser.add_argument("--k", type=int, default=10, help="the number of similar items or users")
-    parser.add_argument("--by", help="the modality whose features to compare, not the embeddings")
-    parser.add_argument("--data", help="the data folder, if it is not where the run knows it")
-    parser.add_argument(
-        "--memory-budget", type=int, default=2**30, help="bytes that a block may take"
-    )
-    newcomers.add_arguments(parser)
+    """Adds the arguments of the command."""
+    shared.add_run(parser)
+    shared.add_ids(parser, "items", "items, separated by commas, or all", "item")
+    shared.add_ids(parser, "users", "users, separated by commas, or all", "user")
+    parser.add_argument("--k", type=int, default=10, help="number of similar items or users")
+    parser.add_argument("--by", help="modality whose features to compare (default: embeddings)")
+    shared.add_data_and_budget(parser)
+    shared.add_newcomers(parser)
     output.add_arguments(parser)
 
 
 def run(arguments: Namespace) -> None:
-    """Searches and writes the table.
-
-    Args:
-        arguments (Namespace): The arguments.
-    """
+    """Finds similar items or users and writes the table."""
     output.check(arguments.format, arguments.out)
-    items, users = given_ids(arguments, "items"), given_ids(arguments, "users")
+    items, users = (shared.given_ids(arguments, name) for name in ("items", "users"))
     if (items is None) == (users is None):
         raise ValueError("Either '--items' or '--users' must be given")
     frames = similar_blocks(
-        newcomers.with_newcomers(arguments),
+        shared.with_newcomers(arguments),
         items,
         users,
         k=arguments.k,

@@ -11,57 +11,55 @@ from soil_pyg.cli import output
 from soil_pyg.workflow.options import ModelOptions
 from soil_pyg.workflow.train import train
 
-EXAMPLE = """\
+EXAMPLES = """\
 examples:
   soil-pyg train DATA --model soil --k 5 --epochs 20 --lr 0.001 --out RUN
   soil-pyg train DATA --model lightgcn --num_layers 3 --out RUN
   soil-pyg train NEW_DATA --model soil --init RUN --out NEW_RUN
   soil-pyg train DATA --model my_package.my_module:MyModel --out RUN
 
-Each model has settings of its own: soil-pyg train --model lightgcn --help
-The same command goes on with a run that was interrupted."""
+Each model has its own settings: soil-pyg train --model lightgcn --help
+The same command resumes an interrupted run."""
 MODEL = "soil"
+"""The default of :obj:`--model`."""
 OWN = ("data", "out", "model", "profile", "seed", "init", "device", "tensorboard", "format")
+"""The arguments that do not depend on the model."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments that every model has.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
-    parser.epilog = EXAMPLE
-    parser.add_argument("data", help="the data folder, made by 'soil-pyg prepare'")
-    parser.add_argument("--out", required=True, help="the folder of the run")
+    """Adds the arguments that do not depend on the model."""
+    parser.add_argument("data", help="data folder, written by 'soil-pyg prepare'")
+    parser.add_argument("--out", required=True, help="folder of the run")
     parser.add_argument(
-        "--model", default=MODEL, help="a name, or package.module:Class for a model of your own"
+        "--model", default=MODEL, help="name of a model, or package.module:Class for your own"
     )
     parser.add_argument(
-        "--profile",
-        help="a named set of settings of the model (default: released, if there is one)",
+        "--profile", help="named settings of the model (default: released, if it exists)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of parameters and training")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and training")
     parser.add_argument(
-        "--init", metavar="RUN", help="an earlier run of the model, whose weights to start from"
-    )
-    parser.add_argument("--device", type=Literal["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument(
-        "--tensorboard", action="store_true", help="write TensorBoard events into the run, too"
+        "--init", metavar="RUN", help="earlier run of the model to take the initial weights from"
     )
     parser.add_argument(
-        "--format", type=output.Format, default="table", help="of the metrics on standard output"
+        "--device", type=Literal["auto", "cpu", "cuda"], default="auto", help="device to train on"
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="also write TensorBoard events into the run"
+    )
+    parser.add_argument(
+        "--format", type=output.Format, default="table", help="format of the printed metrics"
     )
 
 
 def add_options(parser: ArgumentParser, argv: list[str]) -> None:
-    """Adds a flag for each option of the selected model, and refuses flags that are none.
+    """Adds a flag per option of the selected model, and rejects unknown flags.
 
     Args:
         parser (ArgumentParser): The parser.
-        argv (list[str]): The arguments, of which :obj:`--model` tells the model.
+        argv (list[str]): The command line, in which :obj:`--model` selects the model.
 
     Raises:
-        ValueError: If there is no such model, or a flag is not one of its options.
+        ValueError: If the model or a flag is unknown.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--model", default=MODEL)
@@ -72,24 +70,17 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
         flag = argument.partition("=")[0]
         if flag.startswith("--") and flag not in known:
             options = ", ".join(f"--{name}" for name in [*OWN[1:], *selected.options])
-            raise ValueError(
-                f"'{flag}' is no flag for model '{selected.spec}'; there are {options}"
-            )
+            raise ValueError(f"Model '{selected.spec}' has no flag '{flag}' (only {options})")
 
 
 def run(arguments: Namespace) -> None:
-    """Trains and writes the metrics.
-
-    Args:
-        arguments (Namespace): The arguments.
-    """
+    """Trains the model and writes the metrics."""
     given = arguments.as_dict()
     own = {name: given.pop(name) for name in OWN}
     file_format = own.pop("format")
     output.check(file_format, None)
     result = train(**own, **given)
-    sys.stderr.write(
-        f"'{own['out']}' holds the run: best epoch {result.best_epoch} of {result.epochs}\n"
-    )
+    best = f"best epoch {result.best_epoch} of {result.epochs}"
+    sys.stderr.write(f"run in '{own['out']}': {best}\n")
     columns = {"val": result.val.values(), "test": result.test.values()}
     output.write(pd.DataFrame({"metric": list(result.val), **columns}), file_format)

@@ -41,13 +41,13 @@ class ItemKNN(Recommender):
     def graph_transform(
         cls, k: int = 20, shrink: float = 0.0, memory_budget: int = 2**30
     ) -> BaseTransform:
-        r"""Returns the transform that makes the item-item graph.
+        r"""Returns the transform that builds the item-item graph.
 
         Args:
             k (int, optional): The number of nearest items. (default: :obj:`20`)
             shrink (float, optional): :math:`\lambda`, which makes rare items count less.
                 (default: :obj:`0.0`)
-            memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+            memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
         """
         return CoOccurrenceGraph(k, shrink, memory_budget=memory_budget)
 

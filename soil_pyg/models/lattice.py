@@ -8,6 +8,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType, PairTensor
+from typing_extensions import Unpack
 
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import adjacency, features, similar
@@ -20,45 +21,41 @@ from soil_pyg.nn import (
     TrainedFeatures,
 )
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets, modalities_of
 from soil_pyg.utils.checks import check_at_least
 
 
-class LATTICEGraphs(BaseTransform):
-    r"""Makes all graphs that :class:`~soil_pyg.models.LATTICE` reads.
+class LATTICEGraphs(BaseTransform):  # type: ignore[misc]
+    r"""Builds all graphs of :class:`~soil_pyg.models.LATTICE`.
 
     The interactions with weights of 1, and for each modality the graph of the :math:`k` items of
     the most similar given features, symmetrically normalised.
 
     Args:
-        k (int, optional): The number of neighbours, the item itself among them.
+        k (int, optional): The number of neighbours, including the item itself.
             (default: :obj:`10`)
-        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
-            (default: :obj:`None`)
+        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
         negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
             :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        index (str, optional): :obj:`"Flat"` compares all items, any other index of
-            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
-            of items. (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Raises:
         ValueError: If an option is out of its range.
     """
 
+    @takes_search_options
     def __init__(
         self,
         k: int = 10,
         modalities: list[str] | None = None,
         negative: str = "drop",
-        index: str = "auto",
-        memory_budget: int = 2**30,
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
         self.modalities = modalities
-        self.similarity_graph = SimilarityGraph(
-            k, modalities, negative, index=index, memory_budget=memory_budget
-        )
+        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
@@ -118,10 +115,8 @@ class LATTICE(Recommender):
             :meth:`graph_transform`. (default: :obj:`10`)
         negative (str, optional): :obj:`"drop"` leaves out neighbours whose similarity is not
             positive, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        index (str, optional): How the neighbours are searched, see
-            :class:`~soil_pyg.nn.LearnedGraph`. (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block of the search may take.
-            (default: :obj:`2**30`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Raises:
         ValueError: If there is no modality, or an option is out of its range.
@@ -140,6 +135,7 @@ class LATTICE(Recommender):
 
     multimodal = True
 
+    @takes_search_options
     def __init__(
         self,
         num_users: int,
@@ -154,8 +150,7 @@ class LATTICE(Recommender):
         reg: float = 1e-4,
         k: int = 10,
         negative: str = "drop",
-        index: str = "auto",
-        memory_budget: int = 2**30,
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
         super().__init__(num_users, num_items, in_channels)
         check_at_least("hidden_channels", hidden_channels, 1)
@@ -174,7 +169,7 @@ class LATTICE(Recommender):
             {m: FeatureProjection(d, feature_channels) for m, d in sizes.items()}
         )
         self.modality_weight = Parameter(torch.empty(len(sizes)))
-        self.learned_graph = LearnedGraph(k, negative, index, memory_budget)
+        self.learned_graph = LearnedGraph(k, negative, **search_options)
         self.propagation = MeanPropagation(num_layers)
         self.conv = LightConv()
         self.bpr_loss = BPRLoss()

@@ -1,20 +1,25 @@
 from typing import Any
 
 from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
+from typing_extensions import Unpack
 
-from soil_pyg.ops.growing import trim_heap
-from soil_pyg.ops.similarity_pass import PRECISIONS, SimilarityPass
+from soil_pyg.ops.ragged import trim_heap
+from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.transforms import (
     InterestGraph,
     NormalizeGraph,
     SecondOrderGraph,
     SimilarityGraph,
     SumGraph,
-    ToAdjacency,
 )
-from soil_pyg.transforms.utils import count_nodes, unit_features
+from soil_pyg.transforms.utils import (
+    SimilarityTransform,
+    build_in_one_pass,
+    count_nodes,
+    unit_features,
+)
 from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER, modalities_of
 from soil_pyg.utils.checks import check_choice
 
@@ -27,24 +32,23 @@ def item_item(modality: str) -> EdgeType:
     return (ITEM, f"{modality}_item_item", ITEM)
 
 
-class SOILGraphs(BaseTransform):
-    r"""Makes all graphs that :class:`~soil_pyg.models.SOIL` reads.
+class SOILGraphs(BaseTransform):  # type: ignore[misc]
+    r"""Builds all graphs of :class:`~soil_pyg.models.SOIL`.
 
-    The user-item graph :math:`\mathrm{sym}(\mathbf{R}) + \mathrm{sym}(\mathbf{R}_a)` (Eq. 4-5),
-    the graph from which users gather the views of items (Eq. 13), and for each modality the
-    item-item graph :math:`\mathrm{sym}(\hat{\mathbf{S}}_m) + \mathrm{sym}(\tilde{\mathbf{S}}_m)`
-    (Eq. 10).
+    They are the user-item graph :math:`\mathrm{sym}(\mathbf{R}) + \mathrm{sym}(\mathbf{R}_a)`
+    (Eq. 4-5), the graph over which users aggregate the views of items (Eq. 13), and for each
+    modality the item-item graph :math:`\mathrm{sym}(\hat{\mathbf{S}}_m) +
+    \mathrm{sym}(\tilde{\mathbf{S}}_m)` (Eq. 10).
 
     Args:
         k (int, optional): The number of neighbours in the similarity graphs.
             (default: :obj:`10`)
-        k_i (int, optional): The number of items of interest a user and modality.
+        k_i (int, optional): The number of items of interest per user and modality.
             (default: :obj:`10`)
-        k_a (int, optional): The number of second-order items a user. (default: :obj:`2`)
-        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
-            (default: :obj:`None`)
+        k_a (int, optional): The number of second-order items per user. (default: :obj:`2`)
+        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
         negative (str, optional): :obj:`"drop"` leaves similarities that are not positive out of
-            every weighted graph, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
+            all weighted graphs, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
         aggr (str, optional): See :class:`~soil_pyg.transforms.SecondOrderGraph`
             (released: :obj:`"sum"`). (default: :obj:`"max"`)
         exclude_interacted (bool, optional): See :class:`~soil_pyg.transforms.SecondOrderGraph`
@@ -63,22 +67,17 @@ class SOILGraphs(BaseTransform):
             in the ablation of Table 3. (default: :obj:`True`)
         interest (bool, optional): If set to :obj:`False`, leaves the interest graphs out, as in
             the ablation of Table 3. (default: :obj:`True`)
-        min_weight (float, optional): The least normalised weight of a similarity
+        min_weight (float, optional): The lower bound of the normalised weights of similarities
             (released: :obj:`1e-7`). (default: :obj:`0.0`)
-        index (str, optional): :obj:`"Flat"` compares all items, any other index of
-            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
-            of items.
-            (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
-        matmul_precision (str, optional): :obj:`"high"` (TF32) or :obj:`"medium"` (bfloat16)
-            compares all items faster where the device has it, see
-            :class:`~soil_pyg.ops.similarity_pass.SimilarityPass`. (default: :obj:`"highest"`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Raises:
-        ValueError: If an option is out of its range, or :obj:`aggregation="sym_user_index"` meets
-            more items than users.
+        ValueError: If an option is out of its range, or there are more items than users with
+            :obj:`aggregation="sym_user_index"`.
     """
 
+    @takes_search_options
     def __init__(
         self,
         k: int = 10,
@@ -95,11 +94,8 @@ class SOILGraphs(BaseTransform):
         second_order: bool = True,
         interest: bool = True,
         min_weight: float = 0.0,
-        index: str = "auto",
-        memory_budget: int = 2**30,
-        matmul_precision: str = "highest",
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
-        check_choice("matmul_precision", matmul_precision, PRECISIONS)
         check_choice("aggregation", aggregation, ("sum", "sym", "sym_user_index"))
         self.modalities = modalities
         self.second_order_scale = second_order_scale
@@ -108,16 +104,13 @@ class SOILGraphs(BaseTransform):
         self.second_order = second_order
         self.interest = interest
         self.min_weight = min_weight
-        self.index = index
-        self.memory_budget = memory_budget
-        self.matmul_precision = matmul_precision
-        search: dict[str, Any] = {"index": index, "memory_budget": memory_budget}
-        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search)
+        self.search_options = SearchOptions(**search_options)
+        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
         self.second_order_graph = SecondOrderGraph(
-            k_a, aggr, exclude_interacted, modalities, negative, **search
+            k_a, aggr, exclude_interacted, modalities, negative, **search_options
         )
         self.interest_graph = InterestGraph(
-            k_i, weight_by_users, modalities, negative, to_adjacency=True, **search
+            k_i, weight_by_users, modalities, negative, to_adjacency=True, **search_options
         )
 
     def forward(self, data: HeteroData) -> HeteroData:
@@ -128,30 +121,18 @@ class SOILGraphs(BaseTransform):
                 "aggregation='sym_user_index' needs at least as many users as items "
                 f"(got {num_users} and {num_items}); use aggregation='sym' or 'sum'"
             )
-        # The largest graphs first, while there is least beside them.
+        # The largest graphs first, while the least is held beside them.
         data = self._item_item(self._similarity_graphs(data))
         return self._aggregation(self._user_item(data))
 
     def _similarity_graphs(self, data: HeteroData) -> HeteroData:
-        # All three from one pass over the similarities.
         features = unit_features(data, self.modalities, ITEM)
-        transforms: list[Any] = [self.similarity_graph]
+        transforms: list[SimilarityTransform[Any]] = [self.similarity_graph]
         if self.second_order:
             transforms.append(self.second_order_graph)
         if self.interest:
             transforms.append(self.interest_graph)
-        collectors = [transform.collector(data, features) for transform in transforms]
-        similarities = SimilarityPass(
-            features, self.index, self.memory_budget, self.matmul_precision
-        )
-        similarities.run(*collectors)
-        while transforms:
-            if not similarities.is_exact:
-                # So few items that all are compared take most memory there, and pages take time.
-                trim_heap()
-            # What a collector holds is not needed once its graph is built.
-            data = transforms.pop(0).build(data, features, collectors.pop(0))
-        return data
+        return build_in_one_pass(data, features, transforms, self.search_options)
 
     def _user_item(self, data: HeteroData) -> HeteroData:
         data = NormalizeGraph([INTERACTS])(data)
@@ -175,17 +156,15 @@ class SOILGraphs(BaseTransform):
         second: str,
         scale: float | None = None,
     ) -> HeteroData:
-        # First-order edges and, unless they are left out, the scaled second-order ones.
+        # First-order edges and, unless left out, the scaled second-order ones.
         terms, scales = {INTERACTS: first}, [1.0]
         if self.second_order:
             terms[SECOND_ORDER] = second
             scales.append(self.second_order_scale if scale is None else scale)
-        data = Compose([SumGraph(terms, out, scales), ToAdjacency([out])])(data)
-        del data[out].edge_index, data[out].edge_weight
-        return data
+        return SumGraph(terms, out, scales, to_adjacency=True)(data)
 
     def _item_item(self, data: HeteroData) -> HeteroData:
-        # In place, by forward(): copies of the data would hold the graphs that are deleted here.
+        # In place, by forward(): copies of the data would hold the graphs that are deleted.
         names = modalities_of(data) if self.modalities is None else self.modalities
         for modality in names:
             graphs: list[EdgeType] = [(ITEM, f"{modality}_similar", ITEM)]
@@ -196,12 +175,11 @@ class SOILGraphs(BaseTransform):
             NormalizeGraph(graphs, min_weight=self.min_weight).forward(data)
             out = item_item(modality)
             scales = [1.0, self.interest_scale][: len(graphs)]
-            SumGraph(dict.fromkeys(graphs, "norm_weight"), out, scales).forward(data)
+            terms = dict.fromkeys(graphs, "norm_weight")
+            SumGraph(terms, out, scales, to_adjacency=True).forward(data)
             data[out].search = data[graphs[-1]].search
             if self.interest:
                 del data[graphs[-1]]
-            else:
-                ToAdjacency([out]).forward(data)
         return data
 
     def __repr__(self) -> str:

@@ -149,7 +149,8 @@ def _second_order(
 ) -> tuple[Tensor, Tensor, Tensor]:
     # Users, items and weights. Only the rows of the users' own items are made, all exactly.
     found = graphs.second_order_graph
-    rows = AttractivenessRows(unit_features(data, graphs.modalities, ITEM), graphs.memory_budget)
+    memory_budget = graphs.search_options.memory_budget
+    rows = AttractivenessRows(unit_features(data, graphs.modalities, ITEM), memory_budget)
     rows.start_empty()
     order = torch.argsort(edge_index[0] * rows.num_items + edge_index[1])
     user, item = edge_index[:, order]
@@ -163,7 +164,7 @@ def _second_order(
         found.exclude_interacted,
         found.negative,
     )
-    key, weight = pools.best(graphs.memory_budget)
+    key, weight = pools.best(memory_budget)
     return key // rows.num_items, key % rows.num_items, weight
 
 

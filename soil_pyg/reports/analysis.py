@@ -1,4 +1,4 @@
-"""What the lists of recommendations of groups of runs hold."""
+"""Statistics of the recommendation lists of groups of runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from soil_pyg.runs.checkpoint import load
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the lists hold, by the label of each group of runs.
+    """The statistics by the label of each group of runs.
 
     Args:
-        coverage (dict[str, dict[int, Summary]]): The coverage for each list length.
-        novelty (dict[str, dict[int, Summary]]): The novelty for each list length.
+        coverage (dict[str, dict[int, Summary]]): The coverage per list length.
+        novelty (dict[str, dict[int, Summary]]): The novelty per list length.
         popularity (Groups): The held-out interactions, grouped by the popularity of their items.
         history (Groups): The users, grouped by the lengths of their histories.
-        recall_by_popularity (dict[str, list[Summary]]): The share of interactions that are found in
-            each group.
-        recall_by_history (dict[str, list[Summary]]): The mean recall of the users in each group.
+        recall_by_popularity (dict[str, list[Summary]]): The recalled share of the interactions per
+            group.
+        recall_by_history (dict[str, list[Summary]]): The mean recall of the users per group.
     """
 
     coverage: dict[str, dict[int, Summary]]
@@ -42,14 +42,14 @@ class Analysis:
 def analyse(
     groups: Sequence[RunGroup], data: HeteroData, held_out: Tensor, ks: Sequence[int], k: int
 ) -> Analysis:
-    """Ranks for all users with every run and looks at the lists.
+    """Ranks all items for all users with every run and returns the statistics of the lists.
 
     Args:
         groups (sequence of RunGroup): The groups of runs.
-        data (HeteroData): Their data.
+        data (HeteroData): The data of the runs.
         held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
-        ks (sequence of int): The list lengths.
-        k (int): The one of the recall.
+        ks (sequence of int): The list lengths of coverage and novelty.
+        k (int): The list length of the recall.
 
     Raises:
         ValueError: If a run cannot be loaded.
@@ -66,16 +66,11 @@ def analyse(
             found.append(lists)
             by_popularity.append(popularity.mean(lists.place < k))
             by_history.append(history.mean(recall_of_users(lists.place, held_out, k)))
-        out.coverage[group.label] = {
-            length: Summary.of([lists.coverage[length] for lists in found])
-            for length in found[0].coverage
-        }
-        out.novelty[group.label] = {
-            length: Summary.of([lists.novelty[length] for lists in found])
-            for length in found[0].novelty
-        }
-        out.recall_by_popularity[group.label] = _over_runs(by_popularity)
-        out.recall_by_history[group.label] = _over_runs(by_history)
+        label, lengths = group.label, list(found[0].coverage)
+        out.coverage[label] = {n: Summary.of([one.coverage[n] for one in found]) for n in lengths}
+        out.novelty[label] = {n: Summary.of([one.novelty[n] for one in found]) for n in lengths}
+        out.recall_by_popularity[label] = _over_runs(by_popularity)
+        out.recall_by_history[label] = _over_runs(by_history)
     return out
 
 

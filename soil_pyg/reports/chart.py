@@ -1,15 +1,15 @@
-"""A chart of a report, and what charts share."""
+"""Charts and tables of a report, and the styles that charts share."""
 
+import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from soil_pyg.reports.runs import Summary
-from soil_pyg.reports.table import Table
 
 MAX_SERIES = 6
-"""Charts show no more groups of runs; tables show all."""
+"""The maximum number of groups of runs per chart. Tables show all groups."""
 DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
 SYMBOLS = ["circle", "square", "triangle-up", "diamond", "cross", "x"]
 PATTERNS = ["", "/", "x", "-", "\\", "+"]
@@ -19,100 +19,148 @@ HEIGHT = 320
 
 
 @dataclass(frozen=True)
-class Chart:
-    """A chart.
+class Share:
+    """A share from 0 to 1, shown in percent."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
 
     Args:
-        id (str): Its name in the page.
-        title (str): Its title.
-        spec (dict[str, Any]): Traces and layout for plotly. A text :obj:`"var(--name)"` stands for
-            a colour of the page.
-        columns (list[str]): The columns of the table.
-        rows (list[list[Any]]): Its rows.
-        note (str): How to read it. (default: :obj:`""`)
+        caption (str): The caption.
+        columns (list[str]): The headers.
+        rows (list[list[Any]]): The rows. The first cell of a row is its header.
+        marked (set[int]): The highlighted rows. (default: none)
+    """
+
+    caption: str
+    columns: list[str]
+    rows: list[list[Any]]
+    marked: frozenset[int] = frozenset()
+
+    def is_number(self, column: int) -> bool:
+        """Returns whether a column holds numbers, which are aligned to the right."""
+        values = [row[column] for row in self.rows if row[column] is not None]
+        return bool(values) and not any(isinstance(value, str) for value in values)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart with a table of its numbers.
+
+    Args:
+        id (str): The id of its element in the page.
+        title (str): The title.
+        traces (list[dict[str, Any]]): The traces for plotly. In traces and layout, a text
+            :obj:`"var(--name)"` is a colour of the page.
+        layout (dict[str, Any]): The layout for plotly.
+        columns (list[str]): The headers of the table.
+        rows (list[list[Any]]): The rows of the table.
+        note (str): An explanation. (default: :obj:`""`)
     """
 
     id: str
     title: str
-    spec: dict[str, Any]
+    traces: list[dict[str, Any]]
+    layout: dict[str, Any]
     columns: list[str]
     rows: list[list[Any]]
     note: str = ""
 
     @property
+    def spec(self) -> dict[str, Any]:
+        """The figure for plotly."""
+        return {"data": self.traces, "layout": self.layout}
+
+    @property
     def height(self) -> int:
         """The height in pixels."""
-        return self.spec["layout"].get("height", HEIGHT)
+        return int(self.layout.get("height", HEIGHT))
 
     @property
     def table(self) -> Table:
-        """The numbers as a table."""
+        """The numbers of the chart."""
         return Table(self.title, self.columns, self.rows)
 
 
+def line(
+    place: int,
+    name: str,
+    x: Sequence[Any],
+    y: Sequence[Any],
+    hover: str,
+    mode: str = "lines+markers",
+    **options: Any,
+) -> dict[str, Any]:
+    """Returns the trace of a series as a line.
+
+    Args:
+        place (int): The index of the series, which selects colour, dashes and symbol.
+        name (str): The name of the series.
+        x (sequence): The x values.
+        y (sequence): The y values.
+        hover (str): The template of the hover text.
+        mode (str): The mode of plotly. (default: :obj:`"lines+markers"`)
+        **options (optional): Further attributes of the trace.
+    """
+    color = series_color(place)
+    return {
+        "type": "scatter",
+        "mode": mode,
+        "name": escaped(name),
+        "x": x,
+        "y": y,
+        "line": {"color": color, "dash": DASHES[place % len(DASHES)], "width": 2},
+        "marker": {"color": color, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7},
+        "hovertemplate": hover,
+        **options,
+    }
+
+
 def error_bars(summaries: Sequence[Summary]) -> dict[str, Any]:
-    """Returns error bars of one standard deviation, for the values that have one."""
+    """Returns error bars of one standard deviation, if any value has one."""
     has_error = any(summary.std is not None for summary in summaries)
     array = [summary.std or 0.0 for summary in summaries]
     style = {"color": "var(--text)", "thickness": 1.5, "width": 4}
     return {"type": "data", "array": array, "visible": has_error, **style}
 
 
-def line_style(place: int) -> dict[str, Any]:
-    """Returns the colour, the dashes and the symbol of a series."""
-    line = {"color": series_color(place), "dash": DASHES[place % len(DASHES)], "width": 2}
-    symbol = SYMBOLS[place % len(SYMBOLS)]
-    return {"line": line, "marker": {"color": series_color(place), "symbol": symbol, "size": 7}}
-
-
 def series_color(place: int) -> str:
-    """Returns the colour of a series, by its name in the page."""
+    """Returns the colour of a series."""
     return f"var(--series-{place % MAX_SERIES + 1})"
 
 
-def vertical_line(x: float) -> dict[str, Any]:
-    """Returns a line across the chart at :obj:`x`."""
-    line = {"color": "var(--muted)", "width": 1, "dash": "dash"}
-    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line}
-
-
-def label_at(x: float, text: str) -> dict[str, Any]:
-    """Returns a text to the left of :obj:`x`, at the top."""
-    return {
-        "x": x,
-        "y": 1,
-        "yref": "paper",
-        "yanchor": "top",
-        "xanchor": "right",
-        "text": text,
-        "bgcolor": "var(--surface)",
-        "showarrow": False,
-        "font": {"color": "var(--muted)"},
-    }
+def axis(title: str, **options: Any) -> dict[str, Any]:
+    """Returns an axis with a title."""
+    return {"title": {"text": title}, **options}
 
 
 def log_axis(title: str, values: Iterable[float]) -> dict[str, Any]:
-    """Returns a logarithmic axis whose ticks can be read.
-
-    Args:
-        title (str): What it shows.
-        values (iterable of float): What is on it, greater than 0.
-    """
+    """Returns a logarithmic axis with readable ticks for positive values."""
     values = list(values)
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     steps = (1, 2, 5) if high - low <= MAX_FINE_DECADES else (1,)
     ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
-    return {
-        "title": {"text": title},
-        "type": "log",
-        "tickvals": ticks,
-        "ticktext": [f"{tick:g}" for tick in ticks],
+    return axis(title, type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+
+
+def marked_at(x: float, text: str) -> dict[str, Any]:
+    """Returns the layout of a vertical line at :obj:`x` with a label at its top left."""
+    line = {"color": "var(--muted)", "width": 1, "dash": "dash"}
+    label = {
+        **{"x": x, "y": 1, "yref": "paper", "yanchor": "top", "xanchor": "right", "text": text},
+        **{"bgcolor": "var(--surface)", "showarrow": False, "font": {"color": "var(--muted)"}},
     }
+    shape = {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line}
+    return {"shapes": [shape], "annotations": [label]}
 
 
-def plain(text: str) -> str:
-    """Returns a text without the tags that plotly would read."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def escaped(text: str) -> str:
+    """Returns a text in which plotly finds no tags."""
+    return html.escape(text, quote=False)
 
 
 def wrapped(text: str) -> str:
@@ -122,4 +170,4 @@ def wrapped(text: str) -> str:
         if lines[-1] and len(lines[-1]) + len(word) >= MAX_LABEL:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
-    return "<br>".join(plain(line) for line in lines)
+    return "<br>".join(map(escaped, lines))

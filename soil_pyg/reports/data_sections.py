@@ -1,4 +1,4 @@
-"""What the data tells: its own numbers, the graphs, and what the lists of recommendations hold."""
+"""The sections that require the data: its statistics, its graphs and recommendation lists."""
 
 from typing import Any
 
@@ -6,56 +6,57 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.reports.analysis import Analysis
+from soil_pyg.reports.chart import Share, Table
 from soil_pyg.reports.data_charts import degree_tails, group_bars, missing_modalities
 from soil_pyg.reports.ranking_statistics import history_novelty
-from soil_pyg.reports.run_sections import Question, Tile
+from soil_pyg.reports.run_sections import Scope, Tile
 from soil_pyg.reports.runs import Summary
 from soil_pyg.reports.statistics import data_statistics, graph_statistics
-from soil_pyg.reports.table import Share, Table
 
 GRAPHS = {
-    "interacts": "the training interactions",
-    "second_order": "the items that a user nearly chose",
-    "user_item": "interactions and second-order items, normalised and summed",
-    "aggregation": "from which users gather the views of items",
-    "unweighted": "the training interactions without weights",
+    "interacts": "training interactions",
+    "second_order": "second-order items",
+    "user_item": "sum of interactions and second-order items, normalised",
+    "aggregation": "items whose modality views a user aggregates",
+    "unweighted": "training interactions without weights",
     "co_occurrence": "items that share users",
-    "item_item": "the graphs of all modalities, weighted and summed",
-    "_similar": "the most similar items by {}",
-    "_nearest": "the nearest items by {}",
-    "_item_item": "similar items and items of a user's interest by {}",
+    "item_item": "weighted sum of the graphs of all modalities",
+    "_similar": "most similar items by {}",
+    "_nearest": "nearest items by {}",
+    "_item_item": "similar items and interest items by {}",
 }
+"""The contents of graphs by name, or by suffix after the name of a modality."""
 
 
 def data_section(data: HeteroData, description: dict[str, Any] | None) -> dict[str, Any]:
-    """Returns the part of the page on the data, by the names in the template.
+    """Returns the section on the data, by the names in the template.
 
     Args:
         data (HeteroData): The data.
-        description (dict[str, Any], optional): How it was prepared.
+        description (dict[str, Any], optional): The content of :obj:`prepare.json`.
     """
     numbers = data_statistics(data)
     users, items = numbers.user_degree.double(), numbers.item_degree.double()
     rows: list[list[Any]] = [
         ["Users", numbers.num_users],
         ["Items", numbers.num_items],
-        *([f"Interactions for {split}", count] for split, count in numbers.num_pairs.items()),
-        ["Density: pairs that are training interactions", Share(numbers.density)],
-        ["Coverage: items with training interactions", Share(numbers.item_coverage)],
+        *([f"Interactions in {split}", count] for split, count in numbers.num_pairs.items()),
+        ["Density (user-item pairs in train)", Share(numbers.density)],
+        ["Coverage (items in train)", Share(numbers.item_coverage)],
         *(
-            [f"Interactions for {split} with such an item", Share(share)]
+            [f"Interactions in {split} with items in train", Share(share)]
             for split, share in numbers.covered.items()
         ),
-        ["Training interactions of the top tenth of items", Share(numbers.top_share)],
+        ["Interactions in train with the most popular tenth of items", Share(numbers.top_share)],
     ]
-    spreads = [["A user", *_spread(users)], ["An item", *_spread(items)]]
+    spreads = [["user", *_spread(users)], ["item", *_spread(items)]]
     patterns = [
         [" + ".join(names) or "none", count, Share(count / numbers.num_items)]
         for names, count in numbers.patterns
     ]
     return {
-        "numbers": Table("The data in numbers", ["Of the data", "Number"], rows),
-        "spreads": Table("Training interactions", ["Of", "Mean", "Median", "Most"], spreads),
+        "numbers": Table("Statistics", ["Statistic", "Value"], rows),
+        "spreads": Table("Training interactions", ["Per", "Mean", "Median", "Maximum"], spreads),
         "degrees": degree_tails(numbers.user_degree, numbers.item_degree),
         "modalities": list(numbers.missing),
         "missing": (
@@ -63,7 +64,7 @@ def data_section(data: HeteroData, description: dict[str, Any] | None) -> dict[s
             if any(numbers.missing.values())
             else None
         ),
-        "patterns": Table("Modalities that items have", ["Modalities", "Items", "Share"], patterns),
+        "patterns": Table("Combinations of modalities", ["Modalities", "Items", "Share"], patterns),
         "prepared": None if description is None else _prepared(description),
     }
 
@@ -86,37 +87,36 @@ def graph_section(data: HeteroData) -> Table:
                 *graph.num_isolated,
             ]
         )
-    columns = ["Graph", "What it holds", "Edges", "Edges a source", "Edges a target"]
-    columns += ["Sources without", "Targets without"]
-    return Table("Graphs that the model reads", columns, rows)
+    columns = ["Graph", "Content", "Edges", "Edges per source", "Edges per target"]
+    columns += ["Sources without edges", "Targets without edges"]
+    return Table("Graphs of the model", columns, rows)
 
 
-def list_section(question: Question, data: HeteroData, analysis: Analysis) -> dict[str, Any]:
-    """Returns the part of the page on the lists of recommendations.
+def list_section(scope: Scope, data: HeteroData, analysis: Analysis) -> dict[str, Any]:
+    """Returns the section on the recommendation lists, by the names in the template.
 
     Args:
-        question (Question): What the report is about.
+        scope (Scope): The runs.
         data (HeteroData): The data.
-        analysis (Analysis): What the lists hold.
+        analysis (Analysis): The statistics of the lists.
     """
-    k = question.k
+    k = scope.k
     by_popularity = group_bars(
         "by-popularity",
-        "Recall by popularity of the item",
-        ("Training interactions of the item", "Share found"),
+        "Recall by item popularity",
+        ("Training interactions of the item", "Recalled share"),
         analysis.popularity,
         analysis.recall_by_popularity,
-        f"Share of the held-out interactions whose item is among the first {k}. The groups hold "
-        "about the same number of interactions each, the least popular items first.",
+        f"Share of held-out interactions whose item is among the first {k}. Each group holds about "
+        "the same number of interactions.",
     )
     by_history = group_bars(
         "by-history",
-        "Recall by length of the history",
+        "Recall by history length",
         ("Training interactions of the user", f"recall@{k}"),
         analysis.history,
         analysis.recall_by_history,
-        f"Mean recall@{k} of the users. The groups hold about the same number of users each, the "
-        "shortest histories first.",
+        f"Mean recall@{k} of the users. Each group holds about the same number of users.",
     )
     return {
         "charts": [by_popularity, by_history],
@@ -124,8 +124,8 @@ def list_section(question: Question, data: HeteroData, analysis: Analysis) -> di
         "novelty": _by_length("Novelty of the lists", analysis.novelty),
         "history_novelty": history_novelty(data),
         "tiles": [
-            Tile(f"Coverage@{k}", analysis.coverage[question.best.label][k], "share of all items"),
-            Tile(f"Novelty@{k}", analysis.novelty[question.best.label][k], "bits a recommendation"),
+            Tile(f"Coverage@{k}", analysis.coverage[scope.best.label][k], "share of all items"),
+            Tile(f"Novelty@{k}", analysis.novelty[scope.best.label][k], "bits per recommendation"),
         ],
     }
 
@@ -154,4 +154,4 @@ def _prepared(description: dict[str, Any]) -> Table:
         [step["why"], step["users"], step["items"], step["pairs"]]
         for step in description.get("dropped", [])
     ]
-    return Table("What was dropped on the way", ["Why", "Users", "Items", "Interactions"], rows)
+    return Table("Dropped", ["Reason", "Users", "Items", "Interactions"], rows)

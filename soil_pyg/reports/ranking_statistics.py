@@ -1,4 +1,4 @@
-"""What lists of recommendations hold: hits by popularity and by history, coverage and novelty."""
+"""Statistics of recommendation lists: hits by popularity and history, coverage and novelty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ NUM_GROUPS = 5
 
 @dataclass(frozen=True)
 class RankingStatistics:
-    """What the lists of all users hold.
+    """Statistics of the recommendation lists of all users.
 
     Args:
-        place (Tensor): For each held-out interaction the place of its item in the user's list,
-            from 0; the length of the list if it is not there.
-        coverage (dict[int, float]): For each list length the share of items in at least one list.
-        novelty (dict[int, float]): For each list length the mean surprise of the items in the
-            lists, see :func:`surprise`.
+        place (Tensor): The position of the item of each held-out interaction in the list of its
+            user, from 0, or the list length for an item that is not in the list.
+        coverage (dict[int, float]): The share of items in at least one list, per list length.
+        novelty (dict[int, float]): The mean surprise of the items in the lists, per list length,
+            see :func:`surprise`.
     """
 
     place: Tensor
@@ -36,12 +36,12 @@ class RankingStatistics:
 
 @dataclass(frozen=True)
 class Groups:
-    """Groups of about the same size by a count; equal counts are never apart.
+    """Groups of similar size by a count, with equal counts in the same group.
 
     Args:
         index (Tensor): The group of each member.
-        bounds (list[tuple[int, int]]): The least and the largest count in each group.
-        size (list[int]): The number of members of each group.
+        bounds (list[tuple[int, int]]): The minimum and the maximum count per group.
+        size (list[int]): The number of members per group.
     """
 
     index: Tensor
@@ -49,29 +49,26 @@ class Groups:
     size: list[int]
 
     def mean(self, value: Tensor) -> list[float]:
-        """Returns the mean of a value in each group.
-
-        Args:
-            value (Tensor): The value of each member.
-        """
+        """Returns the mean per group of a value of each member."""
         total = torch.bincount(self.index, value.double(), minlength=len(self.size))
-        return (total / torch.tensor(self.size)).tolist()
+        means: list[float] = (total / torch.tensor(self.size)).tolist()
+        return means
 
 
 def ranking_statistics(
     user_emb: Tensor, item_emb: Tensor, data: HeteroData, held_out: Tensor, ks: Sequence[int]
 ) -> RankingStatistics:
-    """Ranks all items but the training ones for every user and looks at the lists.
+    """Ranks all items except the training items for every user and returns the statistics.
 
     Args:
         user_emb (Tensor): The embeddings of all users, dense or sparse COO.
         item_emb (Tensor): The embeddings of all items, dense or sparse COO.
         data (HeteroData): The data.
         held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
-        ks (Sequence[int]): The lengths of the lists.
+        ks (Sequence[int]): The list lengths.
 
     Raises:
-        FloatingPointError: If a score may not be finite.
+        FloatingPointError: If a score is not finite.
     """
     num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
     evaluator = Evaluator(ks)
@@ -82,7 +79,7 @@ def ranking_statistics(
     bits = torch.cat([surprise(data), torch.zeros(1, dtype=torch.double)])
 
     place = torch.full_like(item, length)
-    # The best place of each item in any list; lists that are too short are filled with one more.
+    # Lists with too few candidates are padded with the index `num_items`.
     best = torch.full((num_items + 1,), length)
     total_bits, num_listed = torch.zeros(2, length, dtype=torch.double)
     for block in blocks(num_users, USERS_AT_ONCE, "Ranking"):
@@ -105,8 +102,8 @@ def ranking_statistics(
 
 
 def surprise(data: HeteroData) -> Tensor:
-    r"""Returns how surprising each item is, in bits: :math:`-\log_2 p_i` with :math:`p_i` the share
-    of users with a training interaction with it, or, where nobody has one, as if one had.
+    r"""Returns the surprise of each item in bits, :math:`-\log_2 p_i`, where :math:`p_i` is the
+    share of users with a training interaction with item :math:`i`, counted as at least one user.
 
     Args:
         data (HeteroData): The data.
@@ -116,8 +113,8 @@ def surprise(data: HeteroData) -> Tensor:
 
 
 def history_novelty(data: HeteroData) -> float:
-    """Returns the mean surprise of the items in the training interactions, beside which the novelty
-    of recommendations can be read.
+    """Returns the mean surprise of the items in the training interactions, as a reference for the
+    novelty of recommendations.
 
     Args:
         data (HeteroData): The data.
@@ -126,11 +123,11 @@ def history_novelty(data: HeteroData) -> float:
 
 
 def quantile_groups(count: Tensor, num_groups: int = NUM_GROUPS) -> Groups:
-    """Cuts members into groups of about the same size by a count.
+    """Cuts members into groups of similar size by a count.
 
     Args:
-        count (Tensor): The count of each member, at least one member.
-        num_groups (int): The largest number of groups. (default: :obj:`5`)
+        count (Tensor): The count of each member, for at least one member.
+        num_groups (int): The maximum number of groups. (default: :obj:`5`)
 
     Example:
         >>> quantile_groups(torch.tensor([5, 1, 1, 1, 9, 2]), num_groups=3).bounds
@@ -138,7 +135,7 @@ def quantile_groups(count: Tensor, num_groups: int = NUM_GROUPS) -> Groups:
     """
     ordered = count.sort().values
     last = torch.arange(1, num_groups + 1) * len(count) // num_groups - 1
-    upper = ordered[last.clamp(min=0)].unique()
+    upper = torch.unique(ordered[last.clamp(min=0)])
     index = torch.searchsorted(upper, count)
     lower = upper.scatter_reduce(0, index, count, "amin")
     bounds = list(zip(lower.tolist(), upper.tolist(), strict=True))
@@ -165,17 +162,18 @@ def history_groups(data: HeteroData, held_out: Tensor) -> Groups:
         held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
     """
     degree = torch.bincount(data[INTERACTS].edge_index[0], minlength=count_nodes(data, USER))
-    return quantile_groups(degree[held_out[0].unique()])
+    return quantile_groups(degree[torch.unique(held_out[0])])
 
 
 def recall_of_users(place: Tensor, held_out: Tensor, k: int) -> Tensor:
     """Returns the recall at :obj:`k` of each user with held-out interactions, in ascending order.
 
     Args:
-        place (Tensor): The places of :class:`RankingStatistics`.
+        place (Tensor): The positions of :class:`RankingStatistics`.
         held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
-        k (int): The length of the list.
+        k (int): The list length.
     """
-    _, index, count = held_out[0].unique(return_inverse=True, return_counts=True)
+    _, index, count = torch.unique(held_out[0], return_inverse=True, return_counts=True)
     hits = torch.bincount(index, (place < k).double(), minlength=len(count))
-    return hits / count
+    recall: Tensor = hits / count
+    return recall

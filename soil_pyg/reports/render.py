@@ -1,19 +1,19 @@
-"""Turns the content of a page into HTML that needs nothing but itself."""
+"""Renders a page as self-contained HTML."""
 
 import base64
 import gzip
 from importlib.resources import files
 from typing import Any
 
+from soil_pyg.reports.chart import Share
 from soil_pyg.reports.runs import Summary
-from soil_pyg.reports.table import Share
 
 
 def render(content: dict[str, Any]) -> str:
-    """Returns the page as HTML; all texts in it are escaped.
+    """Returns the page as HTML in which all texts are escaped.
 
     Args:
-        content (dict[str, Any]): What :obj:`template.html` reads.
+        content (dict[str, Any]): The variables of :obj:`template.html`.
 
     Raises:
         ImportError: If a package of the extra :obj:`report` is missing.
@@ -29,11 +29,12 @@ def render(content: dict[str, Any]) -> str:
     environment.filters |= {"show": show, "deviation": deviation}
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     packed = base64.b64encode(gzip.compress(plotly_code().encode(), mtime=0)).decode()
-    return environment.get_template("template.html").render(**content, plotly=packed)
+    page: str = environment.get_template("template.html").render(**content, plotly=packed)
+    return page
 
 
 def import_extra() -> tuple[Any, Any]:
-    """Returns what the page is made with: jinja2, and what gives the code of plotly.
+    """Returns the module jinja2 and the function that returns the code of plotly.
 
     Raises:
         ImportError: If a package of the extra :obj:`report` is missing.
@@ -43,13 +44,13 @@ def import_extra() -> tuple[Any, Any]:
         from plotly.offline import get_plotlyjs
     except ImportError as error:
         raise ImportError(
-            f"A report needs the package '{error.name}': pip install 'soil-pyg[report]'"
+            f"A report requires the package '{error.name}': pip install 'soil-pyg[report]'"
         ) from error
     return jinja2, get_plotlyjs
 
 
 def show(value: Any) -> str:
-    """Returns a value as it is read: with separators and a few decimals, shares in percent.
+    """Formats a value with separators and a few decimals, and shares in percent.
 
     Args:
         value (Any): The value.
@@ -73,7 +74,7 @@ def show(value: Any) -> str:
 
 
 def deviation(value: Any) -> str:
-    """Returns the deviation of a value with as many decimals as the value, or nothing.
+    """Formats the deviation of a value with the decimals of the value, or as an empty text.
 
     Args:
         value (Any): The value.

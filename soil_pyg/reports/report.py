@@ -1,3 +1,5 @@
+"""A self-contained page on a run or on a folder of runs."""
+
 import logging
 import os
 from collections.abc import Iterable
@@ -14,8 +16,7 @@ from soil_pyg.reports.analysis import analyse
 from soil_pyg.reports.chart import MAX_SERIES
 from soil_pyg.reports.data_sections import data_section, graph_section, list_section
 from soil_pyg.reports.render import import_extra, render
-from soil_pyg.reports.run_charts import SPLITS
-from soil_pyg.reports.run_sections import Question, run_sections
+from soil_pyg.reports.run_sections import Scope, run_sections
 from soil_pyg.reports.runs import find_runs, group_runs, selection_metric
 from soil_pyg.reports.users import ItemCards, choose_users, user_panels
 from soil_pyg.runs.checkpoint import load
@@ -29,7 +30,7 @@ from soil_pyg.workflow.run_data import add_graphs, load_run_data
 
 MAX_ITEMS = 20_000
 MAX_PAIRS = 1_000_000
-"""Graphs of larger data take long to make again."""
+"""Limits beyond which the graphs take long to rebuild and are left out."""
 
 logger = logging.getLogger("soil_pyg")
 
@@ -41,21 +42,20 @@ def report(
     num_users: int = 6,
     users: Iterable[Any] | os.PathLike[str] | None = None,
 ) -> Path:
-    r"""Writes one self-contained page on a run, or on the runs in the sub-folders of a folder.
+    r"""Writes a self-contained page on a run, or on all runs in the sub-folders of a folder.
 
-    It shows metrics with their deviations over seeds, learning curves, recall by the popularity of
-    items and by the length of users' histories, coverage and novelty, the data and its graphs, a
-    few users with their recommendations, settings and versions. Without the data of the runs it
-    shows what the runs alone tell.
+    The page shows metrics with their deviations over seeds, learning curves, recall by item
+    popularity and history length, coverage and novelty, the data and its graphs, a few users with
+    their recommendations, settings and versions. If the data is not found, the sections that
+    require it are left out.
 
     Args:
-        run_or_folder (str or os.PathLike): The folder of a run, or one of such folders.
-        out (str or os.PathLike): The file to write, which ends in :obj:`.html`.
-            (default: :obj:`"report.html"`)
+        run_or_folder (str or os.PathLike): The folder of a run, or a folder of such folders.
+        out (str or os.PathLike): The :obj:`.html` file to write. (default: :obj:`"report.html"`)
         data (HeteroData, str or os.PathLike, optional): The data or its folder.
             (default: the folder that the runs were trained on)
-        num_users (int): The number of users to show, at even steps from the shortest to the longest
-            history. (default: :obj:`6`)
+        num_users (int): The number of users to show, evenly spaced from the shortest to the
+            longest history. (default: :obj:`6`)
         users (iterable or os.PathLike, optional): The ids of the users to show instead, or a file
             of them. (default: :obj:`None`)
 
@@ -63,26 +63,25 @@ def report(
         The file.
 
     Raises:
-        FileNotFoundError: If there is no run, or no such data.
-        ValueError: If the runs are of several data sets, the data is not theirs, a user is unknown,
-            or a file is not as it was written.
+        FileNotFoundError: If there is no run, or the given data does not exist.
+        ValueError: If the runs use different data, the data is not theirs, a user is unknown, or a
+            file is corrupt.
         OSError: If the file cannot be written.
         ImportError: If a package of the extra :obj:`report` is missing.
     """
-    out = _checked_place(out)
+    out = _check_out(out)
     check_at_least("num_users", num_users, 0)
     import_extra()
     runs, unfinished = find_runs(run_or_folder)
-    question = Question(group_runs(runs), selection_metric(runs))
-    trained = load(question.run.folder)
+    scope = Scope(group_runs(runs), selection_metric(runs))
+    trained = load(scope.run.folder)
     content: dict[str, Any] = {
-        "question": question,
-        "split": SPLITS[question.split],
+        "scope": scope,
         "unfinished": [folder.name for folder in unfinished],
         "interrupted": [run.folder.name for run in runs if not run.content["finished"]],
         "max_series": MAX_SERIES,
         "version": import_module("soil_pyg").__version__,
-        **run_sections(question),
+        **run_sections(scope),
         **dict.fromkeys(("data", "lists", "graphs", "panels", "cards")),
         "why_no_data": "",
         "why_no_graphs": "",
@@ -91,30 +90,30 @@ def report(
     found, content["why_no_data"] = _find_data(trained, data)
     if found is not None:
         folder = _folder_of(trained, data)
-        content |= _with_data(question, trained, found, folder, num_users, users)
+        content |= _with_data(scope, trained, found, folder, num_users, users)
     elif users is not None:
-        raise ValueError(f"'users' needs the data of the run: {content['why_no_data']}")
+        raise ValueError(f"'users' requires the data of the run: {content['why_no_data']}")
     else:
-        logger.warning("What needs the data is left out: %s", content["why_no_data"])
+        logger.warning("Left out sections that require the data: %s", content["why_no_data"])
     write_text(out, render(content))
     return out
 
 
 def _with_data(
-    question: Question,
+    scope: Scope,
     trained: TrainedModel,
     data: HeteroData,
     folder: Path | None,
     num_users: int,
     users: Iterable[Any] | os.PathLike[str] | None,
 ) -> dict[str, Any]:
-    pairs = held_out(data, "test" if question.split == "test" else "val")
+    pairs = held_out(data, scope.split)
     if users is None:
         chosen = choose_users(data, pairs, num_users)
     else:
         chosen = find_positions(users, trained.user_id, "users", "user").tolist()
-    analysis = analyse(question.groups[:MAX_SERIES], data, pairs, question.ks, question.k)
-    lists = list_section(question, data, analysis)
+    analysis = analyse(scope.groups[:MAX_SERIES], data, pairs, scope.ks, scope.k)
+    lists = list_section(scope, data, analysis)
     with_graphs, why_no_graphs = _make_graphs(trained, data)
     table: pd.DataFrame | None = None if folder is None else load_item_table(folder)
     cards = ItemCards(trained.item_id, table)
@@ -134,7 +133,7 @@ def _find_data(
     trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None
 ) -> tuple[HeteroData | None, str]:
     if data is None and trained.settings.get("data") is None:
-        return None, "The run does not tell where its data is: name it by 'data' (--data)"
+        return None, "The run does not record a data folder: give 'data' (--data)"
     try:
         return load_run_data(trained, data), ""
     except FileNotFoundError as error:
@@ -155,23 +154,21 @@ def _make_graphs(trained: TrainedModel, data: HeteroData) -> tuple[HeteroData | 
     num_items, num_pairs = count_nodes(data, ITEM), data[INTERACTS].edge_index.size(1)
     if num_items > MAX_ITEMS or num_pairs > MAX_PAIRS:
         return None, (
-            f"They are left out, as it takes long to make them again for more than {MAX_ITEMS:,} "
-            f"items or {MAX_PAIRS:,} training interactions."
+            f"Left out, as they take long to rebuild for more than {MAX_ITEMS:,} items or "
+            f"{MAX_PAIRS:,} training interactions."
         )
     try:
         return add_graphs(trained, data), ""
     except ValueError as error:
-        return None, f"They are left out: {error}."
+        return None, f"Left out: {error}."
 
 
-def _checked_place(out: str | os.PathLike[str]) -> Path:
+def _check_out(out: str | os.PathLike[str]) -> Path:
     out = Path(out).expanduser()
     if out.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"'out' (--out) must name a file that ends in .html (got '{out}')")
+        raise ValueError(f"'out' (--out) must end in .html (got '{out}')")
     if out.is_dir():
-        raise ValueError(f"'out' (--out) must name a file (got the folder '{out}')")
+        raise ValueError(f"'out' (--out) must be a file (got the folder '{out}')")
     if not out.absolute().parent.is_dir():
-        raise FileNotFoundError(
-            f"'out' (--out): there is no folder '{out.absolute().parent}', make it first"
-        )
+        raise FileNotFoundError(f"'out' (--out) must be in an existing folder (got '{out}')")
     return out

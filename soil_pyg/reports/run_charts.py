@@ -1,26 +1,25 @@
-"""The charts of runs: metrics over settings and list lengths, and learning curves."""
+"""Charts of runs: metrics by settings and by list length, and learning curves."""
 
 from collections.abc import Sequence
 
 from soil_pyg.reports.chart import (
     MAX_SERIES,
     Chart,
+    axis,
     error_bars,
-    label_at,
-    line_style,
+    escaped,
+    line,
     log_axis,
-    plain,
+    marked_at,
     series_color,
-    vertical_line,
     wrapped,
 )
 from soil_pyg.reports.runs import Run, RunGroup
-
-SPLITS = {"val": "Validation", "test": "Test"}
+from soil_pyg.typing import HELD_OUT_SPLITS
 
 
 def comparison(groups: Sequence[RunGroup], split: str, metric: str) -> Chart:
-    """Returns a metric of each group of runs with error bars.
+    """Returns a chart of a metric per group of runs with error bars.
 
     Args:
         groups (sequence of RunGroup): The groups, the best first.
@@ -29,6 +28,7 @@ def comparison(groups: Sequence[RunGroup], split: str, metric: str) -> Chart:
     """
     pairs = [(group, group.summary(split, metric)) for group in groups]
     known = [(group, summary) for group, summary in pairs if summary is not None]
+    title = f"{split.capitalize()} {metric}"
     trace = {
         "type": "scatter",
         "mode": "markers",
@@ -39,34 +39,29 @@ def comparison(groups: Sequence[RunGroup], split: str, metric: str) -> Chart:
         "hovertemplate": "%{x:.4f}<extra>%{y}</extra>",
     }
     layout = {
-        "xaxis": {"title": {"text": f"{SPLITS[split]} {metric}"}},
+        "xaxis": axis(title),
         "yaxis": {"autorange": "reversed", "type": "category", "showgrid": True},
         "height": 130 + 44 * len(known),
     }
     rows = [[group.label, summary, len(group.runs)] for group, summary in known]
-    return Chart(
-        "comparison",
-        f"{SPLITS[split]} {metric} by settings",
-        {"data": [trace], "layout": layout},
-        ["Settings", metric, "Runs"],
-        rows,
-        "Best validation metric first.",
-    )
+    columns = ["Settings", metric, "Runs"]
+    note = "The settings with the best val metric come first."
+    return Chart("comparison", f"{title} by settings", [trace], layout, columns, rows, note)
 
 
 def by_list_length(groups: Sequence[RunGroup], split: str, name: str, ks: Sequence[int]) -> Chart:
-    """Returns a metric against the length of the list: of one group of runs on every split that it
-    was evaluated on, of several on one.
+    """Returns a chart of a metric by the list length. It shows several groups of runs on one split,
+    or a single group on each split that it was evaluated on.
 
     Args:
         groups (sequence of RunGroup): The groups.
-        split (str): The split to compare several groups on.
-        name (str): The name of the metric, without the length.
-        ks (sequence of int): The lengths.
+        split (str): The split on which several groups are compared.
+        name (str): The name of the metric, without the list length.
+        ks (sequence of int): The list lengths.
     """
     if len(groups) == 1:
-        known_splits = [shown for shown in SPLITS if groups[0].runs[0].content[shown]]
-        lines = [(SPLITS[shown], groups[0], shown) for shown in known_splits]
+        known_splits = [shown for shown in HELD_OUT_SPLITS if groups[0].runs[0].content[shown]]
+        lines = [(shown, groups[0], shown) for shown in known_splits]
     else:
         lines = [(group.label, group, split) for group in groups[:MAX_SERIES]]
     traces, rows = [], []
@@ -75,35 +70,20 @@ def by_list_length(groups: Sequence[RunGroup], split: str, name: str, ks: Sequen
         known = [(k, summary) for k, summary in pairs if summary is not None]
         rows += [[label, k, summary] for k, summary in known]
         summaries = [summary for _, summary in known]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": plain(label),
-                "x": [str(k) for k, _ in known],
-                "y": [summary.mean for summary in summaries],
-                "error_y": error_bars(summaries),
-                **line_style(place),
-                "hovertemplate": "%{y:.4f}",
-            }
-        )
+        x, y = [str(k) for k, _ in known], [summary.mean for summary in summaries]
+        traces.append(line(place, label, x, y, "%{y:.4f}", error_y=error_bars(summaries)))
     layout = {
-        "xaxis": {"title": {"text": "Length of the list k"}, "type": "category"},
-        "yaxis": {"title": {"text": f"{name}@k"}, "rangemode": "tozero"},
+        "xaxis": axis("List length k", type="category"),
+        "yaxis": axis(f"{name}@k", rangemode="tozero"),
         "hovermode": "x unified",
     }
     title = {"recall": "Recall", "ndcg": "NDCG"}.get(name, name)
-    return Chart(
-        f"{name}-by-k",
-        f"{title} by length of the list",
-        {"data": traces, "layout": layout},
-        ["Runs", "k", f"{name}@k"],
-        rows,
-    )
+    columns = ["Split" if len(groups) == 1 else "Settings", "k", f"{name}@k"]
+    return Chart(f"{name}-by-k", f"{title} by list length", traces, layout, columns, rows)
 
 
 def loss_terms(run: Run) -> Chart | None:
-    """Returns the terms of the loss against the epoch, or :obj:`None` for an untrained model.
+    """Returns a chart of the loss terms by epoch, or :obj:`None` for a model without training.
 
     Args:
         run (Run): The run.
@@ -111,48 +91,34 @@ def loss_terms(run: Run) -> Chart | None:
     history = run.content["history"]
     if not history:
         return None
-    names = list(history[0]["loss"])
     epochs = [entry["epoch"] for entry in history]
-    values = {name: [entry["loss"].get(name) for entry in history] for name in names}
-    if len(names) > 1:
+    values = {name: [entry["loss"].get(name) for entry in history] for name in history[0]["loss"]}
+    if len(values) > 1:
         values["sum"] = [sum(entry["loss"].values()) for entry in history]
+    mode = "lines" if len(epochs) > 1 else "markers"
     traces = [
-        {
-            "type": "scatter",
-            "mode": "lines" if len(epochs) > 1 else "markers",
-            "name": plain(name),
-            "x": epochs,
-            "y": terms,
-            **line_style(place),
-            "hovertemplate": "%{y:.4g}",
-        }
+        line(place, name, epochs, terms, "%{y:.4g}", mode)
         for place, (name, terms) in enumerate(values.items())
     ]
     every = [term for terms in values.values() for term in terms]
     is_positive = all(term is not None and term > 0 for term in every)
     best = run.content["best_epoch"]
     layout = {
-        "xaxis": {"title": {"text": "Epoch"}, "rangemode": "tozero"},
-        "yaxis": log_axis("Loss", every) if is_positive else {"title": {"text": "Loss"}},
+        "xaxis": axis("Epoch", rangemode="tozero"),
+        "yaxis": log_axis("Loss", every) if is_positive else axis("Loss"),
         "hovermode": "x unified",
         "showlegend": True,
-        "shapes": [vertical_line(best)],
-        "annotations": [label_at(best, f"best epoch {best}")],
+        **marked_at(best, f"best epoch {best}"),
     }
     rows = [[epoch, *terms] for epoch, *terms in zip(epochs, *values.values(), strict=True)]
-    return Chart(
-        "loss-terms",
-        "Terms of the loss",
-        {"data": traces, "layout": layout},
-        ["Epoch", *values],
-        rows,
-        "Means over the batches of an epoch, weighted as they are summed"
-        + (", on a logarithmic axis." if is_positive else "."),
-    )
+    note = "Weighted terms, averaged over the batches of an epoch"
+    note += ", on a logarithmic axis." if is_positive else "."
+    columns = ["Epoch", *values]
+    return Chart("loss-terms", "Loss terms", traces, layout, columns, rows, note)
 
 
 def validation_curves(groups: Sequence[RunGroup], metric: str) -> Chart | None:
-    """Returns the validation metric of every run against the epoch, the best epochs marked, or
+    """Returns a chart of the val metric of each run by epoch with the best epochs marked, or
     :obj:`None` if no run was trained.
 
     Args:
@@ -168,32 +134,25 @@ def validation_curves(groups: Sequence[RunGroup], metric: str) -> Chart | None:
             values = [entry["val"].get(metric) for entry in history]
             best = run.content["best_epoch"]
             label = group.label if len(group.runs) == 1 else f"{group.label}, seed {run.seed}"
-            shared = {"type": "scatter", "legendgroup": str(place), "hoverinfo": "skip"}
-            traces.append(
-                {
-                    **shared,
-                    "mode": "lines" if len(epochs) > 1 else "markers",
-                    "name": plain(group.label),
-                    "x": epochs,
-                    "y": values,
-                    "showlegend": number == 0 and len(groups) > 1,
-                    **line_style(place),
-                    "hoverinfo": "all",
-                    "hovertemplate": f"%{{y:.4f}}<extra>{plain(label)}</extra>",
-                }
-            )
+            hover = f"%{{y:.4f}}<extra>{escaped(label)}</extra>"
+            mode = "lines" if len(epochs) > 1 else "markers"
+            trace = line(place, group.label, epochs, values, hover, mode, legendgroup=str(place))
+            traces.append({**trace, "showlegend": number == 0 and len(groups) > 1})
             if best in epochs:
-                mark = {"color": series_color(place), "symbol": "star", "size": 14}
-                mark["line"] = {"color": "var(--surface)", "width": 1}
                 traces.append(
                     {
-                        **shared,
+                        "type": "scatter",
+                        "legendgroup": str(place),
+                        "hoverinfo": "skip",
                         "mode": "markers",
                         "name": "best epoch",
                         "x": [best],
                         "y": [values[epochs.index(best)]],
                         "showlegend": False,
-                        "marker": mark,
+                        "marker": {
+                            **{"color": series_color(place), "symbol": "star", "size": 14},
+                            "line": {"color": "var(--surface)", "width": 1},
+                        },
                     }
                 )
             rows += [
@@ -203,15 +162,10 @@ def validation_curves(groups: Sequence[RunGroup], metric: str) -> Chart | None:
     if not traces:
         return None
     layout = {
-        "xaxis": {"title": {"text": "Epoch"}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": f"Validation {metric}"}},
+        "xaxis": axis("Epoch", rangemode="tozero"),
+        "yaxis": axis(f"Val {metric}"),
         "hovermode": "closest",
     }
-    return Chart(
-        "validation-curves",
-        f"Validation {metric}",
-        {"data": traces, "layout": layout},
-        ["Run", "Epoch", metric, "Best epoch"],
-        rows,
-        "A star marks the epoch whose weights were kept.",
-    )
+    columns = ["Run", "Epoch", metric, "Best epoch"]
+    note = "A star marks the epoch whose weights were kept."
+    return Chart("val-curves", f"Val {metric}", traces, layout, columns, rows, note)

@@ -1,31 +1,28 @@
-"""What the runs alone tell: headlines, metrics, learning curves, settings and versions."""
+"""The sections that require no data: headlines, metrics, learning curves, settings, versions."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from soil_pyg.reports.run_charts import (
-    SPLITS,
-    by_list_length,
-    comparison,
-    loss_terms,
-    validation_curves,
-)
-from soil_pyg.reports.runs import Run, RunGroup
-from soil_pyg.reports.settings import Setting, list_settings
-from soil_pyg.reports.table import Table
+from soil_pyg.reports.chart import Table
+from soil_pyg.reports.run_charts import by_list_length, comparison, loss_terms, validation_curves
+from soil_pyg.reports.runs import SIZES, Run, RunGroup
+from soil_pyg.typing import HELD_OUT_SPLITS
+from soil_pyg.workflow.options import ModelOptions
 
 FAMILIES = ("recall", "ndcg")
+"""The metrics that are charted by list length."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A number to see first.
+    """A headline number.
 
     Args:
-        name (str): What it is.
+        name (str): The name.
         value (Any): The number.
-        note (str): What else is to be known. (default: :obj:`""`)
+        note (str): A remark. (default: :obj:`""`)
     """
 
     name: str
@@ -34,12 +31,12 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Question:
-    """What the report is about.
+class Scope:
+    """The runs that a report covers.
 
     Args:
         groups (list[RunGroup]): The groups of runs, the best first.
-        metric (str): The validation metric that they were selected by.
+        metric (str): The val metric that ranks the groups.
     """
 
     groups: list[RunGroup]
@@ -47,7 +44,7 @@ class Question:
 
     @property
     def best(self) -> RunGroup:
-        """The group with the best validation metric."""
+        """The group with the best val metric."""
         return self.groups[0]
 
     @property
@@ -62,7 +59,7 @@ class Question:
 
     @property
     def split(self) -> str:
-        """The split that is reported: test, if the best run was tested."""
+        """The reported split: test if the best run was tested, val otherwise."""
         return "test" if self.run.content["test"] else "val"
 
     @property
@@ -76,69 +73,122 @@ class Question:
         return sorted(self.run.content["trainer"].get("ks", [self.k]))
 
 
-def run_sections(question: Question) -> dict[str, Any]:
-    """Returns the parts of the page that need no data, by the names in the template.
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a run.
 
     Args:
-        question (Question): What the report is about.
+        name (str): The name.
+        value (Any): The value.
+        default (Any): The default.
+        used_by (str, optional): The parts that use it: model, graphs, trainer or data. Settings
+            that are only recorded with the run have neither a user nor a default.
     """
-    groups, split, metric = question.groups, question.split, question.metric
+
+    name: str
+    value: Any
+    default: Any = None
+    used_by: str | None = None
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the value differs from the default."""
+        return self.used_by is not None and self.value != self.default
+
+
+def run_sections(scope: Scope) -> dict[str, Any]:
+    """Returns the sections that require no data, by their names in the template.
+
+    Args:
+        scope (Scope): The runs.
+    """
+    groups, split, metric = scope.groups, scope.split, scope.metric
     several = len(groups) > 1
-    curves = [validation_curves(groups, metric), loss_terms(question.run)]
+    curves = [validation_curves(groups, metric), loss_terms(scope.run)]
     return {
-        "tiles": _tiles(question),
-        "facts": _facts(question),
-        "overview": _overview(question) if several else None,
+        "tiles": _tiles(scope),
+        "facts": _facts(scope),
+        "overview": _overview(scope) if several else None,
         "comparison": comparison(groups, split, metric) if several else None,
-        "metric_charts": [by_list_length(groups, split, name, question.ks) for name in FAMILIES],
+        "metric_charts": [by_list_length(groups, split, name, scope.ks) for name in FAMILIES],
         "metric_tables": {group.label: _metric_table(group) for group in groups},
         "has_seeds": any(len(group.runs) > 1 for group in groups),
         "curves": [chart for chart in curves if chart is not None],
         "settings": {group.label: _setting_tables(group) for group in groups},
-        "versions": _versions(question.runs),
+        "versions": _versions(scope.runs),
     }
 
 
-def _tiles(question: Question) -> list[Tile]:
+def list_settings(run: Run) -> list[Setting]:
+    """Returns the settings of a run: those with a default, by the parts that use them, and then
+    the others. The defaults are those of the profile of the run, if it has one.
+
+    Args:
+        run (Run): The run.
+    """
+    content = run.content
+    values = {**content["settings"], **content["trainer"], **content["options"]}
+    values = {name: value for name, value in values.items() if name not in SIZES}
+    try:
+        selected = ModelOptions(content["model"])
+    except ValueError:  # The options of a custom model may lack types or defaults.
+        return [Setting(name, value) for name, value in values.items()]
+    profile = selected.model_class.profiles.get(values.get("profile", ""), {})
+    known = [
+        Setting(
+            name,
+            values.pop(name),
+            # Values are compared as they are stored, with lists for tuples.
+            json.loads(json.dumps(profile.get(name, option.default))),
+            " and ".join(option.used_by),
+        )
+        for name, option in selected.options.items()
+        if name in values
+    ]
+    known.sort(key=lambda setting: str(setting.used_by))
+    return known + [Setting(name, value) for name, value in values.items()]
+
+
+def _tiles(scope: Scope) -> list[Tile]:
     tiles = []
-    for name in dict.fromkeys([question.metric, f"ndcg@{question.k}"]):
-        value = question.best.summary(question.split, name)
-        number = len(question.best.runs)
-        note = f"over {number} seeds" if number > 1 else "of one run"
-        tiles.append(Tile(f"{SPLITS[question.split]} {name}", value, note))
+    for name in dict.fromkeys([scope.metric, f"ndcg@{scope.k}"]):
+        value = scope.best.summary(scope.split, name)
+        number = len(scope.best.runs)
+        note = f"mean over {number} seeds" if number > 1 else "one run"
+        tiles.append(Tile(f"{scope.split.capitalize()} {name}", value, note))
     return tiles
 
 
-def _facts(question: Question) -> dict[str, Any]:
-    content = question.run.content
-    runs = question.runs
+def _facts(scope: Scope) -> dict[str, Any]:
+    content = scope.run.content
+    runs = scope.runs
     facts: dict[str, Any] = {
         "Data": content["data"]["name"] or "unnamed",
-        "Best settings" if len(question.groups) > 1 else "Settings": question.best.label,
+        "Best settings" if len(scope.groups) > 1 else "Settings": scope.best.label,
         "Runs": len(runs),
-        "Best epoch": ", ".join(str(run.content["best_epoch"]) for run in question.best.runs),
+        "Best epoch": ", ".join(str(run.content["best_epoch"]) for run in scope.best.runs),
         "Training time": _duration(sum(run.content["seconds"]["total"] for run in runs)),
     }
-    if len(question.groups) > 1:
-        facts["Groups of settings"] = len(question.groups)
+    if len(scope.groups) > 1:
+        facts["Groups of settings"] = len(scope.groups)
     return facts
 
 
-def _overview(question: Question) -> Table:
-    split, k = question.split, question.k
+def _overview(scope: Scope) -> Table:
+    split, k = scope.split, scope.k
     names = [f"recall@{k}", f"ndcg@{k}", f"precision@{k}", f"map@{k}"]
-    columns = ["Settings", "Runs", f"Validation {question.metric}"]
-    columns += [f"{SPLITS[split]} {name}" for name in names]
+    columns = ["Settings", "Runs", f"Val {scope.metric}"]
+    columns += [f"{split.capitalize()} {name}" for name in names]
     rows = [
         [
             group.label,
             len(group.runs),
-            group.summary("val", question.metric),
+            group.summary("val", scope.metric),
             *(group.summary(split, name) for name in names),
         ]
-        for group in question.groups
+        for group in scope.groups
     ]
-    return Table("Groups of settings, best validation metric first", columns, rows)
+    return Table("Groups of settings, ranked by val metric", columns, rows)
 
 
 def _metric_table(group: RunGroup) -> Table:
@@ -146,9 +196,9 @@ def _metric_table(group: RunGroup) -> Table:
     pairs = [name.split("@") for name in content["val"]]
     ks = list(dict.fromkeys(k for _, k in pairs))
     rows = [
-        [name, title.lower(), *(group.summary(split, f"{name}@{k}") for k in ks)]
+        [name, split, *(group.summary(split, f"{name}@{k}") for k in ks)]
         for name in dict.fromkeys(name for name, _ in pairs)
-        for split, title in SPLITS.items()
+        for split in HELD_OUT_SPLITS
         if content[split]
     ]
     columns = ["Metric", "Split", *(f"@{k}" for k in ks)]
@@ -169,9 +219,10 @@ def _setting_table(
     caption: str, settings: Sequence[Setting], marked: frozenset[int] = frozenset()
 ) -> Table:
     rows = [
-        [s.name, _json(s.value), _json(s.default) if s.taker else None, s.taker] for s in settings
+        [s.name, _text(s.value), _text(s.default) if s.used_by else None, s.used_by]
+        for s in settings
     ]
-    return Table(caption, ["Setting", "Value", "Default", "Of"], rows, marked)
+    return Table(caption, ["Setting", "Value", "Default", "Used by"], rows, marked)
 
 
 def _versions(runs: Sequence[Run]) -> Table:
@@ -180,10 +231,10 @@ def _versions(runs: Sequence[Run]) -> Table:
     for name in names:
         found = {run.content["versions"].get(name, "unknown") for run in runs}
         rows.append([name, ", ".join(sorted(found))])
-    return Table("Versions that the runs were made with", ["Package", "Version"], rows)
+    return Table("Versions of the packages used by the runs", ["Package", "Version"], rows)
 
 
-def _json(value: Any) -> str:
+def _text(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 

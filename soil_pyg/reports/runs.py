@@ -1,4 +1,4 @@
-"""The runs that a report is about, grouped by their settings."""
+"""The runs of a report, grouped by their settings."""
 
 import json
 import math
@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from soil_pyg.runs.checkpoint import RUN, STATE, load_finished_run, load_run
+from soil_pyg.typing import HELD_OUT_SPLITS
 
-# They differ from seed to seed or from machine to machine and are no settings of the model.
 NOT_SETTINGS = {"seed", "device", "accelerator", "data", "out"}
+"""The values that may differ between runs of the same settings."""
 PARTS = {
     *("model", "options", "settings", "trainer", "data", "versions", "finished"),
-    *("best_epoch", "history", "seconds", "val", "test"),
+    *("best_epoch", "history", "seconds", *HELD_OUT_SPLITS),
 }
+"""The keys of :obj:`run.json` that a report requires."""
 SIZES = {"num_users", "num_items", "in_channels"}
 
 
@@ -23,7 +25,7 @@ class Run:
     """A run.
 
     Args:
-        folder (Path): Its folder.
+        folder (Path): The folder.
         content (dict[str, Any]): The content of :obj:`run.json`.
     """
 
@@ -33,7 +35,7 @@ class Run:
     @property
     def model(self) -> str:
         """The name of the model's class."""
-        return self.content["model"].rpartition(":")[2].rpartition(".")[2]
+        return str(self.content["model"]).rpartition(":")[2].rpartition(".")[2]
 
     @property
     def seed(self) -> Any:
@@ -42,13 +44,13 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All settings by name but for those that tell runs of the same settings apart."""
+        """The settings by name, without those that may differ within a group of runs."""
         values = {**self.content["options"], **self.content["settings"], **self.content["trainer"]}
         return {name: v for name, v in values.items() if name not in NOT_SETTINGS | SIZES}
 
     @property
     def identity(self) -> str:
-        """The same for runs that differ by seed and machine only."""
+        """A text that is equal for runs that differ only in seed and machine."""
         return json.dumps([self.content["model"], self.settings], sort_keys=True)
 
 
@@ -58,7 +60,7 @@ class Summary:
 
     Args:
         mean (float): The mean.
-        std (float, optional): The sample standard deviation, if there are two runs or more.
+        std (float, optional): The sample standard deviation, for at least two runs.
     """
 
     mean: float
@@ -66,7 +68,7 @@ class Summary:
 
     @classmethod
     def of(cls, values: list[float]) -> "Summary":
-        """Returns the summary of values, at least one.
+        """Returns the summary of at least one value.
 
         Args:
             values (list[float]): The values.
@@ -83,18 +85,18 @@ class Summary:
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Runs that share all settings but the seed.
+    """Runs that differ only in the seed.
 
     Args:
-        label (str): The model's name and what tells its settings from those of other groups.
-        runs (list[Run]): The runs, by ascending seed.
+        label (str): The name of the model and the settings that distinguish the group.
+        runs (list[Run]): The runs, in ascending order of their seeds.
     """
 
     label: str
     runs: list[Run]
 
     def summary(self, split: str, metric: str) -> Summary | None:
-        """Returns a metric over the runs, or :obj:`None` where none of them has it.
+        """Returns the summary of a metric, or :obj:`None` if no run has it.
 
         Args:
             split (str): :obj:`"val"` or :obj:`"test"`.
@@ -105,15 +107,15 @@ class RunGroup:
 
 
 def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
-    """Returns the run of a folder or those of its sub-folders, and the sub-folders whose training
-    has not ended.
+    """Returns the run in a folder or the runs in its sub-folders, and the sub-folders of runs
+    without results so far.
 
     Args:
         path (str or os.PathLike): The folder.
 
     Raises:
-        FileNotFoundError: If there is no such folder or no run in it.
-        ValueError: If a :obj:`run.json` is corrupt, or the runs are of several data sets.
+        FileNotFoundError: If the folder does not exist or holds no run.
+        ValueError: If a :obj:`run.json` is corrupt, or the runs use different data.
     """
     path = Path(path)
     if not path.is_dir() or (path / RUN).exists() or (path / STATE).exists():
@@ -123,15 +125,15 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
     runs = [_checked(folder, content) for folder, content in found if content is not None]
     if not runs:
         raise FileNotFoundError(
-            f"'{path}' is neither the folder of a run nor a folder of such folders: there is no "
-            f"{RUN} in it or one level below"
+            f"'{path}' is neither the folder of a run nor a folder of runs: it has no {RUN}, and "
+            "neither has a folder in it"
         )
     data = {run.content["data"]["digest"]: run for run in runs}
     if len(data) > 1:
         first, second = (f"'{run.folder.name}'" for run in list(data.values())[:2])
         raise ValueError(
-            f"'{path}' holds runs on different data ({first} and {second}): report the runs on "
-            f"each data set from a folder of their own"
+            f"'{path}' holds runs on different data ({first} and {second}): use one folder per "
+            "data set"
         )
     return runs, [
         folder for folder, content in found if content is None and (folder / STATE).exists()
@@ -139,7 +141,7 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
 
 
 def group_runs(runs: list[Run]) -> list[RunGroup]:
-    """Groups runs by their settings, the best first by the mean of their validation metric.
+    """Groups runs by their settings and sorts the groups by their mean val metric, best first.
 
     Args:
         runs (list[Run]): The runs, at least one.
@@ -164,12 +166,13 @@ def group_runs(runs: list[Run]) -> list[RunGroup]:
 
 
 def selection_metric(runs: list[Run]) -> str:
-    """Returns the validation metric that the runs were selected by, that of the first one.
+    """Returns the val metric that selected the best epoch of the first run.
 
     Args:
         runs (list[Run]): The runs, at least one.
     """
-    return runs[0].content["trainer"].get("metric") or next(iter(runs[0].content["val"]))
+    content = runs[0].content
+    return str(content["trainer"].get("metric") or next(iter(content["val"])))
 
 
 def _checked(folder: Path, content: dict[str, Any]) -> Run:
@@ -179,7 +182,7 @@ def _checked(folder: Path, content: dict[str, Any]) -> Run:
 
 
 def _labels(groups: list[list[Run]]) -> list[str]:
-    # The model's name and, for groups of the same model, as few settings as tell them apart.
+    """Returns the name of the model of each group and the settings that distinguish them."""
     labels = [runs[0].model for runs in groups]
     settings = [{**runs[0].settings, "model": runs[0].content["model"]} for runs in groups]
     names = {name for own in settings for name in own}

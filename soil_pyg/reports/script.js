@@ -17,7 +17,7 @@ function showTheme() {
   if (window.Plotly) plots.forEach(draw);
 }
 
-// What the page calls var(--name), as the colour that it is in the theme.
+// Replaces each var(--name) by its colour in the current theme.
 function withColors(value, probe) {
   if (Array.isArray(value)) return value.map((entry) => withColors(entry, probe));
   if (value !== null && typeof value === "object") {
@@ -51,7 +51,6 @@ function draw({ element, spec }) {
   };
   const base = {
     autosize: true,
-    
     height: 320,
     margin: { l: 48, r: 12, t: 12, b: 44 },
     paper_bgcolor: "rgba(0,0,0,0)",
@@ -106,7 +105,7 @@ async function drawAll() {
   }
 }
 
-// What scrolls can be reached by keyboard.
+// Makes scrolling tables reachable by keyboard.
 function markScrolling() {
   for (const element of document.querySelectorAll(".scroll")) {
     if (element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight) {

@@ -1,4 +1,4 @@
-"""What data and graphs look like, in numbers."""
+"""Statistics of data and graphs."""
 
 from dataclasses import dataclass
 
@@ -8,32 +8,34 @@ from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.transforms.utils import count_nodes, edge_blocks
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
-
-SPLITS = {
-    "train": "edge_index",
-    "val": "val_edge_label_index",
-    "test": "test_edge_label_index",
-}
+from soil_pyg.typing import (
+    EDGE_INDICES,
+    FEATURE_PREFIX,
+    INTERACTS,
+    ITEM,
+    SPLITS,
+    USER,
+    modalities_of,
+)
 
 
 @dataclass(frozen=True)
 class DataStatistics:
-    """Users, items, interactions and features in numbers.
+    """Statistics of users, items, interactions and features.
 
     Args:
         num_users (int): The number of users.
         num_items (int): The number of items.
-        num_pairs (dict[str, int]): The number of interactions of each split.
-        user_degree (Tensor): The number of training interactions of each user.
-        item_degree (Tensor): The number of training interactions of each item.
-        covered (dict[str, float]): The share of the interactions of each held-out split whose item
-            has training interactions.
-        top_share (float): The share of training interactions that the tenth of the items with most
-            of them takes.
-        missing (dict[str, int]): The number of items that lack each modality.
-        patterns (list[tuple[list[str], int]]): For each set of modalities that items have together,
-            the number of these items, most first.
+        num_pairs (dict[str, int]): The number of interactions per split.
+        user_degree (Tensor): The number of training interactions per user.
+        item_degree (Tensor): The number of training interactions per item.
+        covered (dict[str, float]): The share of interactions per held-out split whose item has
+            training interactions.
+        top_share (float): The share of training interactions with the most popular tenth of the
+            items.
+        missing (dict[str, int]): The number of items without each modality.
+        patterns (list[tuple[list[str], int]]): The number of items per combination of modalities,
+            in descending order.
     """
 
     num_users: int
@@ -48,7 +50,7 @@ class DataStatistics:
 
     @property
     def density(self) -> float:
-        """The share of all pairs of user and item that are training interactions."""
+        """The share of user-item pairs that are training interactions."""
         return self.num_pairs["train"] / (self.num_users * self.num_items)
 
     @property
@@ -59,13 +61,13 @@ class DataStatistics:
 
 @dataclass(frozen=True)
 class GraphStatistics:
-    """A graph in numbers.
+    """Statistics of a graph.
 
     Args:
-        edge_type (tuple): The edge type, source to target.
+        edge_type (tuple): The edge type, from source to target.
         num_edges (int): The number of edges.
-        mean_degree (tuple[float, float]): The mean number of edges of a source and of a target.
-        num_isolated (tuple[int, int]): The number of sources and of targets without an edge.
+        mean_degree (tuple[float, float]): The mean number of edges per source and per target.
+        num_isolated (tuple[int, int]): The number of sources and of targets without edges.
     """
 
     edge_type: EdgeType
@@ -75,13 +77,14 @@ class GraphStatistics:
 
 
 def data_statistics(data: HeteroData) -> DataStatistics:
-    """Returns the numbers of users, items, interactions and features.
+    """Returns the statistics of users, items, interactions and features.
 
     Args:
         data (HeteroData): The data.
     """
     store = data[INTERACTS]
-    pairs = {split: store[name] for split, name in SPLITS.items() if name in store}
+    names = zip(SPLITS, EDGE_INDICES, strict=True)
+    pairs = {split: store[name] for split, name in names if name in store}
     num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
     user_degree = torch.bincount(pairs["train"][0], minlength=num_users)
     item_degree = torch.bincount(pairs["train"][1], minlength=num_items)
@@ -106,7 +109,7 @@ def data_statistics(data: HeteroData) -> DataStatistics:
 
 
 def degree_tail(degree: Tensor) -> tuple[list[int], list[float]]:
-    """Returns the degrees that occur, without 0, and the share of nodes with at least each.
+    """Returns the distinct positive degrees and the share of nodes of at least each degree.
 
     Args:
         degree (Tensor): The degree of each node.
@@ -123,7 +126,7 @@ def degree_tail(degree: Tensor) -> tuple[list[int], list[float]]:
 
 
 def graph_statistics(data: HeteroData) -> list[GraphStatistics]:
-    """Returns the numbers of every graph in the data, whichever way its edges are held.
+    """Returns the statistics of every graph in the data, stored as edge index or adjacency.
 
     Args:
         data (HeteroData): The data with the graphs.
@@ -154,10 +157,10 @@ def _modalities(data: HeteroData) -> tuple[dict[str, int], list[tuple[list[str],
     names = modalities_of(data)
     if not names:
         return {}, []
-    # A row of zeros is a missing modality.
+    # Missing features are rows of zeros.
     has = torch.stack([data[ITEM][FEATURE_PREFIX + name].any(dim=1) for name in names], dim=1)
     missing = (~has).sum(dim=0).tolist()
-    rows, counts = has.unique(dim=0, return_counts=True)
+    rows, counts = torch.unique(has, dim=0, return_counts=True)
     order = counts.argsort(descending=True, stable=True)
     patterns = [
         ([name for name, there in zip(names, row, strict=True) if there], count)

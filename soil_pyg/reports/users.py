@@ -1,5 +1,7 @@
-"""A few users with their histories and recommendations, to look at."""
+"""Example users with their histories and recommendations, and the cards of their items."""
 
+import base64
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,27 +13,30 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.item_table import IMAGE, TITLE
+from soil_pyg.encoders.picture_files import read_picture
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.reports.thumbnails import Thumbnails
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.transforms.utils import count_nodes
 from soil_pyg.typing import INTERACTS, SECOND_ORDER, USER
 
 NUM_ITEMS = 10
-"""The number of recommendations, and of items that are shown with pictures."""
+"""The number of recommendations, and the maximum number of pictures per list."""
 MAX_HISTORY = 200
+SIZE = 144
+"""The longer side of a picture in pixels, which exceeds its size on the page for dense screens."""
+QUALITY = 72
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item as it is shown.
+    """The card of an item.
 
     Args:
-        id (str): Its id.
-        title (str, optional): Its title.
-        picture (str, optional): Its picture as a :obj:`data:` address.
-        value (float, optional): The score or the weight that it has for the user.
-        is_hit (bool): Whether it is one of the user's held-out items.
+        id (str): The id.
+        title (str, optional): The title. (default: :obj:`None`)
+        picture (str, optional): The picture as a :obj:`data:` URL. (default: :obj:`None`)
+        value (float, optional): The score or the weight for the user. (default: :obj:`None`)
+        is_hit (bool): Whether a held-out item is recommended. (default: :obj:`False`)
     """
 
     id: str
@@ -43,16 +48,16 @@ class Item:
 
 @dataclass(frozen=True)
 class UserPanel:
-    """A user as it is shown.
+    """The panel of a user.
 
     Args:
         id (str): The id.
         num_history (int): The number of training interactions.
-        history (list[Item]): The first of them, with pictures.
-        more_history (list[Item]): The next ones, without.
-        held_out (list[Item]): The held-out items, as hits where they are recommended.
-        second_order (list[Item], optional): The items that the user nearly chose, heaviest first,
-            without those of the history, if the graphs of the run tell.
+        history (list[Item]): The first items of the history, with pictures.
+        more_history (list[Item]): The next items of the history, without pictures.
+        held_out (list[Item]): The held-out items.
+        second_order (list[Item], optional): The second-order items in descending order of their
+            weights, without those of the history, if the run has a second-order graph.
         recommended (list[Item]): The recommendations, best first.
     """
 
@@ -71,16 +76,21 @@ class UserPanel:
 
 
 class ItemCards:
-    """Shows items by their ids, titles and pictures.
+    """Makes the cards of items.
 
     Args:
         item_id (numpy.ndarray): The ids of all items.
-        table (pandas.DataFrame, optional): The table of all items, for titles and pictures.
+        table (pandas.DataFrame, optional): The table of all items, with titles and pictures.
+            (default: :obj:`None`)
     """
 
     def __init__(self, item_id: np.ndarray, table: pd.DataFrame | None = None) -> None:
         self.item_id = item_id
-        self.thumbnails = Thumbnails()
+        self.unreadable: dict[str, str] = {}
+        """The picture files that could not be read, with the reason."""
+        self.num_urls = 0
+        """The number of pictures given as URLs, which are not downloaded."""
+        self._thumbnails: dict[str, str | None] = {}
         columns = {} if table is None else {name: table[name] for name in table.columns}
         self._titles, self._images = columns.get(TITLE), columns.get(IMAGE)
 
@@ -90,34 +100,59 @@ class ItemCards:
         return self._images is not None
 
     def make(self, item: int, with_picture: bool = True, **values: Any) -> Item:
-        """Returns an item as it is shown.
+        """Returns the card of an item.
 
         Args:
-            item (int): Its position.
-            with_picture (bool): Whether its picture is shown, if it has one.
-                (default: :obj:`True`)
+            item (int): The position of the item.
+            with_picture (bool): Whether to include the picture. (default: :obj:`True`)
             **values (optional): Further arguments of :class:`Item`.
         """
         title = _text(self._titles, item)
         path = _text(self._images, item) if with_picture else None
-        picture = None if path is None else self.thumbnails.make(path)
+        picture = None if path is None else self.thumbnail(path)
         return Item(str(self.item_id[item]), title, picture, **values)
+
+    def thumbnail(self, path: str) -> str | None:
+        """Returns a small copy of a picture as a :obj:`data:` URL, or :obj:`None` if it is not a
+        readable file.
+
+        Args:
+            path (str): The file.
+        """
+        if path not in self._thumbnails:
+            self._thumbnails[path] = self._make_thumbnail(path)
+        return self._thumbnails[path]
+
+    def _make_thumbnail(self, path: str) -> str | None:
+        if "://" in path:
+            self.num_urls += 1
+            return None
+        try:
+            picture = read_picture(path)
+        except ValueError as error:
+            self.unreadable[path] = str(error)
+            return None
+        picture.thumbnail((SIZE, SIZE))
+        stream = io.BytesIO()
+        picture.save(stream, "WEBP", quality=QUALITY)
+        return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def choose_users(data: HeteroData, held_out: Tensor, num_users: int) -> list[int]:
-    """Returns users with held-out interactions at even steps from the shortest to the longest
-    history, the first in the data among those with histories of the same length.
+    """Returns evenly spaced users with held-out interactions, in ascending order of their history
+    lengths and then of their positions.
 
     Args:
         data (HeteroData): The data.
         held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
-        num_users (int): The largest number of users.
+        num_users (int): The maximum number of users.
     """
-    users = held_out[0].unique()
+    users = torch.unique(held_out[0])
     degree = torch.bincount(data[INTERACTS].edge_index[0], minlength=count_nodes(data, USER))
     users = users[degree[users].argsort(stable=True)]
     steps = torch.linspace(0, len(users) - 1, min(num_users, len(users))).round().long()
-    return users[steps].tolist()
+    chosen: list[int] = users[steps].tolist()
+    return chosen
 
 
 def user_panels(
@@ -127,14 +162,14 @@ def user_panels(
     users: Iterable[int],
     cards: ItemCards,
 ) -> list[UserPanel]:
-    """Returns users with their histories and recommendations.
+    """Returns the panels of users.
 
     Args:
         trained (TrainedModel): The trained model.
-        data (HeteroData): Its data, with the second-order graph if there is one.
+        data (HeteroData): The data, with the second-order graph if the model has one.
         held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
         users (iterable of int): The positions of the users.
-        cards (ItemCards): How items are shown.
+        cards (ItemCards): The cards of the items.
     """
     history = data[INTERACTS].edge_index
     second_order = data[SECOND_ORDER] if SECOND_ORDER in data.edge_types else None

@@ -1,4 +1,4 @@
-"""Runs side by side."""
+"""The settings and the metrics of several runs side by side."""
 
 import json
 import os
@@ -12,18 +12,18 @@ from soil_pyg.typing import HELD_OUT_SPLITS
 
 
 def compare(runs: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
-    """Returns what sets runs apart and what they came to, one run a row.
+    """Returns the settings in which runs differ and their metrics, one row per run.
 
     The columns are :obj:`run` (the folder), :obj:`model`, :obj:`data` (name and digest), the
-    settings in which the runs differ, the seed among them, :obj:`trained_epochs`,
+    settings in which the runs differ, including the seed, :obj:`trained_epochs`,
     :obj:`best_epoch`, :obj:`seconds` and the metrics, such as :obj:`"test recall@20"`.
 
     Args:
         runs (Sequence[str or os.PathLike]): The folders of the runs.
 
     Raises:
-        FileNotFoundError: If there is no such run.
-        ValueError: If no run is given, or a file is not as it was written.
+        FileNotFoundError: If a run does not exist.
+        ValueError: If no run is given, or a file is corrupt.
     """
     if len(runs) == 0:
         raise ValueError("'runs' must name at least one folder (got none)")
@@ -51,7 +51,7 @@ def compare(runs: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
 
 
 def _array(values: list[Any]) -> Any:
-    # An option that one of the models lacks makes its numbers no others.
+    # Missing options must not turn integers into floats.
     types = {type(value) for value in values if value is not None}
     if len(types) > 1 and not types <= {int, float}:
         values = [None if value is None else str(value) for value in values]
@@ -62,7 +62,7 @@ def _settings(run: dict[str, Any]) -> dict[str, Any]:
     known = {"model": run["model"], **run["trainer"], **run["settings"]}
     if "device" in known:
         del known["accelerator"]
-    # A list is a cell like any other.
+    # Lists and dictionaries cannot be compared cell by cell.
     return {
         name: json.dumps(value) if isinstance(value, list | dict) else value
         for name, value in known.items()

@@ -1,4 +1,4 @@
-"""The metrics of a trained model, from its embeddings."""
+"""The metrics of a trained model on held-out interactions."""
 
 import os
 from collections.abc import Sequence
@@ -34,28 +34,30 @@ def evaluate(
     data: HeteroData | str | os.PathLike[str] | None = None,
     memory_budget: int = 2**30,
 ) -> pd.DataFrame:
-    """Ranks all items for every user with held-out items and measures the ranking, see
+    """Ranks all items for every user with held-out items and computes the metrics, see
     :class:`~soil_pyg.ranking.evaluator.Evaluator`.
 
     Args:
-        trained (TrainedModel, str or os.PathLike): What :func:`soil_pyg.load` returns, or its
-            folder.
+        trained (TrainedModel, str or os.PathLike): The trained model, as returned by
+            :func:`soil_pyg.load`, or its folder.
         splits (Sequence[str]): :obj:`"val"`, :obj:`"test"` or both.
             (default: :obj:`("val", "test")`)
-        ks (Sequence[int], optional): The lengths of the list. (default: those of the training)
-        per_user (bool): Whether to return the metrics of every user. (default: :obj:`False`)
+        ks (Sequence[int], optional): The list lengths. (default: those of the training)
+        per_user (bool): Whether to return the metrics of each user. (default: :obj:`False`)
         data (HeteroData, str or os.PathLike, optional): The data or its folder.
             (default: the folder that the run was trained on)
-        memory_budget (int): Bytes that the scores of a block may take. (default: :obj:`2**30`)
+        memory_budget (int): The maximum number of bytes per block of scores.
+            (default: :obj:`2**30`)
 
     Returns:
-        The column :obj:`metric` and one a split; or, for every user, the columns :obj:`split`,
-        :obj:`user` and one a metric.
+        A table with the column :obj:`metric` and one column per split. With :obj:`per_user`, one
+        row per split and user, with the columns :obj:`split`, :obj:`user` and one per metric.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
-        ValueError: If an argument is out of range, a split empty, or the data not that of the run.
-        FloatingPointError: If a score may not be finite.
+        ValueError: If an argument is out of range, a split is empty, or the data is not that of
+            the run.
+        FloatingPointError: If a score is not finite.
     """
     if not isinstance(trained, TrainedModel):
         trained = load(trained)
@@ -77,5 +79,5 @@ def evaluate(
 def _per_user(
     trained: TrainedModel, data: HeteroData, split: str, values: dict[str, np.ndarray]
 ) -> pd.DataFrame:
-    users = held_out(data, split)[0].unique().numpy(force=True)
+    users = torch.unique(held_out(data, split)[0]).numpy(force=True)
     return pd.DataFrame({"split": split, "user": trained.user_id[users], **values})

@@ -1,4 +1,4 @@
-"""Data and embeddings in the formats of others."""
+"""Export of data and embeddings to the formats of other libraries."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from soil_pyg.datasets.features import FEATURE_SUFFIX
 from soil_pyg.datasets.multimodal import COLUMNS
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+from soil_pyg.typing import EDGE_INDICES, FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.files import atomic_path
 
@@ -25,22 +25,21 @@ from soil_pyg.utils.files import atomic_path
 def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
     """Writes data in the folder layout of `MMRec <https://github.com/enoche/MMRec>`_.
 
-    The folder :obj:`<root>/<name>` holds :obj:`<name>.inter`, a feature file a modality, and the
-    original ids of users and items in :obj:`u_id_mapping.csv` and :obj:`i_id_mapping.csv`.
-    :class:`~soil_pyg.datasets.MultimodalDataset` reads it as the same data with ids from 0 and
-    modalities in the order of their names.
+    The folder :obj:`<root>/<name>` holds :obj:`<name>.inter`, one feature file per modality, and
+    the original ids of users and items in :obj:`u_id_mapping.csv` and :obj:`i_id_mapping.csv`.
+    :class:`~soil_pyg.datasets.MultimodalDataset` reads the same data back, with ids from 0 and
+    with the modalities in alphabetical order.
 
     Args:
         data (HeteroData, str or os.PathLike): The data or its folder.
-        out (str or os.PathLike): The folder to make; it must not exist or be empty.
+        out (str or os.PathLike): The folder to create, which must be new or empty.
 
     Raises:
-        ValueError: If there is something else, or the layout cannot hold the data: the last items
-            have neither interactions nor features, or a modality cannot name a file.
+        ValueError: If the folder holds other files, or the layout cannot hold the data: the last
+            items have neither interactions nor features, or a modality is not a valid file name.
     """
     data = _data(data)
-    names = ("edge_index", "val_edge_label_index", "test_edge_label_index")
-    edges = [data[INTERACTS][name].cpu() for name in names]
+    edges = [data[INTERACTS][name].cpu() for name in EDGE_INDICES]
     label = np.repeat(np.arange(len(edges)), [edge.size(1) for edge in edges])
     user, item = torch.cat(edges, dim=1).numpy()
     order = np.lexsort((item, user))
@@ -48,12 +47,13 @@ def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLi
     modalities = modalities_of(data)
     if not modalities and item.max() + 1 < data[ITEM].num_nodes:
         raise ValueError(
-            f"The layout of MMRec counts items by their features: of {data[ITEM].num_nodes} items, "
-            f"those after {item.max()} have neither features nor interactions"
+            "'data' must have features or interactions for its last item, as the layout of MMRec "
+            f"does not store the number of items (got {data[ITEM].num_nodes} items, none used "
+            f"after {item.max()})"
         )
     for modality in modalities:
         if Path(modality).name != modality:
-            raise ValueError(f"The modality {modality!r} cannot name a file: prepare it by another")
+            raise ValueError(f"Each modality must be a valid file name (got {modality!r})")
     with new_folder(out) as folder:
         name = Path(os.path.abspath(out)).name
         pd.DataFrame(columns).to_csv(folder / f"{name}.inter", sep="\t", index=False)
@@ -69,16 +69,16 @@ def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLi
 def export_hetero_data(
     data: HeteroData | str | os.PathLike[str], out: str | os.PathLike[str]
 ) -> None:
-    """Writes data to a file that PyTorch Geometric reads without this package, and safely.
+    """Writes data to a file that PyTorch Geometric reads without this package.
 
-    It holds tensors and plain values only: :obj:`HeteroData.from_dict(torch.load(path))`.
+    The file holds only tensors and plain values: :obj:`HeteroData.from_dict(torch.load(path))`.
 
     Args:
         data (HeteroData, str or os.PathLike): The data or its folder.
-        out (str or os.PathLike): The file to write, :obj:`.pt`.
+        out (str or os.PathLike): The :obj:`.pt` file to write.
 
     Raises:
-        ValueError: If the name of the file is another.
+        ValueError: If the file has another suffix.
     """
     path = Path(out).expanduser()
     if path.suffix != ".pt":
@@ -93,7 +93,7 @@ def export_hetero_data(
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             torch.save(content, file)
     except RuntimeError as error:
-        # torch hides the error of the system behind its own.
+        # torch replaces the error of the operating system by its own.
         if isinstance(error.__context__, OSError):
             error.__context__.filename = str(path)
             raise error.__context__ from error
@@ -109,16 +109,16 @@ def export_embeddings(
 
     - :obj:`"parquet"`: :obj:`users.parquet` with the columns :obj:`user` and :obj:`embedding`, and
       :obj:`items.parquet` with :obj:`item` and :obj:`embedding`;
-    - :obj:`"npy"`: :obj:`user_embeddings.npy` and :obj:`user_ids.npy`, row by row, and the same for
-      items.
+    - :obj:`"npy"`: :obj:`user_embeddings.npy` with one row per id in :obj:`user_ids.npy`, and the
+      same for items.
 
     Args:
         trained (TrainedModel, str or os.PathLike): The trained model or its folder.
-        out (str or os.PathLike): The folder to make; it must not exist or be empty.
+        out (str or os.PathLike): The folder to create, which must be new or empty.
         file_format (str): :obj:`"parquet"` or :obj:`"npy"`. (default: :obj:`"parquet"`)
 
     Raises:
-        ValueError: If there is something else, or the embeddings are sparse matrices.
+        ValueError: If the folder holds other files, or the embeddings are sparse matrices.
     """
     check_choice("file_format", file_format, ("parquet", "npy"))
     if not isinstance(trained, TrainedModel):
@@ -129,7 +129,7 @@ def export_embeddings(
     }
     if any(emb.is_sparse for _, emb in tables.values()):
         model = type(trained.model).__name__
-        raise ValueError(f"The scores of {model} come from sparse matrices: it has no embeddings")
+        raise ValueError(f"'trained' must have dense embeddings (got sparse ones of {model})")
     with new_folder(out) as folder:
         for kind, (ids, emb) in tables.items():
             if file_format == "npy":
@@ -147,7 +147,7 @@ def _save_array(path: Path, array: np.ndarray) -> None:
     try:
         np.save(path, array)
     except OSError as error:
-        # numpy says how much it has written, but not why it stopped.
+        # numpy does not report the reason of an incomplete write.
         if error.errno is None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise

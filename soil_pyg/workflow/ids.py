@@ -1,4 +1,4 @@
-"""Users and items by the ids of the original data."""
+"""Lookup of users and items by the ids of the original data."""
 
 import os
 from collections.abc import Iterable
@@ -16,21 +16,21 @@ IdSource: TypeAlias = Iterable[Any] | str | os.PathLike[str]
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
 ALL = "all"
 SHOWN = 3
-"""As many ids are named in a message."""
+"""The maximum number of ids in an error message."""
 
 
 def find_positions(ids: IdSource, known: np.ndarray, name: str, kind: str) -> np.ndarray:
-    """Returns the positions of ids in those of a run; they are compared as they are written.
+    """Returns the positions of ids among those of a run, compared as text.
 
     Args:
-        ids (iterable, str or os.PathLike): The ids, or a file with one a line, or a table with
-            the column :obj:`kind`.
+        ids (iterable, str or os.PathLike): The ids, or a text file with one id per line, or a
+            table with the column :obj:`kind`.
         known (numpy.ndarray): The ids of the run.
-        name (str): The argument, for errors.
+        name (str): The name of the argument, for errors.
         kind (str): :obj:`"user"` or :obj:`"item"`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If an id is unknown, or the file cannot be read.
 
     Example:
@@ -45,26 +45,16 @@ def find_positions(ids: IdSource, known: np.ndarray, name: str, kind: str) -> np
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         raise ValueError(
             f"'{name}': the run has no {kind} {_quoted(unknown)}{more} "
-            f"(its {kind}s are such as {_quoted(known[:SHOWN])})"
+            f"(known {kind}s: {_quoted(known)}, ...)"
         )
     return positions
 
 
-def select(
-    ids: Iterable[Any] | os.PathLike[str] | str, known: np.ndarray, name: str, kind: str
-) -> Tensor:
-    """Returns the positions of ids, or of all with :obj:`"all"`.
+def select(ids: IdSource, known: np.ndarray, name: str, kind: str) -> Tensor:
+    """Returns the positions of ids, or all positions for :obj:`"all"`.
 
-    Args:
-        ids (iterable, os.PathLike or str): The ids, or a file as for :func:`find_positions`, or
-            :obj:`"all"`.
-        known (numpy.ndarray): The ids of the run.
-        name (str): The argument, for errors.
-        kind (str): :obj:`"user"` or :obj:`"item"`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If an id is unknown, or the file cannot be read.
+    Takes the arguments of :func:`find_positions` and raises the same errors, but a file must be
+    given as a :obj:`~pathlib.Path`.
     """
     if isinstance(ids, str):
         if ids != ALL:
@@ -77,7 +67,7 @@ def _read(source: str | os.PathLike[str], name: str, kind: str) -> list[Any]:
     path = Path(source)
     if not path.is_file():
         raise FileNotFoundError(
-            f"'{name}': there is no file '{path}' (ids themselves are given as a list)"
+            f"'{name}' must be a list of ids or an existing file (got '{path}')"
         )
     if path.suffix in TABLES:
         return read_table(path, name, [kind], []).frame[kind].dropna().tolist()

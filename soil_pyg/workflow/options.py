@@ -1,4 +1,4 @@
-"""Every option of a model, of its graphs and of its training, by name and from the signatures."""
+"""The options of a model, of its graphs and of its training, read from their signatures."""
 
 import inspect
 from argparse import SUPPRESS, ArgumentError
@@ -14,19 +14,19 @@ from soil_pyg.models.resolver import import_model
 from soil_pyg.training.trainer import DISPLAY, Trainer
 from soil_pyg.typing import FEATURE_PREFIX, ITEM, USER, modalities_of
 
-# Given by the data or the command line, or without an effect on the result.
 NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
+"""Parameters that come from the data or the command line, or do not affect the result."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option: its type, its default and who takes it.
+    """The type and the default of an option, and the parts that use it.
 
     Args:
         type (Any): The type in the signature.
         default (Any): The default in the signature.
-        used_by (tuple[str, ...]): Who takes it: :obj:`"model"`, :obj:`"graphs"`, :obj:`"trainer"`,
-            or :obj:`"data"` for the modalities, whose order tells their roles.
+        used_by (tuple[str, ...]): One or more of :obj:`"model"`, :obj:`"graphs"` and
+            :obj:`"trainer"`, or :obj:`"data"` for the selection and order of modalities.
     """
 
     type: Any
@@ -35,13 +35,14 @@ class Option:
 
 
 class ModelOptions:
-    """A model that was selected by name, with its options.
+    """The options of a model that is selected by name.
 
     Args:
         spec (str): The name of a model of the package, or :obj:`"package.module:Class"`.
 
     Raises:
-        ValueError: If there is no such model, or if two of its options share a name and differ.
+        ValueError: If the model is unknown, an option has no type or no default, or two options
+            of the same name differ.
     """
 
     def __init__(self, spec: str) -> None:
@@ -76,21 +77,21 @@ class ModelOptions:
             self.options[name] = Option(option.type, option.default, used_by)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Adds a flag :obj:`--<model>.<option>` for each option."""
+        """Adds a flag :obj:`--<model>.<option>` per option."""
         group = parser.add_argument_group(f"settings of {self.name}")
         for name, option in self.options.items():
             group.add_argument(f"--{self.name}.{name}", type=option.type, default=option.default)
 
     def add_flags(self, parser: ArgumentParser) -> None:
-        """Adds a flag :obj:`--<option>` for each option; those not given leave no trace.
+        """Adds a flag :obj:`--<option>` per option. Flags that are not given set no value.
 
         Raises:
-            ValueError: If the parser has a flag of that name.
+            ValueError: If the parser already has a flag of that name.
         """
         group = parser.add_argument_group(f"settings of {self.name}")
         for name, option in self.options.items():
-            taker = " and ".join(option.used_by)
-            text = f"of the {taker}, default: {option.default}".replace("%", "%%")
+            users = " and ".join(option.used_by)
+            text = f"option of the {users} (default: {option.default})".replace("%", "%%")
             try:
                 group.add_argument(f"--{name}", type=option.type, default=SUPPRESS, help=text)
             except (ArgumentError, ValueError) as error:
@@ -100,25 +101,25 @@ class ModelOptions:
 
     @property
     def default_profile(self) -> str | None:
-        """The profile that is meant where none is named: the released one, or else the first."""
+        """The profile to use if none is given: :obj:`"released"`, or else the first one."""
         names = list(self.model_class.profiles)
         return "released" if "released" in names else next(iter(names), None)
 
     def check(self, values: dict[str, Any], where: str) -> dict[str, Any]:
-        """Returns values of options in the types of the options.
+        """Checks the values of options, and returns them converted to the types of the options.
 
         Args:
             values (dict[str, Any]): The values.
-            where (str): Where they come from, for errors.
+            where (str): The source of the values, for errors.
 
         Raises:
-            ValueError: If an option is unknown or its value of another type.
+            ValueError: If an option is unknown or its value has another type.
         """
         unknown = sorted(set(values) - set(self.options))
         if unknown:
             raise ValueError(
-                f"{where}: model '{self.spec}' has no option '{unknown[0]}'; its options are "
-                f"{', '.join(sorted(self.options))}"
+                f"{where}: model '{self.spec}' has no option '{unknown[0]}' (its options: "
+                f"{', '.join(sorted(self.options))})"
             )
         parser = ArgumentParser(exit_on_error=False)
         self.add_arguments(parser)
@@ -126,20 +127,21 @@ class ModelOptions:
             parsed = parser.parse_object({self.name: values}, defaults=False)
         except ArgumentError as error:
             raise ValueError(f"{where}: {error.message}") from error
-        return parsed.as_dict().get(self.name, {})
+        checked: dict[str, Any] = parsed.as_dict().get(self.name, {})
+        return checked
 
     def settings(self, dataset: str, profile: str | None, flags: dict[str, Any]) -> dict[str, Any]:
-        """Returns the value of each option: default < profile < settings of the data set <
-        settings of the profile on the data set < flag.
+        """Returns the value of each option. In ascending precedence, values come from the default,
+        the profile, the settings of the data set, those of the profile on the data set, and flags.
 
         Args:
             dataset (str): The name of the data set.
-            profile (str, optional): The name of the profile, for a model that has profiles.
-            flags (dict[str, Any]): The values given by flags.
+            profile (str, optional): The name of the profile, for a model with profiles.
+            flags (dict[str, Any]): The values of the flags.
 
         Raises:
-            ValueError: If the model has profiles but not this one, or if a profile or the
-                configuration sets an unknown option or one to a value of another type.
+            ValueError: If the model has other profiles, or if a profile or the configuration sets
+                an unknown option or a value of another type.
         """
         defaults = {name: option.default for name, option in self.options.items()}
         return defaults | self._of_profile(profile) | self._of_dataset(dataset, profile) | flags
@@ -166,24 +168,24 @@ class ModelOptions:
         )
 
     def values_for(self, taker: str, settings: dict[str, Any]) -> dict[str, Any]:
-        """Returns the part of the settings that the model, the graphs or the trainer takes."""
+        """Returns the settings used by :obj:`"model"`, :obj:`"graphs"` or :obj:`"trainer"`."""
         names = [name for name, option in self.options.items() if taker in option.used_by]
         return {name: settings[name] for name in names}
 
 
 def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroData) -> Recommender:
-    """Returns the model with the sizes of the data; the modalities may be one of the settings.
+    """Builds the model with the sizes of the data and the modalities of the settings.
 
     Raises:
-        ValueError: If the data lacks a modality, or the model refuses its options.
+        ValueError: If the data lacks a modality, or the model rejects an option.
     """
     known = modalities_of(data)
     modalities = settings.get("modalities") or known
     for name in modalities:
         if name not in known:
-            there = ", ".join(known) or "none"
+            listed = ", ".join(known) or "none"
             raise ValueError(
-                f"'modalities' must be among those of the data: {there} (got '{name}')"
+                f"'modalities' must be modalities of the data: {listed} (got '{name}')"
             )
     return selected.model_class(
         num_users=data[USER].num_nodes,
@@ -194,6 +196,6 @@ def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroDa
 
 
 def build_trainer(selected: ModelOptions, settings: dict[str, Any], seed: int) -> Trainer:
-    """Returns the trainer; the device is one of the settings."""
+    """Builds the trainer on the device of the settings."""
     options = selected.values_for("trainer", settings)
     return Trainer(**options, seed=seed, accelerator=settings["device"])

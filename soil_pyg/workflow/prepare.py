@@ -45,64 +45,65 @@ def prepare(
     name: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    r"""Makes a data folder of interactions and of the features of items.
+    r"""Writes a data folder from interactions and item features.
 
-    The steps are: drop interactions with a low rating, merge repeated pairs of user and item, drop
-    users and items with few interactions, split, and drop users without training interactions. The
-    folder is written beside its place and put there when it is complete.
+    In this order, it drops interactions with a low rating, merges repeated pairs of user and item,
+    drops users and items with few interactions, splits the rest, and drops users without training
+    interactions. The folder is written atomically.
 
     Args:
-        interactions (pandas.DataFrame, str, os.PathLike or HeteroData): The interactions, one a
-            row: a data frame; a :obj:`.csv`, :obj:`.tsv`, :obj:`.parquet` or :obj:`.jsonl` file; a
-            folder in the layout of MMRec, with its features and its split; or a heterogeneous graph
-            like those of :mod:`soil_pyg.datasets`, itself or in a :obj:`.pt` or
-            :obj:`.safetensors` file.
-        out (str or os.PathLike): The folder to make.
-        features (mapping, optional): By modality, the features of the items: a :obj:`.npy` file; a
-            table or its file with the column :obj:`item_column` and one column of vectors or
-            columns of numbers; a pair of a matrix and the ids of its rows; or an
-            :class:`~soil_pyg.datasets.encoder.Encoder`. Items without a row, without any value in
-            it, or with zeros lack the modality. (default: :obj:`None`)
+        interactions (pandas.DataFrame, str, os.PathLike or HeteroData): The interactions as a data
+            frame or a :obj:`.csv`, :obj:`.tsv`, :obj:`.parquet` or :obj:`.jsonl` file with one row
+            per interaction; or a folder in the layout of MMRec, with its features and its split;
+            or a heterogeneous graph like those of :mod:`soil_pyg.datasets`, in memory or in a
+            :obj:`.pt` or :obj:`.safetensors` file.
+        out (str or os.PathLike): The folder to create.
+        features (mapping, optional): The item features per modality: a :obj:`.npy` file; a table
+            or its file with the column :obj:`item_column` and one column of vectors or several of
+            numbers; a pair of a matrix and the ids of its rows; or an
+            :class:`~soil_pyg.datasets.encoder.Encoder`. A modality is missing for items without a
+            row, or with a row that is empty or zero. (default: :obj:`None`)
         items (pandas.DataFrame, str or os.PathLike, optional): A table of items with the column
-            :obj:`item_column`, such as of titles and pictures. (default: :obj:`None`)
+            :obj:`item_column` and, for example, titles and pictures. (default: :obj:`None`)
         item_ids (sequence, str or os.PathLike, optional): The ids of the rows of :obj:`.npy` files,
-            or a file of them: :obj:`.txt` with one a line, :obj:`.npy`, or a table.
+            or a file of them: :obj:`.txt` with one id per line, :obj:`.npy`, or a table.
             (default: those of :obj:`items`)
-        user_column (str): Column of the user ids. (default: :obj:`"user"`)
-        item_column (str): Column of the item ids. (default: :obj:`"item"`)
-        rating_column (str, optional): Column of ratings. (default: :obj:`None`)
-        min_rating (float, optional): The least rating to keep. (default: :obj:`None`)
-        time_column (str, optional): Column of times, as numbers, dates or ISO 8601 strings. Of
+        user_column (str): The column of user ids. (default: :obj:`"user"`)
+        item_column (str): The column of item ids. (default: :obj:`"item"`)
+        rating_column (str, optional): The column of ratings. (default: :obj:`None`)
+        min_rating (float, optional): The minimum rating to keep. (default: :obj:`None`)
+        time_column (str, optional): The column of times, as numbers, dates or ISO 8601 strings. Of
             repeated pairs the latest is kept. (default: :obj:`None`)
-        split_column (str, optional): Column of a given split, as in
-            :class:`~soil_pyg.datasets.TableDataset`; repeated pairs are refused then.
+        split_column (str, optional): The column of a given split, as in
+            :class:`~soil_pyg.datasets.TableDataset`. Repeated pairs are then an error.
             (default: :obj:`None`)
-        split (str, optional): How to make a split: :obj:`"random"`, for each user;
-            :obj:`"last"`, the last two interactions of each user; :obj:`"time"`, all interactions
-            at two points in time. (default: :obj:`"random"`, or the given one)
-        ratios (tuple[float, float, float]): Shares of training, validation and test interactions.
+        split (str, optional): The kind of split: :obj:`"random"` per user; :obj:`"last"` holds out
+            the last two interactions of each user; :obj:`"time"` cuts all interactions at two
+            points in time. (default: :obj:`"random"`, or the given split)
+        ratios (tuple[float, float, float]): The shares of train, val and test.
             (default: :obj:`(0.8, 0.1, 0.1)`)
-        seed (int): Seed of the split :obj:`"random"`. (default: :obj:`0`)
-        k_core (int): The least number of interactions of every user and of every item.
+        seed (int): The seed of the split :obj:`"random"`. (default: :obj:`0`)
+        k_core (int): The minimum number of interactions per user and per item.
             (default: :obj:`1`)
-        title_column (str, optional): Column of titles in :obj:`items`.
-            (default: :obj:`"title"`, if there)
-        image_column (str, optional): Column of paths or addresses of pictures in :obj:`items`.
-            (default: :obj:`"image"`, if there)
-        image_folder (str or os.PathLike, optional): Where relative paths of pictures begin.
-            (default: the folder of the file of :obj:`items`)
-        keep_items (bool): Whether items of :obj:`items` without interactions stay as candidates.
-            (default: :obj:`False`)
-        name (str, optional): Name of the data. (default: that of the file or folder)
-        overwrite (bool): Whether to replace a data folder. (default: :obj:`False`)
+        title_column (str, optional): The column of titles in :obj:`items`.
+            (default: :obj:`"title"`, if it exists)
+        image_column (str, optional): The column of picture paths or URLs in :obj:`items`.
+            (default: :obj:`"image"`, if it exists)
+        image_folder (str or os.PathLike, optional): The folder of relative picture paths.
+            (default: the folder of the file :obj:`items`)
+        keep_items (bool): Whether to keep items of :obj:`items` without interactions as
+            candidates. (default: :obj:`False`)
+        name (str, optional): The name of the data. (default: that of the file or folder)
+        overwrite (bool): Whether to replace an existing data folder. (default: :obj:`False`)
 
     Returns:
-        How the data was prepared: the content of :obj:`prepare.json`, with the :obj:`"counts"` that
-        are left, what was :obj:`"dropped"` and why, and the :obj:`"modalities"`.
+        The content of :obj:`prepare.json`: among others the :obj:`"counts"` of users, items and
+        interactions per split, the :obj:`"dropped"` interactions per step, and the
+        :obj:`"modalities"`.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If options do not fit together or a file cannot be right; the error names the
+        ValueError: If options contradict each other or a file is malformed. The error names the
             file, the line or row, and the column.
 
     Example:
@@ -121,7 +122,7 @@ def prepare(
     )
     check_at_least("seed", seed, 0)
     if keep_items and (items is None or k_core > 1):
-        raise ValueError("'keep_items' needs 'items' and must not be given with 'k_core'")
+        raise ValueError("'keep_items' requires 'items' and excludes 'k_core' (got True)")
     with new_folder(out, overwrite) as folder:
         table = None
         if items is not None:
@@ -185,7 +186,7 @@ def _check(
     ratios: tuple[float, float, float],
     k_core: int,
 ) -> dict[str, str]:
-    """Refuses options that do not fit together, and returns the columns by their options."""
+    """Checks that options do not contradict each other, and returns the given columns."""
     check_split(split_column, split, time_column, ratios)
     check_at_least("k_core", k_core, 1)
     if (rating_column is None) != (min_rating is None):
@@ -202,7 +203,7 @@ def _check(
     }
     given = {option: column for option, column in columns.items() if column is not None}
     if len(set(given.values())) < len(given):
-        raise ValueError(f"The options must name a column each (got {given})")
+        raise ValueError(f"{', '.join(map(repr, given))} must be different columns (got {given})")
     return given
 
 
@@ -215,13 +216,13 @@ def _read(interactions: TableSource | HeteroData, columns: dict[str, str]) -> So
         if not options:
             raise
         flag = f"--{options[0].replace('_', '-')}"
-        raise ValueError(f"{error}: name another with '{options[0]}' ({flag})") from error
+        raise ValueError(f"{error}: set '{options[0]}' ({flag})") from error
 
 
 def _candidates(
     pairs: Selection, source: Source, table: ItemTable | None, k_core: int
 ) -> np.ndarray:
-    """Returns the ids of all items: those with interactions, and those to keep without any."""
+    """Returns the ids of items with interactions, followed by those to keep without any."""
     others = [] if table is None else [table.ids]
     if source.items is not None and k_core == 1:
         others.append(source.items)

@@ -1,8 +1,7 @@
-"""The best items for users, in the ids of the original data."""
+"""Recommendations for users, in the ids of the original data."""
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -14,16 +13,14 @@ from soil_pyg.ranking.item_index import ItemIndex
 from soil_pyg.ranking.tables import Ranking
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import INTERACTS
+from soil_pyg.typing import EDGE_INDICES, INTERACTS
 from soil_pyg.workflow.ids import ALL, IdSource, find_positions, select
 from soil_pyg.workflow.run_data import load_run_data
-
-HELD_OUT = ("val_edge_label_index", "test_edge_label_index")
 
 
 def recommend(
     trained: TrainedModel | str | os.PathLike[str],
-    users: Iterable[Any] | os.PathLike[str] | str = ALL,
+    users: IdSource = ALL,
     k: int = 10,
     exclude_seen: bool | str = True,
     allow: IdSource | None = None,
@@ -32,37 +29,37 @@ def recommend(
     memory_budget: int = 2**30,
     index: bool = False,
 ) -> pd.DataFrame:
-    r"""Recommends to each user the :obj:`k` items with the best scores, ties by the smaller
+    r"""Recommends to each user the :obj:`k` items with the highest scores. Ties are broken by the
     position of the item in the data.
 
     The table has the columns :obj:`user`, :obj:`rank` (from 1), :obj:`item` and :obj:`score`, in
-    the order of :obj:`users`. A user with fewer candidates has fewer rows.
+    the order of :obj:`users`. A user with fewer than :obj:`k` candidates has fewer rows.
 
     Args:
-        trained (TrainedModel, str or os.PathLike): What :func:`soil_pyg.load` returns, or its
-            folder.
-        users (iterable, os.PathLike or str): The ids of the users; or a file with an id a line or
-            a table with the column :obj:`user`, as a :obj:`~pathlib.Path`; or :obj:`"all"`.
-            (default: :obj:`"all"`)
-        k (int): The number of items a user. (default: :obj:`10`)
-        exclude_seen (bool or str): Whether a user's training interactions are left out, as they
-            are in the evaluation; with :obj:`"all"` also the held-out ones.
-            (default: :obj:`True`)
+        trained (TrainedModel, str or os.PathLike): The trained model, as returned by
+            :func:`soil_pyg.load`, or its folder.
+        users (iterable, os.PathLike or str): The ids of the users, or a :obj:`~pathlib.Path` to a
+            text file with one id per line or to a table with the column :obj:`user`, or
+            :obj:`"all"`. (default: :obj:`"all"`)
+        k (int): The number of items per user. (default: :obj:`10`)
+        exclude_seen (bool or str): Whether to exclude the training items of each user, as the
+            evaluation does; :obj:`"all"` also excludes the held-out ones. (default: :obj:`True`)
         allow (iterable, str or os.PathLike, optional): The ids of the only items to recommend, or
-            a file with an id a line or a table with the column :obj:`item`. (default: all)
-        deny (iterable, str or os.PathLike, optional): The items never to recommend, in the same
-            forms. (default: none)
-        data (HeteroData, str or os.PathLike, optional): The data or its folder, to know what users
-            have seen. (default: the folder that the run was trained on)
-        memory_budget (int): Bytes that a block of users may take. (default: :obj:`2**30`)
-        index (bool): Whether to search the index of the run's items
-            instead of scoring all items, which is faster for very many items and finds most of
-            the best ones. (default: :obj:`False`)
+            a file of them as above, with the column :obj:`item`. (default: all)
+        deny (iterable, str or os.PathLike, optional): The ids of items never to recommend, or a
+            file of them. (default: none)
+        data (HeteroData, str or os.PathLike, optional): The data or its folder, for the seen
+            items. (default: the folder that the run was trained on)
+        memory_budget (int): The maximum number of bytes per block of users.
+            (default: :obj:`2**30`)
+        index (bool): Whether to search the item index of the run instead of scoring all items.
+            This is faster for millions of items, but approximate. (default: :obj:`False`)
 
     Raises:
         FileNotFoundError: If a folder or a file does not exist.
-        ValueError: If an id is unknown, an argument out of range, or the data not that of the run.
-        FloatingPointError: If a score may not be finite.
+        ValueError: If an id is unknown, an argument is out of range, or the data is not that of
+            the run.
+        FloatingPointError: If a score is not finite.
     """
     frames = recommend_blocks(
         trained, users, k, exclude_seen, allow, deny, data, memory_budget, index
@@ -72,7 +69,7 @@ def recommend(
 
 def recommend_blocks(
     trained: TrainedModel | str | os.PathLike[str],
-    users: Iterable[Any] | os.PathLike[str] | str = ALL,
+    users: IdSource = ALL,
     k: int = 10,
     exclude_seen: bool | str = True,
     allow: IdSource | None = None,
@@ -81,17 +78,16 @@ def recommend_blocks(
     memory_budget: int = 2**30,
     index: bool = False,
 ) -> Iterator[pd.DataFrame]:
-    """Returns an iterator over the rows of :func:`recommend`, block by block, for any number of
-    users.
+    """Returns an iterator over the rows of :func:`recommend` in blocks of bounded size.
 
-    Takes the arguments of :func:`recommend`, and raises the same errors, before the first block.
+    Takes the arguments of :func:`recommend`, and raises the same errors before the first block.
     """
     if not isinstance(trained, TrainedModel):
         trained = load(trained)
     if exclude_seen not in (True, False, ALL):
         raise ValueError(f"'exclude_seen' must be True, False or 'all' (got {exclude_seen!r})")
     if index and (allow is not None or deny is not None):
-        raise ValueError("'index' must be False where 'allow' or 'deny' choose among the items")
+        raise ValueError("'index' must be False if 'allow' or 'deny' is given (got True)")
     ranking = Ranking(
         query_emb=trained.user_emb,
         item_emb=trained.item_emb,
@@ -115,8 +111,8 @@ def _index(trained: TrainedModel) -> ItemIndex:
     found = ItemIndex.load(trained)
     if found is None:
         raise ValueError(
-            "'index' must be False, as the run has no item index: install FAISS (the extra 'cpu' "
-            "or 'gpu') and train again with the same arguments to have one made"
+            "'index' must be False, as the run has no item index (got True): install FAISS (the "
+            "extra 'cpu' or 'gpu') and train again with the same arguments to build it"
         )
     return found
 
@@ -129,8 +125,8 @@ def _seen(
     if not exclude_seen:
         return torch.empty(2, 0, dtype=torch.long)
     store = load_run_data(trained, data)[INTERACTS]
-    names = HELD_OUT if exclude_seen == ALL else ()
-    pairs = [store.edge_index, *(store[name] for name in names if name in store)]
+    names = EDGE_INDICES if exclude_seen == ALL else EDGE_INDICES[:1]
+    pairs = [store[name] for name in names if name in store]
     if trained.later_interactions is not None:
         pairs.append(trained.later_interactions)
     return torch.cat(pairs, dim=1).cpu()

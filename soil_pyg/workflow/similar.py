@@ -1,8 +1,7 @@
-"""Items that are like an item, and users that are like a user, in the ids of the original data."""
+"""The items most similar to an item, and the users most similar to a user."""
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pandas as pd
 import torch
@@ -13,52 +12,50 @@ from soil_pyg.ranking.tables import Ranking
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
-from soil_pyg.workflow.ids import select
+from soil_pyg.workflow.ids import ALL, IdSource, select
 from soil_pyg.workflow.run_data import load_run_data
-
-Ids = Iterable[Any] | os.PathLike[str] | str
 
 
 def similar(
     trained: TrainedModel | str | os.PathLike[str],
-    items: Ids | None = None,
-    users: Ids | None = None,
+    items: IdSource | None = None,
+    users: IdSource | None = None,
     k: int = 10,
     by: str | None = None,
     data: HeteroData | str | os.PathLike[str] | None = None,
     memory_budget: int = 2**30,
 ) -> pd.DataFrame:
-    r"""Finds the :obj:`k` items that are most like each of some items, or users like users.
+    r"""Finds the :obj:`k` items most similar to each given item, or users to each given user:
 
     .. math::
         \cos(\mathbf{e}_i, \mathbf{e}_j) = \frac{\mathbf{e}_i^{\top} \mathbf{e}_j}
         {\lVert \mathbf{e}_i \rVert \lVert \mathbf{e}_j \rVert}
 
-    with :math:`\mathbf{e}` the final embeddings or the features of one modality. The table has the
-    columns :obj:`item` (or :obj:`user`), :obj:`rank` (from 1), :obj:`similar` and :obj:`score`;
-    ties come by the smaller position in the data. What is asked for is never similar to itself,
-    and nothing is like a row of zeros, such as a missing modality.
+    where :math:`\mathbf{e}` are the final embeddings, or the features of one modality. The table
+    has the columns :obj:`item` (or :obj:`user`), :obj:`rank` (from 1), :obj:`similar` and
+    :obj:`score`. Ties are broken by the position in the data. An item is not similar to itself,
+    and rows of zeros, such as missing features, are not similar to anything.
 
     Args:
-        trained (TrainedModel, str or os.PathLike): What :func:`soil_pyg.load` returns, or its
-            folder.
-        items (iterable, os.PathLike or str, optional): The ids of the items; or a file with an id
-            a line or a table with the column :obj:`item`, as a :obj:`~pathlib.Path`; or
-            :obj:`"all"`. (default: :obj:`None`)
-        users (iterable, os.PathLike or str, optional): The users, in the same forms; either items
-            or users are given. (default: :obj:`None`)
+        trained (TrainedModel, str or os.PathLike): The trained model, as returned by
+            :func:`soil_pyg.load`, or its folder.
+        items (iterable, os.PathLike or str, optional): The ids of the items, or a
+            :obj:`~pathlib.Path` to a text file with one id per line or to a table with the column
+            :obj:`item`, or :obj:`"all"`. (default: :obj:`None`)
+        users (iterable, os.PathLike or str, optional): The ids of the users, likewise. Exactly one
+            of :obj:`items` and :obj:`users` must be given. (default: :obj:`None`)
         k (int): The number of similar items or users. (default: :obj:`10`)
         by (str, optional): The modality whose features are compared instead of the embeddings.
             (default: :obj:`None`)
         data (HeteroData, str or os.PathLike, optional): The data or its folder, for :obj:`by`.
             (default: the folder that the run was trained on)
-        memory_budget (int): Bytes that a block may take. (default: :obj:`2**30`)
+        memory_budget (int): The maximum number of bytes per block. (default: :obj:`2**30`)
 
     Raises:
         FileNotFoundError: If a folder or a file does not exist.
-        ValueError: If an id or the modality is unknown, an item that is asked for lacks it, an
+        ValueError: If an id or the modality is unknown, a given item has no features of it, an
             argument is out of range, or the data is not that of the run.
-        FloatingPointError: If a score may not be finite.
+        FloatingPointError: If a score is not finite.
     """
     frames = similar_blocks(trained, items, users, k, by, data, memory_budget)
     return pd.concat(frames, ignore_index=True)
@@ -66,23 +63,23 @@ def similar(
 
 def similar_blocks(
     trained: TrainedModel | str | os.PathLike[str],
-    items: Ids | None = None,
-    users: Ids | None = None,
+    items: IdSource | None = None,
+    users: IdSource | None = None,
     k: int = 10,
     by: str | None = None,
     data: HeteroData | str | os.PathLike[str] | None = None,
     memory_budget: int = 2**30,
 ) -> Iterator[pd.DataFrame]:
-    """Returns an iterator over the rows of :func:`similar`, block by block.
+    """Returns an iterator over the rows of :func:`similar` in blocks of bounded size.
 
-    Takes the arguments of :func:`similar`, and raises the same errors, before the first block.
+    Takes the arguments of :func:`similar`, and raises the same errors before the first block.
     """
     if not isinstance(trained, TrainedModel):
         trained = load(trained)
     if (items is None) == (users is None):
         raise ValueError("Either 'items' or 'users' must be given")
     if by is not None and items is None:
-        raise ValueError(f"'by' must be None for users, who have no features (got '{by}')")
+        raise ValueError(f"'by' must be None for 'users' (got '{by}')")
     if items is not None:
         kind, known, emb = "item", trained.item_id, trained.item_emb
         queries = select(items, known, "items", kind)
@@ -93,10 +90,10 @@ def similar_blocks(
     if by is not None:
         emb = _features(load_run_data(trained, data), by)
         if len(emb) < len(known):
-            raise ValueError("'by' must be None for a run with items that came later")
+            raise ValueError(f"'by' must be None for a run with new items (got '{by}')")
     emb, norm = unit_rows(emb)
     lacking = queries[norm[queries] == 0]
-    if by is not None and len(lacking) > 0 and items != "all":
+    if by is not None and len(lacking) > 0 and items != ALL:
         raise ValueError(f"'items': item '{known[lacking[0]]}' has no features of '{by}'")
     ranking = Ranking(
         query_emb=emb,
@@ -113,10 +110,10 @@ def similar_blocks(
 
 
 def unit_rows(emb: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the rows of a dense or sparse matrix at length one, and their lengths.
+    """Scales the rows of a dense or sparse matrix to unit norm, and returns them and their norms.
 
     Args:
-        emb (Tensor): The matrix; rows of zeros stay as they are.
+        emb (Tensor): The matrix. Rows of zeros are left unchanged.
 
     Example:
         >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
@@ -140,6 +137,7 @@ def unit_rows(emb: Tensor) -> tuple[Tensor, Tensor]:
 def _features(data: HeteroData, modality: str) -> Tensor:
     known = modalities_of(data)
     if modality not in known:
-        there = ", ".join(known) or "none"
-        raise ValueError(f"'by' must be a modality of the data: {there} (got '{modality}')")
-    return data[ITEM][FEATURE_PREFIX + modality]
+        listed = ", ".join(known) or "none"
+        raise ValueError(f"'by' must be a modality of the data: {listed} (got '{modality}')")
+    x: Tensor = data[ITEM][FEATURE_PREFIX + modality]
+    return x

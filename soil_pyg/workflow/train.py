@@ -1,4 +1,4 @@
-"""From a data folder to a trained model in a folder."""
+"""Training of a model on a data folder."""
 
 import copy
 import errno
@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,15 @@ from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
 from soil_pyg.runs.warm_start import warm_start
 from soil_pyg.training.tensorboard import FOLDER, TensorBoardLog
-from soil_pyg.training.trainer import DISPLAY
 from soil_pyg.typing import ITEM, USER, modalities_of
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 
-# Settings of a run that are no options of its model, its graphs or its training.
 DEVICE_TYPES = ("cpu", "cuda")
-NAMES = ("data", "model", "profile", "device", "init")
+RESERVED = ("data", "model", "profile", "device", "init")
+"""The settings of a run that are not options of its model, its graphs or its trainer."""
 OWN_FILES = {checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, FOLDER}
+"""The files and folders in the folder of a run."""
 
 logger = logging.getLogger("soil_pyg")
 
@@ -47,42 +46,41 @@ def train(
     progress: bool = True,
     **options: Any,
 ) -> TrainResult:
-    """Trains, validates and tests a model and stores it for :func:`soil_pyg.load`.
+    """Trains and evaluates a model and saves it for :func:`soil_pyg.load`.
 
-    What counts for an option is, from weak to strong: its default, the profile, the settings for
-    a data set of this name in :mod:`soil_pyg.configs`, :obj:`options`. The same call goes on with a
-    run that was interrupted, and does nothing for one that has finished.
+    In ascending precedence, options come from their defaults, the profile, the settings in
+    :mod:`soil_pyg.configs` for a data set of this name, and :obj:`options`. The same call resumes
+    an interrupted run, and does nothing if the run is finished.
 
     Args:
-        data (HeteroData, str or os.PathLike): The data, or the folder that
-            :func:`soil_pyg.prepare` has written.
+        data (HeteroData, str or os.PathLike): The data, or the folder written by
+            :func:`soil_pyg.prepare`.
         out (str or os.PathLike): The folder of the run.
-        model (str): A model of the package by its name, such as :obj:`"lightgcn"`, or
+        model (str): The name of a model of the package, such as :obj:`"lightgcn"`, or
             :obj:`"package.module:Class"`. (default: :obj:`"soil"`)
-        profile (str, optional): A profile of the model. (default: :obj:`"released"` where there
-            is one)
-        seed (int): The seed of the model's parameters and of the training. (default: :obj:`0`)
+        profile (str, optional): A profile of the model. (default: :obj:`"released"`, if it exists)
+        seed (int): The seed of the initial weights and of the training. (default: :obj:`0`)
         init (TrainedModel, str or os.PathLike, optional): An earlier run of the model, or its
-            folder, whose weights to start from: users and items that it knew begin where they
-            ended, new ones as ever. The optimiser starts anew. (default: :obj:`None`)
+            folder, from which known users and items take their initial weights. The optimiser
+            state is not restored. (default: :obj:`None`)
         device (str): :obj:`"auto"`, :obj:`"cpu"` or :obj:`"cuda"`. (default: :obj:`"auto"`)
-        tensorboard (bool): Whether to write TensorBoard events, too. (default: :obj:`False`)
-        progress (bool): If set to :obj:`False`, shows nothing. (default: :obj:`True`)
-        **options (optional): The options of the model, of its graphs and of the
+        tensorboard (bool): Whether to also write TensorBoard events. (default: :obj:`False`)
+        progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
+        **options (optional): Options of the model, of its graphs and of the
             :class:`~soil_pyg.training.trainer.Trainer`.
 
     Raises:
-        FileNotFoundError: If there is no such data folder, or no such run to start from.
-        ValueError: If an argument or an option cannot be right, the model needs features that the
-            data lacks, :obj:`out` holds another run or other files, or the run to start from is of
-            another model or size, or knows none of the users and items.
-        ImportError: If TensorBoard is asked for and not installed.
+        FileNotFoundError: If the data folder or the run :obj:`init` does not exist.
+        ValueError: If an argument or an option is invalid, the data has no features although the
+            model requires them, :obj:`out` holds another run or other files, or :obj:`init` is a
+            run of another model or size, or shares no users and items with the data.
+        ImportError: If TensorBoard is requested but not installed.
         FloatingPointError: If a loss term or a score is not finite.
     """
     selected = ModelOptions(model)
-    for name in NAMES:
+    for name in RESERVED:
         if name in selected.options:
-            raise ValueError(f"model '{model}': no option can be called '{name}'")
+            raise ValueError(f"Model '{model}' must not have an option '{name}', which is reserved")
     given = selected.check(options, "options")
     found = data if isinstance(data, HeteroData) else load_data_folder(data)
     settings = _settings(selected, found, profile, given)
@@ -100,11 +98,8 @@ def train(
         settings["init"] = _start(recommender, found, init)
     log = TensorBoardLog(out) if tensorboard else None
     with _folder(Path(out)) as folder:
-        identity = {f.name: getattr(trainer, f.name) for f in fields(trainer)}
-        for name in DISPLAY:
-            del identity[name]
-        # Refuses the folder of another run before the graphs are made, which may take long.
-        run = TrainingRun(recommender, found, folder, settings, identity, 0)
+        # Rejects the folder of another run before the graphs are built, which may take long.
+        run = TrainingRun(recommender, found, folder, settings, trainer.result_options(), 0)
         result = run.result
         if not run.finished:
             found = graphs(copy.copy(found).to(settings["device"]))
@@ -126,47 +121,49 @@ def _settings(
     model_class = selected.model_class
     if model_class.multimodal and not modalities_of(data):
         raise ValueError(
-            f"model '{selected.spec}' needs features of the items and the data has none: prepare "
-            "it with features, or train a model without them, such as 'lightgcn' or 'bpr'"
+            f"Model '{selected.spec}' requires item features, but 'data' has none: prepare it with "
+            "features, or train a model without them, such as 'lightgcn' or 'bpr'"
         )
     if profile is not None and not model_class.profiles:
         raise ValueError(f"'profile' must be None for model '{selected.spec}' (got '{profile}')")
     profile = profile or selected.default_profile
     settings = selected.settings(str(getattr(data, "name", "")), profile, given)
     num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
-    # The released aggregation needs at least as many users as items.
+    # The released aggregation is only defined for at least as many users as items.
     is_default = "aggregation" not in given
     if is_default and settings.get("aggregation") == "sym_user_index" and num_items > num_users:
         settings["aggregation"] = "sym"
-        logger.warning("More items than users: aggregation='sym' instead of 'sym_user_index'")
+        logger.warning(
+            "Set aggregation='sym' instead of 'sym_user_index', as there are more items than users"
+        )
     return settings | {"profile": profile}
 
 
 def _start(
     model: Recommender, data: HeteroData, init: TrainedModel | str | os.PathLike[str]
 ) -> str:
-    """Starts from the weights of an earlier run, and returns the digest of their file."""
+    """Copies the weights of an earlier run into a model, and returns the digest of their file."""
     trained = init if isinstance(init, TrainedModel) else checkpoint.load(init)
     known = warm_start(model, data, trained)
     if not any(known.values()):
         raise ValueError(
-            "'init' (--init) must be a run on earlier data of the same users or items (got one "
-            f"that knows none of them: '{trained.folder}')"
+            "'init' (--init) must be a run that shares users or items with the data "
+            f"(got '{trained.folder}')"
         )
-    logger.info("Starts from the weights of %s users and %s items", *known.values())
+    logger.info("Initialised the weights of %s users and %s items", *known.values())
     return str(trained.run["files"][checkpoint.WEIGHTS])
 
 
 @contextmanager
 def _folder(out: Path) -> Iterator[Path]:
-    # A folder for the run, which is not left behind if nothing came to be written there.
+    """Creates the folder of a run, and removes it again if the run writes nothing."""
     out = out.expanduser()
     if out.exists() and not out.is_dir():
         raise ValueError(f"'out' must be a folder (got the file '{out}')")
     names = {path.name for path in out.iterdir()} if out.exists() else set()
     others = sorted(name for name in names - OWN_FILES if not name.startswith("."))
     if others and not names & {checkpoint.RUN, checkpoint.STATE}:
-        raise ValueError(f"'{out}' holds other files ({others[0]}): choose an empty or new folder")
+        raise ValueError(f"'out' must be new, empty or a run (got '{out}', which has {others[0]})")
     missing = [path for path in (out, *out.parents) if not path.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from soil_bench.runs import jobs
-from soil_bench.runs.job import PAIRED, Job, save_users
-from soil_bench.runs.job import run as run_job
+from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import METRICS, append_record, run_key
+from soil_bench.runs.run_job import run as run_job
+from soil_bench.runs.run_job import save_users
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def drawn_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], No
     failing: dict[str, Any] = {}
 
     def run_processes(
-        script: Path, lines: Sequence[str], workers: int, **options: Any
+        module: str, lines: Sequence[str], workers: int, **options: Any
     ) -> Iterator[tuple[int, int]]:
         for number, line in enumerate(lines):
             options["on_start"](number)
@@ -72,7 +73,7 @@ def trained_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trains runs in this process, which is faster than one for each."""
 
     def run_processes(
-        script: Path, lines: Sequence[str], workers: int, **options: Any
+        module: str, lines: Sequence[str], workers: int, **options: Any
     ) -> Iterator[tuple[int, int]]:
         for number, line in enumerate(lines):
             options["on_start"](number)

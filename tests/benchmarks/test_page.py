@@ -69,7 +69,7 @@ def test_data_that_was_made_of_other_data_is_left_out() -> None:
     assert page([*RECORDS, derived]) == page(RECORDS)
 
 
-def test_training_on_parts_has_a_row_of_its_own() -> None:
+def test_training_on_partitions_has_a_row_of_its_own() -> None:
     runs = [
         record("soil", 0, val=0.10, test=0.12),
         record("soil", 1, val=0.10, test=0.12, num_partitions=1, compile=False),
@@ -78,10 +78,10 @@ def test_training_on_parts_has_a_row_of_its_own() -> None:
         record("soil", 0, val=0.20, test=0.08, num_partitions=8, compile=False),
     ]
     rows = [line for line in page(runs).splitlines() if line.startswith("| soil")]
-    end = "| 0.1028 / 0.0454 | 7 | 1.5"
+    end = "| 0.1028 / 0.0454 | 7 | 1.5 | 1 tried |"
     assert rows == [
-        f"| soil, 8 parts | released | 1 | 0.0400 | 0.0800 | 0.0200 | 0.0267 {end} | 1 tried |",
-        f"| soil, 4 parts | released | 1 | 0.0500 | 0.1000 | 0.0250 | 0.0333 {end} | 1 tried |",
+        f"| soil, 8 partitions | released | 1 | 0.0400 | 0.0800 | 0.0200 | 0.0267 {end}",
+        f"| soil, 4 partitions | released | 1 | 0.0500 | 0.1000 | 0.0250 | 0.0333 {end}",
         "| soil | released | 2 | 0.0650 ± 0.0000 | 0.1300 ± 0.0000 | 0.0325 ± 0.0000 "
         "| 0.0433 ± 0.0000 | 0.1028 / 0.0454 | 7 ± 0 | 1.5 ± 0.0 | compile True; 2 tried |",
     ]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -87,7 +88,7 @@ def records(tmp_path: Path) -> list[dict[str, Any]]:
             "model 'bpr': 'num_partitions' must be at most the number of",
         ),
         (["--bpr.ks", "[5]"], "model 'bpr': 'ks' must hold 10 and 20, which the tables show .got"),
-        (["--out", __file__], "'--out' must be a folder that can be written to .got"),
+        (["--out", __file__], "'--out' must be a writable folder .got"),
         (["--bpr.lr", "-1"], "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
         (
             ["--soil.modalities", "[smell]"],
@@ -266,8 +267,8 @@ def test_commands(
         return outcome
 
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setitem(run.COMMANDS, "other", "what it does")
-    monkeypatch.setitem(sys.modules, "other", SimpleNamespace(main=other))
+    monkeypatch.setitem(run.COMMANDS, "other", ("run_other", "what it does"))
+    monkeypatch.setitem(sys.modules, "run_other", SimpleNamespace(main=other))
     assert main(["other", "--k", "3"]) == code
     assert given == [["--k", "3"]]
     assert capsys.readouterr().err.startswith(message)
@@ -282,7 +283,7 @@ def test_help_names_the_commands(
     assert error.value.code == 0
     output = " ".join(capsys.readouterr().out.split())
     names = ["libraries", "graphs", "scale", "tune", "paper", "fidelity", "newcomers", "missing"]
-    assert list(run.COMMANDS) == names
-    for name, text in run.COMMANDS.items():
+    assert list(run.COMMANDS) == [*names, "verify"]
+    for name, (module, text) in run.COMMANDS.items():
         assert f"'run.py {name}': {text}" in output
-        assert (RUN.parent / f"{name}.py").exists()
+        assert callable(import_module(module).main)

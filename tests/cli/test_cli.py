@@ -1,5 +1,6 @@
 import configparser
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +15,15 @@ from soil_pyg.cli import COMMANDS, main
 
 
 class Command:
-    """A command that raises what it is given."""
+    """A command that raises the given error."""
+
+    EXAMPLES = "example:\n  soil-pyg train DATA"
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
         self.arguments: Any = None
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.epilog = "example:\n  soil-pyg train DATA"
         parser.add_argument("data", help="the data folder")
         parser.add_argument("--num-layers", type=int, default=2, help="layers")
         parser.add_argument("--note", help="a note")
@@ -72,21 +74,13 @@ def test_help_has_the_example_as_it_is(
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (ValueError("a.csv, line 3: no\n number"), 2, "a.csv, line 3: no number"),
-        (FileNotFoundError("there is no file a.csv"), 2, "there is no file a.csv"),
-        (
-            OSError(errno.ENOSPC, "other words", "/a"),
-            2,
-            "'/a': No space left on device; make room there or write to another disk",
-        ),
-        (
-            PermissionError(errno.EACCES, "Permission denied", "/a"),
-            2,
-            "'/a': Permission denied; ask for the permission or choose another path",
-        ),
-        (OSError(errno.EIO, "x"), 2, "Input/output error"),
-        (ImportError("'timm' is missing: pip install soil_pyg[embed]"), 1, "'timm' is missing"),
-        (KeyboardInterrupt(), 130, "interrupted"),
+        (ValueError("a.csv, line 3: no\n number"), 2, "a.csv, line 3: no number\n"),
+        (FileNotFoundError("no file a.csv"), 2, "no file a.csv\n"),
+        (OSError(errno.ENOSPC, "other", "/a"), 2, f"'/a': {os.strerror(errno.ENOSPC)}; "),
+        (PermissionError(errno.EACCES, "other", "/a"), 2, f"'/a': {os.strerror(errno.EACCES)}; "),
+        (OSError(errno.EIO, "other"), 2, f"{os.strerror(errno.EIO)}\n"),
+        (ImportError("'timm' is missing"), 1, "'timm' is missing\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )
 def test_every_error_is_one_line_and_a_code(
@@ -104,23 +98,27 @@ def test_every_error_is_one_line_and_a_code(
 
 
 @pytest.mark.parametrize(
-    ("argv", "message"),
+    ("argv", "words"),
     [
-        ([], "the following arguments are required: DATA (all options: soil-pyg train --help)"),
-        (["a", "--num-layers", "x"], "--num-layers: expected int. Got value: x (all options"),
-        (["a", "--num_layers", "3"], "unrecognized arguments: --num_layers 3"),
-        (["a", "--num", "3"], "unrecognized arguments: --num 3"),
+        ([], ["DATA", "soil-pyg train --help"]),
+        (
+            ["a", "--num-layers", "x"],
+            ["--num-layers: expected int", " x "],
+        ),
+        (["a", "--num_layers", "3"], ["--num_layers 3"]),
+        (["a", "--num", "3"], ["--num 3"]),
     ],
 )
 def test_wrong_flags(
     argv: list[str],
-    message: str,
+    words: list[str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(monkeypatch, *argv) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith(f"soil-pyg train: {message}")
+    assert captured.err.startswith("soil-pyg train: ")
+    assert all(word in captured.err for word in words)
     assert captured.err.count("\n") == 1
 
 

@@ -1,4 +1,6 @@
 import io
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -29,16 +31,13 @@ def test_every_user_to_a_file(run_folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--ks", "0"], "'ks' must hold numbers of at least 1 (got [0])"),
-        (["--split", "train"], "--split: "),
-        (["--data", "no"], "The data folder 'no' does not exist"),
+        (["--ks", "0"], r"'ks'.*\[0\]"),
+        (["--split", "train"], r"--split: .*\btrain\b"),
+        (["--split", "validation"], r"--split: .*\bvalidation\b"),
+        (["--data", "no"], "'no'"),
     ],
 )
 def test_wrong_input(
-    run_folder: Path, capfd: pytest.CaptureFixture[str], flags: list[str], message: str
+    run_folder: Path, refused: Callable[..., str], flags: list[str], message: str
 ) -> None:
-    capfd.readouterr()
-    assert cli.main(["evaluate", str(run_folder), *flags]) == 2
-    out, err = capfd.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert message in err
+    assert re.search(message, refused("evaluate", run_folder, *flags))

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,10 +43,9 @@ def test_items(trained: TrainedModel, capfd: pytest.CaptureFixture[str]) -> None
         has_title = row.kind != "own" and row.via != "item 4"
         assert pd.isna(row.title) != has_title
         assert not has_title or row.title == row.via.replace("item", "Title")
-    assert err == (
-        f"user 70, item item 2: {len(expected.parts)} parts add up to {expected.total:.6f}, "
-        f"the score is {expected.score:.6f}\n"
-    )
+    numbers = (f"{len(expected.parts)}", f"{expected.total:.6f}", f"{expected.score:.6f}")
+    assert all(word in err for word in ("user 70", "item item 2", *numbers))
+    assert err.count("\n") == 1
 
 
 def test_other_tables_and_formats(
@@ -68,14 +68,14 @@ def test_other_tables_and_formats(
 
 
 def test_data_elsewhere_and_without_titles(
-    trained: TrainedModel, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    trained: TrainedModel,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    refused: Callable[..., str],
 ) -> None:
     (tmp_path / "data").rename(tmp_path / "moved")
     command = ["explain", str(trained.folder), "--user", "70", "--item", "item 2"]
-    assert cli.main(command) == 2
-    out, err = capfd.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert "--data" in err
+    assert "--data" in refused(*command)
     assert cli.main([*command, "--data", str(tmp_path / "moved"), "--format", "csv"]) == 0
     assert "Title" in capfd.readouterr().out
 
@@ -83,24 +83,18 @@ def test_data_elsewhere_and_without_titles(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"--user": "7"}, "'user': the run has no user '7'"),
-        ({"--item": "beer"}, "'item': the run has no item 'beer'"),
-        ({"--by": "day"}, "--by"),
-        ({"--format": "xml"}, "--format"),
+        ({"--user": "7"}, "'user'.*'7'"),
+        ({"--item": "beer"}, "'item'.*'beer'"),
+        ({"--by": "day"}, "--by: .*day"),
+        ({"--format": "xml"}, "--format: .*xml"),
     ],
 )
 def test_wrong_input(
-    trained: TrainedModel,
-    capfd: pytest.CaptureFixture[str],
-    changed: dict[str, str],
-    message: str,
+    trained: TrainedModel, refused: Callable[..., str], changed: dict[str, str], message: str
 ) -> None:
     flags = {"--user": "70", "--item": "item 2"} | changed
     flat = [text for pair in flags.items() for text in pair]
-    assert cli.main(["explain", str(trained.folder), *flat]) == 2
-    out, err = capfd.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert message in err
+    assert re.search(message, refused("explain", trained.folder, *flat))
 
 
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -25,14 +26,8 @@ def test_data(data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr() == ("", "")
 
 
-def test_embeddings_need_a_run(
-    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_embeddings_need_a_run(data: str, tmp_path: Path, refused: Callable[..., str]) -> None:
     for to in ("parquet", "npy"):
-        assert main(["export", data, "--to", to, "--out", str(tmp_path / "x")]) == 2
-        error = capsys.readouterr().err
-        assert "has no run.json: it is not the folder of a run" in error
-        assert error.count("\n") == 1
-    assert main(["export", data, "--to", "csv", "--out", "x"]) == 2
-    assert "--to: expected one of ['mmrec'" in capsys.readouterr().err
+        assert "run.json" in refused("export", data, "--to", to, "--out", tmp_path / "x")
+    assert "--to: expected one of ['mmrec'" in refused("export", data, "--to", "csv", "--out", "x")
     assert [path.name for path in tmp_path.iterdir()] == ["DATA"]

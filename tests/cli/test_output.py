@@ -2,6 +2,7 @@ import errno
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def test_csv(capfd: pytest.CaptureFixture[str]) -> None:
     pd.testing.assert_frame_equal(found, BOTH)
 
 
-def test_json_has_an_object_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_json_has_one_object_per_line(capfd: pytest.CaptureFixture[str]) -> None:
     output.write(blocks(), "json")
     out = capfd.readouterr().out
     rows = [json.loads(line) for line in out.splitlines()]
@@ -39,7 +40,7 @@ def test_json_has_an_object_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     assert "bö" in out
 
 
-def test_parquet_has_a_row_group_a_block(
+def test_parquet_has_one_row_group_per_block(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     output.write(blocks(), out=str(tmp_path / "a.parquet"))
@@ -99,14 +100,14 @@ def test_format_by_the_name_of_the_file(tmp_path: Path, name: str, expected: str
 
 
 def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=r"'--out' must end in .txt, .csv, .*, or '--format' must"):
+    with pytest.raises(ValueError, match=r"'--out'.*'--format'.*a\.xls'"):
         output.check(None, str(tmp_path / "a.xls"))
-    with pytest.raises(ValueError, match=r"'--out' must name a file \(got the folder"):
+    with pytest.raises(ValueError, match=r"'--out'.*" + re.escape(f"'{tmp_path}'")):
         output.check("csv", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"'--out': there is no folder '.*no', make it"):
+    with pytest.raises(FileNotFoundError, match=r"'--out'.*no/a\.csv'"):
         output.check("csv", str(tmp_path / "no" / "a.csv"))
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    with pytest.raises(ValueError, match="'--format parquet' is not for a terminal"):
+    with pytest.raises(ValueError, match=r"'--format parquet'.*'--out'"):
         output.check("parquet", None)
 
 

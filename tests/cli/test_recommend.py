@@ -1,5 +1,7 @@
 import io
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -35,12 +37,7 @@ def test_everyone_to_a_file_in_blocks(run_folder: Path, tmp_path: Path) -> None:
 def test_files_of_ids(run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "users.txt").write_text("20\n0\n")
     (tmp_path / "items.csv").write_text("item\nitem 2\nitem 5\n")
-    files = [
-        "--users-file",
-        str(tmp_path / "users.txt"),
-        "--deny-file",
-        str(tmp_path / "items.csv"),
-    ]
+    files = ["--users-file", f"{tmp_path}/users.txt", "--deny-file", f"{tmp_path}/items.csv"]
     capfd.readouterr()
     assert cli.main(["recommend", str(run_folder), *files, "--format", "csv"]) == 0
     found = pd.read_csv(io.StringIO(capfd.readouterr().out))
@@ -69,55 +66,47 @@ def test_flags(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "'--users' must be given: ids between commas, or '--users-file'"),
-        (["--users", "0,11"], "'users': the run has no user '11' (its users are such as '0', "),
-        (["--users", "0", "--allow", "item 1,tea"], "'allow': the run has no item 'tea'"),
-        (["--users", "0", "--deny-file", "no.txt"], "'deny': there is no file 'no.txt'"),
-        (["--users", "0", "--users-file", "a"], "Either '--users' or '--users-file' must be given"),
-        (["--users", "0", "--k", "0"], "'k' must be at least 1 (got 0)"),
-        (["--users", "0", "--k", "many"], "--k: expected int"),
-        (["--users", "0", "--exclude-seen", "maybe"], "--exclude-seen: "),
-        (["--users", "0", "--data", "no"], "The data folder 'no' does not exist"),
-        (["--users", "0", "--out", "a.xls"], "'--out' must end in .txt, .csv"),
-        (["--users", "0", "--out", "no/a.csv"], "'--out': there is no folder 'no'"),
-        (["--users", "0", "--frmat", "csv"], "unrecognized arguments: --frmat csv"),
+        ([], "'--users'.*'--users-file'"),
+        (["--users", "0,11"], "'users'.*'11'.*'0'"),
+        (["--users", "0", "--allow", "item 1,tea"], "'allow'.*'tea'"),
+        (["--users", "0", "--deny-file", "no.txt"], "'deny'.*'no.txt'"),
+        (["--users", "0", "--users-file", "a"], "'--users'.*'--users-file'"),
+        (["--users", "0", "--k", "0"], "'k'.*got 0"),
+        (["--users", "0", "--k", "many"], "--k: .*many"),
+        (["--users", "0", "--exclude-seen", "maybe"], "--exclude-seen: .*maybe"),
+        (["--users", "0", "--data", "no"], "'no'"),
+        (["--users", "0", "--out", "a.xls"], "'--out'.*'a.xls'"),
+        (["--users", "0", "--out", "no/a.csv"], "'--out'.*'no/a.csv'"),
+        (["--users", "0", "--frmat", "csv"], "--frmat csv"),
     ],
 )
 def test_wrong_input(
     run_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    refused: Callable[..., str],
     flags: list[str],
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    capfd.readouterr()
-    assert cli.main(["recommend", str(run_folder), *flags]) == 2
-    out, err = capfd.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert message in err
+    assert re.search(message, refused("recommend", run_folder, *flags))
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_wrong_runs(run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_wrong_runs(run_folder: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     def message(folder: Path) -> str:
-        capfd.readouterr()
-        assert cli.main(["recommend", str(folder), "--users", "0"]) == 2
-        out, err = capfd.readouterr()
-        assert (out, err.count("\n")) == ("", 1)
-        return err
+        return refused("recommend", folder, "--users", "0")
 
-    assert "nowhere' does not exist" in message(tmp_path / "nowhere")
-    assert "has no run.json: it is not the folder of a run" in message(tmp_path)
+    assert "nowhere'" in message(tmp_path / "nowhere")
+    assert "run.json" in message(tmp_path)
     run = json.loads((run_folder / "run.json").read_text())
     (run_folder / "run.json").write_text(json.dumps({**run, "format": 9}))
-    assert "run.json' must have format 1 (got 9): train again" in message(run_folder)
+    assert re.search(r"run\.json'.*got 9", message(run_folder))
     other = {**run, "data": {"name": "random", "digest": "other"}}
     (run_folder / "run.json").write_text(json.dumps(other))
-    assert "is not the data that the run was trained on" in message(run_folder)
+    assert "digest" in message(run_folder)
     (run_folder / "embeddings.safetensors").write_bytes(b"damaged")
-    assert "embeddings.safetensors' is not the file that was written" in message(run_folder)
+    assert "embeddings.safetensors'" in message(run_folder)
     (run_folder / "embeddings.safetensors").unlink()
-    assert "has no embeddings.safetensors" in message(run_folder)
+    assert "embeddings.safetensors" in message(run_folder)

@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,13 @@ from soil_pyg import cli
 pytest.importorskip("plotly", reason="the extra 'report' is not installed")
 
 
-def fail(capfd: pytest.CaptureFixture[str], *argv: str | Path) -> str:
-    """Returns the one line that a command says about wrong input."""
-    capfd.readouterr()
-    assert cli.main(["report", *map(str, argv)]) == 2
-    out, err = capfd.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    return err
-
-
 def test_a_report(run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "a.html"
     capfd.readouterr()
     assert cli.main(["report", str(run_folder), "--out", str(out), "--users", "20,0"]) == 0
     stdout, stderr = capfd.readouterr()
     assert stdout == ""
-    assert re.fullmatch(rf"'{out}' holds the report: \d\.\d MB\n", stderr)
+    assert re.fullmatch(rf".*'{out}'.*\d\.\d MB.*\n", stderr)
     page = out.read_text("utf-8")
     assert re.findall(r"<summary><b>(\w+)</b>", page) == ["20", "0"]
 
@@ -56,44 +48,46 @@ def test_help(capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--users", "0,11"], "'users': the run has no user '11'"),
-        (["--users", "all"], "'--users' must name users here"),
-        (["--users", "0", "--users-file", "a"], "Either '--users' or '--users-file' must be given"),
-        (["--users-file", "no.txt"], "'users': there is no file 'no.txt'"),
-        (["--num-users", "-1"], "--num-users: "),
-        (["--data", "no"], "The data folder 'no' does not exist"),
-        (["--out", "a.pdf"], "'out' (--out) must name a file that ends in .html (got 'a.pdf')"),
-        (["--out", "no/a.html"], "'out' (--out): there is no folder '"),
-        (["--outt", "a.html"], "unrecognized arguments: --outt a.html"),
+        (["--users", "0,11"], "'users'.*'11'"),
+        (["--users", "all"], "'--users'.*'all'"),
+        (["--users", "0", "--users-file", "a"], "'--users'.*'--users-file'"),
+        (["--users-file", "no.txt"], "'users'.*'no.txt'"),
+        (["--num-users", "-1"], "--num-users: .*-1"),
+        (["--data", "no"], "'no'"),
+        (["--out", "a.pdf"], r"'out' \(--out\).*'a.pdf'"),
+        (["--out", "no/a.html"], r"'out' \(--out\).*'no/a.html'"),
+        (["--outt", "a.html"], "--outt a.html"),
     ],
 )
 def test_wrong_input(
     run_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    refused: Callable[..., str],
     flags: list[str],
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    assert message in fail(capfd, run_folder, *flags)
+    assert re.search(message, refused("report", run_folder, *flags))
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_wrong_runs(run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    out = ("--out", tmp_path / "a.html")
-    assert "nowhere' does not exist" in fail(capfd, tmp_path / "nowhere", *out)
+def test_wrong_runs(run_folder: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+    def message(folder: Path) -> str:
+        return refused("report", folder, "--out", tmp_path / "a.html")
+
+    assert "nowhere'" in message(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    assert "neither the folder of a run nor" in fail(capfd, tmp_path / "empty", *out)
+    assert "empty'" in message(tmp_path / "empty")
     run = json.loads((run_folder / "run.json").read_text())
     other = {**run, "data": {"name": "random", "digest": "other"}}
     (run_folder / "run.json").write_text(json.dumps(other))
-    assert "is not the data that the run was trained on" in fail(capfd, run_folder, *out)
+    assert "digest" in message(run_folder)
     (run_folder / "run.json").write_text(json.dumps({**run, "format": 9}))
-    assert "run.json' must have format 1 (got 9): train again" in fail(capfd, run_folder, *out)
+    assert re.search(r"run\.json'.*got 9", message(run_folder))
     (run_folder / "run.json").write_text("{")
-    assert "run.json' is corrupt" in fail(capfd, run_folder, *out)
+    assert "run.json'" in message(run_folder)
     assert not (tmp_path / "a.html").exists()
 
 
@@ -102,7 +96,7 @@ def test_nothing_can_be_written(
     run_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    refused: Callable[..., str],
     number: int,
 ) -> None:
     out = tmp_path / "a.html"
@@ -111,6 +105,6 @@ def test_nothing_can_be_written(
         raise OSError(number, os.strerror(number), str(path))
 
     monkeypatch.setattr(Path, "write_text", refuse)
-    message = fail(capfd, run_folder, "--out", out)
+    message = refused("report", run_folder, "--out", out)
     assert message.startswith(f"soil-pyg report: '{out}': {os.strerror(number)}; ")
     assert not out.exists()

@@ -1,4 +1,6 @@
 import io
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -30,19 +32,15 @@ def test_similar(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "Either '--items' or '--users' must be given"),
-        (["--items", "item 1", "--users", "0"], "Either '--items' or '--users' must be given"),
-        (["--items", "tea"], "'items': the run has no item 'tea'"),
-        (["--items", "item 20", "--by", "image"], "item 'item 20' has no features of 'image'"),
-        (["--items", "item 1", "--by", "sound"], "'by' must be a modality of the data: image, te"),
-        (["--items", "item 1", "--k", "0"], "'k' must be at least 1 (got 0)"),
+        ([], "'--items'.*'--users'"),
+        (["--items", "item 1", "--users", "0"], "'--items'.*'--users'"),
+        (["--items", "tea"], "'items'.*'tea'"),
+        (["--items", "item 20", "--by", "image"], "'items'.*'item 20'.*'image'"),
+        (["--items", "item 1", "--by", "sound"], "'by'.*image, text.*'sound'"),
+        (["--items", "item 1", "--k", "0"], "'k'.*got 0"),
     ],
 )
 def test_wrong_input(
-    run_folder: Path, capfd: pytest.CaptureFixture[str], flags: list[str], message: str
+    run_folder: Path, refused: Callable[..., str], flags: list[str], message: str
 ) -> None:
-    capfd.readouterr()
-    assert cli.main(["similar", str(run_folder), *flags]) == 2
-    out, err = capfd.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert message in err
+    assert re.search(message, refused("similar", run_folder, *flags))

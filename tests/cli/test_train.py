@@ -1,5 +1,7 @@
 import io
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -36,18 +38,18 @@ def test_a_run(data_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[s
     frame = pd.read_csv(io.StringIO(out)).set_index("metric")
     assert frame["test"].to_dict() == pytest.approx(trained.metrics["test"])
     assert frame["val"].to_dict() == pytest.approx(trained.metrics["val"])
-    assert f"'{run}' holds the run: best epoch" in err
+    best = trained.run["best_epoch"]
+    assert all(word in err for word in (f"'{run}'", f"best epoch {best} of 2"))
     settings = trained.settings
     known = {"model": "soil", "k": 4, "epochs": 2, "lr": 0.01, "profile": "released", "k_a": 2}
     assert {name: settings[name] for name in known} == known
 
 
-def test_a_run_that_diverges_says_so_in_a_line(
-    data_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_a_run_that_diverges_fails_with_one_line(
+    data_folder: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
     flags = ["--model", "lightgcn", "--lr", "1e30", "--epochs", "3"]
-    assert cli.main(command(data_folder, tmp_path / "run", *flags)) == 1
-    assert capfd.readouterr().err.startswith("soil-pyg train: Epoch 1: The scores must be")
+    assert "Epoch 1: " in refused(*command(data_folder, tmp_path / "run", *flags), code=1)
 
 
 def test_options_of_every_type(data_folder: Path, tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_a_model_of_the_working_directory(
     data_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    refused: Callable[..., str],
 ) -> None:
     (tmp_path / "cli_own.py").write_text(OWN_MODEL)
     monkeypatch.chdir(tmp_path)
@@ -74,8 +76,8 @@ def test_a_model_of_the_working_directory(
     flags = ["--model", "cli_own:Mine", "--width", "6", "--epochs", "1"]
     assert cli.main(command(data_folder, tmp_path / "run", *flags)) == 0
     assert soil_pyg.load(tmp_path / "run").user_emb.size() == (30, 6)
-    assert cli.main(command(data_folder, tmp_path / "other", "--model", "cli_own:Clash")) == 2
-    assert "its option 'out' cannot be a flag" in capfd.readouterr().err
+    clash = command(data_folder, tmp_path / "other", "--model", "cli_own:Clash")
+    assert re.search("cli_own:Clash.*'out'", refused(*clash))
 
 
 def test_help_is_that_of_the_model(capfd: pytest.CaptureFixture[str]) -> None:
@@ -92,53 +94,44 @@ def test_help_is_that_of_the_model(capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--model", "bpr", "--k", "5"], "'--k' is no flag for model 'bpr'; there are --out, "),
-        (["--hidden", "5"], "'--hidden' is no flag for model 'soil'; there are --out, "),
-        (["--model", "sail"], "The model 'sail' is not one of bm3, bpr"),
-        (["--model"], "--model: expected one argument"),
-        (["--epochs", "three"], "--epochs: expected int"),
-        (["--epochs", "0"], "'epochs' must be at least 1 (got 0)"),
-        (["--seed", "x"], "--seed: expected int"),
-        (["--profile", "new"], "'profile' must be one of paper, released, best for model 'soil'"),
-        (["--modalities", "[sound]"], "'modalities' must be among those of the data: image, text"),
-        (["--format", "xml"], "--format: "),
-        (["--device", "abacus"], "--device: "),
-        (["--init", "nowhere"], "The folder 'nowhere' does not exist"),
+        (["--model", "bpr", "--k", "5"], "'bpr'.*'--k'.*--out, .*--lr"),
+        (["--hidden", "5"], "'soil'.*'--hidden'.*--out, .*--hidden_channels"),
+        (["--model", "sail"], "'sail'.*bm3, bpr"),
+        (["--model"], "--model: "),
+        (["--epochs", "three"], "--epochs: .*three"),
+        (["--epochs", "0"], "'epochs'.*got 0"),
+        (["--seed", "x"], "--seed: .* x "),
+        (["--profile", "new"], "'profile'.*paper, released, best.*'soil'.*'new'"),
+        (["--modalities", "[sound]"], "'modalities'.*image, text.*'sound'"),
+        (["--format", "xml"], "--format: .*xml"),
+        (["--device", "abacus"], "--device: .*abacus"),
+        (["--init", "nowhere"], "'nowhere'"),
     ],
 )
 def test_wrong_flags(
     data_folder: Path,
     tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
+    refused: Callable[..., str],
     flags: list[str],
     message: str,
 ) -> None:
     run = tmp_path / "run"
-    assert cli.main(["train", str(data_folder), "--out", str(run), *flags]) == 2
-    out, err = capfd.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert err.startswith("soil-pyg train: ")
-    assert message in err
+    assert re.search(message, refused("train", data_folder, "--out", run, *flags))
     assert not run.exists()
 
 
 def test_wrong_folders(
-    data_folder: Path, run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    data_folder: Path, run_folder: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
-    capfd.readouterr()
     for data, out, message in [
-        (tmp_path / "no", tmp_path / "run", "The data folder"),
-        (run_folder, tmp_path / "run", "has no prepare.json: prepare the data there first"),
-        (data_folder, run_folder, "holds a run that differs"),
-        (data_folder, data_folder, "holds other files (data.safetensors)"),
+        (tmp_path / "no", tmp_path / "run", f"{tmp_path / 'no'}'"),
+        (run_folder, tmp_path / "run", "prepare.json"),
+        (data_folder, run_folder, f"'{run_folder}'"),
+        (data_folder, data_folder, "data.safetensors"),
     ]:
-        assert cli.main(["train", str(data), "--out", str(out), "--device", "cpu"]) == 2
-        err = capfd.readouterr().err
-        assert err.count("\n") == 1
-        assert message in err
+        assert message in refused(*command(data, out))
     (data_folder / "data.safetensors").write_bytes(b"damaged")
-    assert cli.main(command(data_folder, tmp_path / "run")) == 2
-    assert "data.safetensors' is not the file that was written" in capfd.readouterr().err
+    assert "data.safetensors'" in refused(*command(data_folder, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -146,9 +139,9 @@ def test_without_tensorboard(
     data_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    refused: Callable[..., str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    assert cli.main(command(data_folder, tmp_path / "run", "--tensorboard")) == 1
-    assert "TensorBoard is not installed" in capfd.readouterr().err
+    arguments = command(data_folder, tmp_path / "run", "--tensorboard")
+    assert "TensorBoard" in refused(*arguments, code=1)
     assert not (tmp_path / "run").exists()

@@ -25,7 +25,6 @@ def test_from_top_to_bottom(tmp_path: Path) -> None:
     soil, bpr = recalls
     assert soil > bpr > 0.5
     assert len(re.findall(r"^\d +customer 0 +\d ", output, re.MULTILINE)) == 5
-    # Pictures tell the colour of the new mug; zoe has bought shirts.
     assert len(re.findall(r"^\d +mug-29 +\d ", output, re.MULTILINE)) == 3
     assert len(re.findall(r"^\d +zoe +\d +shirt-", output, re.MULTILINE)) >= 4
     page = (tmp_path / "report.html").read_text("utf-8")

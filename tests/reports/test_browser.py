@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from soil_pyg.reports import report
+from soil_pyg.reports.report import report
 
 pytest.importorskip("plotly", reason="the extra 'report' is not installed")
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from soil_pyg.reports.chart import Chart, log_axis, plain, wrapped
+from soil_pyg.reports.chart import Chart, Share, Table, escaped, log_axis, wrapped
 from soil_pyg.reports.data_charts import degree_tails, group_bars, missing_modalities
 from soil_pyg.reports.ranking_statistics import quantile_groups
 from soil_pyg.reports.run_charts import by_list_length, comparison, loss_terms, validation_curves
@@ -45,10 +45,10 @@ def test_metrics_by_list_length(groups: list[RunGroup]) -> None:
 
 def test_splits_of_one_group(groups: list[RunGroup]) -> None:
     chart = check(by_list_length(groups[:1], "test", "recall", [5]))
-    assert [trace["name"] for trace in chart.spec["data"]] == ["Validation", "Test"]
+    assert [trace["name"] for trace in chart.spec["data"]] == ["val", "test"]
     run = Run(Path("run"), {**groups[0].runs[0].content, "test": {}})
     chart = check(by_list_length([RunGroup("a", [run])], "val", "recall", [5]))
-    assert [trace["name"] for trace in chart.spec["data"]] == ["Validation"]
+    assert [trace["name"] for trace in chart.spec["data"]] == ["val"]
 
 
 def test_loss_terms(content: dict[str, Any]) -> None:
@@ -111,5 +111,13 @@ def test_ticks_of_logarithmic_axes() -> None:
 
 
 def test_texts() -> None:
-    assert plain("<b>&") == "&lt;b&gt;&amp;"
+    assert escaped('<b>&"') == '&lt;b&gt;&amp;"'
     assert wrapped("SOIL profile=released k=10") == "SOIL<br>profile=released<br>k=10"
+
+
+def test_columns_of_numbers() -> None:
+    rows = [["a", 1, Summary(0.5, 0.1), "x", None], ["b", None, 2.0, 3, None]]
+    table = Table("Values", ["name", "n", "mean", "mixed", "none"], rows)
+    assert [table.is_number(column) for column in range(5)] == [False, True, True, False, False]
+    assert Table("Shares", ["share"], [[Share(0.5)]]).is_number(0)
+    assert not Table("Empty", ["n"], []).is_number(0)

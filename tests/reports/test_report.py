@@ -5,7 +5,6 @@ import re
 import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from torch_geometric.data import HeteroData
 
 import soil_pyg
 from soil_pyg.models import BPR
-from soil_pyg.reports import report
+from soil_pyg.reports.report import report
 from soil_pyg.training.trainer import Trainer
 
 pytest.importorskip("plotly", reason="the extra 'report' is not installed")
+EMPTY = "Left out, as the data of the run was not found."
 
 
 class Outline(HTMLParser):
@@ -100,13 +100,13 @@ def test_numbers_of_the_runs(page: str, runs: Path) -> None:
     mean = sum(value["recall@20"] for value in values) / 2
     assert f"{mean:.4f}" in page
     assert "of 40 items" not in page
-    assert "Pictures that cannot be read: 1" in page or "0.png" not in page
+    assert "Unreadable pictures: 1<" in page or "0.png" not in page
 
 
 def test_one_run(runs: Path, tmp_path: Path) -> None:
     page = report(runs / "popularity", tmp_path / "a.html", num_users=2).read_text("utf-8")
     assert "Popularity on" in page
-    assert "there is no learning curve" in page
+    assert 'id="val-curves"' not in page
     assert page.count('<details class="card user"') == 2
     assert "Second-order items</h3>" not in page
 
@@ -116,9 +116,11 @@ def test_users_that_are_asked_for(runs: Path, tmp_path: Path) -> None:
     page = report(runs / "soil 0", out, users=[7, "3"]).read_text("utf-8")
     assert re.findall(r"<summary><b>(\w+)</b>", page) == ["7", "3"]
     assert "Second-order items</h3>" in page
-    with pytest.raises(ValueError, match="'users': the run has no user 'zed'"):
+    with pytest.raises(ValueError, match=r"'users'.*'zed'"):
         report(runs / "soil 0", out, users=["zed"])
-    assert "No user was asked for" in report(runs / "soil 0", out, num_users=0).read_text("utf-8")
+    page = report(runs / "soil 0", out, num_users=0).read_text("utf-8")
+    assert '<details class="card user"' not in page
+    assert EMPTY not in page
 
 
 def test_data_that_has_moved(
@@ -132,12 +134,12 @@ def test_data_that_has_moved(
     out = tmp_path / "a.html"
     with caplog.at_level(logging.WARNING, "soil_pyg"):
         page = report(run, out).read_text("utf-8")
-    assert "What needs the data is left out: The data folder" in caplog.text
-    assert page.count("Left out, as the data of the run is not there.") == 4
-    with pytest.raises(ValueError, match="'users' needs the data of the run: The data folder"):
+    assert str(tmp_path / "gone") in caplog.text
+    assert page.count(EMPTY) == 4
+    with pytest.raises(ValueError, match=r"'users'.*gone'"):
         report(run, out, users=[7])
-    assert "Left out" not in report(run, out, data=shop).read_text("utf-8")
-    with pytest.raises(FileNotFoundError, match=r"The data folder '.*gone' does not exist"):
+    assert EMPTY not in report(run, out, data=shop).read_text("utf-8")
+    with pytest.raises(FileNotFoundError, match="gone'"):
         report(run, out, data=tmp_path / "gone")
 
 
@@ -149,23 +151,22 @@ def test_runs_that_tell_neither_data_nor_graphs(
     trainer = Trainer(epochs=1, progress=False, accelerator="cpu", ks=(20,))
     trainer.fit(BPR(30, 40, hidden_channels=4), data, out=run, test=False)
     page = report(run, out).read_text("utf-8")
-    assert "The run does not tell where its data is: name it by &#39;data&#39; (--data)." in page
+    assert "&#39;data&#39; (--data)" in page
     page = report(run, out, data=data).read_text("utf-8")
-    assert "Validation recall@20" in page
+    assert "Val recall@20" in page
     assert "Test recall@20" not in page
     assert "The items have no features." in page
-    assert "Left out" not in page
-    with pytest.raises(ValueError, match="is not the data that the run was trained on"):
+    assert EMPTY not in page
+    with pytest.raises(ValueError, match="digest 1"):
         report(run, out, data=random_data(seed=1))
 
 
 def test_graphs_of_large_data_are_left_out(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The package has the function under the name of its module.
-    monkeypatch.setattr(import_module("soil_pyg.reports.report"), "MAX_ITEMS", 39)
+    monkeypatch.setattr("soil_pyg.reports.report.MAX_ITEMS", 39)
     page = report(runs / "soil 0", tmp_path / "a.html").read_text("utf-8")
-    assert "They are left out, as it takes long to make them again for more than 39 items" in page
+    assert "more than 39 items" in page
 
 
 def test_interrupted_and_unfinished_runs(runs: Path, tmp_path: Path) -> None:
@@ -176,16 +177,16 @@ def test_interrupted_and_unfinished_runs(runs: Path, tmp_path: Path) -> None:
     (folder / "b").mkdir()
     (folder / "b" / "state.safetensors").write_bytes(b"")
     page = report(folder, tmp_path / "a.html").read_text("utf-8")
-    assert "<code>a</code>: interrupted, the numbers are those so far." in page
-    assert "<code>b</code>: left out, as the training has not ended." in page
+    assert "<code>a</code>: interrupted" in page
+    assert "<code>b</code>: left out" in page
 
 
 @pytest.mark.parametrize(
     ("out", "error", "message"),
     [
-        ("report.pdf", ValueError, "'out' .--out. must name a file that ends in .html"),
-        ("folder.html", ValueError, "'out' .--out. must name a file .got the folder"),
-        ("none/a.html", FileNotFoundError, "there is no folder '.*none', make it first"),
+        ("report.pdf", ValueError, r"'out' \(--out\).*report\.pdf'"),
+        ("folder.html", ValueError, r"'out' \(--out\).*folder\.html'"),
+        ("none/a.html", FileNotFoundError, r"'out' \(--out\).*none/a\.html'"),
     ],
 )
 def test_places_that_cannot_be_written(
@@ -222,11 +223,10 @@ def test_without_the_extra(runs: Path, tmp_path: Path, monkeypatch: pytest.Monke
         return real(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", without_plotly)
-    message = r"A report needs the package 'plotly': pip install 'soil-pyg\[report\]'"
-    with pytest.raises(ImportError, match=message):
+    with pytest.raises(ImportError, match=r"'plotly'.*soil-pyg\[report\]"):
         report(runs, tmp_path / "a.html")
 
 
 def test_num_users(runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'num_users' must be at least 0"):
+    with pytest.raises(ValueError, match=r"'num_users'.*\(got -1\)"):
         report(runs, tmp_path / "a.html", num_users=-1)

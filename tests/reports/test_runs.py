@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -99,12 +100,12 @@ def test_summaries() -> None:
 
 
 def test_folders_without_runs(tmp_path: Path, runs: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"The folder '.*none' does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"none'"):
         find_runs(tmp_path / "none")
-    with pytest.raises(FileNotFoundError, match=r"neither the folder of a run nor .*"):
+    with pytest.raises(FileNotFoundError, match=re.escape(f"'{tmp_path}'")):
         find_runs(tmp_path)
     (tmp_path / "state.safetensors").write_bytes(b"")
-    with pytest.raises(FileNotFoundError, match="its training has not ended"):
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path))):
         find_runs(tmp_path)
 
 
@@ -123,15 +124,15 @@ def test_runs_on_different_data(tmp_path: Path, content: dict[str, Any]) -> None
         (tmp_path / name).mkdir()
         run = {**content, "data": {"name": name, "digest": name}}
         (tmp_path / name / "run.json").write_text(json.dumps(run))
-    with pytest.raises(ValueError, match=r"runs on different data .'a' and 'b'.: report the runs"):
+    with pytest.raises(ValueError, match=r"'a'.*'b'"):
         find_runs(tmp_path)
 
 
 def test_damaged_runs(tmp_path: Path, content: dict[str, Any]) -> None:
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(ValueError, match=r"run\.json' is corrupt"):
+    with pytest.raises(ValueError, match=r"run\.json"):
         find_runs(tmp_path)
     del content["history"]
     (tmp_path / "run.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"run\.json' has no 'history': train again"):
+    with pytest.raises(ValueError, match=r"run\.json.*'history'"):
         find_runs(tmp_path)

@@ -22,11 +22,7 @@ def test_data(featured_data: RandomData) -> None:
     train = pairs_of(data, "edge_index")
     of_user, of_item = Counter(u for u, _ in train), Counter(i for _, i in train)
     assert (numbers.num_users, numbers.num_items) == (30, 25)
-    assert numbers.num_pairs == {
-        "training": len(train),
-        "validation": 30,
-        "test": 60,
-    }
+    assert numbers.num_pairs == {"train": len(train), "val": 30, "test": 60}
     assert numbers.user_degree.tolist() == [of_user[u] for u in range(30)]
     assert numbers.item_degree.tolist() == [of_item[i] for i in range(25)]
     assert numbers.density == len(train) / (30 * 25)
@@ -56,7 +52,7 @@ def test_data_without_features_and_held_out_pairs(random_data: RandomData) -> No
     del data[INTERACTS].val_edge_label_index, data[INTERACTS].test_edge_label_index
     numbers = data_statistics(data)
     assert (numbers.missing, numbers.patterns, numbers.covered) == ({}, [], {})
-    assert list(numbers.num_pairs) == ["training"]
+    assert list(numbers.num_pairs) == ["train"]
 
 
 def test_degree_tail() -> None:

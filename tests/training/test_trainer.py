@@ -15,6 +15,7 @@ from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
 
 RandomData = Callable[..., HeteroData]
+MakeBPR = Callable[..., BPR]
 OPTIONS: dict[str, Any] = {"lr": 0.05, "batch_size": 32, "epochs": 6, "progress": False}
 
 
@@ -37,7 +38,7 @@ class Line(Recommender):
 
 
 class Scripted(Evaluator):
-    """Gives validation metrics that were written beforehand."""
+    """Returns metrics that are written beforehand."""
 
     def __init__(self, values: list[float]) -> None:
         super().__init__()
@@ -51,17 +52,7 @@ class Scripted(Evaluator):
         return {"recall@20": next(self.values)}
 
 
-@pytest.fixture
-def data(random_data: RandomData) -> HeteroData:
-    return random_data()
-
-
-def bpr(cls: type[BPR] = BPR, **options: Any) -> BPR:
-    torch.manual_seed(0)
-    return cls(30, 40, hidden_channels=4, **options)
-
-
-def test_training_learns_and_keeps_the_best_weights(data: HeteroData) -> None:
+def test_training_learns_and_keeps_the_best_weights(data: HeteroData, bpr: MakeBPR) -> None:
     model = bpr()
     result = Trainer(**{**OPTIONS, "epochs": 40, "patience": 40}).fit(model, data)
     first, last = result.history[0], result.history[-1]
@@ -77,7 +68,7 @@ def test_training_learns_and_keeps_the_best_weights(data: HeteroData) -> None:
     assert 0 < result.seconds["evaluate"] < result.seconds["total"]
 
 
-def test_learning_rate_falls_once_an_epoch(data: HeteroData) -> None:
+def test_learning_rate_falls_once_per_epoch(data: HeteroData) -> None:
     model = Line(30, 40)
     trainer = Trainer(lr=0.1, lr_decay=0.5, lr_decay_epochs=2, epochs=4, progress=False)
     result = trainer.fit(model, data)
@@ -89,7 +80,9 @@ def test_learning_rate_falls_once_an_epoch(data: HeteroData) -> None:
     )
 
 
-def test_batches_are_those_of_the_loader(data: HeteroData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_those_of_the_loader(
+    data: HeteroData, monkeypatch: pytest.MonkeyPatch, bpr: MakeBPR
+) -> None:
     batches = []
     loss = BPR.loss
 
@@ -161,13 +154,13 @@ def test_models_without_loss_are_only_evaluated(data: HeteroData) -> None:
     assert result.test == Evaluator().evaluate(model, data, "test")
 
 
-def test_data_stays_as_it_was(data: HeteroData) -> None:
+def test_data_stays_as_it_was(data: HeteroData, bpr: MakeBPR) -> None:
     before = {name: value.clone() for name, value in data[INTERACTS].items()}
     Trainer(**OPTIONS).fit(bpr(), data)
     assert all(torch.equal(data[INTERACTS][name], value) for name, value in before.items())
 
 
-def test_mixed_precision(data: HeteroData) -> None:
+def test_mixed_precision(data: HeteroData, bpr: MakeBPR) -> None:
     result = Trainer(**OPTIONS, precision="bf16-mixed", accelerator="cpu").fit(bpr(), data)
     exact = Trainer(**OPTIONS, accelerator="cpu").fit(bpr(), data)
     losses = [r.history[0]["loss"]["bpr"] for r in (result, exact)]
@@ -175,7 +168,7 @@ def test_mixed_precision(data: HeteroData) -> None:
 
 
 @pytest.mark.gpu
-def test_gpu(data: HeteroData, tmp_path: Path) -> None:
+def test_gpu(data: HeteroData, tmp_path: Path, bpr: MakeBPR) -> None:
     model = bpr()
     result = Trainer(**OPTIONS, accelerator="cuda").fit(model, data, out=tmp_path)
     on_cpu = Trainer(**OPTIONS, accelerator="cpu").fit(bpr(), data)
@@ -185,7 +178,7 @@ def test_gpu(data: HeteroData, tmp_path: Path) -> None:
     assert soil_pyg.load(tmp_path).user_emb.device.type == "cpu"
 
 
-def test_a_trained_model_is_loaded(data: HeteroData, tmp_path: Path) -> None:
+def test_a_trained_model_is_loaded(data: HeteroData, tmp_path: Path, bpr: MakeBPR) -> None:
     model = bpr()
     result = Trainer(**OPTIONS).fit(model, data, out=tmp_path, settings={"k": 3})
     trained = soil_pyg.load(tmp_path)
@@ -204,7 +197,7 @@ def test_a_trained_model_is_loaded(data: HeteroData, tmp_path: Path) -> None:
 
 
 def test_progress_is_shown_on_standard_error(
-    data: HeteroData, capsys: pytest.CaptureFixture[str]
+    data: HeteroData, capsys: pytest.CaptureFixture[str], bpr: MakeBPR
 ) -> None:
     result = Trainer(**{**OPTIONS, "progress": True}).fit(bpr(), data)
     output = capsys.readouterr()
@@ -213,6 +206,6 @@ def test_progress_is_shown_on_standard_error(
     assert first.startswith(f"Epoch 1: bpr {result.history[0]['loss']['bpr']:.4f} reg ")
     best = f"(best {result.val['recall@20']:.4f} in epoch {result.best_epoch})"
     assert last.startswith("Epoch 6: ")
-    assert last.endswith(f"validation recall@20 {result.history[5]['val']['recall@20']:.4f} {best}")
+    assert last.endswith(f"val recall@20 {result.history[5]['val']['recall@20']:.4f} {best}")
     Trainer(**OPTIONS).fit(bpr(), data)
     assert capsys.readouterr().err == ""

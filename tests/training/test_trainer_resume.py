@@ -19,6 +19,7 @@ from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import Triplets
 
 RandomData = Callable[..., HeteroData]
+MakeBPR = Callable[..., BPR]
 OPTIONS: dict[str, Any] = {"lr": 0.05, "batch_size": 32, "epochs": 6, "progress": False}
 
 
@@ -30,23 +31,13 @@ class Noise(BPR):
         return {**terms, "noise": (torch.rand(4) * self.user_embedding.weight[0]).sum()}
 
 
-@pytest.fixture
-def data(random_data: RandomData) -> HeteroData:
-    return random_data()
-
-
-def bpr(cls: type[BPR] = BPR, **options: Any) -> BPR:
-    torch.manual_seed(0)
-    return cls(30, 40, hidden_channels=4, **options)
-
-
 def numbers(result: TrainResult) -> tuple:
     return result.best_epoch, result.epochs, result.val, result.test, result.history
 
 
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    """Presses Ctrl-C in the n-th batch of BPR from now on."""
+    """Interrupts BPR, as Ctrl-C does, in the given batch from now on."""
     loss = BPR.loss
 
     def install(batches: int) -> None:
@@ -63,7 +54,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]
     return install
 
 
-def test_same_seed_same_numbers(data: HeteroData) -> None:
+def test_same_seed_same_numbers(data: HeteroData, bpr: MakeBPR) -> None:
     results = []
     for seed in (1, 1, 2):
         model = bpr(Noise)
@@ -74,7 +65,7 @@ def test_same_seed_same_numbers(data: HeteroData) -> None:
 
 
 def test_a_finished_run_is_not_run_again(
-    data: HeteroData, tmp_path: Path, interrupt: Callable[[int], None]
+    data: HeteroData, tmp_path: Path, interrupt: Callable[[int], None], bpr: MakeBPR
 ) -> None:
     model = bpr()
     result = Trainer(**OPTIONS).fit(model, data, out=tmp_path)
@@ -92,6 +83,7 @@ def test_ctrl_c_and_resume(
     interrupt: Callable[[int], None],
     capsys: pytest.CaptureFixture[str],
     batch: int,
+    bpr: MakeBPR,
 ) -> None:
     expected = Trainer(**OPTIONS).fit(bpr(Noise), data)
     num_batches = len(TripletLoader(data, batch_size=32))
@@ -99,8 +91,9 @@ def test_ctrl_c_and_resume(
     interrupt(batch)
     with pytest.raises(KeyboardInterrupt):
         Trainer(**OPTIONS).fit(bpr(Noise), data, out=tmp_path)
-    message = f"Interrupted after epoch {epochs}: the same call with out='{tmp_path}' goes on"
-    assert message in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert f"epoch {epochs}:" in shown
+    assert f"'{tmp_path}'" in shown
 
     trained = soil_pyg.load(tmp_path)
     assert trained.run["finished"] is False
@@ -121,7 +114,7 @@ def recall_at_20(metrics: dict[str, float]) -> float:
 
 
 def test_ctrl_c_in_the_first_epoch(
-    data: HeteroData, tmp_path: Path, interrupt: Callable[[int], None]
+    data: HeteroData, tmp_path: Path, interrupt: Callable[[int], None], bpr: MakeBPR
 ) -> None:
     interrupt(2)
     with pytest.raises(KeyboardInterrupt):
@@ -132,7 +125,7 @@ def test_ctrl_c_in_the_first_epoch(
 
 
 def test_ctrl_c_after_the_last_epoch(
-    data: HeteroData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: HeteroData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bpr: MakeBPR
 ) -> None:
     expected = Trainer(**OPTIONS).fit(bpr(), data)
     evaluate = Evaluator.evaluate
@@ -174,14 +167,14 @@ trainer.fit(model, load_data(sys.argv[1]), out=sys.argv[2])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is a POSIX signal")
-def test_a_killed_run_resumes(data: HeteroData, tmp_path: Path) -> None:
+def test_a_killed_run_resumes(data: HeteroData, tmp_path: Path, bpr: MakeBPR) -> None:
     from soil_pyg.datasets.storage import save_data
 
     save_data(data, tmp_path / "data.safetensors")
     out = tmp_path / "out"
     command = [sys.executable, "-c", KILLED, str(tmp_path / "data.safetensors"), str(out)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    with pytest.raises(FileNotFoundError, match="its training has not ended"):
+    with pytest.raises(FileNotFoundError, match=r"run\.json"):
         soil_pyg.load(out)
 
     model, expected = bpr(), bpr()
@@ -197,6 +190,7 @@ def test_a_run_that_differs_is_refused(
     tmp_path: Path,
     interrupt: Callable[[int], None],
     finished: bool,
+    bpr: MakeBPR,
 ) -> None:
     def fit(
         model: Recommender | None = None,
@@ -215,8 +209,8 @@ def test_a_run_that_differs_is_refused(
             fit()
         (tmp_path / "run.json").unlink()
     files = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    for arguments, message in [
-        ({"lr": 0.1}, r"\(trainer\.lr: 0\.05 there, 0\.1 now\): choose another folder"),
+    for arguments, difference in [
+        ({"lr": 0.1}, r"\(trainer\.lr: 0\.05 there, 0\.1 now\)"),
         ({"seed": 1}, r"trainer\.seed: 0 there, 1 now"),
         ({"ks": [20]}, r"trainer\.ks: \[5, 10, 20, 50\] there, \[20\] now"),
         ({"data": random_data(seed=1)}, r"data\.digest: 'digest 0' there, 'digest 1' now"),
@@ -225,7 +219,7 @@ def test_a_run_that_differs_is_refused(
         ({"model": bpr(reg=0.5)}, r"options\.reg: .* there, 0\.5 now"),
         ({"model": bpr(Noise)}, r"model: 'soil_pyg\.models\.bpr:BPR' there, '.*:Noise' now"),
     ]:
-        with pytest.raises(ValueError, match=rf"holds a run that differs .*{message}"):
+        with pytest.raises(ValueError, match=difference):
             fit(**arguments)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
     assert fit(checkpoint_seconds=5).epochs == 6

@@ -32,10 +32,10 @@ def test_equal_runs_differ_in_nothing(run_folder: Path) -> None:
 
 
 def test_runs_that_are_not_there(run_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'runs' must name at least one folder \(got none\)"):
+    with pytest.raises(ValueError, match=r"'runs'.*\(got none\)"):
         compare([])
-    with pytest.raises(FileNotFoundError, match="nowhere' does not exist"):
+    with pytest.raises(FileNotFoundError, match="nowhere'"):
         compare([run_folder, tmp_path / "nowhere"])
     (run_folder / "run.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"run\.json' is corrupt"):
+    with pytest.raises(ValueError, match=r"run\.json'"):
         compare([run_folder])

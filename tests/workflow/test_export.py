@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,10 @@ from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models import BPR
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import INTERACTS, modalities_of
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, modalities_of
 from soil_pyg.workflow.export import export_embeddings, export_hetero_data, export_mmrec
 from soil_pyg.workflow.prepare import prepare
 
-EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
 FRAME = pd.DataFrame(
     {
         "user": [name for name in ("ann", "bob", "eve") for _ in range(5)],
@@ -55,7 +55,7 @@ def test_the_layout_of_mmrec_gives_the_data_back(tmp_path: Path) -> None:
     data = make_data()
     export_mmrec(data, tmp_path / "bar")
     back = MultimodalDataset(tmp_path, "bar")[0]
-    for name in EDGES:
+    for name in EDGE_INDICES:
         assert back[INTERACTS][name].equal(data[INTERACTS][name])
     assert modalities_of(back) == sorted(modalities_of(data)) == ["image", "text"]
     for name in ("x_text", "x_image"):
@@ -76,15 +76,15 @@ def test_the_layout_of_mmrec_from_a_folder_without_features(tmp_path: Path) -> N
 
 def test_what_the_layout_of_mmrec_cannot_hold_is_refused(tmp_path: Path) -> None:
     data = make_data(features=None, items=["zebra", *FRAME["item"].unique()])
-    with pytest.raises(ValueError, match="of 6 items, those after 4 have neither features nor"):
+    with pytest.raises(ValueError, match=r"'data'.*\(got 6 items.*\b4\b"):
         export_mmrec(data, tmp_path / "bar")
     data = make_data(features={"a/b": FEATURES["text"]})
-    with pytest.raises(ValueError, match="The modality 'a/b' cannot name a file"):
+    with pytest.raises(ValueError, match="'a/b'"):
         export_mmrec(data, tmp_path / "bar")
     (tmp_path / "x").touch()
-    with pytest.raises(ValueError, match=r"holds other files \(x\): choose an empty or new"):
+    with pytest.raises(ValueError, match=re.escape(f"'{tmp_path}'")):
         export_mmrec(make_data(), tmp_path)
-    with pytest.raises(FileNotFoundError, match="The data folder 'no' does not exist"):
+    with pytest.raises(FileNotFoundError, match="'no'"):
         export_mmrec("no", tmp_path / "bar")
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
@@ -103,7 +103,7 @@ def test_a_heterogeneous_graph_for_others(tmp_path: Path) -> None:
     export_hetero_data(integers, tmp_path / "y.pt")
     back = HeteroData.from_dict(torch.load(tmp_path / "y.pt", weights_only=True))
     assert back["item"].id.tolist() == [5, 6, 7, 8, 9]
-    with pytest.raises(ValueError, match=r"'out' must be a \.pt file \(got 'x\.pth'\)"):
+    with pytest.raises(ValueError, match=r"'out'.*\(got 'x\.pth'\)"):
         export_hetero_data(data, "x.pth")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["DATA", "x.pt", "y.pt"]
 
@@ -139,7 +139,7 @@ def test_embeddings_as_npy(trained: TrainedModel, tmp_path: Path) -> None:
     assert arrays["item_ids"].tolist() == [7, 8, 9]
     assert arrays["user_embeddings"].tolist() == [[1, 2], [3, 4]]
     assert arrays["item_embeddings"].tolist() == trained.item_emb.tolist()
-    with pytest.raises(ValueError, match="'file_format' must be one of 'parquet', 'npy'"):
+    with pytest.raises(ValueError, match=r"'file_format'.*'parquet', 'npy'.*'csv'"):
         export_embeddings(trained, tmp_path / "other", "csv")
 
 
@@ -158,6 +158,6 @@ def test_embeddings_of_a_folder(trained: TrainedModel, tmp_path: Path) -> None:
 
 def test_sparse_embeddings_are_refused(trained: TrainedModel, tmp_path: Path) -> None:
     trained.item_emb = torch.eye(3).to_sparse()
-    with pytest.raises(ValueError, match="The scores of BPR come from sparse matrices"):
+    with pytest.raises(ValueError, match="BPR"):
         export_embeddings(trained, tmp_path / "emb")
     assert list(tmp_path.iterdir()) == []

@@ -25,18 +25,17 @@ def test_no_ids() -> None:
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        (["gin"], "'allow': the run has no item 'gin' "),
-        (["gin", "tea", "ale", "gin"], "'allow': the run has no item 'gin', 'ale' "),
-        (list("abcde"), "'allow': the run has no item 'a', 'b', 'c' and 2 more "),
+        (["gin"], "'allow'.* item 'gin' "),
+        (["gin", "tea", "ale", "gin"], "'allow'.* item 'gin', 'ale' "),
+        (list("abcde"), "'allow'.* item 'a', 'b', 'c' and 2 more "),
     ],
 )
 def test_unknown_ids_are_named(ids: list[str], message: str) -> None:
-    with pytest.raises(ValueError, match="are such as 'milk', 'rum', 'tea'") as error:
+    with pytest.raises(ValueError, match=f"{message}.*'milk', 'rum', 'tea'"):
         find_positions(ids, ITEMS, "allow", "item")
-    assert str(error.value).startswith(message)
 
 
-def test_a_text_has_an_id_a_line(tmp_path: Path) -> None:
+def test_a_text_has_one_id_per_line(tmp_path: Path) -> None:
     path = tmp_path / "items.txt"
     path.write_bytes("\ufefftea\r\n\r\nmilk, whole\n".encode())
     known = np.array(["milk, whole", "tea"])
@@ -57,18 +56,18 @@ def test_a_table_has_a_column_of_ids(tmp_path: Path, suffix: str) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"'deny': there is no file 'tea' \(ids them"):
+    with pytest.raises(FileNotFoundError, match=r"'deny'.*'tea'"):
         find_positions("tea", ITEMS, "deny", "item")
     (tmp_path / "items.csv").write_text("name\ntea\n")
-    with pytest.raises(ValueError, match=r"items.csv, line 1: column 'item' is missing"):
+    with pytest.raises(ValueError, match=r"items\.csv, line 1: .*'item'"):
         find_positions(tmp_path / "items.csv", ITEMS, "deny", "item")
     (tmp_path / "items.txt").write_bytes(b"tea\nr\xfcm\n")
-    with pytest.raises(ValueError, match=r"items.txt, line 2: .* is not UTF-8"):
+    with pytest.raises(ValueError, match=r"items\.txt, line 2: "):
         find_positions(tmp_path / "items.txt", ITEMS, "deny", "item")
 
 
 def test_select() -> None:
     assert select("all", ITEMS, "items", "item").tolist() == [0, 1, 2, 3]
     assert select(["rum"], ITEMS, "items", "item").tolist() == [1]
-    with pytest.raises(ValueError, match=r"'items' must be 'all' or a list of ids \(got 'rum'\)"):
+    with pytest.raises(ValueError, match=r"'items'.*'all'.*\(got 'rum'\)"):
         select("rum", ITEMS, "items", "item")

@@ -12,7 +12,7 @@ from soil_pyg import recommend, recommend_blocks
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import INTERACTS
+from soil_pyg.typing import EDGE_INDICES, INTERACTS
 
 
 @pytest.fixture
@@ -58,11 +58,7 @@ def test_some_users_in_their_order(trained: TrainedModel, run_folder: Path) -> N
 def test_what_is_excluded(trained: TrainedModel, data: HeteroData) -> None:
     store = data[INTERACTS]
     seen = {tuple(pair) for pair in store.edge_index.t().tolist()}
-    held_out = {
-        tuple(pair)
-        for name in ("val_edge_label_index", "test_edge_label_index")
-        for pair in store[name].t().tolist()
-    }
+    held_out = {tuple(pair) for name in EDGE_INDICES[1:] for pair in store[name].t().tolist()}
 
     def pairs(exclude_seen: bool | str) -> set[tuple[int, int]]:
         frame = recommend(trained, k=25, exclude_seen=exclude_seen)
@@ -81,7 +77,7 @@ def test_data_is_not_read_where_nothing_is_excluded(
 ) -> None:
     (data_folder / "prepare.json").unlink()
     assert len(recommend(trained, k=2, exclude_seen=False)) == 60
-    with pytest.raises(FileNotFoundError, match=r"has no prepare.json"):
+    with pytest.raises(FileNotFoundError, match=r"prepare\.json"):
         recommend(trained, k=2)
 
 
@@ -105,14 +101,14 @@ def test_allow_and_deny(trained: TrainedModel, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"users": [10, 11]}, "'users': the run has no user '11'"),
-        ({"users": "10"}, r"'users' must be 'all' or a list of ids \(got '10'\)"),
-        ({"allow": ["item 1", "tea"]}, "'allow': the run has no item 'tea'"),
-        ({"deny": ["tea"]}, "'deny': the run has no item 'tea'"),
-        ({"k": 0}, r"'k' must be at least 1 \(got 0\)"),
-        ({"memory_budget": 0}, r"'memory_budget' must be at least 1 \(got 0\)"),
-        ({"exclude_seen": "yes"}, r"'exclude_seen' must be True, False or 'all' \(got 'yes'\)"),
-        ({"index": True, "deny": ["item 1"]}, "'index' must be False where 'allow' or 'deny'"),
+        ({"users": [10, 11]}, "'users'.*'11'"),
+        ({"users": "10"}, r"'users'.*'all'.*\(got '10'\)"),
+        ({"allow": ["item 1", "tea"]}, "'allow'.*'tea'"),
+        ({"deny": ["tea"]}, "'deny'.*'tea'"),
+        ({"k": 0}, r"'k'.*\(got 0\)"),
+        ({"memory_budget": 0}, r"'memory_budget'.*\(got 0\)"),
+        ({"exclude_seen": "yes"}, r"'exclude_seen'.*True, False or 'all'.*\(got 'yes'\)"),
+        ({"index": True, "deny": ["item 1"]}, "'index'.*'allow'.*'deny'.*True"),
     ],
 )
 def test_wrong_arguments_are_refused_before_the_first_block(
@@ -123,5 +119,5 @@ def test_wrong_arguments_are_refused_before_the_first_block(
 
 
 def test_other_data(trained: TrainedModel, featured_data: Callable[..., HeteroData]) -> None:
-    with pytest.raises(ValueError, match="is not the data that the run was trained on"):
+    with pytest.raises(ValueError, match="digest 1"):
         recommend(trained, data=featured_data(2, seed=1))

@@ -78,7 +78,7 @@ def test_by_the_features_of_a_modality(trained: TrainedModel, data: HeteroData) 
     frame = similar(trained, items=["item 7"], k=22, by="image", data=data)
     assert_similar(frame, trained.item_id, data[ITEM].x_image, ["item 7"], 22)
     assert not {"item 3", "item 20"} & set(frame["similar"])
-    with pytest.raises(ValueError, match="'items': item 'item 20' has no features of 'image'"):
+    with pytest.raises(ValueError, match=r"'items'.*'item 20'.*'image'"):
         similar(trained, items=["item 7", "item 20"], by="image", data=data)
     assert similar(trained, items="all", by="image", data=data)["item"].nunique() == 23
     assert similar(trained, items=["item 20"], by="text", data=data)["item"].nunique() == 1
@@ -98,16 +98,13 @@ def test_sparse_embeddings(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "Either 'items' or 'users' must be given"),
-        ({"items": ["item 1"], "users": [10]}, "Either 'items' or 'users' must be given"),
-        ({"items": ["tea"]}, "'items': the run has no item 'tea'"),
-        ({"users": [11]}, "'users': the run has no user '11'"),
-        ({"users": [10], "by": "image"}, r"'by' must be None for users.* \(got 'image'\)"),
-        ({"items": ["item 1"], "k": 0}, r"'k' must be at least 1 \(got 0\)"),
-        (
-            {"items": ["item 1"], "by": "sound"},
-            r"'by' must be a modality of the data: image, text \(got 'sound'\)",
-        ),
+        ({}, "'items'.*'users'"),
+        ({"items": ["item 1"], "users": [10]}, "'items'.*'users'"),
+        ({"items": ["tea"]}, "'items'.*'tea'"),
+        ({"users": [11]}, "'users'.*'11'"),
+        ({"users": [10], "by": "image"}, r"'by'.*'users'.*\(got 'image'\)"),
+        ({"items": ["item 1"], "k": 0}, r"'k'.*\(got 0\)"),
+        ({"items": ["item 1"], "by": "sound"}, r"'by'.*image, text.*\(got 'sound'\)"),
     ],
 )
 def test_wrong_arguments(

@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -113,8 +114,8 @@ def test_another_run_is_left_alone(
     data_folder: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {name: (run_folder / name).read_bytes() for name in files(run_folder)}
-    monkeypatch.setattr(BPR, "graphs", classmethod(lambda cls: pytest.fail))
-    with pytest.raises(ValueError, match=r"holds a run that differs .*choose another folder"):
+    monkeypatch.setattr(BPR, "graph_transform", classmethod(lambda cls: pytest.fail))
+    with pytest.raises(ValueError, match=re.escape(f"'{run_folder}'")):
         train(data_folder, run_folder, "bpr", lr=0.5, **SHORT)
     assert {name: (run_folder / name).read_bytes() for name in files(run_folder)} == before
 
@@ -140,7 +141,7 @@ def test_starting_from_an_earlier_run(
     settings = soil_pyg.load(tmp_path / "new").settings
     assert settings["init"] == old.run["files"]["model.safetensors"]
     assert train(later, tmp_path / "new", "bpr", init=old, **SHORT).test == result.test
-    with pytest.raises(ValueError, match="holds a run that differs"):
+    with pytest.raises(ValueError, match=re.escape(f"'{tmp_path / 'new'}'")):
         train(later, tmp_path / "new", "bpr", **SHORT)
 
 
@@ -150,9 +151,9 @@ def test_an_earlier_run_that_does_not_fit(
     other = load_data_folder(data_folder)
     other[USER].id, other[ITEM].id = other[USER].id + 1000, np.arange(other[ITEM].num_nodes)
     for data, model, init, message in [
-        (other, "bpr", run_folder, "that knows none of them"),
-        (data_folder, "lightgcn", run_folder, r"must be a run of LightGCN \(got BPR\)"),
-        (data_folder, "bpr", data_folder, "it is not the folder of a run"),
+        (other, "bpr", run_folder, rf"'init' \(--init\).*'{run_folder}'"),
+        (data_folder, "lightgcn", run_folder, r"'init'.*LightGCN.*\(got BPR\)"),
+        (data_folder, "bpr", data_folder, rf"'{data_folder}'"),
     ]:
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             train(data, tmp_path / "new", model, init=init, **SHORT)
@@ -185,7 +186,7 @@ def test_a_model_of_ones_own(
     options = {"epochs": 1, "progress": False, "device": "cpu"}
     train(data_folder, tmp_path / "run", "own_width:Mine", width=7, **options)
     assert soil_pyg.load(tmp_path / "run").user_emb.size() == (30, 7)
-    with pytest.raises(ValueError, match="no option can be called 'device'"):
+    with pytest.raises(ValueError, match=r"'own_device:Mine'.*'device'"):
         train(data_folder, tmp_path / "run", "own_device:Mine")
 
 
@@ -197,9 +198,9 @@ def test_more_items_than_users(
     data[ITEM].x_text = torch.rand(40, 3)
     with caplog.at_level(logging.WARNING, "soil_pyg"):
         train(data, tmp_path / "run", **SHORT)
-    assert "aggregation='sym' instead of 'sym_user_index'" in caplog.text
+    assert "sym_user_index" in caplog.text
     assert soil_pyg.load(tmp_path / "run").settings["aggregation"] == "sym"
-    with pytest.raises(ValueError, match="needs at least as many users as items"):
+    with pytest.raises(ValueError, match="sym_user_index"):
         train(data, tmp_path / "other", aggregation="sym_user_index", **SHORT)
     assert not (tmp_path / "other").exists()
 
@@ -207,20 +208,17 @@ def test_more_items_than_users(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "sail"}, "The model 'sail' is not one of bm3, "),
-        ({"model": "soil", "kk": 3}, "options: model 'soil' has no option 'kk'; its options are a"),
+        ({"model": "sail"}, "'sail'.*bm3, "),
+        ({"model": "soil", "kk": 3}, "options: .*'soil'.*'kk'.*aggr, "),
         ({"model": "soil", "k": "many"}, "options: .*soil.k"),
-        (
-            {"model": "soil", "profile": "new"},
-            "'profile' must be one of paper, released, best for model",
-        ),
-        ({"model": "bpr", "profile": "paper"}, "'profile' must be None for model 'bpr' "),
-        ({"model": "soil", "modalities": ["sound"]}, "those of the data: image, text .got 'sound'"),
-        ({"model": "soil", "aggr": "least"}, "'aggr' must be"),
-        ({"model": "bpr", "epochs": 0}, r"'epochs' must be at least 1 \(got 0\)"),
-        ({"model": "bpr", "seed": -1}, r"'seed' must be at least 0 \(got -1\)"),
-        ({"model": "bpr", "metric": "clicks"}, "'metric' must be one of recall@5"),
-        ({"model": "bpr", "device": "abacus"}, "'device' must be one of 'auto', 'cpu', 'cuda'"),
+        ({"model": "soil", "profile": "new"}, "'profile'.*paper, released, best.*'soil'.*'new'"),
+        ({"model": "bpr", "profile": "paper"}, "'profile'.*None.*'bpr'.*'paper'"),
+        ({"model": "soil", "modalities": ["sound"]}, "'modalities'.*image, text.*'sound'"),
+        ({"model": "soil", "aggr": "least"}, "'aggr'.*least"),
+        ({"model": "bpr", "epochs": 0}, r"'epochs'.*\(got 0\)"),
+        ({"model": "bpr", "seed": -1}, r"'seed'.*\(got -1\)"),
+        ({"model": "bpr", "metric": "clicks"}, "'metric'.*recall@5.*clicks"),
+        ({"model": "bpr", "device": "abacus"}, "'device'.*'abacus'"),
     ],
 )
 def test_wrong_arguments_leave_nothing(
@@ -231,34 +229,34 @@ def test_wrong_arguments_leave_nothing(
     assert not (tmp_path / "new").exists()
 
 
-def test_no_gpu(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="'device' must be 'cpu' or 'auto' where there is no GPU"):
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu(data_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'device'.*'cuda'"):
         train(data_folder, tmp_path / "run", "bpr", device="cuda")
 
 
 def test_a_model_that_needs_features(
     random_data: Callable[..., HeteroData], tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="model 'soil' needs features of the items and the data"):
+    with pytest.raises(ValueError, match=r"'soil'.*'data'"):
         train(random_data(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_data_folders_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere' does not exist"):
+    with pytest.raises(FileNotFoundError, match="nowhere'"):
         train(tmp_path / "nowhere", tmp_path / "run")
-    with pytest.raises(FileNotFoundError, match=r"has no prepare\.json"):
+    with pytest.raises(FileNotFoundError, match=r"prepare\.json"):
         train(tmp_path, tmp_path / "run")
 
 
 def test_places_that_cannot_be_written(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ValueError, match=r"data' holds other files \(data.safetensors\): choose"):
+    with pytest.raises(ValueError, match=r"'out'.*data'.*data\.safetensors"):
         train(data_folder, data_folder, "bpr", **SHORT)
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"'out' must be a folder \(got the file '.*file'\)"):
+    with pytest.raises(ValueError, match=r"'out'.*file'\)"):
         train(data_folder, tmp_path / "file", "bpr", **SHORT)
     with pytest.raises(NotADirectoryError):
         train(data_folder, tmp_path / "file" / "run", "bpr", **SHORT)

@@ -1,32 +1,32 @@
-"""The sections of the page on the experiments of the paper, made of their records."""
+"""The sections of the page on the experiments of the paper, built from their records."""
 
-import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from soil_bench.pages.records import read_as, written_by
 from soil_bench.paper.report import table2_report, table3_report
-from soil_bench.runs.results import environment
+from soil_bench.runs.results import Record
 from soil_bench.runs.tables import markdown
 from soil_bench.studies.fidelity import fidelity_section
 from soil_bench.studies.missing import missing_report
-from soil_bench.studies.newcomers import reports
+from soil_bench.studies.newcomers_report import reports
 
-Record = dict[str, Any]
-# Title, command and the lines of the record of each kind, by the start of the file's name.
 SECTIONS: dict[str, tuple[str, str, Callable[[Record], list[str]]]] = {
     "table2": ("All models", "paper table2", lambda record: markdown(table2_report(record))),
     "table3": ("Ablation", "paper table3", lambda record: markdown(table3_report(record))),
     "fidelity": ("Paper and released code", "fidelity", fidelity_section),
     "newcomers": (
-        "Users and items that came later",
+        "New users and items",
         "newcomers",
         lambda record: [line for report in reports(record) for line in markdown(report)],
     ),
     "missing": ("Missing features", "missing", lambda record: markdown(missing_report(record))),
 }
-# What decides a record, as its command takes it.
+"""The title, the command and the lines of each kind of record, by the prefix of its file."""
 OPTIONS = ("dataset", "seeds", "epochs", "models", "profile", "share", "histories", "k", "rates")
+"""The options of the commands that decide a record."""
 
 
 def paper_sections(records: Path) -> list[str]:
@@ -39,44 +39,37 @@ def paper_sections(records: Path) -> list[str]:
     Raises:
         ValueError: If a file is not the record of its experiment.
     """
-    found = []
-    for name, (title, command, lines_of) in SECTIONS.items():
-        for path in sorted(records.glob(f"{name}-*.json")):
-            try:
-                record = json.loads(path.read_text("utf-8"))
-                lines = [
-                    f"## {title}: {record['dataset']}",
-                    "",
-                    *lines_of(record),
-                    *provenance(command, record),
-                ]
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise ValueError(
-                    f"{path}: not a record of 'run.py {command}' ({error!r}); write it again or "
-                    "remove it"
-                ) from error
-            found.append("\n".join(lines))
-    return found
+    return [
+        read_as(path, command, partial(section, title, command, lines_of))
+        for name, (title, command, lines_of) in SECTIONS.items()
+        for path in sorted(records.glob(f"{name}-*.json"))
+    ]
+
+
+def section(
+    title: str, command: str, lines_of: Callable[[Record], list[str]], record: Record
+) -> str:
+    """Returns the section of a record.
+
+    Args:
+        title (str): The title.
+        command (str): The command that wrote the record.
+        lines_of (callable): Returns the lines of the record.
+        record (dict[str, Any]): The record.
+    """
+    lines = [f"## {title}: {record['dataset']}", "", *lines_of(record)]
+    return "\n".join([*lines, *provenance(command, record)])
 
 
 def words(value: Any) -> str:
     """Returns the value of an option as it is written on the command line."""
-    # The rate of what is not missing is none of the command's.
+    # The command takes no share for the original data.
     parts = value if isinstance(value, list) else [value]
     return " ".join(str(part) for part in parts if part != "0")
 
 
 def provenance(command: str, record: Record) -> list[str]:
-    """Returns what wrote a record, where, when and with which versions.
-
-    Args:
-        command (str): The command.
-        record (dict[str, Any]): Its record.
-    """
+    """Returns the command that wrote a record, the data, the versions, the machine and the date."""
     options = "".join(f" --{name} {words(record[name])}" for name in OPTIONS if record.get(name))
-    where = "; ".join(environment([record]))
-    return [
-        f"Written by `python benchmarks/run.py {command}{options}`. Data digest "
-        f"`{record['data_digest'][:12]}`. {where}.",
-        "",
-    ]
+    data = f" Data digest `{record['data_digest'][:12]}`."
+    return written_by(f"{command}{options}", data, record)

@@ -4,20 +4,18 @@ Finished runs are shared with the other commands and not run again. Tables and p
 to the folder "paper" of the results.
 """
 
-import sys
 from importlib import import_module
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from soil_bench.runs.experiment import PAPER_FOLDER, Experiment, add_arguments
+from soil_bench.runs.arguments import add_run_arguments, make_console, make_parser
+from soil_bench.runs.experiment import PAPER_FOLDER, Experiment
 
-# Modules with `add_arguments(parser)` and `run(experiment, arguments, folder)`.
 NAMES = {
-    "table1": ("soil_bench.paper.table1", "the data set, and what is published about it"),
+    "table1": ("soil_bench.paper.table1", "the data set beside its published statistics"),
     "table2": (
         "soil_bench.paper.table2",
-        "all models, and the significance of SOIL against the best other",
+        "all models, and the significance of SOIL against the best others",
     ),
     "table3": ("soil_bench.paper.table3", "SOIL without its graphs and losses"),
     "figure4": ("soil_bench.paper.figure4", "the weights of the losses, and k against k_i"),
@@ -25,19 +23,16 @@ NAMES = {
     "figure6": ("soil_bench.paper.figure6", "second-order items that users chose later"),
     "figure7": ("soil_bench.paper.figure7", "the consistency of the two embedding spaces"),
 }
+"""The module and the description of each table and figure.
+
+A module has :obj:`add_arguments(parser)`, and :obj:`run(experiment, arguments, folder)`, which
+executes unfinished runs, writes the files to the folder, and prints the table. It raises
+:class:`ValueError` if a setting is invalid, and :class:`FailedRunsError` if a run fails.
+"""
 
 
 def main(argv: list[str]) -> int:
-    """Makes one table or figure and returns the exit code.
-
-    Args:
-        argv (list[str]): The arguments of the command line, the name first.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If there is no such table or figure, or a setting cannot be right.
-        FailedRunsError: If a run fails.
-    """
+    """Makes one table or figure and returns the exit code."""
     name, *rest = argv or [""]
     if name in ("-h", "--help"):
         Console(highlight=False, markup=False, soft_wrap=True).print(usage())
@@ -46,23 +41,17 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"'NAME' must be one of {', '.join(NAMES)} (got '{name}')")
     module, description = NAMES[name]
     maker = import_module(module)
-    parser = ArgumentParser(
-        prog=f"run.py paper {name}",
-        description=f"{description[0].upper()}{description[1:]}.",
-        allow_abbrev=False,
-        exit_on_error=False,
-    )
-    add_arguments(parser)
+    parser = make_parser(f"paper {name}", f"{description[0].upper()}{description[1:]}.")
+    add_run_arguments(parser)
     maker.add_arguments(parser)
     arguments = parser.parse_args(rest)
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
-    experiment = Experiment(arguments, console)
+    experiment = Experiment(arguments, make_console())
     maker.run(experiment, arguments, experiment.out / PAPER_FOLDER)
     return 0
 
 
 def usage() -> str:
-    """Returns how to call the command, with a line for each table and figure."""
+    """Returns the usage of the command, with one line per table and figure."""
     lines = [f"  {name:<8} {description}" for name, (_, description) in NAMES.items()]
-    head = f"usage: run.py paper NAME [options]\n\n{__doc__.strip()}\n"
+    head = f"usage: run.py paper NAME [options]\n\n{(__doc__ or '').strip()}\n"
     return "\n".join([head, *lines, "", "Options of each: run.py paper NAME --help"])

@@ -1,4 +1,4 @@
-"""Figure 4: SOIL with other weights of its losses, and with other sizes of its graphs."""
+"""Figure 4: SOIL by the weights of its losses and by the sizes of its graphs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,13 @@ from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 from soil_bench.paper.pictures import TWO_COLUMNS, VERMILION, picture, require_matplotlib
 from soil_bench.paper.runs import (
-    add_profile,
-    best_on_validation,
+    best_by_val,
     grid_points,
     heading,
     sweep,
     text_of,
 )
+from soil_bench.runs.arguments import add_profile
 from soil_bench.runs.experiment import Experiment, write_csv
 from soil_bench.runs.results import CHOICE
 from soil_bench.runs.tables import Report, print_report
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 WEIGHTS = [0.001, 0.01, 0.1, 1.0]
 SIZES = [5, 10, 15, 20]
-# Rows and columns of the heat maps.
 GRIDS = [("l_ui", "l_ii"), ("k", "k_i")]
+"""The rows and the columns of each heat map."""
 LABELS = {
     "l_ui": "weight of user-item contrast, $l_{ui}$",
     "l_ii": "weight of item-item contrast, $l_{ii}$",
-    "k": "similar items of an item, $k$",
-    "k_i": "items of interest of a user, $k_i$",
+    "k": "similar items per item, $k$",
+    "k_i": "items of interest per user, $k_i$",
 }
-NOTE = "outlined: best on validation; no setting is ever chosen by a test metric"
+NOTE = "outlined: best by the val metric; no setting is ever chosen by a test metric"
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class HeatMap:
         rows (list[Any]): The values of the first option.
         columns (list[Any]): The values of the second option.
         mean (numpy.ndarray): The means over seeds.
-        std (numpy.ndarray): The standard deviations, not a number for one seed.
-        best (tuple[int, int]): The row and the column of the best mean on validation.
+        std (numpy.ndarray): The standard deviations, NaN for a single seed.
+        best (tuple[int, int]): The row and the column of the best mean val metric.
     """
 
     options: tuple[str, str]
@@ -61,31 +61,17 @@ class HeatMap:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of this figure.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
+    """Adds the arguments of this figure."""
     add_profile(parser)
     weights, sizes = {"type": NonNegativeFloat, "nargs": "+"}, {"type": PositiveInt, "nargs": "+"}
     parser.add_argument("--l_ui", **weights, default=WEIGHTS, help="weights of Eq. 15")
     parser.add_argument("--l_ii", **weights, default=WEIGHTS, help="weights of Eq. 16")
-    parser.add_argument("--k", **sizes, default=SIZES, help="similar items of an item (Eq. 9)")
-    parser.add_argument("--k_i", **sizes, default=SIZES, help="items of interest (Eq. 6)")
+    parser.add_argument("--k", **sizes, default=SIZES, help="similar items per item (Eq. 9)")
+    parser.add_argument("--k_i", **sizes, default=SIZES, help="items of interest per user (Eq. 6)")
 
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
-    """Runs SOIL at each point of the two grids, and writes the table and the heat maps.
-
-    Args:
-        experiment (Experiment): The experiment.
-        arguments (Namespace): The arguments.
-        folder (Path): The folder of the files.
-
-    Raises:
-        ValueError: If a setting cannot be right, or matplotlib is not installed.
-        FailedRunsError: If a run fails.
-    """
+    """Runs SOIL at each point of both grids, and writes the table and the heat maps."""
     require_matplotlib()
     grids = [grid_points({name: arguments[name] for name in names}) for names in GRIDS]
     table = sweep(experiment, arguments.profile, [point for grid in grids for point in grid])
@@ -97,38 +83,32 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
         heat_map(table[table["heat map"] == part], *names)
         for part, names in zip(parts, GRIDS, strict=True)
     ]
-    what = heading(experiment, arguments.profile)
+    subject = heading(experiment, arguments.profile)
     columns = max(len(heat.columns) for heat in maps)
     rows = max(len(heat.rows) for heat in maps)
     width = max(TWO_COLUMNS, 2 * (0.55 * columns + 1.2))
     with picture(path, height=1.0 + 0.48 * rows, width=width) as figure:
-        draw_heat_maps(figure, f"{what}\n{NOTE}", maps)
+        draw_heat_maps(figure, f"{subject}\n{NOTE}", maps)
     for heat in maps:
-        print_report(report(heat, what), experiment.console)
+        print_report(report(heat, subject), experiment.console)
 
 
 def heat_map(grid: pd.DataFrame, row: str, column: str) -> HeatMap:
-    """Returns the heat map of two options.
-
-    Args:
-        grid (pandas.DataFrame): The points.
-        row (str): The option of the rows.
-        column (str): The option of the columns.
-    """
+    """Returns the heat map of two options."""
     mean = grid.pivot(index=row, columns=column, values=CHOICE)
     std = grid.pivot(index=row, columns=column, values=f"{CHOICE} std")
     rows, columns = mean.index.tolist(), mean.columns.tolist()
-    best = grid.iloc[best_on_validation(grid, CHOICE)]
+    best = grid.iloc[best_by_val(grid, CHOICE)]
     place = (rows.index(best[row]), columns.index(best[column]))
     return HeatMap((row, column), rows, columns, mean.to_numpy(), std.to_numpy(), place)
 
 
-def report(heat: HeatMap, what: str) -> Report:
+def report(heat: HeatMap, subject: str) -> Report:
     """Returns a heat map as a table.
 
     Args:
         heat (HeatMap): The heat map.
-        what (str): What was run.
+        subject (str): The text of :func:`~soil_bench.paper.runs.heading`.
     """
     row, column = heat.options
     cells = [
@@ -138,17 +118,11 @@ def report(heat: HeatMap, what: str) -> Report:
     best = f"{row} {heat.rows[heat.best[0]]:g}, {column} {heat.columns[heat.best[1]]:g}"
     title = f"Test {CHOICE} by {row} (rows) and {column}"
     names = [row, *(f"{column} {value:g}" for value in heat.columns)]
-    return Report(title, names, cells, [what, f"Best on validation: {best}"])
+    return Report(title, names, cells, [subject, f"Best by the val metric: {best}"])
 
 
 def draw_heat_maps(figure: "Figure", title: str, maps: list[HeatMap]) -> None:
-    """Draws heat maps side by side.
-
-    Args:
-        figure (matplotlib.figure.Figure): The figure.
-        title (str): The text above.
-        maps (list[HeatMap]): The heat maps.
-    """
+    """Draws heat maps side by side."""
     figure.suptitle(title)
     for axes, heat in zip(figure.subplots(1, len(maps)), maps, strict=True):
         _draw_heat_map(axes, heat)

@@ -1,4 +1,4 @@
-"""Figure 5: SOIL with other numbers of second-order items."""
+"""Figure 5: SOIL by the number of second-order items."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,15 +9,16 @@ from jsonargparse.typing import PositiveInt
 
 from soil_bench.paper.pictures import BLUE, ORANGE, VERMILION, picture, require_matplotlib
 from soil_bench.paper.runs import (
-    add_profile,
-    best_on_validation,
+    best_by_val,
     grid_points,
     heading,
     sweep,
     text_of,
 )
+from soil_bench.runs.arguments import add_profile
 from soil_bench.runs.experiment import Experiment, write_csv
 from soil_bench.runs.tables import Report, print_report
+from soil_pyg.typing import HELD_OUT_SPLITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,72 +29,52 @@ NOTE = "no setting is ever chosen by a test metric"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of this figure.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
+    """Adds the arguments of this figure."""
     add_profile(parser)
     parser.add_argument(
         "--k_a",
         type=PositiveInt,
         nargs="+",
         default=list(range(1, 11)),
-        help="numbers of second-order items of a user (Eq. 2)",
+        help="numbers of second-order items per user (Eq. 2)",
     )
 
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
-    """Runs SOIL with each number, and writes the table and the curves.
-
-    Args:
-        experiment (Experiment): The experiment.
-        arguments (Namespace): The arguments.
-        folder (Path): The folder of the files.
-
-    Raises:
-        ValueError: If a setting cannot be right, or matplotlib is not installed.
-        FailedRunsError: If a run fails.
-    """
+    """Runs SOIL with each number, and writes the table and the curves."""
     require_matplotlib()
     points = grid_points({"k_a": arguments["k_a"]})
     table = sweep(experiment, arguments.profile, points)
     path = folder / f"figure5-{experiment.plan.dataset}"
     write_csv(table, path.with_name(f"{path.name}.csv"))
-    what = heading(experiment, arguments.profile)
+    subject = heading(experiment, arguments.profile)
     with picture(path, height=2.6) as figure:
-        draw_curves(figure, f"{what}\n{NOTE}", table)
-    print_report(report(table, what), experiment.console)
+        draw_curves(figure, f"{subject}\n{NOTE}", table)
+    print_report(report(table, subject), experiment.console)
 
 
-def report(table: pd.DataFrame, what: str) -> Report:
+def report(table: pd.DataFrame, subject: str) -> Report:
     """Returns the curves as a table.
 
     Args:
-        table (pandas.DataFrame): The metrics of each number.
-        what (str): What was run.
+        table (pandas.DataFrame): The metrics by number of items.
+        subject (str): The text of :func:`~soil_bench.paper.runs.heading`.
     """
-    columns = ["k_a", *(f"{split} {name}" for name in CURVES for split in ("validation", "test"))]
+    columns = ["k_a", *(f"{split} {name}" for name in CURVES for split in HELD_OUT_SPLITS)]
     names = [column for name in CURVES for column in (f"val {name}", name)]
     rows = [
         [f"{row['k_a']}", *(text_of(row[name], row[f"{name} std"]) for name in names)]
         for row in table.to_dict("records")
     ]
-    best = table["k_a"][best_on_validation(table, "recall@20")]
-    notes = [what, f"Best Recall@20 on validation: k_a {best}"]
+    best = table["k_a"][best_by_val(table, "recall@20")]
+    notes = [subject, f"Best val Recall@20: k_a {best}"]
     return Report("By number of second-order items", columns, rows, notes)
 
 
 def draw_curves(figure: "Figure", title: str, table: pd.DataFrame) -> None:
-    """Draws a curve a metric, with a band of one standard deviation to each side.
-
-    Args:
-        figure (matplotlib.figure.Figure): The figure.
-        title (str): The text above.
-        table (pandas.DataFrame): The metrics of each number.
-    """
+    """Draws one curve per metric, with a band of one standard deviation on each side."""
     figure.suptitle(title)
-    best = best_on_validation(table, "recall@20")
+    best = best_by_val(table, "recall@20")
     for axes, metric in zip(figure.subplots(1, len(CURVES)), CURVES, strict=True):
         _draw_curve(axes, table, metric, best)
     handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -108,8 +89,8 @@ def _draw_curve(axes: "Axes", table: pd.DataFrame, metric: str, best: int) -> No
         low, high = mean - std, mean + std
         axes.fill_between(k_a, low, high, color=BLUE, alpha=0.2, lw=0, label="± standard deviation")
     circle = axes.scatter(k_a[best], mean[best], s=80, facecolor="none", edgecolor=VERMILION)
-    circle.set_label("best Recall@20 on validation")
+    circle.set_label("best val Recall@20")
     if not pd.isna(published).all():
         axes.plot(k_a, published, "D", color=ORANGE, mec="black", mew=0.5, label="published")
     axes.set_xticks(k_a)
-    axes.set(xlabel="second-order items of a user, $k_a$", ylabel=f"test {CURVES[metric]}")
+    axes.set(xlabel="second-order items per user, $k_a$", ylabel=f"test {CURVES[metric]}")

@@ -1,4 +1,4 @@
-"""Figure 7: how well the two embedding spaces agree, with and without the contrastive losses.
+"""Figure 7: the consistency of both embedding spaces, with and without the contrastive losses.
 
 The consistency of a user or an item is the cosine of its content and its side embedding.
 """
@@ -19,13 +19,12 @@ from soil_bench.paper.pictures import BLUE, VERMILION, picture, require_matplotl
 from soil_bench.paper.runs import (
     MODEL,
     add_graphs,
-    add_profile,
     heading,
     load_models,
-    over_seeds,
     text_of,
 )
-from soil_bench.runs.experiment import Experiment, Variant, write_csv
+from soil_bench.runs.arguments import add_profile
+from soil_bench.runs.experiment import Experiment, Variant, over_seeds, write_csv
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.models import SOIL
 from soil_pyg.models.base import Recommender
@@ -42,7 +41,7 @@ NODES = {USER: "users", ITEM: "items"}
 
 @dataclass(frozen=True)
 class Distribution:
-    """The consistency of the users, or the items, of the trained models of some seeds.
+    """The consistency of the users or of the items, over trained models of several seeds.
 
     Args:
         nodes (str): :obj:`"users"` or :obj:`"items"`.
@@ -50,9 +49,9 @@ class Distribution:
         count (int): The number of users or items.
         edges (numpy.ndarray): The edges of the bins.
         density (numpy.ndarray): The density in each bin, the mean over seeds.
-        density_std (numpy.ndarray): Its standard deviation, not a number for one seed.
-        mean (float): The mean consistency, again the mean over seeds.
-        mean_std (float): Its standard deviation, not a number for one seed.
+        density_std (numpy.ndarray): Its standard deviation, NaN for a single seed.
+        mean (float): The mean consistency, averaged over seeds.
+        mean_std (float): Its standard deviation, NaN for a single seed.
     """
 
     nodes: str
@@ -66,35 +65,20 @@ class Distribution:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of this figure.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
+    """Adds the arguments of this figure."""
     add_profile(parser)
-    parser.add_argument("--bins", type=PositiveInt, default=50, help="their number from -1 to 1")
+    parser.add_argument("--bins", type=PositiveInt, default=50, help="number of bins from -1 to 1")
 
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
-    """Runs SOIL with and without the losses, and writes the table and the distributions.
-
-    Args:
-        experiment (Experiment): The experiment.
-        arguments (Namespace): The arguments.
-        folder (Path): The folder of the files.
-
-    Raises:
-        ValueError: If a setting cannot be right, the weights of a finished run are gone, or
-            matplotlib is not installed.
-        FailedRunsError: If a run fails.
-    """
+    """Runs SOIL with and without the losses, and writes the table and the distributions."""
     require_matplotlib()
     variants = {
         losses: Variant(f"{losses} the losses", MODEL, arguments.profile, options)
         for losses, options in LOSSES.items()
     }
     experiment.run(list(variants.values()))
-    # The weights of the losses change no graph.
+    # The graphs do not depend on the weights of the losses.
     data = add_graphs(experiment, variants["with"])
     found = []
     for losses, variant in variants.items():
@@ -107,21 +91,17 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
             found.append(distribution(nodes, losses, each, arguments.bins))
     path = folder / f"figure7-{experiment.plan.dataset}"
     write_csv(pd.concat([rows_of(part) for part in found]), path.with_name(f"{path.name}.csv"))
-    what = heading(experiment, arguments.profile)
+    subject = heading(experiment, arguments.profile)
     with picture(path, height=2.9) as figure:
-        draw_distributions(figure, what, found)
-    print_report(report(found, what), experiment.console)
+        draw_distributions(figure, subject, found)
+    print_report(report(found, subject), experiment.console)
 
 
 @torch.no_grad()
 def consistency(model: Recommender, data: HeteroData) -> dict[str, np.ndarray]:
     """Returns the cosines of the content and the side embeddings of all users and of all items.
 
-    Those with an embedding of zero, such as items without features, have none.
-
-    Args:
-        model (Recommender): The trained SOIL, where the data is.
-        data (HeteroData): The data with the graphs.
+    Users and items with a zero embedding, such as items without features, are left out.
     """
     assert isinstance(model, SOIL)
     views = model.views(data)
@@ -130,16 +110,11 @@ def consistency(model: Recommender, data: HeteroData) -> dict[str, np.ndarray]:
 
 
 def cosines(first: Tensor, second: Tensor) -> np.ndarray:
-    """Returns the cosines of the rows of two matrices, where neither row is zero.
-
-    Args:
-        first (Tensor): A matrix.
-        second (Tensor): A matrix of the same shape.
-    """
+    """Returns the cosines of the rows of two matrices, where neither row is zero."""
     norm = first.norm(dim=-1) * second.norm(dim=-1)
     is_defined = norm > 0
     cosine = (first * second).sum(dim=-1)[is_defined] / norm[is_defined]
-    return cosine.clamp(-1, 1).double().numpy(force=True)
+    return np.asarray(cosine.clamp(-1, 1).double().numpy(force=True))
 
 
 def distribution(nodes: str, losses: str, values: list[np.ndarray], num_bins: int) -> Distribution:
@@ -148,7 +123,7 @@ def distribution(nodes: str, losses: str, values: list[np.ndarray], num_bins: in
     Args:
         nodes (str): :obj:`"users"` or :obj:`"items"`.
         losses (str): :obj:`"with"` or :obj:`"without"` the contrastive losses.
-        values (list[numpy.ndarray]): The consistency of each, an array a seed.
+        values (list[numpy.ndarray]): The consistencies, one array per seed.
         num_bins (int): The number of bins.
 
     Raises:
@@ -164,11 +139,7 @@ def distribution(nodes: str, losses: str, values: list[np.ndarray], num_bins: in
 
 
 def rows_of(found: Distribution) -> pd.DataFrame:
-    """Returns a row a bin.
-
-    Args:
-        found (Distribution): The distribution.
-    """
+    """Returns one row per bin."""
     return pd.DataFrame(
         {
             "nodes": found.nodes,
@@ -184,12 +155,12 @@ def rows_of(found: Distribution) -> pd.DataFrame:
     )
 
 
-def report(distributions: list[Distribution], what: str) -> Report:
+def report(distributions: list[Distribution], subject: str) -> Report:
     """Returns the mean consistency as a table.
 
     Args:
         distributions (list[Distribution]): The distributions.
-        what (str): What was run.
+        subject (str): The text of :func:`~soil_bench.paper.runs.heading`.
     """
     rows = [
         [found.nodes, found.losses, f"{found.count:,}", text_of(found.mean, found.mean_std, ".3f")]
@@ -197,17 +168,11 @@ def report(distributions: list[Distribution], what: str) -> Report:
     ]
     note = "Cosine of the content and the side embedding of each user and item"
     columns = ["nodes", "contrastive losses", "count", "mean cosine"]
-    return Report("Consistency of the two embedding spaces", columns, rows, [what, note])
+    return Report("Consistency of the two embedding spaces", columns, rows, [subject, note])
 
 
 def draw_distributions(figure: "Figure", title: str, distributions: list[Distribution]) -> None:
-    """Draws the distributions, a panel for the users and one for the items.
-
-    Args:
-        figure (matplotlib.figure.Figure): The figure.
-        title (str): The text above.
-        distributions (list[Distribution]): The distributions.
-    """
+    """Draws one panel for the users and one for the items."""
     figure.suptitle(title)
     filled = np.sum([found.density for found in distributions], axis=0).nonzero()[0]
     edges = distributions[0].edges

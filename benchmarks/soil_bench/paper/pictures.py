@@ -1,4 +1,4 @@
-"""How the pictures of the paper look, and their files."""
+"""The style and the files of the pictures of the paper."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TWO_COLUMNS = 7.0
-"""The width of a page's text in inches."""
+"""The width of the text of a page in inches."""
 DPI = 200
-# Colours that people with any colour vision tell apart (Okabe and Ito).
-BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+BLUE, VERMILION, ORANGE = "#0072B2", "#D55E00", "#E69F00"
+"""Colours that people with any colour vision can distinguish (Okabe and Ito)."""
 STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.labelsize": 8,
@@ -32,30 +32,20 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.2,
     "lines.markersize": 4,
     "legend.frameon": False,
-    # Publishers ask for fonts of this type.
+    # Publishers require fonts of this type.
     "pdf.fonttype": 42,
 }
 
 
 def require_matplotlib() -> None:
-    """Raises an error where no picture can be drawn, before anything is run.
-
-    Raises:
-        ValueError: If matplotlib is not installed.
-    """
+    """Raises :class:`ValueError` if matplotlib is not installed."""
     if importlib.util.find_spec("matplotlib") is None:
         raise ValueError("the picture needs matplotlib: pip install 'soil-pyg[bench]'")
 
 
 @contextmanager
 def picture(path: Path, height: float, width: float = TWO_COLUMNS) -> Iterator["Figure"]:
-    """Yields an empty figure, and writes what was drawn as PNG and as PDF.
-
-    Args:
-        path (Path): The file without its ending.
-        height (float): The height in inches.
-        width (float, optional): The width in inches. (default: :obj:`7.0`)
-    """
+    """Yields an empty figure, and writes it as PNG and as PDF when it is drawn."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -63,18 +53,13 @@ def picture(path: Path, height: float, width: float = TWO_COLUMNS) -> Iterator["
         figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Without the date the same picture is the same file.
+        # Without the date, equal pictures are equal files.
         for ending, metadata in {"png": {}, "pdf": {"CreationDate": None}}.items():
             with atomic_path(path.with_name(f"{path.name}.{ending}")) as temporary:
                 figure.savefig(temporary, format=ending, metadata=metadata)
 
 
 def short_id(value: Any, most: int = 5) -> str:
-    """Returns an id as text, of a long one the end.
-
-    Args:
-        value (Any): The id.
-        most (int, optional): The most characters. (default: :obj:`5`)
-    """
+    """Returns an id as text, shortened to its end if it is long."""
     text = str(value)
     return text if len(text) <= most else f"…{text[1 - most :]}"

@@ -1,12 +1,8 @@
-"""The tables of the paper made of their records."""
+"""The tables of the paper, built from their records."""
 
-from typing import Any
-
-from soil_bench.runs.results import METRICS, mean_std
+from soil_bench.runs.results import METRICS, Record, mean_std
 from soil_bench.runs.significance import FLIPS
 from soil_bench.runs.tables import Report, difference_text
-
-Record = dict[str, Any]
 
 
 def table2_report(record: Record) -> Report:
@@ -23,23 +19,23 @@ def table2_report(record: Record) -> Report:
     ]
     notes = [*amount(record)]
     if record["left_out"]:
-        notes.append(f"Left out, as the data has no features: {', '.join(record['left_out'])}")
+        notes.append(f"Left out because the data has no features: {', '.join(record['left_out'])}")
     if record["best_other"] is not None:
         notes.append(improvement(record))
     for comparison in record["comparisons"]:
         notes.append(tested(comparison, comparison["other"]))
     if record["missing"]:
         notes.append(
-            "No test over users: a file of the metrics of each user is missing; `run.py --models "
-            f"{','.join(record['missing'])} --rerun` with the same data, profile, seeds and "
-            "epochs writes it"
+            "No test over users: the metrics of each user are missing; to write them, run `run.py "
+            f"--models {','.join(record['missing'])} --rerun` with the same data, profile, seeds "
+            "and epochs"
         )
     title = f"Test metrics of all models on {record['dataset']}"
     return Report(title, ["model", "profile", *metric_columns(rows)], cells, notes)
 
 
 def table3_report(record: Record) -> Report:
-    """Returns the table of SOIL without some of its parts.
+    """Returns the table of SOIL with some of its parts.
 
     Args:
         record (dict[str, Any]): The record of :obj:`run.py paper table3`.
@@ -55,19 +51,15 @@ def table3_report(record: Record) -> Report:
     ]
     notes = [
         *amount(record),
-        "To all: the difference of Recall@20 to SOIL with all parts, paired by seed, with its "
-        "standard error",
+        "To all: difference of Recall@20 to SOIL with all parts, paired by seed, ± its standard "
+        "error",
     ]
     title = f"SOIL ({record['profile']}) with some of its parts on {record['dataset']}"
     return Report(title, ["parts", *metric_columns(rows), "to all"], cells, notes)
 
 
 def metric_columns(rows: list[Record]) -> list[str]:
-    """Returns the names of the columns of the metrics, with those of the published values.
-
-    Args:
-        rows (list[dict[str, Any]]): The rows of the table.
-    """
+    """Returns the names of the columns of metrics and published values."""
     columns = []
     for metric in METRICS:
         columns.append(metric)
@@ -77,12 +69,7 @@ def metric_columns(rows: list[Record]) -> list[str]:
 
 
 def metric_cells(rows: list[Record], row: Record) -> list[str]:
-    """Returns the cells of these columns.
-
-    Args:
-        rows (list[dict[str, Any]]): The rows of the table.
-        row (dict[str, Any]): The row.
-    """
+    """Returns the cells of the columns of :func:`metric_columns`."""
     cells = []
     for metric in METRICS:
         cells.append(mean_std(row["test"][metric], 4))
@@ -93,32 +80,25 @@ def metric_cells(rows: list[Record], row: Record) -> list[str]:
 
 
 def amount(record: Record) -> list[str]:
-    """Returns how many seeds and at most how many epochs were run, in words.
-
-    Args:
-        record (dict[str, Any]): The record of a table.
-    """
+    """Returns the number of seeds and the maximum number of epochs as text."""
     seeds = record["seeds"]
     texts = [f"Mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "One seed"]
     if record["epochs"] is not None:
-        texts.append(f"At most {record['epochs']} epochs a run")
+        texts.append(f"At most {record['epochs']} epochs per run")
     return texts
 
 
 def improvement(record: Record) -> str:
-    """Returns what SOIL improves over the best other model, in words."""
+    """Returns the improvement of SOIL over the best other model as text."""
     found = ", ".join(
         f"{metric} {'-' if value is None else f'{value:+.1%}'}"
         for metric, value in record["improvement"].items()
     )
-    return (
-        f"SOIL against {record['best_other']}, the best other model by validation Recall@20: "
-        f"{found}"
-    )
+    return f"SOIL against {record['best_other']}, the best other model by val Recall@20: {found}"
 
 
 def tested(comparison: Record, other: str) -> str:
-    """Returns the result of the paired tests of a metric, in words."""
+    """Returns the result of the paired tests of a metric as text."""
     difference = difference_text(comparison["difference"], comparison["standard_error"])
     return (
         f"SOIL minus {other}, {comparison['metric']} over {comparison['pairs']:,} users: "

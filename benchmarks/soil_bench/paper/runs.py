@@ -1,58 +1,35 @@
-"""What the figures of the paper share: runs of SOIL, their metrics, models and graphs."""
+"""Runs of SOIL for the figures of the paper, and their metrics, models and graphs."""
 
 from itertools import product
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jsonargparse import ArgumentParser
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.experiment import Experiment, Record, Variant
-from soil_bench.runs.results import METRICS
+from soil_bench.runs.experiment import Experiment, Variant, over_seeds
+from soil_bench.runs.results import METRICS, Record
 from soil_pyg import load
 from soil_pyg.configs import load_config
-from soil_pyg.models import SOIL
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.workflow.options import ModelOptions
 
 MODEL = "soil"
 
 
-def add_profile(parser: ArgumentParser) -> None:
-    """Adds the argument :obj:`--profile`.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
-    parser.add_argument(
-        "--profile", choices=list(SOIL.profiles), default="released", help="the profile of SOIL"
-    )
-
-
 def grid_points(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Returns all combinations of values of options, ascending, each once.
-
-    Args:
-        grid (dict[str, list[Any]]): The values of each option.
-    """
+    """Returns the distinct combinations of the values of options, in ascending order."""
     values = [sorted(set(choices)) for choices in grid.values()]
     return [dict(zip(grid, point, strict=True)) for point in product(*values)]
 
 
 def sweep(experiment: Experiment, profile: str, points: list[dict[str, Any]]) -> pd.DataFrame:
-    """Runs SOIL with each set of options and returns the options and the metrics, a row each.
+    """Runs SOIL with each set of options and returns one row of options and metrics per set.
 
-    The published values stand beside the options with which they were published.
-
-    Args:
-        experiment (Experiment): The experiment.
-        profile (str): The profile of SOIL.
-        points (list[dict[str, Any]]): The options of each variant.
+    Published values stand in the row of the options with which they were published.
 
     Raises:
-        ValueError: If an option cannot be right.
+        ValueError: If an option is invalid.
         FailedRunsError: If a run fails.
     """
     dataset = experiment.plan.dataset
@@ -69,12 +46,7 @@ def sweep(experiment: Experiment, profile: str, points: list[dict[str, Any]]) ->
 
 
 def metric_columns(runs: list[Record], published: dict[str, float]) -> dict[str, float]:
-    """Returns mean and standard deviation of each metric, of validation and of test, by column.
-
-    Args:
-        runs (list[dict[str, Any]]): The runs, one a seed.
-        published (dict[str, float]): The published test metrics, as far as there are any.
-    """
+    """Returns mean and standard deviation of each val and test metric, by column."""
     columns: dict[str, float] = {}
     for name in METRICS:
         for split, column in {"val": f"val {name}", "test": name}.items():
@@ -84,59 +56,29 @@ def metric_columns(runs: list[Record], published: dict[str, float]) -> dict[str,
     return columns
 
 
-def over_seeds(values: list[float]) -> tuple[float, float]:
-    """Returns the mean and the sample standard deviation, which of one value is not a number.
-
-    Args:
-        values (list[float]): The values, one a seed.
-    """
-    return fmean(values), float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
-
-
 def text_of(mean: float, std: float, form: str = ".4f", sign: str = " ± ") -> str:
-    """Returns mean ± standard deviation as text, of one seed the mean.
-
-    Args:
-        mean (float): The mean.
-        std (float): The standard deviation, of one seed not a number.
-        form (str, optional): The format of both. (default: :obj:`".4f"`)
-        sign (str, optional): What stands between the two. (default: :obj:`" ± "`)
-    """
+    """Returns mean ± standard deviation as text, or the mean of a single seed."""
     return f"{mean:{form}}" if np.isnan(std) else f"{mean:{form}}{sign}{std:{form}}"
 
 
-def best_on_validation(table: pd.DataFrame, metric: str) -> int:
-    """Returns the row that a choice by validation would take, the first of equal ones.
-
-    Args:
-        table (pandas.DataFrame): The rows of a sweep.
-        metric (str): The name of the metric.
-    """
+def best_by_val(table: pd.DataFrame, metric: str) -> int:
+    """Returns the row with the best val metric, the first of equal ones."""
     return int(table[f"val {metric}"].to_numpy().argmax())
 
 
 def heading(experiment: Experiment, profile: str) -> str:
-    """Returns what was run, in words.
-
-    Args:
-        experiment (Experiment): The experiment.
-        profile (str): The profile of SOIL.
-    """
+    """Returns the model, the data and the number of runs as text."""
     seeds = experiment.num_seeds
     number = "one seed" if seeds == 1 else f"mean ± standard deviation of {seeds} seeds"
-    epochs = "" if experiment.epochs is None else f", at most {experiment.epochs} epochs"
+    epochs = "" if experiment.epochs is None else f", at most {experiment.epochs} epochs per run"
     return f"SOIL ({profile} profile) on {experiment.plan.dataset}, {number}{epochs}"
 
 
 def load_models(experiment: Experiment, variant: Variant) -> list[TrainedModel]:
     """Returns the trained model of each seed.
 
-    Args:
-        experiment (Experiment): The experiment, whose runs are finished.
-        variant (Variant): The variant.
-
     Raises:
-        ValueError: If the folder of a run is gone or was changed.
+        ValueError: If the folder of a run is missing or was changed.
     """
     models = []
     for job in experiment.jobs(variant):
@@ -144,20 +86,14 @@ def load_models(experiment: Experiment, variant: Variant) -> list[TrainedModel]:
             models.append(load(job.folder))
         except FileNotFoundError as error:
             raise ValueError(
-                f"the figure needs the weights of a finished run, but {error}: remove the line "
+                f"the figure requires the weights of a finished run, but {error}: remove the line "
                 f"of seed {job.record['seed']} from {job.results_file} to train it again"
             ) from error
     return models
 
 
 def add_graphs(experiment: Experiment, variant: Variant) -> HeteroData:
-    """Returns the data with the graphs that the variant reads.
-
-    Args:
-        experiment (Experiment): The experiment.
-        variant (Variant): The variant.
-    """
-    selected = ModelOptions(variant.model)
-    settings = experiment.jobs(variant)[0].record["settings"]
+    """Returns the data with the graphs that the variant reads."""
+    selected, settings = ModelOptions(variant.model), experiment.settings(variant)
     transform = selected.model_class.graph_transform(**selected.values_for("graphs", settings))
     return transform(experiment.data.to(experiment.plan.device))

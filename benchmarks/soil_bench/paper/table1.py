@@ -10,28 +10,17 @@ from torch_geometric.data import HeteroData
 from soil_bench.runs.experiment import Experiment, write_csv
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.datasets import Amazon, TikTok
-from soil_pyg.datasets.interactions import SPLITS
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, SPLITS, USER, modalities_of
 
-NAMES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
+EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds nothing; the table needs no runs.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
+    """Adds nothing: the table requires no runs."""
 
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
-    """Prints the table and writes it as CSV.
-
-    Args:
-        experiment (Experiment): The experiment.
-        arguments (Namespace): The arguments.
-        folder (Path): The folder of the file.
-    """
+    """Prints the table and writes it as CSV."""
     dataset = experiment.plan.dataset
     found, published = statistics(experiment.data), published_statistics(dataset)
     names = [*found, *(name for name in published if name not in found)]
@@ -49,8 +38,8 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
         for name in names
     ]
     notes = [
-        "Users without training interactions are dropped with all they have; the published counts "
-        "include them."
+        "Users without training interactions are dropped with all their interactions; published "
+        "counts include them."
     ]
     title = f"Statistics of {dataset} ({experiment.data.digest[:12]})"
     report = Report(title, ["quantity", "here", "published"], rows, notes)
@@ -58,12 +47,8 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
 
 
 def statistics(data: HeteroData) -> dict[str, Any]:
-    """Returns the statistics of a data set by their names.
-
-    Args:
-        data (HeteroData): The data, without graphs.
-    """
-    pairs = [data[INTERACTS][name] for name in NAMES]
+    """Returns the statistics of a data set by their names."""
+    pairs = [data[INTERACTS][name] for name in EDGES]
     counts = {name: edges.size(1) for name, edges in zip(SPLITS, pairs, strict=True)}
     trained = data[INTERACTS].edge_index[1].unique()
     found = counted(data[USER].num_nodes, data[ITEM].num_nodes, sum(counts.values()))
@@ -78,11 +63,7 @@ def statistics(data: HeteroData) -> dict[str, Any]:
 
 
 def published_statistics(dataset: str) -> dict[str, Any]:
-    """Returns what is known about a public data set, by the same names.
-
-    Args:
-        dataset (str): The name of the data set.
-    """
+    """Returns the published statistics of a data set by the same names."""
     published = (Amazon.published | TikTok.published).get(dataset)
     if published is None:
         return {}
@@ -93,19 +74,13 @@ def published_statistics(dataset: str) -> dict[str, Any]:
 
 
 def counted(users: int, items: int, interactions: int) -> dict[str, Any]:
-    """Returns the counts and the share of pairs without an interaction.
-
-    Args:
-        users (int): The number of users.
-        items (int): The number of items.
-        interactions (int): The number of interactions.
-    """
+    """Returns the counts and the share of pairs without an interaction."""
     sparsity = 1 - interactions / (users * items)
     return {"users": users, "items": items, "interactions": interactions, "sparsity": sparsity}
 
 
 def number_text(name: str, value: Any) -> str:
-    """Returns a value of the table as text, a dash if it is not known."""
+    """Returns a value of the table as text, a dash if it is unknown."""
     if value is None:
         return "-"
     return f"{value:.2%}" if name == "sparsity" else f"{value:,}"

@@ -1,4 +1,4 @@
-"""Table 2: all models on a data set, and whether SOIL differs from the best of the others."""
+"""Table 2: all models on a data set, and significance tests of SOIL against the best others."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,23 +10,21 @@ import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_bench.paper.report import table2_report
+from soil_bench.runs.arguments import add_models, add_profile, names_of
 from soil_bench.runs.experiment import (
     Experiment,
-    Record,
     Variant,
     csv_columns,
     describe,
     metrics_of,
-    names_of,
     write_csv,
     write_record,
 )
-from soil_bench.runs.job import PAIRED, Job
-from soil_bench.runs.results import CHOICE, METRICS
+from soil_bench.runs.jobs import PAIRED, Job
+from soil_bench.runs.results import CHOICE, METRICS, Record
 from soil_bench.runs.significance import compare
 from soil_bench.runs.tables import print_report
 from soil_pyg.configs import available_configs, load_config
-from soil_pyg.models import SOIL
 from soil_pyg.typing import modalities_of
 from soil_pyg.workflow.options import ModelOptions
 
@@ -35,31 +33,13 @@ OURS = "soil"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of this table.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
-    parser.add_argument(
-        "--models", default=MODELS, help="names, or package.module:Class, between commas"
-    )
-    parser.add_argument(
-        "--profile", choices=list(SOIL.profiles), default="released", help="the profile of SOIL"
-    )
+    """Adds the arguments of this table."""
+    add_models(parser, MODELS)
+    add_profile(parser)
 
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
-    """Runs the models, prints the table, and writes it as CSV and as a record.
-
-    Args:
-        experiment (Experiment): The experiment.
-        arguments (Namespace): The arguments.
-        folder (Path): The folder of the files.
-
-    Raises:
-        ValueError: If a model is unknown or named twice, or the data can feed none.
-        FailedRunsError: If a run fails.
-    """
+    """Runs the models, prints the table, and writes it as CSV and as a record."""
     variants, left_out = select(experiment, arguments.models, arguments.profile)
     runs = experiment.run(variants)
     rows = [row_of(variant, group) for variant, group in zip(variants, runs, strict=True)]
@@ -82,31 +62,24 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
 
 
 def select(experiment: Experiment, models: str, profile: str) -> tuple[list[Variant], list[str]]:
-    """Returns the models that the data can feed, and the names of the others.
-
-    Args:
-        experiment (Experiment): The experiment.
-        models (str): The names of the models, between commas.
-        profile (str): The profile of SOIL.
+    """Returns the models whose features the data has, and the names of the others.
 
     Raises:
-        ValueError: If a model is unknown or named twice, or the data can feed none.
+        ValueError: If a model is unknown or occurs twice, or all models read features that the
+            data lacks.
     """
     names = names_of(models)
     has_features = bool(modalities_of(experiment.data))
-    fed = [name for name in names if has_features or not ModelOptions(name).model_class.multimodal]
-    if not fed:
-        raise ValueError(f"'--models' must name one that needs no features (got '{models}')")
-    return [Variant(name, name, profile) for name in fed], [n for n in names if n not in fed]
+    chosen = [
+        name for name in names if has_features or not ModelOptions(name).model_class.multimodal
+    ]
+    if not chosen:
+        raise ValueError(f"'--models' must name a model without features (got '{models}')")
+    return [Variant(name, name, profile) for name in chosen], [n for n in names if n not in chosen]
 
 
 def row_of(variant: Variant, runs: list[Record]) -> Record:
-    """Returns the row of a model.
-
-    Args:
-        variant (Variant): The model.
-        runs (list[dict[str, Any]]): Its runs, one a seed.
-    """
+    """Returns the row of a model."""
     name, dataset = variant.model, runs[0]["dataset"]
     published = load_config(name).published if name in available_configs() else {}
     return {
@@ -119,13 +92,8 @@ def row_of(variant: Variant, runs: list[Record]) -> Record:
 
 
 def significance(experiment: Experiment, variants: list[Variant], rows: list[Record]) -> Record:
-    """Returns the best other model by validation, what SOIL improves, and the tests over users
-    against that model and, if it is another one, the best other by the test metric.
-
-    Args:
-        experiment (Experiment): The experiment.
-        variants (list[Variant]): The models.
-        rows (list[dict[str, Any]]): The row of each.
+    """Returns the best other model by its val metric, the improvement of SOIL, and tests over users
+    against that model and, if it differs, the best other model by its test metric.
     """
     found: Record = {"best_other": None, "improvement": {}, "comparisons": [], "missing": []}
     others = [place for place, row in enumerate(rows) if row["model"] != OURS]
@@ -153,14 +121,9 @@ def significance(experiment: Experiment, variants: list[Variant], rows: list[Rec
 
 
 def per_user(jobs: list[Job], metric: str) -> np.ndarray:
-    """Returns a test metric of every user, the mean over seeds.
-
-    Args:
-        jobs (list[Job]): The runs, one a seed.
-        metric (str): The name of the metric.
-    """
+    """Returns a test metric of every user, the mean over seeds."""
     values: list[Any] = []
     for job in jobs:
         with np.load(job.users_file) as arrays:
             values.append(arrays[metric].astype(np.float64))
-    return np.mean(values, axis=0)
+    return np.asarray(np.mean(values, axis=0))

@@ -1,4 +1,4 @@
-"""Table 3: SOIL without some of its four parts: two graphs and two losses."""
+"""Table 3: SOIL with some of its four parts: two graphs and two losses."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_bench.paper.report import table3_report
+from soil_bench.runs.arguments import add_profile
 from soil_bench.runs.experiment import (
     Experiment,
     Variant,
@@ -19,17 +20,15 @@ from soil_bench.runs.experiment import (
 )
 from soil_bench.runs.results import CHOICE
 from soil_bench.runs.tables import print_report
-from soil_pyg.models import SOIL
 
-# What leaves each part out.
 WITHOUT: dict[str, dict[str, Any]] = {
     "second-order graph": {"second_order": False},
     "interest graph": {"interest": False},
     "L_ui": {"l_ui": 0.0},
     "L_ii": {"l_ii": 0.0},
 }
+"""The options that leave each part out."""
 PARTS = list(WITHOUT)
-# The parts of each row, and the published Recall@20.
 ROWS: list[tuple[list[str], dict[str, float]]] = [
     ([], {"baby": 0.0884, "sports": 0.0996, "clothing": 0.0768}),
     (["L_ui", "L_ii"], {"baby": 0.0984, "sports": 0.1071, "clothing": 0.0976}),
@@ -48,30 +47,16 @@ ROWS: list[tuple[list[str], dict[str, float]]] = [
     (["interest graph", "L_ui", "L_ii"], {"baby": 0.1011, "sports": 0.1139, "clothing": 0.0997}),
     (PARTS, {"baby": 0.1028, "sports": 0.1155, "clothing": 0.0998}),
 ]
+"""The parts of each row, and the published Recall@20."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of this table.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
-    parser.add_argument(
-        "--profile", choices=list(SOIL.profiles), default="released", help="the profile of SOIL"
-    )
+    """Adds the arguments of this table."""
+    add_profile(parser)
 
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
-    """Runs SOIL with each set of parts, prints the table, and writes it as CSV and as a record.
-
-    Args:
-        experiment (Experiment): The experiment.
-        arguments (Namespace): The arguments.
-        folder (Path): The folder of the file.
-
-    Raises:
-        FailedRunsError: If a run fails.
-    """
+    """Runs SOIL with each set of parts, prints the table, and writes it as CSV and as a record."""
     dataset = experiment.plan.dataset
     variants = [variant(parts, arguments.profile) for parts, _ in ROWS]
     runs = experiment.run(variants)
@@ -99,12 +84,7 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
 
 
 def variant(parts: list[str], profile: str) -> Variant:
-    """Returns SOIL with some of its parts.
-
-    Args:
-        parts (list[str]): The parts.
-        profile (str): The profile.
-    """
+    """Returns SOIL with some of its parts."""
     options: dict[str, Any] = {}
     for part, without in WITHOUT.items():
         if part not in parts:

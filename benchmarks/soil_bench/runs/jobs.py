@@ -1,21 +1,25 @@
-"""Runs of a model over several seeds: what they are, and how they are run."""
+"""Training runs of a model over several seeds, each in a process of its own."""
 
+import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.job import Job, build_model, build_trainer
+from soil_bench.runs.equivalence import FinishedRuns
 from soil_bench.runs.process import run_processes
-from soil_bench.runs.results import METRICS, read_records, run_key, versions_and_code
+from soil_bench.runs.results import METRICS, Record, run_key, versions_and_code
 from soil_pyg.training.partition_loader import check_num_partitions
-from soil_pyg.workflow.options import ModelOptions
+from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 
-MODULE = "soil_bench.runs.job"
+MODULE = "soil_bench.runs.run_job"
+"""The module of a run's process."""
+PAIRED = ("recall@20", "ndcg@20")
+"""The metrics in which models are compared user by user."""
 
 
 @dataclass(frozen=True)
@@ -26,35 +30,84 @@ class Plan:
         dataset (str): The name of the data set.
         root (str): The folder that holds the folder of the data set.
         out (str): The folder of the results.
-        device (str): :obj:`"cpu"` or :obj:`"cuda"`.
+        device (str): :obj:`"cpu"` or :obj:`"cuda"`. (default: :obj:`"cpu"`)
+        rerun (bool): Whether finished runs are run again. (default: :obj:`False`)
     """
 
     dataset: str
     root: str
     out: str
     device: str = "cpu"
+    rerun: bool = False
+
+    @property
+    def results_file(self) -> Path:
+        """The file of finished runs."""
+        return Path(self.out, "results.jsonl")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run.
+
+    Args:
+        record (dict[str, Any]): The part of the run's record that is known beforehand.
+        root (str): The folder that holds the folder of the data set.
+        out (str): The folder of the results.
+        finished (str, optional): The key of a finished run with the same result.
+            (default: :obj:`None`)
+    """
+
+    record: Record
+    root: str
+    out: str
+    finished: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of the run's record."""
+        return self.finished or run_key(self.record)
+
+    @property
+    def results_file(self) -> Path:
+        """The file to which the record is appended."""
+        return Path(self.out, "results.jsonl")
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run's checkpoint."""
+        return Path(self.out, "runs", self.key)
+
+    @property
+    def users_file(self) -> Path:
+        """The file of the test metrics of each user."""
+        return Path(self.out, "users", f"{self.key}.npz")
+
+    def dumps(self) -> str:
+        """Returns the job as one line of JSON."""
+        return json.dumps(asdict(self)) + "\n"
 
 
 def make_jobs(
     plan: Plan,
     data: HeteroData,
     model: ModelOptions,
-    profile: str,
+    profile: str | None,
     settings: dict[str, Any],
     num_seeds: int,
 ) -> list[Job]:
-    """Returns a job for each seed, after trying all that can be tried before training.
+    """Returns a job for each seed, after checking all that can be checked before training.
 
     Args:
         plan (Plan): Where they are run.
         data (HeteroData): The data.
         model (ModelOptions): The model.
-        profile (str): The profile that the settings come from, for a model that has profiles.
+        profile (str, optional): The profile of the settings, for a model that has profiles.
         settings (dict[str, Any]): The value of each option.
         num_seeds (int): The number of seeds, from 0 on.
 
     Raises:
-        ValueError: If a setting cannot be right.
+        ValueError: If a setting is invalid.
     """
     settings = settings | {"device": plan.device}
     check_folder(plan.out)
@@ -73,16 +126,15 @@ def make_jobs(
         "settings": settings,
         "versions": versions_and_code(model.model_class),
     }
-    return [Job(record | {"seed": seed}, plan.root, plan.out) for seed in range(num_seeds)]
+    records = [record | {"seed": seed} for seed in range(num_seeds)]
+    if plan.rerun:
+        return [Job(each, plan.root, plan.out) for each in records]
+    finished = FinishedRuns(plan.results_file)
+    return [Job(each, plan.root, plan.out, finished.find(each)) for each in records]
 
 
 def check_settings(settings: dict[str, Any], data: HeteroData) -> None:
-    """Raises :class:`ValueError` if runs with the settings would fail late.
-
-    Args:
-        settings (dict[str, Any]): The value of each option.
-        data (HeteroData): The data.
-    """
+    """Raises :class:`ValueError` if runs with the settings would fail late."""
     check_num_partitions(settings["num_partitions"], data)
     shown = {int(name.partition("@")[2]) for name in METRICS}
     if not shown <= set(settings["ks"]):
@@ -93,16 +145,12 @@ def check_settings(settings: dict[str, Any], data: HeteroData) -> None:
 
 
 def check_folder(out: str) -> None:
-    """Raises :class:`ValueError` if a folder can be neither written to nor made.
-
-    Args:
-        out (str): The folder.
-    """
+    """Raises :class:`ValueError` if a folder can be neither written to nor created."""
     found = Path(out).absolute()
     while not found.exists():
         found = found.parent
     if not found.is_dir() or not os.access(found, os.W_OK):
-        raise ValueError(f"'--out' must be a folder that can be written to (got '{out}')")
+        raise ValueError(f"'--out' must be a writable folder (got '{out}')")
 
 
 def run_jobs(jobs: list[Job], console: Console, rerun: bool = False, workers: int = 1) -> list[Job]:
@@ -110,26 +158,26 @@ def run_jobs(jobs: list[Job], console: Console, rerun: bool = False, workers: in
     failed.
 
     Args:
-        jobs (list[Job]): The jobs.
-        console (Console): Where to say what is done.
-        rerun (bool, optional): Whether to run finished jobs again, too. (default: :obj:`False`)
-        workers (int, optional): How many run at a time; they share the cores.
+        jobs (list[Job]): The jobs, all with the same folder of results.
+        console (Console): The console for progress.
+        rerun (bool, optional): Whether to run finished jobs again. (default: :obj:`False`)
+        workers (int, optional): The number of jobs to run at a time; they share the cores.
             (default: :obj:`1`)
     """
-    finished = read_records(jobs[0].results_file) if jobs else {}
+    finished = FinishedRuns(jobs[0].results_file).records if jobs and not rerun else {}
     todo = []
     for number, job in enumerate(jobs, start=1):
-        key = run_key(job.record)
-        if key in finished and not rerun:
-            console.print(f"[{number}/{len(jobs)}] {key}: finished before, not run again")
+        text = f"[{number}/{len(jobs)}] {job.key}"
+        if job.key in finished:
+            console.print(f"{text}: finished before, not run again")
         else:
-            todo.append((f"[{number}/{len(jobs)}] {key}", job))
+            todo.append((text, job))
     logs = None
     if workers > 1 and todo:
         folder = Path(todo[0][1].out, "logs")
         folder.mkdir(parents=True, exist_ok=True)
-        logs = [folder / f"{run_key(job.record)}.log" for _, job in todo]
-        console.print(f"{workers} at a time; what each reports is in {folder}")
+        logs = [folder / f"{job.key}.log" for _, job in todo]
+        console.print(f"{workers} at a time; their output is in {folder}")
 
     def start(number: int) -> None:
         text, job = todo[number]

@@ -1,6 +1,7 @@
-"""Starts modules in processes of their own, which end when the one that started them is gone."""
+"""Processes that run a module and end when the process that started them is gone."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 POLL_SECONDS = 0.1
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+MEBIBYTE = 2**20
 
 
 def run_process(module: str, line: str, grace_seconds: float = 60.0) -> int:
@@ -18,8 +22,8 @@ def run_process(module: str, line: str, grace_seconds: float = 60.0) -> int:
 
     Args:
         module (str): The module, as for :obj:`python -m`.
-        line (str): The line, with its end.
-        grace_seconds (float): The time that the module has to stop after Ctrl-C.
+        line (str): The line, with its line break.
+        grace_seconds (float): The time the process has to stop after Ctrl-C.
             (default: :obj:`60.0`)
     """
     return next(iter(run_processes(module, [line], 1, grace_seconds)))[1]
@@ -33,17 +37,18 @@ def run_processes(
     logs: Sequence[Path] | None = None,
     on_start: Callable[[int], None] = lambda number: None,
 ) -> Iterator[tuple[int, int]]:
-    """Runs a module once for each line and yields the number and the exit code of each that ends.
+    """Runs a module once per line and yields the number and the exit code of each process as it
+    ends.
 
     Args:
         module (str): The module, as for :obj:`python -m`.
-        lines (Sequence[str]): What each process gets on its standard input.
-        workers (int): How many run at a time; with several, each has its share of the cores.
-        grace_seconds (float): The time that a process has to stop after Ctrl-C.
+        lines (Sequence[str]): The standard input of each process.
+        workers (int): The number of processes at a time; several share the cores equally.
+        grace_seconds (float): The time a process has to stop after Ctrl-C.
             (default: :obj:`60.0`)
-        logs (Sequence[Path], optional): The file for the standard error of each.
-            (default: :obj:`None`, that of this process)
-        on_start (callable, optional): Called with the number of each that is started.
+        logs (Sequence[Path], optional): The file for the standard error of each process.
+            (default: the standard error of this process)
+        on_start (callable, optional): Called with the number of each process that is started.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     if workers > 1:
@@ -91,17 +96,29 @@ def _start(
             start_new_session=True,
         )
     assert process.stdin is not None
-    # It stays open: the process stops once it is closed.
+    # The pipe stays open: the process stops once it is closed.
     process.stdin.write(line.encode())
     process.stdin.flush()
     return process
 
 
 def stop_with_parent() -> None:
-    """Interrupts this process once who started it is gone, which closes the standard input."""
+    """Interrupts this process once its parent is gone, which closes the standard input."""
     threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
 
 
 def _interrupt_at_end_of_input() -> None:
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGINT)
+
+
+def peak_rss() -> int:
+    """Returns the peak memory of this process in bytes."""
+    status = Path("/proc/self/status")
+    # On Linux ru_maxrss begins with the peak of the process that started this one.
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -5,40 +5,64 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from soil_bench.runs.sources import code_digest
+from soil_bench.runs.tables import Report, print_report
 from soil_pyg.models.base import Recommender
 from soil_pyg.runs.checkpoint import versions
+from soil_pyg.runs.compatibility import upgrade_record
 
+Record = dict[str, Any]
 METRICS = ["recall@10", "recall@20", "ndcg@10", "ndcg@20"]
 CHOICE = "recall@20"
 """The validation metric that settings are chosen by."""
-
-# Two runs with these and the digest of the code in common have the same result.
 IDENTITY = ["model", "profile", "dataset", "data_digest", "seed", "settings"]
+"""Two runs with these and the digest of the code in common have the same result."""
+RENAMED_MODELS = {"zero_features:ZeroSOIL": "soil_bench.studies.missing:ZeroSOIL"}
+ADDED_SETTINGS = {
+    "compile": False,
+    "interest": True,
+    "interest_scale": 1.0,
+    "matmul_precision": "highest",
+    "num_partitions": 1,
+    "recall": 0.95,
+    "second_order": True,
+}
+"""Values of settings that a record may lack: the behaviour of runs before each became a setting."""
 
 
-def run_key(record: dict[str, Any]) -> str:
-    """Returns the name of a run's folder: readable, and unique to what decides its result."""
+def run_key(record: Record) -> str:
+    """Returns the key of a run: a readable name, unique to its settings and its code."""
     identity = [*(record[name] for name in IDENTITY), record["versions"]["code"]]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     model = record["model"].rpartition(":")[2].lower()
     return f"{model}-{record['dataset']}-seed{record['seed']}-{digest[:12]}"
 
 
+def upgraded(record: Record) -> Record:
+    """Returns a record with today's names of splits, settings and models."""
+    model = record["model"]
+    return upgrade_record(record) | {"model": RENAMED_MODELS.get(model, model)}
+
+
+def identity(record: Record) -> str:
+    """Returns all that decides the result of a run, except for the code."""
+    values = record | {"settings": ADDED_SETTINGS | record["settings"]}
+    return json.dumps([values[name] for name in IDENTITY], sort_keys=True)
+
+
 def versions_and_code(model_class: type[Recommender]) -> dict[str, str]:
     """Returns the versions that decide a result, and as :obj:`"code"` a digest of the sources.
 
     Args:
-        model_class (type): The model, whose file counts too if it is outside the package.
+        model_class (type): The model, whose file counts even if it is outside the package.
     """
     found = versions()
     decisive = {name: version for name, version in found.items() if name != "soil_pyg"}
@@ -57,71 +81,77 @@ def append_record(path: Path, record: dict[str, Any]) -> None:
         os.close(descriptor)
 
 
-def read_records(path: Path) -> dict[str, dict[str, Any]]:
-    """Returns the finished runs by their key, the last line of each.
-
-    Args:
-        path (Path): The file, which need not exist.
+def read_records(path: Path) -> dict[str, Record]:
+    """Returns the finished runs under today's names by their keys, the last line of each key.
 
     Raises:
         ValueError: If a line is not the record of a run.
     """
-    records = {}
+    return read_lines(path, "the record of a run", lambda line: (run_key(line), upgraded(line)))
+
+
+def read_lines(
+    path: Path, kind: str, read: Callable[[Any], tuple[str, Record]]
+) -> dict[str, Record]:
+    """Returns the JSON values of the lines of a file by their keys, the last line of each key.
+
+    Args:
+        path (Path): The file, which need not exist.
+        kind (str): The content of a line, for errors.
+        read (callable): Returns the key and the value of a parsed line.
+
+    Raises:
+        ValueError: If a line holds something else.
+    """
+    found = {}
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     for number, line in enumerate(lines, start=1):
         try:
-            record = json.loads(line)
-            records[run_key(record)] = record
+            key, value = read(json.loads(line))
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(
-                f"{path}, line {number}: not the record of a run ({error!r}); remove the line"
+                f"{path}, line {number}: not {kind} ({error!r}); remove the line"
             ) from error
-    return records
+        found[key] = value
+    return found
 
 
-def print_table(records: Iterable[dict[str, Any]], console: Console) -> None:
-    """Prints one row a model: mean and standard deviation of the test metrics over its seeds.
+def print_table(records: Iterable[Record], console: Console) -> None:
+    """Prints a row per model: mean and standard deviation of the test metrics over its seeds.
 
     Args:
-        records (Iterable[dict]): Runs on one data set.
-        console (Console): Where to print.
+        records (Iterable[dict[str, Any]]): Runs on one data set.
+        console (Console): The console to print to.
     """
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         groups.setdefault((record["model"], record["profile"] or "-"), []).append(record)
     runs = [record for group in groups.values() for record in group]
     if not runs:
         return
-    data = f"{runs[0]['dataset']} ({runs[0]['data_digest'][:12]})"
-    title = f"Test metrics on {data}, mean ± standard deviation over seeds"
-    table = Table(title=title, caption=_caption(runs), caption_justify="left")
-    for name in ["model", "profile"]:
-        table.add_column(name)
-    for name in ["seeds", *METRICS, "best epoch", "seconds"]:
-        table.add_column(name, justify="right")
-    for (model, profile), group in groups.items():
+    rows = []
+    for names, group in groups.items():
         tests = [run["test"] for run in group]
         scores = [mean_std([t[name] for t in tests if name in t], 4) for name in METRICS]
         epoch = mean_std([run["best_epoch"] for run in group], 1)
         seconds = mean_std([run["seconds"]["total"] for run in group], 1)
-        table.add_row(model, profile, str(len(group)), *scores, epoch, seconds)
-    console.print(table)
+        rows.append([*names, str(len(group)), *scores, epoch, seconds])
+    data = f"{runs[0]['dataset']} ({runs[0]['data_digest'][:12]})"
+    title = f"Test metrics on {data}, mean ± standard deviation over seeds"
+    columns = ["model", "profile", "seeds", *METRICS, "best epoch", "seconds"]
+    print_report(Report(title, columns, rows, ["; ".join(environment(runs))]), console)
 
 
 def mean_std(values: list[float], digits: int) -> str:
-    """Returns mean ± sample standard deviation as text, of one value the mean, of none a dash."""
+    """Returns mean ± sample standard deviation as text; the mean of one value, a dash for none."""
     if not values:
         return "-"
     mean = f"{statistics.fmean(values):.{digits}f}"
     return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
-def _caption(runs: list[dict[str, Any]]) -> str:
-    return "; ".join(environment(runs))
-
-
 def environment(runs: list[dict[str, Any]]) -> list[str]:
-    """Returns the machines, the dates and the versions of runs as texts."""
+    """Returns the versions, machines and dates of runs as texts."""
     found: dict[str, set[str]] = {}
     for run in runs:
         for name, value in run["versions"].items():
@@ -131,7 +161,7 @@ def environment(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def machine_and_date() -> dict[str, str]:
-    """Returns where and when a run is made, to keep beside its versions."""
+    """Returns the machine and the date, which a run's record holds beside its versions."""
     return {"machine": machine(), "date": date.today().isoformat()}
 
 

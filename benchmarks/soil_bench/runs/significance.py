@@ -1,4 +1,4 @@
-"""Whether two models differ: tests over pairs of values, one pair a user."""
+"""Significance tests of two models over pairs of values, one pair per user."""
 
 from dataclasses import dataclass
 from math import atan, lgamma, pi, sqrt
@@ -6,13 +6,13 @@ from math import atan, lgamma, pi, sqrt
 import numpy as np
 
 FLIPS = 10_000
-# Entries of a block of signs.
 BLOCK = 2**22
+"""The number of entries in a block of signs."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the tests say about the mean of paired differences.
+    """The result of the tests of the mean of paired differences.
 
     Args:
         difference (float): The mean.
@@ -30,17 +30,15 @@ class Comparison:
 
 
 def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
-    """Returns what the tests say about first minus second.
-
-    Args:
-        first (numpy.ndarray): The values of one model, one a user.
-        second (numpy.ndarray): The values of the other model, of the same users.
+    """Tests the differences of paired values, first minus second.
 
     Raises:
-        ValueError: If they are not pairs, or less than two.
+        ValueError: If there are not at least two pairs.
     """
     if first.shape != second.shape or first.ndim != 1 or len(first) < 2:
-        raise ValueError(f"needs two or more pairs of values (got {first.shape}, {second.shape})")
+        raise ValueError(
+            f"'first' and 'second' must be two or more pairs (got {first.shape}, {second.shape})"
+        )
     differences = first.astype(np.float64) - second
     mean, error = mean_and_error(differences)
     return Comparison(
@@ -62,13 +60,7 @@ def mean_and_error(values: np.ndarray) -> tuple[float, float]:
 
 
 def t_test(mean: float, standard_error: float, count: int) -> float:
-    """Returns the two-sided p-value of a mean that is zero under Student's t-distribution.
-
-    Args:
-        mean (float): The mean.
-        standard_error (float): Its standard error.
-        count (int): The number of values.
-    """
+    """Returns the two-sided p-value of a mean under Student's t-distribution around zero."""
     if standard_error == 0:
         return 1.0 if mean == 0 else 0.0
     return t_tail(abs(mean) / standard_error, count - 1)
@@ -79,13 +71,9 @@ def t_tail(t: float, freedom: int) -> float:
 
     With :math:`T = \sqrt{\nu} \tan \theta` its density is a constant times
     :math:`\cos^{\nu - 1} \theta`.
-
-    Args:
-        t (float): The threshold, not negative.
-        freedom (int): The degrees of freedom.
     """
     start = atan(t / sqrt(freedom))
-    # Beyond this end the density has fallen by more than exp(-40).
+    # Beyond this end the density has fallen by a factor of more than exp(40).
     end = min(pi / 2, start + 40 / (sqrt(freedom) * max(1.0, t)))
     nodes, weights = np.polynomial.legendre.leggauss(200)
     theta = start + (end - start) * (nodes + 1) / 2
@@ -95,18 +83,12 @@ def t_tail(t: float, freedom: int) -> float:
 
 
 def sign_flip_test(differences: np.ndarray, flips: int = FLIPS, seed: int = 0) -> float:
-    """Returns the two-sided p-value of the mean among means with random signs.
-
-    Args:
-        differences (numpy.ndarray): The differences of the pairs.
-        flips (int, optional): How often all signs are drawn. (default: :obj:`10_000`)
-        seed (int, optional): The seed of the draws. (default: :obj:`0`)
-    """
+    """Returns the two-sided p-value of the mean among means with random signs."""
     values = differences[differences != 0]
     if len(values) == 0:
         return 1.0
     rng = np.random.default_rng(seed)
-    # Sums that differ by rounding alone count as equal.
+    # Sums that differ only by rounding count as equal.
     least = abs(values.sum()) - 1e-9 * np.abs(values).sum()
     block = max(1, BLOCK // len(values))
     extreme = 0

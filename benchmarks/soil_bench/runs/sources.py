@@ -1,8 +1,9 @@
-"""Which sources decide the result of a model, and their digest."""
+"""The digest of the sources that decide the result of a model."""
 
 import ast
 import hashlib
 import inspect
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,46 +12,39 @@ import soil_pyg
 from soil_pyg.models.base import Recommender
 
 PACKAGE = soil_pyg.__name__
-# What trains, scores and measures every model.
-ALWAYS = f"{PACKAGE}.training.trainer"
-# These show, name and store what the others compute.
+TRAINER = f"{PACKAGE}.training.trainer"
+"""The module whose imports train, score and measure every model."""
 WITHOUT_EFFECT = {
     f"{PACKAGE}.{name}"
     for name in (
-        *("runs.checkpoint", "runs.trained_model", "runs.training_run", "models.resolver"),
-        *("training.progress", "utils.progress", "datasets.storage"),
+        *("datasets.storage", "models.resolver", "training.progress", "training.tensorboard"),
+        *("runs.checkpoint", "runs.compatibility", "runs.trained_model", "runs.training_run"),
+        *("utils.checks", "utils.files", "utils.progress"),
     )
 }
+"""Modules that only check, show, name or store values."""
 
 
 def code_digest(model_class: type[Recommender]) -> str:
-    """Returns a digest of the sources that a model's results come from.
+    """Returns a digest of the sources that decide the results of a model.
 
-    These are its module, the trainer, and what they import from the package, except for what only
-    shows, names or stores; comments, docstrings and layout do not count, nor does any other model.
-
-    Args:
-        model_class (type): The model.
+    It covers the definitions in the modules of the model and of the trainer and in all modules of
+    the package that these import, except :obj:`WITHOUT_EFFECT`. Their order, the modules they
+    stand in, imports, docstrings, comments and layout do not count.
     """
-    digest = hashlib.sha256()
-    own = Path(inspect.getfile(model_class))
-    files = {model_class.__qualname__: own}
-    modules = imported_modules(model_class.__module__) | imported_modules(ALWAYS)
-    for module in sorted(modules - WITHOUT_EFFECT):
-        files[module] = _file(module)
-    for name, path in files.items():
-        digest.update(f"\n{name}\n{_code(path)}".encode())
-    return digest.hexdigest()[:16]
+    modules = imported_modules(model_class.__module__) | imported_modules(TRAINER)
+    files = {_file(module) for module in modules - WITHOUT_EFFECT}
+    files.add(Path(inspect.getfile(model_class)))
+    found = sorted(text for path in files for text in _definitions(path))
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 
 @cache
 def imported_modules(module: str) -> set[str]:
-    """Returns the modules of the package that a module needs, itself included if it is one.
+    """Returns the modules of the package that a module imports, directly or indirectly, and the
+    module itself if it belongs to the package.
 
-    A name that a package's :obj:`__init__` only hands on counts as an import of where it is from.
-
-    Args:
-        module (str): The name of the module.
+    A name that an :obj:`__init__` re-exports counts as an import of the module that defines it.
     """
     found, todo = set(), [module]
     while todo:
@@ -76,15 +70,14 @@ def _imports(module: str) -> set[str]:
 
 
 def _origin(module: str, name: str) -> str:
-    # The module in which a name is defined that an import statement asks for.
+    """Returns the module that defines a name imported from a module."""
     if module.partition(".")[0] != PACKAGE:
         return module
-    submodule = f"{module}.{name}"
     path = _file(module)
     if path.name != "__init__.py":
         return module
     if (path.parent / f"{name}.py").exists() or (path.parent / name / "__init__.py").exists():
-        return submodule
+        return f"{module}.{name}"
     for node in _tree(path).body:
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             for alias in node.names:
@@ -106,18 +99,30 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
-def _code(path: Path) -> str:
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [line for line in node.body if not _is_text(line)]
-    return ast.dump(tree)
+def _definitions(path: Path) -> Iterator[str]:
+    for statement in _Decisive().visit(ast.parse(path.read_text("utf-8"))).body:
+        yield ast.dump(statement)
 
 
-def _is_text(node: ast.stmt) -> bool:
-    # A docstring, or one that stands below an attribute.
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+class _Decisive(ast.NodeTransformer):
+    """Removes imports, docstrings and the list of public names from a module."""
+
+    def visit_Import(self, node: ast.Import) -> None:
+        """Removes an import."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        """Removes an import."""
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        """Removes :obj:`__all__`."""
+        return None if ast.unparse(node.targets[0]) == "__all__" else self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """Removes a docstring of a module, class, function or attribute."""
+        is_constant = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_constant else self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        """Removes a condition whose body held nothing but imports."""
+        self.generic_visit(node)
+        return node if node.body or node.orelse else None

@@ -12,10 +12,10 @@ class Report:
     """A table with notes.
 
     Args:
-        title (str): What it shows.
-        columns (list[str]): The names of the columns; the cells of the first are names.
+        title (str): The title.
+        columns (list[str]): The names of the columns; the first column holds names.
         rows (list[list[str]]): The cells of each row.
-        notes (list[str], optional): Sentences below it. (default: none)
+        notes (list[str], optional): Lines below the table. (default: none)
     """
 
     title: str
@@ -25,12 +25,7 @@ class Report:
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Prints the table and the notes.
-
-    Args:
-        report (Report): The table.
-        console (Console): Where to print.
-    """
+    """Prints the table and the notes."""
     out = Table(title=report.title)
     for number, name in enumerate(report.columns):
         out.add_column(name, justify="right" if number else "left")
@@ -42,38 +37,29 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def markdown(report: Report) -> list[str]:
-    """Returns the lines of the table and the notes.
-
-    Args:
-        report (Report): The table.
-    """
+    """Returns the lines of the table and the notes."""
     return [f"{report.title}:", "", *table(report.columns, report.rows), *bullets(report.notes)]
 
 
 def difference_text(difference: float, standard_error: float | None) -> str:
-    """Returns a difference with its sign ± its standard error, of one seed the difference.
-
-    Args:
-        difference (float): The mean difference.
-        standard_error (float, optional): Its standard error.
-    """
+    """Returns a signed difference ± its standard error as text, if it has one."""
     error = "" if standard_error is None else f" ± {standard_error:.4f}"
     return f"{difference:+.4f}{error}"
 
 
 def table(columns: list[str], rows: Iterable[list[str]]) -> list[str]:
-    """Returns the lines of a table, the empty one after it included."""
+    """Returns the lines of a table and an empty one."""
     lines = [columns, *rows]
     head, *body = (f"| {' | '.join(cells)} |" for cells in lines)
     return [head, f"|{'---|' * len(columns)}", *body, ""]
 
 
 def bullets(texts: Iterable[str]) -> list[str]:
-    """Returns the lines of a list, the empty one after it included if there is any."""
+    """Returns the lines of a list and an empty one, or no lines if it is empty."""
     lines = [f"- {text}" for text in texts]
     return [*lines, ""] if lines else []
 
 
 def short(value: float) -> str:
-    """Returns a value with three digits, and not fewer than those before the point."""
+    """Returns a value with three significant digits, or with all digits before the point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,9 +1,9 @@
-"""Whether our graphs and embeddings are those of the naive rendering.
+"""Compares our graphs and embeddings with those of the naive implementation.
 
-Two items of a user's history are equally similar to one another, and where the cut of the
-second-order items falls between the two either is right. So is either of two items of interest that
-are as similar to a user's items as rounding lets tell. Users with such ties are counted, and what
-depends on their choice is left out of the comparison.
+Two items of a history are equally similar to one another, and if the cut of the second-order items
+falls between them, either is right. The same holds for items of interest whose similarities to a
+history differ only by rounding. Users with such ties are counted, and entries that depend on them
+are left out of the comparison.
 """
 
 from typing import Any
@@ -15,11 +15,12 @@ from torch_geometric.data import HeteroData
 
 from soil_bench.speed import naive
 from soil_bench.speed.inputs import load_graphs, load_matrices
-from soil_bench.speed.measured import OPTIONS, make_fast
 from soil_bench.speed.naive_graphs import items_of_interest, sparse, unit
+from soil_bench.speed.workloads import OPTIONS, make_fast
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, item_item
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.interest_items import InterestItems
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
 from soil_pyg.transforms.utils import unit_features
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
@@ -32,12 +33,7 @@ INTEREST_TIE = 1e-5
 
 
 def compare(graphs: str, naive_graphs: str) -> dict[str, Any]:
-    """Counts the entries in which the graphs differ, and tells how far embeddings are apart.
-
-    Args:
-        graphs (str): The file of our graphs.
-        naive_graphs (str): The file of the naive ones.
-    """
+    """Counts the differing entries of the graphs, and measures the difference of embeddings."""
     data, expected = load_graphs(graphs), load_matrices(naive_graphs)
     found = fast_matrices(data)
     users, items = tied(data, found["aggregation"], expected["aggregation"])
@@ -50,8 +46,8 @@ def compare(graphs: str, naive_graphs: str) -> dict[str, Any]:
         if name == "aggregation":
             depends = torch.isin(row, users) & torch.isin(column, items)
         else:
-            # With a choice of second-order items only their own degrees change, as the same value
-            # goes to one of them; with a choice of interest the degrees of the user's items do.
+            # Tied second-order items have the same value, so that only their own degrees depend on
+            # the choice; that of items of interest changes the degrees of the history.
             nodes = items + num_users if name == "user_item" else owned
             depends = torch.isin(row, nodes) | torch.isin(column, nodes)
         values = difference.values()[~depends].abs()
@@ -68,7 +64,7 @@ def compare(graphs: str, naive_graphs: str) -> dict[str, Any]:
 
 
 def compare_models(data: HeteroData) -> float:
-    """Returns the largest difference of embeddings, of the same parameters and graphs."""
+    """Returns the largest difference of embeddings with the same parameters and graphs."""
     ours, other = make_fast(data, "cpu"), naive.NaiveSOIL(data, fast_matrices(data))
     other.load_state_dict(ours.state_dict())
     with torch.no_grad():
@@ -77,7 +73,7 @@ def compare_models(data: HeteroData) -> float:
 
 
 def tied(data: HeteroData, found: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the users who have other second-order items for a tie, and these items.
+    """Returns the users whose second-order items differ because of a tie, and these items.
 
     Args:
         data (HeteroData): The data.
@@ -93,7 +89,7 @@ def tied(data: HeteroData, found: Tensor, expected: Tensor) -> tuple[Tensor, Ten
 
 
 def has_tie(data: HeteroData, features: list[Tensor], user: int) -> bool:
-    """Returns whether the last second-order entry of a user is as large as the first left out."""
+    """Returns whether the last second-order entry of a user equals the first one left out."""
     train_user, train_item = data[INTERACTS].edge_index
     items = train_item[train_user == user]
     rows = torch.stack([x[items] @ x.t() for x in features]).prod(dim=0)
@@ -105,7 +101,7 @@ def has_tie(data: HeteroData, features: list[Tensor], user: int) -> bool:
 def tied_interest(
     data: HeteroData, found: dict[str, Tensor], expected: dict[str, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Returns the users who have other items of interest for a tie, and all items of theirs.
+    """Returns the users whose items of interest differ because of a tie, and their histories.
 
     Args:
         data (HeteroData): The data.
@@ -120,7 +116,7 @@ def tied_interest(
     ours = fast_interest(data, suspects)
     features = {m: unit(data[ITEM][FEATURE_PREFIX + m], m) for m in names}
     users = []
-    for block in blocks(suspects.numel(), 1, "comparing items of interest, one user at a time"):
+    for block in blocks(suspects.numel(), 1, "comparing items of interest"):
         items = item[user == suspects[block.start]]
         mine = [ours[m][block.start] for m in names]
         other = [items_of_interest(features[m], items.tolist(), OPTIONS["k_i"]) for m in names]
@@ -134,7 +130,7 @@ def tied_interest(
 
 
 def fast_interest(data: HeteroData, users: Tensor) -> dict[str, list[set[int]]]:
-    """Returns the items of interest that ours finds for some users, in each modality."""
+    """Returns our items of interest of some users, in each modality."""
     if users.numel() == 0:
         return {}
     features = unit_features(data, None, ITEM)
@@ -142,22 +138,18 @@ def fast_interest(data: HeteroData, users: Tensor) -> dict[str, list[set[int]]]:
     history = Adjacency.from_edge_index(data[INTERACTS].edge_index.flip(0), size=size)
     history = history.select_rows(users)
     found = {m: InterestItems({m: x}, history, OPTIONS["k_i"]) for m, x in features.items()}
-    SimilarityPass(features, "Flat").run(*found.values())
+    SimilarityPass(features, SearchOptions("Flat")).run(*found.values())
     chosen = {}
     for modality, collector in found.items():
         rowptr, item = collector.finish()
-        chosen[modality] = [set(part.tolist()) for part in item.split(rowptr.diff().tolist())]
+        chosen[modality] = [
+            set(part.tolist()) for part in torch.split(item, rowptr.diff().tolist())
+        ]
     return chosen
 
 
 def are_equally_good(c: Tensor, items: Tensor, candidates: set[int]) -> bool:
-    """Returns whether candidates are as similar to some items altogether, but for rounding.
-
-    Args:
-        c (Tensor): The unit features of a modality.
-        items (Tensor): The items.
-        candidates (set[int]): The candidates, maybe none.
-    """
+    """Returns whether candidates are equally similar to some items in total, up to rounding."""
     if not candidates:
         return True
     query = F.normalize(c[items].double()).sum(dim=0)
@@ -166,7 +158,7 @@ def are_equally_good(c: Tensor, items: Tensor, candidates: set[int]) -> bool:
 
 
 def fast_matrices(data: HeteroData) -> dict[str, Tensor]:
-    """Returns our graphs as the sparse matrices of the naive rendering."""
+    """Returns our graphs as the sparse matrices of the naive implementation."""
     matrices = {f"{name}_item_item": coo(data, item_item(name)) for name in modalities_of(data)}
     matrices["aggregation"] = coo(data, AGGREGATION).t().coalesce()
     user_item = coo(data, USER_ITEM)
@@ -179,7 +171,7 @@ def fast_matrices(data: HeteroData) -> dict[str, Tensor]:
 
 
 def coo(data: HeteroData, edge_type: tuple[str, str, str]) -> Tensor:
-    """Returns a prepared graph as a sparse COO matrix, rows the targets."""
+    """Returns a prepared graph as a sparse COO matrix whose rows are the targets."""
     adjacency = data[edge_type].adj
     index = torch.stack([adjacency.row().long(), adjacency.col.long()])
     return sparse(index, adjacency.weight, adjacency.size)

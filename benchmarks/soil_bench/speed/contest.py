@@ -1,4 +1,4 @@
-"""A contest of libraries: each must give the right answer, then all are timed in turns."""
+"""A contest of libraries: those with the right answer are timed in turns."""
 
 import tempfile
 import warnings
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from soil_bench.runs.job import MEBIBYTE
+from soil_bench.runs.process import MEBIBYTE
+from soil_bench.runs.results import Record
 from soil_bench.speed.peak_memory import PeakMemory
 from soil_bench.speed.timing import summarise, synchronise, time_alternately, time_call
 
@@ -27,13 +28,14 @@ class Contestant:
     """A library that takes part.
 
     Args:
-        name (str): How to call it.
-        package (str): What must be importable.
-        make (callable): Given the package and a case, prepares all that can be prepared and
-            returns the functions to time, by task.
-        is_exact (bool, optional): Whether its answer must be the exact one.
+        name (str): The name in tables.
+        package (str): The package to import.
+        make (callable): Prepares a case, given the package and the case, and returns the functions
+            to time, by task.
+        is_exact (bool, optional): Whether its answer must be exact.
             (default: :obj:`True`)
-        devices (tuple[str, ...], optional): Where it runs. (default: :obj:`("cpu", "cuda")`)
+        devices (tuple[str, ...], optional): The supported devices.
+            (default: :obj:`("cpu", "cuda")`)
     """
 
     name: str
@@ -43,7 +45,7 @@ class Contestant:
     devices: tuple[str, ...] = ("cpu", "cuda")
 
     def why_absent(self, device: str) -> str | None:
-        """Returns why it cannot take part, :obj:`None` if it can."""
+        """Returns the reason why it cannot take part, or :obj:`None`."""
         if device not in self.devices:
             return f"does not run on {device}"
         try:
@@ -51,7 +53,7 @@ class Contestant:
         except ModuleNotFoundError as error:
             top = self.package.partition(".")[0]
             return "not installed" if error.name == top else f"its import fails: {error}"
-        except Exception as error:  # a library built for another torch raises anything
+        except Exception as error:  # A library built for another torch may raise anything.
             reason = (str(error).splitlines() or [""])[0]
             return f"its import fails: {type(error).__name__}: {reason}"
         return None
@@ -61,7 +63,7 @@ class Case:
     """The same inputs for all contestants.
 
     Args:
-        spec (dataclass): What the inputs are, :obj:`name` among it.
+        spec (dataclass): The description of the inputs, with a :obj:`name`.
         tensors (dict[str, Tensor]): The inputs.
     """
 
@@ -72,12 +74,7 @@ class Case:
         self.tensors = tensors
 
     def recall(self, task: str, answer: Any) -> float:
-        """Returns the share of the answer that is right.
-
-        Args:
-            task (str): The task.
-            answer (Any): What a contestant returned.
-        """
+        """Returns the share of the answer that is right."""
         raise NotImplementedError
 
     def save(self, path: Path) -> None:
@@ -107,10 +104,10 @@ class Contest:
     """Runs cases.
 
     Args:
-        memory (PeakMemory): What measures the memory on a CPU.
+        memory (PeakMemory): The measurement of memory on a CPU.
         device (str): :obj:`"cpu"` or :obj:`"cuda"`.
-        rounds (int): How often to time each contestant at most.
-        seconds (float): The time for one task of all contestants.
+        rounds (int): The maximum number of timings per contestant.
+        seconds (float): The time per task for all contestants.
         seed (int): The seed of the order.
         advance (callable): Called with a text before each step.
     """
@@ -122,17 +119,11 @@ class Contest:
     seed: int
     advance: Callable[[str], None] = field(default=lambda text: None)
 
-    def run(self, part: Part, contestants: list[Contestant], case: Case) -> list[dict[str, Any]]:
-        """Returns the result of each contestant.
-
-        Args:
-            part (Part): The module of the contestants.
-            contestants (list[Contestant]): Those that take part.
-            case (Case): The case.
-        """
+    def run(self, part: Part, contestants: list[Contestant], case: Case) -> list[Record]:
+        """Returns the result of each contestant."""
         results, made = {}, {}
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of PyTorch, that its sparse tensors are in beta
+            warnings.simplefilter("ignore")  # PyTorch warns that sparse tensors are in beta.
             path = Path(folder, "case.npz")
             if self.device == "cpu":
                 case.save(path)
@@ -155,8 +146,8 @@ class Contest:
 
     def _check(
         self, part: Part, contestant: Contestant, case: Case, path: Path
-    ) -> tuple[dict[str, Any], Tasks]:
-        result: dict[str, Any] = {"status": "ok", "exact": contestant.is_exact, "tasks": {}}
+    ) -> tuple[Record, Tasks]:
+        result: Record = {"status": "ok", "exact": contestant.is_exact, "tasks": {}}
         made: Tasks = {}
         try:
             job = {"module": part.__name__, "contestant": contestant.name, "file": str(path)}
@@ -175,8 +166,8 @@ class Contest:
                 recall = case.recall(task, answer)
                 result["tasks"][task] = {"recall": recall, "peak_memory_mb": peaks.get(task)}
                 if recall < 1 and contestant.is_exact:
-                    result |= {"status": "wrong", "reason": f"{task}: {recall:.4f} of it right"}
-        except Exception as error:  # one library that fails must not end the comparison
+                    result |= {"status": "wrong", "reason": f"{task}: {recall:.4f} correct"}
+        except Exception as error:  # A library that fails must not end the comparison.
             reason = (str(error).splitlines() or [""])[0]
             result |= {"status": "failed", "reason": f"{type(error).__name__}: {reason}"}
         return result, made
@@ -189,11 +180,7 @@ class Contest:
 
 
 def versions_of(packages: set[str]) -> dict[str, str]:
-    """Returns the versions of packages, by the names that they are installed under.
-
-    Args:
-        packages (set[str]): The names that are imported.
-    """
+    """Returns the versions of packages by the names of their distributions."""
     tops = sorted({package.partition(".")[0] for package in packages})
     names = [name for top in tops for name in distributions_of(top)]
     return {name.replace("-", "_"): version(name) for name in names}
@@ -201,15 +188,11 @@ def versions_of(packages: set[str]) -> dict[str, str]:
 
 @cache
 def distributions_of(package: str) -> list[str]:
-    """Returns the names under which a package may be installed, none if it is not.
-
-    Args:
-        package (str): The name that is imported, without a dot.
-    """
+    """Returns the distributions that provide a package, none if it is not installed."""
     found = packages_distributions().get(package)
     if found is not None:
         return found
-    # Python 3.10 knows those alone that list their packages.
+    # Python 3.10 knows only distributions that list their packages.
     return [
         distribution.metadata["Name"]
         for distribution in distributions()

@@ -1,4 +1,4 @@
-"""The data of the measurements, drawn once, and prepared graphs as files between processes."""
+"""The data of the measurements, drawn once, and prepared graphs as files for other processes."""
 
 import copy
 from pathlib import Path
@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_bench.speed.isolated import Task
+from soil_bench.speed.measurement import Measurement
 from soil_pyg.datasets import Amazon, SyntheticMultimodal
 from soil_pyg.datasets.digest import digest_of
 from soil_pyg.datasets.storage import load_data, save_data
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
 
-# Without the files of baby: its size, and what makes as many training interactions of it.
 BABY_USERS, BABY_ITEMS, BABY_DRAWN = 19_445, 7_050, 10.26
+"""The size of baby, and the number of pairs to draw per user for its number of training
+interactions."""
 STYLE_SIZE, NOISE = 8, 0.5
 
 
@@ -32,7 +33,7 @@ def draw_synthetic(path: str, **options: Any) -> None:
 
 
 def draw_baby(path: str, root: str, channels: dict[str, int]) -> None:
-    """Stores the interactions of baby with features drawn for them: centres of styles and noise.
+    """Stores the interactions of baby with synthetic features: centres of styles plus noise.
 
     Args:
         path (str): The file.
@@ -55,7 +56,7 @@ def baby_size(root: str, channels: dict[str, int]) -> tuple[str, dict[str, Any]]
     """Returns the function that draws data of Baby's size, and its settings.
 
     Args:
-        root (str): The folder that holds the folder of the data set, if it is there.
+        root (str): The folder that may hold the folder of the data set.
         channels (dict[str, int]): The dimension of the features of each modality, by its name.
     """
     if Path(root, "baby", "baby.inter").is_file():
@@ -64,33 +65,29 @@ def baby_size(root: str, channels: dict[str, int]) -> tuple[str, dict[str, Any]]
     return "soil_bench.speed.inputs:draw_synthetic", {**sizes, "modalities": channels}
 
 
-def graph_tasks(
+def graph_measurements(
     folder: Path, function: str, settings: dict[str, Any], device: str
-) -> tuple[Task, Task, Task]:
-    """Returns what draws the data, and what makes the graphs of it: ours, and naively.
+) -> tuple[Measurement, Measurement, Measurement]:
+    """Returns the measurements that draw the data, build our graphs, and build the naive ones.
 
     Args:
         folder (Path): The folder of the files.
         function (str): The function that draws the data, as :obj:`"module:name"`.
         settings (dict[str, Any]): Its settings.
-        device (str): Where our graphs are made.
+        device (str): The device of our graphs.
     """
     name = digest_of([function, settings])[:12]
-    inputs = Task(function, settings, path=folder / f"{name}.inputs")
+    inputs = Measurement(function, settings, path=folder / f"{name}.inputs")
     needs = {"inputs": inputs}
-    fast = Task(
-        "soil_bench.speed.measured:build_fast", {"device": device}, needs, folder / f"{name}.fast"
-    )
-    naive = Task("soil_bench.speed.measured:build_naive", {}, needs, folder / f"{name}.naive")
+    workloads, path = "soil_bench.speed.workloads", folder / f"{name}.fast"
+    fast = Measurement(f"{workloads}:build_fast", {"device": device}, needs, path)
+    naive = Measurement(f"{workloads}:build_naive", {}, needs, folder / f"{name}.naive")
     return inputs, fast, naive
 
 
 def read_whole(data: HeteroData) -> HeteroData:
-    """Reads all tensors that are mapped from a file, so that none counts as memory above the inputs
-    when it is touched for the first time.
-
-    Args:
-        data (HeteroData): The data, returned as they are.
+    """Reads all tensors that are mapped from a file, so that their first use does not count as
+    memory above the inputs.
     """
     for store in data.stores:
         for value in store.values():
@@ -100,12 +97,7 @@ def read_whole(data: HeteroData) -> HeteroData:
 
 
 def save_graphs(data: HeteroData, path: str | Path) -> None:
-    """Stores data with all its graphs, the prepared ones included.
-
-    Args:
-        data (HeteroData): The data.
-        path (str or Path): The file.
-    """
+    """Stores data with all its graphs, including prepared ones."""
     data = copy.copy(data)
     for edge_type in data.edge_types:
         adjacency = data[edge_type].pop("adj", None)
@@ -118,11 +110,7 @@ def save_graphs(data: HeteroData, path: str | Path) -> None:
 
 
 def load_graphs(path: str | Path) -> HeteroData:
-    """Loads what :meth:`save_graphs` has saved.
-
-    Args:
-        path (str or Path): The file.
-    """
+    """Loads data that :func:`save_graphs` has stored."""
     data = load_data(path)
     for edge_type in data.edge_types:
         store = data[edge_type]
@@ -133,12 +121,7 @@ def load_graphs(path: str | Path) -> HeteroData:
 
 
 def save_matrices(matrices: dict[str, Tensor], path: str | Path) -> None:
-    """Stores sparse COO matrices by their names.
-
-    Args:
-        matrices (dict[str, Tensor]): The matrices.
-        path (str or Path): The file.
-    """
+    """Stores sparse COO matrices by their names."""
     data = HeteroData()
     for name, matrix in matrices.items():
         matrix = matrix.coalesce()
@@ -148,11 +131,7 @@ def save_matrices(matrices: dict[str, Tensor], path: str | Path) -> None:
 
 
 def load_matrices(path: str | Path) -> dict[str, Tensor]:
-    """Loads what :meth:`save_matrices` has saved.
-
-    Args:
-        path (str or Path): The file.
-    """
+    """Loads matrices that :func:`save_matrices` has stored."""
     data = load_data(path)
     matrices = {}
     for name in data.node_types:

@@ -1,7 +1,7 @@
-"""SOIL as the definitions say it, in plain torch: stands for the released code when timing ours.
+"""SOIL by its definitions in plain torch, which represents the released code when timing ours.
 
-One forward pass multiplies with every sparse COO matrix and projects all features, negatives are
-drawn in a loop, and every epoch ends with an evaluation on both splits that loops over users.
+A forward pass multiplies by every sparse COO matrix and projects all features, negatives are drawn
+in a loop, and every epoch ends with an evaluation of both splits that loops over users.
 """
 
 import math
@@ -16,20 +16,13 @@ from torch.optim import Optimizer
 from torch_geometric.data import HeteroData
 
 from soil_bench.speed.naive_graphs import graphs
-from soil_pyg.typing import (
-    FEATURE_PREFIX,
-    INTERACTS,
-    ITEM,
-    USER,
-    Triplets,
-    modalities_of,
-)
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triplets, modalities_of
 
-__all__ = ["NaiveSOIL", "evaluate", "graphs", "run_epoch", "sample_triples", "train_epoch"]
+__all__ = ["NaiveSOIL", "evaluate", "graphs", "run_epoch", "sample_triplets", "train_epoch"]
 
 
 class NaiveSOIL(torch.nn.Module):
-    """SOIL's released profile; the parameters have the names that they have in ``soil_pyg``.
+    """SOIL's released profile, with the same names of parameters as in :obj:`soil_pyg`.
 
     Args:
         data (HeteroData): The data with the features.
@@ -96,7 +89,8 @@ class NaiveSOIL(torch.nn.Module):
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Returns the final embeddings of all users and of all items."""
-        user, item = (self.content() + self.side()).split([self.num_users, self.num_items])
+        sizes = [self.num_users, self.num_items]
+        user, item = torch.split(self.content() + self.side(), sizes)
         return user, item
 
     def loss(self, batch: Triplets) -> dict[str, Tensor]:
@@ -145,20 +139,20 @@ def train_epoch(
     batch_size: int = 2048,
     num_steps: int | None = None,
 ) -> float:
-    """Returns the mean loss of an epoch, or of its first steps only."""
-    triples = sample_triples(data, rng)
-    batches = list(zip(*(index.split(batch_size) for index in triples), strict=True))
+    """Returns the mean loss of an epoch, or of its first steps."""
+    triplets = sample_triplets(data, rng)
+    batches = list(zip(*(torch.split(index, batch_size) for index in triplets), strict=True))
     total = 0.0
     for batch in batches[:num_steps]:
         optimizer.zero_grad()
         loss = torch.stack(list(model.loss(Triplets(*batch)).values())).sum()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         total += loss.item()
     return total / len(batches[:num_steps])
 
 
-def sample_triples(data: HeteroData, rng: random.Random) -> Triplets:
+def sample_triplets(data: HeteroData, rng: random.Random) -> Triplets:
     """Returns all training interactions in random order, each with a negative item."""
     pairs = data[INTERACTS].edge_index.t().tolist()
     history = items_by_user(data[INTERACTS].edge_index)

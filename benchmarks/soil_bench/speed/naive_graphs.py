@@ -1,8 +1,7 @@
-"""SOIL's released graphs as the definitions say them: dense similarities and loops over users.
+"""SOIL's released graphs by their definitions: dense similarities and loops over users.
 
-The similarities of a user's items are made of the features for each user: the times known of the
-released code, 72 s on tiktok and 344 s on baby, grow with the dimension of the features as nothing
-else here does.
+The similarities of a history are computed from the features for each user, because the known times
+of the released code, 72 s on tiktok and 344 s on baby, grow with the dimension of the features.
 """
 
 import warnings
@@ -30,18 +29,18 @@ def graphs(
     """Returns the operators of the released profile as coalesced sparse COO tensors.
 
     They are :obj:`"user_item"` on users and items together, :obj:`"aggregation"`
-    (users x items), and :obj:`"<modality>_item_item"` for each modality. Similarities that are not
-    positive are left out of the graphs, and any of the entries tied at a cut is kept.
+    (users x items), and :obj:`"<modality>_item_item"` for each modality. Only positive similarities
+    are kept, and any of the entries tied at a cut.
 
     Args:
         data (HeteroData): The interactions, and features without zero rows.
         k (int): The number of neighbours in the similarity graphs. (default: :obj:`10`)
-        k_i (int): The number of items of interest a user and modality. (default: :obj:`10`)
-        k_a (int): The number of second-order items a user. (default: :obj:`2`)
+        k_i (int): The number of items of interest per user and modality. (default: :obj:`10`)
+        k_a (int): The number of second-order items per user. (default: :obj:`2`)
         second_order_scale (float): The factor of the second-order graph. (default: :obj:`0.5`)
-        min_weight (float): The least normalised weight of a similarity. (default: :obj:`1e-7`)
-        num_users (int, optional): The loops stop after as many users, and the graphs are
-            incomplete: two calls tell what a user costs. (default: :obj:`None`, all)
+        min_weight (float): The minimum normalised weight of a similarity. (default: :obj:`1e-7`)
+        num_users (int, optional): The number of users to loop over; with fewer than all, the graphs
+            are incomplete. (default: all)
 
     Raises:
         ValueError: If there are more items than users, or an item lacks a modality.
@@ -78,7 +77,7 @@ def graphs(
 
 
 def unit(x: Tensor, modality: str) -> Tensor:
-    """Returns the features of a modality as rows of unit length, whose products are Eq. 1."""
+    """Returns the features of a modality with rows of unit length, whose products are Eq. 1."""
     missing = (x == 0).all(dim=1).nonzero()
     if missing.numel() > 0:
         raise ValueError(f"every item must have {modality!r} (got none for {int(missing[0])})")
@@ -92,7 +91,7 @@ def second_order_graph(
     attractiveness = reduce(torch.mul, similarity.values())
     num_items = attractiveness.size(0)
     rows, columns, weights = [], [], []
-    for block in blocks(len(histories), 1, "second-order items, one user at a time"):
+    for block in blocks(len(histories), 1, "second-order items"):
         items = histories[block.start]
         width = min(k_a + len(items), num_items)
         values, neighbours = attractiveness[items].topk(width)
@@ -114,12 +113,12 @@ def second_order_graph(
 def count_interested_users(
     features: dict[str, Tensor], histories: list[list[int]], k_i: int
 ) -> Tensor:
-    """Returns for all pairs of items how many users have the first and are interested in the
-    second (Eq. 6-8).
+    """Returns the number of users who have one item and are interested in another (Eq. 6-8), for
+    all pairs of items.
     """
     num_items = next(iter(features.values())).size(0)
     count = torch.zeros(num_items, num_items)
-    for block in blocks(len(histories), 1, "items of interest, one user at a time"):
+    for block in blocks(len(histories), 1, "items of interest"):
         items = histories[block.start]
         interest = set().union(*(items_of_interest(c, items, k_i) for c in features.values()))
         for i in items:
@@ -129,13 +128,7 @@ def count_interested_users(
 
 
 def items_of_interest(c: Tensor, items: list[int], k_i: int) -> set[int]:
-    """Returns the items that are most similar to some items altogether (Eq. 6).
-
-    Args:
-        c (Tensor): The unit features of a modality.
-        items (list[int]): The items of a user.
-        k_i (int): The number of items to return.
-    """
+    """Returns the items that are most similar to some items in total (Eq. 6)."""
     total = (c @ c[items].t()).sum(dim=1)
     return set(total.topk(min(k_i, total.numel())).indices.tolist())
 
@@ -177,19 +170,19 @@ def upper_right(matrix: Tensor, num_users: int) -> Tensor:
 
 
 def sym(matrix: Tensor) -> Tensor:
-    """Returns the matrix with both sides divided by the roots of its row sums."""
+    """Returns the matrix divided on both sides by the square roots of its row sums."""
     factor = diagonal(inverse_root_degree(matrix))
     return product(product(factor, matrix), factor)
 
 
 def sym_user_index(matrix: Tensor) -> Tensor:
-    """Returns the users x items matrix where item number j has the factor of user number j."""
+    """Returns the users x items matrix in which item j has the factor of user j."""
     factor = inverse_root_degree(matrix)
     return product(product(diagonal(factor), matrix), diagonal(factor[: matrix.size(1)]))
 
 
 def inverse_root_degree(matrix: Tensor) -> Tensor:
-    """Returns the inverse roots of the row sums, 0 for rows without entries."""
+    """Returns the inverse square roots of the row sums, 0 for empty rows."""
     degree = torch.sparse.sum(matrix, dim=1).to_dense()
     return degree.pow(-0.5).masked_fill(degree == 0, 0.0)
 
@@ -202,20 +195,21 @@ def diagonal(values: Tensor) -> Tensor:
 
 
 def at_least(matrix: Tensor, min_weight: float) -> Tensor:
-    """Returns the matrix with its stored values raised to the floor."""
+    """Returns the matrix with its stored values raised to a minimum."""
     values = matrix.values().clamp(min=min_weight)
     return sparse(matrix.indices(), values, matrix.size())
 
 
 def sparse(index: Tensor, values: Tensor, size: tuple[int, ...]) -> Tensor:
     """Returns a coalesced sparse COO matrix."""
-    # Said, or torch warns that it does not check.
+    # Explicit, because torch warns otherwise that invariants are not checked.
     return torch.sparse_coo_tensor(index, values, size, check_invariants=False).coalesce()
 
 
 def product(matrix: Tensor, other: Tensor) -> Tensor:
     """Returns the product of two sparse matrices."""
     with warnings.catch_warnings():
-        # On the way torch makes CSR matrices, and says once that these are in beta.
+        # The product creates CSR matrices, of which torch warns that they are in beta.
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
-        return torch.sparse.mm(matrix, other).coalesce()
+        out: Tensor = torch.sparse.mm(matrix, other)
+        return out.coalesce()

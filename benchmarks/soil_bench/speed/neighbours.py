@@ -1,6 +1,6 @@
-"""The search of the nearest neighbours by inner product of unit vectors, by every library.
+"""Nearest neighbours by the inner product of unit vectors, in every library.
 
-The vectors lie near a subspace, as learned features do. Approximate indexes report their recall.
+The vectors lie near a subspace, like learned features. Approximate indexes report their recall.
 """
 
 import math
@@ -19,8 +19,8 @@ from soil_pyg.ops.knn import KNN
 
 K = 10
 RANK = 24
-# Two scores in single precision may differ by this much for no reason but their rounding.
 TOLERANCE = 5e-6
+"""The maximum difference of two equal scores in single precision because of rounding."""
 BLOCK_ENTRIES = 2**24
 SEARCHED_CLUSTERS = 16
 CPU = ("cpu",)
@@ -31,10 +31,10 @@ class Vectors:
     """Random unit vectors.
 
     Args:
-        name (str): How to call them.
+        name (str): The name in tables.
         num_candidates (int): The number of candidates.
         num_queries (int): The number of queries: the first ones of the candidates.
-        channels (int): Their width.
+        channels (int): The number of channels.
     """
 
     name: str
@@ -60,11 +60,13 @@ class Case(contest.Case):
         """The score of the last neighbour of each query, in double precision."""
         candidates, query = self.tensors["candidates"].double(), self.tensors["query"].double()
         rows = max(1, BLOCK_ENTRIES // candidates.size(0))
-        scores = [(block @ candidates.t()).topk(K).values[:, -1] for block in query.split(rows)]
+        scores = [
+            (block @ candidates.t()).topk(K).values[:, -1] for block in torch.split(query, rows)
+        ]
         return torch.cat(scores)
 
     def recall(self, task: str, answer: Any) -> float:
-        """Returns the share of neighbours that are exact; ties by rounding are all right."""
+        """Returns the share of exact neighbours, counting all ties up to rounding."""
         candidates, query = self.tensors["candidates"], self.tensors["query"]
         ids = torch.as_tensor(answer, device=query.device).long().sort(dim=1).values
         if ids.size() != (query.size(0), K):
@@ -79,7 +81,7 @@ class Case(contest.Case):
 
 
 def tiny(_: dict[str, Any]) -> Vectors:
-    """Returns vectors that cost nothing."""
+    """Returns the description of tiny vectors."""
     return QUICK_CASES[0]
 
 
@@ -89,7 +91,7 @@ def draw(vectors: Vectors, seed: int, device: str = "cpu") -> Case:
     Args:
         vectors (Vectors): The sizes.
         seed (int): The seed.
-        device (str, optional): Where to put it. (default: :obj:`"cpu"`)
+        device (str, optional): The device. (default: :obj:`"cpu"`)
     """
     generator = torch.Generator().manual_seed(seed)
     latent = torch.randn(vectors.num_candidates, RANK, generator=generator)
@@ -101,7 +103,7 @@ def draw(vectors: Vectors, seed: int, device: str = "cpu") -> Case:
 
 
 def ours(use_faiss: bool) -> Callable[[Any, Case], Tasks]:
-    """Returns the preparation of our exact search, with FAISS or without."""
+    """Returns the preparation of our exact search with or without FAISS."""
 
     def make(_: Any, case: Case) -> Tasks:
         knn, query = KNN(case.tensors["candidates"], use_faiss=use_faiss), case.tensors["query"]
@@ -111,18 +113,18 @@ def ours(use_faiss: bool) -> Callable[[Any, Case], Tasks]:
 
 
 def torch_blocks(_: Any, case: Case) -> Tasks:
-    """Prepares nothing; scores and sorts blocks of queries."""
+    """Scores and sorts blocks of queries, without preparation."""
     candidates, query = case.tensors["candidates"], case.tensors["query"]
     rows = max(1, BLOCK_ENTRIES // candidates.size(0))
 
     def search() -> Tensor:
-        return torch.cat([(x @ candidates.t()).topk(K).indices for x in query.split(rows)])
+        return torch.cat([(x @ candidates.t()).topk(K).indices for x in torch.split(query, rows)])
 
     return {"search": search}
 
 
 def faiss(index_of: Callable[[Any, int, int], Any]) -> Callable[[Any, Case], Tasks]:
-    """Returns the preparation of a FAISS index, given one that makes it without vectors."""
+    """Returns the preparation of a FAISS index, given a function that creates it empty."""
 
     def make(library: Any, case: Case) -> Tasks:
         library.omp_set_num_threads(torch.get_num_threads())
@@ -131,7 +133,7 @@ def faiss(index_of: Callable[[Any, int, int], Any]) -> Callable[[Any, Case], Tas
         index = index_of(library, *candidates.size())
         if candidates.is_cuda:
             if not hasattr(library, "StandardGpuResources"):
-                raise RuntimeError("this FAISS has no support of GPUs")
+                raise RuntimeError("this FAISS does not support GPUs")
             index = library.index_cpu_to_gpu(library.StandardGpuResources(), 0, index)
         index.train(array)
         index.add(array)
@@ -146,8 +148,8 @@ def flat(library: Any, size: int, channels: int) -> Any:
 
 
 def ivf(library: Any, size: int, channels: int) -> Any:
-    """Returns an index of clusters."""
-    # FAISS asks for 39 vectors a cluster to train with.
+    """Returns an inverted file."""
+    # FAISS asks for 39 training vectors per cluster.
     clusters = max(1, min(4 * math.isqrt(size), size // 39))
     text = f"IVF{clusters},Flat"
     index = library.index_factory(channels, text, library.METRIC_INNER_PRODUCT)
@@ -156,14 +158,14 @@ def ivf(library: Any, size: int, channels: int) -> Any:
 
 
 def hnsw(library: Any, size: int, channels: int) -> Any:
-    """Returns an index that is a graph."""
+    """Returns a graph index."""
     index = library.IndexHNSWFlat(channels, 32, library.METRIC_INNER_PRODUCT)
     index.hnsw.efSearch = 64
     return index
 
 
 def scikit_learn(library: Any, case: Case) -> Tasks:
-    """Prepares a search by distance, which of unit vectors has the same order."""
+    """Prepares a search by distance, which has the same order for unit vectors."""
     index = library.NearestNeighbors(n_neighbors=K, algorithm="brute", metric="euclidean")
     index.fit(case.tensors["candidates"].numpy())
     query = case.tensors["query"].numpy()
@@ -171,7 +173,7 @@ def scikit_learn(library: Any, case: Case) -> Tasks:
 
 
 def hnswlib(library: Any, case: Case) -> Tasks:
-    """Prepares an index that is a graph."""
+    """Prepares a graph index."""
     candidates, query = case.tensors["candidates"].numpy(), case.tensors["query"].numpy()
     threads = torch.get_num_threads()
     index = library.Index(space="ip", dim=candidates.shape[1])

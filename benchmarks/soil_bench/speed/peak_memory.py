@@ -1,6 +1,6 @@
 """Peak memory of one contestant on one case, each measured in a process of its own.
 
-Run as a program, it forks a process for each job that it reads, having imported what all share.
+As a program, it forks a process per job that it reads, so that imports are shared.
 """
 
 import json
@@ -12,17 +12,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from soil_bench.runs.job import MEBIBYTE, peak_rss
+from soil_bench.runs.process import MEBIBYTE, peak_rss
 
-# A library that hangs after the fork must not hang the comparison.
 LIMIT_SECONDS = 120
+"""The time limit of a job, as a library may hang after the fork."""
 
 
 class PeakMemory:
-    """Measures how far the memory of a process grows above the inputs of a case.
+    """Measures the peak memory of a process above the inputs of a case, used as a context.
 
-    Counted are the preparation, the work and the result, not the imports and the inputs. Use it as
-    a context.
+    It includes the preparation, the work and the result, but not the imports and the inputs.
     """
 
     def __init__(self) -> None:
@@ -49,14 +48,14 @@ class PeakMemory:
             self._process.communicate()
 
     def measure(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Returns the peak of each task in MiB, nothing where it cannot be measured.
+        """Returns the peak of each task in MiB, or nothing if it cannot be measured.
 
         Args:
             job (dict[str, Any]): The :obj:`module`, the :obj:`contestant`, the :obj:`spec` of the
                 case and the :obj:`file` of its tensors.
 
         Raises:
-            MemoryError: If the process was killed, as for want of memory.
+            MemoryError: If the process was killed, for example for lack of memory.
         """
         if self._process is None:
             return {}
@@ -68,19 +67,19 @@ class PeakMemory:
         if "signal" in answer:
             name = signal.Signals(answer["signal"]).name
             raise MemoryError(f"its process was ended by {name}; is the memory too small?")
-        return answer
+        return dict(answer)
 
 
 def measure(contestant: Any, module: Any, job: dict[str, Any]) -> dict[str, float]:
-    """Returns the peak memory of each task in MiB above what the inputs take.
+    """Returns the peak memory of each task in MiB above the inputs.
 
     Args:
         contestant (Contestant): The contestant.
-        module (module): That of the contestant and of the case.
+        module (module): The module of the contestant and of the case.
         job (dict[str, Any]): As for :meth:`PeakMemory.measure`.
     """
     library = import_module(contestant.package)
-    # A first use starts threads and loads code, which is no memory of the case.
+    # The first use starts threads and loads code, which must not count.
     for task in contestant.make(library, module.draw(module.tiny(job["spec"]), seed=0)).values():
         task()
     case = module.Case.load(job["spec"], Path(job["file"]))
@@ -101,13 +100,13 @@ def answer(job: dict[str, Any]) -> None:
     module = import_module(job["module"])
     found = [c for c in module.CONTESTANTS if c.name == job["contestant"]]
     for contestant in found:
-        import_module(contestant.package)  # here, so that later children have it
+        import_module(contestant.package)  # Imported here for all later children.
     child = os.fork()
     if child == 0:
         signal.alarm(LIMIT_SECONDS)
         try:
             _write(measure(found[0], module, job))
-        except Exception:  # the comparison meets the same error and shows it
+        except Exception:  # The comparison raises the same error and shows it.
             os._exit(1)
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -116,7 +115,7 @@ def answer(job: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Answers the jobs on standard input, a line each."""
+    """Answers the jobs on standard input, one per line."""
     for line in sys.stdin:
         answer(json.loads(line))
     return 0
@@ -128,5 +127,5 @@ def _write(values: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     ANSWERS = os.dup(1)
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # The output of libraries is not an answer.
     sys.exit(main())

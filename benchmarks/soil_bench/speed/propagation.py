@@ -1,7 +1,7 @@
-"""The product of a sparse matrix with node features, forward and backward, by every library.
+"""The product of a sparse matrix and node features, forward and backward, in every library.
 
-A user-item graph is propagated over in both directions, the others source -> target. Edges are
-sorted by their target and each library prepares what it can: its caches, its transposed matrix.
+User-item graphs are propagated in both directions, the others source -> target. Edges are sorted by
+target, and each library prepares its caches and its transposed matrix.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def torch_tasks(propagate: Propagate, directions: list[Direction]) -> Tasks:
 
 
 def each_direction(product: Callable[[Any, Direction], Callable[[Tensor], Tensor]]) -> Any:
-    """Makes a contestant's preparation of that of one product."""
+    """Returns the preparation of a case, given that of one product."""
 
     def make(library: Any, case: Case) -> Tasks:
         directions = case.directions
@@ -78,7 +78,7 @@ def gather_scatter(_: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
 
 def edge_index(_: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
     """Prepares an EdgeIndex with all caches; rows are targets."""
-    # Sorted by column it has no gradient on bipartite graphs: PyG 2.8 swaps the sizes there.
+    # Sorted by column it has no gradient on bipartite graphs, where PyG 2.8 swaps the sizes.
     edges = EdgeIndex(direction.edge_index.flip([0]), sparse_size=direction.size[::-1])
     edges, perm = edges.sort_by("row")
     weight = direction.edge_weight if perm is None else direction.edge_weight[perm]
@@ -132,7 +132,7 @@ def dgl(library: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
 
 
 def scipy(library: Any, case: Case) -> Tasks:
-    """Prepares each matrix and its transposed one, both of compressed rows."""
+    """Prepares each matrix and its transpose with compressed rows."""
     products, transposed = [], []
     for edge_index, weight, size, x, grad in case.directions:
         entries = (weight.numpy(), edge_index.flip([0]).int().numpy())

@@ -1,4 +1,4 @@
-"""Graphs to propagate over, and the naive product that every library must agree with."""
+"""Graphs to propagate over, and the naive product that every library must reproduce."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -8,21 +8,21 @@ from torch import Tensor
 
 from soil_bench.speed import contest
 
-# So that the messages in double precision stay small.
 NAIVE_CHANNELS = 32
+"""The number of channels at a time, which bounds the memory of messages in double precision."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A random graph whose sources are unequally popular.
+    """A random graph with sources of unequal popularity.
 
     Args:
-        name (str): How to call it.
+        name (str): The name in tables.
         num_sources (int): The number of source nodes.
         num_targets (int): The number of target nodes.
         num_edges (int): The number of distinct edges, source -> target.
-        channels (int): The width of the features.
-        both_directions (bool, optional): Whether to propagate target -> source, too.
+        channels (int): The number of channels of the features.
+        both_directions (bool, optional): Whether to propagate target -> source as well.
             (default: :obj:`False`)
     """
 
@@ -64,7 +64,7 @@ class Direction(NamedTuple):
 
 
 class Case(contest.Case):
-    """A graph, features and the gradients that come from above."""
+    """A graph, features and the gradients of the results."""
 
     spec_class = Graph
 
@@ -74,7 +74,7 @@ class Case(contest.Case):
 
     @property
     def directions(self) -> list[Direction]:
-        """The products that are to be done."""
+        """The products to compute."""
         x, size = self.tensors, (self.spec.num_sources, self.spec.num_targets)
         edges = [(x["edge_index"], x["edge_weight"], size, x["x_source"], x["grad_target"])]
         if self.spec.both_directions:
@@ -83,7 +83,7 @@ class Case(contest.Case):
         return [Direction(*edge) for edge in edges]
 
     def recall(self, task: str, answer: list[Any]) -> float:
-        """Returns the share of entries that are those of the naive product in double precision."""
+        """Returns the share of entries that equal the naive product in double precision."""
         right = total = 0
         for expected, output in zip(self._expected(task), answer, strict=True):
             found = torch.as_tensor(output, device=expected.device)
@@ -106,14 +106,7 @@ class Case(contest.Case):
 
 
 def naive(edge_index: Tensor, edge_weight: Tensor, x: Tensor, size: int) -> Tensor:
-    """Returns the sums over edges, added one by one in double precision.
-
-    Args:
-        edge_index (Tensor): The edges, source -> target.
-        edge_weight (Tensor): Their weights.
-        x (Tensor): The features of the sources.
-        size (int): The number of targets.
-    """
+    """Returns the sums over edges in double precision."""
     out = x.new_empty(size, x.size(1))
     for begin in range(0, x.size(1), NAIVE_CHANNELS):
         block = slice(begin, begin + NAIVE_CHANNELS)
@@ -124,7 +117,7 @@ def naive(edge_index: Tensor, edge_weight: Tensor, x: Tensor, size: int) -> Tens
 
 
 def tiny(spec: dict[str, Any]) -> Graph:
-    """Returns a graph of the same kind that costs nothing."""
+    """Returns the description of a tiny graph of the same kind."""
     return Graph("tiny", 30, 30, 200, 8, spec["both_directions"])
 
 
@@ -134,7 +127,7 @@ def draw(graph: Graph, seed: int, device: str = "cpu") -> Case:
     Args:
         graph (Graph): The sizes.
         seed (int): The seed.
-        device (str, optional): Where to put it. (default: :obj:`"cpu"`)
+        device (str, optional): The device. (default: :obj:`"cpu"`)
     """
     generator = torch.Generator().manual_seed(seed)
     code = torch.empty(0, dtype=torch.long)

@@ -1,10 +1,10 @@
-"""What a training step of SOIL costs at least: its operations and bytes, at rates measured here.
+"""The roofline of a training step of SOIL: its operations and bytes at rates of this machine.
 
-Counted are the products of matrices, once forward and once a gradient, the exponentials of the
-contrasts, and what is read for sure: the features, the rows that edges gather, the optimiser's
-state. Every layer reaches all nodes, the users' views only those of the batch. Elementwise work is
-left out, and so are tables that may stay in the cache. Of each part the operations or the bytes
-count, whichever take longer; the parts follow one another.
+It counts the matrix products, once forward and once per gradient, the exponentials of the
+contrasts, and the memory traffic of features, rows that edges gather and the optimiser's state.
+Every layer reaches all nodes, the views of users only those of the batch. Elementwise work and
+tables that may fit into the cache are left out. Each part takes the longer of its operations and
+its traffic; the parts add up.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 from torch_geometric.data import HeteroData
 
 from soil_bench.speed.timing import time_alternately
@@ -27,10 +26,10 @@ FLOAT = 4
 OPERATIONS = {"flop": "flop", "exp": "exponentials"}
 TRAFFIC = {"gather_bytes": "bytes gathered", "copy_bytes": "bytes copied"}
 ADAM_BYTES = 28
-"""Adam reads a parameter, its gradient and both moments, and writes all but the gradient."""
+"""Adam reads a parameter, its gradient and both moments, and writes all except the gradient."""
 
 MATRIX_SIZE, CACHED, EDGES, COPIED = 1024, 2**18, 2**18, 2**25
-"""What rates are measured with on a CPU: the sides of matrices, and how many entries."""
+"""The side of matrices and the numbers of entries with which rates are measured on a CPU."""
 
 LARGER_ON_GPU = 8
 NUM_ROWS, ROW_EDGES = 1024, 64
@@ -38,34 +37,22 @@ ROUNDS, SECONDS = 15, 4.0
 Amounts = dict[str, float]
 
 
-def floor_of_step(data: HeteroData, model: SOIL, batch: Triplets) -> dict[str, Any]:
-    """Returns the least seconds of a training step, of each of its parts, and the rates.
-
-    Args:
-        data (HeteroData): The data with its graphs.
-        model (SOIL): The model of the released profile.
-        batch (Triplets): The batch.
-    """
+def roofline_of_step(data: HeteroData, model: SOIL, batch: Triplets) -> dict[str, Any]:
+    """Returns the minimum seconds of a training step and of each of its parts, and the rates."""
     channels = model.item_embedding.embedding_dim
     return least(count(data, model, batch), measure_rates(batch.user.device.type, channels))
 
 
 def count(data: HeteroData, model: SOIL, batch: Triplets) -> dict[str, Amounts]:
-    """Returns how many operations and bytes each part of a training step needs.
-
-    Args:
-        data (HeteroData): The data with its graphs.
-        model (SOIL): The model of the released profile.
-        batch (Triplets): The batch.
-    """
+    """Returns the numbers of operations and bytes of each part of a training step."""
     num_items, channels = model.item_embedding.weight.size()
     num_modalities, in_channels = len(model.in_channels), sum(model.in_channels.values())
-    users, positives = batch.user.unique(), batch.positive.unique()
+    users, positives = torch.unique(batch.user), torch.unique(batch.positive)
     # A single view is not fused.
     fused = num_modalities if num_modalities > 1 else 0
     nodes = len(users) + len(positives) + len(batch.negative)
     pairs = 2 * len(users) * len(positives) + len(positives) ** 2 + len(users) ** 2
-    # The features need no gradient: one product forward, one for the weights.
+    # Features have no gradient: one product forward, one for the weights.
     projection = 4 * num_items * in_channels * channels
     gates = 6 * num_modalities * num_items * channels**2
     to_users = int(adjacency(data, AGGREGATION).t().rowptr.diff()[users].sum())
@@ -86,16 +73,16 @@ def count(data: HeteroData, model: SOIL, batch: Triplets) -> dict[str, Amounts]:
 
 
 def edge_bytes(channels: int) -> int:
-    """Returns what an edge reads: the row of its source, the place of that, and the weight."""
+    """Returns the bytes that an edge reads: the row of its source, its index and its weight."""
     return FLOAT * channels + 4 + FLOAT
 
 
 def measure_rates(device: str, channels: int = 64) -> Amounts:
-    """Returns the medians of what this machine does in a second, by the names of the amounts.
+    """Returns the median rates of this machine per second, by the names of the amounts.
 
     Args:
         device (str): :obj:`"cpu"` or :obj:`"cuda"`.
-        channels (int, optional): The width of the rows that are gathered. (default: :obj:`64`)
+        channels (int, optional): The number of channels of gathered rows. (default: :obj:`64`)
     """
     larger = 1 if device == "cpu" else LARGER_ON_GPU
     size, copied = MATRIX_SIZE * larger, COPIED * larger
@@ -121,22 +108,14 @@ def measure_rates(device: str, channels: int = 64) -> Amounts:
 
 
 def fastest(rates: Amounts) -> Amounts:
-    """Returns the rates, with that of gathering no less than that of copying: rows that lie side by
-    side could be read as fast.
-
-    Args:
-        rates (dict[str, float]): How much of each is done in a second.
+    """Returns the rates, with that of gathering at least that of copying: adjacent rows can be read
+    that fast.
     """
     return rates | {"gather_bytes": max(rates["gather_bytes"], rates["copy_bytes"])}
 
 
 def least(parts: dict[str, Amounts], rates: Amounts) -> dict[str, Any]:
-    """Returns the least seconds of all parts together, and of each.
-
-    Args:
-        parts (dict[str, dict[str, float]]): The amounts of each part.
-        rates (dict[str, float]): How much of each is done in a second.
-    """
+    """Returns the minimum seconds of all parts together, and of each."""
     timed = {}
     for name, amounts in parts.items():
         seconds = {what: amount / rates[what] for what, amount in amounts.items()}
@@ -145,68 +124,19 @@ def least(parts: dict[str, Amounts], rates: Amounts) -> dict[str, Any]:
         )
         timed[name] = amounts | {"seconds": max(operations, traffic)}
     total = sum(part["seconds"] for part in timed.values())
-    return {"floor_s": total, "parts": timed, "rates": rates}
+    return {"seconds": total, "parts": timed, "rates": rates}
 
 
-def describe(floor: dict[str, Any]) -> str:
-    """Returns the parts of the floor and the rates in words.
+def describe(roofline: dict[str, Any]) -> str:
+    """Returns the parts of the roofline and the rates as text.
 
     Args:
-        floor (dict[str, Any]): The result of :func:`floor_of_step`.
+        roofline (dict[str, Any]): The result of :func:`roofline_of_step`.
     """
-    parts = [f"{name} {1000 * part['seconds']:.3g}" for name, part in floor["parts"].items()]
+    parts = [f"{name} {1000 * part['seconds']:.3g}" for name, part in roofline["parts"].items()]
     names = OPERATIONS | TRAFFIC
-    rates = [f"{rate / 1e9:.3g}e9 {names[what]}" for what, rate in floor["rates"].items()]
+    rates = [f"{rate / 1e9:.3g}e9 {names[what]}" for what, rate in roofline["rates"].items()]
     return (
-        f"floor of the step, ms: {', '.join(parts)}; of each part its operations or its bytes, "
-        f"whichever take longer, at the rates measured here, a second: {', '.join(rates)}"
-    )
-
-
-SHOWN = 8
-
-
-def profile_of(step: Callable[[], Any], steps: int, device: str) -> dict[str, Any]:
-    """Returns the milliseconds of a step by operation, the largest first.
-
-    Of each operation its own time counts, without that of the operations it calls: on a GPU that
-    of its kernels. What is left of the step is :obj:`"waiting"`: the device has nothing to do.
-
-    Args:
-        step (callable): Makes a step, after which the device has nothing left to do.
-        steps (int): How many are made.
-        device (str): :obj:`"cpu"` or :obj:`"cuda"`.
-    """
-    activities = [ProfilerActivity.CPU]
-    if device == "cuda":
-        activities.append(ProfilerActivity.CUDA)
-    with profile(activities=activities) as profiler:
-        seconds = [step() for _ in range(steps)]
-    field = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
-    spent: dict[str, float] = {}
-    for event in profiler.key_averages():
-        # Operations alone: kernels are counted with the operation that started them.
-        if event.device_type == torch.autograd.DeviceType.CPU:
-            spent[event.key] = getattr(event, field) / 1000 / steps
-    operations = sorted((name for name in spent if spent[name] > 0), key=lambda name: -spent[name])
-    whole, busy = 1000 * sum(seconds) / steps, sum(spent.values())
-    return {
-        "step_ms": whole,
-        "waiting_ms": max(whole - busy, 0.0),
-        "operations_ms": {name: spent[name] for name in operations[:SHOWN]},
-        "others_ms": sum(spent[name] for name in operations[SHOWN:]),
-    }
-
-
-def describe_profile(profile: dict[str, Any]) -> str:
-    """Returns the operations and their milliseconds in words.
-
-    Args:
-        profile (dict[str, Any]): The result of :func:`profile_of`.
-    """
-    parts = [f"`{name}` {ms:.3g}" for name, ms in profile["operations_ms"].items()]
-    parts.append(f"others {profile['others_ms']:.3g}")
-    return (
-        f"profile of a step, ms of {profile['step_ms']:.3g} while it is profiled: "
-        f"{', '.join(parts)}; nothing to do {profile['waiting_ms']:.3g}"
+        f"roofline of the step, ms: {', '.join(parts)}; each part takes the longer of its "
+        f"operations and its bytes, at measured rates per second: {', '.join(rates)}"
     )

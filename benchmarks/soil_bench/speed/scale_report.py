@@ -1,16 +1,14 @@
-"""The fitted exponents, the table and the picture of measurements against the number of items."""
+"""The fitted exponents, the table and the picture of measurements by the number of items."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from rich.table import Table
 
-from soil_bench.runs.results import environment
+from soil_bench.runs.results import Record
+from soil_bench.runs.tables import Report, bullets, short, table
+from soil_bench.speed.graphs_report import features_text
 from soil_pyg.utils.files import atomic_path
 
-Result = dict[str, Any]
-# The lines of the picture and the fits: name, measurement, quantity.
 TIMES = [
     ("graphs", "graphs", "seconds"),
     ("epoch", "training", "epoch_seconds"),
@@ -18,14 +16,25 @@ TIMES = [
     ("naive graphs", "naive_graphs", "seconds"),
     ("naive epoch", "naive_training", "train"),
 ]
+"""The name, the measurement and the quantity of each line in the picture of time."""
 MEMORIES = [
-    ("graphs", "graphs", "above_inputs_mb"),
-    ("graphs, whole process", "graphs", "peak_rss_mb"),
-    ("epoch", "training", "above_inputs_mb"),
-    ("epoch, whole process", "training", "peak_rss_mb"),
+    *(
+        (name + suffix, measurement, quantity)
+        for name, measurement in [("graphs", "graphs"), ("epoch", "training")]
+        for suffix, quantity in [("", "above_inputs_mb"), (", whole process", "peak_rss_mb")]
+    ),
     ("epoch on partitions", "sampled", "above_inputs_mb"),
     ("naive graphs", "naive_graphs", "above_inputs_mb"),
 ]
+"""The same of each line in the picture of memory."""
+COLUMNS = [
+    *["users", "items", "interactions", "graphs, s", "MiB", "search", "epoch, s", "MiB"],
+    *["epoch on partitions, s", "MiB", "naive graphs, s", "MiB", "naive epoch, s"],
+]
+LEGEND = (
+    "MiB: peak above the inputs / of the whole process. Extrapolated: from a few steps or "
+    "partitions of the epoch. Both epochs are training alone. -: not measured."
+)
 
 
 def fit_exponent(sizes: list[int], values: list[float]) -> float | None:
@@ -42,12 +51,12 @@ def fit_exponent(sizes: list[int], values: list[float]) -> float | None:
     return float(np.polyfit(x, y, deg=1)[0])
 
 
-def series(results: list[Result], measurement: str, quantity: str) -> list[tuple[int, float, bool]]:
-    """Returns number of items, value and whether it is extrapolated, of all sizes that have it.
+def series(results: list[Record], measurement: str, quantity: str) -> list[tuple[int, float, bool]]:
+    """Returns the number of items, the value and whether it is extrapolated, by size.
 
     Args:
         results (list[dict[str, Any]]): The measurements of each size.
-        measurement (str): The name of a measurement.
+        measurement (str): The name of a measurement; sizes without it are left out.
         quantity (str): The name of one of its values.
     """
     return [
@@ -61,13 +70,9 @@ def series(results: list[Result], measurement: str, quantity: str) -> list[tuple
     ]
 
 
-def exponents(results: list[Result]) -> dict[str, dict[str, float | None]]:
-    """Returns the exponents of time and of memory by the names of what was measured.
-
-    Args:
-        results (list[dict[str, Any]]): The measurements of each size.
-    """
-    found: dict[str, dict[str, float | None]] = {}
+def exponents(results: list[Record]) -> dict[str, dict[str, float]]:
+    """Returns the exponents of time and of memory by the names of the lines."""
+    found: dict[str, dict[str, float]] = {}
     for kind, lines in {"time": TIMES, "memory": MEMORIES}.items():
         found[kind] = {}
         for name, measurement, quantity in lines:
@@ -78,84 +83,80 @@ def exponents(results: list[Result]) -> dict[str, dict[str, float | None]]:
     return found
 
 
-def table(report: Result) -> Table:
-    """Returns a table with a row a size, and the exponents below.
+def scale_report(record: Record) -> Report:
+    """Returns a table with one row per size, and the exponents and recalls below.
 
     Args:
-        report (dict[str, Any]): The results.
+        record (dict[str, Any]): The record of :obj:`run.py scale`.
     """
-    channels = " + ".join(str(size) for size in report["channels"].values())
-    kinds = report["exponents"].items()
-    fitted = "\n".join(
+    fitted = [
         f"Exponent of {kind} in the number of items: "
-        + ", ".join(f"{name} {exponent:.2f}" for name, exponent in lines.items())
-        for kind, lines in kinds
+        + "; ".join(f"{name} {exponent:.2f}" for name, exponent in lines.items())
+        for kind, lines in record["exponents"].items()
         if lines
-    )
-    out = Table(
-        title=f"SOIL against the number of items, features of {channels} dimensions",
-        caption=f"{fitted}\n~ extrapolated from a part of the epoch. MiB: above the inputs / of "
-        f"the whole process. {'; '.join(environment([report]))}",
-        caption_justify="left",
-    )
-    for name in ["items", "interactions", "graphs, s", "MiB", "step, s", "epoch, s", "MiB"]:
-        out.add_column(name, justify="right")
-    for name in ["on parts, s", "MiB", "search", "naive graphs, s", "MiB", "epoch, s"]:
-        out.add_column(name, justify="right")
-    for result in report["sizes"]:
-        out.add_row(*row(result))
-    return out
+    ]
+    recalls = [
+        f"Recall of the search among {result['items']:,} items: {found}"
+        for result in record["sizes"]
+        if (found := recalls_of(result.get("graphs")))
+    ]
+    title = f"SOIL, synthetic data, {features_text(record['channels'])}"
+    rows = [row(result) for result in record["sizes"]]
+    return Report(title, COLUMNS, rows, [LEGEND, *fitted, *recalls])
 
 
-def row(result: Result) -> list[str]:
-    """Returns the cells of one size.
+def scale_lines(record: Record) -> list[str]:
+    """Returns the section on graphs and training by the number of items.
 
     Args:
-        result (dict[str, Any]): The measurements of the size.
+        record (dict[str, Any]): The record of :obj:`run.py scale`.
     """
+    report = scale_report(record)
+    head = f"{report.title}. {report.notes[0]}"
+    return [head, "", *table(report.columns, report.rows), *bullets(report.notes[1:])]
+
+
+def row(result: Record) -> list[str]:
+    """Returns the cells of one size."""
     graphs, training, sampled, naive, naive_epoch = (
         result.get(name)
         for name in ("graphs", "training", "sampled", "naive_graphs", "naive_training")
     )
-    interactions = f"{graphs['size']['interactions']:,}" if graphs else "-"
-    step = f"{np.median(training['steps']):.3g}" if training else "-"
     return [
+        f"{result['users']:,}",
         f"{result['items']:,}",
-        interactions,
-        number(graphs, "seconds"),
+        f"{graphs['size']['interactions']:,}" if graphs else "-",
+        short(graphs["seconds"]) if graphs else "-",
         memory(graphs),
-        step,
+        search(graphs),
         epoch(training),
         memory(training),
         epoch(sampled),
         memory(sampled),
-        search(graphs),
-        number(naive, "seconds"),
+        short(naive["seconds"]) if naive else "-",
         memory(naive),
-        number(naive_epoch, "train"),
+        short(naive_epoch["train"]) if naive_epoch else "-",
     ]
 
 
-def number(found: Result | None, quantity: str) -> str:
-    """Returns a value as text, a dash if it was not measured."""
-    return "-" if found is None else f"{found[quantity]:.4g}"
+def epoch(found: Record | None) -> str:
+    """Returns the seconds of an epoch, its number of partitions, and a mark if extrapolated."""
+    if found is None:
+        return "-"
+    partitions = f" in {found['parts']:,} partitions" if "parts" in found else ""
+    mark = ", extrapolated" if found["extrapolated"] else ""
+    return short(found["epoch_seconds"]) + partitions + mark
 
 
-def epoch(found: Result | None) -> str:
-    """Returns the seconds of an epoch as text, with a mark if they are extrapolated."""
-    mark = "~" if found is not None and found["extrapolated"] else ""
-    return mark + number(found, "epoch_seconds")
-
-
-def memory(found: Result | None) -> str:
+def memory(found: Record | None) -> str:
     """Returns the memory above the inputs and of the process as text, or a dash."""
     if found is None:
         return "-"
     return f"{found['above_inputs_mb']:,.0f} / {found['peak_rss_mb']:,.0f}"
 
 
-def search(graphs: Result | None) -> str:
-    """Returns the indexes of a size and their least recall, or a dash."""
+def search(graphs: Record | None) -> str:
+    """Returns the indexes of a size and their lowest recall, or a dash."""
     found = list(graphs["search"].values()) if graphs else []
     if not found:
         return "-"
@@ -164,26 +165,22 @@ def search(graphs: Result | None) -> str:
     return f"{names}, recall {min(recalls):.3f}" if recalls else names
 
 
-def searches(results: list[Result]) -> list[str]:
-    """Returns how the neighbours of each graph of each size were searched, in words.
+def recalls_of(graphs: Record | None) -> str:
+    """Returns the recall of each graph that was searched approximately."""
+    found = graphs["search"].items() if graphs else []
+    return ", ".join(
+        f"{name.split('/')[1]} {value['recall']:.3f} ({value['index']})"
+        for name, value in found
+        if value.get("recall") is not None
+    )
+
+
+def draw_picture(record: Record, path: Path) -> None:
+    """Draws time and memory by the number of items, with hollow marks for extrapolated points.
 
     Args:
-        results (list[dict[str, Any]]): The measurements of each size.
-    """
-    return [
-        f"{result['items']:,} items, {name}: "
-        + ", ".join(f"{key} {value}" for key, value in found.items())
-        for result in results
-        for name, found in result.get("graphs", {"search": {}})["search"].items()
-    ]
-
-
-def draw_picture(report: Result, path: Path) -> None:
-    """Draws time and memory against the number of items; extrapolated points are hollow.
-
-    Args:
-        report (dict[str, Any]): The results.
-        path (Path): The file, written beside its place and then renamed.
+        record (dict[str, Any]): The record of :obj:`run.py scale`.
+        path (Path): The file.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -193,10 +190,10 @@ def draw_picture(report: Result, path: Path) -> None:
     kinds = [("time", "seconds", TIMES), ("memory", "peak memory, MiB", MEMORIES)]
     for axes, (kind, label, lines) in zip(figure.subplots(1, 2), kinds, strict=True):
         for name, measurement, quantity in lines:
-            points = series(report["sizes"], measurement, quantity)
+            points = series(record["sizes"], measurement, quantity)
             if not points:
                 continue
-            exponent = report["exponents"][kind].get(name)
+            exponent = record["exponents"][kind].get(name)
             legend = name if exponent is None else f"{name}: exponent {exponent:.2f}"
             x, y = [p[0] for p in points], [p[1] for p in points]
             (line,) = axes.plot(x, y, marker="o", label=legend)
@@ -209,6 +206,6 @@ def draw_picture(report: Result, path: Path) -> None:
         axes.grid(True, which="major", alpha=0.3)
         if axes.lines:
             axes.legend(fontsize="small")
-    figure.suptitle("SOIL against the number of items; hollow: extrapolated to an epoch")
+    figure.suptitle("SOIL by the number of items; hollow: extrapolated to an epoch")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)

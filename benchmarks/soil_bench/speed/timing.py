@@ -1,4 +1,4 @@
-"""Timing several functions in turns, so that what slows the machine slows all of them."""
+"""Times several functions in turns, so that disturbances of the machine affect all of them."""
 
 import random
 import statistics
@@ -11,6 +11,11 @@ import torch
 MINIMUM_ROUNDS = 3
 
 
+def has_gpu() -> bool:
+    """Returns whether this process uses a GPU."""
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+
 def time_alternately(
     functions: dict[str, Callable[[], Any]],
     rounds: int,
@@ -18,16 +23,15 @@ def time_alternately(
     device: str = "cpu",
     seed: int = 0,
 ) -> dict[str, list[float]]:
-    """Returns the seconds of each call, after calling all functions in turns, in random order.
+    """Calls all functions in turns in random order, and returns the seconds of each call.
 
-    A function that has used up its share of the time rests after :obj:`3` rounds; the others go
-    on.
+    A function that has used up its share of the time stops after :obj:`3` rounds.
 
     Args:
         functions (dict[str, callable]): The functions by name, each called before.
-        rounds (int): How often to call each at most.
+        rounds (int): The maximum number of calls per function.
         seconds (float): The time for all of them together.
-        device (str, optional): On :obj:`"cuda"`, a call ends when the GPU has ended its work.
+        device (str, optional): On :obj:`"cuda"`, a call ends when the GPU is idle.
             (default: :obj:`"cpu"`)
         seed (int, optional): The seed of the order. (default: :obj:`0`)
 
@@ -63,7 +67,7 @@ def time_call(function: Callable[[], Any], device: str) -> tuple[float, Any]:
 
 
 def synchronise(device: str) -> None:
-    """Waits until a GPU has ended its work."""
+    """Waits until a GPU is idle."""
     if device == "cuda":
         torch.cuda.synchronize()
 

@@ -1,4 +1,4 @@
-"""Data sets that are made of others: without some users or items, or with other features."""
+"""Data sets derived from others: without some users or items, or with other features."""
 
 import copy
 import re
@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.experiment import Experiment, FailedRunsError, Variant
-from soil_bench.runs.job import Job, load_data
-from soil_bench.runs.jobs import make_jobs, run_jobs
-from soil_bench.runs.results import run_key
+from soil_bench.runs.experiment import Experiment, Variant
+from soil_bench.runs.jobs import Job, make_jobs
+from soil_bench.runs.run_job import load_data
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, modalities_of
 from soil_pyg.workflow.export import export_mmrec
 from soil_pyg.workflow.options import ModelOptions
@@ -23,19 +22,15 @@ EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
 
 
 def is_derived(dataset: str) -> bool:
-    """Returns whether the name of a data set is that of one which was made of another.
-
-    Args:
-        dataset (str): The name.
-    """
+    """Returns whether a data set was derived from another, by its name."""
     return re.search(r"-[0-9a-f]{8}-", dataset) is not None
 
 
 class DerivedData:
-    """Runs of an experiment on data that is made of its data, kept in the folder of the results.
+    """Runs of an experiment on data derived from its own, stored in the folder of the results.
 
     Args:
-        experiment (Experiment): The experiment on the data as it is.
+        experiment (Experiment): The experiment on the original data.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -43,70 +38,32 @@ class DerivedData:
         self.root = experiment.out / FOLDER
 
     def name(self, *parts: object) -> str:
-        """Returns the name of a data set: that of its source, its version, and what was done.
-
-        Args:
-            *parts (object): What was done.
-        """
+        """Returns the name of a derived data set: that of its source, its digest and the change."""
         source = self.experiment.plan.dataset, self.experiment.data.digest[:8]
         return "-".join(map(str, [*source, *parts]))
 
     def add(self, name: str, data: HeteroData) -> HeteroData:
-        """Stores a data set unless it is there, and returns it as it is read.
-
-        Args:
-            name (str): Its name.
-            data (HeteroData): The data.
-        """
+        """Stores a data set unless it exists, and returns it as it is read."""
         if not (self.root / name).exists():
             export_mmrec(data, self.root / name)
         return self.load(name)
 
     def load(self, name: str) -> HeteroData:
-        """Returns a data set that was stored.
-
-        Args:
-            name (str): Its name.
-        """
+        """Returns a data set that was stored."""
         return load_data(name, str(self.root))
 
     def job(self, variant: Variant, name: str, seed: int) -> Job:
         """Returns the run of a model on one of the data sets.
 
-        Its options are those for the data that it was made of, unless the variant sets them.
-
-        Args:
-            variant (Variant): The model.
-            name (str): The name of the data set.
-            seed (int): The seed.
+        Options that the variant does not set are those for the original data.
 
         Raises:
-            ValueError: If an option cannot be right.
+            ValueError: If an option is invalid.
         """
-        selected, experiment = ModelOptions(variant.model), self.experiment
-        given = {} if experiment.epochs is None else {"epochs": experiment.epochs}
-        settings = selected.settings(
-            experiment.plan.dataset, variant.profile, given | variant.options
-        )
-        plan = replace(experiment.plan, dataset=name, root=str(self.root))
+        selected, settings = ModelOptions(variant.model), self.experiment.settings(variant)
+        plan = replace(self.experiment.plan, dataset=name, root=str(self.root))
         data = self.load(name)
         return make_jobs(plan, data, selected, variant.profile, settings, seed + 1)[seed]
-
-
-def run_all(experiment: Experiment, jobs: list[Job]) -> None:
-    """Runs what is not finished.
-
-    Args:
-        experiment (Experiment): The experiment.
-        jobs (list[Job]): The jobs; those that are the same are run once.
-
-    Raises:
-        FailedRunsError: If a run fails.
-    """
-    distinct = {run_key(job.record): job for job in jobs}
-    failed = run_jobs(list(distinct.values()), experiment.console, workers=experiment.workers)
-    if failed:
-        raise FailedRunsError(f"failed: {', '.join(run_key(job.record) for job in failed)}")
 
 
 def check_features(data: HeteroData) -> None:
@@ -116,23 +73,13 @@ def check_features(data: HeteroData) -> None:
 
 
 def without_users(data: HeteroData, held_out: np.ndarray) -> HeteroData:
-    """Returns the data without the interactions of some users, who keep their numbers.
-
-    Args:
-        data (HeteroData): The data.
-        held_out (numpy.ndarray): The users.
-    """
+    """Returns the data without the interactions of some users, who keep their indices."""
     users = torch.from_numpy(held_out)
     return _with_edges(data, lambda edges: edges[:, ~torch.isin(edges[0], users)])
 
 
 def without_items(data: HeteroData, held_out: np.ndarray) -> HeteroData:
-    """Returns the data without some items; the others are numbered anew, in their order.
-
-    Args:
-        data (HeteroData): The data.
-        held_out (numpy.ndarray): The items.
-    """
+    """Returns the data without some items; the others are renumbered in their order."""
     is_kept = torch.ones(data[ITEM].num_nodes, dtype=torch.bool)
     is_kept[torch.from_numpy(held_out)] = False
     number = is_kept.cumsum(0) - 1

@@ -1,36 +1,30 @@
-"""What each difference between the paper and the released code of SOIL is worth.
+"""The effect of each difference between the paper and the released code of SOIL.
 
-Starts from one of the two profiles and changes one option at a time to the value of the other
-profile, then the other way round. Finished runs are shared with the other commands and not run
-again. The table is kept in the folder "records" of the results.
+Starts from one of the two profiles and sets one option at a time to the value of the other profile,
+then vice versa. Finished runs are shared with the other commands and not run again. The table is
+written to the folder "records" of the results.
 """
 
-import sys
-from typing import Any
-
 import pandas as pd
-from jsonargparse import ArgumentParser
-from rich.console import Console
 
+from soil_bench.runs.arguments import add_run_arguments, make_console, make_parser
 from soil_bench.runs.experiment import (
     PAPER_FOLDER,
     Experiment,
-    Record,
     Variant,
-    add_arguments,
     describe,
+    extent,
     paired_difference,
     write_csv,
     write_record,
 )
-from soil_bench.runs.job import PAIRED, Job
-from soil_bench.runs.jobs import run_jobs
-from soil_bench.runs.results import mean_std, read_records, run_key
+from soil_bench.runs.jobs import PAIRED, Job
+from soil_bench.runs.results import Record, mean_std, read_records
 from soil_bench.runs.tables import Report, difference_text, markdown, print_report
 from soil_pyg.models import SOIL
+from soil_pyg.runs.compatibility import RENAMED_SETTINGS
 
 DIRECTIONS = [("released", "paper"), ("paper", "released")]
-# Where the paper defines what an option changes.
 EQUATIONS = {
     "aggr": "2-3",
     "exclude_interacted": "2",
@@ -43,39 +37,29 @@ EQUATIONS = {
     "contrast": "15-16",
     "bpr_reduction": "17",
 }
-# Rows that are no option: the profile as it is, and with all options changed.
+"""The equations of the paper that an option changes."""
 START, ALL = "start", "all"
-# The profile that is changed, and the option.
+"""Rows for no single option: the profile unchanged, and with all options changed."""
 Place = tuple[str, str]
+"""The profile that is changed, and the option."""
 
 
 def main(argv: list[str]) -> int:
-    """Runs what is not finished, prints and writes the table, and returns the exit code.
-
-    Args:
-        argv (list[str]): The arguments of the command line.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If a setting of a profile itself cannot be right.
-    """
-    parser = ArgumentParser(
-        prog="run.py fidelity", description=__doc__, allow_abbrev=False, exit_on_error=False
-    )
-    add_arguments(parser)
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
-    experiment = Experiment(parser.parse_args(argv), console)
+    """Executes unfinished runs, prints and writes the table, and returns the exit code."""
+    parser = make_parser("fidelity", __doc__)
+    add_run_arguments(parser)
+    experiment = Experiment(parser.parse_args(argv), make_console())
     record = measure(experiment)
     name = f"fidelity-{experiment.plan.dataset}.csv"
     write_csv(pd.DataFrame(csv_rows(record)), experiment.out / PAPER_FOLDER / name)
     write_record(experiment, "fidelity", record)
     for report in fidelity_reports(record):
-        print_report(report, console)
+        print_report(report, experiment.console)
     return 1 if record["failed"] else 0
 
 
 def differing() -> list[str]:
-    """Returns the options in which the profiles differ."""
+    """Returns the options in which both profiles differ."""
     paper, released = SOIL.profiles["paper"], SOIL.profiles["released"]
     return [name for name in released if released[name] != paper[name]]
 
@@ -83,11 +67,8 @@ def differing() -> list[str]:
 def measure(experiment: Experiment) -> Record:
     """Returns the record of the table.
 
-    Args:
-        experiment (Experiment): The experiment.
-
     Raises:
-        ValueError: If a setting of a profile itself cannot be right.
+        ValueError: If a setting of a profile itself is invalid.
     """
     jobs: dict[Place, list[Job]] = {}
     reasons: dict[Place, str] = {}
@@ -99,17 +80,16 @@ def measure(experiment: Experiment) -> Record:
                 jobs[start, option] = experiment.jobs(Variant(option, "soil", start, change))
             except ValueError as error:
                 reasons[start, option] = str(error)
-    distinct = {run_key(job.record): job for group in jobs.values() for job in group}
-    failed = run_jobs(list(distinct.values()), experiment.console, workers=experiment.workers)
-    finished = read_records(experiment.out / "results.jsonl")
+    failed = experiment.try_to_finish(job for group in jobs.values() for job in group)
+    finished = read_records(experiment.plan.results_file)
     runs: dict[Place, list[Record]] = {}
     for place, group in jobs.items():
-        keys = [run_key(job.record) for job in group]
+        keys = [job.key for job in group]
         if set(keys) <= set(finished):
             runs[place] = [finished[key] for key in keys]
         else:
             reasons[place] = "a run failed"
-    # All options changed is the other profile.
+    # With all options changed, a profile is the other one.
     for start, end in DIRECTIONS:
         if (end, START) in runs:
             runs[start, ALL] = runs[end, START]
@@ -123,17 +103,12 @@ def measure(experiment: Experiment) -> Record:
             for start, end in DIRECTIONS
             for option in [*differing(), ALL]
         ],
-        "failed": [run_key(job.record) for job in failed],
+        "failed": failed,
     }
 
 
 def starting_values(runs: dict[Place, list[Record]], start: str) -> dict[str, list[float]]:
-    """Returns the metrics of a profile, a value a seed; none if its runs failed.
-
-    Args:
-        runs (dict): The runs of each place of the table.
-        start (str): The profile.
-    """
+    """Returns the metrics of a profile, one value per seed; none if its runs failed."""
     found = runs.get((start, START), [])
     return {metric: [run["test"][metric] for run in found] for metric in PAIRED}
 
@@ -141,14 +116,14 @@ def starting_values(runs: dict[Place, list[Record]], start: str) -> dict[str, li
 def row_of(
     runs: dict[Place, list[Record]], reasons: dict[Place, str], start: str, end: str, option: str
 ) -> Record:
-    """Returns what changing an option is worth, or why it could not be measured.
+    """Returns the effect of changing an option, or the reason why it could not be measured.
 
     Args:
-        runs (dict): The runs of each place of the table.
-        reasons (dict): Why other places have none.
+        runs (dict): The runs of each place in the table.
+        reasons (dict): The reason of each place without runs.
         start (str): The profile that is changed.
         end (str): The profile whose value the option gets.
-        option (str): The option, or all of them.
+        option (str): The option, or :obj:`"all"`.
     """
     row: Record = {"start": start, "option": option, "equations": EQUATIONS.get(option, "")}
     if option != ALL:
@@ -165,11 +140,7 @@ def row_of(
 
 
 def csv_rows(record: Record) -> list[Record]:
-    """Returns the rows of the CSV file.
-
-    Args:
-        record (dict[str, Any]): The record.
-    """
+    """Returns the rows of the CSV file."""
     rows = []
     for row in record["rows"]:
         columns = {name: row.get(name) for name in ("start", "option", "equations", "from", "to")}
@@ -182,9 +153,6 @@ def csv_rows(record: Record) -> list[Record]:
     return rows
 
 
-Record = dict[str, Any]
-
-
 def fidelity_section(record: Record) -> list[str]:
     """Returns the lines of the section in Markdown, without its title.
 
@@ -192,9 +160,9 @@ def fidelity_section(record: Record) -> list[str]:
         record (dict[str, Any]): The record of :obj:`run.py fidelity`.
     """
     lines = [
-        "SOIL's two profiles, with one option at a time set to the value of the other profile: "
+        "Both profiles of SOIL, with one option at a time set to the value of the other profile: "
         "difference of the test metrics to the unchanged profile, paired by seed, ± its standard "
-        "error over seeds. The equations are those of the paper. *all* is the other profile.",
+        "error over seeds. Equations are those of the paper. *all* is the other profile.",
         "",
     ]
     for report in fidelity_reports(record):
@@ -203,7 +171,7 @@ def fidelity_section(record: Record) -> list[str]:
 
 
 def fidelity_reports(record: Record) -> list[Report]:
-    """Returns a table a profile to start from.
+    """Returns one table per profile to start from.
 
     Args:
         record (dict[str, Any]): The record of :obj:`run.py fidelity`.
@@ -225,12 +193,11 @@ def report_of(record: Record, start: str) -> Report:
         change = f"{row['from']} → {row['to']}" if "from" in row else ""
         found = row["differences"]
         texts = [difference_text(**found[metric]) if found else "-" for metric in values]
-        cells.append([row["option"], row["equations"], change, *texts])
+        option = RENAMED_SETTINGS.get(row["option"], row["option"])
+        cells.append([option, row["equations"], change, *texts])
         if row["reason"] is not None:
-            notes.append(f"{row['option']}: {row['reason']}")
+            notes.append(f"{option}: {row['reason']}")
     unchanged = ", ".join(f"{metric} {mean_std(found, 4)}" for metric, found in values.items())
     notes.insert(0, f"Unchanged: {unchanged} (mean ± sample standard deviation)")
-    seeds = f"{record['seeds']} seeds" if record["seeds"] > 1 else "one seed"
-    limit = "" if record["epochs"] is None else f", at most {record['epochs']} epochs a run"
-    title = f"From the {start} profile on {record['dataset']}, {seeds}{limit}"
+    title = f"From the {start} profile on {extent(record)}"
     return Report(title, ["option", "equations", "change", *values], cells, notes)

@@ -1,4 +1,4 @@
-"""How well users and items are placed that a model was not trained on, and the baselines."""
+"""The metrics of users and items that a model was not trained on, and of baselines."""
 
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_bench.runs.jobs import PAIRED
 from soil_bench.studies.derived_data import EDGES
 from soil_pyg.models.nearest_known import mean_of_neighbours, nearest_known
 from soil_pyg.ops.adjacency import Adjacency
@@ -17,17 +18,16 @@ from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
 from soil_pyg.workflow.add_items import add_items
 from soil_pyg.workflow.add_users import add_users
 
-METRICS = ("recall@20", "ndcg@20")
 POPULARITY, FEATURE_KNN = "popularity", "feature kNN"
 Values = dict[str, float]
 
 
 class Task(NamedTuple):
-    """Pairs to find among candidates.
+    """Pairs to retrieve among candidates.
 
     Args:
         truth (Tensor): The pairs of user and candidate, of shape :obj:`[2, num_pairs]`.
-        seen (Tensor): The pairs that are no candidates.
+        seen (Tensor): The pairs to exclude.
         num_users (int): The number of users.
         num_items (int): The number of candidates.
     """
@@ -44,7 +44,7 @@ class NewItems(NamedTuple):
     Args:
         data (HeteroData): The data without them, with their users' original numbers as ids.
         features (dict[str, Tensor]): Their features by modality.
-        task (Task): Who interacted with them, in any split; they are the only candidates.
+        task (Task): Their interactions of all splits; only they are candidates.
     """
 
     data: HeteroData
@@ -53,13 +53,7 @@ class NewItems(NamedTuple):
 
     @classmethod
     def make(cls, whole: HeteroData, data: HeteroData, held_out: np.ndarray) -> "NewItems":
-        """Returns the held-out items of a data set.
-
-        Args:
-            whole (HeteroData): The data with them.
-            data (HeteroData): The data without them.
-            held_out (numpy.ndarray): The items.
-        """
+        """Returns the held-out items of a data set."""
         pairs = torch.cat([whole[INTERACTS][name] for name in EDGES], dim=1)
         user = _positions(np.asarray(data[USER].id), pairs[0])
         item = _positions(held_out, pairs[1])
@@ -69,21 +63,13 @@ class NewItems(NamedTuple):
         return cls(data, features, Task(truth, none, data[USER].num_nodes, len(held_out)))
 
     def measure(self, trained: TrainedModel) -> Values:
-        """Returns the metrics of a model.
-
-        Args:
-            trained (TrainedModel): The model, trained without the items.
-        """
+        """Returns the metrics of a model."""
         ids = [f"held-out {number}" for number in range(self.task.num_items)]
         larger = add_items(trained, self.data, self.features, ids)
         return evaluate(larger.user_emb, larger.item_emb[-len(ids) :], self.task)
 
     def baselines(self, k: int) -> dict[str, Values]:
-        """Returns the metrics of the popularity of the nearest items, and of features alone.
-
-        Args:
-            k (int): The number of neighbours.
-        """
+        """Returns the metrics of the popularity of the nearest items and of the feature kNN."""
         similarities = nearest_known(self.data, self.features, k)
         num_users, num_items = self.task.num_users, self.data[ITEM].num_nodes
         seen = self.data[INTERACTS].edge_index
@@ -116,14 +102,7 @@ class NewUsers(NamedTuple):
     def make(
         cls, whole: HeteroData, data: HeteroData, held_out: np.ndarray, seed: int
     ) -> "NewUsers":
-        """Returns the held-out users of a data set.
-
-        Args:
-            whole (HeteroData): The data with them.
-            data (HeteroData): The data without them.
-            held_out (numpy.ndarray): The users, ascending.
-            seed (int): The seed of the order of their interactions.
-        """
+        """Returns the held-out users of a data set."""
         found = []
         for name in ("edge_index", "test_edge_label_index"):
             user, item = whole[INTERACTS][name]
@@ -162,7 +141,7 @@ class NewUsers(NamedTuple):
         return evaluate(larger.user_emb[-len(self.users) :], larger.item_emb, self.task)
 
     def baselines(self, k: int, size: int | None) -> dict[str, Values]:
-        """Returns the metrics of popularity, and of features alone.
+        """Returns the metrics of popularity and of the feature kNN.
 
         Args:
             k (int): The number of neighbours.
@@ -193,23 +172,23 @@ class _Embeddings(torch.nn.Module):
 
 
 def evaluate(user_emb: Tensor, item_emb: Tensor, task: Task) -> Values:
-    """Returns the metrics over the users that have something to find.
+    """Returns the metrics over the users with pairs to retrieve.
 
     Args:
         user_emb (Tensor): The embeddings of the users, dense or sparse COO.
         item_emb (Tensor): The embeddings of the candidates, dense or sparse COO.
-        task (Task): What is to be found.
+        task (Task): The pairs to retrieve.
     """
     data = HeteroData()
     data[USER].num_nodes, data[ITEM].num_nodes = task.num_users, task.num_items
     data[INTERACTS].edge_index = task.seen
     data[INTERACTS].test_edge_label_index = task.truth
     found = Evaluator([20]).evaluate(_Embeddings(user_emb, item_emb), data, "test")
-    return {name: found[name] for name in METRICS}
+    return {name: found[name] for name in PAIRED}
 
 
 def _positions(known: np.ndarray, values: Tensor) -> Tensor:
-    # The positions of values in a list of known ones, -1 for others.
+    """Returns the positions of values in a list of known ones, -1 for others."""
     return torch.from_numpy(pd.Index(known).get_indexer(pd.Index(values.numpy())))
 
 
@@ -219,7 +198,7 @@ def _indicator(pairs: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _sum(similarities: dict[str, Adjacency]) -> Tensor:
-    # The sum over the modalities, as a sparse matrix.
+    """Returns the sum over the modalities as a sparse matrix."""
     parts = list(similarities.values())
     indices = torch.cat([torch.stack([part.row(), part.col.long()]) for part in parts], dim=1)
     values = torch.cat([part.weight for part in parts])

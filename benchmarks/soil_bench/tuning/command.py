@@ -1,7 +1,7 @@
-"""Searches the settings of a model by its validation metric; the best are run and tested.
+"""Searches the settings of a model by its val metric; the best are run and tested.
 
-Trials are drawn by Optuna, and pruned when they fall behind. Finished trials and runs are not made
-again, and interrupted ones go on where they stopped. No trial sees the test split.
+Trials are drawn by Optuna, and pruned when they fall behind. Finished trials and runs are not
+repeated, and interrupted ones go on where they stopped. No trial sees the test split.
 """
 
 import fcntl
@@ -9,24 +9,19 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from rich.console import Console
 
-from soil_bench.runs.experiment import (
-    RECORDS_FOLDER,
-    Experiment,
-    FailedRunsError,
-    Variant,
-    add_arguments,
-)
-from soil_bench.runs.results import machine_and_date, print_table, run_key
+from soil_bench.runs.arguments import add_run_arguments, make_console, make_parser
+from soil_bench.runs.equivalence import SameResults, read_evidence
+from soil_bench.runs.experiment import RECORDS_FOLDER, Experiment, FailedRunsError, Variant
+from soil_bench.runs.results import machine_and_date, print_table
 from soil_bench.runs.tables import print_report
 from soil_bench.tuning.report import options_text, outcome_text, record_of, report_of, summary
 from soil_bench.tuning.space import make_space
@@ -37,18 +32,9 @@ from soil_pyg.workflow.options import ModelOptions
 
 
 def main(argv: list[str]) -> int:
-    """Makes the trials that are missing, runs the winner and returns the exit code.
-
-    Args:
-        argv (list[str]): The arguments of the command line.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If a setting cannot be right, or Optuna is not installed.
-        FailedRunsError: If all trials fail, or a run of the winner.
-    """
+    """Runs the missing trials and the winner, and returns the exit code."""
     arguments = parse(argv)
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    console = make_console()
     tuning = Tuning(arguments, console)
     trials = tuning.search()
     winner = best(trials)
@@ -56,11 +42,12 @@ def main(argv: list[str]) -> int:
         raise FailedRunsError(f"all {len(trials)} trials failed, the last: {trials[-1].error}")
     print_report(report_of(trials, winner, tuning.metric, tuning.title), console)
     experiment = tuning.experiment
-    runs = experiment.run([tuning.variant(winner.options)])[0]
+    variant = tuning.variant(winner.options)
+    runs = experiment.run([variant])[0]
     print_table(runs, console)
     found = record_of(trials, winner) | {
         "seeds": experiment.num_seeds,
-        "runs": [run_key(run) for run in runs],
+        "runs": [job.key for job in experiment.jobs(variant)],
         "val": summary(runs, "val"),
         "test": summary(runs, "test"),
     }
@@ -69,42 +56,35 @@ def main(argv: list[str]) -> int:
 
 
 def parse(argv: list[str]) -> Namespace:
-    """Returns the arguments with their defaults.
-
-    Args:
-        argv (list[str]): The arguments of the command line.
-
-    Raises:
-        argparse.ArgumentError: If an argument is unknown, abbreviated or of the wrong type.
-        ValueError: If Optuna is not installed.
-    """
-    parser = ArgumentParser(
-        prog="run.py tune", description=__doc__, allow_abbrev=False, exit_on_error=False
-    )
-    parser.add_argument("--model", default="soil", help="a name, or package.module:Class")
+    """Returns the arguments with their defaults."""
+    parser = make_parser("tune", __doc__)
+    parser.add_argument("--model", default="soil", help="name, or package.module:Class")
     parser.add_argument(
-        "--profile", type=str | None, help="for a model that has profiles (default: released)"
+        "--profile", type=str | None, help="profile of a model that has some (default: released)"
     )
     parser.add_argument(
         "--search",
         type=dict[str, Any],
         default={},
-        help="the values to try for an option, as --search.OPTION v1,v2, in place of those in the "
-        "configuration of the model; a single value is kept as it is",
+        help="values to try for an option, as --search.OPTION v1,v2, in place of those in the "
+        "configuration of the model; a single value is fixed",
     )
     parser.add_argument(
-        "--trials", type=PositiveInt, default=15, help="the settings to try, earlier ones included"
+        "--trials", type=PositiveInt, default=15, help="number of trials, including finished ones"
     )
     parser.add_argument(
-        "--trial-seeds", type=PositiveInt, default=1, help="the seeds that a trial is the mean of"
+        "--trial-seeds",
+        type=PositiveInt,
+        default=1,
+        help="number of seeds per trial, whose mean counts",
     )
     parser.add_argument(
-        "--sampler-seed", type=NonNegativeInt, default=0, help="decides which settings are tried"
+        "--sampler-seed", type=NonNegativeInt, default=0, help="seed of the selection of settings"
     )
-    add_arguments(parser)
+    add_run_arguments(parser)
     arguments = parser.parse_args(argv)
     if importlib.util.find_spec("optuna") is None:
-        raise ValueError("the search needs optuna: install it with pip, or with the extra 'bench'")
+        raise ValueError("the search requires optuna: pip install 'soil-pyg[bench]'")
     return arguments
 
 
@@ -113,10 +93,10 @@ class Tuning:
 
     Args:
         arguments (Namespace): The arguments.
-        console (Console): Where to say what is done.
+        console (Console): The console for progress.
 
     Raises:
-        ValueError: If a setting or the data cannot be right, or if there is nothing to search.
+        ValueError: If a setting or the data is invalid, or if there is nothing to search.
         OSError: If a file is missing.
     """
 
@@ -126,8 +106,8 @@ class Tuning:
         self._selected = ModelOptions(arguments.model)
         if arguments.profile is not None and not self._selected.model_class.profiles:
             raise ValueError(
-                f"'--profile' must not be given for model '{arguments.model}', which has none "
-                f"(got '{arguments.profile}')"
+                f"'--profile' must not be given for model '{arguments.model}', which has no "
+                f"profiles (got '{arguments.profile}')"
             )
         self._profile: str | None = arguments.profile or self._selected.default_profile
         configured = self.experiment.jobs(self.variant({}))[0].record
@@ -136,12 +116,13 @@ class Tuning:
         self.space = make_space(self._selected, arguments.search, self._settings)
         for name, values in self.space.columns.items():
             for value in values:
-                # Refuses a value that cannot be right before any trial.
+                # Rejects an invalid value before any trial.
                 self.experiment.jobs(self.variant({name: value}))
         fixed = {name: v for name, v in self._settings.items() if name not in self.space.texts}
-        # What two trials must have in common to be compared.
+        same = SameResults(read_evidence())
+        # Trials can be compared if they have these in common.
         comparable = {name: configured[name] for name in ("model", "dataset", "data_digest")} | {
-            "code": configured["versions"]["code"],
+            "code": same.of(self._selected.spec, configured["versions"]["code"]),
             "fixed": fixed,
             "search": self.space.columns,
             "trial_seeds": arguments.trial_seeds,
@@ -163,27 +144,23 @@ class Tuning:
 
     @property
     def title(self) -> str:
-        """What is searched, in words."""
+        """The model, the data and the size of the search as text."""
         profile = f", {self.record['profile']}" if self.record["profile"] else ""
         return (
             f"{self._selected.name}{profile} on {self.record['dataset']}: trials by their "
-            f"validation metric, of {self.space.size} combinations"
+            f"val metric, of {self.space.size} combinations"
         )
 
     def variant(self, options: dict[str, Any]) -> Variant:
-        """Returns the model with the values of searched options.
-
-        Args:
-            options (dict[str, Any]): The values.
-        """
+        """Returns the model with the values of searched options."""
         profile = {} if self._profile is None else {"profile": self._profile}
         return Variant(self._selected.name, self._selected.spec, options=options, **profile)
 
     def search(self) -> list[Trial]:
-        """Makes the trials that are missing and returns all.
+        """Runs the missing trials and returns all trials.
 
         Raises:
-            ValueError: If another process makes them.
+            ValueError: If another process runs them.
         """
         folder, wanted = self.experiment.out / "studies", self._arguments.trials
         console = self.experiment.console
@@ -204,7 +181,7 @@ class Tuning:
             )
             trials = study.trials()
             if trials:
-                console.print(f"{len(trials)} trials finished before, not made again")
+                console.print(f"{len(trials)} trials finished before, not run again")
             # An interruption may have left the folder of a finished trial.
             for finished in trials:
                 training.forget(finished.options)
@@ -228,10 +205,7 @@ class Tuning:
 
 @contextmanager
 def only_one(path: Path) -> Iterator[None]:
-    """Holds a lock that no other process can hold at the same time.
-
-    Args:
-        path (Path): The file of the lock.
+    """Holds a lock that one process can hold at a time.
 
     Raises:
         ValueError: If another process holds it.
@@ -242,7 +216,6 @@ def only_one(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ValueError(
-                f"'{path}' is held: the settings of this model are being searched by another "
-                f"process"
+                f"'{path}' is locked: another process is searching the settings of this model"
             ) from error
         yield

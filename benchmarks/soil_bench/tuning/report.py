@@ -12,39 +12,22 @@ ORDER = [COMPLETE, PRUNED, FAILED]
 
 
 def options_text(options: dict[str, Any]) -> str:
-    """Returns the values of options as text.
-
-    Args:
-        options (dict[str, Any]): The values.
-    """
+    """Returns the values of options as text."""
     return ", ".join(f"{name} {value}" for name, value in options.items())
 
 
 def outcome_text(trial: Trial, winner: Trial | None, metric: str) -> str:
-    """Returns what a trial came to as text.
-
-    Args:
-        trial (Trial): The trial.
-        winner (Trial, optional): The best trial so far.
-        metric (str): The validation metric.
-    """
+    """Returns the outcome of a trial as text."""
     if trial.value is None:
         return f"{trial.state}: {trial.error}"
-    text = f"{trial.state} after {trial.epochs} epochs, validation {metric} {trial.value:.4f}"
+    text = f"{trial.state} after {trial.epochs} epochs, val {metric} {trial.value:.4f}"
     if winner is None:
         return text
     return f"{text} (best {winner.value:.4f} in trial {winner.number})"
 
 
 def report_of(trials: Sequence[Trial], winner: Trial, metric: str, title: str) -> Report:
-    """Returns the table of the trials: the complete ones first, by their value.
-
-    Args:
-        trials (list[Trial]): The trials.
-        winner (Trial): The best of them.
-        metric (str): The validation metric.
-        title (str): What was searched.
-    """
+    """Returns the table of the trials: complete ones first, by their values."""
     options = list(winner.options)
     ordered = sorted(trials, key=lambda t: (ORDER.index(t.state), -(t.value or 0.0), t.number))
     rows = [
@@ -58,17 +41,12 @@ def report_of(trials: Sequence[Trial], winner: Trial, metric: str, title: str) -
         for trial in ordered
     ]
     notes = [f"Trial {t.number} failed: {t.error}" for t in ordered if t.state == FAILED]
-    columns = ["trial", *options, f"validation {metric}", "epochs", "state"]
+    columns = ["trial", *options, f"val {metric}", "epochs", "state"]
     return Report(title, columns, rows, notes)
 
 
 def record_of(trials: Sequence[Trial], winner: Trial) -> dict[str, Any]:
-    """Returns the trials and the winner as JSON values.
-
-    Args:
-        trials (list[Trial]): The trials.
-        winner (Trial): The best of them.
-    """
+    """Returns the trials and the winner as JSON values."""
     return {
         "winner": _entry(winner),
         "num_trials": len(trials),
@@ -78,10 +56,10 @@ def record_of(trials: Sequence[Trial], winner: Trial) -> dict[str, Any]:
 
 
 def summary(runs: Sequence[dict[str, Any]], split: str) -> dict[str, dict[str, float | None]]:
-    """Returns mean and standard deviation of each metric; of one run there is no deviation.
+    """Returns mean and standard deviation of each metric; a single run has no deviation.
 
     Args:
-        runs (list[dict[str, Any]]): The records of runs, one a seed.
+        runs (list[dict[str, Any]]): The records of runs, one per seed.
         split (str): :obj:`"val"` or :obj:`"test"`.
     """
     found = {name: [run[split][name] for run in runs] for name in runs[0][split]}

@@ -9,19 +9,19 @@ import numpy as np
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.workflow.options import ModelOptions
 
-# Trials with another metric could not be compared.
 FIXED = "metric"
-# The text of each option's value, by the names of the options.
+"""The option that all trials must share to be compared."""
 Texts = dict[str, str]
+"""The text of each option's value, by option."""
 
 
 class Space:
-    """All combinations of values of options, each value written as JSON.
+    """All combinations of the values of options, with each value written as JSON.
 
     Args:
         values (dict[str, list[Any]]): The values of each option, at least one each.
         configured (dict[str, Any]): The configured value of each option, with which the search
-            begins; an option that cannot have it begins with its first value.
+            begins; it begins with the first value if the configured one is not in the space.
     """
 
     def __init__(self, values: dict[str, list[Any]], configured: dict[str, Any]) -> None:
@@ -41,28 +41,15 @@ class Space:
         return {name: list(column.values()) for name, column in self._values.items()}
 
     def values_of(self, texts: Texts) -> dict[str, Any]:
-        """Returns the values of a combination.
-
-        Args:
-            texts (dict[str, str]): The texts of the values.
-        """
+        """Returns the values of a combination."""
         return {name: column[texts[name]] for name, column in self._values.items()}
 
     def key(self, texts: Texts) -> tuple[str, ...]:
-        """Returns the texts of a combination in the order of the options.
-
-        Args:
-            texts (dict[str, str]): The texts of the values.
-        """
+        """Returns the texts of a combination in the order of the options."""
         return tuple(texts[name] for name in self.texts)
 
     def untried(self, start: int, tried: set[tuple[str, ...]]) -> Texts | None:
-        """Returns the first combination from a number on that was not tried, if there is one.
-
-        Args:
-            start (int): The number of a combination.
-            tried (set[tuple[str, ...]]): The keys of those that were tried.
-        """
+        """Returns the first untried combination from a number on, or :obj:`None`."""
         shape = [len(column) for column in self.texts.values()]
         for number in range(start, start + len(tried) + 1):
             places = np.unravel_index(number % self.size, shape)
@@ -74,17 +61,17 @@ class Space:
 
 
 def make_space(selected: ModelOptions, given: dict[str, Any], settings: dict[str, Any]) -> Space:
-    """Returns the space of a model: that of its configuration, which has the configured values
-    too, with the given values of an option in place of those there.
+    """Returns the space of a model: the values in its configuration, including the configured
+    ones, with given values of an option replacing those of the configuration.
 
     Args:
         selected (ModelOptions): The model.
-        given (dict[str, Any]): The values of each option: a list, or texts between commas.
+        given (dict[str, Any]): The values of each option: a list, or texts separated by commas.
         settings (dict[str, Any]): The configured settings.
 
     Raises:
-        ValueError: If there is nothing to search, or if an option is unknown, has no value or one
-            of another type.
+        ValueError: If there is nothing to search, or if an option is unknown, has no values or a
+            value of another type.
     """
     known: dict[str, list[Any]] = {}
     if ":" not in selected.spec and selected.name in available_configs():
@@ -111,7 +98,7 @@ def _listed(given: Any) -> list[Any]:
 def _checked(selected: ModelOptions, name: str, values: list[Any]) -> list[Any]:
     where = f"'--search.{name}'"
     if name == FIXED:
-        raise ValueError(f"{where}: the metric decides which trial is best and must be the same")
+        raise ValueError(f"{where}: all trials must share the metric that ranks them")
     if not values:
         raise ValueError(f"{where} must hold at least one value (got none)")
     checked = [selected.check({name: value}, where)[name] for value in values]

@@ -1,4 +1,4 @@
-"""The study of a search: which settings were tried and which come next, in a SQLite file."""
+"""The study of a search: the settings tried so far and the next ones, in a SQLite file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,32 +10,32 @@ import numpy as np
 from soil_bench.tuning.space import Space, Texts
 from soil_bench.tuning.training import FailedTrialError, OnEpoch
 
-# Trials with settings drawn evenly, before those that did well decide.
 DRAWN_EVENLY = 5
-# The candidates of each draw, until it gives settings that were not tried: the fewer, the more the
-# draws differ. After the last, any other settings are taken.
+"""The number of trials with uniformly drawn settings, before the results guide the draws."""
 CANDIDATES = (24, 12, 6, 3, *[1] * 10)
-# No trial is pruned before as many trials are complete, and in its first epochs.
+"""The number of candidates of each draw, until it yields untried settings: fewer candidates vary
+more. After the last draw, any untried settings are taken."""
 COMPLETE_BEFORE_PRUNING = 5
+"""The number of complete trials before any trial is pruned."""
 EPOCHS_BEFORE_PRUNING = 10
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
-# Attributes of trials in the file.
 TEXTS, ERROR = "settings", "error"
+"""Attributes of trials in the file."""
 Train = Callable[[dict[str, Any], OnEpoch], float]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings that were tried, to an end.
+    """Settings that were tried to an end.
 
     Args:
-        number (int): Its number among the finished ones, from 1 on.
+        number (int): Its number among the finished trials, from 1 on.
         options (dict[str, Any]): The values of the searched options.
         state (str): :obj:`"complete"`, :obj:`"pruned"` or :obj:`"failed"`.
-        value (float, optional): The validation metric: of a complete trial the mean over its
-            seeds, of a pruned one the best until then.
-        epochs (int): The epochs of its first seed.
-        error (str): Why it failed.
+        value (float, optional): The val metric: the mean over the seeds of a complete trial, or
+            the best value of a pruned one.
+        epochs (int): The number of epochs of its first seed.
+        error (str): The reason of a failure. (default: :obj:`""`)
     """
 
     number: int
@@ -47,12 +47,12 @@ class Trial:
 
 
 class Study:
-    """The trials of a search, by the Tree-structured Parzen Estimator of Optuna, which never draws
-    settings twice. What comes next follows from the seed and the finished trials alone, so a study
-    that was interrupted goes the way of one that was not.
+    """The trials of a search by the Tree-structured Parzen Estimator of Optuna, without repeating
+    settings. The next settings depend only on the seed and the finished trials, so that an
+    interrupted study continues like an uninterrupted one.
 
-    A trial is pruned if its best validation metric is below the median of the complete trials at
-    the same epoch.
+    A trial is pruned if its best val metric is below the median of the complete trials at the same
+    epoch.
 
     Args:
         path (Path): The file. No other process may use the same study.
@@ -77,21 +77,21 @@ class Study:
             study_name=name,
             direction="maximize",
             pruner=optuna.pruners.MedianPruner(COMPLETE_BEFORE_PRUNING, EPOCHS_BEFORE_PRUNING),
-            # All trials are put in line with their settings.
+            # Every trial is enqueued with its settings.
             sampler=optuna.samplers.RandomSampler(),
             load_if_exists=True,
         )
         self._take_up()
 
     def trials(self) -> list[Trial]:
-        """Returns the finished trials, those that were interrupted left out."""
+        """Returns the finished trials, without interrupted ones."""
         return [self._trial(n, trial) for n, trial in enumerate(self._finished(), start=1)]
 
     def step(self, train: Train) -> Trial | None:
         """Tries the next settings; returns :obj:`None` if all were tried.
 
         Args:
-            train (callable): Returns the value of settings; called with them and a function to
+            train (callable): Returns the value of settings; its second argument is a function to
                 call after every epoch with the values of all epochs.
         """
         import optuna
@@ -124,7 +124,7 @@ class Study:
         return self._trial(number, self._study.tell(live, value))
 
     def _draw(self) -> Texts | None:
-        # Settings that were not tried.
+        """Returns untried settings, or :obj:`None` if all were tried."""
         import optuna
 
         tried = {self._space.key(trial.user_attrs[TEXTS]) for trial in self._finished()}
@@ -148,19 +148,19 @@ class Study:
         return self._space.untried(int(rng.integers(self._space.size)), tried)
 
     def _take_up(self) -> None:
-        # No other process uses the study, so what seems to run was interrupted. A trial is put in
-        # line before it is marked, so that it is not lost if this is interrupted, too.
+        """Enqueues the running trials again: as no other process uses the study, they stopped."""
         import optuna
 
         waiting = [trial.user_attrs[TEXTS] for trial in self._in_state("WAITING")]
         for trial in self._in_state("RUNNING"):
             texts = trial.user_attrs[TEXTS]
+            # Enqueued before it is marked, so that an interruption here does not lose the trial.
             if ERROR not in trial.user_attrs and texts not in waiting:
                 self._enqueue(texts)
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
     def _enqueue(self, texts: Texts) -> None:
-        # Kept as an attribute, too: a trial has its parameters only a while after it has begun.
+        # Also an attribute, as a trial gets its parameters only some time after it has begun.
         self._study.enqueue_trial(texts, user_attrs={TEXTS: texts})
 
     def _in_state(self, name: str) -> list[Any]:
@@ -191,10 +191,6 @@ class Study:
 
 
 def best(trials: list[Trial]) -> Trial | None:
-    """Returns the complete trial with the best value, of several the earliest, if there is one.
-
-    Args:
-        trials (list[Trial]): The trials, in the order of their numbers.
-    """
+    """Returns the first complete trial with the best value, or :obj:`None` if there is none."""
     complete = [trial for trial in trials if trial.state == COMPLETE]
     return max(complete, key=lambda trial: trial.value or 0.0, default=None)

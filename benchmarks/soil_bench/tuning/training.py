@@ -1,4 +1,4 @@
-"""The training of a trial: on data without its test split, and from where it was interrupted."""
+"""The training of a trial on data without its test split; interrupted ones are resumed."""
 
 import copy
 import hashlib
@@ -18,8 +18,8 @@ from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 
-# The data with graphs that are kept at a time.
 KEPT = 3
+"""The number of data sets with graphs that are held in memory."""
 Settings = dict[str, Any]
 OnEpoch = Callable[[list[float]], None]
 
@@ -29,18 +29,14 @@ class FailedTrialError(RuntimeError):
 
 
 def without_test(data: HeteroData) -> HeteroData:
-    """Returns the data without its test split; that which was given keeps it.
-
-    Args:
-        data (HeteroData): The data.
-    """
+    """Returns a copy of the data without its test split."""
     data = copy.copy(data)
     del data[INTERACTS].test_edge_label_index
     return data
 
 
 class Graphs:
-    """Data with the graphs of a model; those made last are kept.
+    """Data with the graphs of a model; those used last are held in memory.
 
     Args:
         selected (ModelOptions): The model.
@@ -55,11 +51,8 @@ class Graphs:
     def get(self, settings: Settings) -> HeteroData:
         """Returns the data with the graphs of the settings.
 
-        Args:
-            settings (dict[str, Any]): The value of each option, and the device.
-
         Raises:
-            ValueError: If an option of the graphs cannot be right.
+            ValueError: If an option of the graphs is invalid.
         """
         options = self._selected.values_for("graphs", settings)
         key = json.dumps(options, sort_keys=True)
@@ -73,14 +66,14 @@ class Graphs:
 
 
 class Training:
-    """Trains settings over seeds and tells their validation metric.
+    """Trains settings over seeds and returns their val metric.
 
     Args:
         selected (ModelOptions): The model.
-        settings (dict[str, Any]): The value of each option that is not searched, and the device.
+        settings (dict[str, Any]): The device and the value of each option that is not searched.
         data (HeteroData): The data, without graphs and without a test split.
         folder (Path): The folder for the checkpoints of trials.
-        name (str): What a trial's folder must be unique to, beside the searched options.
+        name (str): The study, which together with the searched options identifies a trial's folder.
         num_seeds (int): The number of seeds, from 0 on.
     """
 
@@ -101,15 +94,15 @@ class Training:
         self._num_seeds = num_seeds
 
     def run(self, options: Settings, on_epoch: OnEpoch) -> float:
-        """Returns the mean over the seeds of the best validation metric.
+        """Returns the mean over the seeds of the best val metric.
 
         Args:
             options (dict[str, Any]): The values of the searched options.
-            on_epoch (callable): Called with the validation metric of every epoch so far while the
-                first seed is trained; what it raises ends the training.
+            on_epoch (callable): Called with the val metric of every epoch so far while the first
+                seed is trained; an exception ends the training.
 
         Raises:
-            FailedTrialError: If the settings go together with no model, or training diverges.
+            FailedTrialError: If the settings are invalid, or training diverges.
         """
         settings = self._settings | options
         metric = settings["metric"]
@@ -120,27 +113,19 @@ class Training:
         values = []
         for seed in range(self._num_seeds):
             result = self._fit(settings, seed, self.folder(options), follow)
-            # The epochs of a run that had finished before an interruption.
+            # A run that finished before an interruption has reported no epochs.
             if seed == 0:
                 follow(result)
             values.append(result.val[metric])
         return fmean(values)
 
     def folder(self, options: Settings) -> Path:
-        """Returns the folder of a trial.
-
-        Args:
-            options (dict[str, Any]): The values of the searched options.
-        """
+        """Returns the folder of a trial."""
         identity = json.dumps([self._name, options], sort_keys=True)
         return self._folder / hashlib.sha256(identity.encode()).hexdigest()[:16]
 
     def forget(self, options: Settings) -> None:
-        """Deletes the folder of a trial.
-
-        Args:
-            options (dict[str, Any]): The values of the searched options.
-        """
+        """Deletes the folder of a trial."""
         shutil.rmtree(self.folder(options), ignore_errors=True)
 
     def _fit(

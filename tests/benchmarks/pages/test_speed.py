@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from soil_bench.pages.speed import graphs_lines, scale_lines, speed_sections
-from soil_bench.speed.graphs_report import rows
+from soil_bench.pages.speed import speed_sections
+from soil_bench.speed.graphs_report import graphs_lines, rows
+from soil_bench.speed.scale_report import scale_lines
 
 VERSIONS = {"torch": "2.13.0", "code": "secret", "machine": "A, 2 threads", "date": "2026-01-02"}
 WRITTEN = "torch 2.13.0; machine A, 2 threads; date 2026-01-02."
@@ -27,7 +28,7 @@ def graphs_record() -> dict[str, Any]:
         "fast": side([3.0, 1.0, 2.0], memory=1000.0, step=0.2, epoch=9.0),
         "naive": side([2400.0], memory=4000.0, step=0.5, epoch=49.0),
         "roofline": {
-            "floor_s": 0.05,
+            "seconds": 0.05,
             "parts": {"features": {"seconds": 0.02}, "Adam": {"seconds": 0.03}},
             "rates": {"flop": 4e10},
         },
@@ -47,33 +48,33 @@ TABLE = [
     "|  | ours | naive | ratio | target | met |",
     "|---|---|---|---|---|---|",
     "| all graphs, s | 2 (1 to 3) | 2400 | 1,200.0 | >= 100 x | yes |",
-    "| &emsp;peak above the inputs, MiB | 1000 (1000 to 1000) | 4000 | 4.0 | < 1024 MiB | yes |",
+    "| - peak above the inputs, MiB | 1000 (1000 to 1000) | 4000 | 4.0 | < 1024 MiB | yes |",
     "| training step, s | 0.2 | 0.5 | 2.5 | >= 3 x | no |",
-    "| &emsp;floor of the step, s | 0.05 | - | 4.0 |  |  |",
+    "| - roofline of the step, s | 0.05 | - | 4.0 |  |  |",
     "| epoch with evaluation, s | 10 | 50 | 5.0 | >= 4 x | yes |",
-    "| &emsp;training, s | 9 | 49 | 5.4 |  |  |",
-    "| &emsp;evaluation, s | 1 | 1 | 1.0 |  |  |",
+    "| - training, s | 9 | 49 | 5.4 |  |  |",
+    "| - evaluation, s | 1 | 1 | 1.0 |  |  |",
 ]
 
 
-def test_graphs_and_steps_beside_the_naive_rendering() -> None:
+def test_graphs_and_steps_beside_the_naive_implementation() -> None:
     lines = graphs_lines(graphs_record())
     assert lines[0].startswith(
         "SOIL, baby data, 20,000 users, 7,050 items, 118,551 interactions, features of 4,096 + 384 "
-        "dimensions: ours beside the naive rendering of the definitions in `naive.py`."
+        "dimensions: ours beside the naive implementation of the definitions in `naive.py`."
     )
     assert lines[1:11] == ["", *TABLE]
     assert lines[11] == ""
     roofline, same, *_, embeddings, end = lines[12:]
-    assert roofline.startswith("- floor of the step, ms: features 20, Adam 30")
+    assert roofline.startswith("- roofline of the step, ms: features 20, Adam 30")
     assert same == (
-        "- user_item: 1 of 3,000 entries differ by more than 1e-05, the largest difference is 0.25"
+        "- user_item: 1 of 3,000 entries differ by more than 1e-05, largest difference 0.25"
     )
     assert embeddings == "- embeddings of the same graphs differ by at most 1.5e-08"
     assert end == ""
 
 
-def test_graphs_without_the_naive_rendering() -> None:
+def test_graphs_without_the_naive_implementation() -> None:
     empty: dict[str, Any] = {"graphs": [], "step": [], "epoch": []}
     record = graphs_record() | {"naive": empty, "fast": empty, "roofline": None}
     del record["difference"]
@@ -81,9 +82,9 @@ def test_graphs_without_the_naive_rendering() -> None:
     assert lines[0].startswith("SOIL, baby data, features of 4,096 + 384 dimensions: ")
     assert lines[4:6] == [
         "| all graphs, s | - | - | - | >= 100 x |  |",
-        "| &emsp;peak above the inputs, MiB | - | - | - | < 1024 MiB |  |",
+        "| - peak above the inputs, MiB | - | - | - | < 1024 MiB |  |",
     ]
-    assert lines[-2:] == ["| &emsp;evaluation, s | - | - | - |  |  |", ""]
+    assert lines[-2:] == ["| - evaluation, s | - | - | - |  |  |", ""]
 
 
 def measured(above: float, **more: Any) -> dict[str, Any]:
@@ -124,13 +125,13 @@ def test_scale() -> None:
     assert lines[1:] == [
         "",
         "| users | items | interactions | graphs, s | MiB | search | epoch, s | MiB "
-        "| epoch on parts, s | MiB | naive graphs, s | MiB | naive epoch, s |",
+        "| epoch on partitions, s | MiB | naive graphs, s | MiB | naive epoch, s |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
         "| 200 | 100 | 1,600 | 0.5 | 20 / 520 | Flat | 2 | 30 / 530 | - | - | 250 "
         "| 2,000 / 2,500 | 7.12 |",
         "| 2,000,000 | 1,000,000 | 16,000,000 | 1,500 | 4,000 / 4,500 "
         "| IVF64,Flat;nprobe=8, recall 0.910 | 54,321, extrapolated | 9,000 / 9,500 "
-        "| 1,234 in 100 parts, extrapolated | 300 / 800 | - | - | - |",
+        "| 1,234 in 100 partitions, extrapolated | 300 / 800 | - | - | - |",
         "",
         "- Exponent of time in the number of items: graphs 0.87; epoch 1.10",
         "- Recall of the search among 1,000,000 items: a_similar 0.988 (IVF64,Flat;nprobe=8), "

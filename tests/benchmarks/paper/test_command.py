@@ -42,7 +42,7 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     for name, (module, description) in NAMES.items():
         assert re.search(rf"^  {name} +{re.escape(description)}$", text, re.MULTILINE)
-        assert module == f"paper_{name}"
+        assert module == f"soil_bench.paper.{name}"
 
 
 @pytest.mark.parametrize("name", ["table1", "table2", "table3"])

@@ -16,7 +16,7 @@ from soil_bench.paper.figure6 import (
     shares_of,
     unseen_second_order,
 )
-from soil_bench.runs.job import load_data
+from soil_bench.runs.run_job import load_data
 from soil_pyg.models import SOIL
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, SECOND_ORDER

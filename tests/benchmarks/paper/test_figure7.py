@@ -17,7 +17,7 @@ from soil_bench.paper.figure7 import (
     report,
     rows_of,
 )
-from soil_bench.runs.job import load_data
+from soil_bench.runs.run_job import load_data
 from soil_pyg.models import SOIL
 
 pytest.importorskip("matplotlib")

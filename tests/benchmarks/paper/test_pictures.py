@@ -42,7 +42,7 @@ def test_nothing_is_written_if_drawing_fails(tmp_path: Path) -> None:
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     require_matplotlib()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"needs matplotlib: pip install 'soil-pyg\[bench\]'"):
+    with pytest.raises(ValueError, match="matplotlib"):
         require_matplotlib()
 
 

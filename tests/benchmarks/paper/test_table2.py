@@ -114,7 +114,7 @@ def test_published_values_and_models_that_the_data_cannot_feed(
     published = load_config("lightgcn").published["baby"]
     config = load_config("lightgcn")
     monkeypatch.setitem(config.published, "tiny", published)
-    monkeypatch.setattr("paper_table2.load_config", lambda name: config)
+    monkeypatch.setattr("soil_bench.paper.table2.load_config", lambda name: config)
     assert main(arguments(root, tmp_path, "--seeds", "1")) == 0
     record = record_of(tmp_path)
     assert [row["model"] for row in record["rows"]] == ["bpr", "lightgcn"]
@@ -145,7 +145,7 @@ def test_errors(
 def test_data_that_can_feed_no_model(root: Path, tmp_path: Path) -> None:
     for path in (root / "tiny").glob("*_feat.npy"):
         path.unlink()
-    with pytest.raises(ValueError, match="'--models' must name one that needs no features"):
+    with pytest.raises(ValueError, match="'--models'"):
         main(arguments(root, tmp_path, "--models", "soil,mgcn"))
 
 

@@ -1,6 +1,9 @@
 import io
+import json
+from collections.abc import Callable
+from math import sqrt
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -9,14 +12,20 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from soil_bench.runs import jobs
+from soil_bench.runs.arguments import Profile, add_run_arguments
 from soil_bench.runs.experiment import (
     Experiment,
     FailedRunsError,
-    Profile,
     Variant,
-    add_arguments,
+    csv_columns,
+    describe,
+    extent,
+    metrics_of,
+    paired_difference,
     write_csv,
+    write_record,
 )
+from soil_bench.runs.results import METRICS
 from soil_pyg.models import SOIL
 
 FAST = {"hidden_channels": 4, "batch_size": 64}
@@ -26,7 +35,7 @@ FAST = {"hidden_channels": 4, "batch_size": 64}
 def arguments(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Namespace:
     monkeypatch.setattr(jobs, "versions_and_code", lambda model_class: {"code": "of the test"})
     parser = ArgumentParser()
-    add_arguments(parser)
+    add_run_arguments(parser)
     given = ["--dataset", "tiny", "--root", str(root), "--seeds", "2", "--epochs", "1"]
     return parser.parse_args([*given, "--device", "cpu", "--out", str(tmp_path / "out")])
 
@@ -85,7 +94,7 @@ def test_an_option_that_cannot_be_right_is_refused_before_any_run(arguments: Nam
 
 
 def test_a_run_that_fails_is_named(arguments: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "SCRIPT", Path(__file__).parent / "no_such_script.py")
+    monkeypatch.setattr(jobs, "MODULE", "no_such_module")
     experiment, _ = make(arguments)
     with pytest.raises(FailedRunsError, match=r"failed: bpr-tiny-seed0-.*, bpr-tiny-seed1-"):
         experiment.run([Variant("plain", "bpr", options=FAST)])
@@ -100,3 +109,47 @@ def test_csv_files_are_renamed_into_place(tmp_path: Path) -> None:
 
 def test_profiles_are_those_of_soil() -> None:
     assert list(get_args(Profile)) == list(SOIL.profiles)
+
+
+def test_what_was_run_and_its_record(
+    root: Path, tmp_path: Path, drawn_runs: Callable[[dict[str, Any]], None]
+) -> None:
+    parser = ArgumentParser()
+    add_run_arguments(parser)
+    given = ["--dataset", "tiny", "--root", str(root), "--seeds", "2", "--epochs", "7"]
+    arguments = parser.parse_args([*given, "--device", "cpu", "--out", str(tmp_path / "out")])
+    experiment = Experiment(arguments, Console(quiet=True))
+    (runs,) = experiment.run([Variant("plain", "bpr")])
+    record = describe(experiment, runs)
+    assert record == {
+        "dataset": "tiny",
+        "data_digest": experiment.data.digest,
+        "seeds": 2,
+        "epochs": 7,
+        "versions": {"torch": "2", "code": "of the test", "date": "2026-01-01 and 2026-01-02"},
+    }
+    assert extent(record) == "tiny, 2 seeds, at most 7 epochs per run"
+    assert extent(record | {"seeds": 1, "epochs": None}) == "tiny, one seed"
+    values = metrics_of(runs)
+    assert values == {name: [runs[0]["test"][name], runs[1]["test"][name]] for name in METRICS}
+    write_record(experiment, "table", record)
+    path = tmp_path / "out" / "records" / "table-tiny.json"
+    assert json.loads(path.read_text()) == record
+
+
+def test_columns() -> None:
+    columns = csv_columns({"recall@20": [1.0, 2.0], "ndcg@20": [3.0]}, {"recall@20": 1.5})
+    assert list(columns) == [
+        *["recall@20", "recall@20 std", "recall@20 published"],
+        *["ndcg@20", "ndcg@20 std", "ndcg@20 published"],
+    ]
+    expected = [1.5, sqrt(0.5), 1.5, 3.0, np.nan, np.nan]
+    assert list(columns.values()) == pytest.approx(expected, nan_ok=True)
+
+
+def test_differences_are_paired_by_seed() -> None:
+    # The seeds differ more than the variants do.
+    found = paired_difference([0.11, 0.52, 0.93], [0.1, 0.5, 0.9])
+    assert found["difference"] == pytest.approx(0.02)
+    assert found["standard_error"] == pytest.approx(0.01 / sqrt(3))
+    assert paired_difference([0.5], [0.75]) == {"difference": -0.25, "standard_error": None}

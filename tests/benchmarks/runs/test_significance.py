@@ -74,7 +74,7 @@ def test_equal_models_and_constant_differences() -> None:
 
 @pytest.mark.parametrize("shapes", [((3,), (4,)), ((1,), (1,)), ((2, 2), (2, 2))])
 def test_what_are_no_pairs(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
-    with pytest.raises(ValueError, match="needs two or more pairs of values"):
+    with pytest.raises(ValueError, match="'first' and 'second'"):
         compare(np.ones(shapes[0]), np.ones(shapes[1]))
 
 

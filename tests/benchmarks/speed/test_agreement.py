@@ -8,8 +8,8 @@ from torch_geometric.data import HeteroData
 from soil_bench.speed import agreement, naive, naive_graphs
 from soil_bench.speed.agreement import are_equally_good, compare, tied
 from soil_bench.speed.inputs import save_graphs, save_matrices
-from soil_bench.speed.measured import OPTIONS
 from soil_bench.speed.naive_graphs import items_of_interest, sparse, unit
+from soil_bench.speed.workloads import OPTIONS
 from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.models import SOIL
 from soil_pyg.models.soil_graphs import item_item

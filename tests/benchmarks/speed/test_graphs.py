@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 import run
-from soil_bench.speed import inputs, isolated, naive, roofline, store
+from soil_bench.speed import inputs, measurement, measurements, naive, roofline
 from soil_bench.speed.graphs import main
 
 
@@ -25,8 +25,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         module, _, name = function.partition(":")
         return json.loads(json.dumps(getattr(import_module(module), name)(**arguments)))
 
-    monkeypatch.setattr(isolated, "measure", measure)
-    monkeypatch.setattr(store, "versions_and_code", lambda model: {"code": "of the test"})
+    monkeypatch.setattr(measurement, "call_isolated", measure)
+    monkeypatch.setattr(measurements, "versions_and_code", lambda model: {"code": "of the test"})
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(roofline, "COPIED", 2**12)
     for name, value in {"BABY_USERS": 60, "BABY_ITEMS": 40, "BABY_DRAWN": 8.0}.items():
@@ -43,17 +43,17 @@ def arguments(tmp_path: Path) -> list[str]:
 
 MEASURED = [
     *[
-        "soil_bench.speed.measured:build_fast",
-        "soil_bench.speed.measured:build_fast",
-        "soil_bench.speed.measured:epoch_fast",
-        "soil_bench.speed.measured:epoch_fast",
+        "soil_bench.speed.workloads:build_fast",
+        "soil_bench.speed.workloads:build_fast",
+        "soil_bench.speed.workloads:epoch_fast",
+        "soil_bench.speed.workloads:epoch_fast",
     ],
     *[
-        "soil_bench.speed.measured:build_naive",
-        "soil_bench.speed.measured:epoch_naive",
+        "soil_bench.speed.workloads:build_naive",
+        "soil_bench.speed.workloads:epoch_naive",
         "soil_bench.speed.agreement:compare",
     ],
-    *["soil_bench.speed.measured:alternate_steps", "soil_bench.speed.measured:profile_steps"],
+    *["soil_bench.speed.workloads:alternate_steps", "soil_bench.speed.workloads:profile_steps"],
 ]
 
 
@@ -71,9 +71,9 @@ def test_from_the_arguments_to_the_table(
     assert all(found["entries"] > 40 and found["differing"] == 0 for found in graphs.values())
     assert report["difference"]["embeddings"] < 1e-5
     step = median(result["seconds"] for result in report["fast"]["step"])
-    (row,) = [row for row in report["rows"] if "min_weight" in row["name"]]
-    assert row["median"] == {"fast": report["floor"]["floor_s"], "naive": None}
-    assert row["ratio"] == pytest.approx(step / report["floor"]["floor_s"])
+    (row,) = [row for row in report["rows"] if "roofline" in row["name"]]
+    assert row["median"] == {"fast": report["roofline"]["seconds"], "naive": None}
+    assert row["ratio"] == pytest.approx(step / report["roofline"]["seconds"])
     assert report["fast"]["graphs"][0]["size"].items() >= {"users": 60, "items": 40}.items()
 
     output = capsys.readouterr().out
@@ -102,10 +102,10 @@ def test_without_the_naive_rendering(
     report = json.loads((tmp_path / "out" / "graphs.json").read_text())
     assert "difference" not in report
     ratios = {row["name"].strip(): row["ratio"] for row in report["rows"]}
-    assert ratios.pop("floor of the step, s") > 0
+    assert ratios.pop("roofline of the step, s") > 0
     assert list(ratios.values()) == [None] * 6
     output = capsys.readouterr().out
-    assert "floor of the step, ms: features" in output
+    assert "roofline of the step, ms: features" in output
     assert "profile of a step, ms of" in output
     assert "embeddings" not in output
 
@@ -126,25 +126,25 @@ def test_graphs_that_differ_fail(
     assert main(arguments) == 1
     errors = capsys.readouterr().err.splitlines()
     assert [line.split(":")[1].strip() for line in errors] == ["image_item_item", "smell_item_item"]
-    assert all(re.search(r"\d+ of \d[\d,]* entries differ, and no tie", line) for line in errors)
+    assert all(re.search(r"\d+ of \d[\d,]* entries differ without a tie", line) for line in errors)
     assert (tmp_path / "out" / "graphs.json").exists()
 
 
 def test_an_interrupted_run_goes_on(
     calls: list[str], arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_process = isolated.measure
+    in_process = measurement.call_isolated
 
     def interrupt(function: str, given: dict[str, Any]) -> dict[str, Any]:
         if function == "soil_bench.speed.agreement:compare":
             raise KeyboardInterrupt
         return in_process(function, given)
 
-    monkeypatch.setattr(isolated, "measure", interrupt)
+    monkeypatch.setattr(measurement, "call_isolated", interrupt)
     assert run.main(["graphs", *arguments]) == 130
     assert not (tmp_path / "out" / "graphs.json").exists()
     assert len((tmp_path / "out" / "graphs.jsonl").read_text().splitlines()) == 6
-    monkeypatch.setattr(isolated, "measure", in_process)
+    monkeypatch.setattr(measurement, "call_isolated", in_process)
     assert run.main(["graphs", *arguments]) == 0
     assert calls == ["soil_bench.speed.inputs:draw_synthetic", *MEASURED]
 

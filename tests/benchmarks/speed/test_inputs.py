@@ -11,7 +11,7 @@ from soil_bench.speed.inputs import (
     baby_size,
     draw_baby,
     draw_synthetic,
-    graph_tasks,
+    graph_measurements,
     load_graphs,
     load_matrices,
     read_whole,
@@ -57,7 +57,7 @@ def test_size_of_baby(root: Path, tmp_path: Path) -> None:
 
 def test_tasks_of_other_settings_have_other_files(tmp_path: Path) -> None:
     tasks = [
-        graph_tasks(tmp_path, "soil_bench.speed.inputs:draw_synthetic", {"seed": s}, "cpu")
+        graph_measurements(tmp_path, "soil_bench.speed.inputs:draw_synthetic", {"seed": s}, "cpu")
         for s in (0, 1, 0)
     ]
     assert len({task.path for three in tasks for task in three}) == 6

@@ -186,7 +186,7 @@ def test_triples_are_all_interactions_with_valid_negatives(random_data: MakeData
     data = random_data(NUM_USERS, NUM_ITEMS)
     pairs = data[INTERACTS].edge_index.t().tolist()
     seen = {item for _, item in pairs}
-    triples = naive.sample_triples(data, random.Random(0))
+    triples = naive.sample_triplets(data, random.Random(0))
     drawn = torch.stack([triples.user, triples.positive], dim=1).tolist()
     assert drawn != pairs
     assert sorted(drawn) == sorted(pairs)

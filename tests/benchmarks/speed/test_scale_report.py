@@ -1,17 +1,15 @@
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from soil_bench.speed.scale_report import (
     draw_picture,
     exponents,
     fit_exponent,
+    recalls_of,
     row,
-    searches,
-    table,
+    scale_report,
 )
 
 
@@ -21,6 +19,7 @@ def size_of(items: int, extrapolated: bool, **more: Any) -> dict[str, Any]:
     training = {"epoch_seconds": 2.0 * items**2, "extrapolated": extrapolated, "steps": [1.0, 4.0]}
     return {
         "items": items,
+        "users": 2 * items,
         "graphs": graphs | memory | more,
         "training": training | memory,
     }
@@ -57,16 +56,14 @@ def test_rows_of_the_table() -> None:
     }
     result = size_of(10_000, True, seconds=123.456, search=search)
     assert row(result) == [
-        *["10,000", "160,000", "123.5", "100 / 500", "2.5", "~2e+08", "100 / 500"],
-        *["-", "-", "IVF16,Flat, recall 0.910", "-", "-", "-"],
+        *["20,000", "10,000", "160,000", "123", "100 / 500", "IVF16,Flat, recall 0.910"],
+        *["200,000,000, extrapolated", "100 / 500", "-", "-", "-", "-", "-"],
     ]
-    assert row(size_of(10, False))[5] == "200"
-    assert row(size_of(10, False))[9] == "-"
-    assert row({"items": 10}) == ["10", *["-"] * 12]
-    assert searches([{"items": 3}, result]) == [
-        "10,000 items, item/image_similar/item: index IVF16,Flat, nprobe 4, recall 0.98",
-        "10,000 items, user/second_order/item: index IVF16,Flat, nprobe 4, recall 0.91",
-    ]
+    assert row(size_of(10, False))[5:7] == ["-", "200"]
+    assert row({"items": 10, "users": 20}) == ["20", "10", *["-"] * 11]
+    assert recalls_of(result["graphs"]) == (
+        "image_similar 0.980 (IVF16,Flat), second_order 0.910 (IVF16,Flat)"
+    )
 
 
 def test_table_and_picture(tmp_path: Path) -> None:
@@ -74,10 +71,8 @@ def test_table_and_picture(tmp_path: Path) -> None:
     sizes = [size_of(10, False), size_of(40, True)]
     report = {"sizes": sizes, "channels": {"a": 3}, "versions": {"torch": "2"}}
     report["exponents"] = exponents(sizes)
-    console = Console(width=200, file=io.StringIO())
-    console.print(table(report))
-    text = console.file.getvalue()
-    assert "Exponent of time in the number of items: graphs 1.50, epoch 2.00" in text
+    notes = scale_report(report).notes
+    assert "Exponent of time in the number of items: graphs 1.50; epoch 2.00" in notes
     draw_picture(report, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
     draw_picture({"sizes": [], "exponents": {"time": {}, "memory": {}}}, tmp_path / "empty.png")

@@ -8,11 +8,12 @@ import torch
 import run
 from soil_bench.runs.results import read_records
 from soil_bench.studies.missing import (
-    ZeroSOIL,
+    ZERO_MODELS,
     missing_report,
     with_mean_features,
     without_features,
 )
+from soil_bench.studies.zero_features import ZeroSOIL
 from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.models import SOIL
 from soil_pyg.typing import ITEM, SECOND_ORDER
@@ -50,18 +51,18 @@ def test_from_the_arguments_to_the_table(
                 expected = [
                     run["test"]["recall@20"]
                     for run in runs
-                    if run["model"] == ("zero_features:ZeroSOIL" if treatment == "zero" else name)
+                    if run["model"] == (ZERO_MODELS["soil"] if treatment == "zero" else name)
                     and (run["dataset"] == "tiny") == (rate == "0")
                     and ("-mean-" in run["dataset"]) == (treatment == "mean")
                 ]
                 assert metrics["recall@20"] == expected
     soil, zero = (
         next(run["settings"] for run in runs if run["model"] == model and run["dataset"] != "tiny")
-        for model in ("soil", "zero_features:ZeroSOIL")
+        for model in ("soil", ZERO_MODELS["soil"])
     )
     assert soil == zero
     output = capsys.readouterr().out
-    assert "Features that go missing, tiny, 2 seeds, at most 1 epochs a run" in output
+    assert "Missing features, tiny, 2 seeds, at most 1 epochs per run" in output
     assert run.main(["missing", *given]) == 0
     assert record_of(tmp_path) == record
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import run
-from soil_bench.runs.job import load_data
+from soil_bench.runs.run_job import load_data
 from soil_bench.studies.derived_data import EDGES, without_items, without_users
 from soil_bench.studies.newcomers import draw, main, reports
 from soil_bench.studies.newcomers_measure import NewItems, NewUsers

@@ -5,7 +5,7 @@ import pytest
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.job import load_data
+from soil_bench.runs.run_job import load_data
 from soil_bench.tuning.training import KEPT, FailedTrialError, Graphs, Training, without_test
 from soil_pyg.models.soil_graphs import SOILGraphs
 from soil_pyg.ranking.evaluator import Evaluator

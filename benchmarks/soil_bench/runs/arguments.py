@@ -1,0 +1,108 @@
+"""The arguments that the commands of the benchmark share."""
+
+import sys
+from typing import Literal
+
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import PositiveInt
+from rich.console import Console
+
+from soil_pyg.utils.device import resolve_device
+from soil_pyg.workflow.train import DEVICE_TYPES
+
+Profile = Literal["paper", "released", "best"]
+"""The profiles of SOIL, the model that has some."""
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def make_parser(command: str, description: str | None) -> ArgumentParser:
+    """Returns a parser whose errors are raised.
+
+    Args:
+        command (str): The words after :obj:`run.py` that select the command.
+        description (str, optional): The description of the command.
+    """
+    prog = f"run.py {command}".strip()
+    return ArgumentParser(
+        prog=prog, description=description, allow_abbrev=False, exit_on_error=False
+    )
+
+
+def make_console() -> Console:
+    """Returns the console for tables, wide enough for them in a file."""
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+
+
+def add_run_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments of all commands that train models."""
+    parser.add_argument("--dataset", default="synthetic", help="name of the data set or its folder")
+    parser.add_argument("--root", default="data", help="folder of the data sets")
+    parser.add_argument("--seeds", type=PositiveInt, default=3, help="number of seeds, from 0 on")
+    parser.add_argument("--epochs", type=PositiveInt, help="maximum number of epochs per run")
+    parser.add_argument("--device", type=Device, default="auto")
+    parser.add_argument("--out", default="results", help="folder of the results")
+    parser.add_argument(
+        "--workers", type=PositiveInt, default=1, help="number of runs at a time; they share cores"
+    )
+
+
+def add_models(parser: ArgumentParser, default: str, help_: str = "") -> None:
+    """Adds the argument :obj:`--models`."""
+    text = help_ or "names, or package.module:Class, separated by commas"
+    parser.add_argument("--models", default=default, help=text)
+
+
+def add_profile(parser: ArgumentParser) -> None:
+    """Adds the argument :obj:`--profile`."""
+    parser.add_argument(
+        "--profile", type=Profile, default="released", help="profile of the models that have some"
+    )
+
+
+def add_speed_arguments(parser: ArgumentParser, channels: dict[str, int]) -> None:
+    """Adds the arguments of the commands that measure SOIL's graphs and steps.
+
+    Args:
+        parser (ArgumentParser): The parser.
+        channels (dict[str, int]): The default dimension of the features of each modality.
+    """
+    parser.add_argument(
+        "--channels",
+        type=dict[str, PositiveInt],
+        default=channels,
+        help="dimension of the features of each modality",
+    )
+    parser.add_argument("--steps", type=PositiveInt, default=20, help="number of steps to time")
+    parser.add_argument("--batch-size", type=PositiveInt, default=2048)
+    parser.add_argument("--device", type=Device, default="cpu", help="device of soil_pyg")
+    add_measurement_arguments(parser)
+
+
+def check_speed(arguments: Namespace) -> Namespace:
+    """Returns the arguments of :func:`add_speed_arguments` with the device resolved.
+
+    Raises:
+        ValueError: If there is no modality, or the device is not available.
+    """
+    if not arguments.channels:
+        raise ValueError("'--channels' must name at least one modality (got none)")
+    arguments.device = resolve_device(arguments.device, "--device", DEVICE_TYPES).type
+    return arguments
+
+
+def add_measurement_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments of all commands that measure speed and memory."""
+    parser.add_argument("--out", default="results", help="folder of the results")
+    parser.add_argument("--rerun", action="store_true", help="repeat finished measurements")
+
+
+def names_of(models: str) -> list[str]:
+    """Returns the names in a list of models that are separated by commas.
+
+    Raises:
+        ValueError: If a name occurs twice.
+    """
+    names = [name.strip() for name in models.split(",")]
+    if len(set(names)) < len(names):
+        raise ValueError(f"'--models' must name each model once (got '{models}')")
+    return names

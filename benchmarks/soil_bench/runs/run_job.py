@@ -1,0 +1,100 @@
+"""The process of a training run: its peak memory is that of the run alone."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch_geometric import seed_everything
+from torch_geometric.data import HeteroData
+
+from soil_bench.runs.jobs import PAIRED, Job
+from soil_bench.runs.process import INTERRUPTED, MEBIBYTE, peak_rss, stop_with_parent
+from soil_bench.runs.results import append_record, machine_and_date
+from soil_pyg.datasets import Amazon, MultimodalDataset, SyntheticMultimodal, TikTok
+from soil_pyg.utils.files import atomic_path
+from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
+
+
+def load_data(name: str, root: str) -> HeteroData:
+    """Returns a data set: the built-in one, or that of a folder, which is checked if it is public.
+
+    Args:
+        name (str): :obj:`"synthetic"`, or the name of the folder.
+        root (str): The folder that holds the folder of the data set.
+    """
+    if name == "synthetic":
+        return SyntheticMultimodal()[0]
+    if name in Amazon.published:
+        return Amazon(root, name)[0]
+    if name in TikTok.published:
+        return TikTok(root)[0]
+    return MultimodalDataset(root, name)[0]
+
+
+def run(job: Job) -> None:
+    """Makes the graphs, trains and tests the model, and appends the record to the results."""
+    start = time.perf_counter()
+    settings, seed = job.record["settings"], job.record["seed"]
+    selected = ModelOptions(job.record["model"])
+    trainer = build_trainer(selected, settings, seed)
+    data = load_data(job.record["dataset"], job.root).to(settings["device"])
+
+    start_graphs = time.perf_counter()
+    data = selected.model_class.graph_transform(**selected.values_for("graphs", settings))(data)
+    graphs = time.perf_counter() - start_graphs
+
+    seed_everything(seed)
+    model = build_model(selected, settings, data)
+    before = time.perf_counter() - start
+    result = trainer.fit(model, data, out=job.folder, settings=settings)
+    per_user = trainer.evaluator.evaluate_per_user(model.to("cpu"), data.to("cpu"), "test")
+    save_users(job.users_file, {name: per_user[name] for name in PAIRED})
+    has_gpu = settings["device"] == "cuda"
+    seconds = {name: result.seconds[name] for name in ("train", "evaluate")}
+    record = {
+        **job.record,
+        "versions": job.record["versions"] | machine_and_date(),
+        "best_epoch": result.best_epoch,
+        "epochs": result.epochs,
+        "val": result.val,
+        "test": result.test,
+        "seconds": {"graphs": graphs, **seconds, "total": before + result.seconds["total"]},
+        "peak_rss_mb": peak_rss() / MEBIBYTE,
+        "peak_gpu_mb": torch.cuda.max_memory_allocated() / MEBIBYTE if has_gpu else None,
+    }
+    append_record(job.results_file, record)
+
+
+def save_users(path: Path, values: dict[str, np.ndarray]) -> None:
+    """Stores metrics of every user, to compare models user by user.
+
+    Args:
+        path (Path): The file.
+        values (dict[str, numpy.ndarray]): The values of each metric, in the order of the users.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {name: x.astype(np.float32) for name, x in values.items()}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def main() -> int:
+    """Runs the job on standard input, until it is done or the process that wrote it is gone."""
+    job = Job(**json.loads(sys.stdin.readline()))
+    stop_with_parent()
+    try:
+        run(job)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except FloatingPointError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Arguments that several commands share."""
+
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from soil_pyg.datasets.new_items import read_new_items
+from soil_pyg.runs.checkpoint import load
+from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.workflow.add_items import add_items
+from soil_pyg.workflow.add_users import add_users
+from soil_pyg.workflow.ids import ALL
+from soil_pyg.workflow.run_data import load_run_data
+
+ACCEPTS_ALL = ("users", "items")
+"""The arguments for which the value :obj:`all` selects all ids."""
+
+
+def add_run(parser: ArgumentParser) -> None:
+    """Adds the argument :obj:`run`."""
+    parser.add_argument("run", help="folder of the run, written by 'soil-pyg train'")
+
+
+def add_data(parser: ArgumentParser) -> None:
+    """Adds the argument :obj:`--data`."""
+    parser.add_argument("--data", help="data folder (default: the one the run was trained on)")
+
+
+def add_data_and_budget(parser: ArgumentParser) -> None:
+    """Adds the arguments :obj:`--data` and :obj:`--memory-budget`."""
+    add_data(parser)
+    parser.add_argument("--memory-budget", type=int, default=2**30, help="bytes per block of rows")
+
+
+def add_ids(parser: ArgumentParser, name: str, text: str, kind: str) -> None:
+    """Adds the arguments :obj:`--<name>` for ids and :obj:`--<name>-file` for a file of ids.
+
+    Args:
+        parser (ArgumentParser): The parser.
+        name (str): The name of the argument.
+        text (str): The help text of :obj:`--<name>`.
+        kind (str): :obj:`"user"` or :obj:`"item"`.
+    """
+    parser.add_argument(f"--{name}", type=str, help=text)
+    parser.add_argument(
+        f"--{name}-file",
+        metavar="FILE",
+        help=f"file with one id per line, or table with the column {kind}",
+    )
+
+
+def given_ids(arguments: Namespace, name: str, required: bool = False) -> Any:
+    """Returns the given ids: a list, a file, :obj:`"all"` or :obj:`None`.
+
+    Args:
+        arguments (Namespace): The arguments.
+        name (str): The name of the argument.
+        required (bool): Whether ids must be given. (default: :obj:`False`)
+
+    Raises:
+        ValueError: If both arguments are given, or neither although ids are required.
+    """
+    listed, file = arguments[name], arguments[f"{name}_file"]
+    if listed is not None and file is not None:
+        raise ValueError(f"Either '--{name}' or '--{name}-file' must be given (got both)")
+    if file is not None:
+        return Path(file).expanduser()
+    if listed is None:
+        if required:
+            raise ValueError(f"'--{name}' must list ids, separated by commas, or '--{name}-file'")
+        return None
+    return ALL if listed == ALL and name in ACCEPTS_ALL else listed.split(",")
+
+
+def named_files(groups: list[list[str]], flag: str, example: str) -> dict[str, str]:
+    """Returns the files of a flag by modality.
+
+    Args:
+        groups (list[list[str]]): The values of each occurrence of the flag, such as
+            :obj:`"image=image.npy"`.
+        flag (str): The flag, for errors.
+        example (str): A valid value, for errors.
+
+    Raises:
+        ValueError: If a value has another form, or two values name the same modality.
+
+    Example:
+        >>> named_files([["image=a.npy"], ["text=b.npy"]], "--features", "image=image.npy")
+        {'image': 'a.npy', 'text': 'b.npy'}
+    """
+    files: dict[str, str] = {}
+    for text in (text for group in groups for text in group):
+        modality, equals, file = text.partition("=")
+        if not (modality and equals and file):
+            raise ValueError(f"'{flag}' must be NAME=FILE, such as {example} (got {text!r})")
+        if modality in files:
+            raise ValueError(f"'{flag}' must name each modality once (got {modality!r} twice)")
+        files[modality] = file
+    return files
+
+
+def add_newcomers(parser: ArgumentParser) -> None:
+    """Adds the arguments :obj:`--new-items` and :obj:`--new-users`."""
+    parser.add_argument(
+        "--new-items",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="new items: per modality, a table with the column item and the features",
+    )
+    parser.add_argument(
+        "--new-users",
+        metavar="FILE",
+        help="new users: a table of their interactions with the columns user and item",
+    )
+
+
+def with_newcomers(arguments: Namespace) -> TrainedModel | str:
+    """Returns the run with the new users and items, or its folder if there are none.
+
+    Args:
+        arguments (Namespace): The arguments, including those of :func:`add_newcomers`.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If an argument is invalid, an id is already known, or a table is malformed.
+    """
+    run: str = arguments.run
+    sources = named_files(arguments.new_items, "--new-items", "image=new.parquet")
+    if not sources and arguments.new_users is None:
+        return run
+    for flag in ("index", "by"):
+        if sources and arguments.get(flag):
+            raise ValueError(f"'--{flag}' does not cover '--new-items': give one of the two")
+    trained = load(run)
+    data = load_run_data(trained, arguments.data)
+    if sources:
+        ids, features = read_new_items(sources)
+        trained = add_items(trained, data, features, ids.tolist())
+    if arguments.new_users is not None:
+        trained = add_users(trained, data, arguments.new_users)
+    return trained

@@ -1,0 +1,24 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models import BPR
+
+
+@pytest.fixture
+def data(random_data: Callable[..., HeteroData]) -> HeteroData:
+    return random_data()
+
+
+@pytest.fixture
+def bpr() -> Callable[..., BPR]:
+    """Makes a model for the data, with the same weights every time."""
+
+    def make(cls: type[BPR] = BPR, **options: Any) -> BPR:
+        torch.manual_seed(0)
+        return cls(30, 40, hidden_channels=4, **options)
+
+    return make
