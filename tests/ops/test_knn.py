@@ -178,10 +178,10 @@ def test_other_types_are_searched_in_single_precision(use_faiss: bool) -> None:
 def test_errors(use_faiss: bool) -> None:
     search = KNN(normal(3, 2), use_faiss=use_faiss)
     for k in (0, -1):
-        with pytest.raises(ValueError, match=rf"'k' must be at least 1 \(got {k}\)"):
+        with pytest.raises(ValueError, match=rf"'k'.*\(got {k}\)"):
             search.search(normal(1, 2), k)
     for value in (torch.nan, torch.inf):
-        with pytest.raises(ValueError, match=r"'candidates' must be finite \(got NaN or infinity"):
+        with pytest.raises(ValueError, match=r"'candidates'.*\(got NaN or infinity"):
             KNN(torch.tensor([[0.0, value]]), use_faiss=use_faiss)
 
 
@@ -190,7 +190,7 @@ def test_without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     candidates, query = normal(40, 6), normal(9, 6, seed=1)
     assert KNN(candidates).search(query, k=5)[1].tolist() == naive(candidates, query, 5)[1]
-    match = "FAISS is not installed: install the extra 'cpu' or 'gpu', or use index='Flat' with"
+    match = "FAISS.*'cpu'.*'gpu'.*index='Flat'"
     with pytest.raises(ImportError, match=match):
         KNN(candidates, index="HNSW32")
     with pytest.raises(ImportError, match=match):
