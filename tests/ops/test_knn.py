@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from soil_pyg.ops import knn
 from soil_pyg.ops.knn import KNN
 
 HAS_FAISS = importlib.util.find_spec("faiss") is not None
@@ -172,6 +173,19 @@ def test_other_types_are_searched_in_single_precision(use_faiss: bool) -> None:
     values, ids = KNN(candidates, use_faiss=use_faiss).search(candidates, k=3)
     assert values.dtype == torch.float32
     assert ids.tolist() == naive(candidates, candidates, 3)[1]
+
+
+def test_the_precision_of_products_is_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+
+    def multiply(x: Tensor, y: Tensor) -> Tensor:
+        used.append(torch.get_float32_matmul_precision())
+        return x @ y.t()
+
+    monkeypatch.setattr(knn, "matmul_t", multiply)
+    for precision in ("highest", "medium"):
+        KNN(normal(9, 4), use_faiss=False, matmul_precision=precision).search(normal(2, 4), k=1)
+    assert used == ["highest", "medium"]
 
 
 @LIBRARIES

@@ -57,6 +57,16 @@ def test_terms_held_as_matrix(
     assert out.adj.size == (5, 6)
 
 
+def test_sum_as_a_matrix(data: HeteroData) -> None:
+    terms = {BOUGHT: None, VIEWED: "norm_weight"}
+    expected = ToAdjacency([OUT])(SumGraph(terms, OUT)(data))[OUT].adj
+    out = SumGraph(terms, OUT, to_adjacency=True)(data)[OUT]
+    assert list(out.keys()) == ["adj"]
+    for name in ("rowptr", "col", "weight"):
+        assert getattr(out.adj, name).equal(getattr(expected, name))
+    assert out.adj.size == expected.size
+
+
 def test_errors(data: HeteroData) -> None:
     with pytest.raises(ValueError, match=r"'scales'.*\(got 2\)"):
         SumGraph({BOUGHT: None}, OUT, scales=[1.0, 2.0])
