@@ -9,11 +9,11 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.interest_items import InterestItems
 from soil_pyg.ops.pairs import pair_inner_product
 from soil_pyg.ops.ragged import RowBlocks, budget_blocks, concat_ranges, index2ptr
-from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
+from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.similarity_pass import Features
 from soil_pyg.transforms.utils import SimilarityTransform, check_edges, count_nodes
 from soil_pyg.typing import INTERACTS
-from soil_pyg.utils.checks import check_at_least, check_choice
+from soil_pyg.utils.checks import check_at_least
 from soil_pyg.utils.progress import blocks
 
 
@@ -69,25 +69,15 @@ class InterestGraph(SimilarityTransform[InterestItems]):
         to_adjacency: bool = False,
         **search_options: Unpack[SearchKwargs],
     ) -> None:
+        super().__init__(modalities, negative, edge_type[2], **search_options)
         check_at_least("k_i", k_i, 1)
-        check_choice("negative", negative, ("drop", "keep"))
         self.k_i = k_i
         self.weight_by_users = weight_by_users
-        self.modalities = modalities
-        self.negative = negative
         self.edge_type = edge_type
-        self.item_type = edge_type[2]
         self.to_adjacency = to_adjacency
-        self.search_options = SearchOptions(**search_options)
 
     def collector(self, data: HeteroData, features: Features) -> InterestItems:
-        """Returns the collector of the items of interest.
-
-        Args:
-            data (HeteroData): The data.
-            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
-                mask of the items that have it.
-        """
+        """Returns the collector of the items of interest."""
         edge_index = check_edges(data, self.edge_type)
         user_type, _, item_type = self.edge_type
         size = count_nodes(data, item_type), count_nodes(data, user_type)
@@ -95,7 +85,7 @@ class InterestGraph(SimilarityTransform[InterestItems]):
         return InterestItems(features, history, self.k_i, self.search_options.memory_budget)
 
     def build(self, data: HeteroData, features: Features, interest: InterestItems) -> HeteroData:
-        """Adds the graphs to the data, after the pass."""
+        """Adds the graphs to the data."""
         item_type = self.edge_type[2]
         for modality, adjacency in self._adjacencies(features, interest).items():
             store = data[item_type, f"{modality}_interest", item_type]

@@ -8,7 +8,7 @@ from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
-from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
+from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.second_order_items import SecondOrderSelection
 from soil_pyg.ops.similarity_pass import Features
 from soil_pyg.transforms.utils import SimilarityTransform, check_edges, count_nodes
@@ -77,31 +77,21 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
         edge_type: EdgeType = INTERACTS,
         **search_options: Unpack[SearchKwargs],
     ) -> None:
+        super().__init__(modalities, negative, edge_type[2], **search_options)
         check_at_least("k_a", k_a, 1)
         check_choice("aggr", aggr, ("max", "sum"))
-        check_choice("negative", negative, ("drop", "keep"))
         self.k_a = k_a
         self.aggr = aggr
         self.exclude_interacted = exclude_interacted
-        self.modalities = modalities
-        self.negative = negative
         self.edge_type = edge_type
-        self.item_type = edge_type[2]
-        self.search_options = SearchOptions(**search_options)
 
     def collector(self, data: HeteroData, features: Features) -> AttractivenessRows:
-        """Returns the collector of the rows of :math:`S_a`.
-
-        Args:
-            data (HeteroData): The data.
-            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
-                mask of the items that have it.
-        """
+        """Returns the collector of the rows of :math:`S_a`."""
         check_edges(data, self.edge_type)
         return AttractivenessRows(features, self.search_options.memory_budget)
 
     def build(self, data: HeteroData, features: Features, rows: AttractivenessRows) -> HeteroData:
-        """Adds the graph to the data, after the pass."""
+        """Adds the graph to the data."""
         edge_index = check_edges(data, self.edge_type)
         user_type, _, item_type = self.edge_type
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)

@@ -4,11 +4,11 @@ from torch_geometric.data.datapipes import functional_transform
 from typing_extensions import Unpack
 
 from soil_pyg.ops.nearest_items import NearestItems
-from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
+from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.similarity_pass import Features
 from soil_pyg.transforms.utils import SimilarityTransform
 from soil_pyg.typing import ITEM
-from soil_pyg.utils.checks import check_at_least, check_choice
+from soil_pyg.utils.checks import check_at_least
 
 
 @functional_transform("similarity_graph")
@@ -53,26 +53,16 @@ class SimilarityGraph(SimilarityTransform[NearestItems]):
         node_type: str = ITEM,
         **search_options: Unpack[SearchKwargs],
     ) -> None:
+        super().__init__(modalities, negative, node_type, **search_options)
         check_at_least("k", k, 1)
-        check_choice("negative", negative, ("drop", "keep"))
         self.k = k
-        self.modalities = modalities
-        self.negative = negative
-        self.item_type = node_type
-        self.search_options = SearchOptions(**search_options)
 
     def collector(self, data: HeteroData, features: Features) -> NearestItems:
-        """Returns the collector of the neighbours.
-
-        Args:
-            data (HeteroData): The data.
-            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
-                mask of the items that have it.
-        """
+        """Returns the collector of the neighbours."""
         return NearestItems(features, self.k)
 
     def build(self, data: HeteroData, features: Features, nearest: NearestItems) -> HeteroData:
-        """Adds the graphs to the data, after the pass."""
+        """Adds the graphs to the data."""
         for modality in features:
             item, neighbour, value = nearest.edges(modality)
             if self.negative == "drop":

@@ -9,12 +9,14 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
+from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.ragged import budget_blocks, trim_heap
-from soil_pyg.ops.search_options import SearchOptions
+from soil_pyg.ops.search_options import SearchKwargs, SearchOptions
 from soil_pyg.ops.similarity_pass import Collector, Features, SimilarityPass
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
+from soil_pyg.utils.checks import check_choice
 
 EDGES_AT_ONCE = 2**22
 """The number of edges per block in which compressed edges are unpacked."""
@@ -23,16 +25,28 @@ Gathered = TypeVar("Gathered", bound=Collector)
 
 
 class SimilarityTransform(BaseTransform, Generic[Gathered]):  # type: ignore[misc]
-    """Base class of transforms whose graphs come from the similarities of all items."""
+    """Base class of transforms whose graphs come from the similarities of all items.
 
-    item_type: str
-    """The node type of the items."""
+    Args:
+        modalities (list[str], optional): The modalities, :obj:`None` for all of the data.
+        negative (str): :obj:`"drop"` leaves out edges whose weight is not positive, :obj:`"keep"`
+            keeps them.
+        item_type (str): The node type of the items.
+        **search_options (optional): The arguments of :class:`~soil_pyg.nn.SearchOptions`.
+    """
 
-    modalities: list[str] | None
-    """The modalities, :obj:`None` for all of the data."""
-
-    search_options: SearchOptions
-    """How the nearest items are searched."""
+    def __init__(
+        self,
+        modalities: list[str] | None,
+        negative: str,
+        item_type: str,
+        **search_options: Unpack[SearchKwargs],
+    ) -> None:
+        check_choice("negative", negative, ("drop", "keep"))
+        self.modalities = modalities
+        self.negative = negative
+        self.item_type = item_type
+        self.search_options = SearchOptions(**search_options)
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""

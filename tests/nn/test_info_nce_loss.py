@@ -205,7 +205,7 @@ def test_normalised_rows_are_compared_as_they_are() -> None:
 def test_repr_and_errors() -> None:
     assert str(InfoNCELoss()) == "InfoNCELoss(tau=0.2, reduction='mean')"
     for tau in (0, -0.5, float("nan")):
-        with pytest.raises(ValueError, match=rf"'tau' must be positive \(got {tau}\)"):
+        with pytest.raises(ValueError, match=rf"'tau'.*\(got {tau}\)"):
             InfoNCELoss(tau)
-    with pytest.raises(ValueError, match=r"'reduction' must be one of 'sum', 'mean' \(got 'max'\)"):
+    with pytest.raises(ValueError, match=r"'reduction'.*\(got 'max'\)"):
         InfoNCELoss(reduction="max")

@@ -72,7 +72,7 @@ def test_similarities_that_are_not_positive() -> None:
     out = LearnedGraph(k=4)(features, torch.ones(1)).to_dense()
     assert out[0].tolist() == [1.0, 0.0, 0.0, 0.0]
     assert out.isfinite().all()
-    match = r"item 0 has the degree -2 in the learned graph.*negative='drop'"
+    match = r"item 0.* -2 .*negative='drop'"
     with pytest.raises(ValueError, match=match):
         LearnedGraph(k=4, negative="keep")(features, torch.ones(1))
 
@@ -116,8 +116,8 @@ def test_no_item_has_the_modality() -> None:
 def test_repr_and_errors() -> None:
     assert str(LearnedGraph(3)) == "LearnedGraph(k=3, negative='drop')"
     cases: list[tuple[str, Callable[[], LearnedGraph]]] = [
-        (r"'k' must be at least 1 \(got 0\)", lambda: LearnedGraph(0)),
-        (r"'negative' must be one of 'drop', 'keep' \(got 'x'\)", lambda: LearnedGraph(1, "x")),
+        (r"'k'.*\(got 0\)", lambda: LearnedGraph(0)),
+        (r"'negative'.*\(got 'x'\)", lambda: LearnedGraph(1, "x")),
     ]
     for match, make in cases:
         with pytest.raises(ValueError, match=match):

@@ -68,9 +68,9 @@ def test_pairs_that_share_rows_equal_repeated_rows() -> None:
 def test_repr_and_errors() -> None:
     assert str(AlignedPairsLoss()) == "AlignedPairsLoss(tau=0.2, reduction='sum')"
     for tau in (0, -0.5, float("nan")):
-        with pytest.raises(ValueError, match=rf"'tau' must be positive \(got {tau}\)"):
+        with pytest.raises(ValueError, match=rf"'tau'.*\(got {tau}\)"):
             AlignedPairsLoss(tau)
-    with pytest.raises(ValueError, match=r"'reduction' must be one of 'sum', 'mean' \(got 'max'\)"):
+    with pytest.raises(ValueError, match=r"'reduction'.*\(got 'max'\)"):
         AlignedPairsLoss(reduction="max")
 
 
@@ -96,7 +96,7 @@ def test_bpr_extreme_margins(margin: float, loss: float, grad: float) -> None:
 def test_bpr_repr_and_errors() -> None:
     assert str(BPRLoss()) == "BPRLoss(reduction='mean')"
     assert str(BPRLoss("sum")) == "BPRLoss(reduction='sum')"
-    with pytest.raises(ValueError, match=r"'reduction' must be one of .* \(got 'none'\)"):
+    with pytest.raises(ValueError, match=r"'reduction'.*\(got 'none'\)"):
         BPRLoss("none")
 
 
@@ -115,5 +115,5 @@ def test_embedding_loss_gradient_is_finite_at_zero() -> None:
 
 
 def test_embedding_loss_no_embeddings() -> None:
-    with pytest.raises(ValueError, match=r"'embeddings' must hold at least one tensor \(got none"):
+    with pytest.raises(ValueError, match=r"'embeddings'.*\(got none"):
         embedding_loss()

@@ -245,18 +245,18 @@ def test_learnable_weights_can_be_trained_in_both_directions() -> None:
 
 def test_unknown_size() -> None:
     for edge_index in (EDGE_INDEX, EdgeIndex(EDGE_INDEX)):
-        with pytest.raises(ValueError, match="'size' must be given: the number of source and of"):
+        with pytest.raises(ValueError, match="'size'"):
             Adjacency.from_edge_index(edge_index)
 
 
 def test_edges_outside_of_the_size() -> None:
-    match = r"'edge_index' has a source node outside of 0..2 \(got 0..3\); check 'size'"
+    match = r"'edge_index'.*source.*\(got 0..3\).*'size'"
     with pytest.raises(ValueError, match=match):
         Adjacency.from_edge_index(EDGE_INDEX, size=(3, 6))
-    match = r"'edge_index' has a target node outside of 0..4 \(got 0..5\); check 'size'"
+    match = r"'edge_index'.*target.*\(got 0..5\).*'size'"
     with pytest.raises(ValueError, match=match):
         Adjacency.from_edge_index(EDGE_INDEX, size=(4, 5))
-    with pytest.raises(ValueError, match=r"a source node outside of 0..3 \(got -1..2\)"):
+    with pytest.raises(ValueError, match=r"source.*\(got -1..2\)"):
         Adjacency.from_edge_index(EDGE_INDEX - 1, size=(4, 5))
 
 
@@ -267,7 +267,7 @@ def test_weights_that_do_not_match_the_edges() -> None:
 
 
 def test_features_that_do_not_match() -> None:
-    with pytest.raises(ValueError, match=r"'x' must have 4 rows \(got 6\)"):
+    with pytest.raises(ValueError, match=r"'x'.*\(got 6\)"):
         make() @ features(NUM_TARGETS)
 
 

@@ -142,7 +142,7 @@ def test_each_candidate_is_in_one_list() -> None:
 
 
 def test_too_few_lists() -> None:
-    with pytest.raises(ValueError, match=r"'num_lists' must be at least 1 \(got 0\)"):
+    with pytest.raises(ValueError, match=r"'num_lists'.*\(got 0\)"):
         InvertedLists(normal(5, 3), num_lists=0)
 
 
@@ -159,9 +159,5 @@ def test_count_lists() -> None:
     "index", ["Lists", "Listsx", "Lists0", "Lists8;", "Lists8;nprobe=0", "Lists8;efSearch=2"]
 )
 def test_no_such_lists(index: str) -> None:
-    match = (
-        "'index' must name a number of lists and at most 'nprobe', as in 'Lists256' or "
-        rf"'Lists256;nprobe=8' \(got '{index}'\)"
-    )
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(ValueError, match=rf"'index'.*\(got '{index}'\)"):
         count_lists(index)

@@ -3,10 +3,12 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+from torch_geometric.data import HeteroData
 from typing_extensions import Unpack
 
 from soil_pyg.models import FREEDOM, LATTICE, MGCN, SOIL
 from soil_pyg.nn import KNN, LearnedGraph
+from soil_pyg.ops import knn
 from soil_pyg.ops.search_options import (
     EXACT_ITEMS,
     SearchKwargs,
@@ -73,6 +75,17 @@ def test_signatures_name_each_option(make: Any) -> None:
     parameters = inspect.signature(make).parameters
     assert {name: parameters[name].default for name in DEFAULTS} == DEFAULTS
     assert asdict(SearchOptions()) == DEFAULTS
+
+
+def test_recall_sets_the_depth_of_a_search(
+    clustered_data: HeteroData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knn, "DEPTHS", (1, 2))
+    depths = []
+    for recall in (0.01, 1.0):
+        data = SimilarityGraph(k=5, index="Lists32", recall=recall)(clustered_data)
+        depths.append(data["item", "image_similar", "item"].search["index"])
+    assert depths == ["Lists32;nprobe=1", "Lists32;nprobe=2"]
 
 
 def test_knn_is_exact_by_default() -> None:

@@ -185,6 +185,6 @@ def test_the_precision_is_put_back_after_an_error() -> None:
 
 
 def test_a_precision_that_is_none(make_features: Callable) -> None:
-    message = r"'matmul_precision' must be one of .*medium.* \(got 'low'\)"
+    message = r"'matmul_precision'.*\(got 'low'\)"
     with pytest.raises(ValueError, match=message):
         SimilarityPass(make_features(), SearchOptions(matmul_precision="low"))

@@ -88,7 +88,7 @@ def test_no_rows() -> None:
 
 
 def test_wrong_k() -> None:
-    with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
+    with pytest.raises(ValueError, match=r"'k'.*\(got 0\)"):
         topk_by_id(torch.zeros(1, 3), k=0)
 
 

@@ -49,9 +49,9 @@ def test_block_size_does_not_matter(random_data: Callable) -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
+    with pytest.raises(ValueError, match=r"'k'.*\(got 0\)"):
         CoOccurrenceGraph(k=0)
-    with pytest.raises(ValueError, match=r"'shrink' must be at least 0 \(got -1.0\)"):
+    with pytest.raises(ValueError, match=r"'shrink'.*\(got -1.0\)"):
         CoOccurrenceGraph(shrink=-1.0)
 
 

@@ -155,11 +155,11 @@ def test_names_are_arguments() -> None:
 
 
 def test_errors(random_data: Callable) -> None:
-    with pytest.raises(ValueError, match=r"'k_i' must be at least 1 \(got 0\)"):
+    with pytest.raises(ValueError, match=r"'k_i'.*\(got 0\)"):
         InterestGraph(k_i=0)
-    with pytest.raises(ValueError, match="'negative' must be one of"):
+    with pytest.raises(ValueError, match=r"'negative'.*\(got"):
         InterestGraph(negative="none")
-    with pytest.raises(ValueError, match=r"no edges \('user', 'saw', 'item'\)"):
+    with pytest.raises(ValueError, match=r"\('user', 'saw', 'item'\)"):
         InterestGraph(edge_type=("user", "saw", "item"))(random_data(0))
 
 

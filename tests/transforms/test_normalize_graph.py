@@ -83,7 +83,7 @@ def test_floor(bipartite: HeteroData) -> None:
 
 def test_a_degree_that_is_not_positive_names_the_option(bipartite: HeteroData) -> None:
     bipartite[BIPARTITE].edge_weight = torch.tensor([1.0, -2.0, 0.5, 4.0])
-    message = r"node 0 of .*'interacts'.* has the degree -1, .* negative='drop'"
+    message = r"node 0 of .*'interacts'.* -1, .*negative='drop'"
     with pytest.raises(ValueError, match=message):
         NormalizeGraph([BIPARTITE])(bipartite)
 
@@ -97,9 +97,9 @@ def test_more_items_than_users_names_the_option() -> None:
 
 
 def test_wrong_arguments(bipartite: HeteroData) -> None:
-    with pytest.raises(ValueError, match=r"'norm' must be one of .* \(got 'both'\)"):
+    with pytest.raises(ValueError, match=r"'norm'.*\(got 'both'\)"):
         NormalizeGraph([BIPARTITE], norm="both")
-    with pytest.raises(ValueError, match="the data has no edges"):
+    with pytest.raises(ValueError, match=r"\('item'.*\[\('user'"):
         NormalizeGraph([SQUARE])(bipartite)
 
 

@@ -197,9 +197,9 @@ def test_no_second_order_items(random_data: Callable, index: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k_a": 0}, r"'k_a' must be at least 1 \(got 0\)"),
-        ({"aggr": "mean"}, r"'aggr' must be one of 'max', 'sum' \(got 'mean'\)"),
-        ({"negative": "no"}, "'negative' must be one of"),
+        ({"k_a": 0}, r"'k_a'.*\(got 0\)"),
+        ({"aggr": "mean"}, r"'aggr'.*\(got 'mean'\)"),
+        ({"negative": "no"}, r"'negative'.*\(got 'no'\)"),
     ],
 )
 def test_wrong_options(options: dict, message: str) -> None:

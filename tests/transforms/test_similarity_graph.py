@@ -108,8 +108,8 @@ def test_names_are_arguments() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, r"'k' must be at least 1 \(got 0\)"),
-        ({"negative": "clip"}, r"'negative' must be one of 'drop', 'keep' \(got 'clip'\)"),
+        ({"k": 0}, r"'k'.*\(got 0\)"),
+        ({"negative": "clip"}, r"'negative'.*\(got 'clip'\)"),
     ],
 )
 def test_wrong_options(options: dict, message: str) -> None:
@@ -120,14 +120,12 @@ def test_wrong_options(options: dict, message: str) -> None:
 def test_wrong_data() -> None:
     data = HeteroData()
     data["item"].num_nodes = 2
-    with pytest.raises(ValueError, match=r"no features x_\*"):
+    with pytest.raises(ValueError, match=r"'item'.*x_\*"):
         SimilarityGraph()(data)
     data["item"].x_image = torch.tensor([[1.0], [float("nan")]])
-    with pytest.raises(ValueError, match="'image' of node 1 is NaN or infinite"):
+    with pytest.raises(ValueError, match=r"'image'.*node 1 "):
         SimilarityGraph()(data)
-    with pytest.raises(
-        ValueError, match=r"'modalities' names 'text', but the data has \['image'\]"
-    ):
+    with pytest.raises(ValueError, match=r"'modalities'.*'text'.*\['image'\]"):
         SimilarityGraph(modalities=["text"])(data)
 
 

@@ -52,7 +52,7 @@ def test_count_nodes() -> None:
 @pytest.mark.parametrize("as_matrix", [True, False])
 def test_count_edges(as_matrix: bool) -> None:
     assert count_edges(make(as_matrix), EDGE_TYPE) == 5
-    with pytest.raises(ValueError, match="the data has no edges"):
+    with pytest.raises(ValueError, match=r"\('item', 'similar', 'item'\)"):
         count_edges(make(as_matrix), ("item", "similar", "item"))
 
 
@@ -102,6 +102,6 @@ def test_matrices_are_unpacked_in_blocks_of_targets(monkeypatch: pytest.MonkeyPa
 
 def test_no_such_edges() -> None:
     data = make(as_matrix=True)
-    match = r"no edges \('item', 'similar', 'item'\); it has \[\('user', 'interacts', 'item'\)\]$"
+    match = r"\('item', 'similar', 'item'\).*\[\('user', 'interacts', 'item'\)\]$"
     with pytest.raises(ValueError, match=match):
         list(edge_blocks(data, ("item", "similar", "item")))

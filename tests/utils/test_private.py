@@ -2,8 +2,10 @@
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,3 +155,13 @@ def test_wrong_flags_are_named(removed: str, capsys: pytest.CaptureFixture[str])
     for arguments, name in {("--epochs", "x"): "epochs", ("--nosuch", "1"): "nosuch"}.items():
         assert main(["train", "DATA", "--out", "RUN", *arguments]) == 2
         assert name in capsys.readouterr().err
+
+
+def test_no_other_module_uses_private_names_of_libraries() -> None:
+    root = Path(_private.__file__).parents[1]
+    names = "|".join([*list(REMOVALS)[1:], "_values", "_key", "_C", "_dynamo", "_functorch"])
+    pattern = re.compile(rf"(?<!self)\.({names})\b")
+    sources = [path for path in root.rglob("*.py") if path.name != "_private.py"]
+    found = [str(path) for path in sources if pattern.search(path.read_text("utf-8"))]
+    assert len(sources) > 100
+    assert found == []

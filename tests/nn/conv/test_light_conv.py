@@ -165,7 +165,7 @@ def test_hetero_conv() -> None:
 
 
 def test_options_that_matrices_cannot_follow_are_refused() -> None:
-    match = r"'flow' must be 'source_to_target' \(got 'target_to_source'\); reverse the edges"
+    match = r"'flow'.*\(got 'target_to_source'\)"
     with pytest.raises(ValueError, match=match):
         LightConv(flow="target_to_source")
     with pytest.raises(TypeError, match="multiple values for keyword argument 'aggr'"):
