@@ -1,15 +1,38 @@
-"""How models look up features, and the graphs that their transforms prepared."""
+"""Access to the features and the prepared graphs in the data, for models."""
+
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import EdgeStorage
-from torch_geometric.typing import EdgeType
+from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.typing import EdgeType, PairTensor
 
-from soil_pyg.nn import LightConv
+from soil_pyg.nn import LightConv, LightPropagation
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
+from soil_pyg.transforms import NormalizeGraph, ToAdjacency
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+
+MakeTransform: TypeAlias = Callable[[], BaseTransform]
+"""Returns the graph transform of a model; it is called only if the graphs must be built."""
+
+UNWEIGHTED: EdgeType = (USER, "unweighted", ITEM)
+"""The interactions with a weight of 1 each."""
+
+
+class LaterItemError(ValueError):
+    """Says that a graph lacks an item, because it was added after the training.
+
+    Args:
+        item (int): The number of the item.
+    """
+
+    def __init__(self, item: int) -> None:
+        super().__init__(f"'edge_index' has item {item}, which came after the training")
+        self.item = item
 
 
 def similar(modality: str) -> EdgeType:
@@ -31,6 +54,11 @@ def features(data: HeteroData, modality: str) -> Tensor:
     if modality not in present:
         raise ValueError(f"'in_channels' names {modality!r}, but the data has {present}")
     return data[ITEM][FEATURE_PREFIX + modality]
+
+
+def normalized_interactions() -> BaseTransform:
+    """Returns the transform that builds the symmetrically normalised user-item graph."""
+    return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
 
 
 def prepared(data: HeteroData, edge_type: EdgeType, attr: str) -> EdgeStorage:
@@ -63,6 +91,76 @@ def adjacency(data: HeteroData, edge_type: EdgeType) -> Adjacency:
         ValueError: If the data has none, because the model's transform was not applied.
     """
     return prepared(data, edge_type, "adj").adj
+
+
+def with_graphs(data: HeteroData, edge_type: EdgeType, make_transform: MakeTransform) -> HeteroData:
+    """Returns the data itself if it has the prepared graph of an edge type, or else the transformed
+    data.
+
+    Args:
+        data (HeteroData): The data.
+        edge_type (tuple): The edge type.
+        make_transform (callable): Returns the transform that adds the graph.
+    """
+    if edge_type in data.edge_types and "adj" in data[edge_type]:
+        return data
+    return make_transform()(data)
+
+
+def messages(propagation: LightPropagation, x: PairTensor, graph: Adjacency) -> Tensor:
+    r"""Returns the sum of what each item sends to users over an edge of weight 1.
+
+    .. math::
+        \mathbf{H} = \frac{1}{L + 1} \sum_{l=0}^{L-1} (\mathbf{A}^l \mathbf{X})_{\text{items}},
+        \qquad \text{so that} \qquad \bar{\mathbf{x}}_u = \frac{\mathbf{x}_u}{L + 1} + \sum_j
+        A_{uj} \, \mathbf{h}_j
+
+    Args:
+        propagation (LightPropagation): The propagation.
+        x ((Tensor, Tensor)): The embeddings of users and of items.
+        graph (Adjacency): The edges, user -> item.
+    """
+    total = torch.zeros_like(x[1])
+    for _ in range(propagation.num_layers):
+        total = total + x[1]
+        x = propagation.conv(x, graph)
+    return total / (propagation.num_layers + 1)
+
+
+def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> HeteroData:
+    """Returns the interactions of the data together with those of new users, who are numbered
+    after the users of the data.
+
+    Args:
+        data (HeteroData): The data.
+        edge_index (Tensor): The interactions of the new users, numbered from 0.
+        num_new_users (int): The number of new users.
+
+    Raises:
+        LaterItemError: If the data lacks one of the items.
+    """
+    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
+    is_later = edge_index[1] >= num_items
+    if is_later.any():
+        raise LaterItemError(int(edge_index[1, is_later][0]))
+    later = torch.stack([edge_index[0] + num_users, edge_index[1]])
+    out = HeteroData()
+    out[USER].num_nodes = num_users + num_new_users
+    out[ITEM].num_nodes = num_items
+    out[INTERACTS].edge_index = torch.cat([data[INTERACTS].edge_index, later], dim=1)
+    return out
+
+
+def rows_of_new(data: HeteroData, edge_type: EdgeType, num_new_users: int) -> Adjacency:
+    """Returns the rows of the last users in a prepared graph.
+
+    Args:
+        data (HeteroData): The data with the graph.
+        edge_type (tuple): The edge type of the graph, user -> item.
+        num_new_users (int): The number of these users.
+    """
+    rows = adjacency(data, edge_type).t()
+    return rows.select_rows(torch.arange(rows.size[0] - num_new_users, rows.size[0]))
 
 
 def distinct(node: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,18 +4,17 @@ from torch import Tensor
 from torch.nn import Embedding, Linear, ModuleList
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import PairTensor
 
-from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import adjacency, features
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.graphs import adjacency, features, normalized_interactions
 from soil_pyg.nn import FeatureProjection, InfoNCELoss, LightPropagation
-from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
 
 
-class SLMRec(Recommender):
+class SLMRec(EmbeddingRecommender):
     r"""Contrast of the modalities of an item beside that of users and items, from the
     `"Self-Supervised Learning for Multimedia Recommendation"
     <https://doi.org/10.1109/TMM.2022.3187556>`_ paper.
@@ -87,15 +86,13 @@ class SLMRec(Recommender):
         alpha: float = 0.05,
         ssl_tau: float = 0.5,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels)
         check_at_least("hidden_channels", hidden_channels, 2)
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         if not ssl_tau > 0:
             raise ValueError(f"'ssl_tau' must be positive (got {ssl_tau})")
         self.alpha = alpha
         self.ssl_tau = ssl_tau
         channels, sizes = hidden_channels, self.in_channels
-        self.user_embedding = Embedding(num_users, channels)
-        self.item_embedding = Embedding(num_items, channels)
         self.projections = ModuleDict({m: FeatureProjection(d, channels) for m, d in sizes.items()})
         self.user_fusion = Linear((len(sizes) + 1) * channels, channels)
         self.item_fusion = Linear((len(sizes) + 1) * channels, channels)
@@ -114,11 +111,11 @@ class SLMRec(Recommender):
 
     @classmethod
     def graph_transform(cls) -> BaseTransform:
-        """Returns the transform that makes the normalised user-item graph."""
-        return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
+        """Returns the transform that builds the normalised user-item graph."""
+        return normalized_interactions()
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew: weights Xavier uniform, biases as PyTorch does."""
+        """Draws the weights (Xavier uniform) and the biases (PyTorch's default) again."""
         for module in self.modules():
             if isinstance(module, Linear | Embedding):
                 module.reset_parameters()
@@ -138,21 +135,12 @@ class SLMRec(Recommender):
         return self.propagation((users, torch.cat(items, dim=-1)), adjacency(data, INTERACTS))
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the final embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-        """
+        """Returns the final embeddings of all users and items."""
         user, item = self.propagate(data)
         return self.user_fusion(user), self.item_fusion(item)
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the terms of the loss; negative items play no part.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-            batch (Triplets): The batch.
-        """
+        """Returns the two contrasts; negative items play no part."""
         user, item = self.propagate(data)
         user, item = F.embedding(batch.user, user), F.embedding(batch.positive, item)
         return {

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_bench.studies.derived_data import EDGES
-from soil_pyg.models.nearest_known import mean_of_neighbours, nearest_known
+from soil_pyg.models.newcomers import mean_of_neighbours, nearest_known
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.runs.trained_model import TrainedModel

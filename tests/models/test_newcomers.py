@@ -1,7 +1,7 @@
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models.nearest_known import (
+from soil_pyg.models.newcomers import (
     count_modalities,
     mean_of_neighbours,
     nearest_known,

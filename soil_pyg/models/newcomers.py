@@ -1,4 +1,4 @@
-"""The known items that are most like new ones."""
+"""Means by which items and users that came after the training get embeddings."""
 
 import torch
 from torch import Tensor
@@ -13,21 +13,21 @@ from soil_pyg.typing import ITEM
 def nearest_known(
     data: HeteroData, features: dict[str, Tensor], k: int, memory_budget: int = 2**30
 ) -> dict[str, Adjacency]:
-    r"""Returns for each modality the similarities of new items to their nearest known ones.
+    r"""Returns, by modality, the similarities of new items to their nearest known items.
 
     .. math::
         S_m[n, j] = \frac{\mathbf{x}_{m,n}^{\top} \mathbf{x}_{m,j}}
         {\|\mathbf{x}_{m,n}\| \|\mathbf{x}_{m,j}\|} \quad \text{if } j \in \mathrm{top}_k
         (S_m[n, :]) \text{ and } S_m[n, j] > 0
 
-    Rows are the new items, columns the known ones. A row of zeros is a missing modality: a new item
-    that lacks it has no entries, a known one is nobody's neighbour.
+    Rows are new items, columns known ones. A row of zero features is a missing modality: such a new
+    item has no neighbours, and such a known item is the neighbour of none.
 
     Args:
         data (HeteroData): The data with the features of the known items.
         features (dict[str, Tensor]): The features of the new items by modality.
         k (int): The number of neighbours.
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        memory_budget (int, optional): The size of a block in bytes. (default: :obj:`2**30`)
 
     Raises:
         ValueError: If a modality is unknown.
@@ -58,25 +58,25 @@ def nearest_known(
 
 
 def to_mean(similarity: Adjacency) -> Adjacency:
-    """Returns the matrix that takes the mean over each row, weighted by its entries.
+    """Returns the matrix with each row divided by its sum; rows without entries stay empty.
 
     Args:
-        similarity (Adjacency): The matrix; rows without entries stay empty.
+        similarity (Adjacency): The matrix.
     """
     weight = similarity.weight / row_sums(similarity)[similarity.row()]
     return Adjacency(similarity.rowptr, similarity.col, weight, similarity.size[1])
 
 
 def mean_of_neighbours(similarities: dict[str, Adjacency], x: Tensor) -> Tensor:
-    r"""Returns for each new item the weighted mean of its neighbours' embeddings, and of that the
-    mean over the modalities in which it has neighbours.
+    r"""Returns the weighted mean of the neighbours' embeddings for each new item, averaged over the
+    modalities in which it has neighbours.
 
     .. math::
         \frac{1}{|\mathcal{M}_n|} \sum_{m \in \mathcal{M}_n}
         \frac{\sum_j S_m[n, j] \, \mathbf{x}_j}{\sum_j S_m[n, j]}
 
     Args:
-        similarities (dict[str, Adjacency]): What :func:`nearest_known` returns.
+        similarities (dict[str, Adjacency]): The matrices of :func:`nearest_known`.
         x (Tensor): The embeddings of the known items.
     """
     total = sum(to_mean(similarity) @ x for similarity in similarities.values())
@@ -85,10 +85,10 @@ def mean_of_neighbours(similarities: dict[str, Adjacency], x: Tensor) -> Tensor:
 
 
 def count_modalities(similarities: dict[str, Adjacency]) -> Tensor:
-    """Returns in how many modalities each new item has neighbours.
+    """Returns the number of modalities in which each new item has neighbours.
 
     Args:
-        similarities (dict[str, Adjacency]): What :func:`nearest_known` returns.
+        similarities (dict[str, Adjacency]): The matrices of :func:`nearest_known`.
     """
     counts = [similarity.rowptr.diff() > 0 for similarity in similarities.values()]
     return torch.stack(counts).sum(dim=0)
@@ -102,3 +102,16 @@ def row_sums(matrix: Adjacency) -> Tensor:
     """
     total = torch.zeros(matrix.size[0], dtype=torch.float64)
     return total.index_add_(0, matrix.row(), matrix.weight.double()).float()
+
+
+def mean_of_items(edge_index: Tensor, num_new_users: int, item_emb: Tensor) -> Tensor:
+    """Returns the mean embedding of the items of each new user.
+
+    Args:
+        edge_index (Tensor): The interactions of the new users, numbered from 0.
+        num_new_users (int): The number of new users.
+        item_emb (Tensor): The embeddings of the items.
+    """
+    size = item_emb.size(0), num_new_users
+    items = Adjacency.from_edge_index(edge_index.flip([0]), size=size)
+    return (items @ item_emb) / items.rowptr.diff().unsqueeze(1)
