@@ -1,8 +1,9 @@
-"""Models: each is its paper's idea on the layers of :mod:`soil_pyg.nn`, under one contract."""
+"""Models: one file per paper, on the layers of :mod:`soil_pyg.nn` and under one contract."""
 
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.bm3 import BM3
 from soil_pyg.models.bpr import BPR
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.freedom import FREEDOM
 from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
@@ -22,6 +23,7 @@ __all__ = [
     "MGCN",
     "SOIL",
     "VBPR",
+    "EmbeddingRecommender",
     "ItemKNN",
     "LGMRec",
     "LightGCN",

@@ -194,7 +194,8 @@ class Recommender(torch.nn.Module, ABC):
         Args:
             data (HeteroData): The training data, with or without its graphs.
             make_transform (callable): Returns :meth:`graph_transform` with the options of the run.
-            item_emb (Tensor): The final embeddings of the items in the data.
+            item_emb (Tensor): The final embeddings of all items; those that
+                :func:`soil_pyg.add_items` has added come last and are not in the data.
             features (dict[str, Tensor]): The features of the new items by modality; a row of zeros
                 is a missing modality.
             neighbours (dict[str, Adjacency]): By modality, the similarities :math:`(N, I)` of the
@@ -204,7 +205,7 @@ class Recommender(torch.nn.Module, ABC):
             ValueError: If the embeddings are sparse.
         """
         self._check_dense(item_emb, "items")
-        return mean_of_neighbours(neighbours, item_emb)
+        return mean_of_neighbours(neighbours, item_emb[: self.num_items])
 
     def embed_new_users(
         self,

@@ -7,10 +7,9 @@ from torch.nn import Linear
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform
-from torch_geometric.typing import PairTensor
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import adjacency, features, normalized_interactions
+from soil_pyg.models.graphs import PairTensor, adjacency, features, normalized_interactions
 from soil_pyg.nn import (
     FeatureProjection,
     LightPropagation,

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import EdgeStorage
-from torch_geometric.typing import EdgeType, PairTensor
+from torch_geometric.typing import EdgeType
 
 from soil_pyg.models.explanation import CONTENT, INTERACTION, OWN, SECOND_ORDER
-from soil_pyg.models.graphs import adjacency, messages
+from soil_pyg.models.graphs import PairTensor, adjacency, messages
 from soil_pyg.nn import LightPropagation
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, modalities_of
 

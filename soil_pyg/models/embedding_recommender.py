@@ -2,9 +2,9 @@ from typing import ClassVar
 
 import torch
 from torch.nn import Embedding
-from torch_geometric.typing import PairTensor
 
 from soil_pyg.models.base import Recommender
+from soil_pyg.models.graphs import PairTensor
 from soil_pyg.utils.checks import check_at_least
 
 

@@ -6,10 +6,10 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import EdgeType, PairTensor
+from torch_geometric.typing import EdgeType
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import adjacency, features, prepared
+from soil_pyg.models.graphs import PairTensor, adjacency, features, prepared
 from soil_pyg.nn import (
     BPRLoss,
     FeatureProjection,
@@ -28,7 +28,7 @@ PRUNED: EdgeType = (USER, "pruned", ITEM)
 """The interactions of an epoch."""
 
 
-class FREEDOMGraphs(BaseTransform):
+class FREEDOMGraphs(BaseTransform):  # type: ignore[misc]
     r"""Builds all graphs of :class:`~soil_pyg.models.FREEDOM`: the symmetrically normalised
     user-item graph and the frozen item-item graph
 
@@ -238,4 +238,5 @@ class FREEDOM(EmbeddingRecommender):
     def _bpr(self, user: Tensor, items: Tensor) -> Tensor:
         # Positive items come first, negative ones second.
         positive, negative = items.chunk(2)
-        return self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1))
+        loss: Tensor = self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1))
+        return loss

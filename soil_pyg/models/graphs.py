@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import EdgeStorage
 from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import EdgeType, PairTensor
+from torch_geometric.typing import EdgeType
 
 from soil_pyg.nn import LightConv, LightPropagation
 from soil_pyg.ops.adjacency import Adjacency
@@ -18,6 +18,9 @@ from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
 
 MakeTransform: TypeAlias = Callable[[], BaseTransform]
 """Returns the graph transform of a model; it is called only if the graphs must be built."""
+
+PairTensor: TypeAlias = tuple[Tensor, Tensor]
+"""The tensors of users and of items."""
 
 UNWEIGHTED: EdgeType = (USER, "unweighted", ITEM)
 """The interactions with a weight of 1 each."""
@@ -53,7 +56,8 @@ def features(data: HeteroData, modality: str) -> Tensor:
     present = modalities_of(data)
     if modality not in present:
         raise ValueError(f"'in_channels' names {modality!r}, but the data has {present}")
-    return data[ITEM][FEATURE_PREFIX + modality]
+    x: Tensor = data[ITEM][FEATURE_PREFIX + modality]
+    return x
 
 
 def normalized_interactions() -> BaseTransform:
@@ -90,7 +94,8 @@ def adjacency(data: HeteroData, edge_type: EdgeType) -> Adjacency:
     Raises:
         ValueError: If the data has none, because the model's transform was not applied.
     """
-    return prepared(data, edge_type, "adj").adj
+    adj: Adjacency = prepared(data, edge_type, "adj").adj
+    return adj
 
 
 def with_graphs(data: HeteroData, edge_type: EdgeType, make_transform: MakeTransform) -> HeteroData:
@@ -174,7 +179,8 @@ def distinct(node: Tensor) -> tuple[Tensor, Tensor]:
         (tensor([3, 7]), tensor([1, 0, 1]))
     """
     if sizes_may_vary(node):
-        return torch.unique(node, return_inverse=True)
+        nodes, row = torch.unique(node, return_inverse=True)
+        return nodes, row
     return node, torch.arange(len(node), device=node.device)
 
 

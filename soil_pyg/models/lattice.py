@@ -7,10 +7,9 @@ from torch.nn import Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import PairTensor
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import UNWEIGHTED, adjacency, features, similar
+from soil_pyg.models.graphs import UNWEIGHTED, PairTensor, adjacency, features, similar
 from soil_pyg.nn import (
     BPRLoss,
     FeatureProjection,
@@ -25,7 +24,7 @@ from soil_pyg.typing import INTERACTS, Triplets, modalities_of
 from soil_pyg.utils.checks import check_at_least
 
 
-class LATTICEGraphs(BaseTransform):
+class LATTICEGraphs(BaseTransform):  # type: ignore[misc]
     r"""Builds all graphs of :class:`~soil_pyg.models.LATTICE`: the interactions with weights of 1
     and, for each modality, the symmetrically normalised graph of the :math:`k` items with the most
     similar given features.

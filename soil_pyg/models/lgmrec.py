@@ -5,10 +5,9 @@ from torch.nn import Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.parameter_dict import ParameterDict
 from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import PairTensor
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import UNWEIGHTED, adjacency, distinct, features
+from soil_pyg.models.graphs import UNWEIGHTED, PairTensor, adjacency, distinct, features
 from soil_pyg.nn import (
     BipartiteConv,
     BPRLoss,

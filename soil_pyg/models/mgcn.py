@@ -8,11 +8,11 @@ from torch.nn import Linear
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import PairTensor
 
 from soil_pyg.models.decompose import Decomposition, FirstHops, attention
 from soil_pyg.models.graphs import (
     MakeTransform,
+    PairTensor,
     adjacency,
     features,
     propagate_to,
@@ -33,7 +33,7 @@ from soil_pyg.typing import INTERACTS, Triplets, modalities_of
 from soil_pyg.utils.checks import check_at_least
 
 
-class MGCNGraphs(BaseTransform):
+class MGCNGraphs(BaseTransform):  # type: ignore[misc]
     r"""Builds all graphs of :class:`~soil_pyg.models.MGCN`: the user-item graph and, for each
     modality, the graph of the :math:`k` most similar items, all symmetrically normalised.
 
@@ -202,10 +202,10 @@ class MGCN(ViewRecommender):
         if len(views) == 1:
             return views[0] / 2
         scores = [self.query(self.project(view).tanh()) for view in views]
-        attention = torch.cat(scores, dim=-1).softmax(dim=-1).split(1, dim=-1)
-        weighted = [weight * view for weight, view in zip(attention, views, strict=True)]
+        weights = torch.split(torch.cat(scores, dim=-1).softmax(dim=-1), 1, dim=-1)
+        weighted = [weight * view for weight, view in zip(weights, views, strict=True)]
         common = sum(weighted[1:], start=weighted[0])
-        side = common
+        side: Tensor = common
         for modality, view in zip(self.in_channels, views, strict=True):
             side = side + self.preferences[modality](content).sigmoid() * (view - common)
         return side / (len(views) + 1)

@@ -5,10 +5,9 @@ from torch.nn import Embedding, Linear, ModuleList
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform
-from torch_geometric.typing import PairTensor
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import adjacency, features, normalized_interactions
+from soil_pyg.models.graphs import PairTensor, adjacency, features, normalized_interactions
 from soil_pyg.nn import FeatureProjection, InfoNCELoss, LightPropagation
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
@@ -132,7 +131,9 @@ class SLMRec(EmbeddingRecommender):
         for modality in self.in_channels:
             items.append(self.projections[modality](F.normalize(features(data, modality))))
         users = self.user_embedding.weight.repeat(1, len(items))
-        return self.propagation((users, torch.cat(items, dim=-1)), adjacency(data, INTERACTS))
+        x = users, torch.cat(items, dim=-1)
+        user, item = self.propagation(x, adjacency(data, INTERACTS))
+        return user, item
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Returns the final embeddings of all users and items."""

@@ -6,11 +6,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.typing import PairTensor
 
 from soil_pyg.models import soil_newcomers
 from soil_pyg.models.decompose import Decomposition, FirstHops, attention
-from soil_pyg.models.graphs import MakeTransform, adjacency, features, propagate_to, with_graphs
+from soil_pyg.models.graphs import (
+    MakeTransform,
+    PairTensor,
+    adjacency,
+    features,
+    propagate_to,
+    with_graphs,
+)
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.models.view_recommender import ViewRecommender
 from soil_pyg.nn import (

@@ -31,7 +31,7 @@ def item_item(modality: str) -> EdgeType:
     return (ITEM, f"{modality}_item_item", ITEM)
 
 
-class SOILGraphs(BaseTransform):
+class SOILGraphs(BaseTransform):  # type: ignore[misc]
     r"""Makes all graphs that :class:`~soil_pyg.models.SOIL` reads.
 
     The user-item graph :math:`\mathrm{sym}(\mathbf{R}) + \mathrm{sym}(\mathbf{R}_a)` (Eq. 4-5),

@@ -6,11 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.typing import PairTensor
 
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy, double_features
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import distinct
+from soil_pyg.models.graphs import PairTensor, distinct
 from soil_pyg.nn import LightPropagation
 from soil_pyg.typing import Triplets
 

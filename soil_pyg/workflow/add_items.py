@@ -62,10 +62,9 @@ def add_items(
             f"'features': item '{new_id[int(lonely.nonzero()[0])]}' has no features, or no known "
             "item is similar to it in any modality"
         )
-    known_emb = trained.item_emb[: known[ITEM].num_nodes]
     with torch.no_grad():
         emb = trained.model.embed_new_items(
-            known, partial(run_transform, trained), known_emb, new, neighbours
+            known, partial(run_transform, trained), trained.item_emb, new, neighbours
         )
     return replace(
         trained,

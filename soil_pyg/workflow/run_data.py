@@ -33,8 +33,9 @@ def load_run_data(
     digest = str(getattr(found, "digest", ""))
     if digest != trained.data_digest:
         raise ValueError(
-            f"{where} is not the data of the run (got digest {digest[:12]}, expected "
-            f"{trained.data_digest[:12]}): pass the right folder as 'data' (--data), or train again"
+            f"{where} is not the data that the run was trained on (got digest {digest[:12]}, "
+            f"expected {trained.data_digest[:12]}): pass its folder as 'data' (--data), or train "
+            "again"
         )
     return found
 

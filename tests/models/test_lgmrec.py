@@ -299,34 +299,3 @@ def test_repr() -> None:
         "  (contrast): InfoNCELoss(tau=0.2, reduction='sum')\n"
         ")"
     )
-
-
-@pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"hidden_channels": 0}, r"'hidden_channels' must be at least 1 \(got 0\)"),
-        ({"num_layers": -1}, r"'num_layers' must be at least 0 \(got -1\)"),
-        ({"num_modality_layers": -1}, r"'num_modality_layers' must be at least 0 \(got -1\)"),
-        ({"num_hyper_layers": 0}, r"'num_hyper_layers' must be at least 1 \(got 0\)"),
-        ({"num_hyperedges": 0}, r"'num_hyperedges' must be at least 1 \(got 0\)"),
-        ({"keep_rate": 0}, r"'keep_rate' must be greater than 0 and at most 1 \(got 0\)"),
-        ({"keep_rate": 1.5}, r"'keep_rate' must be greater than 0 and at most 1 \(got 1.5\)"),
-        ({"tau": 0}, r"'tau' must be positive \(got 0\)"),
-        ({"in_channels": {}}, r"'in_channels' must name at least one modality \(got none\)"),
-    ],
-)
-def test_options_out_of_range(options: dict[str, object], match: str) -> None:
-    with pytest.raises(ValueError, match=match):
-        LGMRec(2, 3, **{"in_channels": {"image": 4}, **options})
-
-
-def test_data_without_graphs_or_features() -> None:
-    data = make_data()
-    del data[UNWEIGHTED]
-    with pytest.raises(ValueError, match=r"no prepared graph \('user', 'unweighted', 'item'\)"):
-        make_model()(data)
-    data = make_data()
-    del data["item"].x_text
-    match = r"'in_channels' names 'text', but the data has \['image', 'audio'\]"
-    with pytest.raises(ValueError, match=match):
-        make_model()(data)

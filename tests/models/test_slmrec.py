@@ -210,29 +210,3 @@ def test_repr() -> None:
         "  (contrast): InfoNCELoss(tau=0.2, reduction='mean')\n"
         ")"
     )
-
-
-@pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"hidden_channels": 1}, r"'hidden_channels' must be at least 2 \(got 1\)"),
-        ({"num_layers": -1}, r"'num_layers' must be at least 0 \(got -1\)"),
-        ({"tau": 0}, r"'tau' must be positive \(got 0\)"),
-        ({"ssl_tau": 0}, r"'ssl_tau' must be positive \(got 0\)"),
-        ({"in_channels": {}}, r"'in_channels' must name at least one modality \(got none\)"),
-    ],
-)
-def test_options_out_of_range(options: dict[str, object], match: str) -> None:
-    with pytest.raises(ValueError, match=match):
-        SLMRec(2, 3, **{"in_channels": {"image": 4}, **options})
-
-
-def test_data_without_graphs_or_features() -> None:
-    data = make_data()
-    del data["item"].x_text
-    match = r"'in_channels' names 'text', but the data has \['image'\]"
-    with pytest.raises(ValueError, match=match):
-        make_model()(data)
-    del data[INTERACTS].adj
-    with pytest.raises(ValueError, match=r"no prepared graph \('user', 'interacts', 'item'\)"):
-        make_model(1)(data)

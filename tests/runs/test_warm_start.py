@@ -1,10 +1,12 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from soil_pyg import add_items, add_users
 from soil_pyg.models import BPR, MGCN, SOIL, Recommender
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.warm_start import warm_start
@@ -51,6 +53,30 @@ def test_rows_are_copied_by_id(
             expected = before[name][row] if place is None else old[name][place]
             assert parameter[row].equal(expected)
         assert parameter.requires_grad
+
+
+@pytest.mark.parametrize("spec", ["bpr", "soil"])
+def test_later_users_and_items_have_no_weights(
+    featured_data: FeaturedData, random_run: RandomRun, spec: str
+) -> None:
+    data = featured_data()
+    trained = random_run(data, spec, **({"k": 3} if spec == "soil" else {}))
+    interactions = pd.DataFrame({"user": [901, 902], "item": ["item 3", "item 4"]})
+    larger = add_users(trained, data, interactions)
+    features = {m: np.ones((2, size), "f4") for m, size in SIZES.items()}
+    larger = add_items(larger, data, features, ["item 98", "item 99"])
+    new_data = HeteroData()
+    new_data[USER].id = np.array([902, 70, 901, *range(0, 70, 10)])
+    new_data[ITEM].id = np.array(["item 99", "item 7", "item 98", "item 0"])
+    model = type(trained.model)(10, 4, SIZES, hidden_channels=6)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    assert warm_start(model, new_data, larger) == {"user": 8, "item": 2}
+    old = dict(trained.model.named_parameters())
+    for name, known in {"user": [7, *range(7)], "item": [7, 0]}.items():
+        rows = torch.tensor([1, *range(3, 3 + len(known) - 1)])
+        table = model.get_parameter(f"{name}_embedding.weight")
+        assert table[rows].equal(old[f"{name}_embedding.weight"][known])
+        assert table[[0, 2]].equal(before[f"{name}_embedding.weight"][[0, 2]])
 
 
 def test_new_and_absent_modalities(featured_data: FeaturedData, random_run: RandomRun) -> None:
