@@ -15,6 +15,7 @@ from soil_pyg.models.newcomers import mean_of_items, mean_of_neighbours
 from soil_pyg.nn import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import ITEM, USER, Triplets
+from soil_pyg.utils.checks import check_at_least
 
 POSITIONAL = ("num_users", "num_items", "in_channels")
 """The arguments that every model takes by position."""
@@ -24,9 +25,8 @@ class Recommender(torch.nn.Module, ABC):
     r"""The contract that the loader, the trainer and the evaluator share with every model.
 
     The score of a user and an item is the inner product of their embeddings, so one evaluator
-    serves all models. A model must define :meth:`forward` and :meth:`loss`. It may define the
-    hooks :meth:`embed_new_items`, :meth:`embed_new_users` and :meth:`decompose`, which
-    :func:`soil_pyg.add_items`, :func:`soil_pyg.add_users` and :func:`soil_pyg.explain` call.
+    serves all models. A model must define :meth:`forward` and :meth:`loss`; it may override the
+    hooks :meth:`embed_new_items`, :meth:`embed_new_users` and :meth:`decompose`.
 
     Args:
         num_users (int): Number of users :math:`U`.
@@ -35,8 +35,8 @@ class Recommender(torch.nn.Module, ABC):
             the order of their roles. Models without features ignore it. (default: :obj:`None`)
 
     Raises:
-        ValueError: If there are no users or no items, or if a :attr:`multimodal` model is given no
-            modality.
+        ValueError: If there are no users or no items, a :attr:`multimodal` model is given no
+            modality, or an option is out of its range.
     """
 
     multimodal: ClassVar[bool] = False
@@ -69,9 +69,8 @@ class Recommender(torch.nn.Module, ABC):
         self, num_users: int, num_items: int, in_channels: dict[str, int] | None = None
     ) -> None:
         super().__init__()
-        for name, size in {"num_users": num_users, "num_items": num_items}.items():
-            if size < 1:
-                raise ValueError(f"'{name}' must be at least 1 (got {size})")
+        check_at_least("num_users", num_users, 1)
+        check_at_least("num_items", num_items, 1)
         self.num_users = num_users
         self.num_items = num_items
         self.in_channels = dict(in_channels or {})
@@ -137,11 +136,9 @@ class Recommender(torch.nn.Module, ABC):
         If it takes :obj:`**options`, they are those of the transform in its return annotation.
         """
         signature = inspect.signature(cls.graph_transform, eval_str=True)
-        parameters = dict(signature.parameters)
-        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            transform = inspect.signature(signature.return_annotation, eval_str=True)
-            parameters = dict(transform.parameters)
-        return parameters
+        if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+            signature = inspect.signature(signature.return_annotation, eval_str=True)
+        return dict(signature.parameters)
 
     @abstractmethod
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
@@ -186,20 +183,22 @@ class Recommender(torch.nn.Module, ABC):
         features: dict[str, Tensor],
         neighbours: dict[str, Adjacency],
     ) -> Tensor:
-        r"""Returns the embeddings of :math:`N` items without interactions, of shape :math:`(N, d)`.
+        r"""Returns the embeddings of :math:`N` items without interactions, of shape :math:`(N, d)`,
+        for :func:`soil_pyg.add_items`.
 
         The default is :func:`~soil_pyg.models.newcomers.mean_of_neighbours`: the mean of the
         neighbours' embeddings weighted by similarity, averaged over the modalities.
 
         Args:
             data (HeteroData): The training data, with or without its graphs.
-            make_transform (callable): Returns :meth:`graph_transform` with the options of the run.
-            item_emb (Tensor): The final embeddings of all items; those that
-                :func:`soil_pyg.add_items` has added come last and are not in the data.
+            make_transform (callable): Returns :meth:`graph_transform` with the options of the run;
+                to be called only if the graphs are needed.
+            item_emb (Tensor): The final embeddings of all items; later ones, which are not in the
+                data, come last.
             features (dict[str, Tensor]): The features of the new items by modality; a row of zeros
                 is a missing modality.
-            neighbours (dict[str, Adjacency]): By modality, the similarities :math:`(N, I)` of the
-                new items to their nearest items in the data.
+            neighbours (dict[str, Adjacency]): The similarities :math:`(N, I)` of the new items to
+                their nearest items in the data, by modality.
 
         Raises:
             ValueError: If the embeddings are sparse.
@@ -216,19 +215,18 @@ class Recommender(torch.nn.Module, ABC):
         num_new_users: int,
     ) -> Tensor:
         r"""Returns the embeddings of :math:`N` users with a few interactions, of shape
-        :math:`(N, d)`.
+        :math:`(N, d)`, for :func:`soil_pyg.add_users`.
 
         The default is the mean of the final embeddings of the items of each user.
 
         Args:
             data (HeteroData): The training data, with or without its graphs.
-            make_transform (callable): Returns :meth:`graph_transform` with the options of the run.
-            item_emb (Tensor): The final embeddings of all items; those that
-                :func:`soil_pyg.add_items` has added come last and are not in the data.
-            edge_index (Tensor): The distinct interactions of the new users, numbered from 0, with
-                the items.
-            num_new_users (int): The number :math:`N` of new users, each with at least one
-                interaction.
+            make_transform (callable): Returns :meth:`graph_transform` with the options of the run;
+                to be called only if the graphs are needed.
+            item_emb (Tensor): The final embeddings of all items; later ones, which are not in the
+                data, come last.
+            edge_index (Tensor): The distinct interactions of the new users, numbered from 0.
+            num_new_users (int): The number :math:`N`; each user has at least one interaction.
 
         Raises:
             ValueError: If the embeddings are sparse.
@@ -237,17 +235,9 @@ class Recommender(torch.nn.Module, ABC):
         return mean_of_items(edge_index, num_new_users, item_emb)
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
-        """Splits the embeddings of users and items into the summands that
-        :func:`soil_pyg.explain` shows.
+        """Splits the embeddings into the summands that :func:`soil_pyg.explain` shows.
 
-        The default raises an error, since only the model defines how its score splits.
-
-        Args:
-            data (HeteroData): The training data, with or without its graphs.
-            make_transform (callable): Returns :meth:`graph_transform` with the options of the run.
-
-        Raises:
-            ValueError: If the model does not define it.
+        The default raises :class:`ValueError`: only the model defines how its score splits.
         """
         name = self.__class__.__name__
         raise ValueError(f"'explain' cannot split the score: {name} does not define 'decompose'")

@@ -13,7 +13,8 @@ from torch_geometric.data.storage import EdgeStorage
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.models.explanation import CONTENT, INTERACTION, OWN, SECOND_ORDER
-from soil_pyg.models.graphs import PairTensor, adjacency, messages
+from soil_pyg.models.graphs import PairTensor, adjacency
+from soil_pyg.models.newcomers import messages
 from soil_pyg.nn import LightPropagation
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, modalities_of
 

@@ -11,7 +11,7 @@ from torch_geometric.data.storage import EdgeStorage
 from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.nn import LightConv, LightPropagation
+from soil_pyg.nn import LightConv
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
@@ -24,18 +24,6 @@ PairTensor: TypeAlias = tuple[Tensor, Tensor]
 
 UNWEIGHTED: EdgeType = (USER, "unweighted", ITEM)
 """The interactions with a weight of 1 each."""
-
-
-class LaterItemError(ValueError):
-    """Says that a graph lacks an item, because it was added after the training.
-
-    Args:
-        item (int): The number of the item.
-    """
-
-    def __init__(self, item: int) -> None:
-        super().__init__(f"'edge_index' has item {item}, which came after the training")
-        self.item = item
 
 
 def similar(modality: str) -> EdgeType:
@@ -110,62 +98,6 @@ def with_graphs(data: HeteroData, edge_type: EdgeType, make_transform: MakeTrans
     if edge_type in data.edge_types and "adj" in data[edge_type]:
         return data
     return make_transform()(data)
-
-
-def messages(propagation: LightPropagation, x: PairTensor, graph: Adjacency) -> Tensor:
-    r"""Returns the sum of what each item sends to users over an edge of weight 1.
-
-    .. math::
-        \mathbf{H} = \frac{1}{L + 1} \sum_{l=0}^{L-1} (\mathbf{A}^l \mathbf{X})_{\text{items}},
-        \qquad \text{so that} \qquad \bar{\mathbf{x}}_u = \frac{\mathbf{x}_u}{L + 1} + \sum_j
-        A_{uj} \, \mathbf{h}_j
-
-    Args:
-        propagation (LightPropagation): The propagation.
-        x ((Tensor, Tensor)): The embeddings of users and of items.
-        graph (Adjacency): The edges, user -> item.
-    """
-    total = torch.zeros_like(x[1])
-    for _ in range(propagation.num_layers):
-        total = total + x[1]
-        x = propagation.conv(x, graph)
-    return total / (propagation.num_layers + 1)
-
-
-def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> HeteroData:
-    """Returns the interactions of the data together with those of new users, who are numbered
-    after the users of the data.
-
-    Args:
-        data (HeteroData): The data.
-        edge_index (Tensor): The interactions of the new users, numbered from 0.
-        num_new_users (int): The number of new users.
-
-    Raises:
-        LaterItemError: If the data lacks one of the items.
-    """
-    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
-    is_later = edge_index[1] >= num_items
-    if is_later.any():
-        raise LaterItemError(int(edge_index[1, is_later][0]))
-    later = torch.stack([edge_index[0] + num_users, edge_index[1]])
-    out = HeteroData()
-    out[USER].num_nodes = num_users + num_new_users
-    out[ITEM].num_nodes = num_items
-    out[INTERACTS].edge_index = torch.cat([data[INTERACTS].edge_index, later], dim=1)
-    return out
-
-
-def rows_of_new(data: HeteroData, edge_type: EdgeType, num_new_users: int) -> Adjacency:
-    """Returns the rows of the last users in a prepared graph.
-
-    Args:
-        data (HeteroData): The data with the graph.
-        edge_type (tuple): The edge type of the graph, user -> item.
-        num_new_users (int): The number of these users.
-    """
-    rows = adjacency(data, edge_type).t()
-    return rows.select_rows(torch.arange(rows.size[0] - num_new_users, rows.size[0]))
 
 
 def distinct(node: Tensor) -> tuple[Tensor, Tensor]:

@@ -41,7 +41,7 @@ class ItemKNN(Recommender):
     def graph_transform(
         cls, k: int = 20, shrink: float = 0.0, memory_budget: int = 2**30
     ) -> BaseTransform:
-        r"""Returns the transform that makes the item-item graph.
+        r"""Returns the transform that builds the item-item graph.
 
         Args:
             k (int, optional): The number of nearest items. (default: :obj:`20`)
@@ -52,11 +52,7 @@ class ItemKNN(Recommender):
         return CoOccurrenceGraph(k, shrink, memory_budget=memory_budget)
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the interactions of the users and the nearest items of the items, both sparse.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-        """
+        """Returns the interactions of the users and the nearest items of the items, both sparse."""
         edge_index = data[INTERACTS].edge_index
         ones = torch.ones(edge_index.size(1), device=edge_index.device)
         size = (self.num_users, self.num_items)
@@ -71,10 +67,5 @@ class ItemKNN(Recommender):
         return user_emb.coalesce(), item_emb.coalesce()
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns no terms: there is nothing to train.
-
-        Args:
-            data (HeteroData): Ignored.
-            batch (Triplets): Ignored.
-        """
+        """Returns no terms: there is nothing to train."""
         return {}

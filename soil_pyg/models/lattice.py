@@ -118,20 +118,6 @@ class LATTICE(EmbeddingRecommender):
             :class:`~soil_pyg.nn.LearnedGraph`. (default: :obj:`"auto"`)
         memory_budget (int, optional): Bytes that a block of the search may take.
             (default: :obj:`2**30`)
-
-    Raises:
-        ValueError: If there is no modality, or an option is out of its range.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = LATTICE.graph_transform(k=2)(data)
-        >>> model = LATTICE(num_users=2, num_items=3, in_channels={"image": 4, "text": 6}, k=2)
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
     """
 
     multimodal = True

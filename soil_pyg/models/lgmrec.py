@@ -69,20 +69,6 @@ class LGMRec(EmbeddingRecommender):
         reg (float, optional): The weight of the regularisation of the batch's final embeddings.
             (default: :obj:`1e-6`)
         noise (bool, optional): Whether Gumbel noise is added in training. (default: :obj:`True`)
-
-    Raises:
-        ValueError: If there is no modality, or an option is out of its range.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = LGMRec.graph_transform()(data)
-        >>> model = LGMRec(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
     """
 
     multimodal = True

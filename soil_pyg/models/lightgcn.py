@@ -8,12 +8,10 @@ from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import (
     MakeTransform,
     adjacency,
-    extend_users,
-    messages,
     normalized_interactions,
-    rows_of_new,
     with_graphs,
 )
+from soil_pyg.models.newcomers import extend_users, messages, rows_of_new
 from soil_pyg.nn import BPRLoss, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -39,6 +37,7 @@ class LightGCN(EmbeddingRecommender):
             (default: :obj:`1e-4`)
 
     Example:
+        >>> import torch
         >>> data = HeteroData()
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])

@@ -112,20 +112,6 @@ class MGCN(ViewRecommender):
             (default: :obj:`1e-4`)
         cl_weight (float, optional): The weight of the contrast. (default: :obj:`0.01`)
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
-
-    Raises:
-        ValueError: If there is no modality, or an option is out of its range.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = MGCN.graph_transform(k=2)(data)
-        >>> model = MGCN(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
     """
 
     multimodal = True

@@ -61,4 +61,5 @@ def _own_model(name: str) -> type[Recommender]:
             f"The model '{name}' is not one of {', '.join(sorted(models))}; name a model of your "
             "own by 'package.module:Class'"
         )
-    return models[name]
+    found: type[Recommender] = models[name]
+    return found

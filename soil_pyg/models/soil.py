@@ -82,9 +82,6 @@ class SOIL(ViewRecommender):
         bpr_reduction (str, optional): :obj:`"sum"` (Eq. 17) or :obj:`"mean"` (released) over the
             batch. (default: :obj:`"sum"`)
 
-    Raises:
-        ValueError: If there is no modality, or an option is out of its range.
-
     Example:
         >>> data = HeteroData()
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3

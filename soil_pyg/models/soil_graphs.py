@@ -216,7 +216,7 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         Args:
             data (HeteroData): The known data with its graphs.
             extended (HeteroData): The interactions of
-                :func:`~soil_pyg.models.graphs.extend_users`.
+                :func:`~soil_pyg.models.newcomers.extend_users`.
             edge_index (Tensor): The interactions of the new users, numbered from 0.
         """
         num_users = data[USER].num_nodes

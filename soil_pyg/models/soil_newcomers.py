@@ -9,17 +9,16 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import EdgeStorage
 
-from soil_pyg.models.graphs import (
-    MakeTransform,
-    adjacency,
-    extend_users,
-    messages,
-    rows_of_new,
-    similar,
-    with_graphs,
-)
+from soil_pyg.models.graphs import MakeTransform, adjacency, similar, with_graphs
 from soil_pyg.models.graphs import features as features_of
-from soil_pyg.models.newcomers import mean_of_neighbours, row_sums, to_mean
+from soil_pyg.models.newcomers import (
+    extend_users,
+    mean_of_neighbours,
+    messages,
+    row_sums,
+    rows_of_new,
+    to_mean,
+)
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.models.view_recommender import NO_USERS
 from soil_pyg.ops.adjacency import Adjacency

@@ -32,17 +32,6 @@ class VBPR(EmbeddingRecommender):
             projected features. (default: :obj:`64`)
         reg (float, optional): The weight of the regularisation of the batch's embeddings.
             (default: :obj:`0.1`)
-
-    Raises:
-        ValueError: If there is no modality, or :obj:`hidden_channels` is less than 1.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(4, 5), torch.rand(4, 6)
-        >>> model = VBPR(num_users=3, num_items=4, in_channels={"image": 5, "text": 6})
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([3, 4])
     """
 
     multimodal = True

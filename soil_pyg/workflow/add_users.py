@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.frames import TableSource, find_ids, read_ids, read_table
-from soil_pyg.models.graphs import LaterItemError
+from soil_pyg.models.newcomers import LaterItemError
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.workflow.run_data import load_run_data, run_transform
 
