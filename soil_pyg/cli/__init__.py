@@ -13,6 +13,8 @@ from importlib import import_module
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from soil_pyg.utils._private import parser_actions
+
 COMMANDS = {
     "prepare": "make a data folder of interactions and of the features of items",
     "train": "train a model on a data folder",
@@ -140,7 +142,7 @@ def _message_of(error: Exception, parser: argparse.ArgumentParser) -> str:
         return str(error)
     flags = {
         action.dest: action.option_strings[0] if action.option_strings else action.dest.upper()
-        for action in parser._actions
+        for action in parser_actions(parser)
     }
     message = re.sub(r'Parser key "(\w+)"', lambda key: flags.get(key[1], key[1]), error.message)
     start, required, names = message.partition("arguments are required: ")

@@ -67,7 +67,7 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
     first.add_argument("--model", default=MODEL)
     selected = ModelOptions(first.parse_known_args(argv)[0].model)
     selected.add_flags(parser)
-    known = {flag for action in parser._actions for flag in action.option_strings}
+    known = {"--help", *(f"--{name}" for name in [*OWN[1:], *selected.options])}
     for argument in argv:
         flag = argument.partition("=")[0]
         if flag.startswith("--") and flag not in known:

@@ -53,6 +53,9 @@ class HeteroDataset(InMemoryDataset):
         self._prepared: HeteroData | None = None
         folder = None if root is None else str(Path(root).expanduser())
         super().__init__(folder, transform, pre_transform, log=False, force_reload=force_reload)
+        if super().has_download and not all(Path(path).is_file() for path in self.raw_paths):
+            self.download()
+        self._prepare()
         self.data, self._prepared = self._prepared, None
 
     def fingerprint(self) -> dict[str, Any]:
@@ -110,13 +113,17 @@ class HeteroDataset(InMemoryDataset):
         """Loads the data with :meth:`load_data` (PyG's own method unpickles)."""
         self.data = load_data(path)
 
-    def _download(self) -> None:
-        # PyG would make the raw folder first.
-        if not all(Path(path).is_file() for path in self.raw_paths):
-            self.download()
+    @property
+    def has_download(self) -> bool:
+        """Whether PyG downloads the data: it would make the raw folder first."""
+        return False
 
-    def _process(self) -> None:
-        # PyG would keep the names of the transforms in pickles, and load those it finds.
+    @property
+    def has_process(self) -> bool:
+        """Whether PyG prepares the data: it would keep the names of the transforms in pickles."""
+        return False
+
+    def _prepare(self) -> None:
         try:
             transform, self._is_stored = describe(self.pre_transform), self.root != "???"
         except (TypeError, RecursionError):

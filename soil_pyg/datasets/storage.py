@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.typing import EdgeType, NodeType
 
 from soil_pyg.utils.files import atomic_path
 
@@ -33,21 +34,30 @@ def save_data(data: HeteroData, path: str | os.PathLike[str]) -> None:
     """
     tensors: dict[str, Tensor] = {}
     stores = []
-    for store in data.stores:
+    for kind, store in zip(store_keys(data), data.stores, strict=True):
         attributes = {}
         for key, value in store.items():
             try:
                 attributes[key] = _encode(value, tensors)
             except TypeError as error:
-                owner = "the data" if store._key is None else f"data[{store._key!r}]"
+                owner = "the data" if kind is None else f"data[{kind!r}]"
                 raise TypeError(f"Cannot store '{key}' of {owner}: {error}") from None
-        stores.append({"type": store._key, "attributes": attributes})
+        stores.append({"type": kind, "attributes": attributes})
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         # One entry: safetensors writes several in random order.
         write_tensors(tensors, temporary, {FORMAT: json.dumps(stores)})
+
+
+def store_keys(data: HeteroData) -> list[NodeType | EdgeType | None]:
+    """Returns the node or edge type of each of :obj:`data.stores`, :obj:`None` for the global one.
+
+    Args:
+        data (HeteroData): The data.
+    """
+    return [None, *data.node_types, *data.edge_types]
 
 
 def load_data(path: str | os.PathLike[str]) -> HeteroData:

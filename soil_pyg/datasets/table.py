@@ -12,6 +12,7 @@ from soil_pyg.datasets.frames import TableSource, find_ids, read_ids, read_table
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import check_pairs, sort_pairs, to_hetero_data
 from soil_pyg.datasets.split import check_split, last_split, random_split, time_split
+from soil_pyg.datasets.storage import store_keys
 
 
 class TableDataset(HeteroDataset):
@@ -136,7 +137,9 @@ class TableDataset(HeteroDataset):
     def fingerprint(self) -> dict[str, Any]:
         """Returns the digests of everything in the tables that the data is made of."""
         content = [
-            [store._key, *item] for store in self._data_read.stores for item in store.items()
+            [kind, *item]
+            for kind, store in zip(store_keys(self._data_read), self._data_read.stores, strict=True)
+            for item in store.items()
         ]
         return {
             "content": [

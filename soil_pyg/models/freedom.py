@@ -7,6 +7,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType
+from typing_extensions import Unpack
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, features, prepared
@@ -17,6 +18,7 @@ from soil_pyg.nn import (
     LightPropagation,
     TrainedFeatures,
 )
+from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets, modalities_of
 from soil_pyg.utils.checks import check_at_least
@@ -45,31 +47,27 @@ class FREEDOMGraphs(BaseTransform):  # type: ignore[misc]
             of the data, in its order. (default: :obj:`None`)
         first_weight (float, optional): The weight :math:`w_1` of the first modality.
             (default: :obj:`0.1`)
-        index (str, optional): :obj:`"Flat"` compares all items, any other index of
-            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
-            of items. (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Raises:
         ValueError: If an option is out of its range.
     """
 
+    @takes_search_options
     def __init__(
         self,
         k: int = 10,
         modalities: list[str] | None = None,
         first_weight: float = 0.1,
-        index: str = "auto",
-        memory_budget: int = 2**30,
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
         if not 0 <= first_weight <= 1:
             raise ValueError(f"'first_weight' must be within 0 and 1 (got {first_weight})")
         self.modalities = modalities
         self.first_weight = first_weight
         # Edges without weights need no positive similarity.
-        self.similarity_graph = SimilarityGraph(
-            k, modalities, "keep", index=index, memory_budget=memory_budget
-        )
+        self.similarity_graph = SimilarityGraph(k, modalities, "keep", **search_options)
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""

@@ -7,6 +7,7 @@ from torch.nn import Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform, Compose
+from typing_extensions import Unpack
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import UNWEIGHTED, PairTensor, adjacency, features, similar
@@ -19,6 +20,7 @@ from soil_pyg.nn import (
     TrainedFeatures,
 )
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets, modalities_of
 from soil_pyg.utils.checks import check_at_least
@@ -36,27 +38,23 @@ class LATTICEGraphs(BaseTransform):  # type: ignore[misc]
             (default: :obj:`None`)
         negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
             :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        index (str, optional): :obj:`"Flat"` compares all items, any other index of
-            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
-            of items. (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Raises:
         ValueError: If an option is out of its range.
     """
 
+    @takes_search_options
     def __init__(
         self,
         k: int = 10,
         modalities: list[str] | None = None,
         negative: str = "drop",
-        index: str = "auto",
-        memory_budget: int = 2**30,
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
         self.modalities = modalities
-        self.similarity_graph = SimilarityGraph(
-            k, modalities, negative, index=index, memory_budget=memory_budget
-        )
+        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
@@ -114,14 +112,13 @@ class LATTICE(EmbeddingRecommender):
             :meth:`graph_transform`. (default: :obj:`10`)
         negative (str, optional): :obj:`"drop"` leaves out neighbours whose similarity is not
             positive, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        index (str, optional): How the neighbours are searched, see
-            :class:`~soil_pyg.nn.LearnedGraph`. (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block of the search may take.
-            (default: :obj:`2**30`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
     """
 
     multimodal = True
 
+    @takes_search_options
     def __init__(
         self,
         num_users: int,
@@ -136,8 +133,7 @@ class LATTICE(EmbeddingRecommender):
         reg: float = 1e-4,
         k: int = 10,
         negative: str = "drop",
-        index: str = "auto",
-        memory_budget: int = 2**30,
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         check_at_least("feature_channels", feature_channels, 1)
@@ -153,7 +149,7 @@ class LATTICE(EmbeddingRecommender):
             {m: FeatureProjection(d, feature_channels) for m, d in sizes.items()}
         )
         self.modality_weight = Parameter(torch.empty(len(sizes)))
-        self.learned_graph = LearnedGraph(k, negative, index, memory_budget)
+        self.learned_graph = LearnedGraph(k, negative, **search_options)
         self.propagation = MeanPropagation(num_layers)
         self.conv = LightConv()
         self.bpr_loss = BPRLoss()

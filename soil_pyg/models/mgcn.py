@@ -8,6 +8,7 @@ from torch.nn import Linear
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform, Compose
+from typing_extensions import Unpack
 
 from soil_pyg.models.decompose import Decomposition, FirstHops, attention
 from soil_pyg.models.graphs import (
@@ -28,6 +29,7 @@ from soil_pyg.nn import (
     ModalityGate,
     TrainedFeatures,
 )
+from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets, modalities_of
 from soil_pyg.utils.checks import check_at_least
@@ -44,28 +46,23 @@ class MGCNGraphs(BaseTransform):  # type: ignore[misc]
             (default: :obj:`None`)
         negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
             :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        index (str, optional): :obj:`"Flat"` compares all items, any other index of
-            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
-            of items.
-            (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Raises:
         ValueError: If an option is out of its range.
     """
 
+    @takes_search_options
     def __init__(
         self,
         k: int = 10,
         modalities: list[str] | None = None,
         negative: str = "drop",
-        index: str = "auto",
-        memory_budget: int = 2**30,
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
         self.modalities = modalities
-        self.similarity_graph = SimilarityGraph(
-            k, modalities, negative, index=index, memory_budget=memory_budget
-        )
+        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""

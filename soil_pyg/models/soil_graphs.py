@@ -3,22 +3,27 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
+from typing_extensions import Unpack
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
-from soil_pyg.ops.growing import trim_heap
+from soil_pyg.ops.ragged import trim_heap
+from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.second_order_items import SecondOrderSelection
-from soil_pyg.ops.similarity_pass import PRECISIONS, SimilarityPass
 from soil_pyg.transforms import (
     InterestGraph,
     NormalizeGraph,
     SecondOrderGraph,
     SimilarityGraph,
     SumGraph,
-    ToAdjacency,
 )
-from soil_pyg.transforms.utils import count_nodes, unit_features
+from soil_pyg.transforms.utils import (
+    SimilarityTransform,
+    build_in_one_pass,
+    count_nodes,
+    unit_features,
+)
 from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER, modalities_of
 from soil_pyg.utils.checks import check_choice
 
@@ -69,20 +74,15 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
             the ablation of Table 3. (default: :obj:`True`)
         min_weight (float, optional): The least normalised weight of a similarity
             (released: :obj:`1e-7`). (default: :obj:`0.0`)
-        index (str, optional): :obj:`"Flat"` compares all items, any other index of
-            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
-            of items.
-            (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
-        matmul_precision (str, optional): :obj:`"high"` (TF32) or :obj:`"medium"` (bfloat16)
-            compares all items faster where the device has it, see
-            :class:`~soil_pyg.ops.similarity_pass.SimilarityPass`. (default: :obj:`"highest"`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Raises:
         ValueError: If an option is out of its range, or :obj:`aggregation="sym_user_index"` meets
             more items than users.
     """
 
+    @takes_search_options
     def __init__(
         self,
         k: int = 10,
@@ -99,11 +99,8 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         second_order: bool = True,
         interest: bool = True,
         min_weight: float = 0.0,
-        index: str = "auto",
-        memory_budget: int = 2**30,
-        matmul_precision: str = "highest",
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
-        check_choice("matmul_precision", matmul_precision, PRECISIONS)
         check_choice("aggregation", aggregation, ("sum", "sym", "sym_user_index"))
         self.modalities = modalities
         self.second_order_scale = second_order_scale
@@ -112,16 +109,13 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         self.second_order = second_order
         self.interest = interest
         self.min_weight = min_weight
-        self.index = index
-        self.memory_budget = memory_budget
-        self.matmul_precision = matmul_precision
-        search: dict[str, Any] = {"index": index, "memory_budget": memory_budget}
-        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search)
+        self.search_options = SearchOptions(**search_options)
+        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
         self.second_order_graph = SecondOrderGraph(
-            k_a, aggr, exclude_interacted, modalities, negative, **search
+            k_a, aggr, exclude_interacted, modalities, negative, **search_options
         )
         self.interest_graph = InterestGraph(
-            k_i, weight_by_users, modalities, negative, to_adjacency=True, **search
+            k_i, weight_by_users, modalities, negative, to_adjacency=True, **search_options
         )
 
     def forward(self, data: HeteroData) -> HeteroData:
@@ -139,23 +133,12 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
     def _similarity_graphs(self, data: HeteroData) -> HeteroData:
         # All three from one pass over the similarities.
         features = unit_features(data, self.modalities, ITEM)
-        transforms: list[Any] = [self.similarity_graph]
+        transforms: list[SimilarityTransform[Any]] = [self.similarity_graph]
         if self.second_order:
             transforms.append(self.second_order_graph)
         if self.interest:
             transforms.append(self.interest_graph)
-        collectors = [transform.collector(data, features) for transform in transforms]
-        similarities = SimilarityPass(
-            features, self.index, self.memory_budget, self.matmul_precision
-        )
-        similarities.run(*collectors)
-        while transforms:
-            if not similarities.is_exact:
-                # So few items that all are compared take most memory there, and pages take time.
-                trim_heap()
-            # What a collector holds is not needed once its graph is built.
-            data = transforms.pop(0).build(data, features, collectors.pop(0))
-        return data
+        return build_in_one_pass(data, features, transforms, self.search_options)
 
     def _user_item(self, data: HeteroData) -> HeteroData:
         data = NormalizeGraph([INTERACTS])(data)
@@ -184,9 +167,7 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         if self.second_order:
             terms[SECOND_ORDER] = second
             scales.append(self.second_order_scale if scale is None else scale)
-        data = Compose([SumGraph(terms, out, scales), ToAdjacency([out])])(data)
-        del data[out].edge_index, data[out].edge_weight
-        return data
+        return SumGraph(terms, out, scales, to_adjacency=True)(data)
 
     def _item_item(self, data: HeteroData) -> HeteroData:
         # In place, by forward(): copies of the data would hold the graphs that are deleted here.
@@ -200,12 +181,11 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
             NormalizeGraph(graphs, min_weight=self.min_weight).forward(data)
             out = item_item(modality)
             scales = [1.0, self.interest_scale][: len(graphs)]
-            SumGraph(dict.fromkeys(graphs, "norm_weight"), out, scales).forward(data)
+            terms = dict.fromkeys(graphs, "norm_weight")
+            SumGraph(terms, out, scales, to_adjacency=True).forward(data)
             data[out].search = data[graphs[-1]].search
             if self.interest:
                 del data[graphs[-1]]
-            else:
-                ToAdjacency([out]).forward(data)
         return data
 
     def extend_user_graphs(
@@ -234,12 +214,12 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         # Users, items and weights. All rows of the new users' items are computed exactly.
         chosen = self.second_order_graph
         features = unit_features(data, self.modalities, ITEM)
-        rows = AttractivenessRows(features, self.memory_budget)
+        rows = AttractivenessRows(features, self.search_options.memory_budget)
         rows.start_empty()
         user, item = edge_index[:, torch.argsort(edge_index[0] * rows.num_items + edge_index[1])]
         options = (chosen.k_a, chosen.aggr, chosen.exclude_interacted, chosen.negative)
         pools = SecondOrderSelection(rows, user, item, num_new, *options)
-        key, weight = pools.best(self.memory_budget)
+        key, weight = pools.best(self.search_options.memory_budget)
         return key // rows.num_items, key % rows.num_items, weight
 
     def __repr__(self) -> str:

@@ -4,11 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.pairs import pair_inner_product
 from soil_pyg.ops.ragged import index2ptr
+from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.similarity_pass import Features, SimilarityPass
 from soil_pyg.utils.checks import check_at_least, check_choice
 
@@ -32,10 +34,8 @@ class LearnedGraph(torch.nn.Module):
             of items. (default: :obj:`10`)
         negative (str, optional): :obj:`"drop"` leaves out pairs whose similarity is not positive,
             :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        index (str, optional): :obj:`"Flat"` compares all items, any other index of
-            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
-            of items. (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Raises:
         ValueError: If an option is out of its range.
@@ -49,20 +49,19 @@ class LearnedGraph(torch.nn.Module):
                 [0.0000, 0.0000, 1.0000]])
     """
 
+    @takes_search_options
     def __init__(
         self,
         k: int = 10,
         negative: str = "drop",
-        index: str = "auto",
-        memory_budget: int = 2**30,
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
         super().__init__()
         check_at_least("k", k, 1)
         check_choice("negative", negative, ("drop", "keep"))
         self.k = k
         self.negative = negative
-        self.index = index
-        self.memory_budget = memory_budget
+        self.search_options = SearchOptions(**search_options)
 
     # The search is of no use to a compiler, and is most of the work.
     @torch.compiler.disable
@@ -105,7 +104,7 @@ class LearnedGraph(torch.nn.Module):
         device_type = next(iter(features.values()))[0].device.type
         # Lower precision would choose other neighbours.
         with torch.autocast(device_type, enabled=False):
-            SimilarityPass(features, self.index, self.memory_budget).run(nearest)
+            SimilarityPass(features, self.search_options).run(nearest)
         return nearest
 
     def normalize(self, edge_index: Tensor, edge_weight: Tensor, num_items: int) -> Adjacency:

@@ -10,6 +10,7 @@ from torch_geometric import EdgeIndex
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.ragged import concat_ranges, index2ptr
+from soil_pyg.utils._private import has_transpose
 
 
 class Adjacency:
@@ -102,7 +103,7 @@ class Adjacency:
         (colptr, source), perm = edge_index.get_csc()
         weight = edge_weight if perm is None else edge_weight[perm]
         out = cls(colptr, source, weight, edge_index.get_sparse_size(0))
-        if edge_index._T_perm is not None and not edge_weight.requires_grad:
+        if has_transpose(edge_index) and not edge_weight.requires_grad:
             (rowptr, target), perm = edge_index.get_csr()
             weight = edge_weight if perm is None else edge_weight[perm]
             out._transposed = cls(rowptr, target, weight, edge_index.get_sparse_size(1))

@@ -5,10 +5,11 @@ from torch import Tensor
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.growing import Entries, GrowingTensor
 from soil_pyg.ops.knn import KNN, SAMPLE
 from soil_pyg.ops.pairs import block_rows, exact_inner_product, pair_inner_product
 from soil_pyg.ops.ragged import (
+    Entries,
+    GrowingTensor,
     budget_blocks,
     index2ptr,
     order_by_group,
@@ -120,14 +121,14 @@ class InterestItems(Collector):
             keys.add(users[row] * self.num_items + item)
         found = keys.pop()
         self._keys.append(found)
-        self.search[modality] = {"index": knn.report["index"]}
+        self.report[modality] = {"index": knn.report["index"]}
         sample = owner[:: max(1, owner.numel() // SAMPLE)]
         if sample.numel() > 0:
             query = self.history.select_rows(sample).matmul(c)
             exact = KNN(knn.candidates, use_faiss=False, memory_budget=self.memory_budget)
             best = node[exact.search(query, self.k)[1]]
             recall = torch.isin(sample.unsqueeze(1) * self.num_items + best, found).float().mean()
-            self.search[modality]["recall"] = float(recall)
+            self.report[modality]["recall"] = float(recall)
             logger.info("%.3f of the items of interest of %d users found", recall, len(sample))
 
     def _search(self, knn: KNN, c: Tensor, owner: Tensor) -> Tensor:

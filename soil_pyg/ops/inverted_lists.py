@@ -1,4 +1,3 @@
-import math
 import re
 from collections.abc import Iterator
 
@@ -8,6 +7,7 @@ from torch import Tensor
 from soil_pyg.ops.matmul import matmul_t, matmul_t_rows
 from soil_pyg.ops.pairs import rank_among_equal_rows
 from soil_pyg.ops.ragged import index2ptr
+from soil_pyg.ops.search_options import LISTS
 from soil_pyg.ops.topk import best_of_each_row, topk_by_id
 from soil_pyg.utils.checks import check_at_least
 from soil_pyg.utils.progress import blocks
@@ -29,14 +29,8 @@ EQUAL_CANDIDATES = 32
 QUERIES_AT_ONCE = 2**14
 """As many vectors are compared with the centres at a time."""
 
-LISTS = "Lists"
-"""How the name of an index of inverted lists begins."""
-
 PROBES = "nprobe"
 """The search parameter of inverted lists: how many of them a query is compared with."""
-
-EXACT_ITEMS = 2**15
-"""Up to so many items, comparing all of them takes no longer than an index."""
 
 
 class InvertedLists:
@@ -196,19 +190,3 @@ def count_lists(index: str) -> int:
             f"'{LISTS}256' or '{LISTS}256;{PROBES}=8' (got {index!r})"
         )
     return int(match[1])
-
-
-def auto_index(num_items: int) -> str:
-    """Returns the index that finds neighbours among so many items fastest: :obj:`"Flat"` for few,
-    inverted lists for many.
-
-    Args:
-        num_items (int): The number of items.
-
-    Example:
-        >>> auto_index(7_050), auto_index(1_000_000)
-        ('Flat', 'Lists4096')
-    """
-    if num_items <= EXACT_ITEMS:
-        return "Flat"
-    return f"{LISTS}{2 ** round(math.log2(4 * math.sqrt(num_items)))}"

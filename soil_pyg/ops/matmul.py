@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from soil_pyg.utils._private import is_transformed, linear_pointwise
 
 SIZE_STEP = 64
 """oneDNN compiles code for each size of a product and keeps it: sizes that vary are rounded so."""
@@ -25,7 +27,7 @@ def _prefers_onednn() -> bool:
     return (
         "AuthenticAMD" in vendor
         and torch.backends.cpu.get_cpu_capability() == "AVX512"
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and linear_pointwise is not None
     )
 
 
@@ -102,12 +104,11 @@ def uses_onednn(x: Tensor, y: Tensor) -> bool:
         and x.size(1) == y.size(1)
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
-        and _wants_full_precision()
+        and _matmul_precision() == "highest"
         # Compiled code is rather made of what the compiler knows, and what transforms functions
         # does not know the operator.
         and not torch.compiler.is_compiling()
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and torch.autograd.forward_ad._current_level < 0
+        and not is_transformed()
     )
 
 
@@ -121,19 +122,20 @@ def _is_plain(matrix: Tensor) -> bool:
     )
 
 
-def _wants_full_precision() -> bool:
+def _matmul_precision() -> str | None:
     try:
-        return torch.get_float32_matmul_precision() == "highest"
+        return torch.get_float32_matmul_precision()
     except RuntimeError:
-        # Set by the newer flags of torch, of which this one does not tell.
-        return False
+        # The newer flags of torch have set it.
+        return None
 
 
 def _multiply(x: Tensor, y: Tensor) -> Tensor:
     # oneDNN reads both directions, but is very slow on a matrix that lies in a wider one.
     if not (y.is_contiguous() or y.t().is_contiguous()):
         y = y.contiguous()
-    return torch.ops.mkldnn._linear_pointwise(x, y, None, "none", [], "")
+    assert linear_pointwise is not None
+    return linear_pointwise(x, y, None, "none", [], "")
 
 
 class _Product(torch.autograd.Function):
@@ -148,6 +150,23 @@ class _Product(torch.autograd.Function):
         grad_x = matmul_t(grad, y.t()) if ctx.needs_input_grad[0] else None
         grad_y = matmul_t(grad.t(), x.t()) if ctx.needs_input_grad[1] else None
         return grad_x, grad_y
+
+
+@contextmanager
+def matmul_precision(precision: str) -> Iterator[None]:
+    """Sets the precision of products within a block, where newer flags of torch do not set it.
+
+    Args:
+        precision (str): A setting of :func:`torch.set_float32_matmul_precision`.
+    """
+    before = _matmul_precision()
+    if before is not None:
+        torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        if before is not None:
+            torch.set_float32_matmul_precision(before)
 
 
 def symmetric_rows(c: Tensor, num_rows: int, memory_budget: int = 2**27) -> Iterator[Tensor]:

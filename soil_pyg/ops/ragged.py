@@ -1,12 +1,27 @@
-"""Groups of different sizes that lie one behind the other in a vector."""
+"""Groups of different sizes that follow one another in a vector, and vectors that grow."""
+
+import ctypes
+from contextlib import suppress
 
 import torch
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
+CHUNK = 2**23
+"""The number of elements per chunk of a :class:`GrowingTensor`: large enough for the allocator to
+return the memory to the system when it is freed.
+"""
+
 
 def concat_ranges(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the ranges :obj:`start[n]..start[n] + count[n]` in a row, and the :obj:`n` of each.
+    """Concatenates the ranges :obj:`start[n]..start[n] + count[n]`.
+
+    Args:
+        start (Tensor): The first number of each range, of shape :obj:`[num_ranges]`.
+        count (Tensor): The length of each range, of shape :obj:`[num_ranges]`.
+
+    Returns:
+        The numbers, and the range :obj:`n` that each belongs to.
 
     Example:
         >>> concat_ranges(torch.tensor([5, 0]), torch.tensor([2, 1]))
@@ -18,14 +33,28 @@ def concat_ranges(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def index2ptr(group: Tensor, num_groups: int) -> Tensor:
-    """Returns where each group begins once the vector is sorted, and the end of the last."""
-    return cumsum(torch.bincount(group, minlength=num_groups))
+    """Returns the group pointers of a vector that is sorted by group.
+
+    Args:
+        group (Tensor): The group of each entry, in any order.
+        num_groups (int): The number of groups.
+
+    Example:
+        >>> index2ptr(torch.tensor([0, 0, 2]), num_groups=3)
+        tensor([0, 2, 2, 3])
+    """
+    pointer: Tensor = cumsum(torch.bincount(group, minlength=num_groups))
+    return pointer
 
 
 def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
-    """Cuts rows into consecutive blocks whose costs add up to the budget at the most.
+    """Cuts rows into consecutive blocks whose costs add up to at most the budget.
 
     A row that costs more has a block of its own.
+
+    Args:
+        cost (Tensor): The cost of each row.
+        budget (int): The budget per block.
 
     Example:
         >>> budget_blocks(torch.tensor([2, 2, 9, 1]), budget=4)
@@ -42,7 +71,7 @@ def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
 
 
 def order_by_group(group: Tensor, value: Tensor) -> Tensor:
-    """Returns the order by group, then by larger value, equal ones as they come.
+    """Returns the order by group, then by descending value; ties keep their order.
 
     Args:
         group (Tensor): The group of each entry, from 0 to less than :math:`2^{31}`.
@@ -52,15 +81,18 @@ def order_by_group(group: Tensor, value: Tensor) -> Tensor:
         >>> order_by_group(torch.tensor([1, 0, 1]), torch.tensor([2.0, 5.0, 3.0]))
         tensor([1, 2, 0])
     """
-    # One sort of integers, which the bits of a value give in its order, takes a fifth of the time
-    # of two sorts.
+    # The bits of a value, read as an integer, are in the order of the values: one sort of integers
+    # takes a fifth of the time of two sorts.
     bits = value.view(torch.int32).long()
     rising = torch.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
     return torch.argsort((group.long() << 32) - rising, stable=True)
 
 
 def rank_in_group(group: Tensor) -> Tensor:
-    """Returns the position of each entry within its group, groups being consecutive.
+    """Returns the position of each entry within its group.
+
+    Args:
+        group (Tensor): The group of each entry; those of a group are consecutive.
 
     Example:
         >>> rank_in_group(torch.tensor([4, 4, 7]))
@@ -69,3 +101,147 @@ def rank_in_group(group: Tensor) -> Tensor:
     count = torch.unique_consecutive(group, return_counts=True)[1]
     begin = torch.repeat_interleave(count.cumsum(0) - count, count)
     return torch.arange(group.numel(), device=group.device) - begin
+
+
+class GrowingTensor:
+    """A one-dimensional tensor that grows piece by piece.
+
+    Pieces are copied into few large chunks: kept as they are, small tensors between large temporary
+    ones would fragment the heap.
+
+    Args:
+        dtype (torch.dtype): The type of the elements.
+        device (torch.device, optional): The device of the elements. (default: the CPU)
+
+    Example:
+        >>> numbers = GrowingTensor(torch.long)
+        >>> numbers.add(torch.tensor([2, 0]))
+        >>> numbers.add(torch.tensor([1]))
+        >>> numbers.pop()
+        tensor([2, 0, 1])
+    """
+
+    def __init__(self, dtype: torch.dtype, device: torch.device | None = None) -> None:
+        self._dtype = dtype
+        self._device = device
+        self._chunks: list[Tensor] = []
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def add(self, piece: Tensor) -> None:
+        """Appends elements.
+
+        Args:
+            piece (Tensor): The elements, converted to the type of the tensor.
+        """
+        done = 0
+        while done < piece.numel():
+            place = self._length % CHUNK
+            if place == 0:
+                self._chunks.append(self._new(CHUNK))
+            size = min(piece.numel() - done, CHUNK - place)
+            self._chunks[-1][place : place + size] = piece[done : done + size]
+            done += size
+            self._length += size
+
+    def pop(self) -> Tensor:
+        """Returns the elements in the order in which they were added and removes them; at most one
+        chunk is held twice on the way.
+        """
+        out = self._new(self._length)
+        while self._chunks:
+            begin = (len(self._chunks) - 1) * CHUNK
+            part = out[begin : begin + CHUNK]
+            part.copy_(self._chunks.pop()[: part.numel()])
+        self._length = 0
+        return out
+
+    def _new(self, size: int) -> Tensor:
+        return torch.empty(size, dtype=self._dtype, device=self._device)
+
+
+class Entries:
+    """Entries of a sparse matrix that are added block by block.
+
+    Args:
+        device (torch.device, optional): The device of the entries. (default: the CPU)
+
+    Example:
+        >>> entries = Entries()
+        >>> entries.add(torch.tensor([0, 2]), torch.tensor([1, 1]), torch.tensor([0.5, 0.25]))
+        >>> entries.pop()
+        (tensor([0, 2]), tensor([1, 1]), tensor([0.5000, 0.2500]))
+    """
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self._row = GrowingTensor(torch.int32, device)
+        self._column = GrowingTensor(torch.int32, device)
+        self._value = GrowingTensor(torch.float32, device)
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def add(self, row: Tensor, column: Tensor, value: Tensor) -> None:
+        """Adds entries.
+
+        Args:
+            row (Tensor): The rows, less than :math:`2^{31}`.
+            column (Tensor): The columns, less than :math:`2^{31}`.
+            value (Tensor): The values.
+        """
+        self._row.add(row)
+        self._column.add(column)
+        self._value.add(value)
+
+    def pop(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns rows, columns (both :obj:`int64`) and values in the order in which they were
+        added, and removes them.
+        """
+        return self._row.pop().long(), self._column.pop().long(), self._value.pop()
+
+
+class RowBlocks:
+    """Compressed rows of a sparse matrix that are added block by block, from the first to the last.
+
+    Args:
+        device (torch.device, optional): The device of the matrix. (default: the CPU)
+
+    Example:
+        >>> rows = RowBlocks()
+        >>> rows.add(torch.tensor([0, 2]), torch.tensor([0, 2]), torch.tensor([1.0, 0.5]))
+        >>> rows.add(torch.tensor([0, 1]), torch.tensor([2]), torch.tensor([0.25]))
+        >>> rows.pop()
+        (tensor([0, 2, 3]), tensor([0, 2, 2], dtype=torch.int32), tensor([1.0000, 0.5000, 0.2500]))
+    """
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self._count = GrowingTensor(torch.long, device)
+        self._col = GrowingTensor(torch.int32, device)
+        self._weight = GrowingTensor(torch.float32, device)
+
+    def add(self, rowptr: Tensor, col: Tensor, weight: Tensor) -> None:
+        """Adds rows below those added before.
+
+        Args:
+            rowptr (Tensor): The row pointers of the block, of shape :obj:`[block_size + 1]`.
+            col (Tensor): The columns, less than :math:`2^{31}`.
+            weight (Tensor): The weights.
+        """
+        self._count.add(rowptr.diff())
+        self._col.add(col)
+        self._weight.add(weight)
+
+    def pop(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns row pointers, columns and weights of all rows, and removes them."""
+        return cumsum(self._count.pop()), self._col.pop(), self._weight.pop()
+
+
+def trim_heap() -> None:
+    """Returns freed memory to the system if the C library can do so (glibc).
+
+    Otherwise heap fragmentation would keep the peak of one step allocated beside that of the next.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
-from soil_pyg.ops.growing import GrowingTensor
 from soil_pyg.ops.ragged import (
+    GrowingTensor,
     budget_blocks,
     concat_ranges,
     index2ptr,

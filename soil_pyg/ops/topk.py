@@ -1,9 +1,24 @@
+"""The largest entries of rows, chosen by (value, id)."""
+
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from soil_pyg.ops.ragged import order_by_group, rank_in_group
+from soil_pyg.utils.checks import check_at_least
+
+ROUNDING = 4e-6
+"""The largest difference between the rounded and the exact inner product of two unit vectors."""
+
+GROUP_SIZE = 8
+"""The number of columns per group of which only the largest is compared at first."""
+
+MIN_COLUMNS = 512
+"""The number of columns per entry asked for from which comparing groups first is faster."""
+
+Rescore = Callable[[Tensor, Tensor], Tensor]
+"""Returns the exact scores of entries by their rows and columns."""
 
 
 def topk_by_id(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -26,8 +41,7 @@ def topk_by_id(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
         >>> topk_by_id(torch.tensor([[1.0, 3.0, 3.0, 3.0]]), k=2)[1]
         tensor([[1, 2]])
     """
-    if k < 1:
-        raise ValueError(f"'k' must be at least 1 (got {k})")
+    check_at_least("k", k, 1)
     k = min(k, scores.size(1))
     values, columns = _topk_grouped(scores, min(k + 1, scores.size(1)))
     if values.size(1) > k:
@@ -40,21 +54,6 @@ def topk_by_id(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return values, columns.gather(1, order)
 
 
-def _first_columns(scores: Tensor, cut: Tensor, k: int) -> Tensor:
-    # All columns above the cut, and of those on the cut the first that fit.
-    above, on_cut = scores > cut, scores == cut
-    room = k - above.sum(dim=1, keepdim=True)
-    keep = above | (on_cut & (on_cut.cumsum(dim=1) <= room))
-    return keep.nonzero()[:, 1].view(scores.size(0), k)
-
-
-ROUNDING = 4e-6
-"""Inner products of unit vectors that differ by less may be equal."""
-
-Rescore = Callable[[Tensor, Tensor], Tensor]
-"""Gives the exact scores of entries by their rows and columns."""
-
-
 def topk_rescored(
     scores: Tensor,
     k: int,
@@ -62,21 +61,23 @@ def topk_rescored(
     rescore: Rescore,
     ordered: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    r"""Returns the :math:`k` best columns of each row by (value, id), whatever the rounding.
+    r"""Returns the :math:`k` best columns of each row by the (value, id) of their exact scores.
+
+    Only scores that rounding may have swapped are computed exactly.
 
     Args:
         scores (Tensor): Rounded scores of shape :obj:`[num_rows, num_columns]`, :math:`-\infty`
             where a column is no candidate.
         k (int): The number of columns to return, at most :obj:`num_columns`.
-        tolerance (Tensor): What may be rounding, of shape :obj:`[num_rows]`.
-        rescore (callable): Gives the exact scores of entries by their rows and columns.
-        ordered (bool, optional): If set to :obj:`False`, only which columns are the best is told
-            exactly, not their order, and only what may be the last of them is scored again.
+        tolerance (Tensor): The largest difference that rounding can make, of shape
+            :obj:`[num_rows]`.
+        rescore (callable): Returns the exact scores of entries by their rows and columns.
+        ordered (bool, optional): If set to :obj:`False`, the set of the best columns is exact but
+            their order is not, and only scores near the last of them are computed exactly.
             (default: :obj:`True`)
 
     Returns:
-        Values and columns of shape :obj:`[num_rows, k]`, filled up with :math:`-\infty` and
-        :obj:`-1`.
+        Values and columns of shape :obj:`[num_rows, k]`, padded with :math:`-\infty` and :obj:`-1`.
     """
     values, columns = _topk_grouped(scores, min(k + 1, scores.size(1)))
     tied = has_near_ties(values if ordered else values[:, k - 1 :], tolerance).nonzero().view(-1)
@@ -87,7 +88,7 @@ def topk_rescored(
         bar = (cut - margin).unsqueeze(1)
         row, column = ((near >= bar) & (near > -torch.inf)).nonzero().unbind(1)
         value = near[row, column]
-        # What lies above the cut by more is among the best, whatever its place.
+        # Entries above the cut by more than the margin are among the best in any case.
         doubtful = value <= (cut + (torch.inf if ordered else margin))[row]
         doubtful = doubtful.nonzero().view(-1)
         value[doubtful] = rescore(tied[row[doubtful]], column[doubtful])
@@ -108,8 +109,7 @@ def best_of_each_row(
         k (int): The number of entries to return.
 
     Returns:
-        Values and columns of shape :obj:`[num_rows, k]`, filled up with :math:`-\infty` and
-        :obj:`-1`.
+        Values and columns of shape :obj:`[num_rows, k]`, padded with :math:`-\infty` and :obj:`-1`.
     """
     order = order_by_group(row, value)
     row, column, value = row[order], column[order], value[order]
@@ -123,31 +123,45 @@ def best_of_each_row(
 
 
 def has_near_ties(values: Tensor, tolerance: Tensor) -> Tensor:
-    """Returns which rows of values in descending order have neighbours that rounding may swap."""
+    """Returns the mask of the rows in which rounding may have swapped adjacent values.
+
+    Args:
+        values (Tensor): Values of shape :obj:`[num_rows, num_columns]`, descending.
+        tolerance (Tensor): The largest difference that rounding can make, of shape
+            :obj:`[num_rows]`.
+    """
     gap = values[:, :-1] - values[:, 1:]
     return (gap <= tolerance.unsqueeze(1)).any(dim=1)
 
 
-def isin_rowwise(expected: Tensor, found: Tensor) -> Tensor:
-    """Returns which columns of each row were found in the same row of the other matrix."""
-    found = found.sort(dim=1).values.contiguous()
-    at = torch.searchsorted(found, expected.contiguous()).clamp(max=found.size(1) - 1)
-    return found.gather(1, at) == expected
+def isin_rowwise(elements: Tensor, test_elements: Tensor) -> Tensor:
+    """Returns the mask of the elements that are in the same row of another matrix.
+
+    Args:
+        elements (Tensor): Elements of shape :obj:`[num_rows, num_elements]`.
+        test_elements (Tensor): The elements to look for them in, of shape
+            :obj:`[num_rows, num_test_elements]`.
+    """
+    test_elements = test_elements.sort(dim=1).values.contiguous()
+    position = torch.searchsorted(test_elements, elements.contiguous())
+    position = position.clamp(max=test_elements.size(1) - 1)
+    return test_elements.gather(1, position) == elements
 
 
-GROUP_SIZE = 8
-"""So many columns are compared by the largest of them first."""
-
-FEW = 512
-"""From so many columns for each that is asked for on, comparing groups first is faster."""
+def _first_columns(scores: Tensor, cut: Tensor, k: int) -> Tensor:
+    # All columns above the cut, and of those at the cut the first that fit.
+    above, at_cut = scores > cut, scores == cut
+    room = k - above.sum(dim=1, keepdim=True)
+    keep = above | (at_cut & (at_cut.cumsum(dim=1) <= room))
+    return keep.nonzero()[:, 1].view(scores.size(0), k)
 
 
 def _topk_grouped(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    r"""Returns the :math:`k` largest scores of each row, as :func:`torch.topk` does, which on a CPU
-    is slower for few of many columns: it copies each score beside its place.
+    r"""Returns the :math:`k` largest scores of each row, as :func:`torch.topk` does.
 
-    The largest lie in the :math:`k` groups of columns that have the largest maxima. As with
-    :func:`torch.topk`, which of equal scores are returned is not defined.
+    The largest lie in the :math:`k` groups of columns with the largest maxima. For few of many
+    columns this saves most of the copy of the scores that :func:`torch.topk` makes on a CPU. As
+    with :func:`torch.topk`, the choice among equal scores is undefined.
 
     Args:
         scores (Tensor): Scores of shape :obj:`[num_rows, num_columns]`.
@@ -161,16 +175,16 @@ def _topk_grouped(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
         (tensor([[5999., 5998.]]), tensor([[5999, 5998]]))
     """
     num_columns = scores.size(1)
-    if scores.device.type != "cpu" or num_columns < FEW * k:
+    if scores.device.type != "cpu" or num_columns < MIN_COLUMNS * k:
         values, columns = scores.topk(k)
         return values, columns
     num_groups = num_columns // GROUP_SIZE
     grouped = GROUP_SIZE * num_groups
-    # Group g has the columns g, g + num_groups, ...: maxima of whole rows are fast.
-    largest = scores[:, :grouped].unflatten(1, (GROUP_SIZE, num_groups)).amax(dim=1)
+    # Group g has the columns g, g + num_groups, ...: maxima over contiguous rows are fast.
+    largest = scores[:, :grouped].reshape(-1, GROUP_SIZE, num_groups).amax(dim=1)
     group = largest.topk(k, sorted=False).indices.unsqueeze(2)
     columns = (group + num_groups * torch.arange(GROUP_SIZE)).flatten(1)
     rest = torch.arange(grouped, num_columns).expand(scores.size(0), -1)
     columns = torch.cat([columns, rest], dim=1)
-    values, at = scores.gather(1, columns).topk(k)
-    return values, columns.gather(1, at)
+    values, position = scores.gather(1, columns).topk(k)
+    return values, columns.gather(1, position)

@@ -16,6 +16,7 @@ from torch_geometric.utils import cumsum
 from soil_pyg.ops.topk import topk_by_id
 from soil_pyg.ranking.score_blocks import score_blocks
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
+from soil_pyg.utils._private import metric_values
 from soil_pyg.utils.progress import blocks
 
 METRICS = {
@@ -101,7 +102,7 @@ class Evaluator:
             # that they sum do not.
             ranking = LinkPredMetricData(ranked, label)
             for name, metric in self.metrics.items():
-                values[name].append(metric.to(users.device)._compute(ranking))
+                values[name].append(metric_values(metric.to(users.device), ranking))
         return {name: torch.cat(value).double().numpy(force=True) for name, value in values.items()}
 
     def rank(

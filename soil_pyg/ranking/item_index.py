@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from soil_pyg.ops.inverted_lists import LISTS, auto_index
-from soil_pyg.ops.knn import KNN, _import_faiss
+from soil_pyg.ops.knn import KNN, import_faiss
+from soil_pyg.ops.search_options import LISTS, auto_index
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.utils.files import atomic_path, file_digest, write_json
@@ -55,7 +55,7 @@ class ItemIndex:
         knn = KNN(emb, index, use_faiss=True)
         recall = knn.tune(trained.user_emb.to_dense(), min(TUNED_K, emb.size(0)))
         description = {"format": FORMAT, "index": knn.report["index"], "recall": recall}
-        return cls(knn._faiss_index, description)
+        return cls(knn.faiss_index, description)
 
     def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         r"""Returns the inner products and the ids of the :obj:`k` best items of each query.
@@ -82,7 +82,7 @@ class ItemIndex:
         path = trained.folder / INDEX
         try:
             with atomic_path(path) as temporary:
-                _import_faiss().write_index(self._index, str(temporary))
+                import_faiss().write_index(self._index, str(temporary))
         except RuntimeError as error:
             raise OSError(f"'{path}' cannot be written: {error}") from error
         self.description = {
@@ -122,7 +122,7 @@ class ItemIndex:
             raise ValueError(
                 f"'{file}' is not the file that was written with {path.name}: {remedy}"
             )
-        return cls(_import_faiss().read_index(str(file)), description)
+        return cls(import_faiss().read_index(str(file)), description)
 
 
 ENTRY_BYTES = 64

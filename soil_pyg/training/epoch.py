@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.ops.growing import GrowingTensor
+from soil_pyg.ops.ragged import GrowingTensor
 from soil_pyg.training.loss import TrainingLoss
 from soil_pyg.typing import INTERACTS, Triplets
 

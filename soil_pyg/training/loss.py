@@ -2,7 +2,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._dynamo.exc import BackendCompilerFailed
 from torch.autograd.function import once_differentiable
 from torch.func import functional_call
 from torch.nn import Embedding
@@ -11,6 +10,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import Triplets
+from soil_pyg.utils._private import BackendCompilerFailed
 
 
 class TrainingLoss(torch.nn.Module):
@@ -74,7 +74,7 @@ class TrainingLoss(torch.nn.Module):
         except BackendCompilerFailed as error:
             raise RuntimeError(
                 "'compile' needs a compiler: install g++ (on a GPU, Triton) or set compile=False "
-                f"({error.inner_exception})"
+                f"({getattr(error, 'inner_exception', error)})"
             ) from error
 
     def terms(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
+from soil_pyg.utils._private import sparse_rows
+
 
 class RowAdam(Adam):
     r"""Adam that, of a table whose gradient is sparse, updates the rows that have a gradient and
@@ -63,7 +65,7 @@ class RowAdam(Adam):
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(table), torch.zeros_like(table)
         state["step"] += 1
         step = state["step"].item()
-        index, grad = grad._indices()[0], grad._values()
+        index, grad = sparse_rows(grad)
         row = table.index_select(0, index)
         if group["weight_decay"] != 0:
             grad = grad.add(row, alpha=group["weight_decay"])

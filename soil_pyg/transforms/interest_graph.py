@@ -2,23 +2,23 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
+from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.growing import RowBlocks
 from soil_pyg.ops.interest_items import InterestItems
 from soil_pyg.ops.pairs import pair_inner_product
-from soil_pyg.ops.ragged import budget_blocks, concat_ranges, index2ptr
-from soil_pyg.ops.similarity_pass import Features, SimilarityPass
-from soil_pyg.transforms.utils import check_edges, count_nodes, unit_features
+from soil_pyg.ops.ragged import RowBlocks, budget_blocks, concat_ranges, index2ptr
+from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
+from soil_pyg.ops.similarity_pass import Features
+from soil_pyg.transforms.utils import SimilarityTransform, check_edges, count_nodes
 from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_at_least, check_choice
 from soil_pyg.utils.progress import blocks
 
 
 @functional_transform("interest_graph")
-class InterestGraph(BaseTransform):
+class InterestGraph(SimilarityTransform[InterestItems]):
     r"""Links a user's items with the items of interest to the user, one graph a modality.
 
     .. math::
@@ -46,11 +46,8 @@ class InterestGraph(BaseTransform):
         to_adjacency (bool, optional): If set to :obj:`True`, adds an
             :class:`~soil_pyg.nn.Adjacency` named :obj:`adj` instead of :obj:`edge_index` and
             :obj:`edge_weight`: 8 instead of 20 bytes an edge. (default: :obj:`False`)
-        index (str, optional): :obj:`"Flat"` compares all items, any other index of
-            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
-            of items.
-            (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Example:
         >>> data = HeteroData()
@@ -62,6 +59,7 @@ class InterestGraph(BaseTransform):
         tensor([[0, 1], [0, 0]])
     """
 
+    @takes_search_options
     def __init__(
         self,
         k_i: int = 10,
@@ -70,8 +68,7 @@ class InterestGraph(BaseTransform):
         negative: str = "drop",
         edge_type: EdgeType = INTERACTS,
         to_adjacency: bool = False,
-        index: str = "auto",
-        memory_budget: int = 2**30,
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
         check_at_least("k_i", k_i, 1)
         check_choice("negative", negative, ("drop", "keep"))
@@ -80,16 +77,9 @@ class InterestGraph(BaseTransform):
         self.modalities = modalities
         self.negative = negative
         self.edge_type = edge_type
+        self.item_type = edge_type[2]
         self.to_adjacency = to_adjacency
-        self.index = index
-        self.memory_budget = memory_budget
-
-    def forward(self, data: HeteroData) -> HeteroData:
-        """Adds the graphs to the data."""
-        features = unit_features(data, self.modalities, self.edge_type[2])
-        interest = self.collector(data, features)
-        SimilarityPass(features, self.index, self.memory_budget).run(interest)
-        return self.build(data, features, interest)
+        self.search_options = SearchOptions(**search_options)
 
     def collector(self, data: HeteroData, features: Features) -> InterestItems:
         """Returns what gathers the items of interest, for a pass that several graphs share."""
@@ -97,14 +87,14 @@ class InterestGraph(BaseTransform):
         user_type, _, item_type = self.edge_type
         size = count_nodes(data, item_type), count_nodes(data, user_type)
         history = Adjacency.from_edge_index(edge_index.flip([0]), size=size)
-        return InterestItems(features, history, self.k_i, self.memory_budget)
+        return InterestItems(features, history, self.k_i, self.search_options.memory_budget)
 
     def build(self, data: HeteroData, features: Features, interest: InterestItems) -> HeteroData:
         """Adds the graphs to the data, after the pass."""
         item_type = self.edge_type[2]
         for modality, adjacency in self._adjacencies(features, interest).items():
             store = data[item_type, f"{modality}_interest", item_type]
-            store.search = interest.search[modality]
+            store.search = interest.report[modality]
             if self.to_adjacency:
                 store.adj = adjacency
             else:
@@ -120,8 +110,8 @@ class InterestGraph(BaseTransform):
         width = rowptr.diff()
         cost = torch.zeros(num_items, dtype=torch.long, device=rowptr.device)
         cost.index_add_(0, users_of.row(), width[users_of.col.long()])
-        out = {modality: RowBlocks(num_items, rowptr.device) for modality in features}
-        cuts = budget_blocks(cost, self.memory_budget // 256)
+        out = {modality: RowBlocks(rowptr.device) for modality in features}
+        cuts = budget_blocks(cost, self.search_options.memory_budget // 256)
         for step in blocks(len(cuts), 1, "joining items of interest"):
             block = cuts[step.start]
             users = users_of.select_rows(torch.arange(block.start, block.stop, device=cost.device))
@@ -131,12 +121,13 @@ class InterestGraph(BaseTransform):
             row = key // num_items
             for modality, (c, has) in features.items():
                 col = key - row * num_items
-                out[modality].add(self._weigh(c, has, block, row, col, count))
-        return {modality: rows.pop() for modality, rows in out.items()}
+                out[modality].add(*self._weigh(c, has, block, row, col, count))
+        return {m: Adjacency(*rows.pop(), num_items) for m, rows in out.items()}
 
     def _weigh(
         self, c: Tensor, has: Tensor, block: slice, row: Tensor, col: Tensor, count: Tensor
-    ) -> Adjacency:
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        # The rows of a block as row pointers, columns and weights.
         if not has.all():
             both = (has[block][row] & has[col]).nonzero().view(-1)
             row, col, count = row[both], col[both], count[both]
@@ -146,7 +137,7 @@ class InterestGraph(BaseTransform):
             positive = (value > 0).nonzero().view(-1)
             row, col, count, value = row[positive], col[positive], count[positive], value[positive]
         weight = value * count if self.weight_by_users else value
-        return Adjacency(index2ptr(row, size), col, weight, c.size(0))
+        return index2ptr(row, size), col, weight
 
     def __repr__(self) -> str:
         return (

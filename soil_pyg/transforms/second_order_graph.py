@@ -4,13 +4,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
+from typing_extensions import Unpack
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
+from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.second_order_items import SecondOrderSelection
-from soil_pyg.ops.similarity_pass import Features, SimilarityPass
-from soil_pyg.transforms.utils import check_edges, count_nodes, unit_features
+from soil_pyg.ops.similarity_pass import Features
+from soil_pyg.transforms.utils import SimilarityTransform, check_edges, count_nodes
 from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_at_least, check_choice
 
@@ -21,7 +22,7 @@ logger = logging.getLogger("soil_pyg")
 
 
 @functional_transform("second_order_graph")
-class SecondOrderGraph(BaseTransform):
+class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
     r"""Links each user with the items that the user nearly chose (Eq. 2-3).
 
     .. math::
@@ -51,10 +52,8 @@ class SecondOrderGraph(BaseTransform):
             :obj:`"keep"` keeps them, as the released code does. (default: :obj:`"drop"`)
         edge_type (tuple, optional): The edge type of the interactions, user -> item.
             (default: :obj:`("user", "interacts", "item")`)
-        index (str, optional): :obj:`"Flat"` scores all items, any other index of
-            :class:`~soil_pyg.nn.KNN` only the candidates that it finds in any modality, exactly;
-            :obj:`"auto"` chooses by the number of items. (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Example:
         >>> data = HeteroData()
@@ -68,6 +67,7 @@ class SecondOrderGraph(BaseTransform):
         tensor([0.8000])
     """
 
+    @takes_search_options
     def __init__(
         self,
         k_a: int = 2,
@@ -76,8 +76,7 @@ class SecondOrderGraph(BaseTransform):
         modalities: list[str] | None = None,
         negative: str = "drop",
         edge_type: EdgeType = INTERACTS,
-        index: str = "auto",
-        memory_budget: int = 2**30,
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
         check_at_least("k_a", k_a, 1)
         check_choice("aggr", aggr, ("max", "sum"))
@@ -88,20 +87,13 @@ class SecondOrderGraph(BaseTransform):
         self.modalities = modalities
         self.negative = negative
         self.edge_type = edge_type
-        self.index = index
-        self.memory_budget = memory_budget
-
-    def forward(self, data: HeteroData) -> HeteroData:
-        """Adds the graph to the data."""
-        features = unit_features(data, self.modalities, self.edge_type[2])
-        rows = self.collector(data, features)
-        SimilarityPass(features, self.index, self.memory_budget).run(rows)
-        return self.build(data, features, rows)
+        self.item_type = edge_type[2]
+        self.search_options = SearchOptions(**search_options)
 
     def collector(self, data: HeteroData, features: Features) -> AttractivenessRows:
         """Returns what gathers the rows of :math:`S_a`, for a pass that several graphs share."""
         check_edges(data, self.edge_type)
-        return AttractivenessRows(features, self.memory_budget)
+        return AttractivenessRows(features, self.search_options.memory_budget)
 
     def build(self, data: HeteroData, features: Features, rows: AttractivenessRows) -> HeteroData:
         """Adds the graph to the data, after the pass."""
@@ -110,11 +102,13 @@ class SecondOrderGraph(BaseTransform):
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
         user, item = edge_index[:, torch.argsort(edge_index[0] * num_items + edge_index[1])]
         rows.finish()
-        key, weight = self._pools(rows, user, item, num_users).best(self.memory_budget)
+        key, weight = self._pools(rows, user, item, num_users).best(
+            self.search_options.memory_budget
+        )
         store = data[user_type, "second_order", item_type]
         store.edge_index = torch.stack([key // num_items, key % num_items])
         store.edge_weight = weight
-        store.search = {"index": next(iter(rows.search.values()))["index"]}
+        store.search = {"index": next(iter(rows.report.values()))["index"]}
         if store.search["index"] != "Flat":
             store.search["recall"] = self._recall(features, user, item, num_users, key)
         return data
@@ -131,10 +125,10 @@ class SecondOrderGraph(BaseTransform):
         sample = torch.zeros(num_users, dtype=torch.bool, device=user.device)
         chosen = torch.unique(user)[:: max(1, num_users // SAMPLE)]
         sample[chosen] = True
-        rows = AttractivenessRows(features, self.memory_budget)
+        rows = AttractivenessRows(features, self.search_options.memory_budget)
         rows.start_empty()
         user, item = user[sample[user]], item[sample[user]]
-        key = self._pools(rows, user, item, num_users).best(self.memory_budget)[0]
+        key = self._pools(rows, user, item, num_users).best(self.search_options.memory_budget)[0]
         recall = float(torch.isin(key, found).float().mean()) if key.numel() > 0 else 1.0
         logger.info("second-order: %.3f of the items of %d users found", recall, len(chosen))
         return recall

@@ -1,17 +1,18 @@
 import torch
 from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
+from typing_extensions import Unpack
 
 from soil_pyg.ops.nearest_items import NearestItems
-from soil_pyg.ops.similarity_pass import Features, SimilarityPass
-from soil_pyg.transforms.utils import unit_features
+from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
+from soil_pyg.ops.similarity_pass import Features
+from soil_pyg.transforms.utils import SimilarityTransform
 from soil_pyg.typing import ITEM
 from soil_pyg.utils.checks import check_at_least, check_choice
 
 
 @functional_transform("similarity_graph")
-class SimilarityGraph(BaseTransform):
+class SimilarityGraph(SimilarityTransform[NearestItems]):
     r"""Links each item with the items of the most similar features, one graph a modality (Eq. 9).
 
     .. math::
@@ -33,11 +34,8 @@ class SimilarityGraph(BaseTransform):
         negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
             :obj:`"keep"` keeps them, as the released code does. (default: :obj:`"drop"`)
         node_type (str, optional): The node type of the items. (default: :obj:`"item"`)
-        index (str, optional): :obj:`"Flat"` compares all items, any other index of
-            :class:`~soil_pyg.nn.KNN` searches approximately, :obj:`"auto"` chooses by the number
-            of items.
-            (default: :obj:`"auto"`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
 
     Example:
         >>> data = HeteroData()
@@ -47,30 +45,22 @@ class SimilarityGraph(BaseTransform):
         tensor([[0, 1, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2]])
     """
 
+    @takes_search_options
     def __init__(
         self,
         k: int = 10,
         modalities: list[str] | None = None,
         negative: str = "drop",
         node_type: str = ITEM,
-        index: str = "auto",
-        memory_budget: int = 2**30,
+        **search_options: Unpack[SearchKwargs],
     ) -> None:
         check_at_least("k", k, 1)
         check_choice("negative", negative, ("drop", "keep"))
         self.k = k
         self.modalities = modalities
         self.negative = negative
-        self.node_type = node_type
-        self.index = index
-        self.memory_budget = memory_budget
-
-    def forward(self, data: HeteroData) -> HeteroData:
-        """Adds the graphs to the data."""
-        features = unit_features(data, self.modalities, self.node_type)
-        nearest = self.collector(data, features)
-        SimilarityPass(features, self.index, self.memory_budget).run(nearest)
-        return self.build(data, features, nearest)
+        self.item_type = node_type
+        self.search_options = SearchOptions(**search_options)
 
     def collector(self, data: HeteroData, features: Features) -> NearestItems:
         """Returns what gathers the neighbours, for a pass that several graphs share."""
@@ -83,10 +73,10 @@ class SimilarityGraph(BaseTransform):
             if self.negative == "drop":
                 positive = value > 0
                 item, neighbour, value = item[positive], neighbour[positive], value[positive]
-            store = data[self.node_type, f"{modality}_similar", self.node_type]
+            store = data[self.item_type, f"{modality}_similar", self.item_type]
             store.edge_index = torch.stack([neighbour, item])
             store.edge_weight = value
-            store.search = nearest.search[modality]
+            store.search = nearest.report[modality]
         return data
 
     def __repr__(self) -> str:

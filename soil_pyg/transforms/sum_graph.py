@@ -6,8 +6,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.growing import RowBlocks
-from soil_pyg.ops.ragged import budget_blocks, index2ptr
+from soil_pyg.ops.ragged import RowBlocks, budget_blocks, index2ptr
 from soil_pyg.transforms.utils import EDGES_AT_ONCE, count_nodes, edge_blocks, is_held_as_matrix
 
 
@@ -22,13 +21,17 @@ class SumGraph(BaseTransform):
     Recommendation" <https://doi.org/10.1145/3664647.3681207>`_ (functional name:
     :obj:`sum_graph`). An edge that is in several graphs is one edge of the sum; edges are sorted
     by (target, source). If a term is held as :obj:`adj` instead of :obj:`edge_index`, the sum is
-    made in blocks of targets and is held as :obj:`adj`, too.
+    made in blocks of targets and held as :obj:`adj`.
 
     Args:
         terms (dict[tuple, str or None]): The attribute with the weights of each edge type,
             :obj:`None` for weights of 1.
         out (tuple): The edge type of the sum.
-        scales (list[float], optional): A factor for each term. (default: :obj:`None`, all 1)
+        scales (list[float], optional): The factor :math:`s_g` of each term.
+            (default: :obj:`None`, all 1)
+        to_adjacency (bool, optional): If set to :obj:`True`, adds an
+            :class:`~soil_pyg.nn.Adjacency` named :obj:`adj` instead of :obj:`edge_index` and
+            :obj:`edge_weight` in any case. (default: :obj:`False`)
 
     Raises:
         ValueError: If the terms do not link the same node types, or the scales do not match.
@@ -46,7 +49,11 @@ class SumGraph(BaseTransform):
     """
 
     def __init__(
-        self, terms: dict[EdgeType, str | None], out: EdgeType, scales: list[float] | None = None
+        self,
+        terms: dict[EdgeType, str | None],
+        out: EdgeType,
+        scales: list[float] | None = None,
+        to_adjacency: bool = False,
     ) -> None:
         scales = [1.0] * len(terms) if scales is None else scales
         if len(scales) != len(terms):
@@ -57,21 +64,27 @@ class SumGraph(BaseTransform):
         self.terms = terms
         self.out = out
         self.scales = scales
+        self.to_adjacency = to_adjacency
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the sum to the data."""
         if any(is_held_as_matrix(data, term) for term in self.terms):
             data[self.out].adj = self._sum_of_matrices(data)
             return data
-        num_sources = count_nodes(data, self.out[0])
+        num_sources, num_targets = (count_nodes(data, self.out[end]) for end in (0, 2))
         keys, weights = [], []
         for (edge_type, attr), scale in zip(self.terms.items(), self.scales, strict=True):
             for _, source, target, weight in edge_blocks(data, edge_type, attr):
                 keys.append(target * num_sources + source)
                 weights.append(scale * weight)
         key, weight = _merge(keys, weights)
-        data[self.out].edge_index = torch.stack([key % num_sources, key // num_sources])
-        data[self.out].edge_weight = weight
+        source, target = key % num_sources, key // num_sources
+        if self.to_adjacency:
+            rowptr = index2ptr(target, num_targets)
+            data[self.out].adj = Adjacency(rowptr, source, weight, num_sources)
+        else:
+            data[self.out].edge_index = torch.stack([source, target])
+            data[self.out].edge_weight = weight
         return data
 
     def _sum_of_matrices(self, data: HeteroData) -> Adjacency:
@@ -87,7 +100,7 @@ class SumGraph(BaseTransform):
                 weight = torch.ones_like(held.weight) if weight is None else weight
                 matrices.append(Adjacency(held.rowptr, held.col, weight, num_sources))
         cost = sum(matrix.rowptr.diff().long() for matrix in matrices)
-        out = RowBlocks(num_sources, matrices[0].col.device)
+        out = RowBlocks(matrices[0].col.device)
         for rows in budget_blocks(torch.as_tensor(cost), EDGES_AT_ONCE):
             keys, weights = [], []
             for matrix, scale in zip(matrices, self.scales, strict=True):
@@ -99,15 +112,15 @@ class SumGraph(BaseTransform):
             key, weight = _merge(keys, weights)
             row = key // num_sources
             rowptr = index2ptr(row, rows.stop - rows.start)
-            out.add(Adjacency(rowptr, key - row * num_sources, weight, num_sources))
-        return out.pop()
+            out.add(rowptr, key - row * num_sources, weight)
+        return Adjacency(*out.pop(), num_sources)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({list(self.terms)}, out={self.out})"
 
 
 def _merge(keys: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor]:
-    # The distinct keys and the sum of the weights of each.
+    # The distinct keys, ascending, and the sum of the weights of each.
     key, inverse = torch.unique(torch.cat(keys), return_inverse=True)
     total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
     return key, total.index_add_(0, inverse, torch.cat(weights).double()).float()

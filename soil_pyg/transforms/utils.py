@@ -1,18 +1,91 @@
 """What the graph transforms share: checked arguments, unit features and ragged ranges."""
 
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.ragged import budget_blocks
+from soil_pyg.ops.ragged import budget_blocks, trim_heap
+from soil_pyg.ops.search_options import SearchOptions
+from soil_pyg.ops.similarity_pass import Collector, Features, SimilarityPass
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
 
 EDGES_AT_ONCE = 2**22
 """Edges that are held compressed are unpacked in blocks of as many."""
+
+Gathered = TypeVar("Gathered", bound=Collector)
+
+
+class SimilarityTransform(BaseTransform, Generic[Gathered]):  # type: ignore[misc]
+    """Base class of transforms whose graphs come from the similarities of all items."""
+
+    item_type: str
+    """The node type of the items."""
+
+    modalities: list[str] | None
+    """The modalities, :obj:`None` for all of the data."""
+
+    search_options: SearchOptions
+    """How the nearest items are searched."""
+
+    def forward(self, data: HeteroData) -> HeteroData:
+        """Adds the graphs to the data."""
+        features = unit_features(data, self.modalities, self.item_type)
+        return build_in_one_pass(data, features, [self], self.search_options)
+
+    @abstractmethod
+    def collector(self, data: HeteroData, features: Features) -> Gathered:
+        """Returns the collector that gathers similarities for the graphs.
+
+        Args:
+            data (HeteroData): The data.
+            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
+                mask of the items that have it.
+        """
+
+    @abstractmethod
+    def build(self, data: HeteroData, features: Features, collector: Gathered) -> HeteroData:
+        """Adds the graphs to the data.
+
+        Args:
+            data (HeteroData): The data.
+            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
+                mask of the items that have it.
+            collector (Collector): The collector after the pass.
+        """
+
+
+def build_in_one_pass(
+    data: HeteroData,
+    features: Features,
+    transforms: Sequence[SimilarityTransform[Any]],
+    search_options: SearchOptions,
+) -> HeteroData:
+    """Adds the graphs of several transforms to the data, made in one pass over the similarities.
+
+    Args:
+        data (HeteroData): The data.
+        features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
+            the items that have it.
+        transforms (list[SimilarityTransform]): The transforms.
+        search_options (SearchOptions): How the nearest items are searched.
+    """
+    collectors = [transform.collector(data, features) for transform in transforms]
+    similarities = SimilarityPass(features, search_options)
+    similarities.run(*collectors)
+    for transform in transforms:
+        if not similarities.search_options.is_exact:
+            # The exact comparison of few items sets the peak of memory anyway.
+            trim_heap()
+        # A collector is freed once its graph is built.
+        data = transform.build(data, features, collectors.pop(0))
+    return data
 
 
 def check_edges(data: HeteroData, edge_type: EdgeType) -> Tensor:

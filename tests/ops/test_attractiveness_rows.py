@@ -7,6 +7,7 @@ from torch import Tensor
 
 from soil_pyg.ops import attractiveness_rows
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
 
 NUM_ITEMS = 14
@@ -38,7 +39,7 @@ def assert_row(rows: AttractivenessRows, item: int, expected: np.ndarray, length
 
 def gather(features: dict, index: str = "auto", memory_budget: int = 2**30) -> AttractivenessRows:
     rows = AttractivenessRows(features, memory_budget)
-    SimilarityPass(features, index, memory_budget).run(rows)
+    SimilarityPass(features, SearchOptions(index, memory_budget=memory_budget)).run(rows)
     rows.finish()
     return rows
 
@@ -75,7 +76,7 @@ def test_first_entries_of_each_row(
         assert_row(rows, item, expected, first)
         assert bool(rows.is_whole[item]) == (len(best(expected[item])) < first)
     assert rows.length[9] == 0
-    assert rows.search == {name: {"index": "Flat"} for name in features}
+    assert rows.report == {name: {"index": "Flat"} for name in features}
 
 
 def test_ties_go_to_the_smaller_item(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +132,7 @@ def test_an_approximate_search_that_finds_all_is_exact(
         # All pairs with a modality, and no more entries to ask for.
         assert_row(rows, item, expected, NUM_ITEMS)
     assert rows.is_whole.all()
-    assert rows.search["audio"] == {"index": "Lists2;nprobe=8", "recall": 1.0}
+    assert rows.report["audio"] == {"index": "Lists2;nprobe=8", "recall": 1.0}
 
 
 @pytest.mark.parametrize("memory_budget", [1, 2**30])

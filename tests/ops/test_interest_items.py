@@ -11,6 +11,7 @@ from soil_pyg.ops import interest_items
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.interest_items import InterestItems
 from soil_pyg.ops.pairs import exact_inner_product
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
 
 NUM_USERS, NUM_ITEMS = 9, 14
@@ -47,7 +48,7 @@ def find(
     features: dict, history: list[list[int]], k: int, index: str = "Flat", budget: int = 2**30
 ) -> tuple[list[list[int]], InterestItems]:
     interest = InterestItems(features, matrix(history), k, budget)
-    SimilarityPass(features, index, budget).run(interest)
+    SimilarityPass(features, SearchOptions(index, memory_budget=budget)).run(interest)
     rowptr, items = interest.finish()
     assert rowptr.size() == (len(history) + 1,)
     return [part.tolist() for part in items.split(rowptr.diff().tolist())], interest
@@ -74,7 +75,7 @@ def test_equals_the_naive_loop(
     history = make_history(seed)
     found, interest = find(features, history, k, budget=budget)
     assert found == naive(cosines(features), history, k)
-    assert interest.search == {name: {"index": "Flat"} for name in features}
+    assert interest.report == {name: {"index": "Flat"} for name in features}
 
 
 @pytest.mark.parametrize("k", [NUM_ITEMS - 1, NUM_ITEMS, NUM_ITEMS + 20])
@@ -121,7 +122,7 @@ def test_of_equal_items_the_first_are_compared(monkeypatch: pytest.MonkeyPatch) 
     features = {"image": (c.contiguous(), torch.ones(1000, dtype=torch.bool))}
     history = Adjacency.from_edge_index(torch.tensor([[7, 500, 999], [0, 0, 1]]), size=(1000, 2))
     interest = InterestItems(features, history, k=4)
-    SimilarityPass(features, "Flat").run(interest)
+    SimilarityPass(features, SearchOptions("Flat")).run(interest)
     assert interest.finish()[1].tolist() == [0, 1, 2, 3] * 2
     assert sum(num_pairs) == 0
 
@@ -149,7 +150,7 @@ def test_an_index_that_finds_all_is_exact(
     history = [[i] for i in range(NUM_ITEMS)]
     found, interest = find(features, history, k, "Lists2", budget)
     assert found == naive(cosines(features), history, k)
-    assert interest.search == {
+    assert interest.report == {
         name: {"index": "Lists2;nprobe=8", "recall": 1.0} for name in features
     }
 
@@ -168,7 +169,7 @@ def test_an_item_between_two_styles_that_is_near_to_neither(index: str) -> None:
     interest = InterestItems(
         features, Adjacency.from_edge_index(edge_index, size=(num_items + 1, 1)), 1
     )
-    SimilarityPass(features, index).run(interest)
+    SimilarityPass(features, SearchOptions(index)).run(interest)
     assert interest.finish()[1].tolist() == [num_items]
 
 
@@ -183,8 +184,8 @@ def test_a_modality_of_items_that_nobody_chose(
     history = [[0], [2], [4, 0]]
     found, interest = find(features, history, 3, index)
     assert found == naive({"image": cosines(features)["image"]}, history, 3)
-    assert interest.search["text"]["index"].startswith(index)
-    assert "recall" not in interest.search["text"]
+    assert interest.report["text"]["index"].startswith(index)
+    assert "recall" not in interest.report["text"]
 
 
 @pytest.mark.parametrize("index", ["Flat", "Lists2"])

@@ -6,10 +6,8 @@ from torch import Tensor
 
 from soil_pyg.ops.inverted_lists import (
     EQUAL_CANDIDATES,
-    EXACT_ITEMS,
     FIRST_PROBES,
     InvertedLists,
-    auto_index,
     count_lists,
 )
 
@@ -167,11 +165,3 @@ def test_no_such_lists(index: str) -> None:
     )
     with pytest.raises(ValueError, match=match):
         count_lists(index)
-
-
-def test_auto_index() -> None:
-    assert [auto_index(n) for n in (0, 7_050, EXACT_ITEMS)] == ["Flat"] * 3
-    assert auto_index(EXACT_ITEMS + 1) == "Lists1024"
-    assert auto_index(100_000) == "Lists1024"
-    assert auto_index(1_000_000) == "Lists4096"
-    assert auto_index(16_000_000) == "Lists16384"

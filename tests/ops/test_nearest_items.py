@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.ops.nearest_items import NearestItems
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
 
 Edges = list[tuple[int, int]]
@@ -32,10 +33,10 @@ def test_equals_the_definition(
 ) -> None:
     features = make_features(3)
     nearest = NearestItems(features, k)
-    SimilarityPass(features, memory_budget=memory_budget).run(nearest)
+    SimilarityPass(features, SearchOptions(memory_budget=memory_budget)).run(nearest)
     for modality, similarity in cosines(features).items():
         assert_edges(nearest.edges(modality), similarity, k)
-    assert nearest.search == {name: {"index": "Flat"} for name in ("image", "text", "audio")}
+    assert nearest.report == {name: {"index": "Flat"} for name in ("image", "text", "audio")}
 
 
 @pytest.mark.parametrize("k", [1, 4, 12])
@@ -44,7 +45,7 @@ def test_an_index_that_finds_all_is_exact(
 ) -> None:
     features = make_features()
     nearest = NearestItems(features, k)
-    SimilarityPass(features, index="Lists2").run(nearest)
+    SimilarityPass(features, SearchOptions(index="Lists2")).run(nearest)
     for modality, similarity in cosines(features).items():
         item, neighbour, value = nearest.edges(modality)
         key = (14 * item + neighbour).tolist()
@@ -56,7 +57,7 @@ def test_an_index_that_finds_all_is_exact(
         for i in range(14):
             mine, other = value[item == i], similarity[i, expected[expected[:, 0] == i, 1]]
             np.testing.assert_allclose(mine.sort().values, np.sort(other), atol=1e-6)
-    assert nearest.search["text"] == {"index": "Lists2;nprobe=8", "recall": 1.0}
+    assert nearest.report["text"] == {"index": "Lists2;nprobe=8", "recall": 1.0}
 
 
 def test_more_neighbours_than_wanted_are_cut() -> None:
@@ -75,5 +76,5 @@ def test_a_modality_that_no_item_has() -> None:
     features = {"image": (torch.zeros(5, 3), torch.zeros(5, dtype=torch.bool))}
     for index in ("Flat", "Lists2"):
         nearest = NearestItems(features, k=2)
-        SimilarityPass(features, index).run(nearest)
+        SimilarityPass(features, SearchOptions(index)).run(nearest)
         assert [part.tolist() for part in nearest.edges("image")] == [[], [], []]

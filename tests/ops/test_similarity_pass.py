@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from soil_pyg.ops import similarity_pass
+from soil_pyg.ops import search_options, similarity_pass
 from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.matmul import matmul_precision
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import Collector, SimilarityPass
 
 NUM_ITEMS = 14
@@ -38,7 +40,7 @@ def test_blocks_are_the_similarities(
 ) -> None:
     features = make_features()
     recorder = Recorder()
-    SimilarityPass(features, memory_budget=memory_budget).run(recorder)
+    SimilarityPass(features, SearchOptions(memory_budget=memory_budget)).run(recorder)
     assert len(recorder.blocks) == {1: NUM_ITEMS, 2**30: 1}.get(memory_budget, 5)
     places = [place for block, _ in recorder.blocks for place in range(block.start, block.stop)]
     assert places == list(range(NUM_ITEMS))
@@ -56,7 +58,7 @@ def test_height_of_a_block_obeys_the_budget(
     # half of the budget is left for what the collectors keep, an eighth for shared products.
     recorders = Recorder(num_rows), Recorder()
     budget = 8 * 4 * 8 * NUM_ITEMS * 6 // 3
-    SimilarityPass(make_features(), memory_budget=budget).run(*recorders)
+    SimilarityPass(make_features(), SearchOptions(memory_budget=budget)).run(*recorders)
     for recorder in recorders:
         assert recorder.blocks[0][0] == slice(0, expected)
         assert recorder.blocks[0][1]["text"].size() == (expected, NUM_ITEMS)
@@ -73,7 +75,7 @@ def test_a_block_is_never_higher_than_pays(
 
 def test_all_collectors_are_given_the_same_similarities(make_features: Callable) -> None:
     first, second = Recorder(), Recorder()
-    SimilarityPass(make_features(), memory_budget=1).run(first, second)
+    SimilarityPass(make_features(), SearchOptions(memory_budget=1)).run(first, second)
     assert len(first.blocks) == len(second.blocks) == NUM_ITEMS
     for (_, mine), (_, other) in zip(first.blocks, second.blocks, strict=True):
         assert mine["image"] is other["image"]
@@ -84,10 +86,10 @@ def test_exact_search_is_reported(
 ) -> None:
     recorder = Recorder()
     with caplog.at_level(logging.INFO, "soil_pyg"):
-        search = SimilarityPass(make_features(), memory_budget=1)
+        search = SimilarityPass(make_features(), SearchOptions(memory_budget=1))
         search.run(recorder)
-    assert (search.index, search.is_exact) == ("Flat", True)
-    assert recorder.search == {"image": {"index": "Flat"}, "text": {"index": "Flat"}}
+    assert search.search_options.index == "Flat"
+    assert recorder.report == {"image": {"index": "Flat"}, "text": {"index": "Flat"}}
     assert caplog.messages == ["14 items: compared exactly, 1 at a time"]
 
 
@@ -97,13 +99,13 @@ def test_approximate_search(
     features = make_features()
     few, many, none = Recorder(num_neighbours=2), Recorder(num_neighbours=4), Recorder()
     with caplog.at_level(logging.INFO, "soil_pyg"):
-        search = SimilarityPass(features, index="Lists2")
+        search = SimilarityPass(features, SearchOptions(index="Lists2"))
         search.run(few, many, none)
-    assert (search.index, search.is_exact) == ("Lists2", False)
+    assert search.search_options.index == "Lists2"
     for recorder in (few, many, none):
         assert recorder.blocks == []
         assert recorder.num_indices == 2
-        assert recorder.search == {
+        assert recorder.report == {
             name: {"index": "Lists2;nprobe=8", "recall": 1.0} for name in features
         }
     for modality, expected in cosines(features).items():
@@ -125,25 +127,26 @@ def test_items_that_nobody_asks_the_neighbours_of_are_not_searched(
     make_features: Callable,
 ) -> None:
     recorder = Recorder()
-    SimilarityPass(make_features(), index="Lists2").run(recorder)
+    SimilarityPass(make_features(), SearchOptions(index="Lists2")).run(recorder)
     assert recorder.found["image"][2].numel() == 0
-    assert recorder.search["image"] == {"index": "Lists2"}
+    assert recorder.report["image"] == {"index": "Lists2"}
 
 
 def test_a_modality_that_no_item_has() -> None:
     features = {"image": (torch.zeros(5, 3), torch.zeros(5, dtype=torch.bool))}
     recorder = Recorder(num_neighbours=2)
-    SimilarityPass(features, index="Lists2").run(recorder)
+    SimilarityPass(features, SearchOptions(index="Lists2")).run(recorder)
     assert recorder.found["image"][1].tolist() == []
     assert recorder.found["image"][2].numel() == 0
 
 
 def test_index_is_chosen_by_the_number_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
     features = {"image": (torch.eye(3), torch.ones(3, dtype=torch.bool))}
-    assert SimilarityPass(features).index == "Flat"
-    monkeypatch.setattr(similarity_pass, "auto_index", lambda num_items: f"Lists{num_items}")
-    assert SimilarityPass(features).index == "Lists3"
-    assert SimilarityPass(features, index="Flat").index == "Flat"
+    assert SimilarityPass(features).search_options.index == "Flat"
+    monkeypatch.setattr(search_options, "auto_index", lambda num_items: f"Lists{num_items}")
+    assert SimilarityPass(features).search_options.index == "Lists3"
+    exact = SimilarityPass(features, SearchOptions(index="Flat"))
+    assert exact.search_options.index == "Flat"
 
 
 def test_lower_precision_is_an_option_and_its_agreement_is_kept(
@@ -153,26 +156,26 @@ def test_lower_precision_is_an_option_and_its_agreement_is_kept(
     features = make_features(num_items=600) | {"image": (x, torch.ones(600, dtype=torch.bool))}
     recorder = Recorder()
     with caplog.at_level(logging.INFO, "soil_pyg"):
-        SimilarityPass(features, matmul_precision="medium").run(recorder)
+        SimilarityPass(features, SearchOptions(matmul_precision="medium")).run(recorder)
     sample = x[:: 600 // 256]
     nearest = []
     for precision in ("highest", "medium"):
-        with similarity_pass.matmul_precision(precision):
+        with matmul_precision(precision):
             nearest.append((sample @ x.t()).topk(10).indices.tolist())
     shared = [len(set(a) & set(b)) / 10 for a, b in zip(*nearest, strict=True)]
-    assert recorder.search["image"] == {
+    assert recorder.report["image"] == {
         "index": "Flat",
         "precision": "medium",
         "agreement": pytest.approx(sum(shared) / len(shared)),
     }
-    assert 0.5 < recorder.search["text"]["agreement"] <= 1
+    assert 0.5 < recorder.report["text"]["agreement"] <= 1
     assert "of the nearest by image agree" in caplog.text
     assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_the_precision_is_put_back_after_an_error() -> None:
     def fail() -> None:
-        with similarity_pass.matmul_precision("high"):
+        with matmul_precision("high"):
             assert torch.get_float32_matmul_precision() == "high"
             raise KeyError
 
@@ -184,4 +187,4 @@ def test_the_precision_is_put_back_after_an_error() -> None:
 def test_a_precision_that_is_none(make_features: Callable) -> None:
     message = r"'matmul_precision' must be one of .*medium.* \(got 'low'\)"
     with pytest.raises(ValueError, match=message):
-        SimilarityPass(make_features(), matmul_precision="low")
+        SimilarityPass(make_features(), SearchOptions(matmul_precision="low"))

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from soil_pyg.ops.topk import topk_by_id
+from soil_pyg.ops import topk as module
+from soil_pyg.ops.topk import (
+    GROUP_SIZE,
+    _topk_grouped,
+    best_of_each_row,
+    isin_rowwise,
+    topk_by_id,
+    topk_rescored,
+)
 
 VALUES = st.sampled_from([float("-inf"), -1.0, 0.0, 0.5, 2.0])
 MATRICES = st.integers(1, 12).flatmap(
@@ -82,3 +90,115 @@ def test_no_rows() -> None:
 def test_wrong_k() -> None:
     with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
         topk_by_id(torch.zeros(1, 3), k=0)
+
+
+def test_topk_rescored_has_no_candidates_where_scores_are_infinite() -> None:
+    scores = torch.tensor([[2.0, -torch.inf, 2.0, 1.0], [-torch.inf] * 4, [0.0, 3.0, 1.0, 2.0]])
+
+    def rescore(row: Tensor, column: Tensor) -> Tensor:
+        assert scores[row, column].isfinite().all()
+        return scores[row, column]
+
+    for ordered in (True, False):
+        values, columns = topk_rescored(scores, 4, torch.full((3,), 1e-6), rescore, ordered)
+        assert columns.sort(dim=1, descending=True).values.tolist()[1:] == [[-1] * 4, [3, 2, 1, 0]]
+        assert set(columns[0].tolist()) == {0, 2, 3, -1}
+        assert values.tolist()[0] == [2.0, 2.0, 1.0, -torch.inf]
+        assert values.tolist()[1:] == [[-torch.inf] * 4, [3.0, 2.0, 1.0, 0.0]]
+
+
+def test_topk_rescored_scores_again_what_rounding_may_swap() -> None:
+    rounded = torch.tensor([[1.0, 1.0 - 4e-7, 1.0 - 2e-7, 0.5], [1.0, 0.9, 0.8, 0.7]])
+    exact = torch.tensor([[0.75, 0.75, 0.75, 0.5], [0.0, 0.0, 0.0, 0.0]])
+    asked = []
+
+    def rescore(row: Tensor, column: Tensor) -> Tensor:
+        asked.extend(zip(row.tolist(), column.tolist(), strict=True))
+        return exact[row, column]
+
+    for ordered in (True, False):
+        asked.clear()
+        values, columns = topk_rescored(rounded, 2, torch.full((2,), 1e-6), rescore, ordered)
+        assert columns.tolist() == [[0, 1], [0, 1]]
+        assert values.tolist() == [[0.75, 0.75], [1.0, pytest.approx(0.9)]]
+        assert asked == [(0, 0), (0, 1), (0, 2)]
+
+
+def test_topk_rescored_scores_only_what_may_be_the_last_again() -> None:
+    rounded = torch.tensor([[0.9, 0.5, 0.5 + 1e-7, 0.8, 0.5 - 1e-7, 0.1]])
+    exact = torch.tensor([[0.0, 0.25, 0.25, 0.0, 0.25, 0.0]])
+    asked = []
+
+    def rescore(row: Tensor, column: Tensor) -> Tensor:
+        asked.extend(column.tolist())
+        return exact[row, column]
+
+    values, columns = topk_rescored(rounded, 4, torch.full((1,), 1e-6), rescore, ordered=False)
+    assert asked == [1, 2, 4]
+    assert columns.tolist() == [[0, 3, 1, 2]]
+    torch.testing.assert_close(values, torch.tensor([[0.9, 0.8, 0.25, 0.25]]))
+
+
+def test_best_of_each_row() -> None:
+    row = torch.tensor([2, 0, 2, 2, 0])
+    column = torch.tensor([1, 4, 3, 5, 7])
+    value = torch.tensor([1.0, 2.0, 3.0, 3.0, 2.0])
+    values, columns = best_of_each_row(row, column, value, num_rows=3, k=2)
+    assert columns.tolist() == [[4, 7], [-1, -1], [3, 5]]
+    assert values.tolist() == [[2.0, 2.0], [-torch.inf, -torch.inf], [3.0, 3.0]]
+
+
+def test_isin_rowwise() -> None:
+    expected = torch.tensor([[4, 0, 2], [7, 1, 3], [5, 6, 0]])
+    found = torch.tensor([[2, 9, 4, 1], [-1, -1, -1, -1], [0, 5, 6, -1]])
+    assert isin_rowwise(expected, found).tolist() == [
+        [True, False, True],
+        [False, False, False],
+        [True, True, True],
+    ]
+    # Larger than all that was found, of one column and of another order in memory.
+    assert isin_rowwise(expected, found[:, :1]).sum(dim=1).tolist() == [1, 0, 1]
+    assert isin_rowwise(expected.t(), expected.t().flip([1])).all()
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+@pytest.mark.parametrize("num_columns", [80, 81, 87, 400])
+def test_topk_grouped_as_sorted(k: int, num_columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MIN_COLUMNS", GROUP_SIZE)
+    scores = torch.randn(50, num_columns, generator=torch.Generator().manual_seed(k))
+    # The best beside each other, in one group, in what is left over, and fewer than k.
+    scores[0, :k] += 10
+    scores[1, :: num_columns // GROUP_SIZE] += 10
+    scores[2, -k:] += 10
+    scores[3, 1:] = -torch.inf
+    values, columns = _topk_grouped(scores, k)
+    expected, order = scores.sort(dim=1, descending=True)
+    assert torch.equal(values, expected[:, :k])
+    assert torch.equal(columns[:3], order[:3, :k])
+    assert torch.equal(scores.gather(1, columns), values)
+    assert all(row.unique().numel() == k for row in columns)
+
+
+def test_topk_grouped_with_ties_returns_each_column_once() -> None:
+    scores = torch.zeros(3, module.MIN_COLUMNS * 4)
+    scores[0, 100:102] = 1.0
+    values, columns = _topk_grouped(scores, 4)
+    assert values.tolist() == [[1.0, 1.0, 0.0, 0.0], [0.0] * 4, [0.0] * 4]
+    assert all(row.unique().numel() == 4 for row in columns)
+    assert set(columns[0, :2].tolist()) == {100, 101}
+
+
+def test_topk_grouped_of_rows_that_are_not_contiguous() -> None:
+    scores = torch.randn(module.MIN_COLUMNS * 2, 6, generator=torch.Generator().manual_seed(0)).t()
+    values, columns = _topk_grouped(scores, 2)
+    assert torch.equal(values, scores.topk(2).values)
+    assert torch.equal(columns, scores.topk(2).indices)
+
+
+def test_topk_grouped_leaves_short_rows_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = torch.randn(2, module.MIN_COLUMNS * 3 - 1, generator=torch.Generator().manual_seed(0))
+    expected = scores.topk(3)
+    monkeypatch.setattr(torch, "arange", None)
+    values, columns = _topk_grouped(scores, 3)
+    assert torch.equal(values, expected.values)
+    assert torch.equal(columns, expected.indices)

@@ -20,6 +20,7 @@ from soil_bench.speed.naive_graphs import items_of_interest, sparse, unit
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, item_item
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.interest_items import InterestItems
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
 from soil_pyg.transforms.utils import unit_features
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
@@ -142,7 +143,7 @@ def fast_interest(data: HeteroData, users: Tensor) -> dict[str, list[set[int]]]:
     history = Adjacency.from_edge_index(data[INTERACTS].edge_index.flip(0), size=size)
     history = history.select_rows(users)
     found = {m: InterestItems({m: x}, history, OPTIONS["k_i"]) for m, x in features.items()}
-    SimilarityPass(features, "Flat").run(*found.values())
+    SimilarityPass(features, SearchOptions("Flat")).run(*found.values())
     chosen = {}
     for modality, collector in found.items():
         rowptr, item = collector.finish()

@@ -16,7 +16,7 @@ from typing_extensions import Self
 
 from soil_bench.runs.job import INTERRUPTED, MEBIBYTE, peak_rss
 from soil_bench.runs.process import run_process, stop_with_parent
-from soil_pyg.ops.growing import trim_heap
+from soil_pyg.ops.ragged import trim_heap
 
 GRACE_SECONDS = 5.0
 RESET_PEAK = "5"
