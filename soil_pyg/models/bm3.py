@@ -23,11 +23,10 @@ class BM3(EmbeddingRecommender):
     r"""Learning without negative items, from the `"Bootstrap Latent Representations for Multi-modal
     Recommendation" <https://arxiv.org/abs/2207.05969>`_ paper.
 
-    A predictor :math:`p`, one linear map shared by all, has to find the embedding of a partner that
-    is held fixed and disturbed by dropout, written :math:`\tilde{\mathbf{h}}`. With
-    :math:`\mathbf{h}` the light graph convolution, whose items keep their initial embeddings
-    besides, and :math:`\mathbf{m}_i = \mathbf{W}_m \mathbf{x}_{m,i} + \mathbf{b}_m` from trained
-    features,
+    A linear predictor :math:`p` predicts the embedding of a partner. Its gradient is stopped and
+    dropout disturbs it, written :math:`\tilde{\mathbf{h}}`. With :math:`\mathbf{h}` the propagated
+    embeddings, plus the initial ones for items, and :math:`\mathbf{m}_i = \mathbf{W}_m
+    \mathbf{x}_{m,i} + \mathbf{b}_m` of the trained features,
 
     .. math::
         \mathcal{L} &= d(\mathbf{h}_u, \mathbf{h}_i) + d(\mathbf{h}_i, \mathbf{h}_u) + c \sum_m
@@ -36,7 +35,7 @@ class BM3(EmbeddingRecommender):
 
         \hat{y}_{ui} &= p(\mathbf{h}_u)^{\top} p(\mathbf{h}_i)
 
-    averaged over the batch, with a regularisation of all embeddings added.
+    averaged over the batch, plus a regularisation of all embeddings.
 
     Args:
         num_users (int): Number of users.

@@ -159,9 +159,7 @@ class FREEDOM(EmbeddingRecommender):
     def graph_transform(cls, **options: Any) -> FREEDOMGraphs:
         """Returns the transform that builds the user-item and the item-item graph.
 
-        Args:
-            **options (optional): The options of
-                :class:`~soil_pyg.models.freedom.FREEDOMGraphs`.
+        Its options are those of :class:`~soil_pyg.models.freedom.FREEDOMGraphs`.
         """
         return FREEDOMGraphs(**options)
 

@@ -32,7 +32,7 @@ def similar(modality: str) -> EdgeType:
 
 
 def features(data: HeteroData, modality: str) -> Tensor:
-    """Returns the items' features of a modality.
+    """Returns the features of the items in a modality.
 
     Args:
         data (HeteroData): The data.
@@ -54,20 +54,20 @@ def normalized_interactions() -> BaseTransform:
 
 
 def prepared(data: HeteroData, edge_type: EdgeType, attr: str) -> EdgeStorage:
-    """Returns what the data holds for an edge type.
+    """Returns the store of an edge type.
 
     Args:
         data (HeteroData): The data.
         edge_type (tuple): The edge type.
-        attr (str): The attribute that the transform of the model adds.
+        attr (str): An attribute that the transform of the model adds.
 
     Raises:
-        ValueError: If there is none, because the model's transform was not applied.
+        ValueError: If it is missing, because the transform was not applied.
     """
     if edge_type not in data.edge_types or attr not in data[edge_type]:
         raise ValueError(
-            f"the data has no prepared graph {edge_type}; apply the transform that "
-            "'graph_transform()' of the model's class returns to the data first"
+            f"the data has no prepared graph {edge_type}: apply the transform returned by "
+            "'graph_transform()' of the model's class first"
         )
     return data[edge_type]
 
@@ -80,7 +80,7 @@ def adjacency(data: HeteroData, edge_type: EdgeType) -> Adjacency:
         edge_type (tuple): The edge type.
 
     Raises:
-        ValueError: If the data has none, because the model's transform was not applied.
+        ValueError: If it is missing, because the transform of the model was not applied.
     """
     adj: Adjacency = prepared(data, edge_type, "adj").adj
     return adj
@@ -101,7 +101,9 @@ def with_graphs(data: HeteroData, edge_type: EdgeType, make_transform: MakeTrans
 
 
 def distinct(node: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the nodes of a batch, each once where :func:`sizes_may_vary`, and the row of each.
+    """Returns the distinct nodes of a batch and the row of each node among them.
+
+    Unless :func:`sizes_may_vary`, repeated nodes stay.
 
     Args:
         node (Tensor): The nodes, of shape :obj:`[batch_size]`.
@@ -119,10 +121,10 @@ def distinct(node: Tensor) -> tuple[Tensor, Tensor]:
 def propagate_to(
     nodes: Tensor | None, conv: LightConv, views: list[Tensor], adjacency: Adjacency
 ) -> list[Tensor]:
-    """Returns what some target nodes get of each view, one row each.
+    """Returns the views propagated to some target nodes, one row per node.
 
     Args:
-        nodes (Tensor, optional): The target nodes, all of them if :obj:`None`.
+        nodes (Tensor, optional): The target nodes; :obj:`None` for all.
         conv (LightConv): The convolution.
         views (list[Tensor]): Features of the source nodes.
         adjacency (Adjacency): The matrix of the edges.
@@ -130,15 +132,16 @@ def propagate_to(
     if nodes is None:
         return [conv(view, adjacency) for view in views]
     if sizes_may_vary(nodes):
-        # ModelOptions once, so that the views share its transpose, too.
+        # One selection, so that the views share its transpose.
         adjacency = adjacency.select_rows(nodes)
         return [conv(view, adjacency) for view in views]
     return [F.embedding(nodes, conv(view, adjacency)) for view in views]
 
 
 def sizes_may_vary(node: Tensor) -> bool:
-    """Returns whether sizes may depend on the nodes of a batch: on a GPU the host would have to
-    wait for them, and compiled code would be compiled anew.
+    """Returns whether tensor sizes may depend on the nodes of a batch.
+
+    On a GPU, the host would have to wait for them; compiled code would be compiled again.
 
     Args:
         node (Tensor): The nodes.

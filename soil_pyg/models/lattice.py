@@ -160,9 +160,7 @@ class LATTICE(EmbeddingRecommender):
     def graph_transform(cls, **options: Any) -> LATTICEGraphs:
         """Returns the transform that builds the user-item and the initial item-item graphs.
 
-        Args:
-            **options (optional): The options of
-                :class:`~soil_pyg.models.lattice.LATTICEGraphs`.
+        Its options are those of :class:`~soil_pyg.models.lattice.LATTICEGraphs`.
         """
         return LATTICEGraphs(**options)
 
@@ -217,7 +215,7 @@ class LATTICE(EmbeddingRecommender):
         return user, item + F.normalize(x)
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the final embeddings of all users and items, on an item-item graph built anew."""
+        """Returns the final embeddings of all users and items, on a newly built item-item graph."""
         return self.propagate(data, *self.item_graph(data))
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:

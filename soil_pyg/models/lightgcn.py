@@ -64,7 +64,7 @@ class LightGCN(EmbeddingRecommender):
 
     @classmethod
     def graph_transform(cls) -> BaseTransform:
-        """Returns the transform that makes the normalised user-item graph."""
+        """Returns the transform that builds the normalised user-item graph."""
         return normalized_interactions()
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
@@ -109,7 +109,7 @@ class LightGCN(EmbeddingRecommender):
         return rows_of_new(make_transform()(extended), INTERACTS, num_new_users) @ sent
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
-        """Splits the content embedding of a user by the edges that leave the user."""
+        """Splits the embedding of a user by the edges that leave the user."""
         data = with_graphs(data, INTERACTS, make_transform)
         model, hops = double_copy(self), FirstHops(data, INTERACTS)
         own, sent = hops.split(model.propagation, model.tables)

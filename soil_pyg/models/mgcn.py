@@ -147,8 +147,7 @@ class MGCN(ViewRecommender):
     def graph_transform(cls, **options: Any) -> MGCNGraphs:
         """Returns the transform that builds the user-item and the item-item graphs.
 
-        Args:
-            **options (optional): The options of :class:`~soil_pyg.models.mgcn.MGCNGraphs`.
+        Its options are those of :class:`~soil_pyg.models.mgcn.MGCNGraphs`.
         """
         return MGCNGraphs(**options)
 

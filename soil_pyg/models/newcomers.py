@@ -14,7 +14,7 @@ from soil_pyg.typing import INTERACTS, ITEM, USER
 
 
 class LaterItemError(ValueError):
-    """Says that a graph lacks an item, because it was added after the training.
+    """Raised if a graph lacks an item that was added after the training.
 
     Args:
         item (int): The number of the item.
@@ -133,7 +133,7 @@ def mean_of_items(edge_index: Tensor, num_new_users: int, item_emb: Tensor) -> T
 
 
 def messages(propagation: LightPropagation, x: PairTensor, graph: Adjacency) -> Tensor:
-    r"""Returns the sum of what each item sends to users over an edge of weight 1.
+    r"""Returns the sum of the embeddings that each item sends to a user over an edge of weight 1.
 
     .. math::
         \mathbf{H} = \frac{1}{L + 1} \sum_{l=0}^{L-1} (\mathbf{A}^l \mathbf{X})_{\text{items}},
@@ -153,8 +153,8 @@ def messages(propagation: LightPropagation, x: PairTensor, graph: Adjacency) -> 
 
 
 def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> HeteroData:
-    """Returns the interactions of the data together with those of new users, who are numbered
-    after the users of the data.
+    """Returns the interactions of the data followed by those of new users, numbered after the
+    known ones.
 
     Args:
         data (HeteroData): The data.

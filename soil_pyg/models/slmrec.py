@@ -14,12 +14,12 @@ from soil_pyg.utils.checks import check_at_least
 
 
 class SLMRec(EmbeddingRecommender):
-    r"""Contrast of the modalities of an item beside that of users and items, from the
+    r"""Contrasts between users and items and between the modalities of an item, from the
     `"Self-Supervised Learning for Multimedia Recommendation"
     <https://doi.org/10.1109/TMM.2022.3187556>`_ paper.
 
     The user embeddings are propagated over the user-item graph with the item embeddings, and with
-    the features of each modality, scaled to unit length and projected:
+    the features of each modality after normalisation to unit length and projection:
 
     .. math::
         \mathbf{H}_m = \frac{1}{L + 1} \sum_{l=0}^{L} \mathbf{L}^l \left( \mathbf{E}_u \oplus
@@ -27,21 +27,21 @@ class SLMRec(EmbeddingRecommender):
         \mathbf{F} = [\mathbf{H}_{id} \,\|\, \mathbf{H}_1 \,\|\, \ldots \,\|\, \mathbf{H}_M]
         \mathbf{W} + \mathbf{b}, \qquad \hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i
 
-    with :math:`\mathbf{W}, \mathbf{b}` of their own for users and for items. InfoNCE contrasts the
+    with separate :math:`\mathbf{W}, \mathbf{b}` for users and items. InfoNCE contrasts the
     users of a batch with their positive items. The fine and coarse task (FAC) maps these items
     through a chain of linear maps :math:`\mathbf{z}_n = h_n(\mathbf{z}_{n-1})` from
-    :math:`\mathbf{z}_0 = \mathbf{h}_{id}` on; after each map, an item must be found among those of
-    the batch by one modality :math:`m`:
+    :math:`\mathbf{z}_0 = \mathbf{h}_{id}` on; after each map, a contrast matches every item with
+    its own modality :math:`m` among the items of the batch:
 
     .. math::
         \mathcal{L}_{m} = - \frac{1}{B} \sum_{b=1}^{B} \log \frac{\exp(\mathbf{z}_{n,b}^{\top}
         g_m(\mathbf{h}_{m,b}) / \tau_s)}{\sum_{b^{\prime}=1}^{B} \exp(\mathbf{z}_{n,b}^{\top}
         g_m(\mathbf{h}_{m,b^{\prime}}) / \tau_s)}
 
-    The modalities follow in the order of :obj:`in_channels`, the visual one first and the textual
-    one last, which is compared in half as many channels. With three or more, each map has its
-    modality; with two, the chain has a map between theirs after which nothing is compared; with
-    one, the chain is a single map and keeps all channels.
+    The modalities are in the order of :obj:`in_channels`, the visual one first; the textual one is
+    last and is compared in half as many channels. With three or more, there is one map per
+    modality; with two, a map without a contrast lies between theirs; with one, the single map keeps
+    all channels.
 
     Args:
         num_users (int): Number of users.

@@ -37,8 +37,8 @@ def embed_new_items(
 ) -> Tensor:
     r"""Returns the embeddings of new items.
 
-    What depends on interactions is the mean of the neighbours, what depends on features is
-    computed from those of the item. With :math:`\langle \cdot \rangle` for
+    Quantities that depend on interactions are means over the neighbours; those that depend on
+    features are computed from the features of the item. With :math:`\langle \cdot \rangle` for
     :func:`~soil_pyg.models.newcomers.mean_of_neighbours`, the embedding of a new item :math:`n` is
     :math:`\mathbf{x}_n = \langle \mathbf{x}_j \rangle`, its content embedding
     :math:`\mathbf{e}_n = \langle \mathbf{e}_j \rangle`, and each layer of a view
@@ -51,8 +51,8 @@ def embed_new_items(
 
     with the gate :math:`g_m` of its features :math:`\mathbf{f}_{m,n}`. The first sum is the row
     that the similarity graph would have (:math:`n` itself and its :math:`k - 1` nearest items,
-    :math:`d` the row sums); the rows of the interest graph come from users, so the neighbours'
-    mean in that modality replaces them. The attention of the model fuses the views.
+    :math:`d` the row sums); the rows of the interest graph depend on users and are replaced by the
+    mean over the neighbours in that modality. The attention of the model fuses the views.
     """
     data = with_graphs(data, USER_ITEM, make_transform)
     transform = cast(SOILGraphs, make_transform())

@@ -21,8 +21,9 @@ class VBPR(EmbeddingRecommender):
         \left[ \mathbf{x}_{1,i} \, \Vert \, \mathbf{x}_{2,i} \, \Vert \cdots \right] + \mathbf{b}
         \right) \right)
 
-    with the features of all modalities side by side, in the order of :obj:`in_channels`. A user's
-    embedding is twice as wide as an item's, as it meets the item and its features.
+    with the features of all modalities side by side, in the order of :obj:`in_channels`. User
+    embeddings have twice the dimension of item embeddings, as their second half is multiplied with
+    the projected features.
 
     Args:
         num_users (int): Number of users.

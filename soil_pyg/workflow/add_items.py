@@ -104,7 +104,7 @@ def _read_features(
             raise ValueError(f"'features' names '{modality}', but the data has {there}")
     used = list(trained.model.in_channels) or known
     if not used:
-        raise ValueError("'data' has no features of items, by which new items could be embedded")
+        raise ValueError("'data' must have features of the items to embed new ones (got none)")
     new = {}
     for modality in used:
         size = data[ITEM][FEATURE_PREFIX + modality].size(1)
