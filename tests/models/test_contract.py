@@ -4,6 +4,7 @@ import copy
 import inspect
 import math
 import re
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,6 +15,7 @@ from torch_geometric.transforms import BaseTransform
 
 from soil_pyg import models
 from soil_pyg.models import Recommender
+from soil_pyg.models.newcomers import nearest_known
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, Triplets
 
@@ -405,3 +407,38 @@ def test_an_epoch_on_parts(name: str) -> None:
         assert all(math.isfinite(value) for value in epoch["loss"].values())
         after = list(model.parameters())
         assert any(not old.equal(new) for old, new in zip(before, after, strict=True))
+
+
+@EVERY
+def test_newcomers_get_embeddings_or_a_reason(name: str) -> None:
+    data, model = make_data(name), make_model(name).eval()
+    make_transform = partial(CASES[name].kind.graph_transform, **CASES[name].graphs)
+    with torch.no_grad():
+        item_emb = model(data)[1]
+    features = {m: data[ITEM][FEATURE_PREFIX + m][:2] for m in in_channels(2)}
+    of_items = features, nearest_known(data, features, k=3)
+    of_users = torch.tensor([[0, 0, 1], [2, 5, 3]]), 2
+    for hook, newcomers in [("embed_new_items", of_items), ("embed_new_users", of_users)]:
+        embed = partial(getattr(model, hook), data, make_transform, item_emb, *newcomers)
+        if item_emb.is_sparse:
+            with pytest.raises(ValueError, match=f"{CASES[name].model}.*'{hook}'"):
+                embed()
+        else:
+            assert embed().size() == (2, item_emb.size(1))
+            assert embed().isfinite().all()
+
+
+@EVERY
+def test_scores_are_decomposed_or_a_reason_is_given(name: str) -> None:
+    data, model = make_data(name), make_model(name).eval()
+    make_transform = partial(CASES[name].kind.graph_transform, **CASES[name].graphs)
+    if type(model).decompose is Recommender.decompose:
+        with pytest.raises(ValueError, match=f"{CASES[name].model}.*'decompose'"):
+            model.decompose(data, make_transform)
+        return
+    found = model.decompose(data, make_transform)
+    for user, item in [(0, 1), (8, 6)]:
+        user_parts = torch.cat([part.vector for part in found.of_user(user)])
+        item_parts = torch.stack(list(found.of_item(item).values()))
+        score = (user_parts @ item_parts.t()).sum()
+        torch.testing.assert_close(score.float(), scores_of(model, data)[user, item])

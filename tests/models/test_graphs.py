@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models.graphs import adjacency, features, prepared
+from soil_pyg.models.graphs import adjacency, features, prepared, with_graphs
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.transforms import ToAdjacency
 
 BUYS = ("user", "buys", "item")
 
@@ -40,3 +41,14 @@ def test_graphs_that_were_not_prepared() -> None:
 def test_features_that_are_missing() -> None:
     with pytest.raises(ValueError, match=r"'in_channels'.*'audio'.*\['image'\]"):
         features(make(), "audio")
+
+
+def test_graphs_are_built_only_if_they_are_missing() -> None:
+    data = make()
+    built = with_graphs(data, BUYS, lambda: ToAdjacency([BUYS]))
+    assert adjacency(built, BUYS).to_dense().tolist() == [[1.0], [1.0]]
+
+    def refuse() -> ToAdjacency:
+        raise AssertionError("the graphs were built again")
+
+    assert with_graphs(built, BUYS, refuse) is built
