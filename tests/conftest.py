@@ -1,5 +1,7 @@
 import os
+import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,18 @@ WITHOUT = pytest.mark.skipif(not HAS_ONEDNN, reason="torch was built without one
 
 
 @pytest.fixture
+def refused() -> Callable[[str, object], AbstractContextManager[object]]:
+    """Expects a :class:`ValueError` that names an argument and the value got."""
+
+    def expect(name: str, got: object) -> AbstractContextManager[object]:
+        return pytest.raises(ValueError, match=rf"'{name}'.*\(got {re.escape(str(got))}[):, ]")
+
+    return expect
+
+
+@pytest.fixture
 def random_data() -> Callable[..., HeteroData]:
-    """Makes random interactions, split by user; the last items have none in training."""
+    """Makes random interactions, split per user; the last items have none."""
 
     def make(
         num_users: int = 30, num_items: int = 40, seed: int = 0, num_unseen: int = 2
@@ -52,7 +64,7 @@ def random_data() -> Callable[..., HeteroData]:
 
 @pytest.fixture
 def clustered_data() -> HeteroData:
-    """Items whose features lie around few centres, and users who choose near one or two."""
+    """Items with clustered features, and users who choose items of one or two clusters."""
     rng = np.random.default_rng(0)
     num_users, num_items, num_clusters = 80, 500, 20
     data = HeteroData()
@@ -73,7 +85,7 @@ def clustered_data() -> HeteroData:
 
 @pytest.fixture
 def featured_data(random_data: Callable[..., HeteroData]) -> Callable[..., HeteroData]:
-    """Makes random interactions and features; item 3 has none, item 20 lacks the first."""
+    """Makes random interactions and features; item 3 has none, item 20 lacks the image."""
 
     def make(num_modalities: int = 3, seed: int = 0) -> HeteroData:
         data = random_data(num_users=30, num_items=25, seed=seed)
@@ -89,7 +101,7 @@ def featured_data(random_data: Callable[..., HeteroData]) -> Callable[..., Heter
 
 @pytest.fixture
 def random_run(tmp_path: Path) -> Callable[..., TrainedModel]:
-    """Makes the run of a model with random weights."""
+    """Makes a run whose model has random weights."""
 
     def make(
         data: HeteroData,
@@ -145,7 +157,7 @@ def run_folder(data_folder: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def real_data() -> Path:
-    """The folder of the public data sets, where they are."""
+    """The folder of the public data sets, if there is one."""
     beside = Path(__file__).parents[2] / "shared" / "data"
     root = Path(os.environ.get("SOIL_DATA", beside))
     if not root.is_dir():
@@ -155,6 +167,6 @@ def real_data() -> Path:
 
 @pytest.fixture(params=[False, pytest.param(True, marks=WITHOUT)])
 def onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Products by torch alone and by oneDNN, whichever is preferred on this machine."""
+    """Matrix products with oneDNN and without it, whatever this machine prefers."""
     monkeypatch.setattr(matmul, "PREFERS_ONEDNN", request.param)
     return request.param

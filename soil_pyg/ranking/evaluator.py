@@ -17,6 +17,7 @@ from soil_pyg.ops.topk import topk_by_id
 from soil_pyg.ranking.score_blocks import score_blocks
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
 from soil_pyg.utils._private import metric_values
+from soil_pyg.utils.checks import check_at_least, check_choice
 from soil_pyg.utils.progress import blocks
 
 METRICS = {
@@ -28,18 +29,19 @@ METRICS = {
 
 
 class Evaluator:
-    r"""Full ranking: for every user with held-out items, all items but the user's training items
-    are ranked by score, ties by the smaller item id, and the top of the list is compared with the
-    held-out items by PyG's ranking metrics.
+    r"""Evaluates a model by full ranking with PyG's ranking metrics.
 
-    Users are scored in blocks; neither their number nor the number of threads changes a result.
+    For every user with held-out items, all items except the training items of the user are ranked
+    by score, ties by the smaller item index, and the top of the list is compared with the held-out
+    items. Users are scored in blocks; results do not depend on the blocks or on threads.
 
     Args:
-        ks (Sequence[int]): The lengths of the list to evaluate. (default: :obj:`(5, 10, 20, 50)`)
-        memory_budget (int): Bytes that the scores of a block may take. (default: :obj:`2**30`)
+        ks (Sequence[int]): The list lengths. (default: :obj:`(5, 10, 20, 50)`)
+        memory_budget (int): The bytes that the scores of a block may take.
+            (default: :obj:`2**30`)
 
     Raises:
-        ValueError: If there is no :obj:`k`, or if an argument is less than 1.
+        ValueError: If :obj:`ks` is empty, or an argument is less than 1.
 
     Example:
         >>> from soil_pyg.models import Popularity
@@ -55,8 +57,7 @@ class Evaluator:
     def __init__(self, ks: Sequence[int] = (5, 10, 20, 50), memory_budget: int = 2**30) -> None:
         if len(ks) == 0 or min(ks) < 1:
             raise ValueError(f"'ks' must hold numbers of at least 1 (got {list(ks)})")
-        if memory_budget < 1:
-            raise ValueError(f"'memory_budget' must be at least 1 (got {memory_budget})")
+        check_at_least("memory_budget", memory_budget, 1)
         self.ks = tuple(sorted(set(ks)))
         self.memory_budget = memory_budget
         self.metrics = {f"{name}@{k}": cls(k) for name, cls in METRICS.items() for k in self.ks}
@@ -64,13 +65,12 @@ class Evaluator:
     def evaluate(
         self, model: torch.nn.Module, data: HeteroData, split: str = "val"
     ) -> dict[str, float]:
-        """Returns the mean over users of each metric, by names such as :obj:`"recall@20"`.
+        """Returns the mean of each metric over users, by names such as :obj:`"recall@20"`.
 
         Args:
             model (torch.nn.Module): The model, called with :obj:`data` in evaluation mode.
-            data (HeteroData): The data that the model was made for.
-            split (str): The held-out interactions: :obj:`"val"` or :obj:`"test"`.
-                (default: :obj:`"val"`)
+            data (HeteroData): The data with the graphs of the model.
+            split (str): The split, :obj:`"val"` or :obj:`"test"`. (default: :obj:`"val"`)
 
         Raises:
             ValueError: If the split is unknown or empty.
@@ -82,13 +82,13 @@ class Evaluator:
     def evaluate_per_user(
         self, model: torch.nn.Module, data: HeteroData, split: str = "val"
     ) -> dict[str, np.ndarray]:
-        """Returns each metric of every user with held-out items, in ascending order of the users.
+        """Returns each metric per user with held-out items, in ascending order of the users.
 
-        Takes the arguments of :meth:`evaluate`, and raises the same errors.
+        Arguments and errors are those of :meth:`evaluate`.
         """
         label_index = held_out(data, split)
         label_index = label_index[:, label_index[0].argsort(stable=True)]
-        users, count = label_index[0].unique_consecutive(return_counts=True)
+        users, count = torch.unique_consecutive(label_index[0], return_counts=True)
         row = torch.arange(len(users), device=users.device).repeat_interleave(count)
         ptr = cumsum(count).tolist()
         user_emb, item_emb = compute_embeddings(model, data)
@@ -98,8 +98,7 @@ class Evaluator:
             labels = slice(ptr[chunk.start], ptr[chunk.stop])
             label = torch.stack([row[labels] - chunk.start, label_index[1, labels]])
             ranked = self._rank_hits(user_emb, item_emb, data, users[chunk], label)
-            # PyG's metrics keep no more than a float32 sum, which depends on the blocks; the values
-            # that they sum do not.
+            # The float32 sum that PyG's metrics keep would depend on the blocks.
             ranking = LinkPredMetricData(ranked, label)
             for name, metric in self.metrics.items():
                 values[name].append(metric_values(metric.to(users.device), ranking))
@@ -108,34 +107,34 @@ class Evaluator:
     def rank(
         self, user_emb: Tensor, item_emb: Tensor, data: HeteroData, users: Tensor, k: int
     ) -> tuple[Tensor, Tensor]:
-        """Returns the scores and the ids of the :obj:`k` best items of each user, without the
-        user's training items.
+        """Returns the scores and indices of the :obj:`k` best items of each user, except the
+        training items of the user.
 
         Args:
             user_emb (Tensor): The embeddings of all users, dense or sparse COO.
             item_emb (Tensor): The embeddings of all items, dense or sparse COO.
             data (HeteroData): The data with the training interactions.
-            users (Tensor): The users to rank for, in any order.
-            k (int): The length of a list, cut at the number of items.
+            users (Tensor): The users, in any order.
+            k (int): The length of a list, at most the number of items.
 
         Returns:
-            Both of shape :obj:`[len(users), min(k, num_items)]`. Where a user has fewer
-            candidates, the rest is filled with score :obj:`-inf` and id :obj:`num_items`.
+            Two tensors of shape :obj:`[len(users), min(k, num_items)]`. Lists of users with fewer
+            candidates are padded with the score :obj:`-inf` and the index :obj:`num_items`.
 
         Raises:
             ValueError: If :obj:`k` is less than 1.
             FloatingPointError: If a score may not be finite.
         """
         train = data[INTERACTS].edge_index
-        parts = score_blocks(user_emb, item_emb, users, train, self.memory_budget)
-        values, items = zip(*(_best_items(scores, k) for _, scores in parts), strict=True)
+        scored = score_blocks(user_emb, item_emb, users, train, self.memory_budget)
+        values, items = zip(*(_best_items(scores, k) for _, scores in scored), strict=True)
         return torch.cat(values), torch.cat(items)
 
     def _rank_hits(
         self, user_emb: Tensor, item_emb: Tensor, data: HeteroData, users: Tensor, label: Tensor
     ) -> Tensor:
-        # Counting is faster than ranking, and tells for most users that k items are better than
-        # each of their held-out ones: whatever these k items are, they are no hits.
+        # A user for whom k items score higher than every held-out one has no hit. Counting them is
+        # faster than ranking, so only the other users are ranked.
         k = min(max(self.ks), item_emb.size(0))
         ranked = users.new_full((len(users), k), item_emb.size(0))
         first_label = torch.searchsorted(
@@ -158,22 +157,35 @@ class Evaluator:
 
 
 def held_out(data: HeteroData, split: str) -> Tensor:
-    """Returns the held-out interactions of a split, or raises an error if there are none."""
-    if split not in HELD_OUT_SPLITS:
-        raise ValueError(f"'split' must be one of {', '.join(HELD_OUT_SPLITS)} (got '{split}')")
-    label_index = data[INTERACTS].get(f"{split}_edge_label_index")
+    """Returns the interactions of a held-out split.
+
+    Args:
+        data (HeteroData): The data.
+        split (str): The split, :obj:`"val"` or :obj:`"test"`.
+
+    Raises:
+        ValueError: If the split is unknown or empty.
+    """
+    check_choice("split", split, HELD_OUT_SPLITS)
+    label_index: Tensor | None = data[INTERACTS].get(f"{split}_edge_label_index")
     if label_index is None or label_index.size(1) == 0:
-        raise ValueError(f"The split '{split}' must hold interactions (got none)")
+        raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
     return label_index
 
 
 @torch.no_grad()
 def compute_embeddings(model: torch.nn.Module, data: HeteroData) -> tuple[Tensor, Tensor]:
-    """Returns the embeddings of a model in evaluation mode, and leaves it in the mode it had."""
+    """Returns the embeddings of all users and items in evaluation mode, without gradients.
+
+    Args:
+        model (torch.nn.Module): The model, which keeps its mode.
+        data (HeteroData): The data with the graphs of the model.
+    """
     training = model.training
     model.eval()
     try:
-        return model(data)
+        embeddings: tuple[Tensor, Tensor] = model(data)
+        return embeddings
     finally:
         model.train(training)
 

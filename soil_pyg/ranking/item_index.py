@@ -16,15 +16,20 @@ from soil_pyg.utils.progress import blocks
 FORMAT = 1
 INDEX = "items.index"
 DESCRIPTION = "items.json"
+
 TUNED_K = 20
+"""The number of neighbours that the depth of an approximate search is tuned for."""
+
+ENTRY_BYTES = 64
+"""The bytes per item that is found, including copies and its rank."""
 
 
 class ItemIndex:
-    """A FAISS index of the items of a run, which finds those with the largest inner products.
+    """A FAISS index of the items of a run, for maximum inner product search.
 
-    It lies in the folder of the run as :obj:`items.index`, in FAISS's own format and in the order
-    of the items, for any server that can read it; :obj:`items.json` tells the kind of index and
-    the share of the exact answers that it finds. Up to 32,768 items it is exact.
+    The folder of the run holds it as :obj:`items.index`, in FAISS's own format and in the order of
+    the items, so that any server with FAISS can read it. :obj:`items.json` holds the kind of index
+    and its recall. Up to 32,768 items the index is exact.
 
     Args:
         index (Any): The FAISS index.
@@ -37,13 +42,13 @@ class ItemIndex:
 
     @classmethod
     def build(cls, trained: TrainedModel, index: str = "auto") -> Self | None:
-        """Returns the index of a run's items, or :obj:`None` where there can be none: without
-        FAISS, or for sparse embeddings.
+        """Builds the index of the items of a run, or returns :obj:`None` if FAISS is not installed
+        or the embeddings are sparse.
 
         Args:
             trained (TrainedModel): The trained model.
-            index (str): An index of :class:`~soil_pyg.nn.KNN` for FAISS. (default:
-                :obj:`"auto"`, exact for few items and inverted files for many)
+            index (str): An index of :class:`~soil_pyg.nn.KNN` for FAISS; :obj:`"auto"` is exact
+                for few items and an inverted file for many. (default: :obj:`"auto"`)
         """
         emb = trained.item_emb
         if emb.is_sparse or importlib.util.find_spec("faiss") is None:
@@ -58,19 +63,19 @@ class ItemIndex:
         return cls(knn.faiss_index, description)
 
     def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        r"""Returns the inner products and the ids of the :obj:`k` best items of each query.
+        r"""Returns the inner products and indices of the :obj:`k` best items of each query.
 
         Args:
             query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
-            k (int): The number of items; where fewer are found, the rest is filled up with the
-                value :math:`-\infty` and the id :obj:`-1`.
+            k (int): The number of items. If fewer are found, the lists are padded with the value
+                :math:`-\infty` and the index :obj:`-1`.
         """
         values, ids = self._index.search(query.float().contiguous().numpy(), k)
         values, ids = torch.from_numpy(values), torch.from_numpy(ids)
         return values.masked_fill_(ids < 0, -torch.inf), ids
 
     def save(self, trained: TrainedModel) -> None:
-        """Writes the index beside the model, each file beside its place and then renamed.
+        """Writes the index to the folder of the run, each file atomically.
 
         Args:
             trained (TrainedModel): The trained model, loaded from its folder.
@@ -94,19 +99,20 @@ class ItemIndex:
 
     @classmethod
     def load(cls, trained: TrainedModel) -> Self | None:
-        """Returns the index beside a model, or :obj:`None` if there is none of its embeddings.
+        """Loads the index of a run, or returns :obj:`None` if its folder has none of the current
+        embeddings.
 
         Args:
             trained (TrainedModel): The trained model.
 
         Raises:
-            ValueError: If a file is not as it was written.
+            ValueError: If a file has changed since it was written.
             ImportError: If FAISS is not installed.
         """
         if trained.folder is None or not (trained.folder / DESCRIPTION).exists():
             return None
         path = trained.folder / DESCRIPTION
-        remedy = "remove it and train again with the same arguments to have it made anew"
+        remedy = "remove it and train again with the same arguments to rebuild it"
         try:
             description = json.loads(path.read_text("utf-8"))
             found, sha256 = description["format"], description["sha256"]
@@ -119,26 +125,22 @@ class ItemIndex:
             return None
         file = path.with_name(INDEX)
         if not file.exists() or file_digest(file) != sha256:
-            raise ValueError(
-                f"'{file}' is not the file that was written with {path.name}: {remedy}"
-            )
+            raise ValueError(f"'{file}' has changed since {path.name} was written: {remedy}")
         return cls(import_faiss().read_index(str(file)), description)
 
 
-ENTRY_BYTES = 64
-"""What an item that was found may take, with its copies and its order."""
-
-
 class IndexRanker:
-    """Ranks the items that an index finds for users; as many more are looked for as are masked.
+    """Ranks the items that an index finds, without masked ones.
+
+    The search is deeper by the largest number of masked items per query.
 
     Args:
         index (ItemIndex): The index of the items.
-        query_emb (Tensor): The embeddings of all users.
-        mask_index (Tensor): The pairs of user and item to leave out, of shape
+        query_emb (Tensor): The embeddings of all possible queries, such as the users.
+        mask_index (Tensor): The pairs of query and item to leave out, of shape
             :obj:`[2, num_pairs]`.
         num_items (int): The number of items.
-        memory_budget (int): Bytes that a block may take.
+        memory_budget (int): The bytes that a block may take.
     """
 
     def __init__(
@@ -157,12 +159,12 @@ class IndexRanker:
         self._num_masked = torch.bincount(mask_index[0], minlength=query_emb.size(0))
 
     def rank(self, users: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        r"""Returns the scores and the ids of the :obj:`k` best items that are found for each user,
-        ties by the smaller id, filled up with the score :math:`-\infty`.
+        r"""Returns the scores and indices of the :obj:`k` best items that are found per user, ties
+        by the smaller index. Lists are padded with the score :math:`-\infty`.
 
         Args:
             users (Tensor): The users.
-            k (int): The number of items, at most as many as there are.
+            k (int): The number of items, at most :obj:`num_items`.
         """
         score = torch.full((len(users), k), -torch.inf)
         item = users.new_zeros(len(users), k)

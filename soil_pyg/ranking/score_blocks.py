@@ -15,26 +15,26 @@ def score_blocks(
     mask_index: Tensor,
     memory_budget: int = 2**30,
 ) -> Iterator[tuple[slice, Tensor]]:
-    r"""Yields the scores of all items for blocks of users, :obj:`-inf` where they are masked.
+    r"""Yields the scores of all items for blocks of users; masked scores are :obj:`-inf`.
 
     .. math::
         \hat{y}_{ui} = \mathbf{e}_u^{\top} \mathbf{e}_i
 
-    A block is valid until the next one, which may take its memory.
+    A block is valid until the next one, which may reuse its memory.
 
     Args:
         user_emb (Tensor): The embeddings of all users, dense or sparse COO.
         item_emb (Tensor): The embeddings of all items, dense or sparse COO.
         users (Tensor): The users to score, in any order.
         mask_index (Tensor): The pairs of user and item to mask, of shape :obj:`[2, num_pairs]`.
-        memory_budget (int): Bytes that a block may take. (default: :obj:`2**30`)
+        memory_budget (int): The bytes that a block may take. (default: :obj:`2**30`)
 
-    Returns:
-        For each block its place in :obj:`users` and its scores
+    Yields:
+        The slice of :obj:`users` in a block, and their scores of shape
         :obj:`[block_size, num_items]`.
 
     Raises:
-        FloatingPointError: If a score may not be finite.
+        FloatingPointError: If the embeddings admit a score that is not finite.
 
     Example:
         >>> emb, mask_index = torch.eye(3), torch.tensor([[2], [0]])
@@ -49,7 +49,7 @@ def score_blocks(
         mask_index = mask_index[:, mask_index[0].argsort(stable=True)]
     masked_user, masked_item = mask_index.contiguous()
     block_size = memory_budget // (16 * num_items)
-    if users.device.type == "cpu":  # A block that fits the cache is faster.
+    if users.device.type == "cpu":  # A block fits the processor's cache.
         block_size = min(block_size, max(2**20 // num_items, 32))
     num_blocks = -(-len(users) // max(block_size, 1))
 
@@ -95,7 +95,7 @@ def _product(user_emb: Tensor, item_emb: Tensor, users: Tensor, memory: Tensor) 
 
 
 def _entries(sorted_rows: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    # For each of the rows: its position in the argument, once an entry, and the entry's index.
+    # The entries of the given rows: the position of the row in the argument, and of the entry.
     start = torch.searchsorted(sorted_rows, rows)
     count = torch.searchsorted(sorted_rows, rows, right=True) - start
     index, row = concat_ranges(start, count)

@@ -14,27 +14,29 @@ from soil_pyg.utils.checks import check_at_least
 from soil_pyg.utils.progress import blocks
 
 MAX_QUERIES = 2**13
+"""The largest number of queries per table."""
+
 LINE_BYTES = 256
-"""What a line of a table may take, with the copies that are made of it."""
+"""The bytes per line of a table, including the copies that pandas makes."""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The candidates of many queries by their inner product, ties by the smaller id, as tables in
-    the ids of the original data.
+    """A ranking of candidates for many queries by inner product, ties by the smaller index, as
+    tables with original ids.
 
     Args:
-        query_emb (Tensor): The embeddings of all that can be queries, dense or sparse COO.
+        query_emb (Tensor): The embeddings of all possible queries, dense or sparse COO.
         item_emb (Tensor): The embeddings of the candidates, dense or sparse COO.
-        queries (Tensor): The queries, in any order.
+        queries (Tensor): The indices of the queries, in any order.
         mask_index (Tensor): The pairs of query and candidate to leave out, of shape
             :obj:`[2, num_pairs]`.
-        query_id (numpy.ndarray): The original ids of all that can be queries.
+        query_id (numpy.ndarray): The original ids of all possible queries.
         item_id (numpy.ndarray): The original ids of the candidates.
-        columns (tuple[str, str], optional): What queries and candidates are called in the tables.
+        columns (tuple[str, str], optional): The names of the columns of queries and candidates.
             (default: :obj:`("user", "item")`)
-        index (ItemIndex, optional): An index of the candidates to search, instead of scoring all
-            of them. (default: :obj:`None`)
+        index (ItemIndex, optional): An index to search instead of scoring all candidates.
+            (default: :obj:`None`)
     """
 
     query_emb: Tensor
@@ -50,7 +52,7 @@ class Ranking:
         """Returns the ranking of some of the candidates.
 
         Args:
-            candidates (Tensor): Their positions, ascending.
+            candidates (Tensor): The indices of the candidates to keep, ascending.
         """
         position = candidates.new_full((len(self.item_id),), -1)
         position[candidates] = torch.arange(len(candidates))
@@ -63,13 +65,13 @@ class Ranking:
         )
 
     def frames(self, k: int, memory_budget: int = 2**30) -> Iterator[pd.DataFrame]:
-        """Returns an iterator over tables of queries, ranks, candidates and scores, block by block.
+        """Returns an iterator over tables of queries, ranks, candidates and scores, one per block.
 
-        There is at least one table; a query with fewer candidates has fewer lines.
+        There is at least one table. Queries with fewer than :obj:`k` candidates have fewer lines.
 
         Args:
-            k (int): The number of candidates a query.
-            memory_budget (int): Bytes that a block may take. (default: :obj:`2**30`)
+            k (int): The number of candidates per query.
+            memory_budget (int): The bytes that a block may take. (default: :obj:`2**30`)
 
         Raises:
             ValueError: If an argument is less than 1.
@@ -79,20 +81,31 @@ class Ranking:
         return self._frames(min(k, len(self.item_id)), memory_budget)
 
     def _frames(self, k: int, memory_budget: int) -> Iterator[pd.DataFrame]:
-        # Half for the scores, half for the table.
+        # Half of the budget is for the scores, half for the table.
         rank = self._ranker(memory_budget // 2)
-        # Rows are taken from arrays of pandas, whose strings are not copied one by one.
-        names = tuple(pd.Series(ids).array for ids in (self.query_id, self.item_id))
+        # Arrays of pandas share their strings, those of NumPy copy them.
+        query_id, item_id = pd.Series(self.query_id).array, pd.Series(self.item_id).array
+        query_name, item_name = self.columns
+
+        def frame(query: Tensor, place: Tensor, item: Tensor, score: Tensor) -> pd.DataFrame:
+            columns = {
+                query_name: query_id.take(query.numpy()),
+                "rank": (place + 1).numpy(),
+                item_name: item_id.take(item.numpy()),
+                "score": score.numpy(),
+            }
+            return pd.DataFrame(columns, copy=False)
+
         size = min(MAX_QUERIES, max(1, memory_budget // (2 * LINE_BYTES * max(1, k))))
         queries = self.queries if k > 0 else self.queries[:0]
         for block in blocks(len(queries), size, "Ranking"):
             rows = queries[block]
             score, item = rank(rows, k)
             row, place = (score > -torch.inf).nonzero().unbind(1)
-            yield self._frame(names, rows[row], place, item[row, place], score[row, place])
+            yield frame(rows[row], place, item[row, place], score[row, place])
         if len(queries) == 0:
             none = queries[:0]
-            yield self._frame(names, none, none, none, none.float())
+            yield frame(none, none, none, none.float())
 
     def _ranker(self, memory_budget: int) -> Callable[[Tensor, int], tuple[Tensor, Tensor]]:
         if self.index is not None:
@@ -104,15 +117,3 @@ class Ranking:
         masked[INTERACTS].edge_index = self.mask_index
         rank = Evaluator(memory_budget=max(1, memory_budget)).rank
         return lambda queries, k: rank(self.query_emb, self.item_emb, masked, queries, k)
-
-    def _frame(
-        self, names: tuple, query: Tensor, place: Tensor, item: Tensor, score: Tensor
-    ) -> pd.DataFrame:
-        first, second = self.columns
-        columns = {
-            first: names[0].take(query.numpy()),
-            "rank": (place + 1).numpy(),
-            second: names[1].take(item.numpy()),
-            "score": score.numpy(),
-        }
-        return pd.DataFrame(columns, copy=False)

@@ -1,4 +1,4 @@
-"""The folder of a run: weights, embeddings and training state as safetensors, the rest as JSON."""
+"""The folder of a run: weights, embeddings and training state as safetensors, else JSON."""
 
 import json
 import os
@@ -19,21 +19,25 @@ from soil_pyg.models.resolver import import_model
 from soil_pyg.runs.compatibility import upgrade_record
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import ITEM, USER
-from soil_pyg.utils.files import atomic_path, file_digest, write_text
+from soil_pyg.utils.files import atomic_path, file_digest, write_json
 
 FORMAT = 1
+"""The version of the format of the folder."""
+
 RUN = "run.json"
 IDS = "ids.json"
 WEIGHTS = "model.safetensors"
 EMBEDDINGS = "embeddings.safetensors"
 STATE = "state.safetensors"
+
 FILES = (WEIGHTS, EMBEDDINGS, IDS)
+"""The files whose digests :obj:`run.json` holds."""
 
 
 def load(folder: str | os.PathLike[str]) -> TrainedModel:
-    """Returns the trained model of a run's folder; nothing in it is unpickled.
+    """Loads a trained model from the folder of its run, without unpickling anything.
 
-    The class of the model is imported by its name, so its module must be there.
+    The class of the model is imported by its name, so its module must be importable.
 
     Args:
         folder (str or os.PathLike): The folder, the argument :obj:`out` of
@@ -41,7 +45,7 @@ def load(folder: str | os.PathLike[str]) -> TrainedModel:
 
     Raises:
         FileNotFoundError: If the folder or one of its files does not exist.
-        ValueError: If a file is not as it was written, or the model cannot be made.
+        ValueError: If a file has changed since it was written, or the model cannot be built.
     """
     folder = Path(folder)
     run = load_finished_run(folder)
@@ -49,15 +53,13 @@ def load(folder: str | os.PathLike[str]) -> TrainedModel:
         if not (folder / name).exists():
             raise FileNotFoundError(f"'{folder}' has no {name}: train again")
         if file_digest(folder / name) != run["files"].get(name):
-            raise ValueError(
-                f"'{folder / name}' is not the file that was written with {RUN}: train again"
-            )
+            raise ValueError(f"'{folder / name}' has changed since {RUN} was written: train again")
 
     try:
         model = import_model(run["model"])(**run["options"])
     except TypeError as error:
         raise ValueError(
-            f"{run['model']} cannot be made with the options in {RUN}: {error}"
+            f"{run['model']} cannot be built from the options in {RUN}: {error}"
         ) from error
     try:
         model.load_state_dict(load_tensors(folder / WEIGHTS)[0])
@@ -81,13 +83,13 @@ def load(folder: str | os.PathLike[str]) -> TrainedModel:
 
 
 def load_finished_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Returns the content of :obj:`run.json`, which must be there.
+    """Returns the content of :obj:`run.json`, which must exist.
 
     Args:
         folder (str or os.PathLike): The folder of the run.
 
     Raises:
-        FileNotFoundError: If the folder does not exist or its training has not ended.
+        FileNotFoundError: If the folder does not exist or its training has not finished.
         ValueError: If the file is corrupt or of another version of the format.
     """
     folder = Path(folder)
@@ -96,8 +98,8 @@ def load_finished_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
     run = load_run(folder)
     if run is None and (folder / STATE).exists():
         raise FileNotFoundError(
-            f"'{folder}' has no {RUN}: its training has not ended; train again with the same "
-            f"arguments to resume it"
+            f"'{folder}' has no {RUN}: its training has not finished; repeat the call with the "
+            f"same arguments to resume it"
         )
     if run is None:
         raise FileNotFoundError(f"'{folder}' has no {RUN}: it is not the folder of a run")
@@ -111,10 +113,10 @@ def save(
     embeddings: tuple[Tensor, Tensor],
     data: HeteroData,
 ) -> None:
-    """Writes what :func:`load` reads; :obj:`run.json` is written last.
+    """Writes the files that :func:`load` reads, :obj:`run.json` last.
 
     Args:
-        folder (str or os.PathLike): The folder, made where it does not exist.
+        folder (str or os.PathLike): The folder, created if necessary.
         run (dict[str, Any]): The content of :obj:`run.json`.
         weights (dict[str, Tensor]): The state of the model.
         embeddings (tuple[Tensor, Tensor]): The embeddings of all users and all items.
@@ -123,19 +125,26 @@ def save(
     folder = Path(folder)
     save_tensors(folder / WEIGHTS, weights)
     save_tensors(folder / EMBEDDINGS, dict(zip((USER, ITEM), embeddings, strict=True)))
-    ids = {}
-    for node_type in (USER, ITEM):
-        store = data[node_type]
-        array = np.asarray(store.id if "id" in store else np.arange(store.num_nodes))
-        ids[node_type] = {"dtype": array.dtype.str, "id": array.tolist()}
-    write_text(folder / IDS, json.dumps(ids, ensure_ascii=False))
+    ids = {node_type: original_ids(data, node_type) for node_type in (USER, ITEM)}
+    stored = {name: {"dtype": a.dtype.str, "id": a.tolist()} for name, a in ids.items()}
+    write_json(folder / IDS, stored, indent=None)
     files = {name: file_digest(folder / name) for name in FILES}
-    run = {"format": FORMAT, **run, "versions": versions(), "files": files}
-    write_text(folder / RUN, json.dumps(run, indent=1, ensure_ascii=False))
+    write_json(folder / RUN, {"format": FORMAT, **run, "versions": versions(), "files": files})
+
+
+def original_ids(data: HeteroData, node_type: str) -> np.ndarray:
+    """Returns the original ids of the nodes, or their positions where the data has no ids.
+
+    Args:
+        data (HeteroData): The data.
+        node_type (str): The node type.
+    """
+    store = data[node_type]
+    return np.asarray(store.id if "id" in store else np.arange(store.num_nodes))
 
 
 def load_run(folder: Path) -> dict[str, Any] | None:
-    """Returns the content of :obj:`run.json`, or :obj:`None` where there is none.
+    """Returns the content of :obj:`run.json`, or :obj:`None` if there is no such file.
 
     Args:
         folder (Path): The folder of the run.
@@ -157,7 +166,7 @@ def load_run(folder: Path) -> dict[str, Any] | None:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -> None:
-    """Writes dense and sparse COO tensors to one file, beside its place and then renamed.
+    """Writes dense and sparse COO tensors to one file, atomically.
 
     Args:
         path (Path): The file.
@@ -170,12 +179,12 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -
         if tensor.is_sparse:
             tensor = tensor.coalesce()
             sparse[name] = list(tensor.size())
-            parts = {f"{name}.indices": tensor.indices(), f"{name}.values": tensor.values()}
+            pieces = {f"{name}.indices": tensor.indices(), f"{name}.values": tensor.values()}
         else:
-            parts = {name: tensor}
-        for key, part in parts.items():
+            pieces = {name: tensor}
+        for key, piece in pieces.items():
             # The format refuses tensors that share memory.
-            dense[key] = part.clone(memory_format=torch.contiguous_format)
+            dense[key] = piece.clone(memory_format=torch.contiguous_format)
     header = json.dumps({"format": FORMAT, "sparse": sparse, "metadata": metadata})
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
@@ -183,7 +192,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """Returns the tensors and the metadata of a file that :func:`save_tensors` has written.
+    """Returns the tensors and the metadata of a file written by :func:`save_tensors`.
 
     Args:
         path (Path): The file.
@@ -208,7 +217,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that decide a result."""
+    """Returns the versions of Python and of the packages that results depend on."""
     return {
         "soil_pyg": import_module("soil_pyg").__version__,
         "torch": torch.__version__,

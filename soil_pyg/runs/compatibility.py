@@ -1,17 +1,37 @@
-"""Reads what earlier versions of the package have written under other names."""
+"""Reads the records of runs that earlier versions of the package have written."""
 
 from typing import Any
+
+from soil_pyg.models.resolver import import_model
 
 RENAMED_SETTINGS = {
     "count_users": "weight_by_users",
     "floor": "min_weight",
     "num_parts": "num_partitions",
 }
-SETTINGS = ("settings", "trainer", "options")
+"""Today's names of settings by their former names."""
+
+ADDED_SETTINGS = {
+    "compile": False,
+    "matmul_precision": "highest",
+    "num_partitions": 1,
+    "recall": 0.95,
+}
+"""Values of settings that a record may lack: each is what the package did before it had the
+setting."""
+
+TRAINER_SETTINGS = {"compile", "num_partitions"}
+"""The added settings that every trained run has; the others belong to some models or graphs."""
+
+TRAIN_SETTINGS = {"data", "device", "model", "profile"}
+"""Settings that :func:`soil_pyg.train` keeps with every run, beside all options."""
+
+GROUPS = ("settings", "trainer", "options")
+"""The groups of settings in a record."""
 
 
 def upgrade_record(record: dict[str, Any]) -> dict[str, Any]:
-    """Returns the record of a run with today's names of splits and settings.
+    """Returns the record of a run with today's names of splits and with today's settings.
 
     Args:
         record (dict[str, Any]): The content of :obj:`run.json`, or a finished run of the benchmark.
@@ -20,15 +40,33 @@ def upgrade_record(record: dict[str, Any]) -> dict[str, Any]:
         >>> upgrade_record({"valid": {"recall@20": 0.1}, "settings": {"floor": 0.0}})
         {'val': {'recall@20': 0.1}, 'settings': {'min_weight': 0.0}}
     """
-    record = {"val" if name == "valid" else name: value for name, value in record.items()}
+    record = _rename(record, {"valid": "val"})
     if isinstance(record.get("history"), list):
-        record["history"] = [
-            {"val" if name == "valid" else name: value for name, value in epoch.items()}
-            for epoch in record["history"]
-        ]
-    for group in SETTINGS:
+        record["history"] = [_rename(epoch, {"valid": "val"}) for epoch in record["history"]]
+    for group in GROUPS:
         if isinstance(record.get(group), dict):
-            record[group] = {
-                RENAMED_SETTINGS.get(name, name): value for name, value in record[group].items()
-            }
+            record[group] = _rename(record[group], RENAMED_SETTINGS)
+    if isinstance(record.get("settings"), dict) and isinstance(record.get("model"), str):
+        _add_missing(record)
     return record
+
+
+def _rename(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _add_missing(record: dict[str, Any]) -> None:
+    try:
+        model_class = import_model(record["model"])
+    except ValueError:  # Raised again, with its reason, where the model is made.
+        return
+    of_model = set(model_class.model_parameters())
+    known = {"trainer": TRAINER_SETTINGS, "options": of_model}
+    # Settings of a user's own trainer are arbitrary values, to which nothing may be added.
+    if record["settings"].keys() >= TRAIN_SETTINGS:
+        of_graphs = set(model_class.graph_transform_parameters())
+        known["settings"] = TRAINER_SETTINGS | of_model | of_graphs
+    for group, names in known.items():
+        if isinstance(record.get(group), dict):
+            missing = {name: ADDED_SETTINGS[name] for name in ADDED_SETTINGS if name in names}
+            record[group] = missing | record[group]

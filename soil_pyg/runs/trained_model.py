@@ -10,7 +10,7 @@ from soil_pyg.models.base import Recommender
 
 @dataclass(repr=False)
 class TrainedModel:
-    """A trained model, with what is needed to use it in the ids of the original data.
+    """A trained model with its embeddings, and the original ids of its users and items.
 
     Args:
         model (Recommender): The model with its best weights, in evaluation mode.
@@ -18,15 +18,15 @@ class TrainedModel:
         item_emb (Tensor): The final embeddings of all items, dense or sparse COO.
         user_id (numpy.ndarray): The original ids of the users, in the order of :obj:`user_emb`.
         item_id (numpy.ndarray): The original ids of the items, in the order of :obj:`item_emb`.
-        settings (dict[str, Any]): The settings that were given to the trainer to keep.
+        settings (dict[str, Any]): The settings that were kept with the run.
         metrics (dict[str, dict[str, float]]): The metrics on :obj:`"val"` and :obj:`"test"`.
         data_name (str): The name of the data.
         data_digest (str): The digest of the data.
-        run (dict[str, Any]): All of :obj:`run.json`, such as the history and the versions.
-        folder (Path, optional): The folder that it was loaded from. (default: :obj:`None`)
-        later_interactions (Tensor, optional): The pairs of user and item that
-            :func:`soil_pyg.add_users` has added to those of the data, of shape
-            :obj:`[2, num_pairs]`. (default: :obj:`None`)
+        run (dict[str, Any]): The content of :obj:`run.json`, such as the history and the versions.
+        folder (Path, optional): The folder of the run. (default: :obj:`None`)
+        later_interactions (Tensor, optional): The interactions that :func:`soil_pyg.add_users`
+            has added to those of the data, of shape :obj:`[2, num_interactions]`.
+            (default: :obj:`None`)
     """
 
     model: Recommender

@@ -20,17 +20,18 @@ from soil_pyg.runs.compatibility import upgrade_record
 
 @dataclass
 class TrainResult:
-    """What a training run came to.
+    """The outcome of a training run.
 
     Args:
-        best_epoch (int): The number of epochs after which the validation metric was best;
-            :obj:`0` if the model was not trained.
-        epochs (int): The number of epochs that were run.
+        best_epoch (int): The epoch with the best validation metric, counted from 1; :obj:`0` if
+            the model was not trained. (default: :obj:`0`)
+        epochs (int): The number of completed epochs. (default: :obj:`0`)
         val (dict[str, float]): The validation metrics of the best epoch.
         test (dict[str, float]): The test metrics of the best epoch.
-        history (list[dict[str, Any]]): Loss terms and validation metrics of every epoch.
-        seconds (dict[str, float]): The time taken to :obj:`"train"`, to :obj:`"evaluate"`, and in
-            :obj:`"total"`, that before an interruption included.
+        history (list[dict[str, Any]]): The :obj:`"epoch"`, its mean :obj:`"loss"` per term and
+            its :obj:`"val"` metrics, for every epoch.
+        seconds (dict[str, float]): The time spent to :obj:`"train"` and to :obj:`"evaluate"`, and
+            in :obj:`"total"`, including the time before an interruption.
     """
 
     best_epoch: int = 0
@@ -44,20 +45,20 @@ class TrainResult:
 
 
 class TrainingRun:
-    """The state of a training run: in memory as it was after the last complete epoch, and from
-    time to time in a folder, from where it goes on.
+    """The state of a training run after its last complete epoch, which is kept in memory and
+    stored in a folder at intervals, so that the run can be resumed.
 
     Args:
         model (Recommender): The model that is trained.
         data (HeteroData): The data that it is trained on.
         folder (str or os.PathLike, optional): The folder. If :obj:`None`, nothing is stored.
         settings (dict[str, Any]): JSON values to keep with the run.
-        options (dict[str, Any]): The options of the trainer that decide the result.
-        checkpoint_seconds (float): The time between two checkpoints.
+        options (dict[str, Any]): The options of the trainer that determine the result.
+        checkpoint_seconds (float): The time between two checkpoints, in seconds.
 
     Raises:
-        ValueError: If the folder holds another run, or a corrupt file, or if a setting or an
-            option of the model cannot be stored.
+        ValueError: If the folder holds another run or a corrupt file, or if a setting or an
+            option of the model is not a JSON value.
     """
 
     def __init__(
@@ -77,7 +78,8 @@ class TrainingRun:
         self._snapshot: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         self._checkpoint_seconds = checkpoint_seconds
         if self._folder is not None:
-            self._identity = _identity(model, data, settings, options)
+            # Upgraded as the stored one is: names and defaults must not tell them apart.
+            self._identity = upgrade_record(_identity(model, data, settings, options))
             self._folder.mkdir(parents=True, exist_ok=True)
             self._read(self._folder)
         self._begin = time.perf_counter() - self.result.seconds["total"]
@@ -101,10 +103,8 @@ class TrainingRun:
             self._snapshot = tensors, metadata
 
     def _refuse_other(self, stored: dict[str, Any]) -> None:
-        old, new = (
-            _flatten({name: stored[name] for name in self._identity}),
-            _flatten(self._identity),
-        )
+        old = _flatten({name: stored[name] for name in self._identity})
+        new = _flatten(self._identity)
         names = [name for name in old | new if old.get(name) != new.get(name)]
         if names:
             differences = "; ".join(f"{n}: {old.get(n)!r} there, {new.get(n)!r} now" for n in names)
@@ -113,11 +113,11 @@ class TrainingRun:
             )
 
     def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Puts model and optimizer in the state of the last complete epoch, if there was one.
+        """Loads the stored state of the last complete epoch, if any.
 
         Args:
             model (torch.nn.Module): The model.
-            optimizer (torch.optim.Optimizer): Its optimizer.
+            optimizer (torch.optim.Optimizer): The optimizer of its parameters.
         """
         if self._snapshot is None:
             return
@@ -131,7 +131,7 @@ class TrainingRun:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Adds the time of a block to the seconds of the result.
+        """Adds the duration of a block to the seconds of the result.
 
         Args:
             name (str): :obj:`"train"` or :obj:`"evaluate"`.
@@ -143,22 +143,22 @@ class TrainingRun:
         self.result.seconds["total"] = now - self._begin
 
     def keep_best(self, model: torch.nn.Module, val: dict[str, float]) -> None:
-        """Keeps the weights of this epoch as the best ones.
+        """Keeps the weights of the current epoch as the best ones.
 
         Args:
             model (torch.nn.Module): The model.
-            val (dict[str, float]): The validation metrics that they give.
+            val (dict[str, float]): The validation metrics of these weights.
         """
         self.best = _copy(model.state_dict())
         self.result.val = val
         self.result.best_epoch = self.result.epochs
 
     def end_epoch(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Keeps the state, and stores it if it is time.
+        """Keeps the state after an epoch, and stores it if the last checkpoint is old enough.
 
         Args:
             model (torch.nn.Module): The model.
-            optimizer (torch.optim.Optimizer): Its optimizer.
+            optimizer (torch.optim.Optimizer): The optimizer of its parameters.
         """
         if self._folder is None:
             return
@@ -178,7 +178,7 @@ class TrainingRun:
             self._next_checkpoint = time.monotonic() + self._checkpoint_seconds
 
     def go_back(self) -> bool:
-        """Goes back to the last complete epoch, and returns whether there was one."""
+        """Returns to the last complete epoch; :obj:`False` if there is none."""
         if self._snapshot is not None:
             tensors, metadata = self._snapshot
             self.result = TrainResult(**metadata["result"])
@@ -191,9 +191,10 @@ class TrainingRun:
         """Stores the best weights for :func:`soil_pyg.load`.
 
         Args:
-            embeddings (tuple[Tensor, Tensor]): The embeddings that they give.
+            embeddings (tuple[Tensor, Tensor]): The embeddings of users and items that the best
+                weights give.
             data (HeteroData): The data, for the original ids.
-            finished (bool): Whether training and testing are over.
+            finished (bool): Whether training and testing have finished.
         """
         if self._folder is not None:
             run = {"finished": finished, **self._identity, **asdict(self.result)}
@@ -207,7 +208,7 @@ def _identity(
 ) -> dict[str, Any]:
     name = model_name(type(model))
     if import_model(name) is not type(model):
-        raise ValueError(f"The model '{name}' must be what its name imports, to be stored")
+        raise ValueError(f"'model' must be importable as '{name}' to be stored")
     groups = {"options": model.options, "settings": settings, "trainer": options}
     identity = {"model": name, **{group: _to_json(group, v) for group, v in groups.items()}}
     known = {key: str(getattr(data, key, "")) for key in ("name", "digest")}
@@ -218,10 +219,10 @@ def _to_json(group: str, values: dict[str, Any]) -> dict[str, Any]:
     stored = {}
     for name, value in values.items():
         try:
-            stored[name] = json.loads(json.dumps(value))
+            stored[name] = json.loads(json.dumps(value, allow_nan=False))
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"The {group} must be JSON values, to be stored ('{name}': {error})"
+                f"'{group}' must hold JSON values to be stored ('{name}': {error})"
             ) from error
     return stored
 

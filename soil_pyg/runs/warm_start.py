@@ -5,17 +5,18 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.frames import find_ids
 from soil_pyg.models.base import Recommender
+from soil_pyg.runs.checkpoint import original_ids
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import ITEM, USER
 
 
 @torch.no_grad()
 def warm_start(model: Recommender, data: HeteroData, trained: TrainedModel) -> dict[str, int]:
-    """Starts a model from the weights of an earlier run, on data that has changed since.
+    """Initialises a model with the weights of an earlier run, for data that has changed since.
 
-    Rows of users and items that the run knew are copied by their ids, and so is every parameter
-    that has no row a user or item. New users and items, and the parameters of a modality that is
-    new, keep what they have. The optimiser starts anew.
+    The rows of users and items that the run knows are copied by their ids; parameters without a
+    row per user or item are copied whole. New users and items, and the parameters of new
+    modalities, keep their initial values. The state of the optimizer is not carried over.
 
     Args:
         model (Recommender): The model for the new data, with its initial parameters.
@@ -23,7 +24,8 @@ def warm_start(model: Recommender, data: HeteroData, trained: TrainedModel) -> d
         trained (TrainedModel): The earlier run.
 
     Returns:
-        How many users and items of the new data the run knew, as :obj:`"user"` and :obj:`"item"`.
+        The number of users and items of the new data that the run knows, as :obj:`"user"` and
+        :obj:`"item"`.
 
     Raises:
         ValueError: If the run is of another model, or a parameter has another size.
@@ -35,19 +37,17 @@ def warm_start(model: Recommender, data: HeteroData, trained: TrainedModel) -> d
         )
     rows = {}
     for node_type, known in {USER: trained.user_id, ITEM: trained.item_id}.items():
-        store = data[node_type]
-        ids = np.asarray(store.id if "id" in store else np.arange(store.num_nodes))
-        place = find_ids(ids, known[: getattr(trained.model, f"num_{node_type}s")])
+        # Users and items that were added later have an id, but no row in the parameters.
+        known = known[: getattr(trained.model, f"num_{node_type}s")]
+        place = find_ids(original_ids(data, node_type), known)
         found = np.flatnonzero(place >= 0)
         rows[node_type] = torch.from_numpy(found), torch.from_numpy(place[found])
     old = dict(trained.model.named_parameters())
+    shared = {name: parameter for name, parameter in model.named_parameters() if name in old}
     of_nodes = model.node_parameters()
-    for name, parameter in model.named_parameters():
-        if name in old:
-            _check_size(name, parameter, old[name], name in of_nodes)
-    for name, parameter in model.named_parameters():
-        if name not in old:
-            continue
+    for name, parameter in shared.items():
+        _check_size(name, parameter, old[name], name in of_nodes)
+    for name, parameter in shared.items():
         source = old[name].to(parameter)
         if name in of_nodes:
             new_row, old_row = rows[of_nodes[name]]
@@ -61,7 +61,7 @@ def _check_size(name: str, new: Tensor, old: Tensor, is_of_nodes: bool) -> None:
     start = 1 if is_of_nodes else 0
     if new.size()[start:] != old.size()[start:]:
         raise ValueError(
-            f"'init' (--init) must be a run with the same sizes: '{name}' has "
-            f"{list(old.size())} there and {list(new.size())} here; give the same options and "
-            "features of the same dimensions"
+            f"'init' (--init) must be a run with the same sizes (got '{name}' of size "
+            f"{list(old.size())} for {list(new.size())}): use the same options, and features of "
+            "the same dimensions"
         )

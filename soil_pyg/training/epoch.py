@@ -1,69 +1,195 @@
+"""One epoch of training: the loss, a step of the optimizer per batch, and the validation."""
+
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.func import functional_call
+from torch.nn import Embedding
 from torch.optim import Optimizer
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.ops.ragged import GrowingTensor
-from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ranking.evaluator import Evaluator, compute_embeddings
+from soil_pyg.runs.training_run import TrainingRun
+from soil_pyg.training.partition_loader import PartitionLoader
+from soil_pyg.training.progress import EpochProgress
 from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.utils._private import BackendCompilerFailed
 
 CAUSES = "likely causes: a high learning rate, negative='keep' in the graphs, or large features"
+"""The end of every error about a loss or a score that is not finite."""
 
 
 def train_epoch(
     fabric: Fabric,
-    loss: TrainingLoss,
+    loss: "TrainingLoss",
     optimizer: Optimizer,
     batches: Iterable[tuple[HeteroData, Triplets]],
+    num_batches: int,
     epoch: int,
 ) -> dict[str, float]:
-    """Takes one step of the optimizer for each batch and returns the mean of each loss term.
+    """Takes one step of the optimizer per batch and returns the mean of each loss term.
 
-    Nothing is read from the device before the last step. A model without loss terms is left as it
-    is, and nothing is returned.
+    The device is read only once, after the last step, so that no step waits for it. If the model
+    has no loss terms, no step is taken and the result is empty.
 
     Args:
-        fabric (Fabric): Tells precision and device.
+        fabric (Fabric): The device and the precision.
         loss (TrainingLoss): The loss of the model.
-        optimizer (Optimizer): The optimizer of its parameters.
-        batches (iterable): Each batch with the data that it belongs to.
-        epoch (int): The number of the epoch, for messages.
+        optimizer (Optimizer): The optimizer of the model's parameters.
+        batches (iterable): The batches, each with the data or the partition it is drawn from.
+        num_batches (int): The largest number of batches.
+        epoch (int): The number of the epoch, for errors.
 
     Raises:
         FloatingPointError: If a loss term is not finite.
     """
     names: list[str] = []
-    # Not a list: a small tensor of each step would lie between the large ones that come and go, and
-    # keep their memory from being used again.
-    steps = GrowingTensor(torch.float, fabric.device)
+    # One tensor of all steps: small ones between the steps would fragment the heap.
+    losses = torch.empty(0, device=fabric.device)
+    step = 0
     for data, batch in batches:
         with fabric.autocast():
             terms = loss.terms(data, batch)
         if not terms:
             return {}
-        names = list(terms)
+        if not names:
+            names = list(terms)
+            losses = losses.new_empty(num_batches, len(names))
         values = torch.stack([term.float() for term in terms.values()])
         optimizer.zero_grad()
         fabric.backward(values.sum())
         optimizer.step()
-        steps.add(values.detach())
-    # Looked at once an epoch: a device would have to wait for each look.
-    losses = steps.pop().view(-1, len(names)).cpu()
-    for step, index in (~losses.isfinite()).nonzero().tolist():
+        losses[step] = values.detach()
+        step += 1
+    losses = losses[:step].cpu()
+    for row, column in (~losses.isfinite()).nonzero().tolist():
         raise FloatingPointError(
-            f"The loss term '{names[index]}' became {losses[step, index].item()} in epoch "
-            f"{epoch}, batch {step + 1} of {losses.size(0)}; {CAUSES}"
+            f"The loss term '{names[column]}' became {losses[row, column].item()} in epoch "
+            f"{epoch}, batch {row + 1} of {step}; {CAUSES}"
         )
     return dict(zip(names, losses.double().mean(dim=0).tolist(), strict=True))
 
 
+class TrainingLoss(torch.nn.Module):
+    r"""The loss of a model on the whole data or on a partition, optionally compiled.
+
+    On a partition, each parameter with one row per node (:meth:`~soil_pyg.models.Recommender.
+    node_parameters`) is replaced by the rows of the partition's nodes. Its gradient is sparse and
+    holds these rows only, as :class:`~soil_pyg.training.row_adam.RowAdam` expects.
+
+    Args:
+        model (Recommender): The model.
+        partitioned (bool, optional): Whether the data comes in partitions.
+            (default: :obj:`False`)
+        compile (bool, optional): Whether to compile the loss with :func:`torch.compile`.
+            (default: :obj:`False`)
+
+    Raises:
+        ValueError: If the data comes in partitions and the model has an embedding of all users or
+            all items that is missing from its :meth:`node_parameters`.
+    """
+
+    def __init__(
+        self, model: Recommender, partitioned: bool = False, compile: bool = False
+    ) -> None:
+        super().__init__()
+        self.model = model
+        # Batches have at most two sizes per epoch; each gets code of its own.
+        self._compiled = torch.compile(model.loss, dynamic=False) if compile else None
+        self._prepared = False
+        self._node_parameters = model.node_parameters() if partitioned else {}
+        for name, module in model.named_modules():
+            if (
+                partitioned
+                and isinstance(module, Embedding)
+                and module.num_embeddings in (model.num_users, model.num_items)
+                and f"{name}.weight" not in self._node_parameters
+            ):
+                raise ValueError(
+                    f"'node_parameters()' of {type(model).__name__} must name the node type of "
+                    f"'{name}.weight' to be trained with num_partitions > 1"
+                )
+
+    def forward(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+        """Returns the loss terms for the current parameters.
+
+        Args:
+            data (HeteroData): The data.
+            batch (Triplets): The batch.
+
+        Raises:
+            RuntimeError: If the loss cannot be compiled.
+        """
+        if self._compiled is None:
+            return self.model.loss(data, batch)
+        if not self._prepared:
+            # Compiled code cannot build the transposed graphs.
+            for store in data.stores:
+                for value in store.values():
+                    if isinstance(value, Adjacency):
+                        value.prepare()
+            self._prepared = True
+        try:
+            return self._compiled(data, batch)
+        except BackendCompilerFailed as error:
+            raise RuntimeError(
+                "'compile' needs a compiler: install g++ (on a GPU, Triton) or set compile=False "
+                f"({getattr(error, 'inner_exception', error)})"
+            ) from error
+
+    def terms(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+        """Returns the loss terms.
+
+        Args:
+            data (HeteroData): The data, or a partition of it with :obj:`n_id`.
+            batch (Triplets): The batch, with the node indices of :obj:`data`.
+
+        Raises:
+            RuntimeError: If the loss cannot be compiled.
+        """
+        rows = {
+            f"model.{name}": _Rows.apply(  # type: ignore[no-untyped-call]
+                self.model.get_parameter(name), data[kind].n_id
+            )
+            for name, kind in self._node_parameters.items()
+        }
+        terms = functional_call(self, rows, (data, batch)) if rows else self(data, batch)
+        return cast(dict[str, Tensor], terms)
+
+
+class _Rows(torch.autograd.Function):
+    """Selects distinct rows of a table; the gradient of the table is sparse."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, index: Tensor) -> Tensor:
+        ctx.size = table.size()
+        ctx.save_for_backward(index)
+        return table.index_select(0, index)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        # Rows are distinct, hence coalesced.
+        table_grad = torch.sparse_coo_tensor(
+            index.unsqueeze(0), grad, ctx.size, check_invariants=False, is_coalesced=True
+        )
+        return table_grad, None
+
+
 @contextmanager
 def on_data_device(model: Recommender, data: HeteroData) -> Iterator[None]:
-    """Holds the model where the data is, which does not follow it if it is trained on parts.
+    """Moves the model to the device of the data for the duration of a block.
+
+    The two differ where the model is trained on partitions, which alone are on its device.
 
     Args:
         model (Recommender): The model.
@@ -75,3 +201,38 @@ def on_data_device(model: Recommender, data: HeteroData) -> Iterator[None]:
         yield
     finally:
         model.to(home)
+
+
+@dataclass(frozen=True)
+class Session:
+    """The objects of one call of :meth:`~soil_pyg.training.trainer.Trainer.fit`.
+
+    Args:
+        fabric (Fabric): The device and the precision.
+        model (Recommender): The model.
+        module (torch.nn.Module): The model as Fabric calls it.
+        data (HeteroData): The whole data.
+        loader (PartitionLoader): The batches.
+        run (TrainingRun): The state that is stored.
+        evaluator (Evaluator): The evaluator.
+        progress (EpochProgress): The progress that is shown.
+    """
+
+    fabric: Fabric
+    model: Recommender
+    module: torch.nn.Module
+    data: HeteroData
+    loader: PartitionLoader
+    run: TrainingRun
+    evaluator: Evaluator
+    progress: EpochProgress
+
+    def evaluate(self, split: str) -> dict[str, float]:
+        """Returns the metrics of the model on a split, :obj:`"val"` or :obj:`"test"`."""
+        with self.run.timed("evaluate"), on_data_device(self.model, self.data):
+            return self.evaluator.evaluate(self.module, self.data, split)
+
+    def store_model(self, finished: bool) -> None:
+        """Stores the best weights, which the model must hold, and their embeddings."""
+        with on_data_device(self.model, self.data):
+            self.run.store_model(compute_embeddings(self.module, self.data), self.data, finished)

@@ -9,33 +9,36 @@ from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import ITEM, USER, Triplets
 from soil_pyg.utils.checks import check_at_least
 
-PARTS = 1
-"""Tells the random numbers of the parts from those of the triples."""
+STREAM = 1
+"""Separates the random numbers of the partitions from those of the triplets."""
 
 
 class PartitionLoader:
-    r"""The batches of a :class:`TripletLoader`, each with the data to train on: all of it, or the
-    part of it that the batch belongs to.
+    r"""Yields the batches of a :class:`~soil_pyg.training.triplet_loader.TripletLoader`, each with
+    the data to train on: the whole data, or the partition that the batch belongs to.
 
-    With several parts the users are split anew every epoch, at random and with about as many
-    interactions in each part, by :obj:`(seed, epoch)` alone. A part holds its users, all items
-    they have an edge with, and the negative items of its triples. The triples of an epoch stay
-    those of :class:`~soil_pyg.training.triplet_loader.TripletLoader`; they come part by part.
+    With several partitions, the users are split at random in every epoch, as :obj:`(seed, epoch)`
+    determines, into sets with about equal numbers of interactions. A partition holds the users of
+    one set, all items that share an edge with them, and their negative items. An epoch has the
+    same triplets as without partitions, ordered by partition.
 
     Args:
         data (HeteroData): The data with its training interactions.
-        batch_size (int): The largest number of triples in a batch. (default: :obj:`2048`)
+        batch_size (int): The largest number of triplets per batch. (default: :obj:`2048`)
         seed (int): The seed. (default: :obj:`0`)
-        num_partitions (int): The number of parts. (default: :obj:`1`)
-        device (torch.device, optional): Where the parts are put. (default: that of the data)
+        num_partitions (int): The number of partitions. (default: :obj:`1`)
+        device (torch.device, optional): The device of the partitions.
+            (default: the device of the data)
 
     Raises:
-        ValueError: If an argument is out of range, or :class:`TripletLoader` refuses the data.
+        ValueError: If an argument is out of range, or the data does not suit
+            :class:`~soil_pyg.training.triplet_loader.TripletLoader`.
 
     Example:
         >>> data = HeteroData({"user": {"num_nodes": 2}, "item": {"num_nodes": 3}})
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 1], [0, 2]])
-        >>> [part["user"].n_id for part, batch in PartitionLoader(data, num_partitions=2)]
+        >>> loader = PartitionLoader(data, num_partitions=2)
+        >>> [partition["user"].n_id for partition, batch in loader]
         [tensor([1]), tensor([0])]
     """
 
@@ -51,74 +54,74 @@ class PartitionLoader:
         self.num_partitions = num_partitions
         self._data = data
         self._device = device
-        self._triples = TripletLoader(data, batch_size, seed)
+        self._triplets = TripletLoader(data, batch_size, seed)
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Sets the epoch that the next iteration yields; each iteration moves on to the next one.
+        """Sets the epoch of the next iteration; every iteration advances it by one.
 
         Args:
             epoch (int): The epoch, at least 0.
         """
-        self._triples.set_epoch(epoch)
+        self._triplets.set_epoch(epoch)
         self._epoch = epoch
 
     def __len__(self) -> int:
-        sizes = np.bincount(self._part_of_user(), self._triples.degree).astype(np.int64)
-        return int((-(-sizes // self._triples.batch_size)).sum())
+        sizes = np.bincount(self._partition_of_user(), self._triplets.degree).astype(np.int64)
+        return int((-(-sizes // self._triplets.batch_size)).sum())
 
     def __iter__(self) -> Iterator[tuple[HeteroData, Triplets]]:
-        self._triples.set_epoch(self._epoch)
-        part_of_user = torch.from_numpy(self._part_of_user())
+        self._triplets.set_epoch(self._epoch)
+        of_user = torch.from_numpy(self._partition_of_user())
         self._epoch += 1
         if self.num_partitions == 1:
-            yield from ((self._data, batch) for batch in self._triples)
+            yield from ((self._data, batch) for batch in self._triplets)
             return
-        triples = Triplets(*(torch.cat(x) for x in zip(*self._triples, strict=True)))
-        part = part_of_user.to(triples.user.device)[triples.user]
-        sizes = part.bincount().tolist()
+        triplets = Triplets(*(torch.cat(x) for x in zip(*self._triplets, strict=True)))
+        partition = of_user.to(triplets.user.device)[triplets.user]
+        sizes = partition.bincount().tolist()
         sampler = SubgraphSampler(self._data)
-        for index in part.argsort(stable=True).split(sizes):
+        for index in torch.split(partition.argsort(stable=True), sizes):
             if index.numel() > 0:
-                yield from self._batches(sampler, Triplets(*(x[index] for x in triples)))
+                yield from self._batches(sampler, Triplets(*(x[index] for x in triplets)))
 
-    def _part_of_user(self) -> np.ndarray:
-        rng = np.random.default_rng([self._triples.seed, self._epoch, PARTS])
-        order = rng.permutation(len(self._triples.degree))
-        degree = self._triples.degree[order]
+    def _partition_of_user(self) -> np.ndarray:
+        rng = np.random.default_rng([self._triplets.seed, self._epoch, STREAM])
+        order = rng.permutation(len(self._triplets.degree))
+        degree = self._triplets.degree[order]
         before = degree.cumsum() - degree
-        part = np.empty(len(order), dtype=np.int64)
-        part[order] = np.minimum(
+        partition = np.empty(len(order), dtype=np.int64)
+        partition[order] = np.minimum(
             before * self.num_partitions // degree.sum(), self.num_partitions - 1
         )
-        return part
+        return partition
 
     def _batches(
-        self, sampler: SubgraphSampler, triples: Triplets
+        self, sampler: SubgraphSampler, triplets: Triplets
     ) -> Iterator[tuple[HeteroData, Triplets]]:
-        users = triples.user.unique()
+        users = torch.unique(triplets.user)
         neighbours = sampler.neighbours(USER, users, ITEM)
-        items = torch.cat([triples.positive, triples.negative, neighbours]).unique()
-        part = sampler.sample({USER: users, ITEM: items})
+        items = torch.unique(torch.cat([triplets.positive, triplets.negative, neighbours]))
+        partition = sampler.sample({USER: users, ITEM: items})
         user, item = (
-            positions(part[kind].n_id, self._data[kind].num_nodes) for kind in (USER, ITEM)
+            positions(partition[kind].n_id, self._data[kind].num_nodes) for kind in (USER, ITEM)
         )
-        local = [user[triples.user], item[triples.positive], item[triples.negative]]
+        local = [user[triplets.user], item[triplets.positive], item[triplets.negative]]
         if self._device is not None and self._device != users.device:
-            part, local = part.to(self._device), [x.to(self._device) for x in local]
-        num_batches = -(-local[0].numel() // self._triples.batch_size)
+            partition, local = partition.to(self._device), [x.to(self._device) for x in local]
+        num_batches = -(-local[0].numel() // self._triplets.batch_size)
         for batch in zip(*(x.tensor_split(num_batches) for x in local), strict=True):
-            yield part, Triplets(*batch)
+            yield partition, Triplets(*batch)
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({self._triples}, num_partitions={self.num_partitions})"
+        return f"{self.__class__.__name__}({self._triplets}, num_partitions={self.num_partitions})"
 
 
 def check_num_partitions(num_partitions: int, data: HeteroData) -> None:
-    """Raises :class:`ValueError` if the users of the data cannot be split in so many parts.
+    """Raises :class:`ValueError` unless every partition can have a user.
 
     Args:
-        num_partitions (int): The number of parts.
+        num_partitions (int): The number of partitions.
         data (HeteroData): The data.
     """
     check_at_least("num_partitions", num_partitions, 1)

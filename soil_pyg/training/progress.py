@@ -1,7 +1,7 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -14,19 +14,20 @@ from rich.progress import (
 from typing_extensions import Self
 
 from soil_pyg.runs.training_run import TrainResult
-from soil_pyg.training.partition_loader import PartitionLoader
-from soil_pyg.training.triplet_loader import TripletLoader
+
+T = TypeVar("T")
 
 
 class EpochProgress:
-    """Shows on standard error how a training run goes: a bar with a line of results in a terminal,
-    elsewhere the line from time to time.
+    """Shows the progress of a training run on the standard error stream: a bar with a line of
+    results in a terminal, and the line alone, at intervals, elsewhere.
 
     Args:
-        enabled (bool, optional): If set to :obj:`False`, shows nothing. (default: :obj:`True`)
-        console (rich.console.Console, optional): Where to show it.
-            (default: the console of standard error)
-        seconds (float, optional): Outside of a terminal, the time between two lines.
+        enabled (bool, optional): If set to :obj:`False`, shows no progress.
+            (default: :obj:`True`)
+        console (rich.console.Console, optional): The console to write to.
+            (default: a console on the standard error stream)
+        seconds (float, optional): The time between two lines outside of a terminal, in seconds.
             (default: :obj:`30`)
     """
 
@@ -64,29 +65,30 @@ class EpochProgress:
         self._bar.stop()
         self._print()
 
-    def track(self, loader: TripletLoader | PartitionLoader, epoch: int) -> Iterator[Any]:
-        """Yields the batches of an epoch and moves the bar on.
+    def track(self, batches: Iterable[T], num_batches: int, epoch: int) -> Iterator[T]:
+        """Yields the batches of an epoch and advances the bar.
 
         Args:
-            loader (TripletLoader or PartitionLoader): The loader.
+            batches (iterable): The batches.
+            num_batches (int): The number of batches.
             epoch (int): The number of the epoch.
         """
-        self._bar.reset(self._task, total=len(loader), epoch=epoch, line=self._line)
-        for batch in loader:
+        self._bar.reset(self._task, total=num_batches, epoch=epoch, line=self._line)
+        for batch in batches:
             yield batch
             self._bar.advance(self._task)
 
     def report(self, result: TrainResult, metric: str) -> None:
-        """Shows the last epoch of a training run.
+        """Shows the result of the last epoch.
 
         Args:
-            result (TrainResult): What the run has come to so far.
+            result (TrainResult): The result so far.
             metric (str): The validation metric to show.
         """
         last = result.history[-1]
         terms = " ".join(f"{name} {value:.4f}" for name, value in last["loss"].items())
         self._line = (
-            f"Epoch {result.epochs}: {terms}, validation {metric} {last['val'][metric]:.4f} "
+            f"Epoch {result.epochs}: {terms}, val {metric} {last['val'][metric]:.4f} "
             f"(best {result.val[metric]:.4f} in epoch {result.best_epoch})"
         )
         self._bar.update(self._task, line=self._line)
@@ -94,7 +96,7 @@ class EpochProgress:
             self._print()
 
     def message(self, text: str) -> None:
-        """Shows a message, even if the progress is not shown.
+        """Shows a message, even where no progress is shown.
 
         Args:
             text (str): The message.

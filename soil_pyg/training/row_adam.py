@@ -9,19 +9,17 @@ from soil_pyg.utils._private import sparse_rows
 
 
 class RowAdam(Adam):
-    r"""Adam that, of a table whose gradient is sparse, updates the rows that have a gradient and
-    touches no other.
+    r"""Adam that updates only the rows of a table that have a gradient, if it is sparse.
 
-    The moments of the other rows stay as they are, as in :class:`torch.optim.SparseAdam`, which
-    takes neither dense gradients beside sparse ones nor :obj:`weight_decay`. A step costs as much
-    as the rows that it updates, however many the table has. A sparse gradient must hold each row
-    once at the most.
+    The other rows keep their values and their moments, as in :class:`torch.optim.SparseAdam`,
+    which supports neither dense gradients beside sparse ones nor :obj:`weight_decay`. The cost of
+    a step is proportional to the number of updated rows. A sparse gradient must hold each row at
+    most once.
 
     Args:
         params (iterable): The parameters, or groups of them.
         lr (float, optional): The learning rate. (default: :obj:`1e-3`)
-        weight_decay (float, optional): The L2 penalty, of the rows that are updated.
-            (default: :obj:`0.0`)
+        weight_decay (float, optional): The L2 penalty of the updated rows. (default: :obj:`0.0`)
 
     Example:
         >>> table = torch.nn.Parameter(torch.zeros(3, 2))
@@ -39,7 +37,7 @@ class RowAdam(Adam):
         """Takes a step.
 
         Args:
-            closure (callable, optional): Computes the loss and the gradients anew.
+            closure (callable, optional): A function that recomputes the loss and the gradients.
                 (default: :obj:`None`)
         """
         loss = None

@@ -8,27 +8,26 @@ from soil_pyg.ops.ragged import budget_blocks
 from soil_pyg.ops.sampled_adjacency import SampledAdjacency, column_totals, row_totals
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER
 
-ENTRIES_AT_ONCE = 2**20
-"""As many entries of a graph are looked at at a time: few enough to stay near the processor."""
+BLOCK_ENTRIES = 2**20
+"""The number of entries of a graph that are selected at a time, which fits a processor's cache."""
 
 
 class SubgraphSampler:
-    r"""Makes what a model needs to be trained on some of the nodes: their features, their training
-    interactions, and the prepared graphs among them.
+    r"""Samples the data of a set of nodes, for training: their features, their training
+    interactions, and the subgraphs of the prepared graphs that they induce.
 
-    A node hears from those of its neighbours that are there, and they weigh as much as all of them
-    did:
+    The weights of the neighbours that are kept are scaled to the total weight of all neighbours:
 
     .. math::
         \mathbf{x}^{\prime}_i = \frac{\sum_{j} |a_{ij}|}{\sum_{j \in \mathcal{S}} |a_{ij}|}
         \sum_{j \in \mathcal{S}} a_{ij} \mathbf{x}_j
 
-    with :math:`\mathcal{S}` the nodes that are kept. Nodes are numbered anew, in the order given;
-    :obj:`n_id` holds their old numbers, as in the batches of PyG's loaders.
+    with :math:`\mathcal{S}` the set of nodes. Nodes are renumbered in the order given;
+    :obj:`n_id` holds their original indices, as in the batches of PyG's loaders.
 
     Args:
-        data (HeteroData): The data, with the graphs that :class:`~soil_pyg.transforms.ToAdjacency`
-            prepared.
+        data (HeteroData): The data, with the graphs that
+            :class:`~soil_pyg.transforms.ToAdjacency` has prepared.
 
     Example:
         >>> data = HeteroData({"user": {"num_nodes": 3}, "item": {"num_nodes": 2}})
@@ -36,10 +35,10 @@ class SubgraphSampler:
         >>> edges.edge_index = torch.tensor([[0, 1, 2], [0, 1, 0]])
         >>> edges.adj = Adjacency.from_edge_index(edges.edge_index, size=(3, 2))
         >>> nodes = {"user": torch.tensor([2]), "item": torch.tensor([0, 1])}
-        >>> part = SubgraphSampler(data).sample(nodes)
-        >>> part["user", "interacts", "item"].adj.to_dense()
+        >>> sample = SubgraphSampler(data).sample(nodes)
+        >>> sample["user", "interacts", "item"].adj.to_dense()
         tensor([[2.], [0.]])
-        >>> part["user"].n_id
+        >>> sample["user"].n_id
         tensor([2])
     """
 
@@ -54,7 +53,7 @@ class SubgraphSampler:
             edge_type: (row_totals(graph), column_totals(graph))
             for edge_type, graph in self.graphs.items()
         }
-        # Rows are users here, as those are what is looked up.
+        # Rows are users: their interactions are selected.
         item_to_user = data[INTERACTS].edge_index.flip(0)
         size = data[ITEM].num_nodes, data[USER].num_nodes
         self._interactions = Adjacency.from_edge_index(item_to_user, size=size)
@@ -63,39 +62,39 @@ class SubgraphSampler:
         """Returns the data of the nodes.
 
         Args:
-            nodes (dict[str, Tensor]): The ids of the nodes to keep, of every node type.
+            nodes (dict[str, Tensor]): The indices of the nodes to keep, for every node type.
         """
-        part = HeteroData()
+        sample = HeteroData()
         position = {}
         for node_type, n_id in nodes.items():
-            part[node_type].num_nodes, part[node_type].n_id = n_id.numel(), n_id
+            sample[node_type].num_nodes, sample[node_type].n_id = n_id.numel(), n_id
             position[node_type] = positions(n_id, self.data[node_type].num_nodes)
             for name, value in self.data[node_type].items():
                 if name.startswith(FEATURE_PREFIX):
-                    part[node_type][name] = value.index_select(0, n_id)
+                    sample[node_type][name] = value.index_select(0, n_id)
         for edge_type, graph in self.graphs.items():
             source, _, target = edge_type
-            # From the side of the users, whose edges lead to few nodes outside of the part.
+            # Rows of users first: few of their edges leave the sample.
             if source == USER:
                 adj = _select(graph.t(), nodes[source], position[target], nodes[target]).t()
             else:
                 adj = _select(graph, nodes[target], position[source], nodes[source])
             total, total_t = self._totals[edge_type]
-            part[edge_type].adj = SampledAdjacency(
+            sample[edge_type].adj = SampledAdjacency(
                 adj,
                 _scale(row_totals(adj), total[nodes[target]]),
                 _scale(column_totals(adj), total_t[nodes[source]]),
             )
-        theirs = _select(self._interactions, nodes[USER], position[ITEM], nodes[ITEM])
-        part[INTERACTS].edge_index = torch.stack([theirs.row(), theirs.col.long()])
-        return part
+        kept = _select(self._interactions, nodes[USER], position[ITEM], nodes[ITEM])
+        sample[INTERACTS].edge_index = torch.stack([kept.row(), kept.col.long()])
+        return sample
 
     def neighbours(self, node_type: str, index: Tensor, of_type: str) -> Tensor:
-        """Returns the nodes that share an edge with one of the given nodes, with repetition.
+        """Returns the nodes that share an edge with one of the given nodes, with repetitions.
 
         Args:
             node_type (str): The type of the given nodes.
-            index (Tensor): Their ids.
+            index (Tensor): The indices of the given nodes.
             of_type (str): The type of the neighbours.
         """
         found = [index.new_empty(0)]
@@ -108,7 +107,7 @@ class SubgraphSampler:
 
 
 def positions(index: Tensor, size: int) -> Tensor:
-    """Returns where each of the numbers :obj:`0..size - 1` stands in the index, -1 if nowhere."""
+    """Returns the position of each of the numbers :obj:`0..size - 1` in the index, or -1."""
     position = index.new_full((size,), -1)
     position[index] = torch.arange(index.numel(), device=index.device)
     return position
@@ -120,7 +119,7 @@ def _scale(kept: Tensor, total: Tensor) -> Tensor:
 
 def _select(matrix: Adjacency, rows: Tensor, position: Tensor, columns: Tensor) -> Adjacency:
     cols, weights, counts = [rows[:0]], [matrix.weight[:0]], [rows[:0]]
-    for block in budget_blocks(matrix.rowptr.diff()[rows], ENTRIES_AT_ONCE):
+    for block in budget_blocks(matrix.rowptr.diff()[rows], BLOCK_ENTRIES):
         some = matrix.select_rows(rows[block])
         col = position[some.col]
         kept = col >= 0

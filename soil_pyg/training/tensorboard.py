@@ -9,10 +9,10 @@ FOLDER = "tensorboard"
 
 
 class TensorBoardLog:
-    """Writes the loss terms and the validation metrics of every epoch as TensorBoard events, in
+    """Writes the loss terms and the validation metrics of every epoch as TensorBoard events to
     the folder :obj:`tensorboard` of a run.
 
-    The events are written anew, from the history of the run, when a run goes on.
+    A resumed run writes the events of its whole history again.
 
     Args:
         folder (str or os.PathLike): The folder of the run.
@@ -35,10 +35,10 @@ class TensorBoardLog:
         self._num_epochs = 0
 
     def on_epoch(self, result: TrainResult) -> None:
-        """Writes the epochs that are not written yet.
+        """Writes the epochs that have not been written yet.
 
         Args:
-            result (TrainResult): What the run has come to so far.
+            result (TrainResult): The result so far.
         """
         if self._writer is None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -54,7 +54,7 @@ class TensorBoardLog:
         """Writes the test metrics, at the best epoch, and closes the file.
 
         Args:
-            result (TrainResult): What the run has come to.
+            result (TrainResult): The result of the run.
         """
         self.on_epoch(result)
         for name, value in result.test.items():

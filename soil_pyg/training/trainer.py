@@ -2,73 +2,77 @@ import copy
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
-from torch.nn import Parameter
 from torch.optim import Adam, Optimizer
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.ranking.evaluator import Evaluator, compute_embeddings, held_out
+from soil_pyg.ranking.evaluator import Evaluator, held_out
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
-from soil_pyg.training.epoch import CAUSES, on_data_device, train_epoch
-from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.epoch import CAUSES, Session, TrainingLoss, on_data_device, train_epoch
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.typing import HELD_OUT_SPLITS, ITEM, USER
+from soil_pyg.utils.checks import check_at_least, check_choice
 
+OnEpoch = Callable[[TrainResult], None]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-# Settings that do not decide the result.
+
 DISPLAY = {"progress", "checkpoint_seconds"}
+"""Options that do not affect the result."""
 
 
 @dataclass
 class Trainer:
-    r"""Trains a model with Adam on triples, validates it after every epoch, stops early, and tests
+    r"""Trains a model with Adam on triplets, validates it after every epoch, stops early, and tests
     it once, at the end, with its best weights.
 
     The learning rate of epoch :math:`e = 0, 1, \ldots` is
     :math:`\eta \cdot \gamma^{e / E}` with :math:`\gamma` = :obj:`lr_decay` and
-    :math:`E` = :obj:`lr_decay_epochs`. What an epoch draws follows from the seed and its number
-    alone, so on a CPU a run that was interrupted ends with the numbers of one that was not.
+    :math:`E` = :obj:`lr_decay_epochs`. All random numbers of an epoch follow from the seed and the
+    number of the epoch, so that on a CPU a resumed run gives the result of an uninterrupted one.
 
     Args:
         lr (float): The learning rate :math:`\eta`. (default: :obj:`1e-3`)
         lr_decay (float): The factor :math:`\gamma`. (default: :obj:`0.96`)
-        lr_decay_epochs (float): The epochs :math:`E` that the factor takes. (default: :obj:`50`)
+        lr_decay_epochs (float): The number of epochs :math:`E` per factor. (default: :obj:`50`)
         weight_decay (float): Adam's L2 penalty. (default: :obj:`0.0`)
-        batch_size (int): The number of triples in a batch. (default: :obj:`2048`)
+        batch_size (int): The number of triplets per batch. (default: :obj:`2048`)
         epochs (int): The largest number of epochs. (default: :obj:`1000`)
-        patience (int): Training stops after that many epochs without a better validation metric.
-            (default: :obj:`10`)
+        patience (int): The number of epochs without a better validation metric after which
+            training stops. (default: :obj:`10`)
         metric (str): The validation metric. (default: :obj:`"recall@20"`)
         released_stopping (bool): If set to :obj:`True`, compares validation metrics rounded to 4
             decimals and stops when more than :obj:`patience` epochs pass, as the published
             implementations do. (default: :obj:`False`)
-        seed (int): The seed of the epochs; the model draws its own initial parameters.
+        seed (int): The seed of the epochs; initial parameters are drawn by the model.
             (default: :obj:`0`)
         accelerator (str): The device, by its name in Lightning Fabric, such as :obj:`"cpu"` or
             :obj:`"cuda"`. (default: :obj:`"auto"`)
         precision (str): One of :obj:`"32-true"`, :obj:`"bf16-mixed"` and :obj:`"16-mixed"`.
             (default: :obj:`"32-true"`)
-        num_partitions (int): The number of parts to train on, one after the other, see
-            :class:`PartitionLoader`. With more than one the graphs stay on the CPU, where the model
-            is evaluated on them, and a step updates the rows of the part's
-            nodes alone, see :class:`~soil_pyg.training.row_adam.RowAdam`. (default: :obj:`1`)
-        compile (bool): Whether :func:`torch.compile` compiles the loss. (default: :obj:`False`)
+        num_partitions (int): The number of partitions of an epoch, which are trained one after
+            another, see :class:`~soil_pyg.training.partition_loader.PartitionLoader`. With more
+            than one, graphs and evaluation stay on the CPU, and a step updates only the rows of
+            the partition's nodes, see :class:`~soil_pyg.training.row_adam.RowAdam`.
+            (default: :obj:`1`)
+        compile (bool): Whether to compile the loss with :func:`torch.compile`.
+            (default: :obj:`False`)
         ks (Sequence[int]): The list lengths of the metrics. (default: :obj:`(5, 10, 20, 50)`)
-        progress (bool): If set to :obj:`False`, shows nothing. (default: :obj:`True`)
-        checkpoint_seconds (float): The time between two checkpoints. (default: :obj:`60`)
+        progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
+        checkpoint_seconds (float): The time between two checkpoints, in seconds.
+            (default: :obj:`60`)
 
     Raises:
         ValueError: If an argument is out of range.
 
     Example:
+        >>> import torch
         >>> from soil_pyg.models import BPR
         >>> data = HeteroData({"user": {"num_nodes": 2}, "item": {"num_nodes": 4}})
         >>> for name in ("edge_index", "val_edge_label_index", "test_edge_label_index"):
@@ -97,26 +101,24 @@ class Trainer:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "epochs", "patience", "num_partitions"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"'{name}' must be at least 1 (got {getattr(self, name)})")
+            check_at_least(name, getattr(self, name), 1)
         for name in ("lr", "lr_decay", "lr_decay_epochs"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"'{name}' must be greater than 0 (got {getattr(self, name)})")
         for name in ("weight_decay", "seed", "checkpoint_seconds"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"'{name}' must be at least 0 (got {getattr(self, name)})")
+            check_at_least(name, getattr(self, name), 0)
         if self.compile and self.num_partitions > 1:
             raise ValueError(
-                "'compile' must be False where sizes differ "
+                "'compile' must be False for more than one partition "
                 f"(got num_partitions={self.num_partitions})"
             )
         self.evaluator = Evaluator(self.ks)
-        options = {"metric": list(self.evaluator.metrics), "precision": get_args(Precision)}
-        for name, known in options.items():
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"'{name}' must be one of {', '.join(known)} (got '{getattr(self, name)}')"
-                )
+        check_choice("metric", self.metric, tuple(self.evaluator.metrics))
+        check_choice("precision", self.precision, get_args(Precision))
+
+    def result_options(self) -> dict[str, Any]:
+        """Returns the options that the result depends on."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in DISPLAY}
 
     def fit(
         self,
@@ -124,132 +126,120 @@ class Trainer:
         data: HeteroData,
         out: str | os.PathLike[str] | None = None,
         settings: dict[str, Any] | None = None,
-        on_epoch: Callable[[TrainResult], None] | None = None,
+        on_epoch: OnEpoch | None = None,
         test: bool = True,
     ) -> TrainResult:
-        """Trains, validates and tests the model, which has its best weights afterwards.
+        """Trains, validates and tests a model, and leaves it with its best weights.
 
         Args:
-            model (Recommender): The model. Without parameters or loss it is only evaluated.
-            data (HeteroData): The data, with the graphs that the model reads.
+            model (Recommender): The model. Without parameters or loss terms it is only evaluated.
+            data (HeteroData): The data, with the graphs of the model.
             out (str or os.PathLike, optional): The folder for :func:`soil_pyg.load`. If it holds
-                the same run, that run goes on, or is not run again if it has finished.
+                the same run, the run is resumed, or its result returned if it has finished.
                 (default: :obj:`None`)
             settings (dict[str, Any], optional): JSON values to keep with the run, such as the
                 options of the graphs. (default: :obj:`None`)
-            on_epoch (callable, optional): Called with the result so far after every epoch; what it
-                raises ends the training. (default: :obj:`None`)
-            test (bool, optional): If set to :obj:`False`, leaves the test split alone, as a search
-                for settings must. (default: :obj:`True`)
+            on_epoch (callable, optional): A function that is called with the result so far after
+                every epoch; an exception that it raises ends the training.
+                (default: :obj:`None`)
+            test (bool, optional): If set to :obj:`False`, does not use the test split, for
+                searches of hyperparameters. (default: :obj:`True`)
 
         Raises:
-            ValueError: If the data does not fit the model, if a split is empty, or if :obj:`out`
-                holds a run that differs.
+            ValueError: If the data does not fit the model, a split is empty, or :obj:`out` holds
+                another run.
             FloatingPointError: If a loss term or a score is not finite.
         """
         for node_type, size in {USER: model.num_users, ITEM: model.num_items}.items():
             if size != data[node_type].num_nodes:
                 raise ValueError(
-                    f"'model' must be made for the {data[node_type].num_nodes} nodes of type "
-                    f"'{node_type}' in 'data' (got {size})"
+                    f"'model' must have the {data[node_type].num_nodes} nodes of type "
+                    f"'{node_type}' of the data (got {size})"
                 )
         for split in HELD_OUT_SPLITS if test else HELD_OUT_SPLITS[:1]:
             held_out(data, split)
         fabric = Fabric(accelerator=self.accelerator, devices=1, precision=self.precision)
-        device = fabric.device if self.num_partitions == 1 else torch.device("cpu")
-        data = copy.copy(data).to(device)
+        data = copy.copy(data).to("cpu" if self.num_partitions > 1 else fabric.device)
         loader = PartitionLoader(
             data, self.batch_size, self.seed, self.num_partitions, fabric.device
         )
-        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in DISPLAY}
-        if not test:
-            options["test"] = False
+        options = self.result_options() | ({} if test else {"test": False})
         run = TrainingRun(model, data, out, settings or {}, options, self.checkpoint_seconds)
         if run.finished:
             model.load_state_dict(run.best)
             return run.result
 
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        module: Any = fabric.setup_module(model)
-        optimizer: Any = None
-        if parameters:
-            optimizer = fabric.setup_optimizers(self._make_optimizer(parameters))
+        module = fabric.setup_module(model)
+        optimizer = self._make_optimizer(model, fabric)
+        if optimizer is not None:
             run.restore(model, optimizer)
         with EpochProgress(self.progress) as progress:
+            session = Session(fabric, model, module, data, loader, run, self.evaluator, progress)
             try:
                 if optimizer is not None:
-                    self._train(fabric, module, optimizer, data, loader, run, progress, on_epoch)
-                with on_data_device(model, data):
-                    if not run.best:
-                        run.keep_best(model, self.evaluator.evaluate(module, data, "val"))
-                    model.load_state_dict(run.best)
-                    if test:
-                        with run.timed("evaluate"):
-                            run.result.test = self.evaluator.evaluate(module, data, "test")
-                    run.store_model(compute_embeddings(module, data), data, finished=True)
+                    self._train(session, optimizer, on_epoch)
+                if not run.best:
+                    run.keep_best(model, session.evaluate("val"))
+                model.load_state_dict(run.best)
+                if test:
+                    run.result.test = session.evaluate("test")
+                session.store_model(finished=True)
             except KeyboardInterrupt:
                 if run.go_back():
                     run.store()
                     model.load_state_dict(run.best)
-                    with on_data_device(model, data):
-                        run.store_model(compute_embeddings(module, data), data, finished=False)
+                    session.store_model(finished=False)
                     progress.message(
-                        f"Interrupted after epoch {run.result.epochs}: the same call with "
-                        f"out='{out}' goes on from there."
+                        f"Interrupted after epoch {run.result.epochs}: repeat the call with "
+                        f"out='{out}' to resume."
                     )
                 raise
         return run.result
 
-    def _train(
-        self,
-        fabric: Fabric,
-        module: Any,
-        optimizer: Optimizer,
-        data: HeteroData,
-        loader: PartitionLoader,
-        run: TrainingRun,
-        progress: EpochProgress,
-        on_epoch: Callable[[TrainResult], None] | None,
-    ) -> None:
-        model, result = module.module, run.result
-        loss = TrainingLoss(model, self.num_partitions > 1, self.compile)
+    def _train(self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None) -> None:
+        run, result = session.run, session.run.result
+        loss = TrainingLoss(session.model, self.num_partitions > 1, self.compile)
         while not self._is_over(result):
-            epoch = result.epochs
-            loader.set_epoch(epoch)
+            epoch = result.epochs + 1
             with run.timed("train"):
-                self._start_epoch(model, optimizer, data, epoch)
-                batches = progress.track(loader, epoch + 1)
-                terms = train_epoch(fabric, loss, optimizer, batches, epoch + 1)
+                self._start_epoch(session, optimizer)
+                num_batches = len(session.loader)
+                batches = session.progress.track(session.loader, num_batches, epoch)
+                terms = train_epoch(session.fabric, loss, optimizer, batches, num_batches, epoch)
             if not terms:
                 return
-            with run.timed("evaluate"), on_data_device(model, data):
-                try:
-                    val = self.evaluator.evaluate(module, data, "val")
-                except FloatingPointError as error:
-                    raise FloatingPointError(f"Epoch {epoch + 1}: {error}; {CAUSES}") from error
-            result.epochs += 1
-            result.history.append({"epoch": result.epochs, "loss": terms, "val": val})
+            try:
+                val = session.evaluate("val")
+            except FloatingPointError as error:
+                raise FloatingPointError(f"Epoch {epoch}: {error}; {CAUSES}") from error
+            result.epochs = epoch
+            result.history.append({"epoch": epoch, "loss": terms, "val": val})
             if self._is_better(val, result.val):
-                run.keep_best(model, val)
-            run.end_epoch(model, optimizer)
-            progress.report(result, self.metric)
+                run.keep_best(session.model, val)
+            run.end_epoch(session.model, optimizer)
+            session.progress.report(result, self.metric)
             if on_epoch is not None:
                 on_epoch(result)
 
-    def _make_optimizer(self, parameters: list[Parameter]) -> Optimizer:
+    def _make_optimizer(self, model: Recommender, fabric: Fabric) -> Optimizer | None:
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        if not parameters:
+            return None
         if self.num_partitions > 1:
-            return RowAdam(parameters, self.lr, self.weight_decay)
-        return Adam(parameters, self.lr, weight_decay=self.weight_decay, fused=True)
+            optimizer: Optimizer = RowAdam(parameters, self.lr, self.weight_decay)
+        else:
+            optimizer = Adam(parameters, self.lr, weight_decay=self.weight_decay, fused=True)
+        return cast(Optimizer, fabric.setup_optimizers(optimizer))
 
-    def _start_epoch(
-        self, model: Recommender, optimizer: Optimizer, data: HeteroData, epoch: int
-    ) -> None:
+    def _start_epoch(self, session: Session, optimizer: Optimizer) -> None:
+        epoch = session.run.result.epochs
+        session.loader.set_epoch(epoch)
         seed_everything(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
         for group in optimizer.param_groups:
             group["lr"] = self.lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
-        model.train()
-        with on_data_device(model, data):
-            model.on_epoch_start(data)
+        session.model.train()
+        with on_data_device(session.model, session.data):
+            session.model.on_epoch_start(session.data)
 
     def _is_better(self, val: dict[str, float], best: dict[str, float]) -> bool:
         new, old = val[self.metric], best.get(self.metric, -1.0)

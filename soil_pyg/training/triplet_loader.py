@@ -5,25 +5,26 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
+from soil_pyg.utils.checks import check_at_least
 
 
 class TripletLoader:
-    r"""Batches of training triples :math:`(u, i, j)`: every training interaction :math:`(u, i)`
-    once an epoch, in random order, with one negative item :math:`j`.
+    r"""Yields batches of training triplets :math:`(u, i, j)`: every training interaction
+    :math:`(u, i)` once per epoch, in random order, with one negative item :math:`j`.
 
-    The negative is uniform over the items that were seen in training and are not in :math:`I(u)`.
-    Order and negatives are drawn anew every epoch from :obj:`(seed, epoch)` alone, so an epoch can
-    be repeated without any state of a random generator. Draws are the same on every device.
+    Negatives are uniform over the items that occur in the training interactions, but not in
+    :math:`I(u)`. Order and negatives of an epoch follow from :obj:`(seed, epoch)`, so that an
+    epoch can be repeated without the state of a random generator, on any device.
 
     Args:
         data (HeteroData): The data with its training interactions.
-        batch_size (int): Number of triples in a batch; the last one may have fewer.
+        batch_size (int): The number of triplets per batch; the last batch may be smaller.
             (default: :obj:`2048`)
         seed (int): The seed. (default: :obj:`0`)
 
     Raises:
-        ValueError: If an argument is out of range, if there are no training interactions, or if a
-            user has interacted with every item that was seen in training.
+        ValueError: If an argument is out of range, there are no training interactions, or a user
+            has interacted with every item that occurs in them.
 
     Example:
         >>> data = HeteroData({"user": {"num_nodes": 2}, "item": {"num_nodes": 3}})
@@ -34,10 +35,8 @@ class TripletLoader:
     """
 
     def __init__(self, data: HeteroData, batch_size: int = 2048, seed: int = 0) -> None:
-        if batch_size < 1:
-            raise ValueError(f"'batch_size' must be at least 1 (got {batch_size})")
-        if seed < 0:
-            raise ValueError(f"'seed' must be at least 0 (got {seed})")
+        check_at_least("batch_size", batch_size, 1)
+        check_at_least("seed", seed, 0)
         edge_index = data[INTERACTS].edge_index
         if edge_index.size(1) == 0:
             raise ValueError("'data' must hold training interactions (got none)")
@@ -52,11 +51,11 @@ class TripletLoader:
         self._user = torch.from_numpy(user).to(edge_index.device)
         self._positive = torch.from_numpy(positive).to(edge_index.device)
 
-        # Negatives are drawn as ranks among the items that the user has not got. With p the sorted
-        # positions of I(u) among the seen items, r + #{k : p[k] - k <= r} is the r-th of the rest.
+        # A negative is drawn as its rank r among the seen items that are not in I(u). With p the
+        # sorted positions of I(u) among the seen items, its position is r + #{k : p[k] - k <= r}.
         self._seen, position = np.unique(positive, return_inverse=True)
-        # The number of triples of each user.
         self.degree = degree = np.bincount(user, minlength=data[USER].num_nodes)
+        """The number of triplets per user."""
         self._start = (degree.cumsum() - degree)[user]
         self._key = user * len(self._seen)
         self._gap = self._key + position - (np.arange(len(user)) - self._start)
@@ -65,18 +64,17 @@ class TripletLoader:
             index = int(user[self._num_candidates == 0][0])
             name = data[USER].id[index] if "id" in data[USER] else index
             raise ValueError(
-                f"User {name!s} has all {len(self._seen)} items that were seen in training, so no "
-                f"negative can be drawn: remove this user from the training interactions"
+                f"User {name!s} has interacted with all {len(self._seen)} training items, which "
+                f"leaves no negative: remove this user from the training interactions"
             )
 
     def set_epoch(self, epoch: int) -> None:
-        """Sets the epoch that the next iteration yields; each iteration moves on to the next one.
+        """Sets the epoch of the next iteration; every iteration advances it by one.
 
         Args:
             epoch (int): The epoch, at least 0.
         """
-        if epoch < 0:
-            raise ValueError(f"'epoch' must be at least 0 (got {epoch})")
+        check_at_least("epoch", epoch, 0)
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -88,7 +86,7 @@ class TripletLoader:
         device = self._user.device
         negative = torch.from_numpy(self._negatives(rng)).to(device)
         order = torch.from_numpy(rng.permutation(len(negative))).to(device)
-        for index in order.split(self.batch_size):
+        for index in torch.split(order, self.batch_size):
             yield Triplets(self._user[index], self._positive[index], negative[index])
 
     def _negatives(self, rng: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import BM3
-from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.epoch import TrainingLoss
 from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 5, 6, 4
@@ -198,7 +198,7 @@ def test_modalities_may_have_any_name() -> None:
     assert terms == make_model(plain).eval().loss(make_data(plain), BATCH)
     for kind, size in (("user", NUM_USERS), ("item", NUM_ITEMS)):
         data[kind].n_id = torch.arange(size)
-    torch.testing.assert_close(TrainingLoss(model, parts=True).terms(data, BATCH), terms)
+    torch.testing.assert_close(TrainingLoss(model, partitioned=True).terms(data, BATCH), terms)
 
 
 def test_parameters_with_a_row_a_node() -> None:

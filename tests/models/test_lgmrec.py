@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import LGMRec
 from soil_pyg.models.lgmrec import UNWEIGHTED
-from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.epoch import TrainingLoss
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -250,7 +250,7 @@ def test_modalities_may_have_any_name() -> None:
 
 def test_training_on_parts() -> None:
     data, model = make_data(), make_model().train()
-    loss = TrainingLoss(model, parts=True)
+    loss = TrainingLoss(model, partitioned=True)
     for part, batch in PartitionLoader(data, num_partitions=2):
         total(loss.terms(part, batch)).backward()
     grads = [p.grad for p in model.parameters()]

@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import MGCN, view_recommender
-from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.epoch import TrainingLoss
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -200,7 +200,7 @@ def test_training_on_parts() -> None:
         "item_embedding.weight",
         *(f"features.{modality}.offset.weight" for modality in SIZES),
     }
-    loss = TrainingLoss(model, parts=True)
+    loss = TrainingLoss(model, partitioned=True)
     for part, batch in PartitionLoader(data, num_partitions=2):
         sum(loss.terms(part, batch).values()).backward()
     grads = [p.grad for p in model.parameters()]
@@ -230,7 +230,7 @@ def test_modalities_may_have_any_name() -> None:
     torch.manual_seed(0)
     other = MGCN(NUM_USERS, NUM_ITEMS, {"image": 5, "text": 3}).double()
     assert torch.cat(model(data)).equal(torch.cat(other(make_data(2))))
-    TrainingLoss(model, parts=True)
+    TrainingLoss(model, partitioned=True)
 
 
 def test_initial_parameters() -> None:

@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import SLMRec
-from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.epoch import TrainingLoss
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -154,7 +154,7 @@ def test_the_length_of_features_and_the_negatives_do_not_matter() -> None:
 
 def test_training_on_parts() -> None:
     data, model = make_data(), make_model()
-    loss = TrainingLoss(model, parts=True)
+    loss = TrainingLoss(model, partitioned=True)
     for part, batch in PartitionLoader(data, num_partitions=2):
         sum(loss.terms(part, batch).values()).backward()
     grads = [p.grad for p in model.parameters()]

@@ -1,5 +1,7 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from math import log2
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,37 +18,16 @@ from torch_geometric.metrics import (
     LinkPredRecall,
 )
 
+from soil_pyg.ranking import evaluator
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
 RandomData = Callable[..., HeteroData]
 
 
-class Tables(torch.nn.Module):
-    def __init__(self, user_emb: Tensor, item_emb: Tensor) -> None:
-        super().__init__()
-        self.user_emb, self.item_emb = user_emb, item_emb
-        self.modes: list[tuple[bool, bool]] = []
-
-    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        self.modes.append((self.training, torch.is_grad_enabled()))
-        return self.user_emb, self.item_emb
-
-
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
-
-
-def normal(*size: int, seed: int = 0) -> Tensor:
-    return torch.randn(*size, generator=torch.Generator().manual_seed(seed))
-
-
-def few_values(*size: int, seed: int = 0) -> Tensor:
-    return torch.randint(0, 3, size, generator=torch.Generator().manual_seed(seed)).float()
+Draw = Callable[..., Tensor]
+Refused = Callable[[str, object], AbstractContextManager[object]]
+Tables = Callable[[Tensor, Tensor], Any]
 
 
 def naive_rank(scores: Tensor, data: HeteroData, user: int, k: int) -> list[int]:
@@ -77,7 +58,13 @@ def naive_metrics(ranked: list[int], relevant: set[int], k: int) -> dict[str, fl
     ks=st.sampled_from([(1,), (2, 5), (3, 40)]),
 )
 def test_against_the_definitions(
-    random_data: RandomData, num_items: int, seed: int, split: str, ks: tuple[int, ...]
+    random_data: RandomData,
+    tables: Tables,
+    few_values: Draw,
+    num_items: int,
+    seed: int,
+    split: str,
+    ks: tuple[int, ...],
 ) -> None:
     data = random_data(num_users=6, num_items=num_items, seed=seed)
     user_emb, item_emb = few_values(6, 2, seed=seed), few_values(num_items, 2, seed=seed + 1)
@@ -91,7 +78,7 @@ def test_against_the_definitions(
             for name, value in naive_metrics(ranked, relevant, k).items():
                 expected.setdefault(name, []).append(value)
 
-    model = Tables(user_emb, item_emb)
+    model = tables(user_emb, item_emb)
     per_user = Evaluator(ks).evaluate_per_user(model, data, split)
     assert per_user.keys() == expected.keys()
     for name, values in expected.items():
@@ -100,7 +87,7 @@ def test_against_the_definitions(
     assert Evaluator(ks).evaluate(model, data, split) == pytest.approx(means, abs=1e-6)
 
 
-def test_equals_the_metrics_of_pyg(random_data: RandomData) -> None:
+def test_equals_the_metrics_of_pyg(random_data: RandomData, tables: Tables, normal: Draw) -> None:
     data = random_data()
     user_emb, item_emb = normal(30, 4), normal(40, 4, seed=1)
     users = torch.arange(30)
@@ -112,19 +99,21 @@ def test_equals_the_metrics_of_pyg(random_data: RandomData) -> None:
         name.removeprefix("LinkPred").lower(): float(value)
         for name, value in metrics.compute().items()
     }
-    metrics_of_ours = Evaluator((20, 5)).evaluate(Tables(user_emb, item_emb), data, "test")
+    metrics_of_ours = Evaluator((20, 5)).evaluate(tables(user_emb, item_emb), data, "test")
     assert metrics_of_ours == pytest.approx(expected, abs=1e-6)
 
 
-def test_only_training_items_are_masked_and_only_users_with_held_out_items_count() -> None:
+def test_only_training_items_are_masked_and_only_users_with_held_out_items_count(
+    tables: Tables,
+) -> None:
     data = HeteroData()
     data[USER].num_nodes, data[ITEM].num_nodes = 3, 4
     data[INTERACTS].edge_index = torch.tensor([[0, 0, 1, 2], [0, 1, 0, 3]])
     data[INTERACTS].val_edge_label_index = torch.tensor([[0], [2]])
     data[INTERACTS].test_edge_label_index = torch.tensor([[0, 2, 2], [3, 0, 2]])
-    model = Tables(torch.ones(3, 1), torch.tensor([[4.0], [3.0], [2.0], [1.0]]))
+    model = tables(torch.ones(3, 1), torch.tensor([[4.0], [3.0], [2.0], [1.0]]))
     evaluator = Evaluator(ks=(1, 2))
-    # User 0 gets items 2, 3: the item of its validation stays a candidate. User 2 gets 0, 1.
+    # User 0 gets items 2, 3: validation items stay candidates. User 2 gets 0, 1.
     assert evaluator.evaluate(model, data, "test") == pytest.approx(
         {
             "recall@1": (0 + 1 / 2) / 2,
@@ -142,24 +131,42 @@ def test_only_training_items_are_masked_and_only_users_with_held_out_items_count
     assert evaluator.evaluate(model, data)["recall@1"] == 1.0
 
 
-@pytest.mark.parametrize("draw", [normal, few_values])
+@pytest.mark.parametrize("draw", ["normal", "few_values"])
 def test_blocks_and_threads_change_nothing(
-    threads: None, random_data: RandomData, draw: Callable[..., Tensor]
+    threads: None,
+    random_data: RandomData,
+    tables: Tables,
+    request: pytest.FixtureRequest,
+    draw: str,
 ) -> None:
-    data = random_data(num_users=200, num_items=300)
-    model = Tables(draw(200, 16), draw(300, 16, seed=1))
+    data, values = random_data(num_users=200, num_items=300), request.getfixturevalue(draw)
+    model = tables(values(200, 16), values(300, 16, seed=1))
     expected = Evaluator().evaluate(model, data, "test")
     for num_rows in (20, 64, 1000):
-        assert (
-            Evaluator(memory_budget=16 * 300 * num_rows).evaluate(model, data, "test") == expected
-        )
+        blocked = Evaluator(memory_budget=16 * 300 * num_rows)
+        assert blocked.evaluate(model, data, "test") == expected
     single = Evaluator(memory_budget=1).evaluate(model, data, "test")
-    assert single == (expected if draw is few_values else pytest.approx(expected))
+    assert single == (expected if draw == "few_values" else pytest.approx(expected))
 
 
-def test_interactions_in_any_order(random_data: RandomData) -> None:
+def test_blocks_keep_to_the_budget(
+    random_data: RandomData, tables: Tables, normal: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = []
+
+    def topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        rows.append(scores.size(0))
+        return scores.topk(min(k, scores.size(1)))
+
+    monkeypatch.setattr(evaluator, "topk_by_id", topk)
+    data = random_data(num_users=30, num_items=40)
+    Evaluator(memory_budget=16 * 40 * 7).evaluate(tables(normal(30, 2), normal(40, 2)), data)
+    assert rows == [6] * 5
+
+
+def test_interactions_in_any_order(random_data: RandomData, tables: Tables, normal: Draw) -> None:
     data = random_data()
-    model = Tables(normal(30, 4), normal(40, 4, seed=1))
+    model = tables(normal(30, 4), normal(40, 4, seed=1))
     expected = Evaluator().evaluate(model, data)
     for name in ("edge_index", "val_edge_label_index"):
         edge_index = data[INTERACTS][name]
@@ -168,8 +175,10 @@ def test_interactions_in_any_order(random_data: RandomData) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_model_is_called_once_in_evaluation_mode(random_data: RandomData, training: bool) -> None:
-    model = Tables(normal(30, 4), normal(40, 4)).train(training)
+def test_model_is_called_once_in_evaluation_mode(
+    random_data: RandomData, tables: Tables, normal: Draw, training: bool
+) -> None:
+    model = tables(normal(30, 4), normal(40, 4)).train(training)
     Evaluator(memory_budget=1).evaluate(model, random_data())
     assert model.modes == [(False, False)]
     assert model.training is training
@@ -187,40 +196,40 @@ def test_mode_is_restored_after_an_error(random_data: RandomData) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_scores_that_are_not_numbers(random_data: RandomData, value: float) -> None:
+def test_scores_that_are_not_numbers(random_data: RandomData, tables: Tables, value: float) -> None:
     item_emb = torch.ones(40, 4)
     item_emb[17, 2] = value
-    model = Tables(torch.ones(30, 4), item_emb)
-    with pytest.raises(
-        FloatingPointError, match="The scores must be finite: the embeddings hold nan"
-    ):
-        Evaluator().evaluate(model, random_data())
+    with pytest.raises(FloatingPointError):
+        Evaluator().evaluate(tables(torch.ones(30, 4), item_emb), random_data())
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"ks": ()}, r"'ks' must hold numbers of at least 1 \(got \[\]\)"),
-        ({"ks": [5, 0]}, r"'ks' must hold numbers of at least 1 \(got \[5, 0\]\)"),
-        ({"memory_budget": 0}, r"'memory_budget' must be at least 1 \(got 0\)"),
-    ],
-)
-def test_wrong_arguments(options: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Evaluator(**options)
+@pytest.mark.parametrize(("name", "got"), [("ks", []), ("ks", [5, 0]), ("memory_budget", 0)])
+def test_wrong_arguments(refused: Refused, name: str, got: Any) -> None:
+    with refused(name, got):
+        Evaluator(**{name: got})
 
 
-def test_wrong_split(random_data: RandomData) -> None:
-    data = random_data()
-    model = Tables(normal(30, 4), normal(40, 4))
-    with pytest.raises(ValueError, match=r"'split' must be one of val, test \(got 'train'\)"):
-        Evaluator().evaluate(model, data, "train")
-    data[INTERACTS].val_edge_label_index = torch.empty(2, 0, dtype=torch.long)
-    with pytest.raises(ValueError, match=r"'val' must hold interactions \(got none\)"):
-        Evaluator().evaluate(model, data)
-    del data[INTERACTS].test_edge_label_index
-    with pytest.raises(ValueError, match=r"'test' must hold interactions \(got none\)"):
-        Evaluator().evaluate(model, data, "test")
+@pytest.mark.parametrize("split", ["train", "valid", "validation"])
+def test_unknown_splits_are_refused_with_the_known_ones(
+    random_data: RandomData, tables: Tables, split: str
+) -> None:
+    model = tables(torch.ones(30, 4), torch.ones(40, 4))
+    with pytest.raises(ValueError, match=rf"'split'.*'val', 'test'.*\(got '{split}'\)"):
+        Evaluator().evaluate(model, random_data(), split)
+    assert model.modes == []
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+@pytest.mark.parametrize("is_absent", [True, False])
+def test_splits_without_interactions(
+    random_data: RandomData, tables: Tables, split: str, is_absent: bool
+) -> None:
+    data, model = random_data(), tables(torch.ones(30, 4), torch.ones(40, 4))
+    data[INTERACTS][f"{split}_edge_label_index"] = torch.empty(2, 0, dtype=torch.long)
+    if is_absent:
+        del data[INTERACTS][f"{split}_edge_label_index"]
+    with pytest.raises(ValueError, match=rf"'{split}'.*\(got none\)"):
+        Evaluator().evaluate(model, data, split)
     assert model.modes == []
 
 

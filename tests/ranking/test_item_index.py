@@ -67,7 +67,7 @@ def test_many_items_are_searched_approximately(
 
 def test_an_index_that_is_not_there(trained: TrainedModel, run_folder: Path) -> None:
     (run_folder / "items.json").unlink()
-    with pytest.raises(ValueError, match="'index' must be False, as the run has no item index"):
+    with pytest.raises(ValueError, match="'index'"):
         recommend(trained, index=True)
 
 
@@ -77,22 +77,19 @@ def test_an_index_of_other_embeddings_is_none(trained: TrainedModel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "content", "got"),
     [
-        ("items.index", b"", "items.index' is not the file that was written with items.json: rem"),
-        ("items.json", b"{", "items.json' is corrupt .*: remove it and train again"),
-        (
-            "items.json",
-            b'{"format": 9, "sha256": "", "embeddings": ""}',
-            r"items.json' must have format 1 \(got 9\)",
-        ),
+        ("items.index", b"", ""),
+        ("items.json", b"{", "JSONDecodeError"),
+        ("items.json", b"{}", "KeyError"),
+        ("items.json", b'{"format": 9, "sha256": "", "embeddings": ""}', r"\(got 9\)"),
     ],
 )
-def test_files_that_are_not_as_they_were_written(
-    trained: TrainedModel, run_folder: Path, name: str, content: bytes, message: str
+def test_files_that_have_changed_are_named(
+    trained: TrainedModel, run_folder: Path, name: str, content: bytes, got: str
 ) -> None:
     (run_folder / name).write_bytes(content)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"{name}'.*{got}"):
         recommend(trained, index=True)
 
 
@@ -108,7 +105,7 @@ def test_no_room_for_the_index(
 
     monkeypatch.setattr(faiss, "write_index", fail)
     before = (run_folder / "items.index").read_bytes()
-    with pytest.raises(OSError, match=r"items.index' cannot be written: .*No space left"):
+    with pytest.raises(OSError, match=r"items.index'.*No space left"):
         index.save(trained)
     assert (run_folder / "items.index").read_bytes() == before
     assert not list(run_folder.glob(".*.tmp"))

@@ -1,39 +1,29 @@
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from soil_pyg.ranking.score_blocks import score_blocks
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), unique=True, max_size=20)
+Draw = Callable[..., Tensor]
 USERS = st.lists(st.integers(0, 4), max_size=8)
-
-
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
 
 
 def whole(
     user_emb: Tensor, item_emb: Tensor, users: Tensor, mask: Tensor, memory_budget: int = 2**30
 ) -> tuple[Tensor, list[slice]]:
-    parts = [
+    blocks = [
         (rows, scores.clone())
         for rows, scores in score_blocks(user_emb, item_emb, users, mask, memory_budget)
     ]
-    return torch.cat([scores for _, scores in parts]), [rows for rows, _ in parts]
+    return torch.cat([scores for _, scores in blocks]), [rows for rows, _ in blocks]
 
 
-def few_values(*size: int, seed: int = 0) -> Tensor:
-    return torch.randint(-2, 3, size, generator=torch.Generator().manual_seed(seed)).float()
-
-
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pairs=PAIRS,
     users=USERS,
@@ -41,6 +31,7 @@ def few_values(*size: int, seed: int = 0) -> Tensor:
     memory_budget=st.sampled_from([1, 16 * 7 * 2, 2**30]),
 )
 def test_against_loops(
+    few_values: Draw,
     pairs: list[tuple[int, int]],
     users: list[int],
     sparse: tuple[bool, bool],
@@ -66,7 +57,7 @@ def test_against_loops(
     assert [i for block in rows for i in range(len(users))[block]] == list(range(len(users)))
 
 
-def test_blocks_are_of_even_size_within_the_budget() -> None:
+def test_blocks_are_of_even_size_within_the_budget(few_values: Draw) -> None:
     mask = torch.empty(2, 0, dtype=torch.long)
     emb = few_values(40, 2)
     scores, rows = whole(emb, emb, torch.arange(40), mask, memory_budget=16 * 40 * 7)
@@ -95,7 +86,7 @@ def test_blocks_and_threads_change_no_more_than_the_rounding(threads: None) -> N
         (torch.float64, torch.float64),
     ],
 )
-def test_types(dtype: torch.dtype, expected: torch.dtype) -> None:
+def test_types(few_values: Draw, dtype: torch.dtype, expected: torch.dtype) -> None:
     emb = few_values(4, 2).to(dtype)
     scores, _ = whole(emb, emb, torch.arange(4), torch.tensor([[0], [1]]))
     assert scores.dtype == expected
@@ -110,10 +101,9 @@ def test_scores_that_may_not_be_finite(value: float, sparse: bool) -> None:
     item_emb[4, 1] = value
     if sparse:
         item_emb = item_emb.to_sparse()
-    parts = score_blocks(user_emb, item_emb, torch.arange(3), torch.tensor([[0], [1]]))
-    message = "scores must be finite: the embeddings hold nan or inf, or are too large"
-    with pytest.raises(FloatingPointError, match=message):
-        next(parts)
+    blocks = score_blocks(user_emb, item_emb, torch.arange(3), torch.tensor([[0], [1]]))
+    with pytest.raises(FloatingPointError):
+        next(blocks)
 
 
 def test_nothing_requires_a_gradient() -> None:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +14,12 @@ from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.ranking.tables import LINE_BYTES, Ranking
 from soil_pyg.typing import INTERACTS
 
-
-def few_values(*size: int, seed: int = 0) -> Tensor:
-    return torch.randint(0, 3, size, generator=torch.Generator().manual_seed(seed)).float()
+Draw = Callable[..., Tensor]
 
 
 @pytest.fixture
-def ranking() -> Ranking:
-    """12 users and 9 items with many ties; user 4 has seen all items but two, user 5 all."""
+def ranking(few_values: Draw) -> Ranking:
+    """12 users, 9 items and many ties; user 4 has seen all items except two, user 5 all items."""
     generator = torch.Generator().manual_seed(2)
     seen = torch.rand(12, 9, generator=generator) < 0.3
     seen[4], seen[4, [2, 7]], seen[5] = True, False, True
@@ -82,8 +82,9 @@ def test_sparse_embeddings(ranking: Ranking) -> None:
 
 
 @pytest.mark.parametrize(("queries", "candidates"), [([], range(9)), ([1, 2], [])])
-def test_nothing_to_rank(ranking: Ranking, queries: list[int], candidates: list[int]) -> None:
-    """The columns and their types are the same."""
+def test_an_empty_table_has_the_same_columns(
+    ranking: Ranking, queries: list[int], candidates: list[int]
+) -> None:
     (some,) = ranking.frames(3)
     chosen = torch.tensor(list(candidates), dtype=torch.long)
     empty = replace(ranking, queries=torch.tensor(queries, dtype=torch.long))
@@ -92,8 +93,7 @@ def test_nothing_to_rank(ranking: Ranking, queries: list[int], candidates: list[
     assert frame.dtypes.to_dict() == some.dtypes.to_dict()
 
 
-def test_blocks_follow_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither tables nor scores of a million users by 100,000 items are held together."""
+def test_blocks_follow_the_budget(few_values: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_QUERIES", 10**9)
     num_users, k = 500, 4
     ranking = Ranking(
@@ -119,6 +119,8 @@ def test_blocks_follow_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["k", "memory_budget"])
-def test_arguments_out_of_range(ranking: Ranking, name: str) -> None:
-    with pytest.raises(ValueError, match=rf"'{name}' must be at least 1 \(got 0\)"):
+def test_arguments_out_of_range(
+    ranking: Ranking, refused: Callable[[str, object], AbstractContextManager[object]], name: str
+) -> None:
+    with refused(name, 0):
         ranking.frames(**{"k": 3, name: 0})

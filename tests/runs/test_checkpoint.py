@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def folder(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> Path:
     return folder
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> None:
+def test_a_saved_run_is_loaded(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> None:
     model = BPR(30, 40, hidden_channels=4)
     checkpoint.save(tmp_path, run, model.state_dict(), compute_embeddings(model, data), data)
     trained = soil_pyg.load(tmp_path)
@@ -123,12 +124,14 @@ def test_a_write_that_fails_leaves_the_old_file(
 
     def fail(tensors: dict, file: Path, metadata: dict) -> None:
         Path(file).write_bytes(b"half of")
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr("safetensors.torch.save_file", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match=r"disk full.*a\.safetensors") as caught:
         checkpoint.save_tensors(path, {"x": torch.zeros(1)})
+    assert caught.value.filename == str(path)
     assert checkpoint.load_tensors(path)[0]["x"].item() == 1
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +140,9 @@ def test_a_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise SafetensorError("No space left on device (os error 28)")
 
     monkeypatch.setattr("safetensors.torch.save_file", fail)
-    with pytest.raises(OSError, match=r"No space left on device: '.*/a\.safetensors'"):
+    with pytest.raises(OSError, match=r"a\.safetensors'") as caught:
         checkpoint.save_tensors(tmp_path / "a.safetensors", {"x": torch.ones(1)})
+    assert caught.value.errno == errno.ENOSPC
     assert list(tmp_path.iterdir()) == []
 
 
@@ -146,19 +150,13 @@ def test_the_folder_is_kept(folder: Path) -> None:
     assert soil_pyg.load(str(folder)).folder == folder
 
 
-def test_folder_is_absent(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"The folder '.*nowhere' does not exist"):
+def test_folders_without_a_finished_run(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere'"):
         soil_pyg.load(tmp_path / "nowhere")
-
-
-def test_folder_is_not_of_a_run(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"has no run\.json: it is not the folder of a run"):
+    with pytest.raises(FileNotFoundError, match=r"run\.json: it is not the folder of a run"):
         soil_pyg.load(tmp_path)
-
-
-def test_training_has_not_ended(tmp_path: Path) -> None:
     checkpoint.save_tensors(tmp_path / checkpoint.STATE, {})
-    with pytest.raises(FileNotFoundError, match="its training has not ended; train again"):
+    with pytest.raises(FileNotFoundError, match=r"run\.json: its training has not finished"):
         soil_pyg.load(tmp_path)
 
 
@@ -166,17 +164,17 @@ def test_training_has_not_ended(tmp_path: Path) -> None:
 def test_a_file_is_missing_or_changed(folder: Path, name: str) -> None:
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(ValueError, match=f"'.*{name}' is not the file that was written with run"):
+    with pytest.raises(ValueError, match=rf"{name}'.*run\.json"):
         soil_pyg.load(folder)
     (folder / name).unlink()
-    with pytest.raises(FileNotFoundError, match=f"has no {name}"):
+    with pytest.raises(FileNotFoundError, match=name):
         soil_pyg.load(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff"])
 def test_run_is_corrupt(folder: Path, content: bytes) -> None:
     (folder / "run.json").write_bytes(content)
-    with pytest.raises(ValueError, match=r"'.*run\.json' is corrupt"):
+    with pytest.raises(ValueError, match=r"run\.json'"):
         soil_pyg.load(folder)
 
 
@@ -187,22 +185,24 @@ def change(folder: Path, **values: object) -> None:
 
 def test_format_is_another(folder: Path) -> None:
     change(folder, format=99)
-    with pytest.raises(ValueError, match=r"run\.json' must have format 1 \(got 99\)"):
+    with pytest.raises(ValueError, match=r"run\.json'.* 1 \(got 99\)"):
         soil_pyg.load(folder)
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("values", "named"),
     [
-        ({"model": "no_such_module:Mine"}, "'no_such_module:Mine' cannot be imported"),
-        ({"model": "subprocess:Popen"}, "'subprocess:Popen' must be a subclass of Recommender"),
-        ({"options": {"num_users": 1, "num_items": 1}}, "does not fit soil_pyg.models.bpr:BPR"),
-        ({"options": {"no_option": 1}}, "cannot be made with the options in run.json: .*no_option"),
+        ({"model": "no_such_module:Mine"}, "'no_such_module:Mine'"),
+        ({"model": "subprocess:Popen"}, "'subprocess:Popen'"),
+        ({"options": {"num_users": 1, "num_items": 1}}, r"soil_pyg\.models\.bpr:BPR"),
+        ({"options": {"no_option": 1}}, r"run\.json.*no_option"),
     ],
 )
-def test_model_cannot_be_made(folder: Path, values: dict[str, Any], message: str) -> None:
+def test_a_model_that_cannot_be_built_is_named(
+    folder: Path, values: dict[str, Any], named: str
+) -> None:
     change(folder, **values)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=named):
         soil_pyg.load(folder)
 
 
@@ -210,17 +210,17 @@ def test_model_cannot_be_made(folder: Path, values: dict[str, Any], message: str
 def test_tensors_are_corrupt(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.safetensors' is corrupt"):
+    with pytest.raises(ValueError, match=r"a\.safetensors'"):
         checkpoint.load_tensors(path)
 
 
 def test_tensors_of_another_writer(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_file({"x": torch.ones(1)}, path)
-    with pytest.raises(ValueError, match=r"a\.safetensors' is corrupt"):
+    with pytest.raises(ValueError, match=r"a\.safetensors'.*KeyError|a\.safetensors'.*TypeError"):
         checkpoint.load_tensors(path)
     save_file({}, path, {"soil_pyg": json.dumps({"format": 99, "sparse": {}, "metadata": None})})
-    with pytest.raises(ValueError, match=r"must have format 1 \(got 99\)"):
+    with pytest.raises(ValueError, match=r"a\.safetensors'.* 1 \(got 99\)"):
         checkpoint.load_tensors(path)
 
 
@@ -230,5 +230,5 @@ def test_importing_the_package_does_not_import_torch() -> None:
 
 
 def test_unknown_attribute_of_the_package() -> None:
-    with pytest.raises(AttributeError, match="module 'soil_pyg' has no attribute 'loud'"):
+    with pytest.raises(AttributeError, match=r"'soil_pyg'.*'loud'"):
         soil_pyg.loud  # noqa: B018

@@ -33,19 +33,19 @@ def epoch(run: TrainingRun, model: BPR, optimizer: Adam) -> None:
     run.end_epoch(model, optimizer)
 
 
-def parts() -> tuple[BPR, Adam]:
+def model_and_optimizer() -> tuple[BPR, Adam]:
     model = BPR(30, 40, hidden_channels=4)
     return model, Adam(model.parameters(), 0.1)
 
 
 def test_state_of_the_last_epoch_comes_back(make: Callable[..., TrainingRun]) -> None:
-    run, (model, optimizer) = make(), parts()
+    run, (model, optimizer) = make(), model_and_optimizer()
     epoch(run, model, optimizer)
     run.keep_best(model, {"recall@20": 0.5})
     epoch(run, model, optimizer)
     best, weights = run.best, {k: v.clone() for k, v in model.state_dict().items()}
 
-    resumed, (other, other_optimizer) = make(), parts()
+    resumed, (other, other_optimizer) = make(), model_and_optimizer()
     resumed.restore(other, other_optimizer)
     assert resumed.result == run.result
     assert resumed.result.best_epoch == 1
@@ -59,7 +59,7 @@ def test_state_of_the_last_epoch_comes_back(make: Callable[..., TrainingRun]) ->
 
 
 def test_going_back_undoes_an_epoch_that_did_not_end(make: Callable[..., TrainingRun]) -> None:
-    run, (model, optimizer) = make(), parts()
+    run, (model, optimizer) = make(), model_and_optimizer()
     assert not run.go_back()
     run.keep_best(model, {"recall@20": 0.5})
     epoch(run, model, optimizer)
@@ -78,7 +78,7 @@ def test_going_back_undoes_an_epoch_that_did_not_end(make: Callable[..., Trainin
 def test_checkpoints_from_time_to_time(
     make: Callable[..., TrainingRun], tmp_path: Path, seconds: float, stored: bool
 ) -> None:
-    epoch(run := make(seconds=seconds), *parts())
+    epoch(run := make(seconds=seconds), *model_and_optimizer())
     assert (tmp_path / checkpoint.STATE).exists() is stored
     run.store()
     assert (tmp_path / checkpoint.STATE).exists()
@@ -87,7 +87,7 @@ def test_checkpoints_from_time_to_time(
 def test_without_a_folder_nothing_is_stored(
     make: Callable[..., TrainingRun], tmp_path: Path, random_data: RandomData
 ) -> None:
-    run, (model, optimizer) = make(folder=None), parts()
+    run, (model, optimizer) = make(folder=None), model_and_optimizer()
     epoch(run, model, optimizer)
     run.store()
     run.store_model((torch.ones(1), torch.ones(1)), random_data(), finished=True)
@@ -96,7 +96,7 @@ def test_without_a_folder_nothing_is_stored(
 
 
 def test_seconds_go_on_after_an_interruption(make: Callable[..., TrainingRun]) -> None:
-    run, (model, optimizer) = make(), parts()
+    run, (model, optimizer) = make(), model_and_optimizer()
     with run.timed("train"):
         time.sleep(0.05)
     epoch(run, model, optimizer)
@@ -113,3 +113,15 @@ def test_seconds_go_on_after_an_interruption(make: Callable[..., TrainingRun]) -
 def test_results_do_not_share_their_defaults() -> None:
     assert TrainResult().history is not TrainResult().history
     assert TrainResult().seconds == {"train": 0.0, "evaluate": 0.0, "total": 0.0}
+
+
+def test_settings_with_former_names_are_resumed(random_data: RandomData, tmp_path: Path) -> None:
+    def make(floor: int) -> TrainingRun:
+        return TrainingRun(
+            BPR(30, 40, hidden_channels=4), random_data(), tmp_path, {"floor": floor}, {}, 0
+        )
+
+    epoch(make(1), *model_and_optimizer())
+    assert make(1).result.epochs == 1
+    with pytest.raises(ValueError, match=r"settings\.min_weight: 1 there, 2 now"):
+        make(2)

@@ -2,26 +2,27 @@ import gc
 from collections.abc import Iterator
 from itertools import islice
 
+import pytest
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets import SyntheticMultimodal
-from soil_pyg.models import LightGCN
-from soil_pyg.training.epoch import train_epoch
-from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.models import BPR, LightGCN
+from soil_pyg.training.epoch import TrainingLoss, train_epoch
 from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import Triplets
 
 
 def count_tensors() -> int:
-    """How many tensors there are, for Python."""
+    """Returns the number of tensors that Python knows."""
     gc.collect()
     return sum(type(found) is torch.Tensor for found in gc.get_objects())
 
 
 def test_no_step_leaves_a_tensor() -> None:
-    # Small ones between the large ones of the steps would keep the memory of these in pieces.
+    # Small tensors between the large ones of the steps would fragment the heap.
     data = SyntheticMultimodal(num_users=60, num_items=40)[0]
     data = LightGCN.graph_transform()(data)
     model = LightGCN(60, 40, hidden_channels=4)
@@ -33,10 +34,35 @@ def test_no_step_leaves_a_tensor() -> None:
             yield data, batch
 
     optimizer = torch.optim.Adam(model.parameters())
-    loss = TrainingLoss(model, parts=False)
     fabric = Fabric(accelerator="cpu", devices=1)
-    terms = train_epoch(fabric, loss, optimizer, batches(), epoch=1)
+    terms = train_epoch(fabric, TrainingLoss(model), optimizer, batches(), num_batches=8, epoch=1)
     assert terms["bpr"] > 0
     assert len(counts) == 8
-    # The first steps make the state of the optimizer.
+    # The first steps create the state of the optimizer.
     assert len(set(counts[2:])) == 1
+
+
+class Scripted(BPR):
+    """Has the loss terms 1, 2, ... and their squares."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 3)
+        self.step = 0
+
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+        self.step += 1
+        unit = 1 + 0 * self.user_embedding.weight.sum()
+        return {"step": unit * self.step, "square": unit * self.step**2}
+
+
+def test_means_of_the_terms_of_fewer_batches_than_announced() -> None:
+    model, batch = Scripted(), Triplets(*torch.zeros(3, 1, dtype=torch.long))
+    terms = train_epoch(
+        Fabric(accelerator="cpu", devices=1),
+        TrainingLoss(model),
+        torch.optim.SGD(model.parameters(), lr=0.0),
+        [(HeteroData(), batch)] * 3,
+        num_batches=5,
+        epoch=1,
+    )
+    assert terms == {"step": 2.0, "square": pytest.approx(14 / 3)}

@@ -17,7 +17,7 @@ def show(progress: EpochProgress, loader: TripletLoader, epochs: int = 3) -> int
     with progress:
         result = TrainResult(best_epoch=1, val={"recall@20": 0.5})
         for _ in range(epochs):
-            batches += len(list(progress.track(loader, result.epochs + 1)))
+            batches += len(list(progress.track(loader, len(loader), result.epochs + 1)))
             result.epochs += 1
             last = {"loss": {"bpr": 0.25, "reg": 2}, "val": {"recall@20": result.epochs / 10}}
             result.history.append(last)
@@ -26,7 +26,7 @@ def show(progress: EpochProgress, loader: TripletLoader, epochs: int = 3) -> int
 
 
 def line(epoch: int) -> str:
-    metric = f"validation recall@20 {epoch / 10:.4f} (best 0.5000 in epoch 1)"
+    metric = f"val recall@20 {epoch / 10:.4f} (best 0.5000 in epoch 1)"
     return f"Epoch {epoch}: bpr 0.2500 reg 2.0000, {metric}\n"
 
 

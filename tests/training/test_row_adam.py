@@ -15,7 +15,7 @@ def table_and_bias() -> tuple[Parameter, Parameter]:
 
 
 def sparse(step: int) -> Tensor:
-    """The gradient of the rows that a step updates, in no order."""
+    """Returns the gradient of the rows that a step updates, in random order."""
     torch.manual_seed(step)
     index = torch.randperm(7)[: 2 + step % 3]
     values = torch.randn(len(index), 3)

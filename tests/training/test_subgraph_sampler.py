@@ -27,7 +27,7 @@ def graphs(data: HeteroData) -> list[tuple[str, str, str]]:
 
 
 def naive(dense: Tensor, rows: list[int], columns: list[int]) -> Tensor:
-    """The definition, entry by entry."""
+    """Returns the submatrix by its definition, entry by entry."""
     out = torch.zeros(len(rows), len(columns))
     for r, row in enumerate(rows):
         kept = sum(abs(dense[row, column].item()) for column in columns)
@@ -38,14 +38,14 @@ def naive(dense: Tensor, rows: list[int], columns: list[int]) -> Tensor:
 
 
 def test_graphs_are_those_among_the_nodes(data: HeteroData) -> None:
-    part = SubgraphSampler(data).sample(NODES)
-    assert graphs(part) == graphs(data)
-    assert len(graphs(part)) >= 4
+    sample = SubgraphSampler(data).sample(NODES)
+    assert graphs(sample) == graphs(data)
+    assert len(graphs(sample)) >= 4
     for edge_type in graphs(data):
         source, _, target = edge_type
         dense = data[edge_type].adj.to_dense()
         rows, columns = NODES[target].tolist(), NODES[source].tolist()
-        adj = part[edge_type].adj
+        adj = sample[edge_type].adj
         assert adj.to_dense().count_nonzero() > 0
         torch.testing.assert_close(adj.to_dense(), naive(dense, rows, columns))
         torch.testing.assert_close(adj.t().to_dense(), naive(dense.t(), columns, rows))
@@ -54,34 +54,34 @@ def test_graphs_are_those_among_the_nodes(data: HeteroData) -> None:
         )
 
 
-def test_features_interactions_and_numbers(data: HeteroData) -> None:
-    part = SubgraphSampler(data).sample(NODES)
-    assert torch.equal(part[ITEM].x_image, data[ITEM].x_image[NODES[ITEM]])
-    assert torch.equal(part[ITEM].x_text, data[ITEM].x_text[NODES[ITEM]])
-    assert (part[USER].num_nodes, part[ITEM].num_nodes) == (10, 20)
-    assert torch.equal(part[USER].n_id, NODES[USER])
+def test_features_interactions_and_indices(data: HeteroData) -> None:
+    sample = SubgraphSampler(data).sample(NODES)
+    assert torch.equal(sample[ITEM].x_image, data[ITEM].x_image[NODES[ITEM]])
+    assert torch.equal(sample[ITEM].x_text, data[ITEM].x_text[NODES[ITEM]])
+    assert (sample[USER].num_nodes, sample[ITEM].num_nodes) == (10, 20)
+    assert torch.equal(sample[USER].n_id, NODES[USER])
     users, items = NODES[USER].tolist(), NODES[ITEM].tolist()
-    pairs = [(users[u], items[i]) for u, i in part[INTERACTS].edge_index.t().tolist()]
+    pairs = [(users[u], items[i]) for u, i in sample[INTERACTS].edge_index.t().tolist()]
     every = [tuple(pair) for pair in data[INTERACTS].edge_index.t().tolist()]
     assert pairs == [(u, i) for u, i in every if u in users and i in items]
     assert 0 < len(pairs) < len(every)
     held_out = {"val_edge_label_index", "test_edge_label_index"}
-    assert not held_out & set(part[INTERACTS].keys())
+    assert not held_out & set(sample[INTERACTS].keys())
 
 
 def test_all_nodes_give_the_same_graphs(data: HeteroData) -> None:
-    part = SubgraphSampler(data).sample(EVERYTHING)
+    sample = SubgraphSampler(data).sample(EVERYTHING)
     for edge_type in graphs(data):
-        assert torch.equal(part[edge_type].adj.to_dense(), data[edge_type].adj.to_dense())
-        assert torch.equal(part[edge_type].adj.t().to_dense(), data[edge_type].adj.t().to_dense())
+        assert torch.equal(sample[edge_type].adj.to_dense(), data[edge_type].adj.to_dense())
+        assert torch.equal(sample[edge_type].adj.t().to_dense(), data[edge_type].adj.t().to_dense())
 
 
-def test_nodes_without_neighbours_in_the_part(data: HeteroData) -> None:
+def test_nodes_without_neighbours_in_the_sample(data: HeteroData) -> None:
     nodes = {USER: torch.tensor([0]), ITEM: torch.tensor([39])}
-    part = SubgraphSampler(data).sample(nodes)
-    assert part[INTERACTS].edge_index.size() == (2, 0)
+    sample = SubgraphSampler(data).sample(nodes)
+    assert sample[INTERACTS].edge_index.size() == (2, 0)
     for edge_type in graphs(data):
-        assert part[edge_type].adj.to_dense().isfinite().all()
+        assert sample[edge_type].adj.to_dense().isfinite().all()
 
 
 def test_neighbours(data: HeteroData) -> None:

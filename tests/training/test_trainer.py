@@ -37,7 +37,7 @@ class Line(Recommender):
 
 
 class Scripted(Evaluator):
-    """Gives validation metrics that were written beforehand."""
+    """Returns metrics that are written beforehand."""
 
     def __init__(self, values: list[float]) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def test_training_learns_and_keeps_the_best_weights(data: HeteroData) -> None:
     assert 0 < result.seconds["evaluate"] < result.seconds["total"]
 
 
-def test_learning_rate_falls_once_an_epoch(data: HeteroData) -> None:
+def test_learning_rate_falls_once_per_epoch(data: HeteroData) -> None:
     model = Line(30, 40)
     trainer = Trainer(lr=0.1, lr_decay=0.5, lr_decay_epochs=2, epochs=4, progress=False)
     result = trainer.fit(model, data)
@@ -213,6 +213,6 @@ def test_progress_is_shown_on_standard_error(
     assert first.startswith(f"Epoch 1: bpr {result.history[0]['loss']['bpr']:.4f} reg ")
     best = f"(best {result.val['recall@20']:.4f} in epoch {result.best_epoch})"
     assert last.startswith("Epoch 6: ")
-    assert last.endswith(f"validation recall@20 {result.history[5]['val']['recall@20']:.4f} {best}")
+    assert last.endswith(f"val recall@20 {result.history[5]['val']['recall@20']:.4f} {best}")
     Trainer(**OPTIONS).fit(bpr(), data)
     assert capsys.readouterr().err == ""

@@ -46,7 +46,7 @@ def numbers(result: TrainResult) -> tuple:
 
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    """Presses Ctrl-C in the n-th batch of BPR from now on."""
+    """Interrupts BPR, as Ctrl-C does, in the given batch from now on."""
     loss = BPR.loss
 
     def install(batches: int) -> None:
@@ -99,8 +99,9 @@ def test_ctrl_c_and_resume(
     interrupt(batch)
     with pytest.raises(KeyboardInterrupt):
         Trainer(**OPTIONS).fit(bpr(Noise), data, out=tmp_path)
-    message = f"Interrupted after epoch {epochs}: the same call with out='{tmp_path}' goes on"
-    assert message in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert f"epoch {epochs}:" in shown
+    assert f"'{tmp_path}'" in shown
 
     trained = soil_pyg.load(tmp_path)
     assert trained.run["finished"] is False
@@ -181,7 +182,7 @@ def test_a_killed_run_resumes(data: HeteroData, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-c", KILLED, str(tmp_path / "data.safetensors"), str(out)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    with pytest.raises(FileNotFoundError, match="its training has not ended"):
+    with pytest.raises(FileNotFoundError, match=r"run\.json"):
         soil_pyg.load(out)
 
     model, expected = bpr(), bpr()
@@ -215,8 +216,8 @@ def test_a_run_that_differs_is_refused(
             fit()
         (tmp_path / "run.json").unlink()
     files = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    for arguments, message in [
-        ({"lr": 0.1}, r"\(trainer\.lr: 0\.05 there, 0\.1 now\): choose another folder"),
+    for arguments, difference in [
+        ({"lr": 0.1}, r"\(trainer\.lr: 0\.05 there, 0\.1 now\)"),
         ({"seed": 1}, r"trainer\.seed: 0 there, 1 now"),
         ({"ks": [20]}, r"trainer\.ks: \[5, 10, 20, 50\] there, \[20\] now"),
         ({"data": random_data(seed=1)}, r"data\.digest: 'digest 0' there, 'digest 1' now"),
@@ -225,7 +226,7 @@ def test_a_run_that_differs_is_refused(
         ({"model": bpr(reg=0.5)}, r"options\.reg: .* there, 0\.5 now"),
         ({"model": bpr(Noise)}, r"model: 'soil_pyg\.models\.bpr:BPR' there, '.*:Noise' now"),
     ]:
-        with pytest.raises(ValueError, match=rf"holds a run that differs .*{message}"):
+        with pytest.raises(ValueError, match=difference):
             fit(**arguments)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
     assert fit(checkpoint_seconds=5).epochs == 6

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import islice
 
 import pytest
@@ -12,6 +13,7 @@ from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
 RandomData = Callable[..., HeteroData]
+Refused = Callable[[str, object], AbstractContextManager[object]]
 Pairs = list[tuple[int, int]]
 
 
@@ -43,7 +45,7 @@ def test_an_epoch_against_the_definition(
     items = [{item for user, item in pairs if user == u} for u in range(num_users)]
     data = data_of(pairs, num_users, num_items)
     if any(own == seen for own in items):
-        with pytest.raises(ValueError, match="has all"):
+        with pytest.raises(ValueError, match="User"):
             TripletLoader(data)
         return
 
@@ -51,17 +53,17 @@ def test_an_epoch_against_the_definition(
     batches = list(loader)
     assert len(batches) == len(loader)
     assert all(len(batch.user) == batch_size for batch in batches[:-1])
-    triples = [t for batch in batches for t in zip(*(x.tolist() for x in batch), strict=True)]
-    assert sorted((user, positive) for user, positive, _ in triples) == sorted(pairs)
-    assert all(negative in seen - items[user] for user, _, negative in triples)
+    triplets = [t for batch in batches for t in zip(*(x.tolist() for x in batch), strict=True)]
+    assert sorted((user, positive) for user, positive, _ in triplets) == sorted(pairs)
+    assert all(negative in seen - items[user] for user, _, negative in triplets)
 
 
 def test_negatives_are_uniform() -> None:
     pairs = [(0, 1), (0, 4), (1, 0), (1, 1), (1, 5), (2, 2), (2, 7)]
     loader = TripletLoader(data_of(pairs, num_users=3, num_items=9))
-    triples = torch.cat([epoch(loader) for _ in range(6000)], dim=1)
+    triplets = torch.cat([epoch(loader) for _ in range(6000)], dim=1)
     for user, expected in {0: [0, 2, 5, 7], 1: [2, 4, 7], 2: [0, 1, 4, 5]}.items():
-        count = torch.bincount(triples[2, triples[0] == user], minlength=9)
+        count = torch.bincount(triplets[2, triplets[0] == user], minlength=9)
         assert count.nonzero().view(-1).tolist() == expected
         mean = count.sum() / len(expected)
         # Twenty times the expectation of the statistic, which has at most 3 degrees of freedom.
@@ -113,9 +115,9 @@ def test_order_and_duplicates_of_the_interactions_do_not_matter(random_data: Ran
 @pytest.mark.gpu
 def test_draws_are_the_same_on_a_gpu(random_data: RandomData) -> None:
     expected = epoch(TripletLoader(random_data(), seed=5))
-    triples = epoch(TripletLoader(random_data().to("cuda"), seed=5))
-    assert triples.is_cuda
-    assert torch.equal(triples.cpu(), expected)
+    triplets = epoch(TripletLoader(random_data().to("cuda"), seed=5))
+    assert triplets.is_cuda
+    assert torch.equal(triplets.cpu(), expected)
 
 
 def test_repr(random_data: RandomData) -> None:
@@ -124,32 +126,23 @@ def test_repr(random_data: RandomData) -> None:
     assert repr(TripletLoader(data, batch_size=8)) == f"TripletLoader({num_edges}, batch_size=8)"
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"batch_size": 0}, r"'batch_size' must be at least 1 \(got 0\)"),
-        ({"seed": -1}, r"'seed' must be at least 0 \(got -1\)"),
-    ],
-)
-def test_wrong_arguments(random_data: RandomData, options: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        TripletLoader(random_data(), **options)
+@pytest.mark.parametrize(("name", "got"), [("batch_size", 0), ("seed", -1), ("epoch", -2)])
+def test_wrong_arguments(random_data: RandomData, refused: Refused, name: str, got: int) -> None:
+    with refused(name, got):
+        if name == "epoch":
+            TripletLoader(random_data()).set_epoch(got)
+        TripletLoader(random_data(), **{name: got})
 
 
-def test_wrong_epoch(random_data: RandomData) -> None:
-    with pytest.raises(ValueError, match=r"'epoch' must be at least 0 \(got -2\)"):
-        TripletLoader(random_data()).set_epoch(-2)
-
-
-def test_no_interactions() -> None:
-    with pytest.raises(ValueError, match=r"'data' must hold training interactions \(got none\)"):
+def test_no_interactions(refused: Refused) -> None:
+    with refused("data", "none"):
         TripletLoader(data_of([], num_users=2, num_items=2))
 
 
 def test_a_user_with_every_item_is_named() -> None:
     data = data_of([(0, 0), (1, 0), (1, 2)], num_users=2, num_items=3)
-    with pytest.raises(ValueError, match="User 1 has all 2 items that were seen in training"):
+    with pytest.raises(ValueError, match=r"User 1 .* 2 training items"):
         TripletLoader(data)
     data[USER].id = ["Ada", "Bo"]
-    with pytest.raises(ValueError, match="User Bo has all 2 items"):
+    with pytest.raises(ValueError, match=r"User Bo .* 2 training items"):
         TripletLoader(data)

@@ -26,8 +26,7 @@ from soil_bench.speed.roofline import floor_of_step, profile_of
 from soil_pyg.datasets.storage import load_data
 from soil_pyg.models import SOIL
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.training.epoch import train_epoch
-from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.epoch import TrainingLoss, train_epoch
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.training.trainer import Trainer
@@ -140,7 +139,7 @@ def train(graphs: str, steps: int | None, batch_size: int, device: str) -> dict[
     count = total if steps is None or is_whole else steps + WARM_UP
     with Meter() as meter:
         batches = ((data, batch) for batch in islice(loader, count))
-        seconds = train_on(make_fast(data, device), batches, device, parts=False)
+        seconds = train_on(make_fast(data, device), batches, count, device, parts=False)
     timed = seconds if is_whole else seconds[WARM_UP:]
     return meter.record() | {
         "epoch_seconds": total * sum(timed) / len(timed),
@@ -166,7 +165,7 @@ def train_parts(
             yield data, batch
 
     with Meter() as meter:
-        seconds = train_on(make_fast(data, device), batches(), device, parts=True)
+        seconds = train_on(make_fast(data, device), batches(), len(loader), device, parts=True)
     parts = min(parts, num_partitions)
     # What comes before the first part of an epoch comes once.
     second = part_of_step.index(1) if parts > 1 else 0
@@ -180,7 +179,11 @@ def train_parts(
 
 
 def train_on(
-    model: SOIL, batches: Iterable[tuple[HeteroData, Triplets]], device: str, parts: bool
+    model: SOIL,
+    batches: Iterable[tuple[HeteroData, Triplets]],
+    num_batches: int,
+    device: str,
+    parts: bool,
 ) -> list[float]:
     """Trains as the trainer does and returns the seconds of each batch, its loading included."""
     optimizer = RowAdam(model.parameters()) if parts else Adam(model.parameters(), fused=True)
@@ -194,7 +197,7 @@ def train_on(
             times.append(time.perf_counter())
 
     fabric = Fabric(accelerator=device, devices=1)
-    train_epoch(fabric, TrainingLoss(model, parts), optimizer, timed(), 1)
+    train_epoch(fabric, TrainingLoss(model, parts), optimizer, timed(), num_batches, epoch=1)
     return [after - before for before, after in pairwise(times)]
 
 

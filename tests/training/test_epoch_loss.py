@@ -1,8 +1,4 @@
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +7,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import BPR, SOIL, LightGCN, Recommender
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.training.loss import TrainingLoss
+from soil_pyg.training.epoch import TrainingLoss
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.subgraph_sampler import SubgraphSampler
 from soil_pyg.typing import ITEM, USER, Triplets
@@ -23,7 +19,7 @@ MODELS = pytest.mark.parametrize(
 
 
 class WithBias(BPR):
-    """Has one more table of items, and says so."""
+    """Has one more table of items, which it names."""
 
     def __init__(self, num_users: int, num_items: int) -> None:
         super().__init__(num_users, num_items, hidden_channels=3)
@@ -37,7 +33,7 @@ class WithBias(BPR):
 
 
 class Forgetful(BPR):
-    """Has one more table of items, and does not say so."""
+    """Has one more table of items, which it does not name."""
 
     def __init__(self, num_users: int, num_items: int) -> None:
         super().__init__(num_users, num_items)
@@ -52,7 +48,7 @@ def make(
     data[ITEM].x_image, data[ITEM].x_text = torch.randn(40, 5), torch.randn(40, 3)
     graphs = {"k": 4, "k_i": 2, "profile": profile} if profile else {}
     data = model_class.graph_transform(**graphs)(data)
-    # In double precision, so that only another result differs.
+    # Double precision tells errors from rounding.
     for edge_type in data.edge_types:
         if "adj" in data[edge_type]:
             data[edge_type].adj = data[edge_type].adj.to(torch.float64)
@@ -74,13 +70,13 @@ def batch_of(data: HeteroData) -> Triplets:
 
 
 @MODELS
-def test_the_part_of_all_nodes_gives_the_loss_of_the_data(
+def test_the_partition_of_all_nodes_has_the_loss_of_the_data(
     random_data: RandomData, model_class: type[Recommender], profile: str
 ) -> None:
     data, model = make(random_data, model_class, profile)
     nodes = {USER: torch.arange(50), ITEM: torch.arange(40)}
-    part, batch = SubgraphSampler(data).sample(nodes), batch_of(data)
-    terms = TrainingLoss(model, parts=True).terms(part, batch)
+    partition, batch = SubgraphSampler(data).sample(nodes), batch_of(data)
+    terms = TrainingLoss(model, partitioned=True).terms(partition, batch)
     expected = model.loss(data, batch)
     torch.testing.assert_close(terms, expected, rtol=1e-12, atol=0)
     torch.testing.assert_close(
@@ -89,7 +85,7 @@ def test_the_part_of_all_nodes_gives_the_loss_of_the_data(
 
 
 class Dense(Adjacency):
-    """A dense matrix over all nodes, and another one in place of its transpose."""
+    """A dense matrix over all nodes, with another one in place of its transpose."""
 
     def __init__(self, dense: Tensor, dense_t: Tensor) -> None:
         self.dense, self.dense_t = dense, dense_t
@@ -104,13 +100,13 @@ class Dense(Adjacency):
         return Dense(self.dense[index], self.dense_t[:, index])
 
 
-def masked(data: HeteroData, part: HeteroData) -> HeteroData:
-    """The data with all nodes, where edges that leave the part weigh nothing."""
+def masked(data: HeteroData, partition: HeteroData) -> HeteroData:
+    """Returns the data with all nodes, where edges that leave the partition have weight zero."""
     out = HeteroData({kind: {"num_nodes": data[kind].num_nodes} for kind in (USER, ITEM)})
     out[ITEM].x_image, out[ITEM].x_text = data[ITEM].x_image, data[ITEM].x_text
     is_in = {kind: torch.zeros(data[kind].num_nodes).double() for kind in (USER, ITEM)}
     for kind in is_in:
-        is_in[kind][part[kind].n_id] = 1.0
+        is_in[kind][partition[kind].n_id] = 1.0
     for source, relation, target in data.edge_types:
         if "adj" in data[source, relation, target]:
             full = data[source, relation, target].adj.to_dense()
@@ -124,35 +120,37 @@ def masked(data: HeteroData, part: HeteroData) -> HeteroData:
 
 
 @MODELS
-def test_losses_and_gradients_of_parts_against_masked_matrices(
+def test_losses_and_gradients_of_partitions_against_masked_matrices(
     random_data: RandomData, model_class: type[Recommender], profile: str
 ) -> None:
     data, model = make(random_data, model_class, profile)
-    loss = TrainingLoss(model, parts=True)
-    for part, batch in PartitionLoader(data, batch_size=40, num_partitions=3):
-        user, item = part[USER].n_id, part[ITEM].n_id
+    loss = TrainingLoss(model, partitioned=True)
+    for partition, batch in PartitionLoader(data, batch_size=40, num_partitions=3):
+        user, item = partition[USER].n_id, partition[ITEM].n_id
         assert user.numel() < 50
         whole = Triplets(user[batch.user], item[batch.positive], item[batch.negative])
-        expected = model.loss(masked(data, part), whole)
-        terms = loss.terms(part, batch)
+        expected = model.loss(masked(data, partition), whole)
+        terms = loss.terms(partition, batch)
         torch.testing.assert_close(terms, expected, rtol=1e-6, atol=0)
         grads = gradients(terms, model)
         torch.testing.assert_close(grads, gradients(expected, model), rtol=1e-5, atol=1e-9)
         assert len(grads) >= 2
 
 
-def test_a_model_says_which_parameters_have_a_row_a_node(random_data: RandomData) -> None:
+def test_named_parameters_are_replaced_by_the_rows_of_the_partition(
+    random_data: RandomData,
+) -> None:
     data, model = random_data(), WithBias(30, 40)
     assert model.node_parameters() == {
         "user_embedding.weight": USER,
         "item_embedding.weight": ITEM,
         "bias": ITEM,
     }
-    loss = TrainingLoss(model, parts=True)
+    loss = TrainingLoss(model, partitioned=True)
     grad, total = torch.zeros(40), 0.0
-    for part, batch in PartitionLoader(data, 1000, 0, num_partitions=2):
-        term = loss.terms(part, batch)["bias"]
-        item = part[ITEM].n_id
+    for partition, batch in PartitionLoader(data, 1000, 0, num_partitions=2):
+        term = loss.terms(partition, batch)["bias"]
+        item = partition[ITEM].n_id
         assert item.numel() < 40
         positive, negative = item[batch.positive], item[batch.negative]
         assert term.item() == (positive - 2 * negative).sum().item()
@@ -167,21 +165,19 @@ def test_a_model_says_which_parameters_have_a_row_a_node(random_data: RandomData
 def test_parameters_are_those_of_the_model_afterwards(random_data: RandomData) -> None:
     data, model = random_data(), BPR(30, 40)
     before = dict(model.named_parameters())
-    for part, batch in PartitionLoader(data, 1000, 0, num_partitions=2):
-        TrainingLoss(model, parts=True).terms(part, batch)
+    for partition, batch in PartitionLoader(data, 1000, 0, num_partitions=2):
+        TrainingLoss(model, partitioned=True).terms(partition, batch)
     assert all(value is before[name] for name, value in model.named_parameters())
 
 
 def test_a_table_that_is_not_named_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"'node_parameters\(\)' of Forgetful must say .* 'taste\.weight' holds"
-    ):
-        TrainingLoss(Forgetful(30, 40), parts=True)
+    with pytest.raises(ValueError, match=r"Forgetful.*'taste\.weight'"):
+        TrainingLoss(Forgetful(30, 40), partitioned=True)
     assert TrainingLoss(Forgetful(30, 40)).model is not None
 
 
 def check_compiled(
-    random_data: RandomData, model_class: type[Recommender], profile: str, device: str = "cpu"
+    random_data: RandomData, model_class: type[Recommender], profile: str, device: str
 ) -> None:
     data, model = make(random_data, model_class, profile)
     data, model = data.to(device), model.to(device)
@@ -211,65 +207,16 @@ def test_compiled_without_code_generation(
         return compile(model, backend="aot_eager", **options)
 
     monkeypatch.setattr(torch, "compile", traced)
-    check_compiled(random_data, model_class, profile)
+    check_compiled(random_data, model_class, profile, "cpu")
     assert len(calls) == 1
 
 
-@pytest.mark.slow
 @MODELS
-def test_compiled(random_data: RandomData, model_class: type[Recommender], profile: str) -> None:
-    check_compiled(random_data, model_class, profile)
-
-
-@pytest.mark.gpu
-@MODELS
-def test_compiled_on_a_gpu(
-    random_data: RandomData, model_class: type[Recommender], profile: str
+@pytest.mark.parametrize(
+    "device",
+    [pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=pytest.mark.gpu)],
+)
+def test_compiled(
+    random_data: RandomData, model_class: type[Recommender], profile: str, device: str
 ) -> None:
-    check_compiled(random_data, model_class, profile, "cuda")
-
-
-def test_a_loss_that_cannot_be_compiled(
-    random_data: RandomData, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(graph: object, inputs: object) -> object:
-        raise OSError("no c++")
-
-    compile = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model, **options: compile(model, backend=broken))
-    loss = TrainingLoss(BPR(30, 40), compile=True)
-    message = (
-        r"'compile' needs a compiler: install g\+\+ \(on a GPU, Triton\) or set .*\(no c\+\+\)"
-    )
-    with pytest.raises(RuntimeError, match=message):
-        loss.terms(random_data(), batch_of(random_data()))
-
-
-NO_COMPILER = """
-import torch
-from torch_geometric.data import HeteroData
-from soil_pyg.models import BPR
-from soil_pyg.training.loss import TrainingLoss
-from soil_pyg.typing import Triplets
-
-batch = Triplets(*torch.tensor([[0], [1], [2]]))
-TrainingLoss(BPR(3, 4), compile=True).terms(HeteroData(), batch)
-"""
-
-
-@pytest.mark.slow
-def test_without_a_compiler(tmp_path: Path) -> None:
-    environment = {
-        **os.environ,
-        "CXX": "no-such-compiler",
-        "TORCHINDUCTOR_CACHE_DIR": str(tmp_path),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", NO_COMPILER],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    message = "RuntimeError: 'compile' needs a compiler: install g++ (on a GPU, Triton) or set"
-    assert message in done.stderr
+    check_compiled(random_data, model_class, profile, device)

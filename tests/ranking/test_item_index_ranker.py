@@ -5,7 +5,7 @@ from soil_pyg.ranking.item_index import ENTRY_BYTES, IndexRanker, ItemIndex
 
 
 class Fake(ItemIndex):
-    """Finds all items by their inner product, but never item 2."""
+    """An index that finds every item except item 2."""
 
     def __init__(self, item_emb: Tensor) -> None:
         self.item_emb = item_emb
@@ -19,7 +19,7 @@ class Fake(ItemIndex):
         return values, ids.masked_fill(values == -torch.inf, -1)
 
 
-def test_masked_items_are_left_out_and_ties_come_by_the_smaller_id() -> None:
+def test_masked_items_are_left_out_and_ties_are_broken_by_the_smaller_index() -> None:
     item_emb = torch.tensor([[1.0], [3.0], [9.0], [1.0], [2.0], [1.0]])
     mask_index = torch.tensor([[1, 1, 0], [4, 1, 3]])
     index = Fake(item_emb)
