@@ -181,7 +181,7 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
             NormalizeGraph(graphs, min_weight=self.min_weight).forward(data)
             out = item_item(modality)
             scales = [1.0, self.interest_scale][: len(graphs)]
-            terms = dict.fromkeys(graphs, "norm_weight")
+            terms: dict[EdgeType, str | None] = dict.fromkeys(graphs, "norm_weight")
             SumGraph(terms, out, scales, to_adjacency=True).forward(data)
             data[out].search = data[graphs[-1]].search
             if self.interest:
