@@ -41,7 +41,7 @@ class FREEDOMGraphs(BaseTransform):  # type: ignore[misc]
     without weights, symmetrically normalised. A single modality has the weight 1.
 
     Args:
-        k (int, optional): The number of neighbours, the item itself among them.
+        k (int, optional): The number of neighbours, including the item itself.
             (default: :obj:`10`)
         modalities (list[str], optional): The modalities, the visual one first; :obj:`None` for all
             of the data, in its order. (default: :obj:`None`)

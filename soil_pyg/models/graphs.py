@@ -10,10 +10,12 @@ from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import EdgeStorage
 from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType
+from typing_extensions import Unpack
 
 from soil_pyg.nn import LightConv
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.transforms import NormalizeGraph, ToAdjacency
+from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
+from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, ToAdjacency
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
 
 MakeTransform: TypeAlias = Callable[[], BaseTransform]
@@ -29,6 +31,46 @@ UNWEIGHTED: EdgeType = (USER, "unweighted", ITEM)
 def similar(modality: str) -> EdgeType:
     """Returns the edge type of the graph of similar items of a modality."""
     return (ITEM, f"{modality}_similar", ITEM)
+
+
+class SimilarItemGraphs(BaseTransform):  # type: ignore[misc]
+    """The base of transforms that build a graph of similar items for each modality.
+
+    Args:
+        k (int, optional): The number of neighbours, including the item itself.
+            (default: :obj:`10`)
+        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
+        negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
+            :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
+
+    Raises:
+        ValueError: If an option is out of its range.
+    """
+
+    @takes_search_options
+    def __init__(
+        self,
+        k: int = 10,
+        modalities: list[str] | None = None,
+        negative: str = "drop",
+        **search_options: Unpack[SearchKwargs],
+    ) -> None:
+        self.modalities = modalities
+        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
+
+    def edge_types(self, data: HeteroData) -> list[EdgeType]:
+        """Returns the edge types of the graphs, in the order of the modalities.
+
+        Args:
+            data (HeteroData): The data.
+        """
+        names = modalities_of(data) if self.modalities is None else self.modalities
+        return [similar(name) for name in names]
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.similarity_graph})"
 
 
 def features(data: HeteroData, modality: str) -> Tensor:

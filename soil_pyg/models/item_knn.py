@@ -47,7 +47,7 @@ class ItemKNN(Recommender):
             k (int, optional): The number of nearest items. (default: :obj:`20`)
             shrink (float, optional): :math:`\lambda`, which makes rare items count less.
                 (default: :obj:`0.0`)
-            memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+            memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
         """
         return CoOccurrenceGraph(k, shrink, memory_budget=memory_budget)
 

@@ -6,11 +6,18 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.transforms import Compose
 from typing_extensions import Unpack
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import UNWEIGHTED, PairTensor, adjacency, features, similar
+from soil_pyg.models.graphs import (
+    UNWEIGHTED,
+    PairTensor,
+    SimilarItemGraphs,
+    adjacency,
+    features,
+    similar,
+)
 from soil_pyg.nn import (
     BPRLoss,
     FeatureProjection,
@@ -21,45 +28,22 @@ from soil_pyg.nn import (
 )
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
-from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, Triplets, modalities_of
+from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
 
 
-class LATTICEGraphs(BaseTransform):  # type: ignore[misc]
+class LATTICEGraphs(SimilarItemGraphs):
     r"""Builds all graphs of :class:`~soil_pyg.models.LATTICE`: the interactions with weights of 1
     and, for each modality, the symmetrically normalised graph of the :math:`k` items with the most
     similar given features.
 
-    Args:
-        k (int, optional): The number of neighbours, the item itself among them.
-            (default: :obj:`10`)
-        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
-            (default: :obj:`None`)
-        negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
-            :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        **search_options (optional): How the nearest items are searched: the arguments of
-            :class:`~soil_pyg.nn.SearchOptions`.
-
-    Raises:
-        ValueError: If an option is out of its range.
+    Its options are those of :class:`~soil_pyg.models.graphs.SimilarItemGraphs`.
     """
-
-    @takes_search_options
-    def __init__(
-        self,
-        k: int = 10,
-        modalities: list[str] | None = None,
-        negative: str = "drop",
-        **search_options: Unpack[SearchKwargs],
-    ) -> None:
-        self.modalities = modalities
-        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
-        names = modalities_of(data) if self.modalities is None else self.modalities
-        item_graphs = [similar(name) for name in names]
+        item_graphs = self.edge_types(data)
         return Compose(
             [
                 SumGraph({INTERACTS: None}, UNWEIGHTED),
@@ -69,9 +53,6 @@ class LATTICEGraphs(BaseTransform):  # type: ignore[misc]
                 ToAdjacency(item_graphs, "norm_weight"),
             ]
         )(data)
-
-    def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({self.similarity_graph})"
 
 
 class LATTICE(EmbeddingRecommender):

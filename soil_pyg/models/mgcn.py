@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.transforms import BaseTransform, Compose
-from typing_extensions import Unpack
+from torch_geometric.transforms import Compose
 
 from soil_pyg.models.decompose import Decomposition, FirstHops, attention
 from soil_pyg.models.graphs import (
     MakeTransform,
     PairTensor,
+    SimilarItemGraphs,
     adjacency,
     features,
     propagate_to,
@@ -29,51 +29,24 @@ from soil_pyg.nn import (
     ModalityGate,
     TrainedFeatures,
 )
-from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
-from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, Triplets, modalities_of
+from soil_pyg.transforms import NormalizeGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
 
 
-class MGCNGraphs(BaseTransform):  # type: ignore[misc]
+class MGCNGraphs(SimilarItemGraphs):
     r"""Builds all graphs of :class:`~soil_pyg.models.MGCN`: the user-item graph and, for each
     modality, the graph of the :math:`k` most similar items, all symmetrically normalised.
 
-    Args:
-        k (int, optional): The number of neighbours in the similarity graphs, the item itself
-            among them. (default: :obj:`10`)
-        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
-            (default: :obj:`None`)
-        negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
-            :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        **search_options (optional): How the nearest items are searched: the arguments of
-            :class:`~soil_pyg.nn.SearchOptions`.
-
-    Raises:
-        ValueError: If an option is out of its range.
+    Its options are those of :class:`~soil_pyg.models.graphs.SimilarItemGraphs`.
     """
-
-    @takes_search_options
-    def __init__(
-        self,
-        k: int = 10,
-        modalities: list[str] | None = None,
-        negative: str = "drop",
-        **search_options: Unpack[SearchKwargs],
-    ) -> None:
-        self.modalities = modalities
-        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
-        names = modalities_of(data) if self.modalities is None else self.modalities
-        graphs = [INTERACTS, *map(similar, names)]
+        graphs = [INTERACTS, *self.edge_types(data)]
         return Compose(
             [self.similarity_graph, NormalizeGraph(graphs), ToAdjacency(graphs, "norm_weight")]
         )(data)
-
-    def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({self.similarity_graph})"
 
 
 class MGCN(ViewRecommender):

@@ -37,23 +37,22 @@ def item_item(modality: str) -> EdgeType:
 
 
 class SOILGraphs(BaseTransform):  # type: ignore[misc]
-    r"""Makes all graphs that :class:`~soil_pyg.models.SOIL` reads.
+    r"""Builds all graphs of :class:`~soil_pyg.models.SOIL`.
 
-    The user-item graph :math:`\mathrm{sym}(\mathbf{R}) + \mathrm{sym}(\mathbf{R}_a)` (Eq. 4-5),
-    the graph from which users gather the views of items (Eq. 13), and for each modality the
-    item-item graph :math:`\mathrm{sym}(\hat{\mathbf{S}}_m) + \mathrm{sym}(\tilde{\mathbf{S}}_m)`
-    (Eq. 10).
+    They are the user-item graph :math:`\mathrm{sym}(\mathbf{R}) + \mathrm{sym}(\mathbf{R}_a)`
+    (Eq. 4-5), the graph over which users aggregate the views of items (Eq. 13), and for each
+    modality the item-item graph :math:`\mathrm{sym}(\hat{\mathbf{S}}_m) +
+    \mathrm{sym}(\tilde{\mathbf{S}}_m)` (Eq. 10).
 
     Args:
         k (int, optional): The number of neighbours in the similarity graphs.
             (default: :obj:`10`)
-        k_i (int, optional): The number of items of interest a user and modality.
+        k_i (int, optional): The number of items of interest per user and modality.
             (default: :obj:`10`)
-        k_a (int, optional): The number of second-order items a user. (default: :obj:`2`)
-        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
-            (default: :obj:`None`)
+        k_a (int, optional): The number of second-order items per user. (default: :obj:`2`)
+        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
         negative (str, optional): :obj:`"drop"` leaves similarities that are not positive out of
-            every weighted graph, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
+            all weighted graphs, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
         aggr (str, optional): See :class:`~soil_pyg.transforms.SecondOrderGraph`
             (released: :obj:`"sum"`). (default: :obj:`"max"`)
         exclude_interacted (bool, optional): See :class:`~soil_pyg.transforms.SecondOrderGraph`
@@ -72,14 +71,14 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
             in the ablation of Table 3. (default: :obj:`True`)
         interest (bool, optional): If set to :obj:`False`, leaves the interest graphs out, as in
             the ablation of Table 3. (default: :obj:`True`)
-        min_weight (float, optional): The least normalised weight of a similarity
+        min_weight (float, optional): The lower bound of the normalised weights of similarities
             (released: :obj:`1e-7`). (default: :obj:`0.0`)
         **search_options (optional): How the nearest items are searched: the arguments of
             :class:`~soil_pyg.nn.SearchOptions`.
 
     Raises:
-        ValueError: If an option is out of its range, or :obj:`aggregation="sym_user_index"` meets
-            more items than users.
+        ValueError: If an option is out of its range, or there are more items than users with
+            :obj:`aggregation="sym_user_index"`.
     """
 
     @takes_search_options
@@ -126,12 +125,11 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
                 "aggregation='sym_user_index' needs at least as many users as items "
                 f"(got {num_users} and {num_items}); use aggregation='sym' or 'sum'"
             )
-        # The largest graphs first, while there is least beside them.
+        # The largest graphs first, while the least is held beside them.
         data = self._item_item(self._similarity_graphs(data))
         return self._aggregation(self._user_item(data))
 
     def _similarity_graphs(self, data: HeteroData) -> HeteroData:
-        # All three from one pass over the similarities.
         features = unit_features(data, self.modalities, ITEM)
         transforms: list[SimilarityTransform[Any]] = [self.similarity_graph]
         if self.second_order:
@@ -162,7 +160,7 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         second: str,
         scale: float | None = None,
     ) -> HeteroData:
-        # First-order edges and, unless they are left out, the scaled second-order ones.
+        # First-order edges and, unless left out, the scaled second-order ones.
         terms, scales = {INTERACTS: first}, [1.0]
         if self.second_order:
             terms[SECOND_ORDER] = second
@@ -170,7 +168,7 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         return SumGraph(terms, out, scales, to_adjacency=True)(data)
 
     def _item_item(self, data: HeteroData) -> HeteroData:
-        # In place, by forward(): copies of the data would hold the graphs that are deleted here.
+        # In place, by forward(): copies of the data would hold the graphs that are deleted.
         names = modalities_of(data) if self.modalities is None else self.modalities
         for modality in names:
             graphs: list[EdgeType] = [(ITEM, f"{modality}_similar", ITEM)]

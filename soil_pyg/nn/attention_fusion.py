@@ -6,15 +6,15 @@ from torch.nn import Linear
 
 
 class AttentionFusion(torch.nn.Module):
-    r"""Fuses one view a modality; a view weighs more the less attention it gets (Eq. 14).
+    r"""Fuses one view per modality; the less attention a view gets, the more it weighs (Eq. 14).
 
     .. math::
         \alpha_m = \mathrm{softmax}_m \left( \mathbf{q}^{\top} \tanh(\mathbf{W} \mathbf{v}_m +
         \mathbf{b}) \right), \qquad \mathbf{s} = \sum_m (1 - \alpha_m) \, \mathbf{v}_m
 
     from `"SOIL: Contrastive Second-Order Interest Learning for Multimodal Recommendation"
-    <https://doi.org/10.1145/3664647.3681207>`_. A single view is returned as it is, where the
-    formula would give zero.
+    <https://doi.org/10.1145/3664647.3681207>`_. A single view is returned unchanged,
+    as the formula would give zero.
 
     Args:
         channels (int): The dimension of the views.
@@ -22,11 +22,8 @@ class AttentionFusion(torch.nn.Module):
             modalities plus one, as the released code does. (default: :obj:`False`)
 
     Shapes:
-        - **inputs:** as many views :math:`(|\mathcal{V}|, F)` as there are modalities
+        - **inputs:** one view :math:`(|\mathcal{V}|, F)` per modality
         - **outputs:** :math:`(|\mathcal{V}|, F)`
-
-    Raises:
-        ValueError: If there is no view.
 
     Example:
         >>> fusion = AttentionFusion(channels=8)
@@ -42,7 +39,7 @@ class AttentionFusion(torch.nn.Module):
         self.query = Linear(channels, 1, bias=False)
 
     def reset_parameters(self) -> None:
-        """Draws the weights anew, as PyTorch's linear layers do."""
+        """Draws new weights, as PyTorch's linear layers do."""
         self.project.reset_parameters()
         self.query.reset_parameters()
 
@@ -50,7 +47,10 @@ class AttentionFusion(torch.nn.Module):
         """Fuses the views of the same nodes.
 
         Args:
-            views (list[Tensor]): One view a modality.
+            views (list[Tensor]): One view per modality.
+
+        Raises:
+            ValueError: If there is no view.
         """
         if len(views) == 0:
             raise ValueError("'views' must hold at least one view (got none)")
@@ -59,8 +59,8 @@ class AttentionFusion(torch.nn.Module):
             return views[0] / divisor
         scores = [self.query(self.project(view).tanh()) for view in views]
         attention = torch.cat(scores, dim=-1).softmax(dim=-1)
-        weights = ((1 - attention) / divisor).split(1, dim=-1)
-        out = weights[0] * views[0]
+        weights = torch.split((1 - attention) / divisor, 1, dim=-1)
+        out: Tensor = weights[0] * views[0]
         for weight, view in zip(weights[1:], views[1:], strict=True):
             out = torch.addcmul(out, weight, view)
         return out

@@ -8,7 +8,7 @@ from soil_pyg.ops.matmul import SIZE_STEP, matmul_t, uses_onednn
 
 class FeatureProjection(Linear):
     r"""A linear layer for features of many dimensions, multiplied by
-    :func:`~soil_pyg.ops.matmul.product`.
+    :func:`~soil_pyg.ops.matmul.matmul_t`.
 
     .. math::
         \mathbf{x}^{\prime}_i = \mathbf{W} \mathbf{x}_i + \mathbf{b}
@@ -44,8 +44,7 @@ class FeatureProjection(Linear):
 
 
 def project(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    r"""Returns :math:`\mathbf{X} \mathbf{W}^{\top} + \mathbf{b}`, for any number of rows that may
-    vary.
+    r"""Returns :math:`\mathbf{X} \mathbf{W}^{\top} + \mathbf{b}` for a number of rows that varies.
 
     Args:
         x (Tensor): The features of shape :obj:`[num_nodes, in_channels]`.

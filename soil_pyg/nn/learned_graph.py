@@ -16,7 +16,7 @@ from soil_pyg.utils.checks import check_at_least, check_choice
 
 
 class LearnedGraph(torch.nn.Module):
-    r"""Links each item with the items of the most similar learned features, over all modalities.
+    r"""Links each item with the items of the most similar learned features in all modalities.
 
     .. math::
         \mathbf{A} = \mathrm{sym} \Big( \sum_m w_m \tilde{\mathbf{S}}_m \Big), \qquad
@@ -25,12 +25,12 @@ class LearnedGraph(torch.nn.Module):
         \mathrm{top}_k(\mathbf{x}_{m,i})
 
     from `"Mining Latent Structures for Multimedia Recommendation"
-    <https://arxiv.org/abs/2104.09036>`_. The neighbours are searched without a gradient, in
-    blocks; gradients flow through the similarities of the pairs that were found, the degrees of
+    <https://arxiv.org/abs/2104.09036>`_. The neighbours are searched in blocks without a
+    gradient. Gradients flow through the similarities of the pairs that were found, the degrees of
     :math:`\mathrm{sym}` and the weights of the modalities.
 
     Args:
-        k (int, optional): The number of neighbours, the item itself among them, cut at the number
+        k (int, optional): The number of neighbours, including the item itself, cut at the number
             of items. (default: :obj:`10`)
         negative (str, optional): :obj:`"drop"` leaves out pairs whose similarity is not positive,
             :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
@@ -63,15 +63,14 @@ class LearnedGraph(torch.nn.Module):
         self.negative = negative
         self.search_options = SearchOptions(**search_options)
 
-    # The search is of no use to a compiler, and is most of the work.
-    @torch.compiler.disable
+    # The search, most of the work, cannot be compiled.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, features: Features, weight: Tensor) -> Adjacency:
         """Returns the normalised matrix.
 
         Args:
             features (dict[str, (Tensor, Tensor)]): For each modality the learned features of shape
-                :obj:`[num_items, channels]` and the mask of the items that have it; the others
-                take no part in it.
+                :obj:`[num_items, channels]` and the mask of the items that have it.
             weight (Tensor): The weight of each modality, of shape :obj:`[num_modalities]`.
 
         Raises:
@@ -82,7 +81,9 @@ class LearnedGraph(torch.nn.Module):
         edges, weights = [], []
         for (modality, (c, _)), share in zip(unit.items(), weight, strict=True):
             item, neighbour, _ = nearest.edges(modality)
-            value = _PairInnerProduct.apply(c, index2ptr(item, c.size(0)), neighbour)
+            value = _PairInnerProduct.apply(  # type: ignore[no-untyped-call]
+                c, index2ptr(item, c.size(0)), neighbour
+            )
             edge_index = torch.stack([neighbour, item])
             if self.negative == "drop":
                 positive = value > 0
@@ -102,7 +103,7 @@ class LearnedGraph(torch.nn.Module):
         features = {m: (c.float(), has) for m, (c, has) in features.items()}
         nearest = NearestItems(features, self.k)
         device_type = next(iter(features.values()))[0].device.type
-        # Lower precision would choose other neighbours.
+        # Autocast would choose other neighbours.
         with torch.autocast(device_type, enabled=False):
             SimilarityPass(features, self.search_options).run(nearest)
         return nearest
@@ -112,8 +113,8 @@ class LearnedGraph(torch.nn.Module):
         the row sums.
 
         Args:
-            edge_index (Tensor): The edges, neighbour -> item; one may occur several times.
-            edge_weight (Tensor): Their weights.
+            edge_index (Tensor): The edges, neighbour -> item; duplicates are allowed.
+            edge_weight (Tensor): The weights of the edges.
             num_items (int): The number of items.
         """
         source, target = edge_index
@@ -135,8 +136,7 @@ class LearnedGraph(torch.nn.Module):
 
 
 class _PairInnerProduct(torch.autograd.Function):
-    # The gradient of the products of pairs is a propagation along the pairs, in both directions:
-    # no vector is held once a pair.
+    # The gradient propagates along the pairs in both directions and holds no vector per pair.
     @staticmethod
     def forward(ctx: Any, x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
         ctx.save_for_backward(x, rowptr, col)

@@ -6,7 +6,7 @@ from soil_pyg.nn.feature_projection import FeatureProjection
 
 
 class ModalityGate(torch.nn.Module):
-    r"""Lets the features of a modality through to the embeddings of the same nodes.
+    r"""Gates the embeddings of nodes by their features of a modality.
 
     .. math::
         \mathbf{h}_i = \mathbf{e}_i \odot g(\mathbf{x}_i)
@@ -42,7 +42,7 @@ class ModalityGate(torch.nn.Module):
         self.gate = Linear(out_channels, out_channels) if sigmoid else None
 
     def reset_parameters(self) -> None:
-        """Draws the weights anew, as PyTorch's linear layers do."""
+        """Draws new weights, as PyTorch's linear layers do."""
         self.project.reset_parameters()
         if self.gate is not None:
             self.gate.reset_parameters()
@@ -54,7 +54,7 @@ class ModalityGate(torch.nn.Module):
             x (Tensor): The features.
             embedding (Tensor): The embeddings of the same nodes.
         """
-        out = self.project(x)
+        out: Tensor = self.project(x)
         if self.gate is not None:
             out = self.gate(out).sigmoid()
         return embedding * out

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import torch
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
@@ -36,66 +38,6 @@ class LightPropagation(torch.nn.Module):
 
     def __init__(self, num_layers: int) -> None:
         super().__init__()
-        if num_layers < 0:
-            raise ValueError(f"'num_layers' must be at least 0 (got {num_layers})")
-        self.num_layers = num_layers
-        self.conv = BipartiteConv()
-
-    def forward(
-        self, x: PairTensor, edge_index: Adj | Adjacency, edge_weight: OptTensor = None
-    ) -> PairTensor:
-        """Propagates through all layers and averages them.
-
-        Args:
-            x ((Tensor, Tensor)): Features of the source and of the target nodes.
-            edge_index (Tensor, EdgeIndex, torch.sparse_csr_tensor or Adjacency): The edges,
-                source -> target.
-            edge_weight (Tensor, optional): The weights, unless :obj:`edge_index` holds them.
-                (default: :obj:`None`)
-        """
-        total_source, total_target = x
-        for _ in range(self.num_layers):
-            x = self.conv(x, edge_index, edge_weight)
-            total_source, total_target = total_source + x[0], total_target + x[1]
-        return total_source / (self.num_layers + 1), total_target / (self.num_layers + 1)
-
-    def __repr__(self) -> str:
-        return f"{self.__class__.__name__}(num_layers={self.num_layers})"
-
-
-class MeanPropagation(torch.nn.Module):
-    r"""The mean over the layers of a convolution on a bipartite graph that gives each node the mean
-    of itself and its neighbours.
-
-    .. math::
-        \bar{\mathbf{X}} = \frac{1}{L + 1} \sum_{l=0}^{L} \left( \mathbf{D}^{-1} (\mathbf{A} +
-        \mathbf{I}) \right)^l \mathbf{X}
-
-    with :math:`\mathbf{A}` the symmetric matrix of both node types and :math:`\mathbf{D}` the row
-    sums of :math:`\mathbf{A} + \mathbf{I}`, as `"Mining Latent Structures for Multimedia
-    Recommendation" <https://arxiv.org/abs/2104.09036>`_ propagates over the interactions.
-
-    Args:
-        num_layers (int): The number of layers :math:`L`.
-
-    Shapes:
-        - **inputs:** node features :math:`((|\mathcal{V}_s|, F), (|\mathcal{V}_t|, F))`,
-          edge indices :math:`(2, |\mathcal{E}|)`,
-          edge weights :math:`(|\mathcal{E}|)` *(optional)*
-        - **outputs:** node features :math:`((|\mathcal{V}_s|, F), (|\mathcal{V}_t|, F))`
-
-    Raises:
-        ValueError: If :obj:`num_layers` is negative.
-
-    Example:
-        >>> propagation = MeanPropagation(num_layers=1)
-        >>> users, items = torch.tensor([[1.0], [2.0]]), torch.tensor([[9.0]])
-        >>> propagation((users, items), torch.tensor([[0, 1], [0, 0]]))
-        (tensor([[3.0000], [3.7500]]), tensor([[6.5000]]))
-    """
-
-    def __init__(self, num_layers: int) -> None:
-        super().__init__()
         check_at_least("num_layers", num_layers, 0)
         self.num_layers = num_layers
         self.conv = BipartiteConv()
@@ -112,17 +54,54 @@ class MeanPropagation(torch.nn.Module):
             edge_weight (Tensor, optional): The weights, unless :obj:`edge_index` holds them.
                 (default: :obj:`None`)
         """
-        ones = x[0].new_ones(x[0].size(0), 1), x[1].new_ones(x[1].size(0), 1)
-        degree_source, degree_target = self.conv(ones, edge_index, edge_weight)
+        layer = self._layer(x, edge_index, edge_weight)
         total_source, total_target = x
         for _ in range(self.num_layers):
-            sum_source, sum_target = self.conv(x, edge_index, edge_weight)
-            x = (
-                (x[0] + sum_source) / (1 + degree_source),
-                (x[1] + sum_target) / (1 + degree_target),
-            )
+            x = layer(x)
             total_source, total_target = total_source + x[0], total_target + x[1]
         return total_source / (self.num_layers + 1), total_target / (self.num_layers + 1)
 
+    def _layer(
+        self, x: PairTensor, edge_index: Adj | Adjacency, edge_weight: OptTensor
+    ) -> Callable[[PairTensor], PairTensor]:
+        # The function of a layer, for features like `x`.
+        return lambda x: self.conv(x, edge_index, edge_weight)
+
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(num_layers={self.num_layers})"
+
+
+class MeanPropagation(LightPropagation):
+    r"""The mean over the layers of a convolution on a bipartite graph that averages each node with
+    its neighbours.
+
+    .. math::
+        \bar{\mathbf{X}} = \frac{1}{L + 1} \sum_{l=0}^{L} \left( \mathbf{D}^{-1} (\mathbf{A} +
+        \mathbf{I}) \right)^l \mathbf{X}
+
+    with :math:`\mathbf{A}` the symmetric matrix of both node types and :math:`\mathbf{D}` the row
+    sums of :math:`\mathbf{A} + \mathbf{I}`, as in `"Mining Latent Structures for Multimedia
+    Recommendation" <https://arxiv.org/abs/2104.09036>`_. Arguments, shapes and errors are those of
+    :class:`LightPropagation`.
+
+    Example:
+        >>> propagation = MeanPropagation(num_layers=1)
+        >>> users, items = torch.tensor([[1.0], [2.0]]), torch.tensor([[9.0]])
+        >>> propagation((users, items), torch.tensor([[0, 1], [0, 0]]))
+        (tensor([[3.0000], [3.7500]]), tensor([[6.5000]]))
+    """
+
+    def _layer(
+        self, x: PairTensor, edge_index: Adj | Adjacency, edge_weight: OptTensor
+    ) -> Callable[[PairTensor], PairTensor]:
+        ones = x[0].new_ones(x[0].size(0), 1), x[1].new_ones(x[1].size(0), 1)
+        degree_source, degree_target = self.conv(ones, edge_index, edge_weight)
+
+        def layer(x: PairTensor) -> PairTensor:
+            sum_source, sum_target = self.conv(x, edge_index, edge_weight)
+            return (
+                (x[0] + sum_source) / (1 + degree_source),
+                (x[1] + sum_target) / (1 + degree_target),
+            )
+
+        return layer

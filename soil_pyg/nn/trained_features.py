@@ -4,14 +4,14 @@ from torch.nn import Embedding
 
 
 class TrainedFeatures(torch.nn.Module):
-    r"""Features that are trained like embeddings, from the given ones on.
+    r"""Trains features like embeddings, starting from the given ones.
 
     .. math::
         \mathbf{x}^{\prime}_i = \mathbf{x}_i + \mathbf{o}_i
 
-    The offset :math:`\mathbf{o}_i` starts at zero. As its gradient is that of the sum, Adam without
-    weight decay takes the steps that it would take on a table that starts as the features; but the
-    features stay where they are, and the saved weights hold what was learned.
+    The offset :math:`\mathbf{o}_i` starts at zero. Its gradient is that of the sum, so Adam without
+    weight decay takes the same steps as on a table that starts as the features. But the features
+    stay in the data, and the saved weights hold only the offsets.
 
     Args:
         num_nodes (int): The number of nodes.

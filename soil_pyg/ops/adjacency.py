@@ -14,18 +14,18 @@ from soil_pyg.utils._private import has_transpose
 
 
 class Adjacency:
-    r"""A weighted sparse matrix :math:`\mathbf{A}` that is multiplied with node features.
+    r"""A weighted sparse matrix :math:`\mathbf{A}` to multiply node features with.
 
     Rows are target nodes and columns source nodes, so that :math:`\mathbf{A}\mathbf{X}` is one
-    step of propagation along edges that run source -> target. It is held once in compressed rows
-    and, from the first gradient on, once more transposed; every layer that it is given to shares
-    both. The backward pass multiplies with the transposed arrays and neither sorts nor scatters.
+    step of propagation along edges source -> target. It is held in compressed rows and, from the
+    first gradient on, transposed as well; all layers share both. The backward pass multiplies with
+    the transposed matrix and neither sorts nor scatters.
 
     Args:
         rowptr (Tensor): Row pointers of shape :obj:`[num_rows + 1]`.
         col (Tensor): Column of each entry of shape :obj:`[num_edges]`.
         weight (Tensor): Weight of each entry of shape :obj:`[num_edges]`.
-        num_columns (int): The number of columns, i.e. of source nodes.
+        num_columns (int): The number of columns, i.e. source nodes.
 
     Example:
         >>> edge_index = torch.tensor([[0, 1, 2], [0, 0, 1]])
@@ -54,15 +54,14 @@ class Adjacency:
         edge_weight: Tensor | None = None,
         size: tuple[int, int] | None = None,
     ) -> "Adjacency":
-        r"""Makes the matrix of the edges, source -> target.
+        r"""Creates the matrix of edges source -> target.
 
         Args:
             edge_index (Tensor or EdgeIndex): Edges of shape :obj:`[2, num_edges]`, in any order.
-            edge_weight (Tensor, optional): Weights of shape :obj:`[num_edges]`, one each if not
-                given. (default: :obj:`None`)
-            size ((int, int), optional): The number of source and of target nodes. An
-                :class:`~torch_geometric.EdgeIndex` that knows its size needs none.
-                (default: :obj:`None`)
+            edge_weight (Tensor, optional): Weights of shape :obj:`[num_edges]`.
+                (default: :obj:`None`, all 1)
+            size ((int, int), optional): The number of source and of target nodes.
+                (default: :obj:`None`, that of an :class:`~torch_geometric.EdgeIndex`)
 
         Raises:
             ValueError: If the size is unknown, an edge lies outside of it, or the weights do not
@@ -72,10 +71,8 @@ class Adjacency:
         if edge_weight is None:
             edge_weight = torch.ones(num_edges, device=edge_index.device)
         elif edge_weight.size() != (num_edges,):
-            raise ValueError(
-                f"'edge_weight' must have {num_edges} entries, one an edge "
-                f"(got the shape {tuple(edge_weight.size())})"
-            )
+            shape = tuple(edge_weight.size())
+            raise ValueError(f"'edge_weight' must have the shape ({num_edges},) (got {shape})")
         if isinstance(edge_index, EdgeIndex):
             if edge_index.is_sorted and size in (None, edge_index.sparse_size()):
                 return cls._from_sorted(edge_index, edge_weight)
@@ -85,10 +82,7 @@ class Adjacency:
             raise ValueError("'size' must be given: the number of source and of target nodes")
         num_sources, num_targets = size
         source, target = edge_index
-        for name, index, limit in [
-            ("source", source, num_sources),
-            ("target", target, num_targets),
-        ]:
+        for name, index, limit in ("source", source, num_sources), ("target", target, num_targets):
             if index.numel() > 0 and (index.min() < 0 or index.max() >= limit):
                 raise ValueError(
                     f"'edge_index' has a {name} node outside of 0..{limit - 1} "
@@ -99,7 +93,7 @@ class Adjacency:
 
     @classmethod
     def _from_sorted(cls, edge_index: EdgeIndex, edge_weight: Tensor) -> "Adjacency":
-        # Takes what the edges have cached, in both directions.
+        # Shares what the edges have cached, in both directions.
         (colptr, source), perm = edge_index.get_csc()
         weight = edge_weight if perm is None else edge_weight[perm]
         out = cls(colptr, source, weight, edge_index.get_sparse_size(0))
@@ -112,7 +106,7 @@ class Adjacency:
 
     @classmethod
     def from_csr(cls, matrix: Tensor) -> "Adjacency":
-        """Takes over a :class:`torch.sparse_csr_tensor`, rows the targets.
+        """Creates the matrix from a :class:`torch.sparse_csr_tensor` and shares its arrays.
 
         Args:
             matrix (Tensor): The matrix of shape :obj:`[num_targets, num_sources]`.
@@ -131,27 +125,25 @@ class Adjacency:
             )
             self._transposed._transposed = self
             if self.weight.requires_grad:
-                # Each takes as much memory as both matrices: kept only for weights that change.
+                # As large as both matrices, so kept only for weights that change.
                 self._perm, self._transposed._perm = perm, torch.empty_like(perm)
                 self._transposed._perm[perm] = torch.arange(len(perm), device=perm.device)
         if not self.weight.requires_grad:
             return self._transposed
-        # Learnable weights change, and each use needs a gradient of its own.
+        # Learnable weights change, and each use has a gradient of its own.
         out = copy.copy(self._transposed)
         out.weight = self.weight[self._perm]
         return out
 
     def prepare(self) -> "Adjacency":
-        """Makes what products with the matrix and their gradients need, which is else made with the
-        first of them, and returns the matrix.
-        """
+        """Computes what all products and their gradients share, and returns the matrix."""
         for matrix in (self, self.t()):
             if matrix.col.device.type != "cpu" and matrix._parts is None:
                 matrix._parts = matrix._cut_rows()
         return self
 
     def select_rows(self, index: Tensor) -> "Adjacency":
-        """Returns the matrix of some rows.
+        """Returns the matrix of selected rows.
 
         Args:
             index (Tensor): The rows, of shape :obj:`[num_rows]`.
@@ -173,7 +165,8 @@ class Adjacency:
             raise ValueError(f"'x' must have {self.size[1]} rows (got {x.size(0)})")
         if not (torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)):
             return self._multiply(x, self.weight)
-        return _Propagate.apply(x, self.weight, self)
+        out: Tensor = _Propagate.apply(x, self.weight, self)  # type: ignore[no-untyped-call]
+        return out
 
     __matmul__ = matmul
 
@@ -184,7 +177,7 @@ class Adjacency:
         return Adjacency(rowptr, col, weight, self.size[1])
 
     def to_dense(self) -> Tensor:
-        """Returns the matrix as a dense tensor, for small examples and tests."""
+        """Returns the matrix as a dense tensor."""
         out = self.weight.new_zeros(self.size)
         return out.index_put_((self.row(), self.col.long()), self.weight, accumulate=True)
 
@@ -199,17 +192,15 @@ class Adjacency:
         return self._multiply_parts(x, weight)
 
     def _multiply_parts(self, x: Tensor, weight: Tensor) -> Tensor:
-        # A GPU adds up the entries of a row one after the other, so the longest row would decide.
-        if self._parts is None:
-            self._parts = self._cut_rows()
-        part_ptr, row_ptr = self._parts
+        # A GPU sums the entries of a row sequentially: the longest row would set the time.
+        part_ptr, row_ptr = self._parts = self._parts or self._cut_rows()
         parts = _sum_rows(x, self.col, part_ptr, weight)
         index = torch.arange(parts.size(0), dtype=row_ptr.dtype, device=x.device)
         return _sum_rows(parts, index, row_ptr)
 
     def _cut_rows(self) -> tuple[Tensor, Tensor]:
-        # Where each part begins among the entries, and each row among the parts. Neither has a size
-        # that the host would have to wait for; the parts at the end may be empty.
+        # The pointers of the parts of rows into the entries, and of the rows into the parts. Their
+        # sizes do not make the host wait; the last parts may be empty.
         length = max(1, math.isqrt(self.size[1]))
         row_ptr = cumsum((self.rowptr.diff() + length - 1) // length).to(self.col.dtype)
         part = torch.arange(self.size[0] + self.col.numel() // length, device=self.col.device)
@@ -253,7 +244,6 @@ class _Propagate(torch.autograd.Function):
             weight_t = transposed.weight if x is None else weight[adjacency._perm]
             grad_x = transposed._multiply(grad.contiguous(), weight_t.detach())
         if ctx.needs_input_grad[1]:
-            grad_weight = (
-                (x[adjacency.col.long()] * grad[adjacency.row()]).sum(dim=-1).to(weight.dtype)
-            )
+            product = x[adjacency.col.long()] * grad[adjacency.row()]
+            grad_weight = product.sum(dim=-1).to(weight.dtype)
         return grad_x, grad_weight, None

@@ -19,35 +19,35 @@ from soil_pyg.ops.topk import ROUNDING, best_of_each_row, topk_rescored
 from soil_pyg.utils.progress import blocks
 
 FIRST = 16
-"""How many entries of each row are gathered before anybody asks for more."""
+"""The number of entries per row that a pass gathers; rows are lengthened when needed."""
 
 CANDIDATES = 16
-"""How many neighbours in each modality an approximate search looks at."""
+"""The number of neighbours per modality that are scored after an approximate search."""
 
 
 class AttractivenessRows(Collector):
-    r"""Gathers the largest entries of each row of the attractiveness of items to each other, the
-    product of their modality similarities.
+    r"""Gathers the largest entries of each row of the attractiveness, the product of the
+    similarities in all modalities (Eq. 2).
 
     .. math::
         S_a[i, j] = \prod_m \mathbf{c}_{m,i}^{\top} \mathbf{c}_{m,j}
 
     over the modalities that both items have; a pair without any is no candidate. Entries are
-    chosen by (value, id). An approximate search scores the candidates of all modalities.
+    chosen by (value, id). After an approximate search, the neighbours in all modalities are scored.
 
     Args:
         features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
             the items that have it.
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
     """
 
     num_neighbours = CANDIDATES
 
     begin: Tensor
-    """Where each row begins, of shape [num_items]."""
+    """The position of the first entry of each row, of shape [num_items]."""
 
     length: Tensor
-    """How many entries of each row are there."""
+    """The number of entries held per row."""
 
     columns: Tensor
     """The columns of the entries."""
@@ -56,7 +56,7 @@ class AttractivenessRows(Collector):
     """The entries, descending within a row."""
 
     is_whole: Tensor
-    """Which rows have no more entries."""
+    """The mask of the rows that will not be lengthened."""
 
     def __init__(self, features: Features, memory_budget: int = 2**30) -> None:
         super().__init__()
@@ -67,16 +67,16 @@ class AttractivenessRows(Collector):
         self._neighbours: list[tuple[Tensor, Tensor]] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
-        """Takes some rows of the similarities."""
+        """Takes a block of rows of the similarities."""
         node = torch.arange(block.start, block.stop, device=self._device)
         self._keep(block, *self._top(node, similarity, FIRST))
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
-        """Takes what an approximate search found."""
+        """Takes the result of an approximate search."""
         self._neighbours.append((node, neighbour[:, :CANDIDATES]))
 
     def finish(self) -> None:
-        """Joins what was gathered."""
+        """Joins the gathered blocks."""
         is_exact = len(self._neighbours) == 0
         if not is_exact:
             rows = block_rows(self.memory_budget, len(self._neighbours) * CANDIDATES, 256)
@@ -90,7 +90,7 @@ class AttractivenessRows(Collector):
         self._rows, self._neighbours = None, []
 
     def _keep(self, block: slice, values: Tensor, columns: Tensor) -> None:
-        # Made at once: what is kept from each block must not lie between what is not.
+        # Allocated at once: results kept per block between temporaries would fragment the heap.
         if self._rows is None:
             size = self.num_items, values.size(1)
             self._rows = values.new_empty(size), columns.new_empty(size, dtype=torch.int32)
@@ -98,7 +98,7 @@ class AttractivenessRows(Collector):
         self._rows[1][block] = columns.int()
 
     def start_empty(self) -> None:
-        """Starts with rows that have no entries yet, instead of a pass."""
+        """Starts with empty rows, instead of a pass."""
         self.length = torch.zeros(self.num_items, dtype=torch.long, device=self._device)
         self.begin = torch.zeros_like(self.length)
         self.is_whole = torch.zeros_like(self.length, dtype=torch.bool)
@@ -106,11 +106,11 @@ class AttractivenessRows(Collector):
         self.values = torch.empty(0, device=self._device)
 
     def lengthen(self, item: Tensor, width: Tensor) -> None:
-        """Finds more entries of some rows.
+        """Searches rows for more entries.
 
         Args:
-            item (Tensor): The items.
-            width (Tensor): How many entries each row asks for; the most of its block count.
+            item (Tensor): The items of the rows.
+            width (Tensor): The number of entries per row; all rows of a block get the largest.
         """
         item = item[torch.argsort(width)]
         width = width.sort().values
@@ -144,7 +144,7 @@ class AttractivenessRows(Collector):
 
     @cached_property
     def _rank(self) -> Tensor:
-        # How many items before each are equal to it in all modalities.
+        # The number of items before each item that are equal to it in all modalities.
         first = [first_equal_row(c).where(has, -1) for c, has in self.features.values()]
         return rank_among_equal_rows(torch.stack(first, dim=1).double())
 
@@ -153,12 +153,11 @@ class AttractivenessRows(Collector):
         return next(iter(self.features.values()))[0].device
 
     def _top(self, node: Tensor, similarity: dict[str, Tensor], k: int) -> tuple[Tensor, Tensor]:
-        # The k best columns of some rows.
-        # Each factor is rounded.
+        # The values and columns of the k best entries per row. Each factor is rounded.
         rounding = ROUNDING * len(self.features)
         tolerance = torch.full((node.numel(),), rounding, device=node.device)
         scores = self._product(node, similarity)
-        # Of equal items the first are chosen.
+        # Only the first k of equal items can be chosen.
         late = self._rank >= k
         return topk_rescored(
             scores.masked_fill(late, -torch.inf) if bool(late.any()) else scores,

@@ -20,15 +20,15 @@ from soil_pyg.ops.topk import ROUNDING, best_of_each_row
 from soil_pyg.utils.progress import blocks
 
 CANDIDATES = 16
-"""As many neighbours of each of a user's items are compared after an approximate search."""
+"""The number of neighbours per interaction that are compared after an approximate search."""
 
 CACHED_ROWS = 128
-"""As many rows of the similarities are added up at a time: they stay in the cache."""
+"""The number of rows of similarities per sum, which stay in the cache."""
+
+TIED_USERS = 16
+"""The number of users per block whose tied candidates are compared exactly."""
 
 logger = logging.getLogger("soil_pyg")
-
-USERS_AT_ONCE = 16
-"""How many users' candidates of equal interest are compared at a time."""
 
 
 class InterestItems(Collector):
@@ -38,17 +38,17 @@ class InterestItems(Collector):
         \mathcal{I}_a(u) = \bigcup_m \mathrm{top}_{k_i} \sum_{i \in \mathcal{I}(u)} S_m[i, :]
 
     For each block of items the sums are one product of the interactions with the block's
-    similarities; what is already known to be among the best bars the rest. An approximate search
-    looks for the sum itself, :math:`\sum_{i \in \mathcal{I}(u)} S_m[i, j] = \langle
-    \sum_{i \in \mathcal{I}(u)} \mathbf{c}_i, \mathbf{c}_j \rangle`, and the sums of what it finds
-    and of the neighbours of the user's items are compared exactly.
+    similarities, and the best sums so far are a pruning bound. An approximate search queries the
+    index with :math:`\sum_{i \in \mathcal{I}(u)} \mathbf{c}_i`, whose inner product with
+    :math:`\mathbf{c}_j` is the sum. The items that it finds and the neighbours of
+    :math:`\mathcal{I}(u)` are compared exactly.
 
     Args:
         features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
             the items that have it.
         history (Adjacency): The interactions, users x items, each of weight 1.
-        k (int): The number of items of interest a user and modality.
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        k (int): The number of items of interest per user and modality.
+        memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class InterestItems(Collector):
         self._length = history.rowptr.diff().float()
         lowest = torch.finfo(torch.float32).min
         device = history.weight.device
-        # The best sums so far of each user, and all (user, item, sum) that may be among the best.
+        # The best sums of each user so far, and all (user, item, sum) that may be among the best.
         self._best = {m: torch.full((self.num_rows, k), lowest, device=device) for m in features}
         self._found = {m: Entries(device) for m in features}
         self._keys: list[Tensor] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
-        """Takes some rows of the similarities."""
+        """Takes a block of rows of the similarities."""
         for modality, (_, has) in self.features.items():
             eligible = self.eligible(modality, self.k)
             is_whole = bool(eligible.all())
@@ -88,13 +88,13 @@ class InterestItems(Collector):
                 self._take(modality, start, total)
 
     def _take(self, modality: str, start: int, total: Tensor) -> None:
-        # Takes the sums of some items, the first of which is `start`.
+        # The columns of `total` are the items from `start` on.
         best = self._best[modality]
         if start == 0:
             first = total.topk(min(self.k, total.size(1))).values
             best[:, : first.size(1)] = first.clamp(min=torch.finfo(first.dtype).min)
         bar = best[:, -1] - 2 * ROUNDING * self._length
-        # Most users have no such item among these: one look at each row is enough for them.
+        # One maximum per row excludes most users, who have no such item in the block.
         some = (total.amax(dim=1) >= bar).nonzero().view(-1)
         row, column = (total[some] >= bar[some].unsqueeze(1)).nonzero().unbind(1)
         user = some[row]
@@ -104,7 +104,7 @@ class InterestItems(Collector):
             _merge(best, some, row, value)
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
-        """Takes what an approximate search found."""
+        """Takes the result of an approximate search."""
         c, has = self.features[modality]
         owner = torch.unique(self.history.row()[has[self.history.col.long()]])
         position = node.new_full((self.num_items,), -1)
@@ -132,7 +132,7 @@ class InterestItems(Collector):
             logger.info("%.3f of the items of interest of %d users found", recall, len(sample))
 
     def _search(self, knn: KNN, c: Tensor, owner: Tensor) -> Tensor:
-        # Of as many users at a time as fit: the more queries, the less each of them takes.
+        # Blocks as large as the budget allows: the time per query falls with their number.
         size = owner.numel(), min(self.k, knn.candidates.size(0))
         sought = torch.empty(size, dtype=torch.int32, device=owner.device)
         rows = block_rows(self.memory_budget, c.size(1))
@@ -150,7 +150,7 @@ class InterestItems(Collector):
         node: Tensor,
         neighbour: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        # Either kind of candidates lacks many that the other has. As rows and items.
+        # Rows and items. Each of the two sources of candidates misses many that the other has.
         query = history.matmul(c)
         at = position[history.col.long()]
         near = neighbour[at].long()
@@ -180,10 +180,11 @@ class InterestItems(Collector):
         return rowptr, key.sub_(user.mul_(self.num_items)).int()
 
     def _lack_all(self, has: Tensor) -> Tensor:
+        # The mask of the users none of whose items has the modality.
         return self.history.matmul(has.float().unsqueeze(1)).squeeze(1) == 0
 
     def _best_of_found(self, modality: str) -> Tensor:
-        # The keys user * I + item of the k best, those whose sums may be equal compared exactly.
+        # The keys user * num_items + item of the k best; sums that may tie are compared exactly.
         user, item, value = self._found[modality].pop()
         cut, tolerance = self._best[modality][:, -1], ROUNDING * self._length
         keep = (value >= (cut - 2 * tolerance)[user]).nonzero().view(-1)
@@ -205,15 +206,14 @@ class InterestItems(Collector):
         return torch.cat([chosen, (user * self.num_items + item)[first]])
 
     def _exact_sums(self, modality: str, user: Tensor, item: Tensor) -> Tensor:
-        # In double precision: for a user with two items the sums of both are equal, and must be
-        # found so.
+        # In double precision: the sums of both items of a user with two items are equal.
         c = self.features[modality][0]
         out = torch.empty(user.numel(), device=c.device)
         distinct, owner, count = torch.unique_consecutive(
             user, return_inverse=True, return_counts=True
         )
         first = cumsum(count).tolist()
-        for block in blocks(distinct.numel(), USERS_AT_ONCE, "comparing items of interest"):
+        for block in blocks(distinct.numel(), TIED_USERS, "comparing items of interest"):
             items = self.history.select_rows(distinct[block])
             near = slice(first[block.start], first[block.stop])
             query = torch.zeros(items.size[0], c.size(1), dtype=torch.float64, device=c.device)
@@ -224,7 +224,7 @@ class InterestItems(Collector):
 
 
 def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:
-    # Takes new sums in among the best of some users; `row` is which of the users, ascending.
+    # Merges new sums into the best of `user`; `row` is the position in `user`, ascending.
     if user.numel() == 0:
         return
     count = torch.bincount(row, minlength=user.numel())
@@ -236,4 +236,5 @@ def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:
 
 def _unit(x: Tensor) -> Tensor:
     x = x.double()
-    return x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-300)
+    norm: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return x / norm.clamp(min=1e-300)

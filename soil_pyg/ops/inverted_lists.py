@@ -13,38 +13,38 @@ from soil_pyg.utils.checks import check_at_least
 from soil_pyg.utils.progress import blocks
 
 TRAINING_POINTS = 64
-"""The centre of each list is trained on as many vectors."""
+"""The number of vectors per list on which the centres are trained."""
 
 ITERATIONS = 8
+"""The number of iterations of spherical k-means."""
 
 FIRST_PROBES = 4
-"""As many lists are searched before the others are compared with the best of these."""
+"""The number of lists per query whose best candidates are the pruning bound of the others."""
 
 PASSED_BYTES = 2**12
-"""What the candidates of a query may take that are compared in the end."""
+"""The memory per query that is reserved for candidates above the bound."""
 
 EQUAL_CANDIDATES = 32
-"""So many equal candidates are held, and more where more neighbours are asked for."""
+"""The number of equal candidates that are held, unless more neighbours are requested."""
 
-QUERIES_AT_ONCE = 2**14
-"""As many vectors are compared with the centres at a time."""
+MAX_QUERIES = 2**14
+"""The largest number of vectors per block that are compared with the centres."""
 
 PROBES = "nprobe"
-"""The search parameter of inverted lists: how many of them a query is compared with."""
+"""The search parameter of inverted lists: the number of lists per query."""
 
 
 class InvertedLists:
-    r"""Searches large inner products approximately, by products of matrices.
+    r"""An inverted file that searches the largest inner products approximately.
 
-    Candidates are kept in lists around centres that spherical k-means finds, and a query is
-    compared with those of the nearest lists. All queries that probe a list are multiplied with it
-    at once; for many queries that is many times faster than to scan lists for one query after the
-    other.
+    Candidates are kept in lists around the centres of spherical k-means, and a query is compared
+    with the candidates of the nearest lists. All queries that probe a list are multiplied with it
+    at once: for many queries, this is many times faster than scanning lists query by query.
 
     Args:
         candidates (Tensor): Candidates of shape :obj:`[num_candidates, channels]`.
-        num_lists (int): The number of lists; fewer where some stay empty.
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        num_lists (int): The number of lists, reduced by those that stay empty.
+        memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
 
     Raises:
         ValueError: If :obj:`num_lists` is less than 1.
@@ -61,7 +61,7 @@ class InvertedLists:
         self.memory_budget = memory_budget
         self.num_lists = min(num_lists, candidates.size(0))
         self.centre = self._train()
-        # Of equal centres the first takes all candidates: an empty list is not worth a probe.
+        # The first of equal centres takes all candidates; an empty list would waste a probe.
         used, nearest = torch.unique(self._nearest_centre(candidates), return_inverse=True)
         self.centre, self.num_lists = self.centre[used], used.numel()
         self._nearest = nearest
@@ -69,15 +69,15 @@ class InvertedLists:
         self._fill(EQUAL_CANDIDATES)
 
     def search(self, query: Tensor, k: int, num_probes: int) -> tuple[Tensor, Tensor]:
-        r"""Returns inner products and ids of the :math:`k` best candidates of each query.
+        r"""Returns the inner products and ids of the :math:`k` best candidates of each query.
 
         Args:
             query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
             k (int): The number of neighbours.
-            num_probes (int): How many lists a query is compared with.
+            num_probes (int): The number of lists per query.
 
         Returns:
-            Values and ids, both of shape :obj:`[num_queries, k]`, filled up with the value
+            Values and ids, both of shape :obj:`[num_queries, k]`, padded with the value
             :math:`-\infty` and the id :obj:`-1`.
         """
         if k > self._num_equal:
@@ -85,7 +85,7 @@ class InvertedLists:
         num_probes = min(num_probes, self.num_lists)
         values = query.new_full((query.size(0), k), -torch.inf)
         ids = torch.full((query.size(0), k), -1, dtype=torch.long, device=query.device)
-        # A query's probes and their order, what the first lists hold, and what the bar lets pass.
+        # Per query: probes and their order, the first lists' best, candidates above the bound.
         num_bytes = 32 * num_probes + 16 * FIRST_PROBES * k + PASSED_BYTES
         rows = max(1, self.memory_budget // num_bytes)
         for block in blocks(query.size(0), rows, "searching neighbours"):
@@ -93,7 +93,7 @@ class InvertedLists:
         return values, ids
 
     def _fill(self, num_equal: int) -> None:
-        # Of equal candidates the first are found: more of them would all pass the bar.
+        # Only the first of equal candidates are held: all of them would pass the bound.
         kept = (self._rank < num_equal).nonzero().view(-1)
         self.member = kept[torch.argsort(self._nearest[kept], stable=True)]
         self.pointer = index2ptr(self._nearest[kept], self.num_lists).tolist()
@@ -113,13 +113,13 @@ class InvertedLists:
             values[place, : value.size(1)] = value
             ids[place, : value.size(1)] = member[column]
         values, ids = values.view(query.size(0), -1), ids.view(query.size(0), -1)
-        # What the nearest lists hold bars most of the others.
-        bar = values.topk(k).values[:, -1:].contiguous()
-        row, column = ((values >= bar) & (ids >= 0)).nonzero().unbind(1)
+        # The best of the nearest lists exclude most of the other candidates.
+        bound = values.topk(k).values[:, -1:].contiguous()
+        row, column = ((values >= bound) & (ids >= 0)).nonzero().unbind(1)
         rows, columns, found = [row], [ids[row, column]], [values[row, column]]
         for member, place, scores in self._compare(query, rest):
             row = place // rest.size(1)
-            at, column = (scores >= bar[row]).nonzero().unbind(1)
+            at, column = (scores >= bound[row]).nonzero().unbind(1)
             rows.append(row[at])
             columns.append(member[column])
             found.append(scores[at, column])
@@ -128,12 +128,12 @@ class InvertedLists:
         return best_of_each_row(row[order], column[order], value[order], query.size(0), k)
 
     def _nearest_lists(self, query: Tensor, num_probes: int) -> Tensor:
-        rows = max(1, min(self.memory_budget // (8 * self.num_lists), QUERIES_AT_ONCE))
-        parts = query.split(rows)
+        rows = max(1, min(self.memory_budget // (8 * self.num_lists), MAX_QUERIES))
+        parts = torch.split(query, rows)
         return torch.cat([matmul_t(x, self.centre).topk(num_probes).indices for x in parts])
 
     def _compare(self, query: Tensor, probe: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        # For each list its members, the places in `probe` that name it, and their scores.
+        # For each list: its members, the positions in `probe` that name it, and their scores.
         num_probes = probe.size(1)
         number_of = probe.reshape(-1)
         # Small integers are sorted several times faster.
@@ -155,13 +155,13 @@ class InvertedLists:
             nearest = self._nearest_centre(points, centre)
             total = torch.zeros_like(centre).index_add_(0, nearest, points)
             norm = total.norm(dim=1, keepdim=True)
-            # The centre of a list that got empty stays where it was.
+            # The centre of a list that became empty stays.
             centre = torch.where(norm > 0, total / norm.clamp(min=1e-30), centre)
         return centre
 
     def _nearest_centre(self, x: Tensor, centre: Tensor | None = None) -> Tensor:
         centre = self.centre if centre is None else centre
-        rows = max(1, min(self.memory_budget // (8 * self.num_lists), QUERIES_AT_ONCE))
+        rows = max(1, min(self.memory_budget // (8 * self.num_lists), MAX_QUERIES))
         step = blocks(x.size(0), rows, "sorting items into lists")
         return torch.cat([matmul_t(x[block], centre).argmax(dim=1) for block in step])
 
@@ -171,13 +171,13 @@ class InvertedLists:
 
 
 def count_lists(index: str) -> int:
-    """Returns the number of lists that an index names.
+    """Returns the number of lists in the name of an index.
 
     Args:
         index (str): The index, e.g. :obj:`"Lists256"` or :obj:`"Lists256;nprobe=8"`.
 
     Raises:
-        ValueError: If there is no such index.
+        ValueError: If the index is none of inverted lists.
 
     Example:
         >>> count_lists("Lists256;nprobe=8")

@@ -110,7 +110,7 @@ class KNN:
         if self._lists is not None:
             # Inverted lists choose the blocks of queries themselves.
             return self._search_index(query, k)
-        rows = inverted_lists.QUERIES_AT_ONCE
+        rows = inverted_lists.MAX_QUERIES
         if self.search_options.is_exact:
             rows = block_rows(self.memory_budget, self.candidates.size(0))
         for block in blocks(query.size(0), rows, "searching neighbours"):

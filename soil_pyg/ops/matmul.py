@@ -1,4 +1,4 @@
-"""Products of matrices by the faster of the libraries that torch brings along."""
+"""Products of matrices by the faster of the libraries that torch contains."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from torch import Tensor
 from soil_pyg.utils._private import is_transformed, linear_pointwise
 
 SIZE_STEP = 64
-"""oneDNN compiles code for each size of a product and keeps it: sizes that vary are rounded so."""
+"""The multiple that varying sizes are rounded up to: oneDNN compiles and keeps code per size."""
 
 
 def _prefers_onednn() -> bool:
-    # MKL, which torch multiplies with, uses AVX-512 on processors of its maker only.
-    if not (torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()):
+    # MKL, torch's default library, uses AVX-512 on Intel's processors only.
+    if not (torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
         return False
     vendor = ""
     with suppress(OSError), Path("/proc/cpuinfo").open() as lines:
@@ -32,20 +32,20 @@ def _prefers_onednn() -> bool:
 
 
 PREFERS_ONEDNN = _prefers_onednn()
-"""Whether oneDNN multiplies matrices in single precision faster than what torch does by itself."""
+"""Whether oneDNN multiplies matrices in single precision faster than torch's default library."""
 
 
 def matmul_t(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
     r"""Returns :math:`\mathbf{X} \mathbf{Y}^{\top}`; gradients flow to both.
 
-    On a CPU and in single precision this is left to oneDNN where that is faster, which is about
-    twice as fast on AMD's processors with AVX-512. Elsewhere it is what torch does.
+    On AMD's processors with AVX-512, products in single precision are left to oneDNN, which is
+    about twice as fast. Elsewhere torch multiplies.
 
     Args:
         x (Tensor): A matrix of shape :obj:`[num_rows, channels]`.
         y (Tensor): A matrix of shape :obj:`[num_columns, channels]`.
-        out (Tensor, optional): Memory that the result may take, for matrices without gradients.
-            (default: :obj:`None`)
+        out (Tensor, optional): A tensor for the result of matrices without gradients, which may be
+            used or not. (default: :obj:`None`)
 
     Example:
         >>> matmul_t(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0], [5.0, 6.0]]))
@@ -54,22 +54,23 @@ def matmul_t(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
     if not uses_onednn(x, y):
         return torch.mm(x, y.t(), out=out)
     if torch.is_grad_enabled() and (x.requires_grad or y.requires_grad):
-        return _Product.apply(x, y)
+        product: Tensor = _Product.apply(x, y)  # type: ignore[no-untyped-call]
+        return product
     return _multiply(x, y)
 
 
 def matmul_t_rows(x: Tensor, row: Tensor, y: Tensor, column: Tensor) -> Tensor:
-    r"""Returns the products of some rows of a matrix with some rows of another, as
-    :obj:`matmul_t(x[row], y[column])` does; how many they are may vary from call to call.
+    r"""Returns :obj:`matmul_t(x[row], y[column])` for numbers of rows and columns that vary from
+    call to call.
 
     Args:
         x (Tensor): A matrix of shape :obj:`[num_x, channels]`.
-        row (Tensor): Rows of it, of shape :obj:`[num_rows]`.
+        row (Tensor): Rows of :obj:`x`, of shape :obj:`[num_rows]`.
         y (Tensor): A matrix of shape :obj:`[num_y, channels]`.
-        column (Tensor): Rows of it, of shape :obj:`[num_columns]`.
+        column (Tensor): Rows of :obj:`y`, of shape :obj:`[num_columns]`.
 
     Returns:
-        A matrix of shape :obj:`[num_rows, num_columns]`, which may lie in a larger one.
+        A matrix of shape :obj:`[num_rows, num_columns]`, possibly a view of a larger one.
 
     Example:
         >>> x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -79,16 +80,9 @@ def matmul_t_rows(x: Tensor, row: Tensor, y: Tensor, column: Tensor) -> Tensor:
     size = row.numel(), column.numel()
     if uses_onednn(x, y):
         row, column = _round_up(row), _round_up(column)
-    # Many times faster than x[row], which copies number by number.
+    # Many times faster than x[row], which copies single numbers.
     out = matmul_t(x.index_select(0, row), y.index_select(0, column))
     return out[: size[0], : size[1]]
-
-
-def _round_up(index: Tensor) -> Tensor:
-    # To one of four sizes between two powers of two: the code for a pair of sizes takes half a
-    # mebibyte.
-    step = max(SIZE_STEP // 4, 2 ** (index.numel().bit_length() - 3))
-    return F.pad(index, [0, -index.numel() % step])
 
 
 def uses_onednn(x: Tensor, y: Tensor) -> bool:
@@ -105,51 +99,10 @@ def uses_onednn(x: Tensor, y: Tensor) -> bool:
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
         and _matmul_precision() == "highest"
-        # Compiled code is rather made of what the compiler knows, and what transforms functions
-        # does not know the operator.
+        # The compiler and the transforms of torch.func do not know the operator.
         and not torch.compiler.is_compiling()
         and not is_transformed()
     )
-
-
-def _is_plain(matrix: Tensor) -> bool:
-    return (
-        matrix.device.type == "cpu"
-        and matrix.dtype == torch.float32
-        and matrix.layout == torch.strided
-        and matrix.dim() == 2
-        and matrix.numel() > 0
-    )
-
-
-def _matmul_precision() -> str | None:
-    try:
-        return torch.get_float32_matmul_precision()
-    except RuntimeError:
-        # The newer flags of torch have set it.
-        return None
-
-
-def _multiply(x: Tensor, y: Tensor) -> Tensor:
-    # oneDNN reads both directions, but is very slow on a matrix that lies in a wider one.
-    if not (y.is_contiguous() or y.t().is_contiguous()):
-        y = y.contiguous()
-    assert linear_pointwise is not None
-    return linear_pointwise(x, y, None, "none", [], "")
-
-
-class _Product(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
-        ctx.save_for_backward(x, y)
-        return _multiply(x, y)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        x, y = ctx.saved_tensors
-        grad_x = matmul_t(grad, y.t()) if ctx.needs_input_grad[0] else None
-        grad_y = matmul_t(grad.t(), x.t()) if ctx.needs_input_grad[1] else None
-        return grad_x, grad_y
 
 
 @contextmanager
@@ -172,13 +125,14 @@ def matmul_precision(precision: str) -> Iterator[None]:
 def symmetric_rows(c: Tensor, num_rows: int, memory_budget: int = 2**27) -> Iterator[Tensor]:
     r"""Yields the rows of :math:`\mathbf{C} \mathbf{C}^{\top}`, from the first to the last.
 
-    On a CPU most products are made once: what lies right of the diagonal is kept until the rows
-    below it need it. The more memory there is, the more rows share their products.
+    On a CPU most products are computed once: tiles right of the diagonal are kept for the rows
+    below. The larger the budget, the more rows share their products.
 
     Args:
         c (Tensor): The matrix, of shape :obj:`[num_nodes, channels]`.
-        num_rows (int): How many rows are yielded at a time; the last time there may be fewer.
-        memory_budget (int, optional): Bytes that what is kept may take. (default: :obj:`2**27`)
+        num_rows (int): The number of rows per block; the last block may have fewer.
+        memory_budget (int, optional): The number of bytes of the tiles that are kept.
+            (default: :obj:`2**27`)
 
     Returns:
         Tensors of shape :obj:`[num_rows, num_nodes]`.
@@ -193,7 +147,7 @@ def symmetric_rows(c: Tensor, num_rows: int, memory_budget: int = 2**27) -> Iter
     num_nodes = c.size(0)
     group_size = num_rows
     if c.device.type == "cpu":
-        # Of a group of rows a quarter of its square is kept at the most.
+        # At most a quarter of the square of a group of rows is kept.
         most = isqrt(4 * memory_budget // c.element_size())
         group_size *= max(1, most // num_rows)
     for begin in range(0, num_nodes, group_size):
@@ -202,6 +156,52 @@ def symmetric_rows(c: Tensor, num_rows: int, memory_budget: int = 2**27) -> Iter
             yield from _rows_of_group(c, begin, end, num_rows)
         else:
             yield matmul_t(c[begin:end], c)
+
+
+def _round_up(index: Tensor) -> Tensor:
+    # Four sizes between two powers of two: the code for a pair of sizes takes half a mebibyte.
+    step = max(SIZE_STEP // 4, 2 ** (index.numel().bit_length() - 3))
+    return F.pad(index, [0, -index.numel() % step])
+
+
+def _is_plain(matrix: Tensor) -> bool:
+    return (
+        matrix.device.type == "cpu"
+        and matrix.dtype == torch.float32
+        and matrix.layout == torch.strided
+        and matrix.dim() == 2
+        and matrix.numel() > 0
+    )
+
+
+def _matmul_precision() -> str | None:
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        # The newer flags of torch have set it.
+        return None
+
+
+def _multiply(x: Tensor, y: Tensor) -> Tensor:
+    # oneDNN reads both layouts, but is very slow on a view of a wider matrix.
+    if not (y.is_contiguous() or y.t().is_contiguous()):
+        y = y.contiguous()
+    assert linear_pointwise is not None
+    return linear_pointwise(x, y, None, "none", [], "")
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        ctx.save_for_backward(x, y)
+        return _multiply(x, y)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, y = ctx.saved_tensors
+        grad_x = matmul_t(grad, y.t()) if ctx.needs_input_grad[0] else None
+        grad_y = matmul_t(grad.t(), x.t()) if ctx.needs_input_grad[1] else None
+        return grad_x, grad_y
 
 
 def _rows_of_group(c: Tensor, begin: int, end: int, num_rows: int) -> Iterator[Tensor]:
@@ -214,7 +214,7 @@ def _rows_of_group(c: Tensor, begin: int, end: int, num_rows: int) -> Iterator[T
             if columns.start < columns.stop:
                 rows[:, columns] = matmul_t(part, c[columns])
         for columns, tile in zip(blocks, above.pop(number, []), strict=False):
-            # Two steps, as torch transposes faster into memory of its own.
+            # In two steps: torch transposes faster into contiguous memory.
             rows[:, columns] = tile.t().contiguous()
         for later in range(number, len(blocks)):
             tile = matmul_t(part, c[blocks[later]])

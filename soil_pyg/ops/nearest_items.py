@@ -11,7 +11,7 @@ from soil_pyg.ops.topk import ROUNDING, topk_rescored
 
 
 class NearestItems(Collector):
-    r"""Gathers the :math:`k` most similar items of each item in each modality (Eq. 9), chosen by
+    r"""Gathers the :math:`k` most similar items of each item per modality (Eq. 9), chosen by
     (value, id).
 
     Args:
@@ -24,7 +24,7 @@ class NearestItems(Collector):
         super().__init__()
         self.features = features
         self.num_neighbours = k
-        # Made at once: what is kept from each block must not lie between what is not.
+        # Allocated at once: results kept per block between temporaries would fragment the heap.
         size, device = self._size(), next(iter(features.values()))[0].device
         self._column = {m: torch.full(size, -1, dtype=torch.int32, device=device) for m in features}
         self._value = {m: torch.empty(size, device=device) for m in features}
@@ -34,7 +34,7 @@ class NearestItems(Collector):
         return num_items, min(self.num_neighbours, num_items)
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
-        """Takes some rows of the similarities."""
+        """Takes a block of rows of the similarities."""
         for modality, (c, has) in self.features.items():
             eligible = self.eligible(modality, self.num_neighbours)
             node = has[block].nonzero().view(-1)
@@ -53,7 +53,7 @@ class NearestItems(Collector):
             self._value[modality][node] = value.gather(1, order)
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
-        """Takes what an approximate search found."""
+        """Takes the result of an approximate search."""
         c = self.features[modality][0]
         neighbour = neighbour[:, : self.num_neighbours].long()
         column = node[neighbour].masked_fill(neighbour < 0, -1).sort(dim=1).values
@@ -66,7 +66,7 @@ class NearestItems(Collector):
 
     def edges(self, modality: str) -> tuple[Tensor, Tensor, Tensor]:
         """Returns items, their neighbours and the similarities, sorted by (item, neighbour), and
-        lets go of them.
+        removes them.
 
         Args:
             modality (str): The modality.

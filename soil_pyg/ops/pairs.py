@@ -1,4 +1,4 @@
-"""Inner products of pairs of vectors."""
+"""Inner products of pairs of vectors, and vectors that are equal."""
 
 import warnings
 
@@ -9,40 +9,48 @@ from soil_pyg.ops.ragged import rank_in_group
 from soil_pyg.utils.progress import blocks
 
 CACHE_BYTES = 2**22
-"""Gathered vectors are scored in blocks that stay in the processor's cache."""
+"""The size of a block of gathered vectors that stays in the cache of a CPU."""
 
 GPU_BYTES = 2**28
-"""On a GPU in blocks that keep it busy."""
-
-FEW_PAIRS, DENSE_SHARE = 64, 64
-"""Rows with at least so many pairs, and with one of so many columns, are scored as a whole: equal
-vectors and zeros may tie with all others."""
-
-DENSE_ROWS, DENSE_COLUMNS = 512, 2048
-"""As many rows and columns of them at a time."""
+"""The size of a block of gathered vectors that keeps a GPU busy."""
 
 SHARED_CACHE_BYTES = 2**23
-"""What should stay in the cache that the processor's cores share."""
+"""The part of the cache shared by the cores of a CPU that vectors of many pairs may take."""
+
+MIN_DENSE_PAIRS = 64
+"""The number of pairs from which a row may be multiplied with all columns: equal vectors and zeros
+can tie with all others.
+"""
+
+MIN_DENSE_SHARE = 64
+"""The reciprocal of the share of the columns from which a row is multiplied with all columns."""
+
+DENSE_ROWS, DENSE_COLUMNS = 512, 2048
+"""The size of a block of dense products."""
+
+COMPARED_NUMBERS = 2**20
+"""The number of entries per block in which rows are compared for equality."""
 
 
 def exact_inner_product(
     left: Tensor, right: Tensor, row: Tensor, column: Tensor, unit_right: bool = False
 ) -> Tensor:
-    """Returns inner products of pairs of rows, in double precision and rounded to single.
+    """Returns the inner products of pairs of rows, computed in double and rounded to single
+    precision.
 
     Args:
         left (Tensor): Vectors of shape :obj:`[num_left, channels]`.
         right (Tensor): Vectors of shape :obj:`[num_right, channels]`.
         row (Tensor): The row of :obj:`left` of each pair.
         column (Tensor): The row of :obj:`right` of each pair.
-        unit_right (bool, optional): If set to :obj:`True`, :obj:`right` is made of unit length in
-            double precision first. (default: :obj:`False`)
+        unit_right (bool, optional): If set to :obj:`True`, normalises the rows of :obj:`right` to
+            unit length in double precision. (default: :obj:`False`)
     """
     return _score_pairs(left, right, row, column, False, unit_right)
 
 
 def exact_cosine(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Returns cosines of pairs of rows, in double precision and rounded to single.
+    """Returns the cosines of pairs of rows, computed in double and rounded to single precision.
 
     The cosine of a row with itself or with an equal row is exactly one.
 
@@ -54,15 +62,96 @@ def exact_cosine(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
     return _score_pairs(x, x, row, column, True, True)
 
 
+def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
+    """Returns the inner products of the pairs that are entries of compressed rows.
+
+    Args:
+        left (Tensor): The vectors of the rows, of shape :obj:`[num_left, channels]`.
+        right (Tensor): The vectors of the columns, of shape :obj:`[num_right, channels]`.
+        rowptr (Tensor): Row pointers of shape :obj:`[num_left + 1]`.
+        col (Tensor): The column of each pair.
+    """
+    size = left.size(0), right.size(0)
+    value = left.new_zeros(col.numel())
+    if max(col.numel(), *size) < 2**31:
+        rowptr, col = rowptr.int(), col.int()
+    for begin in range(0, left.size(1), width := _cached_channels(right)):
+        channels = slice(begin, begin + width)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+            # Torch warns even where checks are explicitly disabled.
+            warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")
+            pairs = torch.sparse_csr_tensor(rowptr, col, value, size, check_invariants=False)
+        part = right[:, channels].contiguous()
+        value = torch.sparse.sampled_addmm(pairs, left[:, channels].contiguous(), part.t()).values()
+    return value
+
+
+def block_rows(memory_budget: int, num_columns: int, bytes_per_entry: int = 16) -> int:
+    """Returns the number of rows of a block of scores that fit the budget, at least one.
+
+    Args:
+        memory_budget (int): The number of bytes per block.
+        num_columns (int): The number of columns.
+        bytes_per_entry (int, optional): The number of bytes per score. (default: :obj:`16`)
+    """
+    return max(1, memory_budget // (bytes_per_entry * max(1, num_columns)))
+
+
+def first_equal_row(x: Tensor) -> Tensor:
+    """Returns the first row that is equal to each row.
+
+    Where different rows have equal weighted sums, it may be a later one of the equal rows.
+
+    Args:
+        x (Tensor): A matrix of shape :obj:`[num_rows, channels]`.
+
+    Example:
+        >>> first_equal_row(torch.tensor([[1.0, 2.0], [0.0, 3.0], [1.0, 2.0]]))
+        tensor([0, 1, 0])
+    """
+    num_rows, channels = x.size()
+    step = max(1, COMPARED_NUMBERS // max(1, channels))
+    weight = torch.linspace(1, 2, channels, dtype=x.dtype, device=x.device)
+    key = x.new_empty(num_rows)
+    for start in range(0, num_rows, step):
+        # Summed along the rows, so that equal rows have equal sums.
+        key[start : start + step] = (x[start : start + step] * weight).sum(dim=1)
+    key, order = key.sort(stable=True)
+    differs = torch.ones(num_rows, dtype=torch.bool, device=x.device)
+    second = (key[1:] == key[:-1]).nonzero().view(-1) + 1
+    for block in blocks(second.numel(), step, "comparing equal features"):
+        place = second[block]
+        before = x.index_select(0, order[place - 1])
+        differs[place] = (before != x.index_select(0, order[place])).any(dim=1)
+    place = torch.arange(num_rows, device=x.device)
+    first = order[place.masked_fill(~differs, 0).cummax(dim=0).values]
+    return torch.empty_like(first).scatter_(0, order, first)
+
+
+def rank_among_equal_rows(x: Tensor) -> Tensor:
+    """Returns the number of rows before each row that are equal to it, see :func:`first_equal_row`.
+
+    Args:
+        x (Tensor): A matrix of shape :obj:`[num_rows, channels]`.
+
+    Example:
+        >>> rank_among_equal_rows(torch.tensor([[1.0, 2.0], [0.0, 3.0], [1.0, 2.0]]))
+        tensor([0, 0, 1])
+    """
+    first, order = first_equal_row(x).sort(stable=True)
+    return torch.empty_like(order).scatter_(0, order, rank_in_group(first))
+
+
 def _score_pairs(
     left: Tensor, right: Tensor, row: Tensor, column: Tensor, unit_left: bool, unit_right: bool
 ) -> Tensor:
     out = torch.empty(row.numel(), device=left.device)
     count = torch.bincount(row, minlength=left.size(0))
-    is_dense = (count >= max(FEW_PAIRS, right.size(0) // DENSE_SHARE))[row]
+    is_dense = (count >= max(MIN_DENSE_PAIRS, right.size(0) // MIN_DENSE_SHARE))[row]
     for score, entry in (
-        (_score_few, (~is_dense).nonzero().view(-1)),
-        (_score_many, is_dense.nonzero().view(-1)),
+        (_score_pairwise, (~is_dense).nonzero().view(-1)),
+        (_score_blockwise, is_dense.nonzero().view(-1)),
     ):
         if entry.numel() > 0:
             pairs = row[entry], column[entry]
@@ -70,10 +159,9 @@ def _score_pairs(
     return out
 
 
-def _score_few(
+def _score_pairwise(
     left: Tensor, right: Tensor, row: Tensor, column: Tensor, unit_left: bool, unit_right: bool
 ) -> Tensor:
-    # Pair by pair.
     out = torch.empty(row.numel(), device=left.device)
     block_bytes = CACHE_BYTES if left.device.type == "cpu" else GPU_BYTES
     rows = max(1, block_bytes // (32 * max(1, left.size(1))))
@@ -87,10 +175,10 @@ def _score_few(
     return out
 
 
-def _score_many(
+def _score_blockwise(
     left: Tensor, right: Tensor, row: Tensor, column: Tensor, unit_left: bool, unit_right: bool
 ) -> Tensor:
-    # Whole blocks of products, of which the pairs are taken: many times faster where they are many.
+    # Products of whole blocks, from which the pairs are taken: many times faster for many pairs.
     out = torch.empty(row.numel(), device=left.device)
     distinct, row = torch.unique(row, return_inverse=True)
     for columns in blocks(right.size(0), DENSE_COLUMNS, "scoring pairs"):
@@ -109,89 +197,12 @@ def _score_many(
     return out
 
 
-def _square(x: Tensor, is_asked: bool) -> Tensor:
-    return (x * x).sum(dim=1) if is_asked else x.new_ones(x.size(0))
-
-
-def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
-    """Returns the inner products of the pairs that compressed rows name, and of no others.
-
-    Args:
-        left (Tensor): Vectors of shape :obj:`[num_left, channels]`, one a row.
-        right (Tensor): Vectors of shape :obj:`[num_right, channels]`, one a column.
-        rowptr (Tensor): Row pointers of shape :obj:`[num_left + 1]`.
-        col (Tensor): The column of each pair.
-    """
-    size = left.size(0), right.size(0)
-    value = left.new_zeros(col.numel())
-    if max(col.numel(), *size) < 2**31:
-        rowptr, col = rowptr.int(), col.int()
-    for begin in range(0, left.size(1), width := _cached_channels(right)):
-        channels = slice(begin, begin + width)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-            # Said even of what is explicitly not checked.
-            warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")
-            pairs = torch.sparse_csr_tensor(rowptr, col, value, size, check_invariants=False)
-        part = right[:, channels].contiguous()
-        value = torch.sparse.sampled_addmm(pairs, left[:, channels].contiguous(), part.t()).values()
-    return value
+def _square(x: Tensor, is_unit: bool) -> Tensor:
+    # The squared norms that scores are divided by.
+    return (x * x).sum(dim=1) if is_unit else x.new_ones(x.size(0))
 
 
 def _cached_channels(x: Tensor) -> int:
-    # Vectors that many pairs share are read from the cache, unless few channels would fit.
+    # The number of channels at which vectors that many pairs share stay in the cache.
     width = SHARED_CACHE_BYTES // (x.element_size() * max(1, x.size(0))) // 64 * 64
     return width if width > 0 and x.device.type == "cpu" else max(1, x.size(1))
-
-
-def block_rows(memory_budget: int, num_columns: int, bytes_per_entry: int = 16) -> int:
-    """Returns how many rows of a block of scores fit the budget, at least one."""
-    return max(1, memory_budget // (bytes_per_entry * max(1, num_columns)))
-
-
-NUMBERS_AT_ONCE = 2**20
-"""As many numbers are compared at a time."""
-
-
-def first_equal_row(x: Tensor) -> Tensor:
-    """Returns for each row the first that is equal to it; a later one at times where different rows
-    have equal weighted sums.
-
-    Args:
-        x (Tensor): A matrix of shape :obj:`[num_rows, channels]`.
-
-    Example:
-        >>> first_equal_row(torch.tensor([[1.0, 2.0], [0.0, 3.0], [1.0, 2.0]]))
-        tensor([0, 1, 0])
-    """
-    num_rows, channels = x.size()
-    at_once = max(1, NUMBERS_AT_ONCE // max(1, channels))
-    weight = torch.linspace(1, 2, channels, dtype=x.dtype, device=x.device)
-    key = x.new_empty(num_rows)
-    for start in range(0, num_rows, at_once):
-        # Each row is summed by itself, so that equal rows have equal sums.
-        key[start : start + at_once] = (x[start : start + at_once] * weight).sum(dim=1)
-    key, order = key.sort(stable=True)
-    differs = torch.ones(num_rows, dtype=torch.bool, device=x.device)
-    second = (key[1:] == key[:-1]).nonzero().view(-1) + 1
-    for block in blocks(second.numel(), at_once, "comparing equal features"):
-        rows = second[block]
-        before = x.index_select(0, order[rows - 1])
-        differs[rows] = (before != x.index_select(0, order[rows])).any(dim=1)
-    place = torch.arange(num_rows, device=x.device)
-    first = order[place.masked_fill(~differs, 0).cummax(dim=0).values]
-    return torch.empty_like(first).scatter_(0, order, first)
-
-
-def rank_among_equal_rows(x: Tensor) -> Tensor:
-    """Returns how many of the rows before each are equal to it, as :func:`first_equal_row` tells.
-
-    Args:
-        x (Tensor): A matrix of shape :obj:`[num_rows, channels]`.
-
-    Example:
-        >>> rank_among_equal_rows(torch.tensor([[1.0, 2.0], [0.0, 3.0], [1.0, 2.0]]))
-        tensor([0, 0, 1])
-    """
-    first, order = first_equal_row(x).sort(stable=True)
-    return torch.empty_like(order).scatter_(0, order, rank_in_group(first))

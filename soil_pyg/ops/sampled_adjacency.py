@@ -6,16 +6,16 @@ from soil_pyg.ops.adjacency import Adjacency
 
 
 class SampledAdjacency(Adjacency):
-    r"""Some rows and columns of a matrix, in place of all of it: each product is scaled by a factor
-    of its row, so that the columns which are there stand for all of them.
+    r"""Sampled rows and columns of a matrix that stand for all of it: each row of a product is
+    scaled, so that the sampled columns represent all columns.
 
     .. math::
         \mathbf{x}^{\prime}_i = s_i \sum_{j} a_{ij} \mathbf{x}_j
 
-    The transpose has factors of its own, so the two are no transposes of each other.
+    The transpose has factors of its own, so that the two are not transposes of each other.
 
     Args:
-        part (Adjacency): The rows and columns, with the weights of the whole matrix.
+        part (Adjacency): The sampled rows and columns, with the weights of the whole matrix.
         scale (Tensor): The factor of each row, of shape :obj:`[num_rows]`.
         scale_t (Tensor): The factor of each row of the transpose, of shape :obj:`[num_columns]`.
 
@@ -34,7 +34,7 @@ class SampledAdjacency(Adjacency):
         self.scale_t = scale_t
 
     def t(self) -> Adjacency:
-        """Returns the transpose of the part, scaled by its own rows; it is computed once."""
+        """Returns the transpose of the part, scaled by its own factors; it is computed once."""
         if self._transposed is None:
             self._transposed = SampledAdjacency(self.part.t(), self.scale_t, self.scale)
             self._transposed._transposed = self

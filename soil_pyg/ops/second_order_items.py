@@ -16,24 +16,25 @@ from soil_pyg.ops.topk import ROUNDING
 from soil_pyg.utils.progress import blocks
 
 FEW = 4
-"""How many entries of each row are looked at before the rest."""
+"""The number of entries per row, beside an equal share of the result, that set the bound."""
 
 
 class SecondOrderSelection:
-    """The entries of the rows of each user's items, of which the best are the second-order items
-    (Eq. 2-3).
+    """Selects each user's second-order items: the best entries in the rows of the attractiveness
+    of the user's items (Eq. 2-3).
 
-    A key is :obj:`user * num_items + column`.
+    The first entries of the rows give a pruning bound per user. Only rows that may have more
+    entries above it are lengthened. A key is :obj:`user * num_items + column`.
 
     Args:
         rows (AttractivenessRows): The rows.
         user (Tensor): The user of each interaction, ascending.
         item (Tensor): The item of each interaction, ascending for each user.
         num_users (int): The number of users.
-        k_a (int): The number of second-order items a user.
-        aggr (str): What becomes of an item that is in several rows, :obj:`"max"` or
-            :obj:`"sum"`.
-        exclude_interacted (bool): Whether the items of the user are no candidates.
+        k_a (int): The number of second-order items per user.
+        aggr (str): :obj:`"max"` takes the largest entry of an item in several rows, :obj:`"sum"`
+            ranks entries and adds up those of an item.
+        exclude_interacted (bool): Whether to exclude the items of the user.
         negative (str): Whether to :obj:`"drop"` or to :obj:`"keep"` entries that are not positive.
     """
 
@@ -57,16 +58,16 @@ class SecondOrderSelection:
         self.interactions = user * self.num_items + item
         self.first = index2ptr(user, num_users)
         self.history = self.first.diff()
-        # The K best entries of a user's pool lie within the K best of each of its rows.
+        # The K best entries of a user lie among the K best of each row.
         self.width = (k_a + self.history).clamp(max=self.num_items)
         self.take = torch.full_like(self.width, k_a) if exclude_interacted else self.width
         self.bound = torch.full((num_users,), -torch.inf, device=user.device)
 
     def best(self, memory_budget: int) -> tuple[Tensor, Tensor]:
-        """Returns the keys and weights of the best entries of all users, by key.
+        """Returns the keys and weights of the best entries of all users, sorted by key.
 
         Args:
-            memory_budget (int): Bytes that a block may take.
+            memory_budget (int): The number of bytes per block.
         """
         cuts = budget_blocks(self.history * (FEW + self.take), memory_budget // 256)
         for users, user, item in self._blocks(cuts, "comparing second-order items"):
@@ -87,14 +88,14 @@ class SecondOrderSelection:
             yield users, self.user[pairs], self.item[pairs]
 
     def _find_bound(self, users: slice, user: Tensor, item: Tensor) -> None:
-        # Already the first entries of the rows tell what the best are not below.
+        # The first entries of the rows give a lower bound of the worst of the best.
         few = torch.minimum(self.rows.length[item], FEW + self.take[user] // self.history[user])
         _, value, key = self._entries(user, item, few)
         owner = key // self.num_items - users.start
         self.bound[users] = _nth_value(owner, value, self.take[users]) - 2 * ROUNDING
 
     def _lengthen(self) -> None:
-        # Rows that end above the bound of one of their users may have more of the best.
+        # Rows whose last entry is above the bound of a user may have more of the best.
         end = self.rows.begin + self.rows.length - 1
         last = torch.full_like(end, torch.inf, dtype=torch.float)
         some = self.rows.length > 0
@@ -116,7 +117,7 @@ class SecondOrderSelection:
         take = self.take[owner]
         cut = _nth_value(inverse, value, take)[inverse]
         near = ((value - cut).abs() <= 2 * ROUNDING).nonzero().view(-1)
-        # A single one is in its place, whatever its rounding.
+        # A single entry near the cut has no tie.
         near = near[torch.bincount(inverse[near], minlength=1)[inverse[near]] > 1]
         value[near] = self.rows.exact(row[near], key[near] % self.num_items)
         order = torch.argsort(key, stable=True)
@@ -128,7 +129,7 @@ class SecondOrderSelection:
         return key, total.index_add_(0, inverse, value[first].double()).float()
 
     def _entries(self, user: Tensor, item: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        # The first entries of each row that are candidates: row, value and key.
+        # Row, value and key of the candidates among the first entries of each row.
         position, owner = concat_ranges(self.rows.begin[item], count)
         row, value = item[owner], self.rows.values[position]
         key = user[owner] * self.num_items + self.rows.columns[position]
@@ -158,7 +159,7 @@ def _nth_value(group: Tensor, value: Tensor, n: Tensor) -> Tensor:
 
 
 def _count_at_least(values: Tensor, begin: Tensor, length: Tensor, bound: Tensor) -> Tensor:
-    # How many of the descending values from `begin` on are not below the bound, by bisection.
+    # The number of the descending values from `begin` on that are at least the bound, by bisection.
     low, high = torch.zeros_like(length), length.clone()
     for _ in range(int(length.max()).bit_length() if length.numel() > 0 else 0):
         middle = (low + high) // 2

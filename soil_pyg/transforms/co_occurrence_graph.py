@@ -13,7 +13,7 @@ from soil_pyg.utils.progress import blocks
 
 
 @functional_transform("co_occurrence_graph")
-class CoOccurrenceGraph(BaseTransform):
+class CoOccurrenceGraph(BaseTransform):  # type: ignore[misc]
     r"""Links each item with the items that share the most users.
 
     .. math::
@@ -21,8 +21,8 @@ class CoOccurrenceGraph(BaseTransform):
         {\sqrt{|\mathcal{U}(i)| |\mathcal{U}(j)|} + \lambda}
 
     from `"Item-Based Top-N Recommendation Algorithms" <https://doi.org/10.1145/963770.963776>`_
-    (functional name: :obj:`co_occurrence_graph`). The item itself is left out and ties go to the
-    smaller id. Edges run neighbour -> item, are sorted by item and are named
+    (functional name: :obj:`co_occurrence_graph`). The item itself is excluded, and ties go to the
+    smaller id. Edges run neighbour -> item, are sorted by item and named
     :obj:`(item, "co_occurrence", item)`.
 
     Args:
@@ -31,7 +31,7 @@ class CoOccurrenceGraph(BaseTransform):
         shrink (float, optional): :math:`\lambda`. (default: :obj:`0.0`)
         edge_type (tuple, optional): The edge type of the interactions, user -> item.
             (default: :obj:`("user", "interacts", "item")`)
-        memory_budget (int, optional): Bytes that a block may take. (default: :obj:`2**30`)
+        memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
 
     Example:
         >>> data = HeteroData()

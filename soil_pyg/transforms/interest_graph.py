@@ -19,7 +19,7 @@ from soil_pyg.utils.progress import blocks
 
 @functional_transform("interest_graph")
 class InterestGraph(SimilarityTransform[InterestItems]):
-    r"""Links a user's items with the items of interest to the user, one graph a modality.
+    r"""Links each user's items with the items of interest to the user, one graph per modality.
 
     .. math::
         \mathcal{I}_a(u) = \bigcup_m \mathrm{top}_{k_i} \sum_{i \in \mathcal{I}(u)} S_m[i, :],
@@ -29,23 +29,22 @@ class InterestGraph(SimilarityTransform[InterestItems]):
     (Eq. 6-8) from `"SOIL: Contrastive Second-Order Interest Learning for Multimodal
     Recommendation" <https://doi.org/10.1145/3664647.3681207>`_ (functional name:
     :obj:`interest_graph`). Only the similarities of its pairs are computed, in blocks of items.
-    Edges run :math:`j` -> :math:`i`, are sorted by :math:`i` and are named
+    Edges run :math:`j` -> :math:`i`, are sorted by :math:`i` and named
     :obj:`(item, "{modality}_interest", item)`.
 
     Args:
-        k_i (int, optional): The number of items of interest a user and modality.
+        k_i (int, optional): The number of items of interest per user and modality.
             (default: :obj:`10`)
-        weight_by_users (bool, optional): If set to :obj:`True`, multiplies a weight with the number
-            of such users, as the released code does. (default: :obj:`False`)
-        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
-            (default: :obj:`None`)
+        weight_by_users (bool, optional): If set to :obj:`True`, multiplies each weight by the
+            number of such users, as the released code does. (default: :obj:`False`)
+        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
         negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
             :obj:`"keep"` keeps them, as the released code does. (default: :obj:`"drop"`)
         edge_type (tuple, optional): The edge type of the interactions, user -> item.
             (default: :obj:`("user", "interacts", "item")`)
         to_adjacency (bool, optional): If set to :obj:`True`, adds an
             :class:`~soil_pyg.nn.Adjacency` named :obj:`adj` instead of :obj:`edge_index` and
-            :obj:`edge_weight`: 8 instead of 20 bytes an edge. (default: :obj:`False`)
+            :obj:`edge_weight`: 8 instead of 20 bytes per edge. (default: :obj:`False`)
         **search_options (optional): How the nearest items are searched: the arguments of
             :class:`~soil_pyg.nn.SearchOptions`.
 
@@ -82,7 +81,13 @@ class InterestGraph(SimilarityTransform[InterestItems]):
         self.search_options = SearchOptions(**search_options)
 
     def collector(self, data: HeteroData, features: Features) -> InterestItems:
-        """Returns what gathers the items of interest, for a pass that several graphs share."""
+        """Returns the collector of the items of interest.
+
+        Args:
+            data (HeteroData): The data.
+            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
+                mask of the items that have it.
+        """
         edge_index = check_edges(data, self.edge_type)
         user_type, _, item_type = self.edge_type
         size = count_nodes(data, item_type), count_nodes(data, user_type)

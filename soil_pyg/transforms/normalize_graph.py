@@ -12,7 +12,7 @@ NORMS = ("sym", "row", "sym_user_index")
 
 
 @functional_transform("normalize_graph")
-class NormalizeGraph(BaseTransform):
+class NormalizeGraph(BaseTransform):  # type: ignore[misc]
     r"""Normalises the weights of edges by the degrees of their nodes.
 
     .. math::
@@ -22,24 +22,24 @@ class NormalizeGraph(BaseTransform):
     with :math:`\mathbf{D}` the row sums, rows the targets, as in Eq. 4, 5 and 10 of `"SOIL:
     Contrastive Second-Order Interest Learning for Multimodal Recommendation"
     <https://doi.org/10.1145/3664647.3681207>`_ (functional name: :obj:`normalize_graph`). Edges
-    between two node types are one block of a symmetric matrix: both sides have degrees of their
-    own. Edges within a node type need not be symmetric: both factors come from the row sums.
-    A node without edges has degree 0 and factor 0. Edges without weights weigh 1. Edges that are
-    held as :obj:`adj` instead of :obj:`edge_index` are normalised in blocks.
+    between two node types are one block of a symmetric matrix: each side has its own degrees.
+    Edges within a node type need not be symmetric: both factors come from the row sums. The factor
+    of a node without edges is 0. Edges without weights weigh 1. Edges that are held as :obj:`adj`
+    instead of :obj:`edge_index` are normalised in blocks.
 
     Args:
         edge_types (list[tuple]): The edge types to normalise.
         norm (str, optional): :obj:`"sym"`, :obj:`"row"`, or :obj:`"sym_user_index"`, the
             normalisation of Eq. 13 in the released code: the factor of item number :math:`j` is
             that of user number :math:`j`. (default: :obj:`"sym"`)
-        min_weight (float, optional): The least normalised weight; the released code has
-            :obj:`1e-7`. (default: :obj:`0.0`, no floor)
-        attr (str, optional): The attribute that takes the normalised weights.
+        min_weight (float, optional): The lower bound of the normalised weights; the released code
+            has :obj:`1e-7`. (default: :obj:`0.0`, none)
+        attr (str, optional): The attribute for the normalised weights.
             (default: :obj:`"norm_weight"`)
 
     Raises:
-        ValueError: If a node with edges has a degree that is not positive, or if
-            :obj:`norm="sym_user_index"` meets more targets than sources.
+        ValueError: If the degree of a node with edges is not positive, or if there are more targets
+            than sources with :obj:`norm="sym_user_index"`.
 
     Example:
         >>> data = HeteroData()
@@ -103,7 +103,7 @@ class NormalizeGraph(BaseTransform):
 def _factor(
     data: HeteroData, edge_type: EdgeType, is_target: bool, num_nodes: int, power: float
 ) -> Tensor:
-    # Double precision makes the sum independent of the order of the edges after rounding.
+    # In double precision the rounded sum does not depend on the order of the edges.
     degree = torch.zeros(num_nodes, dtype=torch.float64)
     linked = torch.zeros(num_nodes, dtype=torch.bool)
     for _, source, target, weight in edge_blocks(data, edge_type):

@@ -16,7 +16,7 @@ from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_at_least, check_choice
 
 SAMPLE = 64
-"""The graph of as many users is compared with the exact one after an approximate search."""
+"""The number of users whose exact graph measures the recall of an approximate search."""
 
 logger = logging.getLogger("soil_pyg")
 
@@ -31,23 +31,22 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
 
     weighted with that maximum, from `"SOIL: Contrastive Second-Order Interest Learning for
     Multimodal Recommendation" <https://doi.org/10.1145/3664647.3681207>`_ (functional name:
-    :obj:`second_order_graph`). The product runs over the modalities that both items have.
+    :obj:`second_order_graph`). The product is over the modalities that both items have.
 
     The released code keeps the items of :math:`\mathcal{I}(u)`, takes the :math:`K = k_a +
     |\mathcal{I}(u)|` largest entries of the pooled rows :math:`S_a[i, :]` and sums those of the
     same item: :obj:`exclude_interacted=False` and :obj:`aggr="sum"`. Edges run user -> item, are
-    sorted by (user, item) and are named :obj:`(user, "second_order", item)`.
+    sorted by (user, item) and named :obj:`(user, "second_order", item)`.
 
     Args:
-        k_a (int, optional): The number of second-order items a user; fewer where fewer have a
+        k_a (int, optional): The number of second-order items per user, fewer where fewer have a
             positive similarity. (default: :obj:`2`)
         aggr (str, optional): :obj:`"max"` ranks items by their largest entry, :obj:`"sum"` ranks
             entries and adds up those of the same item. (default: :obj:`"max"`)
         exclude_interacted (bool, optional): If set to :obj:`False`, the items of
             :math:`\mathcal{I}(u)` are candidates and :math:`|\mathcal{I}(u)|` more are taken.
             (default: :obj:`True`)
-        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
-            (default: :obj:`None`)
+        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
         negative (str, optional): :obj:`"drop"` leaves out entries that are not positive,
             :obj:`"keep"` keeps them, as the released code does. (default: :obj:`"drop"`)
         edge_type (tuple, optional): The edge type of the interactions, user -> item.
@@ -91,7 +90,13 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
         self.search_options = SearchOptions(**search_options)
 
     def collector(self, data: HeteroData, features: Features) -> AttractivenessRows:
-        """Returns what gathers the rows of :math:`S_a`, for a pass that several graphs share."""
+        """Returns the collector of the rows of :math:`S_a`.
+
+        Args:
+            data (HeteroData): The data.
+            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
+                mask of the items that have it.
+        """
         check_edges(data, self.edge_type)
         return AttractivenessRows(features, self.search_options.memory_budget)
 
@@ -102,7 +107,7 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
         user, item = edge_index[:, torch.argsort(edge_index[0] * num_items + edge_index[1])]
         rows.finish()
-        key, weight = self._pools(rows, user, item, num_users).best(
+        key, weight = self._select(rows, user, item, num_users).best(
             self.search_options.memory_budget
         )
         store = data[user_type, "second_order", item_type]
@@ -113,7 +118,7 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
             store.search["recall"] = self._recall(features, user, item, num_users, key)
         return data
 
-    def _pools(
+    def _select(
         self, rows: AttractivenessRows, user: Tensor, item: Tensor, num_users: int
     ) -> SecondOrderSelection:
         options = self.k_a, self.aggr, self.exclude_interacted, self.negative
@@ -128,7 +133,7 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
         rows = AttractivenessRows(features, self.search_options.memory_budget)
         rows.start_empty()
         user, item = user[sample[user]], item[sample[user]]
-        key = self._pools(rows, user, item, num_users).best(self.search_options.memory_budget)[0]
+        key = self._select(rows, user, item, num_users).best(self.search_options.memory_budget)[0]
         recall = float(torch.isin(key, found).float().mean()) if key.numel() > 0 else 1.0
         logger.info("second-order: %.3f of the items of %d users found", recall, len(chosen))
         return recall

@@ -13,7 +13,7 @@ from soil_pyg.utils.checks import check_at_least, check_choice
 
 @functional_transform("similarity_graph")
 class SimilarityGraph(SimilarityTransform[NearestItems]):
-    r"""Links each item with the items of the most similar features, one graph a modality (Eq. 9).
+    r"""Links each item with the items of the most similar features, one graph per modality (Eq. 9).
 
     .. math::
         \tilde{S}_m[i, j] = S_m[i, j] \quad \text{if } j \in \mathrm{top}_k(S_m[i, :]), \qquad
@@ -23,14 +23,13 @@ class SimilarityGraph(SimilarityTransform[NearestItems]):
     from `"SOIL: Contrastive Second-Order Interest Learning for Multimodal Recommendation"
     <https://doi.org/10.1145/3664647.3681207>`_ (functional name: :obj:`similarity_graph`).
     The item itself is a candidate and ties go to the smaller id. Edges run neighbour -> item, are
-    sorted by item and are named :obj:`(node_type, "{modality}_similar", node_type)`. Items whose
+    sorted by item and named :obj:`(node_type, "{modality}_similar", node_type)`. Items whose
     features are all zero lack the modality and have no edges.
 
     Args:
         k (int, optional): The number of neighbours, cut at the number of items.
             (default: :obj:`10`)
-        modalities (list[str], optional): The modalities; :obj:`None` for all of the data.
-            (default: :obj:`None`)
+        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
         negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
             :obj:`"keep"` keeps them, as the released code does. (default: :obj:`"drop"`)
         node_type (str, optional): The node type of the items. (default: :obj:`"item"`)
@@ -63,7 +62,13 @@ class SimilarityGraph(SimilarityTransform[NearestItems]):
         self.search_options = SearchOptions(**search_options)
 
     def collector(self, data: HeteroData, features: Features) -> NearestItems:
-        """Returns what gathers the neighbours, for a pass that several graphs share."""
+        """Returns the collector of the neighbours.
+
+        Args:
+            data (HeteroData): The data.
+            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
+                mask of the items that have it.
+        """
         return NearestItems(features, self.k)
 
     def build(self, data: HeteroData, features: Features, nearest: NearestItems) -> HeteroData:

@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -11,21 +13,21 @@ from soil_pyg.transforms.utils import EDGES_AT_ONCE, count_nodes, edge_blocks, i
 
 
 @functional_transform("sum_graph")
-class SumGraph(BaseTransform):
-    r"""Adds up graphs of the same nodes, each times a factor.
+class SumGraph(BaseTransform):  # type: ignore[misc]
+    r"""Adds up graphs of the same nodes, each multiplied by a factor.
 
     .. math::
         \mathbf{W} = \sum_g s_g \mathbf{W}_g
 
     as in Eq. 4, 5, 10 and 13 of `"SOIL: Contrastive Second-Order Interest Learning for Multimodal
     Recommendation" <https://doi.org/10.1145/3664647.3681207>`_ (functional name:
-    :obj:`sum_graph`). An edge that is in several graphs is one edge of the sum; edges are sorted
-    by (target, source). If a term is held as :obj:`adj` instead of :obj:`edge_index`, the sum is
-    made in blocks of targets and held as :obj:`adj`.
+    :obj:`sum_graph`). Edges in several graphs are merged; edges are sorted by (target, source). If
+    a term is held as :obj:`adj` instead of :obj:`edge_index`, the sum is made in blocks of targets
+    and held as :obj:`adj`.
 
     Args:
-        terms (dict[tuple, str or None]): The attribute with the weights of each edge type,
-            :obj:`None` for weights of 1.
+        terms (dict[tuple, str or None]): The attribute of the weights by edge type, :obj:`None` for
+            weights of 1.
         out (tuple): The edge type of the sum.
         scales (list[float], optional): The factor :math:`s_g` of each term.
             (default: :obj:`None`, all 1)
@@ -34,7 +36,8 @@ class SumGraph(BaseTransform):
             :obj:`edge_weight` in any case. (default: :obj:`False`)
 
     Raises:
-        ValueError: If the terms do not link the same node types, or the scales do not match.
+        ValueError: If the terms do not link the same node types, or their number is not that of the
+            scales.
 
     Example:
         >>> data = HeteroData()
@@ -50,7 +53,7 @@ class SumGraph(BaseTransform):
 
     def __init__(
         self,
-        terms: dict[EdgeType, str | None],
+        terms: Mapping[EdgeType, str | None],
         out: EdgeType,
         scales: list[float] | None = None,
         to_adjacency: bool = False,

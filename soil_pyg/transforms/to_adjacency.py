@@ -8,14 +8,14 @@ from soil_pyg.transforms.utils import check_edges, count_nodes, is_held_as_matri
 
 
 @functional_transform("to_adjacency")
-class ToAdjacency(BaseTransform):
-    r"""Prepares edges for propagation: adds an :class:`~soil_pyg.nn.Adjacency` named :obj:`adj`
-    (functional name: :obj:`to_adjacency`). Edges that are held as one already stay as they are.
+class ToAdjacency(BaseTransform):  # type: ignore[misc]
+    r"""Adds the edges as an :class:`~soil_pyg.nn.Adjacency` named :obj:`adj`, for propagation
+    (functional name: :obj:`to_adjacency`). Edges already held as one are left unchanged.
 
     Args:
-        edge_types (list[tuple]): The edge types to prepare.
-        attr (str, optional): The attribute with the weights; weights of 1 where the edges have
-            none. (default: :obj:`"edge_weight"`)
+        edge_types (list[tuple]): The edge types.
+        attr (str, optional): The attribute of the weights, which are 1 if the edges lack it.
+            (default: :obj:`"edge_weight"`)
 
     Example:
         >>> import torch

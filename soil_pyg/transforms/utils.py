@@ -1,4 +1,4 @@
-"""What the graph transforms share: checked arguments, unit features and ragged ranges."""
+"""Shared parts of the graph transforms: checks, unit features and blocks of edges."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from soil_pyg.ops.similarity_pass import Collector, Features, SimilarityPass
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
 
 EDGES_AT_ONCE = 2**22
-"""Edges that are held compressed are unpacked in blocks of as many."""
+"""The number of edges per block in which compressed edges are unpacked."""
 
 Gathered = TypeVar("Gathered", bound=Collector)
 
@@ -89,17 +89,30 @@ def build_in_one_pass(
 
 
 def check_edges(data: HeteroData, edge_type: EdgeType) -> Tensor:
-    """Returns the edges of a type, or raises :class:`ValueError` if the data has none."""
+    """Returns the edges of a type.
+
+    Args:
+        data (HeteroData): The data.
+        edge_type (tuple): The edge type.
+
+    Raises:
+        ValueError: If the data has no such edges.
+    """
     if edge_type not in data.edge_types or "edge_index" not in data[edge_type]:
         raise ValueError(f"the data has no edges {edge_type}; it has {data.edge_types}")
-    return data[edge_type].edge_index
+    edge_index: Tensor = data[edge_type].edge_index
+    return edge_index
 
 
 def count_nodes(data: HeteroData, node_type: str) -> int:
-    """Returns the number of nodes of a type, told by :obj:`num_nodes` or by its features.
+    """Returns the number of nodes of a type, from :obj:`num_nodes` or the features.
+
+    Args:
+        data (HeteroData): The data.
+        node_type (str): The node type.
 
     Raises:
-        ValueError: If neither tells.
+        ValueError: If the data has neither.
     """
     store = data[node_type]
     if store.get("num_nodes") is not None:
@@ -112,18 +125,18 @@ def count_nodes(data: HeteroData, node_type: str) -> int:
 def unit_features(
     data: HeteroData, modalities: list[str] | None, node_type: str
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    r"""Returns :math:`\mathbf{c}_{m,i} = \mathbf{x}_{m,i} / \|\mathbf{x}_{m,i}\|` a modality.
+    r"""Returns :math:`\mathbf{c}_{m,i} = \mathbf{x}_{m,i} / \|\mathbf{x}_{m,i}\|`, by modality.
 
     Args:
         data (HeteroData): The data.
-        modalities (list[str], optional): The modalities, all that the nodes have if not given.
+        modalities (list[str], optional): The modalities, :obj:`None` for all of the nodes.
         node_type (str): The node type.
 
     Returns:
-        For each modality the unit features and the nodes that have it, as a mask.
+        For each modality the unit features and the mask of the nodes that have it.
 
     Raises:
-        ValueError: If there is no modality, or one is unknown, or a feature is not finite.
+        ValueError: If there is no modality, one is unknown, or a feature is not finite.
     """
     present = modalities_of(data, node_type)
     names = present if modalities is None else list(modalities)
@@ -138,7 +151,7 @@ def unit_features(
             raise ValueError(f"'modalities' names {name!r}, but the data has {present}")
         x = data[node_type][FEATURE_PREFIX + name].float()
         norm = torch.linalg.vector_norm(x, dim=1).double()
-        # Squares of others would leave the range of single precision.
+        # The squares of very large or small norms leave the range of single precision.
         extreme = ~((norm > 1e-15) & (norm < 1e15))
         norm[extreme] = torch.linalg.vector_norm(x[extreme], dim=1, dtype=torch.float64)
         if not torch.isfinite(norm).all():
@@ -150,8 +163,13 @@ def unit_features(
 
 
 def is_held_as_matrix(data: HeteroData, edge_type: EdgeType) -> bool:
-    """Returns whether edges are held as :obj:`adj` and not as :obj:`edge_index`."""
-    # To look a type up that the data lacks would add it.
+    """Returns whether edges are held as :obj:`adj` and not as :obj:`edge_index`.
+
+    Args:
+        data (HeteroData): The data.
+        edge_type (tuple): The edge type.
+    """
+    # Looking up a type that the data lacks would add it.
     return (
         edge_type in data.edge_types
         and "adj" in data[edge_type]
@@ -160,7 +178,12 @@ def is_held_as_matrix(data: HeteroData, edge_type: EdgeType) -> bool:
 
 
 def count_edges(data: HeteroData, edge_type: EdgeType) -> int:
-    """Returns the number of edges of a type, held as :obj:`edge_index` or as :obj:`adj`."""
+    """Returns the number of edges of a type, held as :obj:`edge_index` or as :obj:`adj`.
+
+    Args:
+        data (HeteroData): The data.
+        edge_type (tuple): The edge type.
+    """
     if is_held_as_matrix(data, edge_type):
         return int(data[edge_type].adj.col.numel())
     return check_edges(data, edge_type).size(1)
@@ -169,13 +192,13 @@ def count_edges(data: HeteroData, edge_type: EdgeType) -> int:
 def edge_blocks(
     data: HeteroData, edge_type: EdgeType, attr: str | None = "edge_weight"
 ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
-    """Yields the edges of a type in blocks: their places, sources, targets and weights.
+    """Yields the edges of a type in blocks: positions, sources, targets and weights.
 
     Args:
         data (HeteroData): The data, with :obj:`edge_index` or :obj:`adj` for the edges.
         edge_type (tuple): The edge type.
-        attr (str, optional): The attribute with the weights; weights of 1 where the edges have
-            none. (default: :obj:`"edge_weight"`)
+        attr (str, optional): The attribute of the weights, which are 1 if the edges lack it.
+            (default: :obj:`"edge_weight"`)
     """
     if not is_held_as_matrix(data, edge_type):
         source, target = check_edges(data, edge_type)

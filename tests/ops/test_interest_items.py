@@ -96,7 +96,7 @@ def test_any_block_of_sums(
     make_features: Callable, cosines: Callable, monkeypatch: pytest.MonkeyPatch, cached: int
 ) -> None:
     monkeypatch.setattr(interest_items, "CACHED_ROWS", cached)
-    monkeypatch.setattr(interest_items, "USERS_AT_ONCE", cached)
+    monkeypatch.setattr(interest_items, "TIED_USERS", cached)
     features, history = make_features(), make_history(1)
     assert find(features, history, 3)[0] == naive(cosines(features), history, 3)
 

@@ -147,7 +147,7 @@ def test_depth_of_graphs() -> None:
 @needs_faiss
 @BUDGETS
 def test_lists_of_many_blocks(memory_budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn.inverted_lists, "QUERIES_AT_ONCE", 7)
+    monkeypatch.setattr(knn.inverted_lists, "MAX_QUERIES", 7)
     candidates, query = normal(400, 8), normal(50, 8, seed=1)
     for index in ("Lists8", "IVF8,Flat"):
         ids = KNN(candidates, index, memory_budget=memory_budget).search(query, k=5)[1]

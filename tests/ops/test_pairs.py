@@ -38,7 +38,7 @@ def test_exact_scores_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rows_with_many_pairs_are_scored_as_a_whole(
     monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(pairs, "FEW_PAIRS", few)
+    monkeypatch.setattr(pairs, "MIN_DENSE_PAIRS", few)
     monkeypatch.setattr(pairs, "DENSE_ROWS", 2)
     monkeypatch.setattr(pairs, "DENSE_COLUMNS", 4)
     left, right = normal(6, 5), normal(9, 5, seed=1)
@@ -143,7 +143,7 @@ def test_equals_the_naive_loop(
     different = torch.randn(num_different, channels, generator=generator, dtype=dtype)
     x = different[torch.randint(num_different, (num_rows,), generator=generator)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairs, "NUMBERS_AT_ONCE", at_once)
+        patch.setattr(pairs, "COMPARED_NUMBERS", at_once)
         found = first_equal_row(x).tolist(), rank_among_equal_rows(x).tolist()
     assert found == naive(x)
 

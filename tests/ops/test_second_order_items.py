@@ -79,9 +79,11 @@ def test_rows_that_start_empty_are_made_as_they_are_asked_for(make_features: Cal
     torch.testing.assert_close(found[0][1], found[1][1])
 
 
-def clustered_features(rng: np.random.Generator, num_items: int, noise: float) -> Features:
+def clustered_features(
+    rng: np.random.Generator, num_items: int, group_size: int, noise: float
+) -> Features:
     """Groups of items that are alike, so that many similarities lie near each other."""
-    group = rng.integers(max(1, num_items // 9), size=num_items)
+    group = rng.integers(max(1, num_items // group_size), size=num_items)
     features = {}
     for modality, channels in {"image": 6, "text": 4}.items():
         centre = np.abs(rng.standard_normal((num_items, channels)))
@@ -98,6 +100,7 @@ def clustered_features(rng: np.random.Generator, num_items: int, noise: float) -
     k_a=st.sampled_from([1, 12, 15, 16, 17, 18, 30]),
     aggr=st.sampled_from(["max", "sum"]),
     excluded=st.booleans(),
+    group_size=st.sampled_from([9, 25]),
     noise=st.sampled_from([0.0, 1e-7, 1e-6, 0.3]),
     memory_budget=st.sampled_from([1, 2**14, 2**30]),
     starts_empty=st.booleans(),
@@ -107,13 +110,14 @@ def test_rows_of_more_than_the_first_entries_near_the_bound(
     k_a: int,
     aggr: str,
     excluded: bool,
+    group_size: int,
     noise: float,
     memory_budget: int,
     starts_empty: bool,
 ) -> None:
     rng = np.random.default_rng(seed)
     num_items, num_users = int(rng.integers(20, 70)), 7
-    features = clustered_features(rng, num_items, noise)
+    features = clustered_features(rng, num_items, group_size, noise)
     pairs = sorted({(u, int(i)) for u in range(num_users) for i in rng.integers(num_items, size=4)})
     pairs = [(user, item) for user, item in pairs if user != 3]
     user, item = torch.tensor(pairs).t()

@@ -6,8 +6,8 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from soil_pyg.ops.adjacency import Adjacency
 
 
-class LightConv(MessagePassing):
-    r"""Sums the neighbours' features, weighted by the edges and by nothing else.
+class LightConv(MessagePassing):  # type: ignore[misc]
+    r"""Sums the features of the neighbours, weighted by the edges only.
 
     .. math::
         \mathbf{x}^{\prime}_i = \sum_{j \in \mathcal{N}(i)} e_{j,i} \, \mathbf{x}_j
@@ -64,8 +64,8 @@ class LightConv(MessagePassing):
         """Propagates once.
 
         Args:
-            x (Tensor or (Tensor, Tensor)): Node features, or those of sources and of targets.
-                The features of targets give no more than their number and may be :obj:`None`.
+            x (Tensor or (Tensor, Tensor)): Node features, or those of sources and of targets. Only
+                the number of targets is used, and their features may be :obj:`None`.
             edge_index (Tensor, EdgeIndex, torch.sparse_csr_tensor or Adjacency): The edges.
             edge_weight (Tensor, optional): The weights, unless :obj:`edge_index` holds them.
                 (default: :obj:`None`)
@@ -77,8 +77,10 @@ class LightConv(MessagePassing):
         if isinstance(edge_index, Adjacency):
             return edge_index.matmul(x[0])
         if isinstance(edge_index, EdgeIndex) and None in edge_index.sparse_size() and size:
-            edge_index = edge_index.as_tensor()  # message passing asks only it for the size
-        return self.propagate(edge_index, x=x, edge_weight=edge_weight, size=size)
+            # Message passing would ignore `size`.
+            edge_index = edge_index.as_tensor()
+        out: Tensor = self.propagate(edge_index, x=x, edge_weight=edge_weight, size=size)
+        return out
 
     def message(self, x_j: Tensor, edge_weight: OptTensor) -> Tensor:
         """Weighs the features of the source nodes."""
