@@ -16,6 +16,8 @@ from torch_geometric.transforms import BaseTransform
 from soil_pyg import models
 from soil_pyg.models import Recommender
 from soil_pyg.models.newcomers import nearest_known
+from soil_pyg.training.epoch import TrainingLoss
+from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, Triplets
 
@@ -407,6 +409,33 @@ def test_an_epoch_on_parts(name: str) -> None:
         assert all(math.isfinite(value) for value in epoch["loss"].values())
         after = list(model.parameters())
         assert any(not old.equal(new) for old, new in zip(before, after, strict=True))
+
+
+@EVERY
+def test_gradients_on_partitions(name: str) -> None:
+    data, model = make_data(name), make_model(name)
+    if not list(model.parameters()):
+        pytest.skip("it has no parameters")
+    loss = TrainingLoss(model, partitioned=True)
+    model.on_epoch_start(data)
+    for part, batch in PartitionLoader(data, num_partitions=2):
+        sum(loss.terms(part, batch).values()).backward()
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.to_dense().isfinite().all(), key
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["lgmrec", "mgcn", "slmrec", "soil_paper", "soil_released"])
+def test_a_step_on_a_gpu_waits_for_nothing(name: str) -> None:
+    data, model = make_data(name).to("cuda"), make_model(name).cuda()
+    batch = Triplets(*(part.cuda() for part in BATCH))
+    sum(model.loss(data, batch).values()).backward()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        sum(model.loss(data, batch).values()).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 @EVERY

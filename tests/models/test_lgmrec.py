@@ -8,8 +8,6 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import LGMRec
 from soil_pyg.models.lgmrec import UNWEIGHTED
-from soil_pyg.training.epoch import TrainingLoss
-from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 9, 8, 5
@@ -246,27 +244,6 @@ def test_modalities_may_have_any_name() -> None:
     other.train().eval()
     expected = *model(data), *model.loss(data, BATCH).values()
     torch.testing.assert_close((*other(data), *other.loss(data, BATCH).values()), expected)
-
-
-def test_training_on_parts() -> None:
-    data, model = make_data(), make_model().train()
-    loss = TrainingLoss(model, partitioned=True)
-    for part, batch in PartitionLoader(data, num_partitions=2):
-        total(loss.terms(part, batch)).backward()
-    grads = [p.grad for p in model.parameters()]
-    assert all(g is not None and g.to_dense().isfinite().all() for g in grads)
-
-
-@pytest.mark.gpu
-def test_a_step_on_a_gpu_waits_for_nothing() -> None:
-    data, model = make_data().to("cuda"), make_model().train().cuda()
-    batch = Triplets(*(part.cuda() for part in BATCH))
-    total(model.loss(data, batch)).backward()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        total(model.loss(data, batch)).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_parameters_are_xavier_uniform() -> None:

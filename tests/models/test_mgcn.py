@@ -7,7 +7,6 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import MGCN, view_recommender
 from soil_pyg.training.epoch import TrainingLoss
-from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS, K = 9, 8, 3, 4
@@ -193,30 +192,12 @@ def test_repeated_nodes_are_computed_once_and_count_as_often(
     torch.testing.assert_close(*results)
 
 
-def test_training_on_parts() -> None:
-    data = make_data()
+def test_parameters_of_items() -> None:
     model = MGCN(NUM_USERS, NUM_ITEMS, SIZES, hidden_channels=CHANNELS).double()
     assert {name for name, kind in model.node_parameters().items() if kind == "item"} == {
         "item_embedding.weight",
         *(f"features.{modality}.offset.weight" for modality in SIZES),
     }
-    loss = TrainingLoss(model, partitioned=True)
-    for part, batch in PartitionLoader(data, num_partitions=2):
-        sum(loss.terms(part, batch).values()).backward()
-    grads = [p.grad for p in model.parameters()]
-    assert all(g is not None and g.to_dense().isfinite().all() for g in grads)
-
-
-@pytest.mark.gpu
-def test_a_step_on_a_gpu_waits_for_nothing() -> None:
-    data, model = make_data().to("cuda"), make_model().cuda()
-    batch = Triplets(*(part.cuda() for part in BATCH))
-    sum(model.loss(data, batch).values()).backward()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        sum(model.loss(data, batch).values()).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_modalities_may_have_any_name() -> None:

@@ -6,8 +6,6 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import SLMRec
-from soil_pyg.training.epoch import TrainingLoss
-from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 9, 8, 5
@@ -150,27 +148,6 @@ def test_the_length_of_features_and_the_negatives_do_not_matter() -> None:
     data["item"].x_image = data["item"].x_image * torch.rand(NUM_ITEMS, 1).add(0.5).double()
     after = *model(data), *model.loss(data, BATCH._replace(negative=BATCH.user)).values()
     torch.testing.assert_close(after, before)
-
-
-def test_training_on_parts() -> None:
-    data, model = make_data(), make_model()
-    loss = TrainingLoss(model, partitioned=True)
-    for part, batch in PartitionLoader(data, num_partitions=2):
-        sum(loss.terms(part, batch).values()).backward()
-    grads = [p.grad for p in model.parameters()]
-    assert all(g is not None and g.to_dense().isfinite().all() for g in grads)
-
-
-@pytest.mark.gpu
-def test_a_step_on_a_gpu_waits_for_nothing() -> None:
-    data, model = make_data().to("cuda"), make_model().cuda()
-    batch = Triplets(*(part.cuda() for part in BATCH))
-    sum(model.loss(data, batch).values()).backward()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        sum(model.loss(data, batch).values()).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_initial_parameters() -> None:

@@ -201,18 +201,6 @@ def test_repeated_nodes_are_computed_once_and_count_as_often(
     torch.testing.assert_close(*results)
 
 
-@pytest.mark.gpu
-def test_a_step_on_a_gpu_waits_for_nothing() -> None:
-    data, model = make_data().to("cuda"), make_model().cuda()
-    batch = Triplets(*(part.cuda() for part in BATCH))
-    sum(model.loss(data, batch).values()).backward()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        sum(model.loss(data, batch).values()).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-
-
 def test_profiles() -> None:
     model, graphs = (inspect.signature(made).parameters for made in (SOIL, SOILGraphs))
     assert list(SOIL.profiles) == ["paper", "released", "best"]
