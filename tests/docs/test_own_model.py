@@ -96,7 +96,7 @@ def test_graphs_are_built_only_for_the_hook_that_needs_them(
 ) -> None:
     from smoothed import Smoothed
 
-    def refuse(cls: type, **options: Any) -> None:
+    def refuse(cls: type, k: int = 10) -> None:
         raise AssertionError("the graphs were built")
 
     monkeypatch.setattr(Smoothed, "graph_transform", classmethod(refuse))
