@@ -9,8 +9,13 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform, Compose
 from typing_extensions import Self
 
+from soil_pyg.models.decompose import Decomposition
+from soil_pyg.models.graphs import MakeTransform
+from soil_pyg.models.newcomers import mean_of_items, mean_of_neighbours
 from soil_pyg.nn import TrainedFeatures
+from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import ITEM, USER, Triplets
+from soil_pyg.utils.checks import check_at_least
 
 POSITIONAL = ("num_users", "num_items", "in_channels")
 """The arguments that every model takes by position."""
@@ -20,18 +25,18 @@ class Recommender(torch.nn.Module, ABC):
     r"""The contract that the loader, the trainer and the evaluator share with every model.
 
     The score of a user and an item is the inner product of their embeddings, so one evaluator
-    serves all models.
+    serves all models. A model must define :meth:`forward` and :meth:`loss`; it may override the
+    hooks :meth:`embed_new_items`, :meth:`embed_new_users` and :meth:`decompose`.
 
     Args:
         num_users (int): Number of users :math:`U`.
         num_items (int): Number of items :math:`I`.
-        in_channels (dict[str, int], optional): Feature dimension of each modality, by its name.
-            The order tells their roles where a model has roles; models without features ignore
-            it. (default: :obj:`None`)
+        in_channels (dict[str, int], optional): Feature dimension of each modality, by its name, in
+            the order of their roles. Models without features ignore it. (default: :obj:`None`)
 
     Raises:
-        ValueError: If there are no users or no items, or a model that is :attr:`multimodal` is
-            given no modality.
+        ValueError: If there are no users or no items, a :attr:`multimodal` model is given no
+            modality, or an option is out of its range.
     """
 
     multimodal: ClassVar[bool] = False
@@ -41,10 +46,10 @@ class Recommender(torch.nn.Module, ABC):
     """Named sets of option values, for :meth:`__init__` and :meth:`graph_transform` together."""
 
     options: dict[str, Any]
-    """The arguments that the model was made with, to make it again."""
+    """The arguments of :meth:`__init__`, from which the same model can be constructed again."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Keeps the arguments as :attr:`options`."""
+        """Stores the arguments as :attr:`options`."""
         model = super().__new__(cls)
         parameters = cls.model_parameters()
         bound = inspect.Signature(list(parameters.values())).bind_partial(*args, **kwargs)
@@ -64,9 +69,8 @@ class Recommender(torch.nn.Module, ABC):
         self, num_users: int, num_items: int, in_channels: dict[str, int] | None = None
     ) -> None:
         super().__init__()
-        for name, size in {"num_users": num_users, "num_items": num_items}.items():
-            if size < 1:
-                raise ValueError(f"'{name}' must be at least 1 (got {size})")
+        check_at_least("num_users", num_users, 1)
+        check_at_least("num_items", num_items, 1)
         self.num_users = num_users
         self.num_items = num_items
         self.in_channels = dict(in_channels or {})
@@ -76,24 +80,25 @@ class Recommender(torch.nn.Module, ABC):
             raise ValueError("'in_channels' must not name a modality 'training', as PyTorch does")
 
     @classmethod
-    def profile_options(cls, profile: str, maker: Callable[..., Any]) -> dict[str, Any]:
-        """Returns those options of a profile that a class or function takes.
+    def profile_options(cls, profile: str, consumer: Callable[..., Any]) -> dict[str, Any]:
+        """Returns the options of a profile that a class or function accepts.
 
         Args:
             profile (str): The name of the profile.
-            maker (callable): What takes the options, e.g. the model's class.
+            consumer (callable): The class or function, e.g. the model's class.
 
         Raises:
             ValueError: If the model has no such profile.
         """
         if profile not in cls.profiles:
             raise ValueError(f"'profile' must be one of {list(cls.profiles)} (got {profile!r})")
-        taken = cls.model_parameters() if maker is cls else inspect.signature(maker).parameters
-        return {name: value for name, value in cls.profiles[profile].items() if name in taken}
+        is_own = consumer is cls
+        accepted = cls.model_parameters() if is_own else inspect.signature(consumer).parameters
+        return {name: value for name, value in cls.profiles[profile].items() if name in accepted}
 
     @classmethod
     def from_profile(cls, profile: str, *args: Any, **kwargs: Any) -> Self:
-        """Makes a model with the options of a profile, unless given otherwise.
+        """Constructs a model with the options of a profile as its defaults.
 
         Args:
             profile (str): The name of the profile.
@@ -107,36 +112,33 @@ class Recommender(torch.nn.Module, ABC):
         """Returns the arguments of :meth:`__init__` by name.
 
         Args:
-            eval_str (bool, optional): Whether annotations that are strings are evaluated.
+            eval_str (bool, optional): Whether to evaluate annotations that are strings.
                 (default: :obj:`False`)
         """
-        # Asked about a class that inherits __init__, Python 3.10 and 3.11.2 tell of __new__.
+        # For a class that inherits __init__, Python 3.10 and 3.11.2 report the one of __new__.
         signature = inspect.signature(cls.__init__, eval_str=eval_str)
         return dict(list(signature.parameters.items())[1:])
 
     @classmethod
     def graph_transform(cls) -> BaseTransform:
-        """Returns the transform that makes the graphs which :meth:`forward` reads."""
+        """Returns the transform that adds the graphs which :meth:`forward` reads to the data."""
         return Compose([])
 
     @classmethod
     def graphs(cls, *args: Any, **kwargs: Any) -> BaseTransform:
-        """Calls :meth:`graph_transform`, of which this is the short name."""
+        """Calls :meth:`graph_transform`, for which this is a short name."""
         return cls.graph_transform(*args, **kwargs)
 
     @classmethod
     def graph_transform_parameters(cls) -> dict[str, inspect.Parameter]:
         """Returns the options of :meth:`graph_transform` by name.
 
-        Where it passes them on, they are those of the transform that it is annotated to return.
+        If it takes :obj:`**options`, they are those of the transform in its return annotation.
         """
         signature = inspect.signature(cls.graph_transform, eval_str=True)
-        parameters = dict(signature.parameters)
-        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            parameters = dict(
-                inspect.signature(signature.return_annotation, eval_str=True).parameters
-            )
-        return parameters
+        if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+            signature = inspect.signature(signature.return_annotation, eval_str=True)
+        return dict(signature.parameters)
 
     @abstractmethod
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
@@ -155,12 +157,11 @@ class Recommender(torch.nn.Module, ABC):
         """
 
     def node_parameters(self) -> dict[str, str]:
-        """Returns the node type of each parameter that has a row a node, by the parameter's name.
+        """Returns the node type of every parameter with one row per node, by its name.
 
-        To train on a part of the data, :meth:`loss` is given these rows of the part's nodes only,
-        in the same places. By default they are the tables :obj:`user_embedding` and
-        :obj:`item_embedding` and the trained features of items; a model with further ones adds
-        them.
+        To train on a partition of the data, :meth:`loss` is given only the rows of its nodes. The
+        default names the tables :obj:`user_embedding` and :obj:`item_embedding` and the trained
+        features of the items; a model with further tables adds them.
         """
         tables = {"user_embedding.weight": USER, "item_embedding.weight": ITEM}
         for name, module in self.named_modules():
@@ -169,7 +170,81 @@ class Recommender(torch.nn.Module, ABC):
         return {name: tables[name] for name, _ in self.named_parameters() if name in tables}
 
     def on_epoch_start(self, data: HeteroData) -> None:
-        """Called before every epoch, for models that change their graphs, which are in the data."""
+        """Called before every epoch, for models that change the graphs in the data."""
 
     def reset_parameters(self) -> None:
-        """Draws the initial parameters anew from torch's global generator."""
+        """Draws the initial parameters again from torch's global generator."""
+
+    def embed_new_items(
+        self,
+        data: HeteroData,
+        make_transform: MakeTransform,
+        item_emb: Tensor,
+        features: dict[str, Tensor],
+        neighbours: dict[str, Adjacency],
+    ) -> Tensor:
+        r"""Returns the embeddings of :math:`N` items without interactions, of shape :math:`(N, d)`,
+        for :func:`soil_pyg.add_items`.
+
+        The default is :func:`~soil_pyg.models.newcomers.mean_of_neighbours`: the mean of the
+        neighbours' embeddings weighted by similarity, averaged over the modalities.
+
+        Args:
+            data (HeteroData): The training data, with or without its graphs.
+            make_transform (callable): Returns :meth:`graph_transform` with the options of the run;
+                to be called only if the graphs are needed.
+            item_emb (Tensor): The final embeddings of all items; later ones, which are not in the
+                data, come last.
+            features (dict[str, Tensor]): The features of the new items by modality; a row of zeros
+                is a missing modality.
+            neighbours (dict[str, Adjacency]): The similarities :math:`(N, I)` of the new items to
+                their nearest items in the data, by modality.
+
+        Raises:
+            ValueError: If the embeddings are sparse.
+        """
+        self._check_dense(item_emb, "items")
+        return mean_of_neighbours(neighbours, item_emb[: self.num_items])
+
+    def embed_new_users(
+        self,
+        data: HeteroData,
+        make_transform: MakeTransform,
+        item_emb: Tensor,
+        edge_index: Tensor,
+        num_new_users: int,
+    ) -> Tensor:
+        r"""Returns the embeddings of :math:`N` users with a few interactions, of shape
+        :math:`(N, d)`, for :func:`soil_pyg.add_users`.
+
+        The default is the mean of the final embeddings of the items of each user.
+
+        Args:
+            data (HeteroData): The training data, with or without its graphs.
+            make_transform (callable): Returns :meth:`graph_transform` with the options of the run;
+                to be called only if the graphs are needed.
+            item_emb (Tensor): The final embeddings of all items; later ones, which are not in the
+                data, come last.
+            edge_index (Tensor): The distinct interactions of the new users, numbered from 0.
+            num_new_users (int): The number :math:`N`; each user has at least one interaction.
+
+        Raises:
+            ValueError: If the embeddings are sparse.
+        """
+        self._check_dense(item_emb, "users")
+        return mean_of_items(edge_index, num_new_users, item_emb)
+
+    def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
+        """Splits the embeddings into the summands that :func:`soil_pyg.explain` shows.
+
+        The default raises :class:`ValueError`: only the model defines how its score splits.
+        """
+        name = self.__class__.__name__
+        raise ValueError(f"'explain' cannot split the score: {name} does not define 'decompose'")
+
+    def _check_dense(self, emb: Tensor, nodes: str) -> None:
+        if emb.is_sparse:
+            raise ValueError(
+                f"{self.__class__.__name__} cannot embed new {nodes}: its embeddings are sparse "
+                f"and it does not define 'embed_new_{nodes}'"
+            )

@@ -3,34 +3,30 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear
+from torch.nn import Linear
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import PairTensor
+from torch_geometric.transforms import BaseTransform
 
-from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import adjacency, features
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.graphs import PairTensor, adjacency, features, normalized_interactions
 from soil_pyg.nn import (
     FeatureProjection,
     LightPropagation,
     TrainedFeatures,
     embedding_loss,
 )
-from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils.checks import check_at_least
 
 
-class BM3(Recommender):
+class BM3(EmbeddingRecommender):
     r"""Learning without negative items, from the `"Bootstrap Latent Representations for Multi-modal
     Recommendation" <https://arxiv.org/abs/2207.05969>`_ paper.
 
-    A predictor :math:`p`, one linear map shared by all, has to find the embedding of a partner that
-    is held fixed and disturbed by dropout, written :math:`\tilde{\mathbf{h}}`. With
-    :math:`\mathbf{h}` the light graph convolution, whose items keep their initial embeddings
-    besides, and :math:`\mathbf{m}_i = \mathbf{W}_m \mathbf{x}_{m,i} + \mathbf{b}_m` from trained
-    features,
+    A linear predictor :math:`p` predicts the embedding of a partner. Its gradient is stopped and
+    dropout disturbs it, written :math:`\tilde{\mathbf{h}}`. With :math:`\mathbf{h}` the propagated
+    embeddings, plus the initial ones for items, and :math:`\mathbf{m}_i = \mathbf{W}_m
+    \mathbf{x}_{m,i} + \mathbf{b}_m` of the trained features,
 
     .. math::
         \mathcal{L} &= d(\mathbf{h}_u, \mathbf{h}_i) + d(\mathbf{h}_i, \mathbf{h}_u) + c \sum_m
@@ -39,33 +35,18 @@ class BM3(Recommender):
 
         \hat{y}_{ui} &= p(\mathbf{h}_u)^{\top} p(\mathbf{h}_i)
 
-    averaged over the batch, with a regularisation of all embeddings added.
+    averaged over the batch, plus a regularisation of all embeddings.
 
     Args:
         num_users (int): Number of users.
         num_items (int): Number of items.
         in_channels (dict[str, int]): The feature dimension of each modality, by its name.
         hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
-        num_layers (int, optional): The number of layers on the user-item graph.
-            (default: :obj:`1`)
+        num_layers (int, optional): Layers on the user-item graph. (default: :obj:`1`)
         dropout (float, optional): The share of a partner's entries that is dropped in training.
             (default: :obj:`0.5`)
         cl_weight (float, optional): The weight :math:`c` of the modalities. (default: :obj:`2.0`)
         reg (float, optional): The weight of the regularisation. (default: :obj:`0.1`)
-
-    Raises:
-        ValueError: If there is no modality, or an option is out of its range.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = BM3.graph_transform()(data)
-        >>> model = BM3(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
     """
 
     multimodal = True
@@ -82,15 +63,12 @@ class BM3(Recommender):
         cl_weight: float = 2.0,
         reg: float = 0.1,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels)
-        check_at_least("hidden_channels", hidden_channels, 1)
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         if not 0 <= dropout < 1:
             raise ValueError(f"'dropout' must be at least 0 and less than 1 (got {dropout})")
         self.dropout = dropout
         self.cl_weight = cl_weight
         self.reg = reg
-        self.user_embedding = Embedding(num_users, hidden_channels)
-        self.item_embedding = Embedding(num_items, hidden_channels)
         self.features = ModuleDict(
             {m: TrainedFeatures(num_items, d) for m, d in self.in_channels.items()}
         )
@@ -103,15 +81,14 @@ class BM3(Recommender):
 
     @classmethod
     def graph_transform(cls) -> BaseTransform:
-        """Returns the transform that makes the normalised user-item graph."""
-        return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
+        """Returns the transform that builds the normalised user-item graph."""
+        return normalized_interactions()
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew: embeddings Xavier uniform, the weights of linear maps Xavier
-        normal, their biases as PyTorch does; the trained features start as the features.
+        """Draws the embeddings (Xavier uniform), the weights of the linear maps (Xavier normal) and
+        their biases (PyTorch's default) again, and sets the features to the given ones.
         """
-        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
-        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        super().reset_parameters()
         for offset in self.features.values():
             cast(TrainedFeatures, offset).reset_parameters()
         for linear in cast(list[Linear], [self.predictor, *self.project.values()]):
@@ -124,26 +101,17 @@ class BM3(Recommender):
         Args:
             data (HeteroData): The data with the graph of :meth:`graph_transform`.
         """
-        initial = self.user_embedding.weight, self.item_embedding.weight
-        user, item = self.propagation(initial, adjacency(data, INTERACTS))
-        return user, item + initial[1]
+        user, item = self.propagation(self.tables, adjacency(data, INTERACTS))
+        return user, item + self.item_embedding.weight
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-        """
+        """Returns the embeddings of all users and items."""
         user, item = self.propagate(data)
         return self.predictor(user), self.predictor(item)
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the terms of the loss: users and items that find each other, modalities that find
-        their item, modalities that find themselves, and the regularisation.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-            batch (Triplets): The batch, whose negative items do not matter.
+        """Returns the distances between users and items, modalities and their items, and modalities
+        and themselves, and the regularisation; negative items play no part.
         """
         all_users, all_items = self.propagate(data)
         user, item = F.embedding(batch.user, all_users), F.embedding(batch.positive, all_items)
@@ -162,7 +130,7 @@ class BM3(Recommender):
         }
 
     def _fixed(self, x: Tensor) -> Tensor:
-        # No gradient, or all embeddings would collapse into one.
+        # Without stopped gradients, all embeddings would collapse into one.
         return F.dropout(x.detach(), self.dropout, self.training)
 
     def _distance(self, x: Tensor, fixed: Tensor) -> Tensor:

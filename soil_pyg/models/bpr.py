@@ -1,15 +1,15 @@
 import torch
 from torch import Tensor
-from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models.base import Recommender
+from soil_pyg.models.decompose import Decomposition, double_copy
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.graphs import MakeTransform
 from soil_pyg.nn import BPRLoss, embedding_loss
 from soil_pyg.typing import Triplets
-from soil_pyg.utils.checks import check_at_least
 
 
-class BPR(Recommender):
+class BPR(EmbeddingRecommender):
     r"""Matrix factorisation with a pairwise ranking loss, from the `"BPR: Bayesian Personalized
     Ranking from Implicit Feedback" <https://arxiv.org/abs/1205.2618>`_ paper.
 
@@ -40,34 +40,22 @@ class BPR(Recommender):
         hidden_channels: int = 64,
         reg: float = 0.1,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels)
-        check_at_least("hidden_channels", hidden_channels, 1)
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         self.reg = reg
-        self.user_embedding = Embedding(num_users, hidden_channels)
-        self.item_embedding = Embedding(num_items, hidden_channels)
         self.bpr_loss = BPRLoss()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the embeddings anew (Xavier normal)."""
+        """Draws the embeddings again (Xavier normal)."""
         torch.nn.init.xavier_normal_(self.user_embedding.weight)
         torch.nn.init.xavier_normal_(self.item_embedding.weight)
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the embeddings of all users and items.
-
-        Args:
-            data (HeteroData): Ignored.
-        """
-        return self.user_embedding.weight, self.item_embedding.weight
+        """Returns the trained embeddings of all users and items."""
+        return self.tables
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the terms of the loss.
-
-        Args:
-            data (HeteroData): Ignored.
-            batch (Triplets): The batch.
-        """
+        """Returns the ranking loss and the regularisation."""
         user = self.user_embedding(batch.user)
         positive, negative = (
             self.item_embedding(batch.positive),
@@ -77,3 +65,8 @@ class BPR(Recommender):
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * embedding_loss(user, positive, negative),
         }
+
+    def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
+        """Returns the user's own embedding as the only summand."""
+        user, item = double_copy(self).tables
+        return Decomposition((user, item), own=user)

@@ -1,207 +1,199 @@
-"""The sums that the embeddings of a user and of an item are, in double precision."""
+"""Embeddings as sums over the edges that leave a user, in double precision."""
 
 import copy
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn import Linear
 from torch_geometric.data import HeteroData
+from torch_geometric.data.storage import EdgeStorage
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.models import BPR, MGCN, SOIL, LightGCN, Recommender
 from soil_pyg.models.explanation import CONTENT, INTERACTION, OWN, SECOND_ORDER
-from soil_pyg.models.graphs import adjacency, features, similar
-from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, item_item
+from soil_pyg.models.graphs import PairTensor, adjacency
+from soil_pyg.models.newcomers import messages
 from soil_pyg.nn import LightPropagation
-from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.typing import INTERACTS
-from soil_pyg.typing import SECOND_ORDER as SECOND_ORDER_EDGES
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, modalities_of
+
+Shares: TypeAlias = Callable[[Tensor, list[Tensor]], list[Tensor | float]]
+"""Returns the factor of each view of a node, given its content embedding and its views."""
+
+Model = TypeVar("Model", bound=torch.nn.Module)
 
 
-class Graphs(NamedTuple):
-    """The edge types over which a model propagates."""
-
-    content: EdgeType | None = None
-    """From users to items, for the content embeddings."""
-    aggregation: EdgeType | None = None
-    """From users to the items whose views they gather."""
-    items: Callable[[str], EdgeType] | None = None
-    """Between items, by modality, for their views."""
-
-
-class Parts(NamedTuple):
-    """Summands of a user's embedding that are of one kind."""
+class Summands(NamedTuple):
+    """Summands of one kind in the embedding of a user."""
 
     kind: str
+    """:obj:`"own"`, :obj:`"interaction"` or :obj:`"second_order"`."""
     modality: str
+    """:obj:`"content"`, or the modality of the view."""
     item: Tensor
-    """The item of each, -1 where there is none."""
+    """The item of each summand, -1 for the user's own embedding."""
     vector: Tensor
-    """One row each."""
+    """The summands, of shape :obj:`[num_summands, channels]`."""
 
 
-class ScoreParts:
-    """Takes the embeddings of users and of items apart, which :func:`soil_pyg.explain` defines.
+class FirstHops:
+    """The edges over which embeddings of items reach a user, with their weights.
 
     Args:
-        model (Recommender): A model of :func:`graphs_of`.
-        data (HeteroData): The data with the graphs of the model.
+        data (HeteroData): The data with its graphs.
+        edge_type (tuple): The edge type, user -> item.
+        attr (str, optional): The attribute of the interactions with their weights in this graph;
+            :obj:`None` for weights of 1. (default: :obj:`"norm_weight"`)
+        second_order (EdgeStorage, optional): The second-order edges in this graph.
+            (default: :obj:`None`)
     """
 
-    @torch.no_grad()
-    def __init__(self, model: Recommender, data: HeteroData) -> None:
-        own: Any = copy.deepcopy(model).double().eval().requires_grad_(False)
-        self._model = own
-        self._data = data
-        # To look an edge type up that the data lacks would add it.
-        has_second = isinstance(model, SOIL) and SECOND_ORDER_EDGES in data.edge_types
-        self._second = data[SECOND_ORDER_EDGES] if has_second else None
-        graphs = graphs_of(model)
-        x = own.user_embedding.weight, own.item_embedding.weight
-        self._own: Tensor = x[0]
-        self._content: tuple[Tensor, Tensor] = x
-        self._edges: Adjacency | None = None
-        if graphs.content is not None:
-            graph, propagation = adjacency(data, graphs.content), own.propagation
-            self._own = x[0] / (propagation.num_layers + 1)
-            self._messages = messages(propagation, x, graph)
-            self._content = propagation(x, graph)
-            self._edges = graph.t()
-        self._views: dict[str, Tensor] = {}
-        if graphs.items is not None and graphs.aggregation is not None:
-            self._aggregation = adjacency(data, graphs.aggregation).t()
-            for modality in own.in_channels:
-                self._views[modality] = self._view(modality, graphs.items(modality))
+    def __init__(
+        self,
+        data: HeteroData,
+        edge_type: EdgeType,
+        attr: str | None = "norm_weight",
+        second_order: EdgeStorage | None = None,
+    ) -> None:
+        self._graph = adjacency(data, edge_type)
+        self._edges = self._graph.t()
+        self._interactions = data[INTERACTS]
+        self._attr = attr
+        self._second_order = second_order
 
-    @torch.no_grad()
-    def of_user(self, user: int) -> list[Parts]:
-        """Returns the summands of a user's embedding.
+    def split(self, propagation: LightPropagation, x: PairTensor) -> PairTensor:
+        """Returns the share of each user in its own propagated embedding, and the message that each
+        item sends over an edge of weight 1.
+
+        Args:
+            propagation (LightPropagation): The propagation over this graph.
+            x ((Tensor, Tensor)): The embeddings of users and of items.
+        """
+        return x[0] / (propagation.num_layers + 1), messages(propagation, x, self._graph)
+
+    def gather(self, user: int, x: Tensor) -> Tensor:
+        """Returns the weighted sum of the embeddings that reach a user.
+
+        Args:
+            user (int): The user.
+            x (Tensor): The embeddings of the items.
+        """
+        return self._edges.select_rows(torch.tensor([user])).matmul(x)[0]
+
+    def of_user(self, user: int) -> list[tuple[str, Tensor, Tensor]]:
+        """Returns the kind, the items and the weights of the edges of a user.
+
+        An item that is both an interaction and second-order has its share of the weight in each.
 
         Args:
             user (int): The user.
         """
-        parts = [Parts(OWN, CONTENT, torch.tensor([-1]), self._own[user : user + 1])]
-        if self._edges is not None:
-            for kind, item, weight in self._first_hops(self._edges, user, "norm_weight"):
-                parts.append(Parts(kind, CONTENT, item, weight * self._messages[item]))
-        if self._views:
-            # The paper adds the graphs up as they are, and normalises nothing.
-            is_sum = self._second is not None and "aggregation_weight" not in self._second
-            hops = self._first_hops(self._aggregation, user, None if is_sum else "norm_weight")
-            row = self._aggregation.select_rows(torch.tensor([user]))
-            views = [row.matmul(view)[0] for view in self._views.values()]
-            shares = self._shares(self._content[0][user], views)
-            for (modality, view), share in zip(self._views.items(), shares, strict=True):
-                for kind, item, weight in hops:
-                    parts.append(Parts(kind, modality, item, share * weight * view[item]))
-        return parts
-
-    @torch.no_grad()
-    def of_item(self, item: int) -> dict[str, Tensor]:
-        """Returns the summands of an item's embedding by modality, its content first.
-
-        Args:
-            item (int): The item.
-        """
-        parts = {CONTENT: self._content[1][item]}
-        views = [view[item] for view in self._views.values()]
-        shares = self._shares(parts[CONTENT], views) if views else []
-        for modality, share, view in zip(self._views, shares, views, strict=True):
-            parts[modality] = share * view
-        return parts
-
-    def _view(self, modality: str, graph: EdgeType) -> Tensor:
-        model = self._model
-        x = features(self._data, modality).double()
-        if isinstance(model, MGCN):
-            x = model.features[modality](x)
-        view = model.gates[modality](x, model.item_embedding.weight)
-        for _ in range(model.num_item_layers):
-            view = model.conv(view, adjacency(self._data, graph))
-        return view
-
-    def _first_hops(
-        self, edges: Adjacency, user: int, attr: str | None
-    ) -> list[tuple[str, Tensor, Tensor]]:
-        # Kind, items and weights of the user's edges. An item of both kinds has a share of the
-        # weight in each.
-        row = edges.select_rows(torch.tensor([user]))
+        row = self._edges.select_rows(torch.tensor([user]))
         item, weight = row.col.long(), row.weight.double()
-        store = self._data[INTERACTS]
+        store = self._interactions
         mine = store.edge_index[0] == user
         is_first, is_second = (torch.zeros_like(item, dtype=torch.bool) for _ in range(2))
         place = torch.searchsorted(item, store.edge_index[1, mine])
         is_first[place] = True
         first = torch.zeros_like(weight)
-        first[place] = 1.0 if attr is None else store[attr][mine].double()
-        if self._second is not None:
-            second = self._second.edge_index
+        first[place] = 1.0 if self._attr is None else store[self._attr][mine].double()
+        if self._second_order is not None:
+            second = self._second_order.edge_index
             is_second = torch.isin(item, second[1, second[0] == user])
         first = torch.where(is_second, first, weight)
         groups = [(INTERACTION, is_first, first), (SECOND_ORDER, is_second, weight - first)]
         return [(kind, item[mask], value[mask].unsqueeze(1)) for kind, mask, value in groups]
 
-    def _shares(self, content: Tensor, views: list[Tensor]) -> list[Tensor | float]:
-        # What each view of a node is multiplied with in its side embedding.
-        model, count = self._model, len(views)
-        if isinstance(model, SOIL):
-            divisor = count + 1 if model.fusion.divide else 1
-            if count == 1:
-                return [1 / divisor]
-            return list((1 - _attention(model.fusion, views)) / divisor)
-        if count == 1:
-            return [0.5]
-        gates = [linear(content).sigmoid() for linear in model.preferences.values()]
-        common = 1 - torch.stack(gates).sum(dim=0)
-        return [
-            (weight * common + gate) / (count + 1)
-            for weight, gate in zip(_attention(model, views), gates, strict=True)
-        ]
 
+@dataclass
+class Decomposition:
+    """The summands of the embeddings of users and of items, in double precision.
 
-def graphs_of(model: Recommender) -> Graphs:
-    """Returns the graphs of a model whose score can be taken apart.
+    The models construct it, see :meth:`soil_pyg.models.Recommender.decompose`.
 
     Args:
-        model (Recommender): The model.
-
-    Raises:
-        ValueError: If it cannot.
+        content ((Tensor, Tensor)): The content embeddings of users and of items.
+        own (Tensor): The part of the content embeddings of users that comes over no edge.
+        hops (FirstHops, optional): The edges over which the rest comes. (default: :obj:`None`)
+        messages (Tensor, optional): The embeddings that items send over these edges, times the
+            weight. (default: :obj:`None`)
+        views (dict[str, Tensor], optional): The views of the items by modality. (default: none)
+        view_hops (FirstHops, optional): The edges over which users gather the views.
+            (default: :obj:`None`)
+        shares (callable, optional): See :obj:`Shares`. (default: :obj:`None`)
     """
-    if isinstance(model, SOIL):
-        return Graphs(USER_ITEM, AGGREGATION, item_item)
-    if isinstance(model, MGCN):
-        return Graphs(INTERACTS, INTERACTS, similar)
-    if isinstance(model, LightGCN):
-        return Graphs(INTERACTS)
-    if isinstance(model, BPR):
-        return Graphs()
-    raise ValueError(
-        f"The score of {model.__class__.__name__} cannot be taken apart: 'explain' knows SOIL, "
-        "MGCN, LightGCN and BPR"
-    )
+
+    content: PairTensor
+    own: Tensor
+    hops: FirstHops | None = None
+    messages: Tensor | None = None
+    views: dict[str, Tensor] = field(default_factory=dict)
+    view_hops: FirstHops | None = None
+    shares: Shares | None = None
+
+    def of_user(self, user: int) -> list[Summands]:
+        """Returns the summands of the embedding of a user.
+
+        Args:
+            user (int): The user.
+        """
+        parts = [Summands(OWN, CONTENT, torch.tensor([-1]), self.own[user : user + 1])]
+        if self.hops is not None and self.messages is not None:
+            for kind, item, weight in self.hops.of_user(user):
+                parts.append(Summands(kind, CONTENT, item, weight * self.messages[item]))
+        if self.shares is not None and self.view_hops is not None:
+            edges = self.view_hops.of_user(user)
+            views = [self.view_hops.gather(user, view) for view in self.views.values()]
+            shares = self.shares(self.content[0][user], views)
+            for (modality, view), share in zip(self.views.items(), shares, strict=True):
+                for kind, item, weight in edges:
+                    parts.append(Summands(kind, modality, item, share * weight * view[item]))
+        return parts
+
+    def of_item(self, item: int) -> dict[str, Tensor]:
+        """Returns the summands of the embedding of an item by modality, its content first.
+
+        Args:
+            item (int): The item.
+        """
+        parts: dict[str, Tensor] = {CONTENT: self.content[1][item]}
+        views = [view[item] for view in self.views.values()]
+        shares = [] if self.shares is None else self.shares(parts[CONTENT], views)
+        for modality, share, view in zip(self.views, shares, views, strict=True):
+            parts[modality] = share * view
+        return parts
 
 
-def messages(propagation: LightPropagation, x: tuple[Tensor, Tensor], graph: Adjacency) -> Tensor:
-    r"""Returns what users get from each item over an edge of weight 1.
-
-    .. math::
-        \mathbf{H} = \frac{1}{L + 1} \sum_{l=0}^{L-1} (\mathbf{A}^l \mathbf{X})_{\text{items}},
-        \qquad \text{so that} \qquad \bar{\mathbf{x}}_u = \frac{\mathbf{x}_u}{L + 1} + \sum_j
-        A_{uj} \, \mathbf{h}_j
+def attention(project: Linear, query: Linear, views: list[Tensor]) -> Tensor:
+    """Returns the attention that each view of a node gets.
 
     Args:
-        propagation (LightPropagation): The propagation.
-        x ((Tensor, Tensor)): The embeddings of users and of items.
-        graph (Adjacency): The edges, user -> item.
+        project (torch.nn.Linear): The hidden layer.
+        query (torch.nn.Linear): The output layer.
+        views (list[Tensor]): The views.
     """
-    total = torch.zeros_like(x[1])
-    for _ in range(propagation.num_layers):
-        total = total + x[1]
-        x = propagation.conv(x, graph)
-    return total / (propagation.num_layers + 1)
+    scores: Tensor = query(project(torch.stack(views)).tanh())
+    return scores.softmax(dim=0).view(-1)
 
 
-def _attention(module: Any, views: list[Tensor]) -> Tensor:
-    return module.query(module.project(torch.stack(views)).tanh()).softmax(dim=0).view(-1)
+def double_copy(model: Model) -> Model:
+    """Returns a copy of a model in double precision and evaluation mode, without gradients.
+
+    Args:
+        model (torch.nn.Module): The model.
+    """
+    return copy.deepcopy(model).double().eval().requires_grad_(False)
+
+
+def double_features(data: HeteroData) -> HeteroData:
+    """Returns a copy of the data whose features are in double precision.
+
+    Args:
+        data (HeteroData): The data.
+    """
+    data = copy.copy(data)
+    for modality in modalities_of(data):
+        name = FEATURE_PREFIX + modality
+        data[ITEM][name] = data[ITEM][name].double()
+    return data

@@ -9,21 +9,21 @@ OWN, INTERACTION, SECOND_ORDER = "own", "interaction", "second_order"
 
 @dataclass(repr=False)
 class Explanation:
-    """A score taken apart, as :func:`soil_pyg.explain` returns it.
+    """The parts of a score, as returned by :func:`soil_pyg.explain`.
 
-    :attr:`parts` has these columns, and its values add up to the score:
+    The values of :attr:`parts` add up to the score. Its columns are
 
-    - :obj:`kind`: :obj:`"own"` for the user's own embedding, :obj:`"interaction"` for an item of
-      the user's, :obj:`"second_order"` for an item that the user nearly chose.
-    - :obj:`modality`: what came to the user that way, :obj:`"content"` or the view of a modality.
-    - :obj:`item_modality`: what of the recommended item it was multiplied with, in the same names.
-    - :obj:`via`: the id of the item; none for the user's own embedding.
-    - :obj:`value`: what this adds to the score.
+    - :obj:`kind`: :obj:`"own"` for the embedding of the user itself, :obj:`"interaction"` or
+      :obj:`"second_order"` for an edge to an item;
+    - :obj:`via`: the id of this item, :obj:`None` for :obj:`"own"`;
+    - :obj:`modality`: the part of the user's embedding, :obj:`"content"` or the modality of a view;
+    - :obj:`item_modality`: the part of the recommended item's embedding, likewise;
+    - :obj:`value`: the contribution to the score.
 
     Args:
         user (Any): The id of the user.
         item (Any): The id of the recommended item.
-        score (float): The score that the item was ranked by.
+        score (float): The score by which the item is ranked.
         parts (pandas.DataFrame): The parts.
     """
 
@@ -38,18 +38,18 @@ class Explanation:
         return float(self.parts["value"].sum())
 
     def by_item(self) -> pd.DataFrame:
-        """Returns what each item adds, the largest first, with the columns :obj:`kind`,
-        :obj:`via` and :obj:`value`.
+        """Returns the contribution of each item in descending order, with the columns
+        :obj:`kind`, :obj:`via` and :obj:`value`.
         """
-        # By number: ids keep their type, and the user's own embedding has none.
+        # Grouping by number keeps the type of the ids and the missing one.
         number, ids = pd.factorize(self.parts["via"])
         found = _summed(self.parts.assign(via=number), ["kind", "via"])
         via = [ids[n] if n >= 0 else None for n in found["via"]]
         return found.assign(via=pd.Series(via, dtype=object))
 
     def by_modality(self) -> pd.DataFrame:
-        """Returns what the content embedding and each view of the user add, the largest first,
-        with the columns :obj:`modality` and :obj:`value`.
+        """Returns the contributions of the content embedding and of each view of the user in
+        descending order, with the columns :obj:`modality` and :obj:`value`.
         """
         return _summed(self.parts, ["modality"])
 

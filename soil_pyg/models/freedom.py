@@ -3,15 +3,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import EdgeType, PairTensor
+from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
-from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import adjacency, features, prepared
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.graphs import PairTensor, adjacency, features, prepared
 from soil_pyg.nn import (
     BPRLoss,
     FeatureProjection,
@@ -24,11 +23,16 @@ from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdj
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets, modalities_of
 from soil_pyg.utils.checks import check_at_least
 
+ITEM_ITEM: EdgeType = (ITEM, "item_item", ITEM)
+"""The frozen graph of similar items."""
+
+PRUNED: EdgeType = (USER, "pruned", ITEM)
+"""The interactions of an epoch."""
+
 
 class FREEDOMGraphs(BaseTransform):  # type: ignore[misc]
-    r"""Builds all graphs of :class:`~soil_pyg.models.FREEDOM`.
-
-    The user-item graph, symmetrically normalised, and the frozen item-item graph
+    r"""Builds all graphs of :class:`~soil_pyg.models.FREEDOM`: the symmetrically normalised
+    user-item graph and the frozen item-item graph
 
     .. math::
         \mathbf{A} = w_1 \mathbf{A}_1 + \frac{1 - w_1}{M - 1} \sum_{m=2}^{M} \mathbf{A}_m
@@ -91,10 +95,7 @@ class FREEDOMGraphs(BaseTransform):  # type: ignore[misc]
         return f"{name}(k={k}, first_weight={self.first_weight})"
 
 
-PRUNED: EdgeType = (USER, "pruned", ITEM)
-
-
-class FREEDOM(Recommender):
+class FREEDOM(EmbeddingRecommender):
     r"""A frozen item-item graph and a pruned user-item graph, from the `"A Tale of Two Graphs:
     Freezing and Denoising Graph Structures for Multimodal Recommendation"
     <https://arxiv.org/abs/2211.06924>`_ paper.
@@ -105,37 +106,22 @@ class FREEDOM(Recommender):
         \hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i
 
     with :math:`\bar{\mathbf{E}}` the embeddings propagated over the user-item graph as in LightGCN
-    and :math:`\mathbf{A}` the frozen graph of similar items. Every epoch is trained on a share of
+    and :math:`\mathbf{A}` the frozen graph of similar items. Every epoch is trained on a sample of
     the interactions, which :meth:`on_epoch_start` draws without replacement with probabilities
-    proportional to :math:`(|\mathcal{N}_u| |\mathcal{N}_i|)^{-1/2}`. The users are compared with
-    the trained features of the items after a linear map, too.
+    proportional to :math:`(|\mathcal{N}_u| |\mathcal{N}_i|)^{-1/2}`. The loss also ranks the
+    trained features of the items after a linear map.
 
     Args:
         num_users (int): Number of users.
         num_items (int): Number of items.
         in_channels (dict[str, int]): The feature dimension of each modality, by its name.
         hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
-        num_layers (int, optional): The number of layers on the user-item graph.
-            (default: :obj:`2`)
-        num_item_layers (int, optional): The number of layers :math:`L` on the item-item graph.
+        num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
+        num_item_layers (int, optional): Layers :math:`L` on the item-item graph.
             (default: :obj:`1`)
-        dropout (float, optional): The share of the interactions that an epoch does without.
+        dropout (float, optional): The share of the interactions that an epoch leaves out.
             (default: :obj:`0.8`)
         reg (float, optional): The weight of the losses of the modalities. (default: :obj:`1e-3`)
-
-    Raises:
-        ValueError: If there is no modality, or an option is out of its range.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = FREEDOM.graph_transform(k=2)(data)
-        >>> model = FREEDOM(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
     """
 
     multimodal = True
@@ -152,8 +138,7 @@ class FREEDOM(Recommender):
         dropout: float = 0.8,
         reg: float = 1e-3,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels)
-        check_at_least("hidden_channels", hidden_channels, 1)
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         check_at_least("num_item_layers", num_item_layers, 0)
         if not 0 <= dropout < 1:
             raise ValueError(f"'dropout' must be at least 0 and less than 1 (got {dropout})")
@@ -161,8 +146,6 @@ class FREEDOM(Recommender):
         self.dropout = dropout
         self.reg = reg
         sizes = self.in_channels
-        self.user_embedding = Embedding(num_users, hidden_channels)
-        self.item_embedding = Embedding(num_items, hidden_channels)
         self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
         self.projections = ModuleDict(
             {m: FeatureProjection(d, hidden_channels) for m, d in sizes.items()}
@@ -174,35 +157,27 @@ class FREEDOM(Recommender):
 
     @classmethod
     def graph_transform(cls, **options: Any) -> FREEDOMGraphs:
-        """Returns the transform that makes the user-item and the item-item graph.
+        """Returns the transform that builds the user-item and the item-item graph.
 
-        Args:
-            **options (optional): The options of
-                :class:`~soil_pyg.models.freedom.FREEDOMGraphs`.
+        Its options are those of :class:`~soil_pyg.models.freedom.FREEDOMGraphs`.
         """
         return FREEDOMGraphs(**options)
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew: embeddings Xavier uniform, the rest as PyTorch does; the
-        features start as they are given.
+        """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again, and sets
+        the features to the given ones.
         """
-        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
-        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        super().reset_parameters()
         for modules in (self.features, self.projections):
             for module in modules.values():
                 module.reset_parameters()
 
     def on_epoch_start(self, data: HeteroData) -> None:
-        """Draws the interactions of the epoch, and adds their graph to the data as an edge type of
-        its own.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-        """
+        """Draws the interactions of the epoch and adds their graph to the data."""
         if self.dropout == 0:
             return
         edges = prepared(data, INTERACTS, "norm_weight")
-        # The first of independent exponential clocks are a weighted draw without replacement.
+        # The earliest of exponential times are a weighted draw without replacement.
         time = torch.empty_like(edges.norm_weight).exponential_() / edges.norm_weight
         num_kept = round(time.numel() * (1 - self.dropout))
         kept = time.topk(num_kept, largest=False).indices
@@ -218,25 +193,18 @@ class FREEDOM(Recommender):
             edge_type (tuple): The edge type of the user-item graph.
         """
         x = self.item_embedding.weight
-        user, item = self.propagation((self.user_embedding.weight, x), adjacency(data, edge_type))
+        user, item = self.propagation(self.tables, adjacency(data, edge_type))
         for _ in range(self.num_item_layers):
             x = self.conv(x, adjacency(data, ITEM_ITEM))
         return user, item + x
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the final embeddings of all users and items, on all interactions.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-        """
+        """Returns the final embeddings of all users and items, on all interactions."""
         return self.propagate(data, INTERACTS)
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the terms of the loss, in training on the interactions of the epoch.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            batch (Triplets): The batch.
+        """Returns the ranking loss of the embeddings and of each modality, in training on the
+        interactions of the epoch.
         """
         is_pruned = self.training and self.dropout > 0 and PRUNED in data.edge_types
         user_emb, item_emb = self.propagate(data, PRUNED if is_pruned else INTERACTS)
@@ -250,9 +218,7 @@ class FREEDOM(Recommender):
         return terms
 
     def _bpr(self, user: Tensor, items: Tensor) -> Tensor:
-        # The positive items, and behind them the negative ones.
+        # Positive items come first, negative ones second.
         positive, negative = items.chunk(2)
-        return self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1))
-
-
-ITEM_ITEM: EdgeType = (ITEM, "item_item", ITEM)
+        loss: Tensor = self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1))
+        return loss

@@ -1,15 +1,31 @@
-"""How models look up features, and the graphs that their transforms prepared."""
+"""Access to the features and the prepared graphs in the data, for models."""
+
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import EdgeStorage
+from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType
+from typing_extensions import Unpack
 
 from soil_pyg.nn import LightConv
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
+from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
+from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, ToAdjacency
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+
+MakeTransform: TypeAlias = Callable[[], BaseTransform]
+"""Returns the graph transform of a model; it is called only if the graphs must be built."""
+
+PairTensor: TypeAlias = tuple[Tensor, Tensor]
+"""The tensors of users and of items."""
+
+UNWEIGHTED: EdgeType = (USER, "unweighted", ITEM)
+"""The interactions with a weight of 1 each."""
 
 
 def similar(modality: str) -> EdgeType:
@@ -17,8 +33,48 @@ def similar(modality: str) -> EdgeType:
     return (ITEM, f"{modality}_similar", ITEM)
 
 
+class SimilarItemGraphs(BaseTransform):  # type: ignore[misc]
+    """The base of transforms that build a graph of similar items for each modality.
+
+    Args:
+        k (int, optional): The number of neighbours, including the item itself.
+            (default: :obj:`10`)
+        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
+        negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
+            :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
+        **search_options (optional): How the nearest items are searched: the arguments of
+            :class:`~soil_pyg.nn.SearchOptions`.
+
+    Raises:
+        ValueError: If an option is out of its range.
+    """
+
+    @takes_search_options
+    def __init__(
+        self,
+        k: int = 10,
+        modalities: list[str] | None = None,
+        negative: str = "drop",
+        **search_options: Unpack[SearchKwargs],
+    ) -> None:
+        self.modalities = modalities
+        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
+
+    def edge_types(self, data: HeteroData) -> list[EdgeType]:
+        """Returns the edge types of the graphs, in the order of the modalities.
+
+        Args:
+            data (HeteroData): The data.
+        """
+        names = modalities_of(data) if self.modalities is None else self.modalities
+        return [similar(name) for name in names]
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.similarity_graph})"
+
+
 def features(data: HeteroData, modality: str) -> Tensor:
-    """Returns the items' features of a modality.
+    """Returns the features of the items in a modality.
 
     Args:
         data (HeteroData): The data.
@@ -30,24 +86,30 @@ def features(data: HeteroData, modality: str) -> Tensor:
     present = modalities_of(data)
     if modality not in present:
         raise ValueError(f"'in_channels' names {modality!r}, but the data has {present}")
-    return data[ITEM][FEATURE_PREFIX + modality]
+    x: Tensor = data[ITEM][FEATURE_PREFIX + modality]
+    return x
+
+
+def normalized_interactions() -> BaseTransform:
+    """Returns the transform that builds the symmetrically normalised user-item graph."""
+    return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
 
 
 def prepared(data: HeteroData, edge_type: EdgeType, attr: str) -> EdgeStorage:
-    """Returns what the data holds for an edge type.
+    """Returns the store of an edge type.
 
     Args:
         data (HeteroData): The data.
         edge_type (tuple): The edge type.
-        attr (str): The attribute that the transform of the model adds.
+        attr (str): An attribute that the transform of the model adds.
 
     Raises:
-        ValueError: If there is none, because the model's transform was not applied.
+        ValueError: If it is missing, because the transform was not applied.
     """
     if edge_type not in data.edge_types or attr not in data[edge_type]:
         raise ValueError(
-            f"the data has no prepared graph {edge_type}; apply the transform that "
-            "'graph_transform()' of the model's class returns to the data first"
+            f"the data has no prepared graph {edge_type}: apply the transform returned by "
+            "'graph_transform()' of the model's class first"
         )
     return data[edge_type]
 
@@ -60,13 +122,30 @@ def adjacency(data: HeteroData, edge_type: EdgeType) -> Adjacency:
         edge_type (tuple): The edge type.
 
     Raises:
-        ValueError: If the data has none, because the model's transform was not applied.
+        ValueError: If it is missing, because the transform of the model was not applied.
     """
-    return prepared(data, edge_type, "adj").adj
+    adj: Adjacency = prepared(data, edge_type, "adj").adj
+    return adj
+
+
+def with_graphs(data: HeteroData, edge_type: EdgeType, make_transform: MakeTransform) -> HeteroData:
+    """Returns the data itself if it has the prepared graph of an edge type, or else the transformed
+    data.
+
+    Args:
+        data (HeteroData): The data.
+        edge_type (tuple): The edge type.
+        make_transform (callable): Returns the transform that adds the graph.
+    """
+    if edge_type in data.edge_types and "adj" in data[edge_type]:
+        return data
+    return make_transform()(data)
 
 
 def distinct(node: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the nodes of a batch, each once where :func:`sizes_may_vary`, and the row of each.
+    """Returns the distinct nodes of a batch and the row of each node among them.
+
+    Unless :func:`sizes_may_vary`, repeated nodes stay.
 
     Args:
         node (Tensor): The nodes, of shape :obj:`[batch_size]`.
@@ -76,17 +155,18 @@ def distinct(node: Tensor) -> tuple[Tensor, Tensor]:
         (tensor([3, 7]), tensor([1, 0, 1]))
     """
     if sizes_may_vary(node):
-        return torch.unique(node, return_inverse=True)
+        nodes, row = torch.unique(node, return_inverse=True)
+        return nodes, row
     return node, torch.arange(len(node), device=node.device)
 
 
 def propagate_to(
     nodes: Tensor | None, conv: LightConv, views: list[Tensor], adjacency: Adjacency
 ) -> list[Tensor]:
-    """Returns what some target nodes get of each view, one row each.
+    """Returns the views propagated to some target nodes, one row per node.
 
     Args:
-        nodes (Tensor, optional): The target nodes, all of them if :obj:`None`.
+        nodes (Tensor, optional): The target nodes; :obj:`None` for all.
         conv (LightConv): The convolution.
         views (list[Tensor]): Features of the source nodes.
         adjacency (Adjacency): The matrix of the edges.
@@ -94,15 +174,16 @@ def propagate_to(
     if nodes is None:
         return [conv(view, adjacency) for view in views]
     if sizes_may_vary(nodes):
-        # ModelOptions once, so that the views share its transpose, too.
+        # One selection, so that the views share its transpose.
         adjacency = adjacency.select_rows(nodes)
         return [conv(view, adjacency) for view in views]
     return [F.embedding(nodes, conv(view, adjacency)) for view in views]
 
 
 def sizes_may_vary(node: Tensor) -> bool:
-    """Returns whether sizes may depend on the nodes of a batch: on a GPU the host would have to
-    wait for them, and compiled code would be compiled anew.
+    """Returns whether tensor sizes may depend on the nodes of a batch.
+
+    On a GPU, the host would have to wait for them; compiled code would be compiled again.
 
     Args:
         node (Tensor): The nodes.

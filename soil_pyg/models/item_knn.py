@@ -52,11 +52,7 @@ class ItemKNN(Recommender):
         return CoOccurrenceGraph(k, shrink, memory_budget=memory_budget)
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the interactions of the users and the nearest items of the items, both sparse.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-        """
+        """Returns the interactions of the users and the nearest items of the items, both sparse."""
         edge_index = data[INTERACTS].edge_index
         ones = torch.ones(edge_index.size(1), device=edge_index.device)
         size = (self.num_users, self.num_items)
@@ -71,10 +67,5 @@ class ItemKNN(Recommender):
         return user_emb.coalesce(), item_emb.coalesce()
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns no terms: there is nothing to train.
-
-        Args:
-            data (HeteroData): Ignored.
-            batch (Triplets): Ignored.
-        """
+        """Returns no terms: there is nothing to train."""
         return {}

@@ -3,15 +3,21 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Parameter
+from torch.nn import Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import EdgeType, PairTensor
+from torch_geometric.transforms import Compose
 from typing_extensions import Unpack
 
-from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import adjacency, features, similar
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.graphs import (
+    UNWEIGHTED,
+    PairTensor,
+    SimilarItemGraphs,
+    adjacency,
+    features,
+    similar,
+)
 from soil_pyg.nn import (
     BPRLoss,
     FeatureProjection,
@@ -22,45 +28,22 @@ from soil_pyg.nn import (
 )
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
-from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets, modalities_of
+from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
 
 
-class LATTICEGraphs(BaseTransform):  # type: ignore[misc]
-    r"""Builds all graphs of :class:`~soil_pyg.models.LATTICE`.
+class LATTICEGraphs(SimilarItemGraphs):
+    r"""Builds all graphs of :class:`~soil_pyg.models.LATTICE`: the interactions with weights of 1
+    and, for each modality, the symmetrically normalised graph of the :math:`k` items with the most
+    similar given features.
 
-    The interactions with weights of 1, and for each modality the graph of the :math:`k` items of
-    the most similar given features, symmetrically normalised.
-
-    Args:
-        k (int, optional): The number of neighbours, including the item itself.
-            (default: :obj:`10`)
-        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
-        negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
-            :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        **search_options (optional): How the nearest items are searched: the arguments of
-            :class:`~soil_pyg.nn.SearchOptions`.
-
-    Raises:
-        ValueError: If an option is out of its range.
+    Its options are those of :class:`~soil_pyg.models.graphs.SimilarItemGraphs`.
     """
-
-    @takes_search_options
-    def __init__(
-        self,
-        k: int = 10,
-        modalities: list[str] | None = None,
-        negative: str = "drop",
-        **search_options: Unpack[SearchKwargs],
-    ) -> None:
-        self.modalities = modalities
-        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
-        names = modalities_of(data) if self.modalities is None else self.modalities
-        item_graphs = [similar(name) for name in names]
+        item_graphs = self.edge_types(data)
         return Compose(
             [
                 SumGraph({INTERACTS: None}, UNWEIGHTED),
@@ -71,16 +54,13 @@ class LATTICEGraphs(BaseTransform):  # type: ignore[misc]
             ]
         )(data)
 
-    def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({self.similarity_graph})"
 
-
-class LATTICE(Recommender):
-    r"""Item-item structures that are learned from the features, from the `"Mining Latent
+class LATTICE(EmbeddingRecommender):
+    r"""Learned item-item graphs, from the `"Mining Latent
     Structures for Multimedia Recommendation" <https://arxiv.org/abs/2104.09036>`_ paper.
 
-    Beside the propagation over the interactions (:class:`~soil_pyg.nn.MeanPropagation`), which
-    gives :math:`\bar{\mathbf{E}}`, items hear from similar items:
+    Propagation over the interactions (:class:`~soil_pyg.nn.MeanPropagation`) gives
+    :math:`\bar{\mathbf{E}}`; items also receive the embeddings of similar items:
 
     .. math::
         \mathbf{A} = (1 - c) \, \mathrm{sym} \Big( \sum_m w_m \tilde{\mathbf{S}}_m \Big) +
@@ -91,23 +71,21 @@ class LATTICE(Recommender):
 
     with :math:`\tilde{\mathbf{S}}^{(0)}_m` the :math:`k` largest cosines of each item by the given
     features, :math:`\tilde{\mathbf{S}}_m` those by the trained features after a linear map, and
-    :math:`w` the softmax of a trained weight a modality. The first loss after
-    :meth:`on_epoch_start`, or on other data than the one before, makes :math:`\mathbf{A}` anew, and
-    gradients flow through it; it is a constant in the other batches. :meth:`forward` always makes
-    it anew. An item that lacks a modality has no neighbours by it.
+    :math:`w` the softmax of one trained weight per modality. The first loss after
+    :meth:`on_epoch_start`, or on other data than the previous loss, builds :math:`\mathbf{A}`, and
+    gradients flow through it; for further batches it is a constant. :meth:`forward` always builds
+    it. An item without a modality has no neighbours in it.
 
     Args:
         num_users (int): Number of users.
         num_items (int): Number of items.
         in_channels (dict[str, int]): The feature dimension of each modality, by its name.
         hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
-        feature_channels (int, optional): The dimension of the mapped features.
-            (default: :obj:`64`)
-        num_layers (int, optional): The number of layers on the user-item graph.
-            (default: :obj:`2`)
-        num_item_layers (int, optional): The number of layers :math:`L` on the item-item graph.
+        feature_channels (int, optional): Dimension of the mapped features. (default: :obj:`64`)
+        num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
+        num_item_layers (int, optional): Layers :math:`L` on the item-item graph.
             (default: :obj:`1`)
-        original_weight (float, optional): The weight :math:`c` of the graph of the given features.
+        original_weight (float, optional): Weight :math:`c` of the graph by the given features.
             (default: :obj:`0.9`)
         reg (float, optional): The weight of the regularisation of the batch's final embeddings.
             (default: :obj:`1e-4`)
@@ -117,20 +95,6 @@ class LATTICE(Recommender):
             positive, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
         **search_options (optional): How the nearest items are searched: the arguments of
             :class:`~soil_pyg.nn.SearchOptions`.
-
-    Raises:
-        ValueError: If there is no modality, or an option is out of its range.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = LATTICE.graph_transform(k=2)(data)
-        >>> model = LATTICE(num_users=2, num_items=3, in_channels={"image": 4, "text": 6}, k=2)
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
     """
 
     multimodal = True
@@ -152,8 +116,7 @@ class LATTICE(Recommender):
         negative: str = "drop",
         **search_options: Unpack[SearchKwargs],
     ) -> None:
-        super().__init__(num_users, num_items, in_channels)
-        check_at_least("hidden_channels", hidden_channels, 1)
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         check_at_least("feature_channels", feature_channels, 1)
         check_at_least("num_item_layers", num_item_layers, 0)
         if not 0 <= original_weight <= 1:
@@ -162,8 +125,6 @@ class LATTICE(Recommender):
         self.original_weight = original_weight
         self.reg = reg
         sizes = self.in_channels
-        self.user_embedding = Embedding(num_users, hidden_channels)
-        self.item_embedding = Embedding(num_items, hidden_channels)
         self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
         self.projections = ModuleDict(
             {m: FeatureProjection(d, feature_channels) for m, d in sizes.items()}
@@ -178,20 +139,17 @@ class LATTICE(Recommender):
 
     @classmethod
     def graph_transform(cls, **options: Any) -> LATTICEGraphs:
-        """Returns the transform that makes the user-item and the first item-item graphs.
+        """Returns the transform that builds the user-item and the initial item-item graphs.
 
-        Args:
-            **options (optional): The options of
-                :class:`~soil_pyg.models.lattice.LATTICEGraphs`.
+        Its options are those of :class:`~soil_pyg.models.lattice.LATTICEGraphs`.
         """
         return LATTICEGraphs(**options)
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew: embeddings Xavier uniform, the rest as PyTorch does; features
-        start as they are given, and modalities with the same weight.
+        """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again, sets the
+        features to the given ones and the modalities to equal weights.
         """
-        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
-        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        super().reset_parameters()
         for modules in (self.features, self.projections):
             for module in modules.values():
                 module.reset_parameters()
@@ -199,16 +157,12 @@ class LATTICE(Recommender):
         self._kept = None
 
     def on_epoch_start(self, data: HeteroData) -> None:
-        """Lets the next loss make the item-item graph anew.
-
-        Args:
-            data (HeteroData): The data.
-        """
+        """Discards the item-item graph, so that the next loss builds it again."""
         self._kept = None
 
     def item_graph(self, data: HeteroData) -> tuple[Adjacency, Tensor]:
-        """Returns the learned item-item graph and the weights of the modalities, by the parameters
-        as they are.
+        """Returns the learned item-item graph and the weights of the modalities for the current
+        parameters.
 
         Args:
             data (HeteroData): The data with the graphs of :meth:`graph_transform`.
@@ -232,7 +186,7 @@ class LATTICE(Recommender):
             weight (Tensor): The weights of the modalities.
         """
         x = self.item_embedding.weight
-        user, item = self.propagation((self.user_embedding.weight, x), adjacency(data, UNWEIGHTED))
+        user, item = self.propagation(self.tables, adjacency(data, UNWEIGHTED))
         for _ in range(self.num_item_layers):
             out = (1 - self.original_weight) * self.conv(x, learned)
             for modality, share in zip(self.in_channels, weight, strict=True):
@@ -242,21 +196,12 @@ class LATTICE(Recommender):
         return user, item + F.normalize(x)
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the final embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-        """
+        """Returns the final embeddings of all users and items, on a newly built item-item graph."""
         return self.propagate(data, *self.item_graph(data))
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the terms of the loss.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            batch (Triplets): The batch.
-        """
-        # Parts of the data have graphs of their own.
+        """Returns the ranking loss and the regularisation."""
+        # Each partition of the data has a graph of its own.
         first = adjacency(data, similar(next(iter(self.in_channels))))
         if self._kept is not None and self._kept[0] is first:
             _, learned, weight = self._kept
@@ -276,6 +221,3 @@ class LATTICE(Recommender):
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * reg / 2 / len(user),
         }
-
-
-UNWEIGHTED: EdgeType = (USER, "unweighted", ITEM)

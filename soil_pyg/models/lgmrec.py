@@ -1,14 +1,13 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Parameter
+from torch.nn import Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.parameter_dict import ParameterDict
 from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import EdgeType, PairTensor
 
-from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import adjacency, distinct, features
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.graphs import UNWEIGHTED, PairTensor, adjacency, distinct, features
 from soil_pyg.nn import (
     BipartiteConv,
     BPRLoss,
@@ -18,22 +17,19 @@ from soil_pyg.nn import (
 )
 from soil_pyg.nn.feature_projection import project
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
+from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
 
-UNWEIGHTED: EdgeType = (USER, "unweighted", ITEM)
-"""The interactions with a weight of 1 each."""
 
-
-class LGMRec(Recommender):
+class LGMRec(EmbeddingRecommender):
     r"""Local graphs and global hypergraphs, from the `"LGMRec: Local and Global Graph Learning for
     Multimodal Recommendation" <https://arxiv.org/abs/2312.16400>`_ paper.
 
     The collaborative embedding :math:`\mathbf{C}` comes from the user-item graph :math:`\mathbf{L}`
-    alone. The projected features of each modality pass the same graph, from the items and the means
-    of the users' items on. Hyperedges, to which the features assign all items and, over the
-    interactions :math:`\mathbf{R}`, all users, carry :math:`\mathbf{C}` between items and users
-    that share no interaction:
+    alone. The projected features of each modality are propagated over the same graph; users start
+    with the mean of their items. Hyperedges carry :math:`\mathbf{C}` between items and users that
+    share no interaction. The features assign items to them and, over the interactions
+    :math:`\mathbf{R}`, users:
 
     .. math::
         \mathbf{M}_m &= \mathrm{norm} \left( \mathbf{L}^{N} \left( \mathbf{D}^{-1} \mathbf{R}
@@ -48,23 +44,22 @@ class LGMRec(Recommender):
         \mathbf{F} &= \mathbf{C} + \sum_m \mathbf{M}_m + \alpha \, \mathrm{norm} \Big( \sum_m
         \mathbf{G}_m \Big), \qquad \hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i
 
-    In training, Gumbel noise is added to the assignments and dropout thins them out. A contrast
-    asks each user of the batch, by :math:`\mathbf{G}` of the first modality, to find itself among
-    all users by :math:`\mathbf{G}` of each other modality, and the same for the positive items;
-    with a single modality there is no such term.
+    In training, the assignments get Gumbel noise and dropout. A contrast matches each user of the
+    batch by :math:`\mathbf{G}` of the first modality with itself among all users by
+    :math:`\mathbf{G}` of each other modality, and likewise for the positive items; it needs at
+    least two modalities.
 
     Args:
         num_users (int): Number of users.
         num_items (int): Number of items.
         in_channels (dict[str, int]): The feature dimension of each modality, by its name.
         hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
-        num_layers (int, optional): The number of layers on the user-item graph.
+        num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
+        num_modality_layers (int, optional): Layers :math:`N` of the projected features.
             (default: :obj:`2`)
-        num_modality_layers (int, optional): The number of layers :math:`N` that the projected
-            features pass. (default: :obj:`2`)
-        num_hyper_layers (int, optional): How often items pass the hyperedges, at least once.
+        num_hyper_layers (int, optional): Layers on the hypergraphs, at least 1.
             (default: :obj:`1`)
-        num_hyperedges (int, optional): The number of hyperedges of a modality. (default: :obj:`4`)
+        num_hyperedges (int, optional): Hyperedges per modality. (default: :obj:`4`)
         keep_rate (float, optional): The share of the assignments that dropout keeps in training.
             (default: :obj:`0.5`)
         alpha (float, optional): The weight :math:`\alpha` of the hypergraphs. (default: :obj:`0.3`)
@@ -74,20 +69,6 @@ class LGMRec(Recommender):
         reg (float, optional): The weight of the regularisation of the batch's final embeddings.
             (default: :obj:`1e-6`)
         noise (bool, optional): Whether Gumbel noise is added in training. (default: :obj:`True`)
-
-    Raises:
-        ValueError: If there is no modality, or an option is out of its range.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = LGMRec.graph_transform()(data)
-        >>> model = LGMRec(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
     """
 
     multimodal = True
@@ -110,8 +91,7 @@ class LGMRec(Recommender):
         reg: float = 1e-6,
         noise: bool = True,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels)
-        check_at_least("hidden_channels", hidden_channels, 1)
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         check_at_least("num_modality_layers", num_modality_layers, 0)
         check_at_least("num_hyper_layers", num_hyper_layers, 1)
         check_at_least("num_hyperedges", num_hyperedges, 1)
@@ -125,8 +105,6 @@ class LGMRec(Recommender):
         self.cl_weight = cl_weight
         self.reg = reg
         self.noise = noise
-        self.user_embedding = Embedding(num_users, hidden_channels)
-        self.item_embedding = Embedding(num_items, hidden_channels)
         self.projections = _weights(self.in_channels, hidden_channels)
         self.hyperedges = _weights(self.in_channels, num_hyperedges)
         self.propagation = LightPropagation(num_layers)
@@ -137,7 +115,7 @@ class LGMRec(Recommender):
 
     @classmethod
     def graph_transform(cls) -> BaseTransform:
-        """Returns the transform that makes the user-item graph, normalised and unweighted."""
+        """Returns the transform that builds the user-item graph, normalised and unweighted."""
         return Compose(
             [
                 SumGraph({INTERACTS: None}, UNWEIGHTED),
@@ -148,32 +126,26 @@ class LGMRec(Recommender):
         )
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew (Xavier uniform)."""
-        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
-        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        """Draws the parameters again (Xavier uniform)."""
+        super().reset_parameters()
         for weights in (self.projections, self.hyperedges):
             for modality in self.in_channels:
                 torch.nn.init.xavier_uniform_(weights[_key(modality)])
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the final embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-        """
+        """Returns the final embeddings of all users and items."""
         return self.embed(data)[0]
 
     def embed(self, data: HeteroData, disturb: bool = False) -> tuple[PairTensor, list[PairTensor]]:
-        """Returns the final embeddings of users and of items, and the hypergraph embeddings of
-        users and of items, one pair a modality.
+        """Returns the final embeddings of users and of items, and one pair of hypergraph embeddings
+        of users and of items per modality.
 
         Args:
             data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            disturb (bool, optional): Whether the assignments to hyperedges get noise and dropout.
+            disturb (bool, optional): Whether to apply noise and dropout to the assignments.
                 (default: :obj:`False`)
         """
-        initial = self.user_embedding.weight, self.item_embedding.weight
-        user, item = self.propagation(initial, adjacency(data, INTERACTS))
+        user, item = self.propagation(self.tables, adjacency(data, INTERACTS))
         hyper = [self._hypergraph(data, m, item, disturb) for m in self.in_channels]
         for modality in self.in_channels:
             local_user, local_item = self._local(data, modality)
@@ -187,7 +159,7 @@ class LGMRec(Recommender):
         item = project(features(data, modality), self.projections[_key(modality)].t())
         interactions = adjacency(data, UNWEIGHTED).t()
         count = interactions @ item.new_ones(item.size(0), 1)
-        # The floor of the released code, for users without interactions.
+        # As released, for users without interactions.
         x = interactions @ item / (count + 1e-7), item
         for _ in range(self.num_modality_layers):
             x = self.conv(x, adjacency(data, INTERACTS))
@@ -212,12 +184,7 @@ class LGMRec(Recommender):
         return F.dropout(share, 1 - self.keep_rate, disturb)
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the terms of the loss, without a contrast if there is a single modality.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            batch (Triplets): The batch.
-        """
+        """Returns the ranking loss, the regularisation and, for several modalities, a contrast."""
         (user, item), hyper = self.embed(data, disturb=self.training)
         query = F.embedding(batch.user, user)
         positive, negative = (F.embedding(x, item) for x in (batch.positive, batch.negative))

@@ -1,19 +1,22 @@
-import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding
 from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.transforms import BaseTransform
 
-from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import adjacency
+from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.graphs import (
+    MakeTransform,
+    adjacency,
+    normalized_interactions,
+    with_graphs,
+)
+from soil_pyg.models.newcomers import extend_users, messages, rows_of_new
 from soil_pyg.nn import BPRLoss, LightPropagation, embedding_loss
-from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils.checks import check_at_least
 
 
-class LightGCN(Recommender):
+class LightGCN(EmbeddingRecommender):
     r"""Light graph convolutions on the user-item graph, from the `"LightGCN: Simplifying and
     Powering Graph Convolution Network for Recommendation" <https://arxiv.org/abs/2002.02126>`_
     paper.
@@ -34,6 +37,7 @@ class LightGCN(Recommender):
             (default: :obj:`1e-4`)
 
     Example:
+        >>> import torch
         >>> data = HeteroData()
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
@@ -53,41 +57,23 @@ class LightGCN(Recommender):
         num_layers: int = 2,
         reg: float = 1e-4,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels)
-        check_at_least("hidden_channels", hidden_channels, 1)
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         self.reg = reg
-        self.user_embedding = Embedding(num_users, hidden_channels)
-        self.item_embedding = Embedding(num_items, hidden_channels)
         self.propagation = LightPropagation(num_layers)
         self.bpr_loss = BPRLoss()
-        self.reset_parameters()
 
     @classmethod
     def graph_transform(cls) -> BaseTransform:
-        """Returns the transform that makes the normalised user-item graph."""
-        return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
-
-    def reset_parameters(self) -> None:
-        """Draws the embeddings anew (Xavier uniform)."""
-        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
-        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        """Returns the transform that builds the normalised user-item graph."""
+        return normalized_interactions()
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-        """
-        x = self.user_embedding.weight, self.item_embedding.weight
-        return self.propagation(x, adjacency(data, INTERACTS))
+        """Returns the propagated embeddings of all users and items."""
+        user, item = self.propagation(self.tables, adjacency(data, INTERACTS))
+        return user, item
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the terms of the loss.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-            batch (Triplets): The batch.
-        """
+        """Returns the ranking loss and the regularisation."""
         user_emb, item_emb = self(data)
         user = F.embedding(batch.user, user_emb)
         positive = F.embedding(batch.positive, item_emb)
@@ -101,3 +87,30 @@ class LightGCN(Recommender):
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * reg,
         }
+
+    def embed_new_users(
+        self,
+        data: HeteroData,
+        make_transform: MakeTransform,
+        item_emb: Tensor,
+        edge_index: Tensor,
+        num_new_users: int,
+    ) -> Tensor:
+        r"""Folds new users into the graph, which then normalises their edges; they receive
+        messages and send none. Their own embedding, which is unknown, is zero:
+
+        .. math::
+            \mathbf{e}_v = \sum_j A_{vj} \, \frac{1}{L + 1} \sum_{l=0}^{L-1}
+            (\mathbf{A}^l \mathbf{X})_j
+        """
+        extended = extend_users(data, edge_index, num_new_users)
+        known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
+        sent = messages(self.propagation, self.tables, known)
+        return rows_of_new(make_transform()(extended), INTERACTS, num_new_users) @ sent
+
+    def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
+        """Splits the embedding of a user by the edges that leave the user."""
+        data = with_graphs(data, INTERACTS, make_transform)
+        model, hops = double_copy(self), FirstHops(data, INTERACTS)
+        own, sent = hops.split(model.propagation, model.tables)
+        return Decomposition(model(data), own, hops, sent)

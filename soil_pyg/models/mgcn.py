@@ -4,15 +4,23 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear
+from torch.nn import Linear
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import PairTensor
-from typing_extensions import Unpack
+from torch_geometric.transforms import Compose
 
-from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import adjacency, distinct, features, propagate_to, similar
+from soil_pyg.models.decompose import Decomposition, FirstHops, attention
+from soil_pyg.models.graphs import (
+    MakeTransform,
+    PairTensor,
+    SimilarItemGraphs,
+    adjacency,
+    features,
+    propagate_to,
+    similar,
+    with_graphs,
+)
+from soil_pyg.models.view_recommender import ViewRecommender
 from soil_pyg.nn import (
     BPRLoss,
     InfoNCELoss,
@@ -21,64 +29,36 @@ from soil_pyg.nn import (
     ModalityGate,
     TrainedFeatures,
 )
-from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
-from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, Triplets, modalities_of
+from soil_pyg.transforms import NormalizeGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
 
 
-class MGCNGraphs(BaseTransform):  # type: ignore[misc]
-    r"""Builds all graphs of :class:`~soil_pyg.models.MGCN`.
+class MGCNGraphs(SimilarItemGraphs):
+    r"""Builds all graphs of :class:`~soil_pyg.models.MGCN`: the user-item graph and, for each
+    modality, the graph of the :math:`k` most similar items, all symmetrically normalised.
 
-    The user-item graph and for each modality the graph of the :math:`k` most similar items, all
-    symmetrically normalised.
-
-    Args:
-        k (int, optional): The number of neighbours in the similarity graphs, including the
-            item itself. (default: :obj:`10`)
-        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
-        negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
-            :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        **search_options (optional): How the nearest items are searched: the arguments of
-            :class:`~soil_pyg.nn.SearchOptions`.
-
-    Raises:
-        ValueError: If an option is out of its range.
+    Its options are those of :class:`~soil_pyg.models.graphs.SimilarItemGraphs`.
     """
-
-    @takes_search_options
-    def __init__(
-        self,
-        k: int = 10,
-        modalities: list[str] | None = None,
-        negative: str = "drop",
-        **search_options: Unpack[SearchKwargs],
-    ) -> None:
-        self.modalities = modalities
-        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
-        names = modalities_of(data) if self.modalities is None else self.modalities
-        graphs = [INTERACTS, *map(similar, names)]
+        graphs = [INTERACTS, *self.edge_types(data)]
         return Compose(
             [self.similarity_graph, NormalizeGraph(graphs), ToAdjacency(graphs, "norm_weight")]
         )(data)
 
-    def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({self.similarity_graph})"
 
-
-class MGCN(Recommender):
-    r"""Views of the modalities beside the view of the behaviour, from the `"Multi-View Graph
+class MGCN(ViewRecommender):
+    r"""Views of the modalities beside the content embeddings, from the `"Multi-View Graph
     Convolutional Network for Multimedia Recommendation" <https://arxiv.org/abs/2308.03588>`_
     paper.
 
     The content embedding :math:`\mathbf{E}` comes from the user-item graph. For each of the
-    :math:`M` modalities the item embeddings, gated by the features, pass the graph of similar items
-    and give a view :math:`\mathbf{V}_m` of the items, and over the interactions one of the users.
-    The common part of the views and what each has beyond it are fused by the preferences that the
-    content embedding tells:
+    :math:`M` modalities, the item embeddings are gated by the features and propagated over the
+    graph of similar items, which gives the view :math:`\mathbf{V}_m` of the items; users gather
+    the views of their items. The preferences of the content embedding fuse the common part of the
+    views with the rest of each view:
 
     .. math::
         \mathbf{C} = \sum_m \alpha_m \mathbf{V}_m, \qquad
@@ -88,36 +68,20 @@ class MGCN(Recommender):
 
     with :math:`\alpha_m = \mathrm{softmax}_m (\mathbf{q}^{\top} \tanh(\mathbf{W} \mathbf{v}_m +
     \mathbf{b}))` and :math:`\hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i`. A contrast aligns
-    :math:`\mathbf{S}` with :math:`\mathbf{E}`. The features are trained. A single view is its own
-    common part, and half of it is :math:`\mathbf{S}`.
+    :math:`\mathbf{S}` with :math:`\mathbf{E}`. The features are trained. With a single modality,
+    :math:`\mathbf{S} = \mathbf{V}_1 / 2`.
 
     Args:
         num_users (int): Number of users.
         num_items (int): Number of items.
         in_channels (dict[str, int]): The feature dimension of each modality, by its name.
         hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
-        num_layers (int, optional): The number of layers on the user-item graph.
-            (default: :obj:`2`)
-        num_item_layers (int, optional): The number of layers on the item-item graphs.
-            (default: :obj:`1`)
+        num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
+        num_item_layers (int, optional): Layers on the item-item graphs. (default: :obj:`1`)
         reg (float, optional): The weight of the regularisation of the batch's final embeddings.
             (default: :obj:`1e-4`)
         cl_weight (float, optional): The weight of the contrast. (default: :obj:`0.01`)
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
-
-    Raises:
-        ValueError: If there is no modality, or an option is out of its range.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = MGCN.graph_transform(k=2)(data)
-        >>> model = MGCN(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
     """
 
     multimodal = True
@@ -135,15 +99,12 @@ class MGCN(Recommender):
         cl_weight: float = 0.01,
         tau: float = 0.2,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels)
-        check_at_least("hidden_channels", hidden_channels, 1)
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         check_at_least("num_item_layers", num_item_layers, 0)
         self.num_item_layers = num_item_layers
         self.reg = reg
         self.cl_weight = cl_weight
         channels, sizes = hidden_channels, self.in_channels
-        self.user_embedding = Embedding(num_users, channels)
-        self.item_embedding = Embedding(num_items, channels)
         self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
         self.gates = ModuleDict({m: ModalityGate(d, channels, True) for m, d in sizes.items()})
         self.preferences = ModuleDict({m: Linear(channels, channels) for m in sizes})
@@ -157,19 +118,17 @@ class MGCN(Recommender):
 
     @classmethod
     def graph_transform(cls, **options: Any) -> MGCNGraphs:
-        """Returns the transform that makes the user-item and the item-item graphs.
+        """Returns the transform that builds the user-item and the item-item graphs.
 
-        Args:
-            **options (optional): The options of :class:`~soil_pyg.models.mgcn.MGCNGraphs`.
+        Its options are those of :class:`~soil_pyg.models.mgcn.MGCNGraphs`.
         """
         return MGCNGraphs(**options)
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew: embeddings Xavier uniform, the rest as PyTorch does; the
-        features start as they are given.
+        """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again, and sets
+        the features to the given ones.
         """
-        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
-        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        super().reset_parameters()
         for modules in (self.features, self.gates, self.preferences):
             for module in modules.values():
                 module.reset_parameters()
@@ -179,17 +138,11 @@ class MGCN(Recommender):
     def propagate(
         self, data: HeteroData, users: Tensor | None = None
     ) -> tuple[PairTensor, list[Tensor], list[Tensor]]:
-        """Returns the content embeddings of users and of items, and the views of users and of
-        items, one a modality.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            users (Tensor, optional): The users whose views are returned.
-                (default: :obj:`None`, all)
+        """Returns the content embeddings of users and of items, the views of users and the views
+        of items.
         """
-        user, item = self.user_embedding.weight, self.item_embedding.weight
-        interactions = adjacency(data, INTERACTS)
-        content = self.propagation((user, item), interactions)
+        item, interactions = self.item_embedding.weight, adjacency(data, INTERACTS)
+        content = self.propagation(self.tables, interactions)
         item_views = []
         for modality in self.in_channels:
             view = self.gates[modality](self.features[modality](features(data, modality)), item)
@@ -200,57 +153,58 @@ class MGCN(Recommender):
         return content, user_views, item_views
 
     def fuse(self, content: Tensor, views: Sequence[Tensor]) -> Tensor:
-        """Returns the side embeddings of some nodes.
-
-        Args:
-            content (Tensor): Their content embeddings.
-            views (list[Tensor]): Their views, one a modality.
-        """
+        """Returns the side embeddings of some nodes."""
         if len(views) == 1:
             return views[0] / 2
         scores = [self.query(self.project(view).tanh()) for view in views]
-        attention = torch.cat(scores, dim=-1).softmax(dim=-1).split(1, dim=-1)
-        weighted = [weight * view for weight, view in zip(attention, views, strict=True)]
+        weights = torch.split(torch.cat(scores, dim=-1).softmax(dim=-1), 1, dim=-1)
+        weighted = [weight * view for weight, view in zip(weights, views, strict=True)]
         common = sum(weighted[1:], start=weighted[0])
-        side = common
+        side: Tensor = common
         for modality, view in zip(self.in_channels, views, strict=True):
             side = side + self.preferences[modality](content).sigmoid() * (view - common)
         return side / (len(views) + 1)
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the final embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-        """
+        """Returns the final embeddings of all users and items."""
         (user, item), user_views, item_views = self.propagate(data)
         return user + self.fuse(user, user_views), item + self.fuse(item, item_views)
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the terms of the loss.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            batch (Triplets): The batch.
-        """
-        # Only nodes of the batch are fused and contrasted, each once.
-        users, user_row = distinct(batch.user)
-        items, item_row = distinct(batch.positive)
-        (user, item), user_views, item_views = self.propagate(data, users)
-        content_u = F.embedding(users, user)
-        side_u = self.fuse(content_u, user_views)
-        chosen, sizes = torch.cat([items, batch.negative]), [len(items), len(batch.negative)]
-        content = F.embedding(chosen, item)
-        side = self.fuse(content, [F.embedding(chosen, view) for view in item_views])
-        (content_i, content_j), (side_i, side_j) = content.split(sizes), side.split(sizes)
+        """Returns the ranking loss, the regularisation and the contrast."""
+        user, positive, negative, user_row, item_row = self.embed_batch(data, batch)
+        (content_u, side_u), (content_i, side_i), (content_j, side_j) = user, positive, negative
         query = F.embedding(user_row, content_u + side_u)
-        positive = F.embedding(item_row, content_i + side_i)
-        negative = content_j + side_j
-        reg = query.square().sum() + positive.square().sum() + negative.square().sum()
+        target = F.embedding(item_row, content_i + side_i)
+        other = content_j + side_j
+        reg = query.square().sum() + target.square().sum() + other.square().sum()
         contrast = self.contrast(side_i, content_i, item_row.expand(2, -1))
         contrast = contrast + self.contrast(side_u, content_u, user_row.expand(2, -1))
         return {
-            "bpr": self.bpr_loss((query * positive).sum(-1), (query * negative).sum(-1)),
+            "bpr": self.bpr_loss((query * target).sum(-1), (query * other).sum(-1)),
             "reg": self.reg * reg / 2 / len(query),
             "contrast": self.cl_weight * contrast,
         }
+
+    def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
+        """Splits embeddings into the content and the views, each times its share."""
+        data = with_graphs(data, INTERACTS, make_transform)
+        hops = FirstHops(data, INTERACTS)
+        return self.split(data, hops, hops)
+
+    def shares(self, content: Tensor, views: list[Tensor]) -> list[Tensor | float]:
+        r"""Returns the factor of each view of a node in its side embedding.
+
+        .. math::
+            \mathbf{w}_m = \frac{1}{M + 1} \Big( \alpha_m \big( 1 - \sum_n \mathbf{g}_n \big) +
+            \mathbf{g}_m \Big), \qquad \mathbf{g}_m = \sigma(\mathbf{W}_m \mathbf{e} + \mathbf{b}_m)
+        """
+        if len(views) == 1:
+            return [0.5]
+        gates = [linear(content).sigmoid() for linear in self.preferences.values()]
+        common = 1 - torch.stack(gates).sum(dim=0)
+        weights = attention(self.project, self.query, views)
+        return [
+            (weight * common + gate) / (len(views) + 1)
+            for weight, gate in zip(weights, gates, strict=True)
+        ]

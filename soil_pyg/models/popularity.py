@@ -12,8 +12,8 @@ class Popularity(Recommender):
     .. math::
         \hat{y}_{ui} = |\mathcal{U}(i)|
 
-    with :math:`\mathcal{U}(i)` the users who interacted with item :math:`i` in training. Every
-    table should have it: a model that is not better has learned nothing about its users.
+    with :math:`\mathcal{U}(i)` the users who interacted with item :math:`i` in training. A model
+    that is no better than this baseline has learned nothing about its users.
 
     Args:
         num_users (int): Number of users.
@@ -29,20 +29,11 @@ class Popularity(Recommender):
     """
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns ones for the users and the counts of the items, in one dimension.
-
-        Args:
-            data (HeteroData): The data.
-        """
+        """Returns ones for the users and the counts of the items, in one dimension."""
         item = data[INTERACTS].edge_index[1]
         count = torch.bincount(item, minlength=self.num_items).float()
         return torch.ones(self.num_users, 1, device=item.device), count.unsqueeze(1)
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns no terms: there is nothing to train.
-
-        Args:
-            data (HeteroData): Ignored.
-            batch (Triplets): Ignored.
-        """
+        """Returns no terms: there is nothing to train."""
         return {}

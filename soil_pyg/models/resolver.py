@@ -9,11 +9,11 @@ def import_model(name: str) -> type[Recommender]:
 
     Args:
         name (str): The name of a model of this package in lower case, such as :obj:`"soil"`, or
-            :obj:`"package.module:Class"`.
+            :obj:`"package.module:Class"` for any other.
 
     Raises:
-        ValueError: If the name is not known, cannot be imported, or is not that of a
-            :class:`~soil_pyg.models.Recommender` that can be made.
+        ValueError: If the name is unknown, cannot be imported, or names no concrete
+            :class:`~soil_pyg.models.Recommender`.
 
     Example:
         >>> import_model("lightgcn").__name__
@@ -33,7 +33,7 @@ def import_model(name: str) -> type[Recommender]:
     if not isinstance(found, type) or not issubclass(found, Recommender):
         raise ValueError(f"The model '{name}' must be a subclass of Recommender (got {found!r})")
     if inspect.isabstract(found):
-        raise ValueError(f"The model '{name}' must define forward and loss")
+        raise ValueError(f"The model '{name}' must define 'forward' and 'loss'")
     return found
 
 
@@ -54,15 +54,12 @@ def model_name(model_class: type[Recommender]) -> str:
 def _own_model(name: str) -> type[Recommender]:
     # Imported here, as the package may import this module.
     package = import_module("soil_pyg.models")
-    models = {}
-    for export in package.__all__:
-        model = getattr(package, export)
-        if isinstance(model, type) and issubclass(model, Recommender):
-            models[export.lower()] = model
-    del models["recommender"]
+    exports = {export.lower(): getattr(package, export) for export in package.__all__}
+    models = {key: model for key, model in exports.items() if not inspect.isabstract(model)}
     if name not in models:
         raise ValueError(
-            f"The model '{name}' is not one of {', '.join(sorted(models))}; "
-            f"a model of your own is named 'package.module:Class'"
+            f"The model '{name}' is not one of {', '.join(sorted(models))}; name a model of your "
+            "own by 'package.module:Class'"
         )
-    return models[name]
+    found: type[Recommender] = models[name]
+    return found

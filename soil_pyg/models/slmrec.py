@@ -4,24 +4,22 @@ from torch import Tensor
 from torch.nn import Embedding, Linear, ModuleList
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.transforms import BaseTransform, Compose
-from torch_geometric.typing import PairTensor
+from torch_geometric.transforms import BaseTransform
 
-from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import adjacency, features
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.graphs import PairTensor, adjacency, features, normalized_interactions
 from soil_pyg.nn import FeatureProjection, InfoNCELoss, LightPropagation
-from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
 
 
-class SLMRec(Recommender):
-    r"""Contrast of the modalities of an item beside that of users and items, from the
+class SLMRec(EmbeddingRecommender):
+    r"""Contrasts between users and items and between the modalities of an item, from the
     `"Self-Supervised Learning for Multimedia Recommendation"
     <https://doi.org/10.1109/TMM.2022.3187556>`_ paper.
 
     The user embeddings are propagated over the user-item graph with the item embeddings, and with
-    the features of each modality, scaled to unit length and projected:
+    the features of each modality after normalisation to unit length and projection:
 
     .. math::
         \mathbf{H}_m = \frac{1}{L + 1} \sum_{l=0}^{L} \mathbf{L}^l \left( \mathbf{E}_u \oplus
@@ -29,21 +27,21 @@ class SLMRec(Recommender):
         \mathbf{F} = [\mathbf{H}_{id} \,\|\, \mathbf{H}_1 \,\|\, \ldots \,\|\, \mathbf{H}_M]
         \mathbf{W} + \mathbf{b}, \qquad \hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i
 
-    with :math:`\mathbf{W}, \mathbf{b}` of their own for users and for items. InfoNCE contrasts the
+    with separate :math:`\mathbf{W}, \mathbf{b}` for users and items. InfoNCE contrasts the
     users of a batch with their positive items. The fine and coarse task (FAC) maps these items
     through a chain of linear maps :math:`\mathbf{z}_n = h_n(\mathbf{z}_{n-1})` from
-    :math:`\mathbf{z}_0 = \mathbf{h}_{id}` on; after each map, an item must be found among those of
-    the batch by one modality :math:`m`:
+    :math:`\mathbf{z}_0 = \mathbf{h}_{id}` on; after each map, a contrast matches every item with
+    its own modality :math:`m` among the items of the batch:
 
     .. math::
         \mathcal{L}_{m} = - \frac{1}{B} \sum_{b=1}^{B} \log \frac{\exp(\mathbf{z}_{n,b}^{\top}
         g_m(\mathbf{h}_{m,b}) / \tau_s)}{\sum_{b^{\prime}=1}^{B} \exp(\mathbf{z}_{n,b}^{\top}
         g_m(\mathbf{h}_{m,b^{\prime}}) / \tau_s)}
 
-    The modalities follow in the order of :obj:`in_channels`, the visual one first and the textual
-    one last, which is compared in half as many channels. With three or more, each map has its
-    modality; with two, the chain has a map between theirs after which nothing is compared; with
-    one, the chain is a single map and keeps all channels.
+    The modalities are in the order of :obj:`in_channels`, the visual one first; the textual one is
+    last and is compared in half as many channels. With three or more, there is one map per
+    modality; with two, a map without a contrast lies between theirs; with one, the single map keeps
+    all channels.
 
     Args:
         num_users (int): Number of users.
@@ -57,20 +55,6 @@ class SLMRec(Recommender):
         alpha (float, optional): The weight of the fine and coarse task. (default: :obj:`0.05`)
         ssl_tau (float, optional): The temperature :math:`\tau_s` of that task.
             (default: :obj:`0.5`)
-
-    Raises:
-        ValueError: If there is no modality, or an option is out of its range.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = SLMRec.graph_transform()(data)
-        >>> model = SLMRec(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
     """
 
     multimodal = True
@@ -87,15 +71,13 @@ class SLMRec(Recommender):
         alpha: float = 0.05,
         ssl_tau: float = 0.5,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels)
         check_at_least("hidden_channels", hidden_channels, 2)
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         if not ssl_tau > 0:
             raise ValueError(f"'ssl_tau' must be positive (got {ssl_tau})")
         self.alpha = alpha
         self.ssl_tau = ssl_tau
         channels, sizes = hidden_channels, self.in_channels
-        self.user_embedding = Embedding(num_users, channels)
-        self.item_embedding = Embedding(num_items, channels)
         self.projections = ModuleDict({m: FeatureProjection(d, channels) for m, d in sizes.items()})
         self.user_fusion = Linear((len(sizes) + 1) * channels, channels)
         self.item_fusion = Linear((len(sizes) + 1) * channels, channels)
@@ -114,11 +96,11 @@ class SLMRec(Recommender):
 
     @classmethod
     def graph_transform(cls) -> BaseTransform:
-        """Returns the transform that makes the normalised user-item graph."""
-        return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
+        """Returns the transform that builds the normalised user-item graph."""
+        return normalized_interactions()
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew: weights Xavier uniform, biases as PyTorch does."""
+        """Draws the weights (Xavier uniform) and the biases (PyTorch's default) again."""
         for module in self.modules():
             if isinstance(module, Linear | Embedding):
                 module.reset_parameters()
@@ -135,24 +117,17 @@ class SLMRec(Recommender):
         for modality in self.in_channels:
             items.append(self.projections[modality](F.normalize(features(data, modality))))
         users = self.user_embedding.weight.repeat(1, len(items))
-        return self.propagation((users, torch.cat(items, dim=-1)), adjacency(data, INTERACTS))
+        x = users, torch.cat(items, dim=-1)
+        user, item = self.propagation(x, adjacency(data, INTERACTS))
+        return user, item
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the final embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-        """
+        """Returns the final embeddings of all users and items."""
         user, item = self.propagate(data)
         return self.user_fusion(user), self.item_fusion(item)
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the terms of the loss; negative items play no part.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-            batch (Triplets): The batch.
-        """
+        """Returns the two contrasts; negative items play no part."""
         user, item = self.propagate(data)
         user, item = F.embedding(batch.user, user), F.embedding(batch.positive, item)
         return {

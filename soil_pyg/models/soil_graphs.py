@@ -1,12 +1,16 @@
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
+from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.ragged import trim_heap
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
+from soil_pyg.ops.second_order_items import SecondOrderSelection
 from soil_pyg.transforms import (
     InterestGraph,
     NormalizeGraph,
@@ -175,12 +179,46 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
             NormalizeGraph(graphs, min_weight=self.min_weight).forward(data)
             out = item_item(modality)
             scales = [1.0, self.interest_scale][: len(graphs)]
-            terms = dict.fromkeys(graphs, "norm_weight")
+            terms: dict[EdgeType, str | None] = dict.fromkeys(graphs, "norm_weight")
             SumGraph(terms, out, scales, to_adjacency=True).forward(data)
             data[out].search = data[graphs[-1]].search
             if self.interest:
                 del data[graphs[-1]]
         return data
+
+    def extend_user_graphs(
+        self, data: HeteroData, extended: HeteroData, edge_index: Tensor
+    ) -> HeteroData:
+        """Adds the graphs of users and items to the interactions of known and new users.
+
+        Args:
+            data (HeteroData): The known data with its graphs.
+            extended (HeteroData): The interactions of
+                :func:`~soil_pyg.models.newcomers.extend_users`.
+            edge_index (Tensor): The interactions of the new users, numbered from 0.
+        """
+        num_users = data[USER].num_nodes
+        if self.second_order:
+            num_new = extended[USER].num_nodes - num_users
+            user, item, weight = self._second_order_of_new(data, edge_index, num_new)
+            store, later = data[SECOND_ORDER], torch.stack([user + num_users, item])
+            extended[SECOND_ORDER].edge_index = torch.cat([store.edge_index, later], dim=1)
+            extended[SECOND_ORDER].edge_weight = torch.cat([store.edge_weight, weight])
+        return self._aggregation(self._user_item(extended))
+
+    def _second_order_of_new(
+        self, data: HeteroData, edge_index: Tensor, num_new: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        # Users, items and weights. All rows of the new users' items are computed exactly.
+        chosen = self.second_order_graph
+        features = unit_features(data, self.modalities, ITEM)
+        rows = AttractivenessRows(features, self.search_options.memory_budget)
+        rows.start_empty()
+        user, item = edge_index[:, torch.argsort(edge_index[0] * rows.num_items + edge_index[1])]
+        options = (chosen.k_a, chosen.aggr, chosen.exclude_interacted, chosen.negative)
+        pools = SecondOrderSelection(rows, user, item, num_new, *options)
+        key, weight = pools.best(self.search_options.memory_budget)
+        return key // rows.num_items, key % rows.num_items, weight
 
     def __repr__(self) -> str:
         graphs = [self.similarity_graph, self.second_order_graph, self.interest_graph]

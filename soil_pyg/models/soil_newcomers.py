@@ -1,72 +1,91 @@
 """Embeddings of items and users that :class:`~soil_pyg.models.SOIL` was not trained on."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.data.storage import EdgeStorage
 
-from soil_pyg.models import SOIL
-from soil_pyg.models.decompose import messages
-from soil_pyg.models.graphs import adjacency, features, similar
-from soil_pyg.models.nearest_known import mean_of_neighbours, row_sums, to_mean
+from soil_pyg.models.graphs import MakeTransform, adjacency, similar, with_graphs
+from soil_pyg.models.graphs import features as features_of
+from soil_pyg.models.newcomers import (
+    extend_users,
+    mean_of_neighbours,
+    messages,
+    row_sums,
+    rows_of_new,
+    to_mean,
+)
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
+from soil_pyg.models.view_recommender import NO_USERS
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.attractiveness_rows import AttractivenessRows
-from soil_pyg.ops.second_order_items import SecondOrderSelection
-from soil_pyg.transforms.utils import unit_features
-from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER
+
+if TYPE_CHECKING:
+    from soil_pyg.models.soil import SOIL
 
 
-@torch.no_grad()
 def embed_new_items(
-    model: SOIL,
+    self: SOIL,
     data: HeteroData,
-    options: dict[str, Any],
-    new: dict[str, Tensor],
-    similarities: dict[str, Adjacency],
+    make_transform: MakeTransform,
+    item_emb: Tensor,
+    features: dict[str, Tensor],
+    neighbours: dict[str, Adjacency],
 ) -> Tensor:
-    """Returns the embeddings of new items, as :func:`soil_pyg.add_items` defines them.
+    r"""Returns the embeddings of new items.
 
-    Args:
-        model (SOIL): The trained model.
-        data (HeteroData): The data with its graphs.
-        options (dict[str, Any]): The options of :class:`~soil_pyg.models.soil_graphs.SOILGraphs`.
-        new (dict[str, Tensor]): The features of the new items by modality, zeros where they lack
-            it.
-        similarities (dict[str, Adjacency]): Their similarities to the nearest known items.
+    Quantities that depend on interactions are means over the neighbours; those that depend on
+    features are computed from the features of the item. With :math:`\langle \cdot \rangle` for
+    :func:`~soil_pyg.models.newcomers.mean_of_neighbours`, the embedding of a new item :math:`n` is
+    :math:`\mathbf{x}_n = \langle \mathbf{x}_j \rangle`, its content embedding
+    :math:`\mathbf{e}_n = \langle \mathbf{e}_j \rangle`, and each layer of a view
+
+    .. math::
+        \mathbf{v}_{m,n}^{(l)} = \sum_{j \in \mathcal{N}_m(n)} \frac{S_m[n, j] \,
+        \mathbf{v}_{m,j}^{(l-1)}}{\sqrt{d_n d_j}} + \left\langle \left(\mathrm{sym}
+        (\hat{\mathbf{S}}_m) \mathbf{V}_m^{(l-1)}\right)_j \right\rangle_m, \qquad
+        \mathbf{v}_{m,n}^{(0)} = \mathbf{x}_n \odot g_m(\mathbf{f}_{m,n})
+
+    with the gate :math:`g_m` of its features :math:`\mathbf{f}_{m,n}`. The first sum is the row
+    that the similarity graph would have (:math:`n` itself and its :math:`k - 1` nearest items,
+    :math:`d` the row sums); the rows of the interest graph depend on users and are replaced by the
+    mean over the neighbours in that modality. The attention of the model fuses the views.
     """
-    item = model.item_embedding.weight
-    new_item = mean_of_neighbours(similarities, item)
-    known_content = model.propagation(
-        (model.user_embedding.weight, item), adjacency(data, USER_ITEM)
-    )
-    content = mean_of_neighbours(similarities, known_content[1])
+    data = with_graphs(data, USER_ITEM, make_transform)
+    transform = cast(SOILGraphs, make_transform())
+    item = self.item_embedding.weight
+    new_item = mean_of_neighbours(neighbours, item)
+    known_content = self.propagation(self.tables, adjacency(data, USER_ITEM))
+    content = mean_of_neighbours(neighbours, known_content[1])
     views = []
-    for modality in model.in_channels:
-        gate, similarity = model.gates[modality], similarities[modality]
-        known, view = gate(features(data, modality), item), gate(new[modality], new_item)
+    for modality in self.in_channels:
+        gate, similarity = self.gates[modality], neighbours[modality]
+        known, view = gate(features_of(data, modality), item), gate(features[modality], new_item)
         both = adjacency(data, item_item(modality))
         edges = data[similar(modality)]
         size = (item.size(0), item.size(0))
         alike = Adjacency.from_edge_index(edges.edge_index, edges.norm_weight, size)
-        row, own = _similarity_rows(similarity, edges, **options)
+        k = transform.similarity_graph.k
+        row, own = _similarity_rows(similarity, edges, k, transform.min_weight)
         mean = to_mean(similarity)
-        for _ in range(model.num_item_layers):
-            # What the item-item graph adds beyond similarity depends on users, whom only the
-            # neighbours have.
+        for _ in range(self.num_item_layers):
+            # Users shape the rest of the item-item graph, and only the neighbours have any.
             through_users = mean @ (both @ known - alike @ known)
             view = row @ known + own.unsqueeze(1) * view + through_users
             known = both @ known
         views.append(view)
-    return content + model.fusion(views)
+    fused: Tensor = self.fusion(views)
+    return content + fused
 
 
 def _similarity_rows(
-    similarity: Adjacency, edges: Any, k: int, min_weight: float, **_: Any
+    similarity: Adjacency, edges: EdgeStorage, k: int, min_weight: float
 ) -> tuple[Adjacency, Tensor]:
-    # The rows of new items in the normalised similarity graph, and their own places on its
-    # diagonal. The item itself is the first of its k neighbours.
+    # The rows of new items in the normalised similarity graph, and their entries on its diagonal.
+    # The item itself is the first of its k neighbours.
     num_new, num_items = similarity.size
     row, col = similarity.row(), similarity.col.long()
     order = torch.argsort(similarity.weight, descending=True, stable=True)
@@ -85,92 +104,31 @@ def _similarity_rows(
     return rows, (1 / degree).masked_fill(~has, 0.0)
 
 
-@torch.no_grad()
 def embed_new_users(
-    model: SOIL, data: HeteroData, options: dict[str, Any], edge_index: Tensor, num_new: int
+    self: SOIL,
+    data: HeteroData,
+    make_transform: MakeTransform,
+    item_emb: Tensor,
+    edge_index: Tensor,
+    num_new_users: int,
 ) -> Tensor:
-    """Returns the embeddings of new users, as :func:`soil_pyg.add_users` defines them.
+    r"""Folds new users into the graphs, with their second-order items among all known items.
 
-    Args:
-        model (SOIL): The trained model.
-        data (HeteroData): The data with its graphs.
-        options (dict[str, Any]): The options of :class:`~soil_pyg.models.soil_graphs.SOILGraphs`.
-        edge_index (Tensor): The interactions of the new users, who are counted from 0.
-        num_new (int): The number of new users.
+    The normalisation then weights their edges; they receive messages and send none. Their own
+    embedding, which is unknown, is zero. With :math:`\mathbf{A}` the user-item graph and
+    :math:`\mathbf{B}` the aggregation,
+
+    .. math::
+        \mathbf{e}_v = \sum_j A_{vj} \, \frac{1}{L + 1} \sum_{l=0}^{L-1} (\mathbf{A}^l
+        \mathbf{X})_j, \qquad \mathbf{v}_{m,v} = \sum_j B_{vj} \, \mathbf{v}_{m,j}
     """
-    graphs = _UserGraphs(**options)
-    extended = extend_users(data, edge_index, num_new)
-    if graphs.second_order:
-        user, item, weight = _second_order(data, graphs, edge_index, num_new)
-        store = data[SECOND_ORDER]
-        later = torch.stack([user + data[USER].num_nodes, item])
-        extended[SECOND_ORDER].edge_index = torch.cat([store.edge_index, later], dim=1)
-        extended[SECOND_ORDER].edge_weight = torch.cat([store.edge_weight, weight])
-    extended = graphs(extended)
-    x = model.user_embedding.weight, model.item_embedding.weight
-    known = adjacency(data, USER_ITEM)
-    content = rows_of_new(extended, USER_ITEM, num_new) @ messages(model.propagation, x, known)
-    aggregation = rows_of_new(extended, AGGREGATION, num_new)
-    views = [aggregation @ view for view in model.propagate(data)[2]]
-    return content + model.fusion(views)
-
-
-def extend_users(data: HeteroData, edge_index: Tensor, num_new: int) -> HeteroData:
-    """Returns the interactions of known and of new users together.
-
-    Args:
-        data (HeteroData): The data.
-        edge_index (Tensor): The interactions of the new users, who are counted from 0.
-        num_new (int): The number of new users.
-    """
-    num_users = data[USER].num_nodes
-    later = torch.stack([edge_index[0] + num_users, edge_index[1]])
-    out = HeteroData()
-    out[USER].num_nodes = num_users + num_new
-    out[ITEM].num_nodes = data[ITEM].num_nodes
-    out[INTERACTS].edge_index = torch.cat([data[INTERACTS].edge_index, later], dim=1)
-    return out
-
-
-def rows_of_new(data: HeteroData, edge_type: tuple[str, str, str], num_new: int) -> Adjacency:
-    """Returns the rows of a graph that belong to the last users.
-
-    Args:
-        data (HeteroData): The data with the graph.
-        edge_type (tuple): Its edge type, from users to items.
-        num_new (int): The number of the users.
-    """
-    rows = adjacency(data, edge_type).t()
-    return rows.select_rows(torch.arange(rows.size[0] - num_new, rows.size[0]))
-
-
-def _second_order(
-    data: HeteroData, graphs: SOILGraphs, edge_index: Tensor, num_new: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    # Users, items and weights. Only the rows of the users' own items are made, all exactly.
-    found = graphs.second_order_graph
-    memory_budget = graphs.search_options.memory_budget
-    rows = AttractivenessRows(unit_features(data, graphs.modalities, ITEM), memory_budget)
-    rows.start_empty()
-    order = torch.argsort(edge_index[0] * rows.num_items + edge_index[1])
-    user, item = edge_index[:, order]
-    pools = SecondOrderSelection(
-        rows,
-        user,
-        item,
-        num_new,
-        found.k_a,
-        found.aggr,
-        found.exclude_interacted,
-        found.negative,
-    )
-    key, weight = pools.best(memory_budget)
-    return key // rows.num_items, key % rows.num_items, weight
-
-
-class _UserGraphs(SOILGraphs):
-    """Makes the graphs of users from second-order items that are there already."""
-
-    def forward(self, data: HeteroData) -> HeteroData:
-        """Adds the graphs to the data."""
-        return self._aggregation(self._user_item(data))
+    extended = extend_users(data, edge_index, num_new_users)
+    data = with_graphs(data, USER_ITEM, make_transform)
+    transform = cast(SOILGraphs, make_transform())
+    extended = transform.extend_user_graphs(data, extended, edge_index)
+    sent = messages(self.propagation, self.tables, adjacency(data, USER_ITEM))
+    content = rows_of_new(extended, USER_ITEM, num_new_users) @ sent
+    aggregation = rows_of_new(extended, AGGREGATION, num_new_users)
+    views = [aggregation @ view for view in self.propagate(data, NO_USERS)[2]]
+    side: Tensor = self.fusion(views)
+    return content + side

@@ -1,17 +1,17 @@
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models.base import Recommender
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import features
 from soil_pyg.nn import BPRLoss, FeatureProjection, embedding_loss
 from soil_pyg.typing import Triplets
-from soil_pyg.utils.checks import check_at_least
 
 
-class VBPR(Recommender):
+class VBPR(EmbeddingRecommender):
     r"""Matrix factorisation that also reads the features of the items, from the `"VBPR: Visual
     Bayesian Personalized Ranking from Implicit Feedback" <https://arxiv.org/abs/1510.01784>`_
     paper.
@@ -21,8 +21,9 @@ class VBPR(Recommender):
         \left[ \mathbf{x}_{1,i} \, \Vert \, \mathbf{x}_{2,i} \, \Vert \cdots \right] + \mathbf{b}
         \right) \right)
 
-    with the features of all modalities side by side, in the order of :obj:`in_channels`. A user's
-    embedding is twice as wide as an item's, as it meets the item and its features.
+    with the features of all modalities side by side, in the order of :obj:`in_channels`. User
+    embeddings have twice the dimension of item embeddings, as their second half is multiplied with
+    the projected features.
 
     Args:
         num_users (int): Number of users.
@@ -32,20 +33,10 @@ class VBPR(Recommender):
             projected features. (default: :obj:`64`)
         reg (float, optional): The weight of the regularisation of the batch's embeddings.
             (default: :obj:`0.1`)
-
-    Raises:
-        ValueError: If there is no modality, or :obj:`hidden_channels` is less than 1.
-
-    Example:
-        >>> data = HeteroData()
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(4, 5), torch.rand(4, 6)
-        >>> model = VBPR(num_users=3, num_items=4, in_channels={"image": 5, "text": 6})
-        >>> user_emb, item_emb = model(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([3, 4])
     """
 
     multimodal = True
+    user_factor: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -56,19 +47,15 @@ class VBPR(Recommender):
         hidden_channels: int = 64,
         reg: float = 0.1,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels)
-        check_at_least("hidden_channels", hidden_channels, 1)
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         self.reg = reg
-        self.user_embedding = Embedding(num_users, 2 * hidden_channels)
-        self.item_embedding = Embedding(num_items, hidden_channels)
         self.project = FeatureProjection(sum(self.in_channels.values()), hidden_channels)
         self.bpr_loss = BPRLoss()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew: embeddings Xavier uniform, the projection Xavier normal."""
-        torch.nn.init.xavier_uniform_(self.user_embedding.weight)
-        torch.nn.init.xavier_uniform_(self.item_embedding.weight)
+        """Draws the embeddings (Xavier uniform) and the projection (Xavier normal) again."""
+        super().reset_parameters()
         torch.nn.init.xavier_normal_(self.project.weight)
         torch.nn.init.zeros_(self.project.bias)
 
@@ -86,20 +73,11 @@ class VBPR(Recommender):
         return torch.cat([embedding, self.project(torch.cat(x, dim=-1))], dim=-1)
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        """Returns the embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the features of the items.
-        """
+        """Returns the embeddings of all users and items."""
         return self.user_embedding.weight, self.embed_items(data)
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the terms of the loss.
-
-        Args:
-            data (HeteroData): The data with the features of the items.
-            batch (Triplets): The batch.
-        """
+        """Returns the ranking loss and the regularisation."""
         user = self.user_embedding(batch.user)
         positive = self.embed_items(data, batch.positive)
         negative = self.embed_items(data, batch.negative)

@@ -1,10 +1,9 @@
-"""The data that a run was trained on, read again."""
+"""Access to the data and the graphs that a run was trained on."""
 
 import os
-from typing import Any
 
 from torch_geometric.data import HeteroData
-from torch_geometric.typing import EdgeType
+from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.runs.trained_model import TrainedModel
@@ -23,20 +22,20 @@ def load_run_data(
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds other data, or if no folder is known.
+        ValueError: If it holds other data, or if the run has no data folder.
     """
     where, found = "'data'", data
     if not isinstance(found, HeteroData):
         folder = trained.settings.get("data") if found is None else found
         if folder is None:
-            raise ValueError("The run was not trained on a data folder: give its data as 'data'")
+            raise ValueError("the run was not trained on a data folder: pass its data as 'data'")
         where, found = f"'{folder}'", _load(folder, is_given=data is not None)
     digest = str(getattr(found, "digest", ""))
     if digest != trained.data_digest:
         raise ValueError(
-            f"{where} is not the data that the run was trained on (digest {digest[:12]} there, "
-            f"{trained.data_digest[:12]} in the run): name its folder by 'data' (--data), or "
-            "train again"
+            f"{where} is not the data that the run was trained on (got digest {digest[:12]}, "
+            f"expected {trained.data_digest[:12]}): pass its folder as 'data' (--data), or train "
+            "again"
         )
     return found
 
@@ -47,46 +46,30 @@ def _load(folder: str | os.PathLike[str], is_given: bool) -> HeteroData:
     except FileNotFoundError as error:
         if is_given:
             raise
-        raise FileNotFoundError(f"{error}, or name its new place by 'data' (--data)") from error
+        raise FileNotFoundError(f"{error}, or pass its new path as 'data' (--data)") from error
 
 
 def add_graphs(trained: TrainedModel, data: HeteroData) -> HeteroData:
-    """Returns the data with the graphs that the model of a run reads, made as for its training.
+    """Returns the data with the graphs that the model of a run reads, built as for its training.
 
     Args:
         trained (TrainedModel): The trained model, of :func:`soil_pyg.train`.
         data (HeteroData): Its data.
 
     Raises:
-        ValueError: If the run does not tell the options of the graphs.
+        ValueError: If the settings of the run lack an option of the graphs.
     """
-    return type(trained.model).graph_transform(**graph_options(trained))(data)
+    return run_transform(trained)(data)
 
 
-def with_graph(trained: TrainedModel, data: HeteroData, edge_type: EdgeType) -> HeteroData:
-    """Returns the data as it is if it has a prepared graph, or else with all graphs of the run.
-
-    Args:
-        trained (TrainedModel): The trained model, of :func:`soil_pyg.train`.
-        data (HeteroData): Its data.
-        edge_type (tuple): The edge type of the graph.
-
-    Raises:
-        ValueError: If the run does not tell the options of the graphs.
-    """
-    if edge_type in data.edge_types and "adj" in data[edge_type]:
-        return data
-    return add_graphs(trained, data)
-
-
-def graph_options(trained: TrainedModel) -> dict[str, Any]:
-    """Returns the options of the graphs that the model of a run reads.
+def run_transform(trained: TrainedModel) -> BaseTransform:
+    """Returns the graph transform of the model of a run, with the options of its training.
 
     Args:
         trained (TrainedModel): The trained model, of :func:`soil_pyg.train`.
 
     Raises:
-        ValueError: If the run does not tell them.
+        ValueError: If the settings of the run lack an option of the graphs.
     """
     selected = ModelOptions(trained.settings.get("model") or trained.run["model"])
     missing = sorted(
@@ -96,7 +79,8 @@ def graph_options(trained: TrainedModel) -> dict[str, Any]:
     )
     if missing:
         raise ValueError(
-            f"The run does not tell the option '{missing[0]}' of the graphs: it must come from "
-            "'train'"
+            f"the run lacks the setting '{missing[0]}' of its graphs: only runs of 'train' can "
+            "build them again"
         )
-    return selected.values_for("graphs", trained.settings)
+    options = selected.values_for("graphs", trained.settings)
+    return type(trained.model).graph_transform(**options)

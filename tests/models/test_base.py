@@ -68,14 +68,6 @@ def test_arguments() -> None:
     assert model.bias.tolist() == [[2.0]] * 3
 
 
-@pytest.mark.parametrize("size", [0, -1])
-def test_sizes_below_one(size: int) -> None:
-    with pytest.raises(ValueError, match=rf"'num_users' must be at least 1 \(got {size}\)"):
-        Bias(size, 3)
-    with pytest.raises(ValueError, match=rf"'num_items' must be at least 1 \(got {size}\)"):
-        Popularity(3, size)
-
-
 def test_unknown_and_missing_arguments() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'scales'"):
         Bias(2, 3, scales=1.0)
@@ -120,10 +112,9 @@ def test_profiles() -> None:
     model = Bias.from_profile("small", 2, 3)
     assert model.options["scale"] == 0.5
     assert Bias.from_profile("small", 2, 3, scale=7.0, flag=True).options["scale"] == 7.0
-    match = r"'profile' must be one of \['small', 'large'\] \(got 'tiny'\)"
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(ValueError, match=r"'profile'.*small.*large.*\(got 'tiny'\)"):
         Bias.from_profile("tiny", 2, 3)
-    with pytest.raises(ValueError, match=r"'profile' must be one of \[\] \(got 'paper'\)"):
+    with pytest.raises(ValueError, match=r"'profile'.*\(got 'paper'\)"):
         Popularity.from_profile("paper", 2, 3)
 
 
@@ -169,12 +160,6 @@ def test_optional_parts_do_nothing() -> None:
     assert model.bias.tolist() == [[1.0]] * 3
 
 
-@pytest.mark.parametrize("name", ["BPR", "LightGCN", "SOIL"])
-def test_hidden_channels_below_one(name: str) -> None:
-    with pytest.raises(ValueError, match=r"'hidden_channels' must be at least 1 \(got 0\)"):
-        getattr(models, name)(2, 3, {"image": 4}, hidden_channels=0)
-
-
 def test_a_modality_that_cannot_be_named() -> None:
-    with pytest.raises(ValueError, match="must not name a modality 'training'"):
+    with pytest.raises(ValueError, match=r"'in_channels'.*'training'"):
         models.SOIL(2, 3, {"image": 4, "training": 5})

@@ -244,22 +244,3 @@ def test_repr() -> None:
         "  (propagation): LightPropagation(num_layers=1)\n"
         ")"
     )
-
-
-def test_errors() -> None:
-    cases = {
-        r"'hidden_channels' must be at least 1 \(got 0\)": {"hidden_channels": 0},
-        r"'num_layers' must be at least 0 \(got -1\)": {"num_layers": -1},
-        r"'dropout' must be at least 0 and less than 1 \(got 1\)": {"dropout": 1},
-        r"'dropout' must be at least 0 and less than 1 \(got -0.1\)": {"dropout": -0.1},
-    }
-    for match, options in cases.items():
-        with pytest.raises(ValueError, match=match):
-            BM3(2, 3, {"image": 4}, **options)
-    with pytest.raises(ValueError, match=r"'in_channels' must name at least one modality"):
-        BM3(2, 3)
-    with pytest.raises(ValueError, match=r"no prepared graph .* 'graphs\(\)'"):
-        make_model()(HeteroData())
-    data = make_data(in_channels(2))
-    with pytest.raises(ValueError, match=r"names 'audio', but the data has \['image', 'text'\]"):
-        make_model().loss(data, BATCH)

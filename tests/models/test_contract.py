@@ -1,8 +1,10 @@
 """What every model of the package has to do, whatever it computes."""
 
+import copy
 import inspect
 import math
 import re
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,8 +15,11 @@ from torch_geometric.transforms import BaseTransform
 
 from soil_pyg import models
 from soil_pyg.models import Recommender
+from soil_pyg.models.newcomers import nearest_known
+from soil_pyg.training.epoch import TrainingLoss
+from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.trainer import Trainer
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, Triplets
+from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, Triplets
 
 NUM_USERS, NUM_ITEMS = 9, 7
 SIZES = {"image": 5, "text": 3, "audio": 4}
@@ -307,12 +312,86 @@ def test_graphs(name: str) -> None:
     assert str(kind.graph_transform(**defaults)) == str(kind.graph_transform())
 
 
+INVALID = {
+    "BM3": [("num_layers", -1), ("dropout", 1), ("dropout", -0.1)],
+    "BPR": [],
+    "FREEDOM": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1.0)],
+    "LATTICE": [
+        *[("feature_channels", 0), ("num_layers", -1), ("num_item_layers", -1)],
+        *[("original_weight", 1.5), ("k", 0), ("negative", "x")],
+    ],
+    "LGMRec": [
+        *[("num_layers", -1), ("num_modality_layers", -1), ("num_hyper_layers", 0)],
+        *[("num_hyperedges", 0), ("keep_rate", 0), ("keep_rate", 1.5), ("tau", 0)],
+    ],
+    "LightGCN": [("num_layers", -1)],
+    "MGCN": [("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
+    "SLMRec": [("hidden_channels", 1), ("num_layers", -1), ("tau", 0), ("ssl_tau", 0)],
+    "SOIL": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
+        *[("contrast", "x"), ("bpr_reduction", "x")],
+    ],
+    "VBPR": [],
+}
+"""Values out of the range of an option, by model; all have 'hidden_channels'."""
+
+
+@pytest.mark.parametrize(
+    ("model", "option", "value"),
+    [
+        (model, option, value)
+        for model, cases in INVALID.items()
+        for option, value in [("hidden_channels", 0), *cases]
+    ],
+)
+def test_options_out_of_range(model: str, option: str, value: object) -> None:
+    match = rf"'{option}'.*\(got {re.escape(repr(value))}\)"
+    with pytest.raises(ValueError, match=match):
+        getattr(models, model)(2, 3, {"image": 4}, **{option: value})
+
+
 @EVERY
-def test_sizes_below_one(name: str) -> None:
-    for size in ("num_users", "num_items"):
-        sizes = {"num_users": 2, "num_items": 3, "in_channels": SIZES, size: 0}
-        with pytest.raises(ValueError, match=rf"'{size}' must be at least 1 \(got 0\)"):
+@pytest.mark.parametrize("size", [0, -1])
+def test_sizes_below_one(name: str, size: int) -> None:
+    for option in ("num_users", "num_items"):
+        sizes = {"num_users": 2, "num_items": 3, "in_channels": SIZES, option: size}
+        with pytest.raises(ValueError, match=rf"'{option}'.*\(got {size}\)"):
             CASES[name].kind(**sizes)
+
+
+@EVERY
+def test_multimodal_models_need_a_modality(name: str) -> None:
+    for in_channels in (None, {}):
+        if CASES[name].kind.multimodal:
+            with pytest.raises(ValueError, match=r"'in_channels'.*\(got none\)"):
+                CASES[name].kind(2, 3, in_channels)
+        else:
+            assert CASES[name].kind(2, 3, in_channels).in_channels == {}
+
+
+@EVERY
+def test_data_without_a_graph_or_a_modality(name: str) -> None:
+    data, model = make_data(name), make_model(name)
+    for edge_type, store in list(data.edge_items()):
+        if "adj" not in store and edge_type != (ITEM, "co_occurrence", ITEM):
+            continue
+        lacking = copy.copy(data)
+        if edge_type == INTERACTS:
+            del lacking[edge_type].adj
+        else:
+            del lacking[edge_type]
+        match = f"{re.escape(str(edge_type))}.*'graph_transform"
+        with pytest.raises(ValueError, match=match):
+            embed_and_learn(model, lacking)
+    if CASES[name].kind.multimodal:
+        del data[ITEM][FEATURE_PREFIX + "text"]
+        with pytest.raises(ValueError, match=r"'in_channels'.*'text'.*\['image'\]"):
+            embed_and_learn(model, data)
+
+
+def embed_and_learn(model: Recommender, data: HeteroData) -> None:
+    model(data)
+    model.loss(data, BATCH)
 
 
 @EVERY
@@ -330,3 +409,65 @@ def test_an_epoch_on_parts(name: str) -> None:
         assert all(math.isfinite(value) for value in epoch["loss"].values())
         after = list(model.parameters())
         assert any(not old.equal(new) for old, new in zip(before, after, strict=True))
+
+
+@EVERY
+def test_gradients_on_partitions(name: str) -> None:
+    data, model = make_data(name), make_model(name)
+    if not list(model.parameters()):
+        pytest.skip("it has no parameters")
+    loss = TrainingLoss(model, partitioned=True)
+    model.on_epoch_start(data)
+    for part, batch in PartitionLoader(data, num_partitions=2):
+        sum(loss.terms(part, batch).values()).backward()
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.to_dense().isfinite().all(), key
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["lgmrec", "mgcn", "slmrec", "soil_paper", "soil_released"])
+def test_a_step_on_a_gpu_waits_for_nothing(name: str) -> None:
+    data, model = make_data(name).to("cuda"), make_model(name).cuda()
+    batch = Triplets(*(part.cuda() for part in BATCH))
+    sum(model.loss(data, batch).values()).backward()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        sum(model.loss(data, batch).values()).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@EVERY
+def test_newcomers_get_embeddings_or_a_reason(name: str) -> None:
+    data, model = make_data(name), make_model(name).eval()
+    make_transform = partial(CASES[name].kind.graph_transform, **CASES[name].graphs)
+    with torch.no_grad():
+        item_emb = model(data)[1]
+    features = {m: data[ITEM][FEATURE_PREFIX + m][:2] for m in in_channels(2)}
+    of_items = features, nearest_known(data, features, k=3)
+    of_users = torch.tensor([[0, 0, 1], [2, 5, 3]]), 2
+    for hook, newcomers in [("embed_new_items", of_items), ("embed_new_users", of_users)]:
+        embed = partial(getattr(model, hook), data, make_transform, item_emb, *newcomers)
+        if item_emb.is_sparse:
+            with pytest.raises(ValueError, match=f"{CASES[name].model}.*'{hook}'"):
+                embed()
+        else:
+            assert embed().size() == (2, item_emb.size(1))
+            assert embed().isfinite().all()
+
+
+@EVERY
+def test_scores_are_decomposed_or_a_reason_is_given(name: str) -> None:
+    data, model = make_data(name), make_model(name).eval()
+    make_transform = partial(CASES[name].kind.graph_transform, **CASES[name].graphs)
+    if type(model).decompose is Recommender.decompose:
+        with pytest.raises(ValueError, match=f"{CASES[name].model}.*'decompose'"):
+            model.decompose(data, make_transform)
+        return
+    found = model.decompose(data, make_transform)
+    for user, item in [(0, 1), (8, 6)]:
+        user_parts = torch.cat([part.vector for part in found.of_user(user)])
+        item_parts = torch.stack(list(found.of_item(item).values()))
+        score = (user_parts @ item_parts.t()).sum()
+        torch.testing.assert_close(score.float(), scores_of(model, data)[user, item])

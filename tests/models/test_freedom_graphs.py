@@ -70,9 +70,9 @@ def test_negative_similarities_link_items_too() -> None:
 
 def test_repr_and_errors() -> None:
     assert str(FREEDOMGraphs(5)) == "FREEDOMGraphs(k=5, first_weight=0.1)"
-    with pytest.raises(ValueError, match=r"'first_weight' must be within 0 and 1 \(got 2\)"):
+    with pytest.raises(ValueError, match=r"'first_weight'.*\(got 2\)"):
         FREEDOMGraphs(first_weight=2)
-    with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
+    with pytest.raises(ValueError, match=r"'k'.*\(got 0\)"):
         FREEDOMGraphs(k=0)
-    with pytest.raises(ValueError, match=r"'modalities' names 'x', but the data has \['image'"):
+    with pytest.raises(ValueError, match=r"'modalities'.*'x'.*\['image'"):
         FREEDOMGraphs(modalities=["x"])(make_data())

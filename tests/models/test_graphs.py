@@ -1,9 +1,12 @@
+import re
+
 import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models.graphs import adjacency, features, prepared
+from soil_pyg.models.graphs import adjacency, features, prepared, with_graphs
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.transforms import ToAdjacency
 
 BUYS = ("user", "buys", "item")
 
@@ -27,11 +30,7 @@ def test_what_is_there_is_returned() -> None:
 def test_graphs_that_were_not_prepared() -> None:
     data = make()
     for edge_type in (BUYS, ("item", "image_item_item", "item")):
-        name = ", ".join(repr(part) for part in edge_type)
-        match = (
-            rf"the data has no prepared graph \({name}\); apply the transform that 'graphs\(\)' of "
-            "the model's class returns to the data first"
-        )
+        match = f"{re.escape(str(edge_type))}.*'graph_transform"
         with pytest.raises(ValueError, match=match):
             adjacency(data, edge_type)
         with pytest.raises(ValueError, match=match):
@@ -40,6 +39,16 @@ def test_graphs_that_were_not_prepared() -> None:
 
 
 def test_features_that_are_missing() -> None:
-    match = r"'in_channels' names 'audio', but the data has \['image'\]"
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(ValueError, match=r"'in_channels'.*'audio'.*\['image'\]"):
         features(make(), "audio")
+
+
+def test_graphs_are_built_only_if_they_are_missing() -> None:
+    data = make()
+    built = with_graphs(data, BUYS, lambda: ToAdjacency([BUYS]))
+    assert adjacency(built, BUYS).to_dense().tolist() == [[1.0], [1.0]]
+
+    def refuse() -> ToAdjacency:
+        raise AssertionError("the graphs were built again")
+
+    assert with_graphs(built, BUYS, refuse) is built

@@ -61,12 +61,3 @@ def test_nothing_is_trained() -> None:
 
 def test_graphs() -> None:
     assert str(ItemKNN.graph_transform(k=5, shrink=1.5)) == "CoOccurrenceGraph(k=5, shrink=1.5)"
-    with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
-        ItemKNN.graph_transform(k=0)
-    with pytest.raises(ValueError, match=r"'shrink' must be at least 0 \(got -1\)"):
-        ItemKNN.graph_transform(shrink=-1)
-    data = make_data(make_interactions(0))
-    del data["item", "co_occurrence", "item"]
-    match = r"no prepared graph \('item', 'co_occurrence', 'item'\); apply .* 'graphs\(\)'"
-    with pytest.raises(ValueError, match=match):
-        ItemKNN(NUM_USERS, NUM_ITEMS)(data)

@@ -8,7 +8,6 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import LATTICE
 from soil_pyg.models.graphs import similar
-from soil_pyg.models.lattice import UNWEIGHTED
 from soil_pyg.training.subgraph_sampler import SubgraphSampler
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
@@ -252,28 +251,3 @@ def test_repr() -> None:
         "    (image): FeatureProjection(5, 4)",
     ]:
         assert line in lines
-
-
-def test_errors() -> None:
-    cases: dict[str, dict[str, Any]] = {
-        r"'hidden_channels' must be at least 1 \(got 0\)": {"hidden_channels": 0},
-        r"'feature_channels' must be at least 1 \(got 0\)": {"feature_channels": 0},
-        r"'num_layers' must be at least 0 \(got -1\)": {"num_layers": -1},
-        r"'num_item_layers' must be at least 0 \(got -1\)": {"num_item_layers": -1},
-        r"'original_weight' must be within 0 and 1 \(got 1.5\)": {"original_weight": 1.5},
-        r"'k' must be at least 1 \(got 0\)": {"k": 0},
-        r"'negative' must be one of 'drop', 'keep' \(got 'x'\)": {"negative": "x"},
-    }
-    for match, options in cases.items():
-        with pytest.raises(ValueError, match=match):
-            LATTICE(2, 3, {"image": 4}, **options)
-    with pytest.raises(ValueError, match=r"'in_channels' must name at least one modality"):
-        LATTICE(2, 3)
-    with pytest.raises(ValueError, match=r"'in_channels' names 'image', but the data has \[\]"):
-        make_model()(HeteroData())
-    data = make_data()
-    for edge_type in (similar("text"), UNWEIGHTED, similar("image")):
-        del data[edge_type]
-        match = rf"no prepared graph .*{edge_type[1]}.*; apply .* 'graphs\(\)'"
-        with pytest.raises(ValueError, match=match):
-            make_model().loss(data, BATCH)

@@ -56,7 +56,7 @@ def test_modalities() -> None:
 
 def test_repr_and_errors() -> None:
     assert str(LATTICEGraphs(k=5)) == "LATTICEGraphs(SimilarityGraph(k=5, negative='drop'))"
-    with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
+    with pytest.raises(ValueError, match=r"'k'.*\(got 0\)"):
         LATTICEGraphs(k=0)
-    with pytest.raises(ValueError, match=r"'negative' must be one of 'drop', 'keep' \(got 'x'\)"):
+    with pytest.raises(ValueError, match=r"'negative'.*\(got 'x'\)"):
         LATTICEGraphs(negative="x")

@@ -8,8 +8,6 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import LGMRec
 from soil_pyg.models.lgmrec import UNWEIGHTED
-from soil_pyg.training.epoch import TrainingLoss
-from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 9, 8, 5
@@ -248,27 +246,6 @@ def test_modalities_may_have_any_name() -> None:
     torch.testing.assert_close((*other(data), *other.loss(data, BATCH).values()), expected)
 
 
-def test_training_on_parts() -> None:
-    data, model = make_data(), make_model().train()
-    loss = TrainingLoss(model, partitioned=True)
-    for part, batch in PartitionLoader(data, num_partitions=2):
-        total(loss.terms(part, batch)).backward()
-    grads = [p.grad for p in model.parameters()]
-    assert all(g is not None and g.to_dense().isfinite().all() for g in grads)
-
-
-@pytest.mark.gpu
-def test_a_step_on_a_gpu_waits_for_nothing() -> None:
-    data, model = make_data().to("cuda"), make_model().train().cuda()
-    batch = Triplets(*(part.cuda() for part in BATCH))
-    total(model.loss(data, batch)).backward()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        total(model.loss(data, batch)).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-
-
 def test_parameters_are_xavier_uniform() -> None:
     model = LGMRec(50, 40, {"image": 60, "text": 30}, hidden_channels=100, num_hyperedges=70)
     sizes = []
@@ -299,34 +276,3 @@ def test_repr() -> None:
         "  (contrast): InfoNCELoss(tau=0.2, reduction='sum')\n"
         ")"
     )
-
-
-@pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"hidden_channels": 0}, r"'hidden_channels' must be at least 1 \(got 0\)"),
-        ({"num_layers": -1}, r"'num_layers' must be at least 0 \(got -1\)"),
-        ({"num_modality_layers": -1}, r"'num_modality_layers' must be at least 0 \(got -1\)"),
-        ({"num_hyper_layers": 0}, r"'num_hyper_layers' must be at least 1 \(got 0\)"),
-        ({"num_hyperedges": 0}, r"'num_hyperedges' must be at least 1 \(got 0\)"),
-        ({"keep_rate": 0}, r"'keep_rate' must be greater than 0 and at most 1 \(got 0\)"),
-        ({"keep_rate": 1.5}, r"'keep_rate' must be greater than 0 and at most 1 \(got 1.5\)"),
-        ({"tau": 0}, r"'tau' must be positive \(got 0\)"),
-        ({"in_channels": {}}, r"'in_channels' must name at least one modality \(got none\)"),
-    ],
-)
-def test_options_out_of_range(options: dict[str, object], match: str) -> None:
-    with pytest.raises(ValueError, match=match):
-        LGMRec(2, 3, **{"in_channels": {"image": 4}, **options})
-
-
-def test_data_without_graphs_or_features() -> None:
-    data = make_data()
-    del data[UNWEIGHTED]
-    with pytest.raises(ValueError, match=r"no prepared graph \('user', 'unweighted', 'item'\)"):
-        make_model()(data)
-    data = make_data()
-    del data["item"].x_text
-    match = r"'in_channels' names 'text', but the data has \['image', 'audio'\]"
-    with pytest.raises(ValueError, match=match):
-        make_model()(data)

@@ -5,10 +5,8 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models import MGCN, mgcn
-from soil_pyg.models.graphs import similar
+from soil_pyg.models import MGCN, view_recommender
 from soil_pyg.training.epoch import TrainingLoss
-from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS, K = 9, 8, 3, 4
@@ -187,35 +185,19 @@ def test_repeated_nodes_are_computed_once_and_count_as_often(
         terms = model.loss(data, BATCH)
         grads = torch.autograd.grad(sum(terms.values()), list(model.parameters()))
         results.append((terms, grads))
-        monkeypatch.setattr(mgcn, "distinct", lambda node: (node, torch.arange(len(node))))
+        monkeypatch.setattr(
+            view_recommender, "distinct", lambda node: (node, torch.arange(len(node)))
+        )
     assert fused == [3, 3 + 4, 4, 4 + 4]
     torch.testing.assert_close(*results)
 
 
-def test_training_on_parts() -> None:
-    data = make_data()
+def test_parameters_of_items() -> None:
     model = MGCN(NUM_USERS, NUM_ITEMS, SIZES, hidden_channels=CHANNELS).double()
     assert {name for name, kind in model.node_parameters().items() if kind == "item"} == {
         "item_embedding.weight",
         *(f"features.{modality}.offset.weight" for modality in SIZES),
     }
-    loss = TrainingLoss(model, partitioned=True)
-    for part, batch in PartitionLoader(data, num_partitions=2):
-        sum(loss.terms(part, batch).values()).backward()
-    grads = [p.grad for p in model.parameters()]
-    assert all(g is not None and g.to_dense().isfinite().all() for g in grads)
-
-
-@pytest.mark.gpu
-def test_a_step_on_a_gpu_waits_for_nothing() -> None:
-    data, model = make_data().to("cuda"), make_model().cuda()
-    batch = Triplets(*(part.cuda() for part in BATCH))
-    sum(model.loss(data, batch).values()).backward()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        sum(model.loss(data, batch).values()).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_modalities_may_have_any_name() -> None:
@@ -262,31 +244,3 @@ def test_repr() -> None:
         "  (contrast): InfoNCELoss(tau=0.2, reduction='mean')\n"
         ")"
     )
-
-
-@pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"hidden_channels": 0}, r"'hidden_channels' must be at least 1 \(got 0\)"),
-        ({"num_layers": -1}, r"'num_layers' must be at least 0 \(got -1\)"),
-        ({"num_item_layers": -1}, r"'num_item_layers' must be at least 0 \(got -1\)"),
-        ({"tau": 0}, r"'tau' must be positive \(got 0\)"),
-        ({"in_channels": {}}, r"'in_channels' must name at least one modality \(got none\)"),
-    ],
-)
-def test_options_out_of_range(options: dict[str, object], match: str) -> None:
-    with pytest.raises(ValueError, match=match):
-        MGCN(2, 3, **{"in_channels": {"image": 4}, **options})
-
-
-def test_data_without_graphs_or_features() -> None:
-    data = make_data()
-    with pytest.raises(ValueError, match=r"no prepared graph \('user', 'interacts', 'item'\)"):
-        make_model()(HeteroData())
-    del data[similar("text")]
-    with pytest.raises(ValueError, match=r"\('item', 'text_similar', 'item'\).*'graphs\(\)'"):
-        make_model()(data)
-    del data["item"].x_text
-    match = r"'in_channels' names 'text', but the data has \['image', 'audio'\]"
-    with pytest.raises(ValueError, match=match):
-        make_model()(data)

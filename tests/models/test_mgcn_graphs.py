@@ -75,9 +75,9 @@ def test_repr() -> None:
 
 
 def test_options_out_of_range() -> None:
-    with pytest.raises(ValueError, match=r"'k' must be at least 1 \(got 0\)"):
+    with pytest.raises(ValueError, match=r"'k'.*\(got 0\)"):
         MGCN.graph_transform(k=0)
-    with pytest.raises(ValueError, match=r"'negative' must be one of 'drop', 'keep' \(got 'x'\)"):
+    with pytest.raises(ValueError, match=r"'negative'.*\(got 'x'\)"):
         MGCN.graph_transform(negative="x")
-    with pytest.raises(ValueError, match=r"'modalities' names 'audio', but the data has"):
+    with pytest.raises(ValueError, match=r"'modalities'.*'audio'.*"):
         MGCN.graph_transform(modalities=["audio"])(make_data())

@@ -6,8 +6,6 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import SLMRec
-from soil_pyg.training.epoch import TrainingLoss
-from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 9, 8, 5
@@ -152,27 +150,6 @@ def test_the_length_of_features_and_the_negatives_do_not_matter() -> None:
     torch.testing.assert_close(after, before)
 
 
-def test_training_on_parts() -> None:
-    data, model = make_data(), make_model()
-    loss = TrainingLoss(model, partitioned=True)
-    for part, batch in PartitionLoader(data, num_partitions=2):
-        sum(loss.terms(part, batch).values()).backward()
-    grads = [p.grad for p in model.parameters()]
-    assert all(g is not None and g.to_dense().isfinite().all() for g in grads)
-
-
-@pytest.mark.gpu
-def test_a_step_on_a_gpu_waits_for_nothing() -> None:
-    data, model = make_data().to("cuda"), make_model().cuda()
-    batch = Triplets(*(part.cuda() for part in BATCH))
-    sum(model.loss(data, batch).values()).backward()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        sum(model.loss(data, batch).values()).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-
-
 def test_initial_parameters() -> None:
     model = SLMRec(50, 40, {"image": 60, "text": 30}, hidden_channels=100)
     weights = [
@@ -210,29 +187,3 @@ def test_repr() -> None:
         "  (contrast): InfoNCELoss(tau=0.2, reduction='mean')\n"
         ")"
     )
-
-
-@pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"hidden_channels": 1}, r"'hidden_channels' must be at least 2 \(got 1\)"),
-        ({"num_layers": -1}, r"'num_layers' must be at least 0 \(got -1\)"),
-        ({"tau": 0}, r"'tau' must be positive \(got 0\)"),
-        ({"ssl_tau": 0}, r"'ssl_tau' must be positive \(got 0\)"),
-        ({"in_channels": {}}, r"'in_channels' must name at least one modality \(got none\)"),
-    ],
-)
-def test_options_out_of_range(options: dict[str, object], match: str) -> None:
-    with pytest.raises(ValueError, match=match):
-        SLMRec(2, 3, **{"in_channels": {"image": 4}, **options})
-
-
-def test_data_without_graphs_or_features() -> None:
-    data = make_data()
-    del data["item"].x_text
-    match = r"'in_channels' names 'text', but the data has \['image'\]"
-    with pytest.raises(ValueError, match=match):
-        make_model()(data)
-    del data[INTERACTS].adj
-    with pytest.raises(ValueError, match=r"no prepared graph \('user', 'interacts', 'item'\)"):
-        make_model(1)(data)

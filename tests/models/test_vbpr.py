@@ -114,12 +114,3 @@ def test_repr() -> None:
         "  (bpr_loss): BPRLoss(reduction='mean')\n"
         ")"
     )
-
-
-def test_errors() -> None:
-    with pytest.raises(ValueError, match=r"'hidden_channels' must be at least 1 \(got 0\)"):
-        VBPR(3, 4, {"image": 5}, hidden_channels=0)
-    with pytest.raises(ValueError, match=r"'in_channels' must name at least one modality"):
-        VBPR(3, 4)
-    with pytest.raises(ValueError, match=r"names 'audio', but the data has \['image', 'text'\]"):
-        make_model()(make_data(in_channels(2)))

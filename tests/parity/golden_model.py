@@ -1,15 +1,14 @@
-"""A model and its data as a golden file describes them."""
+"""Models and data from golden files, and comparisons with their values."""
 
 import json
 from collections.abc import Callable
-from importlib import import_module
-from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from parity_cases import CASES
 from soil_pyg.models.base import Recommender
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triplets
 
@@ -19,22 +18,17 @@ FEATURES = "_embedding.weight"
 OFFSET = ".offset.weight"
 
 
-def case_of(name: str) -> ModuleType:
-    """Returns what is known about a model's golden file."""
-    return import_module(f"parity_cases.{name}")
-
-
 def make(name: str, load: Callable[[str], Golden]) -> tuple[Recommender, HeteroData]:
     """Returns the model with its published parameters, and the data with its graphs."""
-    golden, case = load(name), case_of(name)
+    golden, case = load(name), CASES[name]
     data = HeteroData()
     for node_type in (USER, ITEM):
-        published = case.PARAMETERS[f"{node_type}_embedding.weight"]
-        data[node_type].num_nodes = len(golden[f"param/{published}"])
+        table = case.parameters[f"{node_type}_embedding.weight"]
+        data[node_type].num_nodes = len(golden[f"param/{table}"])
     data[INTERACTS].edge_index = torch.from_numpy(golden["train_edge_index"])
-    source = load(getattr(case, "FEATURES", name))
+    source = load(case.features or name)
     in_channels = {}
-    for modality in getattr(case, "MODALITIES", ("image", "text")):
+    for modality in case.modalities:
         if f"param/{modality}{FEATURES}" in source:
             x = torch.from_numpy(source[f"param/{modality}{FEATURES}"])
             data[ITEM][FEATURE_PREFIX + modality] = x
@@ -44,14 +38,19 @@ def make(name: str, load: Callable[[str], Golden]) -> tuple[Recommender, HeteroD
         "num_items": data[ITEM].num_nodes,
         "in_channels": in_channels,
     }
-    model, graphs = case.make(json.loads(str(golden["hyperparameters"])), sizes)
-    values = {ours: torch.tensor(golden[f"param/{p}"]) for ours, p in case.PARAMETERS.items()}
-    for ours, published in case.PARAMETERS.items():
+    published = json.loads(str(golden["hyperparameters"]))
+    options, graphs = (
+        {ours: published[theirs] for ours, theirs in names.items()}
+        for names in (case.options, case.graphs)
+    )
+    model = case.model(**sizes, **options, **case.fixed)
+    values = {ours: torch.tensor(golden[f"param/{p}"]) for ours, p in case.parameters.items()}
+    for ours, theirs in case.parameters.items():
         # A trained feature table is the features plus an offset, which starts at zero.
         if ours.endswith(OFFSET):
-            values[ours] -= data[ITEM][FEATURE_PREFIX + published.removesuffix(FEATURES)]
+            values[ours] -= data[ITEM][FEATURE_PREFIX + theirs.removesuffix(FEATURES)]
     model.load_state_dict(values, strict=True)
-    return model, type(model).graph_transform(**graphs)(data)
+    return model, type(model).graph_transform(**graphs, **case.fixed_graphs)(data)
 
 
 def published_graph(golden: Golden, name: str) -> Tensor:
@@ -72,7 +71,7 @@ def scores_of(name: str, model: Recommender, data: HeteroData) -> Tensor:
     with torch.no_grad():
         user_emb, item_emb = model.eval()(data)
     scores = user_emb @ item_emb.t()
-    return getattr(case_of(name), "scores", lambda x: x)(scores)
+    return CASES[name].scores(scores)
 
 
 def assert_close(ours: Tensor, published: np.ndarray | Tensor) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from golden_model import Golden, assert_close, batch_of, case_of, make, scores_of
+from golden_model import Golden, assert_close, batch_of, make, scores_of
+from parity_cases import CASES
 from soil_pyg.configs import available_configs
 
 WITHOUT_GOLDEN_VALUES = {"itemknn", "popularity"}
@@ -16,7 +17,7 @@ MODELS = pytest.mark.parametrize("name", sorted(set(available_configs()) - WITHO
 def test_every_trained_model_has_golden_values(golden: Callable[[str], Golden]) -> None:
     for name in set(available_configs()) - WITHOUT_GOLDEN_VALUES:
         assert {"loss", "scores", "loss_trace"} <= set(golden(name)), name
-        assert case_of(name).PARAMETERS, name
+        assert CASES[name].parameters, name
 
 
 @MODELS
@@ -33,7 +34,7 @@ def test_loss_and_gradients(name: str, golden: Callable[[str], Golden]) -> None:
     loss = sum(model.loss(data, batch_of(values, 0)).values())
     loss.backward()
     assert_close(loss.detach(), values["loss"])
-    published = {ours: values[f"grad/{p}"] for ours, p in case_of(name).PARAMETERS.items()}
+    published = {ours: values[f"grad/{p}"] for ours, p in CASES[name].parameters.items()}
     largest = max(np.abs(grad).max() for grad in published.values())
     for key, parameter in model.named_parameters():
         error = np.abs(parameter.grad.numpy() - published[key]).max()

@@ -87,11 +87,13 @@ def test_later_users_and_items_of_the_run_are_new(
     pairs = [(user, item) for user, items in history.items() for item in items]
     table = pd.DataFrame(pairs, columns=["user", "item"])
     later = soil_pyg.add_users(trained, data=data, interactions=table)
-    assert later.user_id[-2:].tolist() == [7, 8]
+    features = {"text": np.ones((2, 4), "f4")}
+    later = soil_pyg.add_items(later, data, features, ["item 77", "item 78"])
+    assert (later.user_id[-2:].tolist(), later.item_id[-2]) == ([7, 8], "item 77")
     new_data = grown(data)
     models = [SOIL.released(31, 26, {"image": 5, "text": 4}, hidden_channels=6) for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
-    # User 7 has an id in the later run, and no row in its parameters.
+    # The later run knows the ids of user 7 and item 77, and its parameters lack their rows.
     found = [warm_start(m, new_data, run) for m, run in zip(models, (trained, later), strict=True)]
     assert found == [{"user": 28, "item": 24}] * 2
     for first, second in zip(models[0].parameters(), models[1].parameters(), strict=True):

@@ -178,20 +178,16 @@ def test_other_models_take_the_mean_of_the_nearest(
 @pytest.mark.parametrize(
     ("features", "ids", "message"),
     [
-        ({}, [], "'ids' must name at least one item"),
-        ({}, ["a", "item 3"], "'ids', position 1: the run has this item already .got 'item 3'."),
-        ({}, ["a", "b", "a"], "'ids', position 2: the item is given twice .got 'a'."),
-        ({}, ["a", None], "'ids', position 1: the id is missing"),
-        ({"smell": np.ones((1, 2))}, ["a"], "'features' names 'smell', but the data has image, te"),
-        ({"text": np.ones((2, 4))}, ["a"], r"features\['text'\] must have 1 rows, one an id, and "),
-        ({"text": np.ones((1, 3))}, ["a"], r"and 4 columns, as in the data \(got shape \(1, 3\)\)"),
-        ({"text": np.ones((1, 4), "U1")}, ["a"], r"features\['text'\] must hold real numbers"),
-        (
-            {"text": np.full((1, 4), np.nan)},
-            ["a"],
-            r"features\['text'\] has a NaN .* the row of item 'a'",
-        ),
-        ({}, ["a"], "'features': item 'a' has no features, or is like no known item"),
+        ({}, [], "'ids'"),
+        ({}, ["a", "item 3"], r"'ids', position 1.*\(got 'item 3'\)"),
+        ({}, ["a", "b", "a"], r"'ids', position 2.*\(got 'a'\)"),
+        ({}, ["a", None], "'ids', position 1"),
+        ({"smell": np.ones((1, 2))}, ["a"], "'features'.*'smell'.*image, text, audio"),
+        ({"text": np.ones((2, 4))}, ["a"], r"features\['text'\].* 1 rows.*\(got shape \(2, 4\)\)"),
+        ({"text": np.ones((1, 3))}, ["a"], r"features\['text'\].* 4 col.*\(got shape \(1, 3\)\)"),
+        ({"text": np.ones((1, 4), "U1")}, ["a"], r"features\['text'\]"),
+        ({"text": np.full((1, 4), np.nan)}, ["a"], r"features\['text'\].*NaN.*'a'"),
+        ({}, ["a"], "'features'.*'a'"),
     ],
 )
 def test_errors(
@@ -210,11 +206,11 @@ def test_errors(
 def test_sparse_embeddings(featured_data: FeaturedData, random_run: RandomRun) -> None:
     data = featured_data()
     trained = random_run(data, "itemknn")
-    with pytest.raises(ValueError, match="ItemKNN has no place for items without interactions"):
+    with pytest.raises(ValueError, match=r"ItemKNN.*'embed_new_items'"):
         add_items(trained, data, new_features(), ["a", "b", "c"])
 
 
 def test_other_data(featured_data: FeaturedData, random_run: RandomRun) -> None:
     trained = random_run(featured_data(), "bpr")
-    with pytest.raises(ValueError, match="is not the data that the run was trained on"):
+    with pytest.raises(ValueError, match=r"'data'.*got digest.*1.*expected.*0"):
         add_items(trained, featured_data(seed=1), new_features(), ["a", "b", "c"])

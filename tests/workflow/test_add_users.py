@@ -222,10 +222,10 @@ def test_what_new_users_have_is_not_recommended(
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "'interactions' has no rows"),
-        ([(900, "item 1"), (70, "item 1")], "'interactions', row 1: the run has this user already"),
-        ([(900, "item 1"), (900, "beer")], "'interactions', row 1: the run has no such item"),
-        ([(None, "item 1")], "'interactions', row 0: the id is missing"),
+        ([], "'interactions'"),
+        ([(900, "item 1"), (70, "item 1")], "'interactions', row 1.* user"),
+        ([(900, "item 1"), (900, "beer")], "'interactions', row 1.* item"),
+        ([(None, "item 1")], "'interactions', row 0.* id"),
     ],
 )
 def test_errors(
@@ -250,11 +250,11 @@ def test_graphs_do_not_have_items_that_came_later(
     trained = random_run(data, "lightgcn")
     larger = add_items(trained, data, {"text": np.ones((1, 4), "f4")}, ["new"])
     later = pd.DataFrame({"user": ["bob"], "item": ["new"]})
-    with pytest.raises(ValueError, match="The item 'new' came later, and no graph of LightGCN"):
+    with pytest.raises(ValueError, match=r"'new'.*LightGCN"):
         add_users(larger, data, later)
 
 
 def test_sparse_embeddings(featured_data: FeaturedData, random_run: RandomRun) -> None:
     data = featured_data()
-    with pytest.raises(ValueError, match="ItemKNN has no place for users"):
+    with pytest.raises(ValueError, match=r"ItemKNN.*'embed_new_users'"):
         add_users(random_run(data, "itemknn"), data, NEW)

@@ -279,22 +279,22 @@ def test_other_models(featured_data: FeaturedData, random_run: RandomRun, spec: 
         )
     else:
         trained = random_run(data, spec)
-    with pytest.raises(ValueError, match="cannot be taken apart: 'explain' knows SOIL, MGCN, Ligh"):
+    with pytest.raises(ValueError, match=rf"{type(trained.model).__name__}.*'decompose'"):
         explain(trained, 0, "item 0", data)
 
 
 def test_errors(featured_data: FeaturedData, random_run: RandomRun) -> None:
     data = featured_data()
     trained = random_run(data, "lightgcn")
-    with pytest.raises(ValueError, match="'user': the run has no user '7'"):
+    with pytest.raises(ValueError, match=r"'user'.*'7'"):
         explain(trained, 7, "item 2", data)
-    with pytest.raises(ValueError, match="'item': the run has no item 'beer'"):
+    with pytest.raises(ValueError, match=r"'item'.*'beer'"):
         explain(trained.folder, 70, "beer", data)
-    with pytest.raises(ValueError, match="is not the data that the run was trained on"):
+    with pytest.raises(ValueError, match=r"'data'.*got digest.*1.*expected.*0"):
         explain(trained, 70, "item 2", featured_data(seed=1))
     trained.user_id = np.append(trained.user_id, 999)
-    with pytest.raises(ValueError, match="the user '999' came after the training"):
+    with pytest.raises(ValueError, match=r"'user'.*'999'.* after"):
         explain(trained, 999, "item 2", data)
     trained.user_emb = trained.user_emb * 1.01
-    with pytest.raises(ValueError, match=r"add up to .* but the score of the run is .* precision="):
+    with pytest.raises(ValueError, match=r"'70'.*'item 2'.*\(got .*precision="):
         explain(trained, 70, "item 2", data)

@@ -24,10 +24,10 @@ def test_the_folder_of_the_training_is_read_again(data_folder: Path, run_folder:
 def test_a_folder_that_was_moved(data_folder: Path, run_folder: Path, tmp_path: Path) -> None:
     trained = soil_pyg.load(run_folder)
     shutil.move(data_folder, tmp_path / "moved")
-    with pytest.raises(FileNotFoundError, match=r"or name its new place by 'data' \(--data\)"):
+    with pytest.raises(FileNotFoundError, match=r"'data' \(--data\)$"):
         load_run_data(trained)
     assert load_run_data(trained, tmp_path / "moved").digest == trained.data_digest
-    with pytest.raises(FileNotFoundError, match=r"nowhere' does not exist: check its path$"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere'.*path$"):
         load_run_data(trained, tmp_path / "nowhere")
 
 
@@ -36,15 +36,15 @@ def test_other_data(
 ) -> None:
     trained = soil_pyg.load(run_folder)
     other = featured_data(2, seed=1)
-    with pytest.raises(ValueError, match="'data' is not the data that the run was trained on"):
+    with pytest.raises(ValueError, match=r"'data'.*got digest.*1.*expected.*0"):
         load_run_data(trained, other)
     (tmp_path / "other").mkdir()
     save_data_folder(tmp_path / "other", other, None, {})
-    with pytest.raises(ValueError, match=r"other' is not the data that .* \(digest digest 1 there"):
+    with pytest.raises(ValueError, match=r"other'.*got digest.*1.*expected.*0"):
         load_run_data(trained, tmp_path / "other")
     shutil.rmtree(data_folder)
     shutil.move(tmp_path / "other", data_folder)
-    with pytest.raises(ValueError, match=f"'{data_folder}' is not the data"):
+    with pytest.raises(ValueError, match=f"'{data_folder}'.*got digest"):
         load_run_data(trained)
 
 
@@ -54,7 +54,7 @@ def test_a_run_without_a_folder(
     data = featured_data(1)
     trained = random_run(data, "bpr")
     assert load_run_data(trained, data) is data
-    with pytest.raises(ValueError, match="not trained on a data folder: give its data as 'data'"):
+    with pytest.raises(ValueError, match=r"'data'$"):
         load_run_data(trained)
 
 
@@ -78,5 +78,5 @@ def test_graphs_of_a_run_without_their_options(
     run["settings"] = {}
     assert run["model"] == model_name(type(trained.model))
     (trained.folder / "run.json").write_text(json.dumps(run))
-    with pytest.raises(ValueError, match=r"does not tell the option '.*' of the graphs"):
+    with pytest.raises(ValueError, match="'aggr'"):
         add_graphs(soil_pyg.load(trained.folder), data)

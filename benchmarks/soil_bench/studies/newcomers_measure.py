@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 
 from soil_bench.runs.jobs import PAIRED
 from soil_bench.studies.derived_data import EDGES
-from soil_pyg.models.nearest_known import mean_of_neighbours, nearest_known
+from soil_pyg.models.newcomers import mean_of_neighbours, nearest_known
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.runs.trained_model import TrainedModel

@@ -1,0 +1,188 @@
+"""Embeddings of items and users that came after the training."""
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.typing import EdgeType
+
+from soil_pyg.models.graphs import PairTensor, adjacency
+from soil_pyg.nn import LightPropagation
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.knn import KNN
+from soil_pyg.transforms.utils import unit_features
+from soil_pyg.typing import INTERACTS, ITEM, USER
+
+
+class LaterItemError(ValueError):
+    """Raised if a graph lacks an item that was added after the training.
+
+    Args:
+        item (int): The number of the item.
+    """
+
+    def __init__(self, item: int) -> None:
+        super().__init__(f"'edge_index' has item {item}, which came after the training")
+        self.item = item
+
+
+def nearest_known(
+    data: HeteroData, features: dict[str, Tensor], k: int, memory_budget: int = 2**30
+) -> dict[str, Adjacency]:
+    r"""Returns, by modality, the similarities of new items to their nearest known items.
+
+    .. math::
+        S_m[n, j] = \frac{\mathbf{x}_{m,n}^{\top} \mathbf{x}_{m,j}}
+        {\|\mathbf{x}_{m,n}\| \|\mathbf{x}_{m,j}\|} \quad \text{if } j \in \mathrm{top}_k
+        (S_m[n, :]) \text{ and } S_m[n, j] > 0
+
+    Rows are new items, columns known ones. A row of zero features is a missing modality: such a new
+    item has no neighbours, and such a known item is the neighbour of none.
+
+    Args:
+        data (HeteroData): The data with the features of the known items.
+        features (dict[str, Tensor]): The features of the new items by modality.
+        k (int): The number of neighbours.
+        memory_budget (int, optional): The size of a block in bytes. (default: :obj:`2**30`)
+
+    Raises:
+        ValueError: If a modality is unknown.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["item"].x_image = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+        >>> new = {"image": torch.tensor([[3.0, 4.0], [0.0, 0.0]])}
+        >>> nearest_known(data, new, k=1)["image"].to_dense()
+        tensor([[0.0000, 0.8000],
+                [0.0000, 0.0000]])
+    """
+    out = {}
+    for modality, (known, has) in unit_features(data, list(features), ITEM).items():
+        new = HeteroData()
+        new[ITEM][f"x_{modality}"] = features[modality]
+        query, wanted = unit_features(new, None, ITEM)[modality]
+        node, row = has.nonzero().view(-1), wanted.nonzero().view(-1)
+        knn = KNN(known[has], memory_budget=memory_budget)
+        value, neighbour = knn.search(query[wanted], k)
+        keep = value > 0
+        source = node[neighbour[keep]]
+        target = row.unsqueeze(1).expand_as(neighbour)[keep]
+        size = known.size(0), query.size(0)
+        edge_index = torch.stack([source, target])
+        out[modality] = Adjacency.from_edge_index(edge_index, value[keep], size)
+    return out
+
+
+def to_mean(similarity: Adjacency) -> Adjacency:
+    """Returns the matrix with each row divided by its sum; rows without entries stay empty.
+
+    Args:
+        similarity (Adjacency): The matrix.
+    """
+    weight = similarity.weight / row_sums(similarity)[similarity.row()]
+    return Adjacency(similarity.rowptr, similarity.col, weight, similarity.size[1])
+
+
+def mean_of_neighbours(similarities: dict[str, Adjacency], x: Tensor) -> Tensor:
+    r"""Returns the weighted mean of the neighbours' embeddings for each new item, averaged over the
+    modalities in which it has neighbours.
+
+    .. math::
+        \frac{1}{|\mathcal{M}_n|} \sum_{m \in \mathcal{M}_n}
+        \frac{\sum_j S_m[n, j] \, \mathbf{x}_j}{\sum_j S_m[n, j]}
+
+    Args:
+        similarities (dict[str, Adjacency]): The matrices of :func:`nearest_known`.
+        x (Tensor): The embeddings of the known items.
+    """
+    total = sum(to_mean(similarity) @ x for similarity in similarities.values())
+    assert isinstance(total, Tensor)
+    return total / count_modalities(similarities).clamp(min=1).unsqueeze(1)
+
+
+def count_modalities(similarities: dict[str, Adjacency]) -> Tensor:
+    """Returns the number of modalities in which each new item has neighbours.
+
+    Args:
+        similarities (dict[str, Adjacency]): The matrices of :func:`nearest_known`.
+    """
+    counts = [similarity.rowptr.diff() > 0 for similarity in similarities.values()]
+    return torch.stack(counts).sum(dim=0)
+
+
+def row_sums(matrix: Adjacency) -> Tensor:
+    """Returns the sum of the entries of each row.
+
+    Args:
+        matrix (Adjacency): The matrix.
+    """
+    total = torch.zeros(matrix.size[0], dtype=torch.float64)
+    return total.index_add_(0, matrix.row(), matrix.weight.double()).float()
+
+
+def mean_of_items(edge_index: Tensor, num_new_users: int, item_emb: Tensor) -> Tensor:
+    """Returns the mean embedding of the items of each new user.
+
+    Args:
+        edge_index (Tensor): The interactions of the new users, numbered from 0.
+        num_new_users (int): The number of new users.
+        item_emb (Tensor): The embeddings of the items.
+    """
+    size = item_emb.size(0), num_new_users
+    items = Adjacency.from_edge_index(edge_index.flip([0]), size=size)
+    return (items @ item_emb) / items.rowptr.diff().unsqueeze(1)
+
+
+def messages(propagation: LightPropagation, x: PairTensor, graph: Adjacency) -> Tensor:
+    r"""Returns the sum of the embeddings that each item sends to a user over an edge of weight 1.
+
+    .. math::
+        \mathbf{H} = \frac{1}{L + 1} \sum_{l=0}^{L-1} (\mathbf{A}^l \mathbf{X})_{\text{items}},
+        \qquad \text{so that} \qquad \bar{\mathbf{x}}_u = \frac{\mathbf{x}_u}{L + 1} + \sum_j
+        A_{uj} \, \mathbf{h}_j
+
+    Args:
+        propagation (LightPropagation): The propagation.
+        x ((Tensor, Tensor)): The embeddings of users and of items.
+        graph (Adjacency): The edges, user -> item.
+    """
+    total = torch.zeros_like(x[1])
+    for _ in range(propagation.num_layers):
+        total = total + x[1]
+        x = propagation.conv(x, graph)
+    return total / (propagation.num_layers + 1)
+
+
+def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> HeteroData:
+    """Returns the interactions of the data followed by those of new users, numbered after the
+    known ones.
+
+    Args:
+        data (HeteroData): The data.
+        edge_index (Tensor): The interactions of the new users, numbered from 0.
+        num_new_users (int): The number of new users.
+
+    Raises:
+        LaterItemError: If the data lacks one of the items.
+    """
+    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
+    is_later = edge_index[1] >= num_items
+    if is_later.any():
+        raise LaterItemError(int(edge_index[1, is_later][0]))
+    later = torch.stack([edge_index[0] + num_users, edge_index[1]])
+    out = HeteroData()
+    out[USER].num_nodes = num_users + num_new_users
+    out[ITEM].num_nodes = num_items
+    out[INTERACTS].edge_index = torch.cat([data[INTERACTS].edge_index, later], dim=1)
+    return out
+
+
+def rows_of_new(data: HeteroData, edge_type: EdgeType, num_new_users: int) -> Adjacency:
+    """Returns the rows of the last users in a prepared graph.
+
+    Args:
+        data (HeteroData): The data with the graph.
+        edge_type (tuple): The edge type of the graph, user -> item.
+        num_new_users (int): The number of these users.
+    """
+    rows = adjacency(data, edge_type).t()
+    return rows.select_rows(torch.arange(rows.size[0] - num_new_users, rows.size[0]))

@@ -1,0 +1,107 @@
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy, double_features
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.graphs import PairTensor, distinct
+from soil_pyg.nn import LightPropagation
+from soil_pyg.typing import Triplets
+
+NO_USERS = torch.empty(0, dtype=torch.long)
+"""Passed to :meth:`ViewRecommender.propagate` if only the views of the items are needed."""
+
+
+class BatchEmbeddings(NamedTuple):
+    """Content and side embeddings of the nodes of a batch."""
+
+    user: PairTensor
+    """The distinct users."""
+    positive: PairTensor
+    """The distinct positive items."""
+    negative: PairTensor
+    """The negative items, one per triplet."""
+    user_row: Tensor
+    """The row of :attr:`user` for each triplet."""
+    item_row: Tensor
+    """The row of :attr:`positive` for each triplet."""
+
+
+class ViewRecommender(EmbeddingRecommender):
+    r"""A model with one view :math:`\mathbf{V}_m` of users and items per modality beside their
+    content embeddings :math:`\mathbf{E}`.
+
+    .. math::
+        \mathbf{F} = \mathbf{E} + \mathbf{S}, \qquad
+        \mathbf{S} = \sum_m \mathbf{W}_m \odot \mathbf{V}_m
+    """
+
+    propagation: LightPropagation
+
+    @abstractmethod
+    def propagate(
+        self, data: HeteroData, users: Tensor | None = None
+    ) -> tuple[PairTensor, list[Tensor], list[Tensor]]:
+        """Returns the content embeddings of users and of items, the views of users and the views
+        of items, with one view per modality.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
+            users (Tensor, optional): The users whose views are returned. (default: all)
+        """
+
+    @abstractmethod
+    def fuse(self, content: Tensor, views: Sequence[Tensor]) -> Tensor:
+        """Returns the side embeddings of some nodes.
+
+        Args:
+            content (Tensor): Their content embeddings.
+            views (list[Tensor]): Their views, one per modality.
+        """
+
+    @abstractmethod
+    def shares(self, content: Tensor, views: list[Tensor]) -> list[Tensor | float]:
+        r"""Returns the factor :math:`\mathbf{w}_m` of each view in the side embedding of one node.
+
+        Args:
+            content (Tensor): Its content embedding.
+            views (list[Tensor]): Its views, one per modality.
+        """
+
+    def embed_batch(self, data: HeteroData, batch: Triplets) -> BatchEmbeddings:
+        """Returns the embeddings of the nodes of a batch.
+
+        Args:
+            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
+            batch (Triplets): The batch.
+        """
+        # Only nodes of the batch are fused, each once.
+        users, user_row = distinct(batch.user)
+        items, item_row = distinct(batch.positive)
+        (user, item), user_views, item_views = self.propagate(data, users)
+        content_u = F.embedding(users, user)
+        side_u = self.fuse(content_u, user_views)
+        chosen, sizes = torch.cat([items, batch.negative]), [len(items), len(batch.negative)]
+        content = F.embedding(chosen, item)
+        side = self.fuse(content, [F.embedding(chosen, view) for view in item_views])
+        positive, negative = zip(torch.split(content, sizes), torch.split(side, sizes), strict=True)
+        return BatchEmbeddings((content_u, side_u), positive, negative, user_row, item_row)
+
+    def split(self, data: HeteroData, hops: FirstHops, view_hops: FirstHops) -> Decomposition:
+        """Splits embeddings into the content and the views, each times its share.
+
+        Args:
+            data (HeteroData): The data with its graphs.
+            hops (FirstHops): The edges of the content embeddings.
+            view_hops (FirstHops): The edges over which users gather the views.
+        """
+        model = double_copy(self)
+        own, sent = hops.split(model.propagation, model.tables)
+        content, _, views = model.propagate(double_features(data), NO_USERS)
+        view_of = dict(zip(self.in_channels, views, strict=True))
+        return Decomposition(content, own, hops, sent, view_of, view_hops, model.shares)
