@@ -1,7 +1,6 @@
 """Arguments that several commands share."""
 
 from pathlib import Path
-from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -10,7 +9,7 @@ from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.workflow.add_items import add_items
 from soil_pyg.workflow.add_users import add_users
-from soil_pyg.workflow.ids import ALL
+from soil_pyg.workflow.ids import ALL, IdSource
 from soil_pyg.workflow.run_data import load_run_data
 
 ACCEPTS_ALL = ("users", "items")
@@ -50,27 +49,25 @@ def add_ids(parser: ArgumentParser, name: str, text: str, kind: str) -> None:
     )
 
 
-def given_ids(arguments: Namespace, name: str, required: bool = False) -> Any:
+def given_ids(arguments: Namespace, name: str) -> IdSource | None:
     """Returns the given ids: a list, a file, :obj:`"all"` or :obj:`None`.
 
     Args:
         arguments (Namespace): The arguments.
         name (str): The name of the argument.
-        required (bool): Whether ids must be given. (default: :obj:`False`)
 
     Raises:
-        ValueError: If both arguments are given, or neither although ids are required.
+        ValueError: If both arguments are given.
     """
-    listed, file = arguments[name], arguments[f"{name}_file"]
+    listed: str | None = arguments[name]
+    file: str | None = arguments[f"{name}_file"]
     if listed is not None and file is not None:
         raise ValueError(f"Either '--{name}' or '--{name}-file' must be given (got both)")
     if file is not None:
         return Path(file).expanduser()
-    if listed is None:
-        if required:
-            raise ValueError(f"'--{name}' must list ids, separated by commas, or '--{name}-file'")
-        return None
-    return ALL if listed == ALL and name in ACCEPTS_ALL else listed.split(",")
+    if listed is None or (listed == ALL and name in ACCEPTS_ALL):
+        return listed
+    return listed.split(",")
 
 
 def named_files(groups: list[list[str]], flag: str, example: str) -> dict[str, str]:

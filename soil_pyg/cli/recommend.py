@@ -40,7 +40,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     """Recommends items and writes the table."""
     output.check(arguments.format, arguments.out)
-    users = shared.given_ids(arguments, "users", required=True)
+    users = shared.given_ids(arguments, "users")
+    if users is None:
+        raise ValueError("Either '--users' or '--users-file' must be given")
     frames = recommend_blocks(
         shared.with_newcomers(arguments),
         users,

@@ -7,7 +7,7 @@ from typing import Any
 
 from soil_pyg.reports.chart import Table
 from soil_pyg.reports.run_charts import by_list_length, comparison, loss_terms, validation_curves
-from soil_pyg.reports.runs import SIZES, Run, RunGroup
+from soil_pyg.reports.runs import SIZES, Run, RunGroup, Summary
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.workflow.options import ModelOptions
 
@@ -21,12 +21,12 @@ class Tile:
 
     Args:
         name (str): The name.
-        value (Any): The number.
+        value (Summary, optional): The number.
         note (str): A remark. (default: :obj:`""`)
     """
 
     name: str
-    value: Any
+    value: Summary | None
     note: str = ""
 
 

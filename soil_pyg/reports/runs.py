@@ -38,9 +38,10 @@ class Run:
         return str(self.content["model"]).rpartition(":")[2].rpartition(".")[2]
 
     @property
-    def seed(self) -> Any:
+    def seed(self) -> int | None:
         """The seed."""
-        return self.content["trainer"].get("seed")
+        seed: int | None = self.content["trainer"].get("seed")
+        return seed
 
     @property
     def settings(self) -> dict[str, Any]:

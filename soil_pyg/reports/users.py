@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.data.storage import EdgeStorage
 
 from soil_pyg.datasets.item_table import IMAGE, TITLE
 from soil_pyg.encoders.picture_files import read_picture
@@ -206,7 +207,9 @@ def user_panels(
     return panels
 
 
-def _second_order(store: Any, user: int, seen: list[int], cards: ItemCards) -> list[Item] | None:
+def _second_order(
+    store: EdgeStorage | None, user: int, seen: list[int], cards: ItemCards
+) -> list[Item] | None:
     if store is None:
         return None
     edge = (store.edge_index[0] == user).nonzero().view(-1)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from soil_pyg.runs.checkpoint import load_finished_run
 from soil_pyg.typing import HELD_OUT_SPLITS
@@ -50,12 +51,13 @@ def compare(runs: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
     return pd.DataFrame({name: _array(values) for name, values in columns.items()})
 
 
-def _array(values: list[Any]) -> Any:
+def _array(values: list[Any]) -> ExtensionArray:
     # Missing options must not turn integers into floats.
     types = {type(value) for value in values if value is not None}
     if len(types) > 1 and not types <= {int, float}:
         values = [None if value is None else str(value) for value in values]
-    return pd.array(values)
+    array: ExtensionArray = pd.array(values)
+    return array
 
 
 def _settings(run: dict[str, Any]) -> dict[str, Any]:

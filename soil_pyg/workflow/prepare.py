@@ -232,7 +232,11 @@ def _candidates(
     return read_ids(ids, lambda i: f"item {ids[i]!r}").values
 
 
-def _files(features: Mapping[str, ModalitySource], items: Any, item_ids: Any) -> dict[str, Path]:
+def _files(
+    features: Mapping[str, ModalitySource],
+    items: TableSource | None,
+    item_ids: Sequence[Any] | str | os.PathLike[str] | None,
+) -> dict[str, Path]:
     sources = {f"features.{modality}": source for modality, source in features.items()}
     found = {"items": items, "item_ids": item_ids, **sources}
     return {key: path for key, source in found.items() if (path := file_of(source)) is not None}
