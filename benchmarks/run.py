@@ -67,7 +67,8 @@ COMMANDS = {
 
 The module's :obj:`main` takes the remaining arguments and returns the exit code. It raises
 :class:`argparse.ArgumentError` if an argument is unknown, abbreviated or of the wrong type,
-:class:`ValueError` if a setting or the data is invalid, and :class:`FailedRunsError` if a run fails.
+:class:`ValueError` if a setting or the data is invalid, and :class:`FailedRunsError` if a run
+fails.
 """
 
 

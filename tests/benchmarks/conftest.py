@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def drawn_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], None]:
     """Instead of training, draws the metrics of a run, seeded by its key; the best of a test
-    metric has the worst of the same validation metric.
+    metric has the worst of the same val metric.
 
     Called with settings, makes all runs that have them fail.
     """

@@ -35,7 +35,7 @@ RECORDS = [
 ]
 
 
-def test_settings_are_chosen_by_validation() -> None:
+def test_settings_are_chosen_by_the_val_metric() -> None:
     lines = page(RECORDS).splitlines()
     rows = [line for line in lines if line.startswith(("| soil", "| lightgcn", "| package"))]
     assert rows == [

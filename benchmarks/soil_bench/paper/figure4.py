@@ -10,13 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 from soil_bench.paper.pictures import TWO_COLUMNS, VERMILION, picture, require_matplotlib
-from soil_bench.paper.runs import (
-    best_by_val,
-    grid_points,
-    heading,
-    sweep,
-    text_of,
-)
+from soil_bench.paper.runs import best_by_val, grid_points, heading, sweep, text_of
 from soil_bench.runs.arguments import add_profile
 from soil_bench.runs.experiment import Experiment, write_csv
 from soil_bench.runs.results import CHOICE

@@ -17,13 +17,7 @@ from torch_geometric.data import HeteroData
 
 from soil_bench.paper.figure6_picture import OURS, SECOND_ORDER, draw_lists
 from soil_bench.paper.pictures import TWO_COLUMNS, picture, require_matplotlib
-from soil_bench.paper.runs import (
-    MODEL,
-    add_graphs,
-    heading,
-    load_models,
-    text_of,
-)
+from soil_bench.paper.runs import MODEL, add_graphs, heading, load_models, text_of
 from soil_bench.runs.arguments import add_profile
 from soil_bench.runs.experiment import Experiment, Variant, over_seeds, write_csv
 from soil_bench.runs.tables import Report, print_report

@@ -16,13 +16,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_bench.paper.pictures import BLUE, VERMILION, picture, require_matplotlib
-from soil_bench.paper.runs import (
-    MODEL,
-    add_graphs,
-    heading,
-    load_models,
-    text_of,
-)
+from soil_bench.paper.runs import MODEL, add_graphs, heading, load_models, text_of
 from soil_bench.runs.arguments import add_profile
 from soil_bench.runs.experiment import Experiment, Variant, over_seeds, write_csv
 from soil_bench.runs.tables import Report, print_report

@@ -1,8 +1,11 @@
 """The tables of the paper, built from their records."""
 
+from soil_bench.runs.experiment import extent
 from soil_bench.runs.results import METRICS, Record, mean_std
 from soil_bench.runs.significance import FLIPS
 from soil_bench.runs.tables import Report, difference_text
+
+MEAN = "Mean ± sample standard deviation over seeds"
 
 
 def table2_report(record: Record) -> Report:
@@ -17,7 +20,7 @@ def table2_report(record: Record) -> Report:
         [row["model"], row["profile"] or "-", *found]
         for row, found in zip(rows, values, strict=True)
     ]
-    notes = [*amount(record)]
+    notes = [MEAN]
     if record["left_out"]:
         notes.append(f"Left out because the data has no features: {', '.join(record['left_out'])}")
     if record["best_other"] is not None:
@@ -30,7 +33,7 @@ def table2_report(record: Record) -> Report:
             f"--models {','.join(record['missing'])} --rerun` with the same data, profile, seeds "
             "and epochs"
         )
-    title = f"Test metrics of all models on {record['dataset']}"
+    title = f"Test metrics of all models on {extent(record)}"
     return Report(title, ["model", "profile", *metric_columns(rows)], cells, notes)
 
 
@@ -50,11 +53,11 @@ def table3_report(record: Record) -> Report:
         for row in rows
     ]
     notes = [
-        *amount(record),
+        MEAN,
         "To all: difference of Recall@20 to SOIL with all parts, paired by seed, ± its standard "
         "error",
     ]
-    title = f"SOIL ({record['profile']}) with some of its parts on {record['dataset']}"
+    title = f"SOIL ({record['profile']}) with some of its parts on {extent(record)}"
     return Report(title, ["parts", *metric_columns(rows), "to all"], cells, notes)
 
 
@@ -77,15 +80,6 @@ def metric_cells(rows: list[Record], row: Record) -> list[str]:
             published = row["published"].get(metric)
             cells.append("-" if published is None else f"{published:.4f}")
     return cells
-
-
-def amount(record: Record) -> list[str]:
-    """Returns the number of seeds and the maximum number of epochs as text."""
-    seeds = record["seeds"]
-    texts = [f"Mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "One seed"]
-    if record["epochs"] is not None:
-        texts.append(f"At most {record['epochs']} epochs per run")
-    return texts
 
 
 def improvement(record: Record) -> str:

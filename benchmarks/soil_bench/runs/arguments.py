@@ -28,9 +28,9 @@ def make_parser(command: str, description: str | None) -> ArgumentParser:
     )
 
 
-def make_console() -> Console:
-    """Returns the console for tables, wide enough for them in a file."""
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+def make_console(width: int = 140) -> Console:
+    """Returns the console for tables, with a fixed width in a file."""
+    return Console(width=None if sys.stdout.isatty() else width, highlight=False)
 
 
 def add_run_arguments(parser: ArgumentParser) -> None:

@@ -70,12 +70,7 @@ def run(job: Job) -> None:
 
 
 def save_users(path: Path, values: dict[str, np.ndarray]) -> None:
-    """Stores metrics of every user, to compare models user by user.
-
-    Args:
-        path (Path): The file.
-        values (dict[str, numpy.ndarray]): The values of each metric, in the order of the users.
-    """
+    """Stores metrics of every user, in the order of the users, to compare models user by user."""
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {name: x.astype(np.float32) for name, x in values.items()}
     with atomic_path(path) as temporary, temporary.open("wb") as file:

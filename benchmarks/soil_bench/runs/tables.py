@@ -28,7 +28,7 @@ def print_report(report: Report, console: Console) -> None:
     """Prints the table and the notes."""
     out = Table(title=report.title)
     for number, name in enumerate(report.columns):
-        out.add_column(name, justify="right" if number else "left")
+        out.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in report.rows:
         out.add_row(*row)
     console.print(out)

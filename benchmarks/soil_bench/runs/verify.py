@@ -112,11 +112,7 @@ def job_of(run: Record, plan: Plan) -> Job:
 
 
 def find_evidence(runs: list[tuple[str, Record]]) -> list[Evidence]:
-    """Returns the pairs of runs with the same settings, different code and equal metrics.
-
-    Args:
-        runs (list[tuple[str, dict[str, Any]]]): The keys and the records of the runs.
-    """
+    """Returns the pairs of runs with the same settings, different code and equal metrics."""
     groups: dict[str, list[tuple[str, Record]]] = {}
     for key, run in runs:
         groups.setdefault(identity(run), []).append((key, run))
@@ -143,15 +139,7 @@ def report(
     known: SameResults,
     console: Console,
 ) -> int:
-    """Prints the stored runs that each repeated run equals, and returns the exit code.
-
-    Args:
-        models (list[str]): The models to repeat.
-        stored (list[tuple[str, dict[str, Any]]]): The finished runs.
-        repeated (dict[str, dict[str, Any]]): The repeated runs by their keys.
-        known (SameResults): The classes of versions with equal results.
-        console (Console): The console to print to.
-    """
+    """Prints the stored runs that each repeated run equals, and returns the exit code."""
     rows, verified = [], set()
     for run in repeated.values():
         same = [(k, other) for k, other in stored if identity(other) == identity(run)]

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import distributions, packages_distributions, version
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -79,7 +79,8 @@ class Case:
 
     def save(self, path: Path) -> None:
         """Writes the inputs to a file."""
-        np.savez(path, **cast(Any, {name: x.cpu().numpy() for name, x in self.tensors.items()}))
+        arrays: dict[str, Any] = {name: x.cpu().numpy() for name, x in self.tensors.items()}
+        np.savez(path, **arrays)
 
     @classmethod
     def load(cls, spec: dict[str, Any], path: Path) -> Self:

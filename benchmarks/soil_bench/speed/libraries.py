@@ -15,12 +15,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from soil_bench.runs.arguments import (
-    Device,
-    add_measurement_arguments,
-    make_console,
-    make_parser,
-)
+from soil_bench.runs.arguments import Device, add_measurement_arguments, make_console, make_parser
 from soil_bench.runs.results import Record, environment
 from soil_bench.runs.tables import print_report
 from soil_bench.speed import neighbours, propagation
@@ -112,11 +107,7 @@ def compare(arguments: Namespace, device: str, errors: Console) -> Record:
     columns = [TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()]
     # Drawn only between measurements, which it would disturb.
     progress = Progress(
-        *columns,
-        console=errors,
-        transient=True,
-        auto_refresh=False,
-        disable=not errors.is_terminal,
+        *columns, console=errors, transient=True, auto_refresh=False, disable=not errors.is_terminal
     )
     with PeakMemory() as memory, progress:
         total = sum(len(specs[name]) * (len(present[name]) + 1) for name in chosen)

@@ -14,13 +14,7 @@ from typing import Any
 import torch
 from typing_extensions import Self
 
-from soil_bench.runs.process import (
-    INTERRUPTED,
-    MEBIBYTE,
-    peak_rss,
-    run_process,
-    stop_with_parent,
-)
+from soil_bench.runs.process import INTERRUPTED, MEBIBYTE, peak_rss, run_process, stop_with_parent
 from soil_bench.runs.results import Record
 from soil_bench.speed.timing import has_gpu
 from soil_pyg.ops.ragged import trim_heap

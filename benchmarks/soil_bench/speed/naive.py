@@ -18,7 +18,7 @@ from torch_geometric.data import HeteroData
 from soil_bench.speed.naive_graphs import graphs
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triplets, modalities_of
 
-__all__ = ["NaiveSOIL", "evaluate", "graphs", "run_epoch", "sample_triplets", "train_epoch"]
+__all__ = ["NaiveSOIL", "evaluate", "graphs", "sample_triplets", "train_epoch"]
 
 
 class NaiveSOIL(torch.nn.Module):
@@ -117,18 +117,6 @@ class NaiveSOIL(torch.nn.Module):
         positive = ((query * candidate).sum(dim=1) / self.tau).exp()
         total = (query @ candidate.t() / self.tau).exp().sum(dim=1)
         return -(positive / total).log().mean()
-
-
-def run_epoch(
-    model: NaiveSOIL,
-    optimizer: Optimizer,
-    data: HeteroData,
-    rng: random.Random,
-    batch_size: int = 2048,
-) -> tuple[float, dict[str, float], dict[str, float]]:
-    """Trains one epoch, evaluates both splits, and returns the loss and both sets of metrics."""
-    loss = train_epoch(model, optimizer, data, rng, batch_size)
-    return loss, evaluate(model, data, "val"), evaluate(model, data, "test")
 
 
 def train_epoch(

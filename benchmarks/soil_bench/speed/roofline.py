@@ -61,10 +61,7 @@ def count(data: HeteroData, model: SOIL, batch: Triplets) -> dict[str, Amounts]:
         edges += model.num_item_layers * adjacency(data, item_item(modality)).col.numel() + to_users
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     return {
-        "features": {
-            "flop": projection + gates,
-            "copy_bytes": 2 * FLOAT * num_items * in_channels,
-        },
+        "features": {"flop": projection + gates, "copy_bytes": 2 * FLOAT * num_items * in_channels},
         "contrasts": {"flop": 6 * channels * pairs, "exp": pairs},
         "fusion": {"flop": 6 * fused * nodes * channels**2},
         "propagation": {"gather_bytes": 2 * edges * edge_bytes(channels)},

@@ -32,7 +32,7 @@ WORKLOADS = "soil_bench.speed.workloads"
 def main(argv: list[str]) -> int:
     """Makes unfinished measurements, prints the table and returns the exit code."""
     arguments = parse(argv)
-    console = make_console()
+    console = make_console(width=200)
     out = Path(arguments.out)
     measurements = Measurements(out / "scale.jsonl", console, arguments.rerun)
     results = [

@@ -32,7 +32,7 @@ COLUMNS = [
     *["epoch on partitions, s", "MiB", "naive graphs, s", "MiB", "naive epoch, s"],
 ]
 LEGEND = (
-    "MiB: peak above the inputs / of the whole process. Extrapolated: from a few steps or "
+    "MiB: peak above the inputs / of the whole process. ~: extrapolated from a few steps or "
     "partitions of the epoch. Both epochs are training alone. -: not measured."
 )
 
@@ -144,8 +144,7 @@ def epoch(found: Record | None) -> str:
     if found is None:
         return "-"
     partitions = f" in {found['parts']:,} partitions" if "parts" in found else ""
-    mark = ", extrapolated" if found["extrapolated"] else ""
-    return short(found["epoch_seconds"]) + partitions + mark
+    return ("~" if found["extrapolated"] else "") + short(found["epoch_seconds"]) + partitions
 
 
 def memory(found: Record | None) -> str:

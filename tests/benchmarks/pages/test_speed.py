@@ -130,8 +130,8 @@ def test_scale() -> None:
         "| 200 | 100 | 1,600 | 0.5 | 20 / 520 | Flat | 2 | 30 / 530 | - | - | 250 "
         "| 2,000 / 2,500 | 7.12 |",
         "| 2,000,000 | 1,000,000 | 16,000,000 | 1,500 | 4,000 / 4,500 "
-        "| IVF64,Flat;nprobe=8, recall 0.910 | 54,321, extrapolated | 9,000 / 9,500 "
-        "| 1,234 in 100 partitions, extrapolated | 300 / 800 | - | - | - |",
+        "| IVF64,Flat;nprobe=8, recall 0.910 | ~54,321 | 9,000 / 9,500 "
+        "| ~1,234 in 100 partitions | 300 / 800 | - | - | - |",
         "",
         "- Exponent of time in the number of items: graphs 0.87; epoch 1.10",
         "- Recall of the search among 1,000,000 items: a_similar 0.988 (IVF64,Flat;nprobe=8), "

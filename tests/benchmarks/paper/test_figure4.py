@@ -47,7 +47,7 @@ def test_from_the_arguments_to_the_files(
         output.count("SOIL (released profile) on tiny, mean ± standard deviation of 2 seeds") == 2
     )
     best = table[:6].sort_values("val recall@20").iloc[-1]
-    assert f"Best on validation: l_ui {best['l_ui']:g}, l_ii {best['l_ii']:g}" in output
+    assert f"Best by the val metric: l_ui {best['l_ui']:g}, l_ii {best['l_ii']:g}" in output
 
 
 def test_the_grids_of_the_paper(arguments: list[str], tmp_path: Path, drawn_runs: Draw) -> None:
@@ -70,7 +70,7 @@ def test_a_heat_map_of_a_table() -> None:
     found = report(heat, "what")
     assert found.columns == ["k", "k_i 1", "k_i 2"]
     assert found.rows[0] == ["5", "1.0000 ± 0.1000", "2.0000 ± 0.2000"]
-    assert found.notes == ["what", "Best on validation: k 5, k_i 2"]
+    assert found.notes == ["what", "Best by the val metric: k 5, k_i 2"]
 
 
 def test_what_is_drawn() -> None:

@@ -37,10 +37,10 @@ def test_from_the_arguments_to_the_files(
     assert sorted(path.name for path in folder.iterdir()) == names
     table = pd.read_csv(folder / "figure5-tiny.csv")
     assert table["k_a"].tolist() == list(range(1, 11))
-    # As the runs are drawn, the best on validation is the worst on test.
+    # As the runs are drawn, the best val metric is the worst test metric.
     worst = table["k_a"][table["recall@20"].argmin()]
     output = capsys.readouterr().out
-    assert f"Best Recall@20 on validation: k_a {worst}\n" in output
+    assert f"Best val Recall@20: k_a {worst}\n" in output
     assert main([*arguments, "--k_a", "4", "2"]) == 0
     assert "finished before" in capsys.readouterr().out
     again = pd.read_csv(folder / "figure5-tiny.csv")
@@ -55,7 +55,7 @@ def test_what_is_drawn() -> None:
     table, figure = curve(std=0.01), Figure()
     draw_curves(figure, "the title", table)
     assert figure.get_suptitle() == "the title"
-    labels = ["mean", "± standard deviation", "best Recall@20 on validation", "published"]
+    labels = ["mean", "± standard deviation", "best val Recall@20", "published"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == labels
     for axes, name in zip(figure.axes, ["Recall@20", "NDCG@20"], strict=True):
         mean = table[name.lower()]
@@ -80,13 +80,13 @@ def test_one_seed_has_no_band() -> None:
     table["recall@20 published"] = table["ndcg@20 published"] = np.nan
     draw_curves(figure, "", table)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["mean", "best Recall@20 on validation"]
+    assert labels == ["mean", "best val Recall@20"]
 
 
 def test_the_printed_table() -> None:
     found = report(curve(std=0.01), "what")
-    names = ["validation recall@20", "test recall@20", "validation ndcg@20", "test ndcg@20"]
+    names = ["val recall@20", "test recall@20", "val ndcg@20", "test ndcg@20"]
     assert found.columns == ["k_a", *names]
     cells = ["5", *(f"{value} ± 0.0100" for value in ("0.3000", "0.2000", "0.3000", "0.6000"))]
     assert found.rows[2] == cells
-    assert found.notes == ["what", "Best Recall@20 on validation: k_a 5"]
+    assert found.notes == ["what", "Best val Recall@20: k_a 5"]

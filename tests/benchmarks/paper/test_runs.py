@@ -14,7 +14,7 @@ from rich.console import Console
 from soil_bench.paper import runs as paper_runs
 from soil_bench.paper.runs import (
     add_graphs,
-    best_on_validation,
+    best_by_val,
     grid_points,
     heading,
     load_models,
@@ -22,7 +22,8 @@ from soil_bench.paper.runs import (
     sweep,
     text_of,
 )
-from soil_bench.runs.experiment import Experiment, Variant, add_arguments
+from soil_bench.runs.arguments import add_run_arguments
+from soil_bench.runs.experiment import Experiment, Variant
 from soil_bench.runs.results import METRICS
 from soil_pyg.typing import SECOND_ORDER
 
@@ -32,7 +33,7 @@ SMALL = Variant("small", "soil", options={"hidden_channels": 4, "k_a": 3})
 @pytest.fixture
 def experiment(root: Path, tmp_path: Path) -> Experiment:
     parser = ArgumentParser()
-    add_arguments(parser)
+    add_run_arguments(parser)
     given = ["--dataset", "tiny", "--root", str(root), "--seeds", "2", "--epochs", "1"]
     arguments = parser.parse_args([*given, "--device", "cpu", "--out", str(tmp_path / "out")])
     return Experiment(arguments, Console(quiet=True))
@@ -73,9 +74,9 @@ def test_one_seed_has_no_standard_deviation() -> None:
     assert np.isnan(columns["recall@20 published"])
 
 
-def test_the_choice_is_by_validation() -> None:
+def test_the_choice_is_by_val() -> None:
     table = pd.DataFrame({"recall@20": [3, 1, 2, 0], "val recall@20": [0, 1, 2, 2]})
-    assert best_on_validation(table, "recall@20") == 2
+    assert best_by_val(table, "recall@20") == 2
 
 
 def test_texts(experiment: Experiment) -> None:

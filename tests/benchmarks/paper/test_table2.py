@@ -48,9 +48,7 @@ def test_all_models_and_their_metrics(root: Path, tmp_path: Path, drawn_runs: Dr
     assert (record["seeds"], record["epochs"], record["left_out"]) == (3, 1, [])
 
 
-def test_the_best_other_is_chosen_by_validation(
-    root: Path, tmp_path: Path, drawn_runs: Draw
-) -> None:
+def test_the_best_other_is_chosen_by_val(root: Path, tmp_path: Path, drawn_runs: Draw) -> None:
     assert main(arguments(root, tmp_path)) == 0
     record = record_of(tmp_path)
     finished = read_records(tmp_path / "results.jsonl")

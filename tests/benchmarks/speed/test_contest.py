@@ -89,7 +89,7 @@ def test_wrong_and_failing_ones_are_named_and_not_timed() -> None:
         "broken": "failed",
         "huge": "failed",
     }
-    assert results["wrong"]["reason"] == "add: 0.2500 of it right"
+    assert results["wrong"]["reason"] == "add: 0.2500 correct"
     assert results["broken"]["reason"] == "RuntimeError: no such thing"
     assert results["huge"]["reason"] == "MemoryError: ended by SIGKILL"
     assert "median_ms" not in results["wrong"]["tasks"]["add"]

@@ -77,7 +77,7 @@ def test_from_the_arguments_to_the_table(
     assert report["fast"]["graphs"][0]["size"].items() >= {"users": 60, "items": 40}.items()
 
     output = capsys.readouterr().out
-    assert "SOIL on synthetic: 60 users, 40 items" in output
+    assert "SOIL, synthetic data, 60 users, 40 items" in output
     assert "features of 12 + 5 dimensions" in output
     assert "embeddings of the same graphs differ by at most" in output
     assert not (tmp_path / "out" / "work").exists()

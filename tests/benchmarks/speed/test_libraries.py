@@ -84,7 +84,7 @@ def test_the_record_the_table_and_the_picture(
             assert min(exact) == 1.0
 
     output = capsys.readouterr().out
-    for text in ["Propagation", "Neighbours", "soil_pyg", "recall@10", "absent: not installed"]:
+    for text in ["Propagation", "Neighbours", "soil_pyg", "recall@10", "absent: Missing: not installed"]:
         assert text in output
     picture = (tmp_path / "out" / "libraries.png").read_bytes()
     assert picture.startswith(PNG)
@@ -108,7 +108,7 @@ def test_a_wrong_answer_is_reported(
     assert main([*arguments, "--only", "propagation"]) == 1
     output = capsys.readouterr()
     assert "wrong: Wrong: forward" in output.err
-    assert "wrong: forward" in output.out
+    assert "wrong: Wrong, user-item, tiny: forward" in output.out
     results = read(tmp_path)["cases"][0]["results"]
     assert {r["name"]: r["status"] for r in results if r["status"] != "ok"} == {"Wrong": "wrong"}
     assert (tmp_path / "out" / "libraries.png").read_bytes().startswith(PNG)

@@ -64,7 +64,7 @@ def test_from_the_arguments_to_the_picture(
     assert out.joinpath("scale.png").read_bytes().startswith(b"\x89PNG")
     output = capsys.readouterr().out
     assert "Exponent of time in the number of items: graphs" in output
-    assert re.search(r"│ 800 +│ +400 │.*extra", output)
+    assert re.search(r"│ 800 +│ +400 │.*│ +~\d", output)
     assert sorted(path.name for path in out.iterdir()) == ["scale.json", "scale.jsonl", "scale.png"]
 
     assert run.main(arguments) == 0

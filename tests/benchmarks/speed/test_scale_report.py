@@ -57,7 +57,7 @@ def test_rows_of_the_table() -> None:
     result = size_of(10_000, True, seconds=123.456, search=search)
     assert row(result) == [
         *["20,000", "10,000", "160,000", "123", "100 / 500", "IVF16,Flat, recall 0.910"],
-        *["200,000,000, extrapolated", "100 / 500", "-", "-", "-", "-", "-"],
+        *["~200,000,000", "100 / 500", "-", "-", "-", "-", "-"],
     ]
     assert row(size_of(10, False))[5:7] == ["-", "200"]
     assert row({"items": 10, "users": 20}) == ["20", "10", *["-"] * 11]

@@ -116,9 +116,9 @@ def test_search_to_the_end(
     assert record["test"]["ndcg@20"] == {"mean": run["test"]["ndcg@20"], "std": None}
 
     output = capsys.readouterr().out
-    assert "[3/15] complete after 3 epochs, validation recall@20" in output
+    assert "[3/15] complete after 3 epochs, val recall@20" in output
     assert "all 3 combinations were tried" in output
-    assert "bpr on tiny: trials by their validation metric" in output
+    assert "bpr on tiny: trials by their val metric" in output
     assert output.count("winner") == 1
     assert f"{run['test']['ndcg@20']:.4f}" in output
     assert list((tmp_path / "out" / "trials").iterdir()) == []
@@ -161,7 +161,7 @@ def test_what_decides_the_values_begins_another_study_in_the_same_file(
     assert files == ["tiny-bpr.db", "tiny-bpr.lock"]
 
 
-def test_the_winner_is_chosen_by_validation_alone(
+def test_the_winner_is_chosen_by_the_val_metric_alone(
     arguments: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

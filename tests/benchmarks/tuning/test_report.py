@@ -19,20 +19,18 @@ def test_trials_in_words() -> None:
     words = [outcome_text(trial, WINNER, "recall@20") for trial in TRIALS]
     best = "(best 0.3750 in trial 3)"
     assert words == [
-        f"complete after 12 epochs, validation recall@20 0.2500 {best}",
-        f"pruned after 11 epochs, validation recall@20 0.5000 {best}",
-        f"complete after 20 epochs, validation recall@20 0.3750 {best}",
+        f"complete after 12 epochs, val recall@20 0.2500 {best}",
+        f"pruned after 11 epochs, val recall@20 0.5000 {best}",
+        f"complete after 20 epochs, val recall@20 0.3750 {best}",
         "failed: the loss is nan",
     ]
-    assert (
-        outcome_text(TRIALS[1], None, "map@5") == "pruned after 11 epochs, validation map@5 0.5000"
-    )
+    assert outcome_text(TRIALS[1], None, "map@5") == "pruned after 11 epochs, val map@5 0.5000"
 
 
 def test_table() -> None:
     report = report_of(TRIALS, WINNER, "recall@20", "what")
     assert report.title == "what"
-    assert report.columns == ["trial", "k", "lr", "validation recall@20", "epochs", "state"]
+    assert report.columns == ["trial", "k", "lr", "val recall@20", "epochs", "state"]
     assert report.rows == [
         ["3", "5", "0.01", "0.3750", "20", "winner"],
         ["1", "5", "0.1", "0.2500", "12", "complete"],

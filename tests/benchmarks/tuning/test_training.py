@@ -61,7 +61,7 @@ def test_test_split_is_never_looked_at(
     assert splits == {"val"}
 
 
-def test_value_is_the_mean_over_seeds_of_the_best_validation(
+def test_value_is_the_mean_over_seeds_of_the_best_val_metric(
     data: HeteroData, tmp_path: Path
 ) -> None:
     calls: list[list[float]] = []
