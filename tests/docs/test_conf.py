@@ -68,9 +68,7 @@ def test_every_public_object_of_a_room_is_there_once(
 
 
 @pytest.mark.parametrize("room", EXPORTING)
-def test_what_a_package_exports_is_on_its_page(
-    documented: dict[str, list[str]], room: str
-) -> None:
+def test_what_a_package_exports_is_on_its_page(documented: dict[str, list[str]], room: str) -> None:
     names = set(importlib.import_module(room).__all__) - set(soil_pyg.__all__)
     assert {f"{room}.{name}" for name in names} <= set(documented[room.partition(".")[2]])
 
