@@ -151,6 +151,17 @@ def test_readme_path_of_own_data_in_python() -> None:
     assert Path("report.html").stat().st_size > 10**6
 
 
+def test_paths_in_contributing_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    pattern = (
+        r"`((?:soil_pyg|benchmarks|tests|docs|data|examples|\.ci)/[^\s`]*|[\w.]+\.(?:md|toml))"
+    )
+    paths = {path for path in re.findall(pattern, text) if "<" not in path}
+    assert "benchmarks/run.py" in paths
+    made_later = {"docs/_build"}
+    assert {path for path in paths - made_later if not (ROOT / path).exists()} == set()
+
+
 def test_links_in_the_readme_exist() -> None:
     links = [link for link in re.findall(r"\]\((.+?)\)", README) if "://" not in link]
     assert "CITATION.cff" in links

@@ -80,7 +80,8 @@ def test_functions_of_the_package(documented: dict[str, list[str]]) -> None:
 
 def test_every_room_has_a_page_in_the_order_of_the_map() -> None:
     listed = re.findall(r"^   (\w+)$", (DOCS / "reference/index.rst").read_text(), re.MULTILINE)
-    table = (DOCS.parent / "CONTRIBUTING.md").read_text("utf-8")
+    text = (DOCS.parent / "CONTRIBUTING.md").read_text("utf-8")
+    table = text.split("| room of `soil_pyg` |")[1].split("\n\n")[0]
     assert listed == ["package", *re.findall(r"^\| `(\w+)(?:/|\.py)` \|", table, re.MULTILINE)]
     assert sorted(listed[1:]) == sorted(room.partition(".")[2] for room in ROOMS)
 
