@@ -5,6 +5,7 @@ import configparser
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,10 @@ BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").glob("*/**/test_*.py"))
 
 
+parse = cache(ast.parse)
+
+
+@cache
 def module_name(path: Path) -> str:
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     return name.removeprefix("benchmarks.")
@@ -79,7 +84,7 @@ def imported(
     source: str | ast.AST, module: str, is_package: bool = False, in_functions: bool = True
 ) -> Iterator[str]:
     """Yields the absolute dotted name of everything that a module imports."""
-    tree = ast.parse(source) if isinstance(source, str) else source
+    tree = parse(source) if isinstance(source, str) else source
     for node in nodes(tree, in_functions):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -138,7 +143,7 @@ def foreign_private_names(source: str, own: set[str]) -> list[str]:
         own (set[str]): The private names that the sources of this repository define.
     """
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
             parts = [] if node.attr in own else [node.attr]
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -202,14 +207,17 @@ def undeclared(names: Iterable[str], declared: set[str]) -> list[str]:
         top = name.split(".")[0]
         if top in sys.stdlib_module_names or top in siblings:
             continue
-        if not {normalise(dist) for dist in distributions_of(top) or [top]} & declared:
+        # Most packages are imported by the name that they are installed by.
+        if normalise(top) not in declared and not (
+            {normalise(dist) for dist in distributions_of(top)} & declared
+        ):
             bad.append(top)
     return bad
 
 
 def unsafe_loads(source: str) -> list[int]:
     """Returns the lines that could unpickle: imports of pickle, and loads that allow it."""
-    tree = ast.parse(source)
+    tree = parse(source)
     lines = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -254,7 +262,7 @@ def test_tests_lie_at_mirrored_paths(path: Path) -> None:
 
 
 def test_private_names_of_other_libraries_stand_in_one_module() -> None:
-    trees = [ast.parse(path.read_text("utf-8")) for path in SOURCES + BENCHMARKS]
+    trees = [parse(path.read_text("utf-8")) for path in SOURCES + BENCHMARKS]
     own = set().union(*map(private_names, trees))
     found = {
         module_name(path): foreign_private_names(path.read_text("utf-8"), own)
