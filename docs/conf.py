@@ -27,7 +27,9 @@ html_theme = "alabaster"
 html_theme_options = {
     "description": "Multimodal recommendation on PyTorch Geometric",
     "fixed_sidebar": True,
-    "page_width": "1100px",
+    "body_max_width": "auto",
+    "code_font_size": "0.8em",
+    "page_width": "1200px",
     "sidebar_width": "230px",
 }
 html_show_copyright = False

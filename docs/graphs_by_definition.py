@@ -25,7 +25,7 @@ def second_order(S: dict[str, Tensor], R: Tensor, k_a: int, released: bool) -> T
     S_a = torch.stack(list(S.values())).prod(dim=0).clamp(min=0)
     R_a = torch.zeros_like(R)
     for u, chosen in enumerate(R):
-        pool = S_a * chosen  # the attractiveness of item j (row) for the user's item i (column)
+        pool = S_a * chosen  # of item j (row) for item i of the user (column)
         if released:
             entries = pool.view(1, -1)
             kept = entries * top(entries, k_a + int(chosen.sum()))
