@@ -170,7 +170,7 @@ def module_of_test(path: Path) -> str | None:
         folder /= BENCHMARK_PACKAGE
     folder = folder.joinpath(*folders)
     topic = path.stem.removeprefix("test_")
-    stems = [folder.name, *(file.stem for file in folder.glob("*") if file.is_file())]
+    stems = [folder.name, *(file.stem.lstrip("_") for file in folder.glob("*") if file.is_file())]
     fitting = [stem for stem in stems if f"{topic}_".startswith(f"{stem}_")]
     return max(fitting, key=len, default=None)
 
@@ -359,6 +359,7 @@ def test_private_names_of_a_source() -> None:
         ("benchmarks/runs/test_job.py", "job"),
         ("docs/test_conf.py", "conf"),
         ("nn/test_knn.py", None),
+        ("nn/test_nothing.py", None),
         ("ops/test_knnx.py", None),
     ],
 )

@@ -10,6 +10,7 @@ import yaml
 
 import soil_pyg
 from soil_pyg.cli import main
+from soil_pyg.models.soil_graphs import SOILGraphs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -103,7 +104,7 @@ def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     namespace: dict = {}
     exec(example, namespace)
     exec(options, namespace)
-    assert namespace["graphs"].index == "auto"
+    assert isinstance(namespace["graphs"], SOILGraphs)
     assert namespace["scores"].size() == (100, 60)
     assert namespace["trained"].metrics["test"] == namespace["result"].test
 
