@@ -356,7 +356,7 @@ def test_private_names_of_a_source() -> None:
         ("cli/test_cli.py", "cli"),
         ("nn/conv/test_light_conv.py", "light_conv"),
         ("benchmarks/test_run.py", "run"),
-        ("benchmarks/runs/test_job.py", "job"),
+        ("benchmarks/runs/test_results.py", "results"),
         ("docs/test_conf.py", "conf"),
         ("nn/test_knn.py", None),
         ("nn/test_nothing.py", None),
