@@ -5,6 +5,7 @@ import configparser
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,34 @@ BELOW_WORKFLOW = set(MAY_IMPORT)
 MAY_IMPORT["workflow"] = BELOW_WORKFLOW
 MAY_IMPORT["reports"] = BELOW_WORKFLOW | {"workflow"}
 MAY_IMPORT["cli"] = BELOW_WORKFLOW | {"workflow", "reports"}
+BENCHMARK_PACKAGE = "soil_bench"
+BENCHMARKS_MAY_IMPORT = {
+    "runs": set(),
+    "paper": {"runs"},
+    "tuning": {"runs"},
+    "studies": {"runs"},
+    "speed": {"runs"},
+    "pages": {"runs", "paper", "tuning", "studies", "speed"},
+}
+RULES = {PACKAGE: MAY_IMPORT, BENCHMARK_PACKAGE: BENCHMARKS_MAY_IMPORT}
+# Public although they begin with an underscore.
+PUBLIC = {"_asdict", "_exit", "_fields", "_make", "_replace"}
+PRIVATE_NAMES = "soil_pyg.utils._private"
+# Test files that concern a room or all of it rather than one module.
+OF_NO_MODULE = {"models/test_contract.py", "reports/test_browser.py", "reports/test_charts.py"}
 PICKLES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 SOURCES = sorted((ROOT / PACKAGE).rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").glob("*/**/test_*.py"))
 
 
+parse = cache(ast.parse)
+
+
+@cache
 def module_name(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    return name.removeprefix("benchmarks.")
 
 
 def nodes(tree: ast.AST, in_functions: bool) -> Iterator[ast.AST]:
@@ -62,7 +84,7 @@ def imported(
     source: str | ast.AST, module: str, is_package: bool = False, in_functions: bool = True
 ) -> Iterator[str]:
     """Yields the absolute dotted name of everything that a module imports."""
-    tree = ast.parse(source) if isinstance(source, str) else source
+    tree = parse(source) if isinstance(source, str) else source
     for node in nodes(tree, in_functions):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -81,19 +103,86 @@ def read(path: Path) -> tuple[str, str, bool]:
 
 
 def upward_imports(source: str, module: str, is_package: bool = False) -> list[str]:
-    """Returns the imports of a module of the package that do not run one way."""
-    if module == PACKAGE:
+    """Returns the imports of a module that the table of its package does not allow."""
+    package, _, rest = module.partition(".")
+    if not rest or package not in RULES:
         return []
-    own = module.split(".")[1]
+    own = rest.partition(".")[0]
     bad = []
     for name in imported(source, module, is_package):
         top, _, rest = name.partition(".")
-        unit = rest.partition(".")[0]
-        if top == PACKAGE and unit != own and unit not in MAY_IMPORT[own]:
+        room = rest.partition(".")[0]
+        if top == package and room != own and room not in RULES[package][own]:
             bad.append(name)
-        if top == "benchmarks":
+        if top in ("benchmarks", "page", "run") or (package, top) == (PACKAGE, BENCHMARK_PACKAGE):
             bad.append(name)
     return bad
+
+
+def is_private(name: str) -> bool:
+    """Returns whether a name is private: _x, but neither _ nor __x__."""
+    return name.strip("_") != "" and name.startswith("_") and not name.endswith("__")
+
+
+def private_names(tree: ast.AST) -> set[str]:
+    """Returns the private names that a source defines."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return {name for name in names if is_private(name)}
+
+
+def foreign_private_names(source: str, own: set[str]) -> list[str]:
+    """Returns the private names of other libraries that a source reads.
+
+    Args:
+        source (str): The source.
+        own (set[str]): The private names that the sources of this repository define.
+    """
+    found = []
+    for node in ast.walk(parse(source)):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            parts = [] if node.attr in own else [node.attr]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = imported(node, "module")
+            parts = [
+                p for name in names if name.split(".")[0] not in RULES for p in name.split(".")
+            ]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr"):
+            name = node.args[1]
+            text = name.value if isinstance(name, ast.Constant) else ""
+            parts = [part for part in str(text).split(".") if part not in own]
+        else:
+            parts = []
+        found += [part for part in parts if is_private(part) and part not in PUBLIC]
+    return sorted(found)
+
+
+def module_of_test(path: Path) -> str | None:
+    """Returns the name of the file at the mirrored path of a test, None if there is none."""
+    room, *folders = path.relative_to(ROOT / "tests").parent.parts
+    outside = {"benchmarks": "benchmarks", "docs": "docs", "examples": "examples"}
+    folder = ROOT / outside.get(room, f"{PACKAGE}/{room}")
+    if room == "benchmarks" and folders:
+        folder /= BENCHMARK_PACKAGE
+    folder = folder.joinpath(*folders)
+    topic = path.stem.removeprefix("test_")
+    stems = [folder.name, *(file.stem.lstrip("_") for file in folder.glob("*") if file.is_file())]
+    fitting = [stem for stem in stems if f"{topic}_".startswith(f"{stem}_")]
+    return max(fitting, key=len, default=None)
+
+
+def map_of_rooms(package: str) -> dict[str, set[str]]:
+    """Returns the table of a package in CONTRIBUTING.md: the rooms that each room may import."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    table = text.split(f"| room of `{package}` |")[1].split("\n\n")[0]
+    rooms: dict[str, set[str]] = {}
+    for room, cell in re.findall(r"^\| `(\w+)(?:/|\.py)` \|.*\| (.+) \|$", table, re.MULTILINE):
+        rooms[room] = set(rooms) if cell == "all above" else set(re.findall(r"`(\w+)`", cell))
+    return rooms
 
 
 def distributions(*extras: str) -> set[str]:
@@ -112,20 +201,23 @@ def normalise(name: str) -> str:
 
 def undeclared(names: Iterable[str], declared: set[str]) -> list[str]:
     """Returns the imported packages that are neither standard, the project's own nor declared."""
-    siblings = {PACKAGE, "soil_bench", "page", "run"}
+    siblings = {PACKAGE, BENCHMARK_PACKAGE, "page", "run"}
     bad = []
     for name in names:
         top = name.split(".")[0]
         if top in sys.stdlib_module_names or top in siblings:
             continue
-        if not {normalise(dist) for dist in distributions_of(top) or [top]} & declared:
+        # Most packages are imported by the name that they are installed by.
+        if normalise(top) not in declared and not (
+            {normalise(dist) for dist in distributions_of(top)} & declared
+        ):
             bad.append(top)
     return bad
 
 
 def unsafe_loads(source: str) -> list[int]:
     """Returns the lines that could unpickle: imports of pickle, and loads that allow it."""
-    tree = ast.parse(source)
+    tree = parse(source)
     lines = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -144,12 +236,39 @@ def unsafe_loads(source: str) -> list[int]:
     return lines
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+@pytest.mark.parametrize("path", SOURCES + BENCHMARKS, ids=module_name)
 def test_imports_run_one_way(path: Path) -> None:
-    module = module_name(path)
-    if module != PACKAGE:
-        assert module.split(".")[1] in MAY_IMPORT, "give the new room its place in MAY_IMPORT"
+    package, *rooms = module_name(path).split(".")
+    if rooms:
+        assert rooms[0] in RULES[package], "give the new room its place in the table"
     assert upward_imports(*read(path)) == []
+
+
+@pytest.mark.parametrize("package", list(RULES))
+def test_the_map_in_contributing_shows_the_rules(package: str) -> None:
+    assert map_of_rooms(package) == RULES[package]
+
+
+@pytest.mark.parametrize("folder", [PACKAGE, "benchmarks"])
+def test_few_modules_lie_outside_rooms(folder: str) -> None:
+    assert len(list((ROOT / folder).glob("*.py"))) <= 3
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT / "tests")))
+def test_tests_lie_at_mirrored_paths(path: Path) -> None:
+    name = path.relative_to(ROOT / "tests").as_posix()
+    if name not in OF_NO_MODULE and not name.startswith("parity/"):
+        assert module_of_test(path) is not None
+
+
+def test_private_names_of_other_libraries_stand_in_one_module() -> None:
+    trees = [parse(path.read_text("utf-8")) for path in SOURCES + BENCHMARKS]
+    own = set().union(*map(private_names, trees))
+    found = {
+        module_name(path): foreign_private_names(path.read_text("utf-8"), own)
+        for path in SOURCES + BENCHMARKS
+    }
+    assert {module for module, names in found.items() if names} <= {PRIVATE_NAMES}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
@@ -194,10 +313,58 @@ def test_optional_packages_are_imported_where_they_are_used(path: Path) -> None:
             ["soil_pyg.training.trainer"],
         ),
         ("import benchmarks.run", "soil_pyg.training.trainer", ["benchmarks.run"]),
+        ("import soil_bench.runs", "soil_pyg.training.trainer", ["soil_bench.runs"]),
+        ("import soil_bench.runs.job", "soil_bench.speed.x", []),
+        ("from soil_bench.paper import runs", "soil_bench.speed.x", ["soil_bench.paper.runs"]),
+        ("import soil_bench.pages.speed", "page", []),
     ],
 )
 def test_upward_imports_are_found(source: str, module: str, expected: list[str]) -> None:
     assert upward_imports(source, module) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import torch._dynamo", ["_dynamo"]),
+        ("from torch._dynamo.exc import Unsupported", ["_dynamo"]),
+        ("from torch import _C", ["_C"]),
+        ("torch._C._functorch.peek()", ["_C", "_functorch"]),
+        ("parser._actions", ["_actions"]),
+        ("getattr(edge_index, '_T_perm', None)", ["_T_perm"]),
+        ("hasattr(torch, '_C')", ["_C"]),
+        ("self._own = self._own + 1", []),
+        ("row._replace(x=1); os._exit(0); cls.__name__", []),
+        ("from soil_pyg.ops.knn import _own", []),
+        ("for _ in range(2): pass", []),
+    ],
+)
+def test_private_names_of_other_libraries_are_found(source: str, names: list[str]) -> None:
+    assert foreign_private_names(source, {"_own"}) == names
+
+
+def test_private_names_of_a_source() -> None:
+    source = "_a = 1\nclass _B:\n    def _c(self): self._d = self._e\n    def __len__(self): ..."
+    assert private_names(ast.parse(source)) == {"_a", "_B", "_c", "_d"}
+
+
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [
+        ("ops/test_knn.py", "knn"),
+        ("models/test_soil_graphs_ablation.py", "soil_graphs"),
+        ("cli/test_cli.py", "cli"),
+        ("nn/conv/test_light_conv.py", "light_conv"),
+        ("benchmarks/test_run.py", "run"),
+        ("benchmarks/runs/test_results.py", "results"),
+        ("docs/test_conf.py", "conf"),
+        ("nn/test_knn.py", None),
+        ("nn/test_nothing.py", None),
+        ("ops/test_knnx.py", None),
+    ],
+)
+def test_mirrored_paths_are_found(path: str, module: str | None) -> None:
+    assert module_of_test(ROOT / "tests" / path) == module
 
 
 def test_relative_import_in_a_package_is_found() -> None:

@@ -10,6 +10,7 @@ import yaml
 
 import soil_pyg
 from soil_pyg.cli import main
+from soil_pyg.models.soil_graphs import SOILGraphs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -103,7 +104,7 @@ def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     namespace: dict = {}
     exec(example, namespace)
     exec(options, namespace)
-    assert namespace["graphs"].index == "auto"
+    assert isinstance(namespace["graphs"], SOILGraphs)
     assert namespace["scores"].size() == (100, 60)
     assert namespace["trained"].metrics["test"] == namespace["result"].test
 
@@ -149,6 +150,17 @@ def test_readme_path_of_own_data_in_python() -> None:
     assert namespace["top"]["user"].tolist() == ["u0"] * 5 + ["u1"] * 5
     assert namespace["prepared"]["counts"]["users"] == 60
     assert Path("report.html").stat().st_size > 10**6
+
+
+def test_paths_in_contributing_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    pattern = (
+        r"`((?:soil_pyg|benchmarks|tests|docs|data|examples|\.ci)/[^\s`]*|[\w.]+\.(?:md|toml))"
+    )
+    paths = {path for path in re.findall(pattern, text) if "<" not in path}
+    assert "benchmarks/run.py" in paths
+    made_later = {"docs/_build"}
+    assert {path for path in paths - made_later if not (ROOT / path).exists()} == set()
 
 
 def test_links_in_the_readme_exist() -> None:

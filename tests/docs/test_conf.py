@@ -1,4 +1,6 @@
 import importlib
+import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -6,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import soil_pyg
+
 pytest.importorskip("sphinx", reason="the extra 'docs' is not installed")
 DOCS = Path(__file__).parents[2] / "docs"
-PACKAGES = ["models", "nn", "transforms", "datasets", "embed"]
+ROOMS = [f"soil_pyg.{module.name}" for module in pkgutil.iter_modules(soil_pyg.__path__)]
+EXPORTING = [room for room in ROOMS if hasattr(importlib.import_module(room), "__all__")]
 
 
 @pytest.fixture(scope="module")
@@ -25,22 +30,70 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("name", PACKAGES)
-def test_all_that_a_package_offers_is_there(html: Path, name: str) -> None:
-    page = (html / f"{name}.html").read_text("utf-8")
-    for public in importlib.import_module(f"soil_pyg.{name}").__all__:
-        assert f'id="soil_pyg.{name}.{public}"' in page
+@pytest.fixture(scope="module")
+def documented(html: Path) -> dict[str, list[str]]:
+    """Returns the names that the page of each room documents."""
+    pages = (html / "reference").glob("*.html")
+    return {page.stem: re.findall(r'id="(soil_pyg[\w.]*)"', page.read_text()) for page in pages}
 
 
-def test_functions_of_the_package(html: Path) -> None:
-    page = (html / "path.html").read_text("utf-8")
-    for public in importlib.import_module("soil_pyg").__all__:
-        assert public == "__version__" or f'id="soil_pyg.{public}"' in page
+def public_objects(room: str) -> list[tuple[str, object]]:
+    """Returns the classes and functions that the public modules of a room define."""
+    package = importlib.import_module(room)
+    found = pkgutil.walk_packages(getattr(package, "__path__", []), f"{room}.")
+    names = [room, *(module.name for module in found)]
+    return [
+        (f"{name}.{attribute}", value)
+        for name in names
+        if not name.rpartition(".")[2].startswith("_")
+        for attribute, value in vars(importlib.import_module(name)).items()
+        if not attribute.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__ == name
+    ]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_object_of_a_room_is_there_once(
+    documented: dict[str, list[str]], room: str
+) -> None:
+    exported = {
+        id(getattr(importlib.import_module(package), name)): f"{package}.{name}"
+        for package in (*EXPORTING, "soil_pyg")
+        for name in importlib.import_module(package).__all__
+    }
+    everything = [name for names in documented.values() for name in names]
+    for name, value in public_objects(room):
+        assert everything.count(exported.get(id(value), name)) == 1, name
+
+
+@pytest.mark.parametrize("room", EXPORTING)
+def test_what_a_package_exports_is_on_its_page(documented: dict[str, list[str]], room: str) -> None:
+    names = set(importlib.import_module(room).__all__) - set(soil_pyg.__all__)
+    assert {f"{room}.{name}" for name in names} <= set(documented[room.partition(".")[2]])
+
+
+def test_functions_of_the_package(documented: dict[str, list[str]]) -> None:
+    names = set(soil_pyg.__all__) - {"__version__"}
+    assert {f"soil_pyg.{name}" for name in names} <= set(documented["package"])
+
+
+def test_every_room_has_a_page_in_the_order_of_the_map() -> None:
+    listed = re.findall(r"^   (\w+)$", (DOCS / "reference/index.rst").read_text(), re.MULTILINE)
+    text = (DOCS.parent / "CONTRIBUTING.md").read_text("utf-8")
+    table = text.split("| room of `soil_pyg` |")[1].split("\n\n")[0]
+    assert listed == ["package", *re.findall(r"^\| `(\w+)(?:/|\.py)` \|", table, re.MULTILINE)]
+    assert sorted(listed[1:]) == sorted(room.partition(".")[2] for room in ROOMS)
 
 
 def test_arguments_and_formulas(html: Path) -> None:
-    page = (html / "models.html").read_text("utf-8")
+    page = (html / "reference/models.html").read_text("utf-8")
     text = re.sub(r"<[^>]*>", "", page)
     assert "soil_pyg.models.SOIL(num_users, num_items, in_channels=None, *, hidden_ch" in text
     assert not re.search(r"^class soil_pyg.*\(\*args", text, re.MULTILINE)
     assert r"\hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i" in text
+
+
+def test_objects_link_to_their_source(html: Path) -> None:
+    page = (html / "reference/models.html").read_text("utf-8")
+    assert 'href="../_modules/soil_pyg/models/soil.html#SOIL"' in page
