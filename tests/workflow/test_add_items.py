@@ -133,6 +133,8 @@ def test_the_tables_are_larger_and_nothing_else_changes(
     assert larger.item_emb.size() == (28, 6)
     assert larger.item_emb.dtype == torch.float32
     assert larger.item_emb[:25].equal(trained.item_emb)
+    # The index in the folder of the run lacks the new items.
+    assert larger.folder is None
     assert larger.user_emb is trained.user_emb
     assert len(trained.item_id) == 25
     assert all(value.equal(before[name]) for name, value in trained.model.state_dict().items())
@@ -173,6 +175,8 @@ def test_other_models_take_the_mean_of_the_nearest(
         found = [pairs for pairs in found if pairs]
         expected = sum(mean(pairs, emb) for pairs in found) / len(found)
         np.testing.assert_allclose(larger.item_emb[25 + row], expected, rtol=1e-5, atol=1e-6)
+    again = add_items(larger, data, new_features(), ["d", "e", "f"])
+    assert again.item_emb[28:].equal(larger.item_emb[25:])
 
 
 @pytest.mark.parametrize(
