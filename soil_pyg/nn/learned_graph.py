@@ -7,11 +7,10 @@ from torch.autograd.function import once_differentiable
 from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.pairs import pair_inner_product
 from soil_pyg.ops.ragged import index2ptr
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
-from soil_pyg.ops.similarity_pass import Features, SimilarityPass
+from soil_pyg.ops.similarity_pass import Features, NearestItems, SimilarityPass
 from soil_pyg.utils.checks import check_at_least, check_choice
 
 
