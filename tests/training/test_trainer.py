@@ -122,10 +122,12 @@ def test_early_stopping(
     assert result.test == {"recall@20": 0.7}
 
 
-@pytest.mark.parametrize("patience", [2, 3, 4])
-def test_stopping_waits_for_a_strictly_better_value(data: HeteroData, patience: int) -> None:
+@pytest.mark.parametrize(("patience", "value"), [(2, 0.3), (3, 0.3), (4, 0.3), (2, 0.0)])
+def test_stopping_waits_for_a_strictly_better_value(
+    data: HeteroData, patience: int, value: float
+) -> None:
     trainer = Trainer(patience=patience, progress=False)
-    trainer.evaluator = Scripted([0.3] * 20)
+    trainer.evaluator = Scripted([value] * 20)
     result = trainer.fit(Line(30, 40), data)
     assert (result.best_epoch, result.epochs) == (1, 1 + patience)
 
