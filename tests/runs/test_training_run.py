@@ -126,3 +126,11 @@ def test_settings_with_former_names_are_resumed(random_data: RandomData, tmp_pat
     assert make(1).result.epochs == 1
     with pytest.raises(ValueError, match=r"settings\.min_weight: 1 there, 2 now"):
         make(2)
+
+
+def test_a_checkpoint_delays_the_next_one(make: Callable[..., TrainingRun], tmp_path: Path) -> None:
+    run, (model, optimizer) = make(seconds=0.5), model_and_optimizer()
+    time.sleep(0.5)
+    for _ in range(2):
+        epoch(run, model, optimizer)
+    assert checkpoint.load_tensors(tmp_path / checkpoint.STATE)[1]["result"]["epochs"] == 1
