@@ -97,15 +97,16 @@ def test_without_a_folder_nothing_is_stored(
 
 def test_seconds_go_on_after_an_interruption(make: Callable[..., TrainingRun]) -> None:
     run, (model, optimizer) = make(), model_and_optimizer()
-    with run.timed("train"):
-        time.sleep(0.05)
+    for _ in range(2):
+        with run.timed("train"):
+            time.sleep(0.03)
     epoch(run, model, optimizer)
     resumed = make()
     time.sleep(0.02)
     with resumed.timed("evaluate"):
         time.sleep(0.03)
     seconds: dict[str, Any] = resumed.result.seconds
-    assert seconds["train"] == run.result.seconds["train"] >= 0.05
+    assert seconds["train"] == run.result.seconds["train"] >= 0.06
     assert seconds["evaluate"] >= 0.03
     assert seconds["total"] >= run.result.seconds["total"] + 0.05
 
@@ -125,3 +126,11 @@ def test_settings_with_former_names_are_resumed(random_data: RandomData, tmp_pat
     assert make(1).result.epochs == 1
     with pytest.raises(ValueError, match=r"settings\.min_weight: 1 there, 2 now"):
         make(2)
+
+
+def test_a_checkpoint_delays_the_next_one(make: Callable[..., TrainingRun], tmp_path: Path) -> None:
+    run, (model, optimizer) = make(seconds=0.5), model_and_optimizer()
+    time.sleep(0.5)
+    for _ in range(2):
+        epoch(run, model, optimizer)
+    assert checkpoint.load_tensors(tmp_path / checkpoint.STATE)[1]["result"]["epochs"] == 1

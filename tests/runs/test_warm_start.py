@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -114,3 +115,20 @@ def test_runs_of_other_models_and_sizes_change_nothing(
         with pytest.raises(ValueError, match=message):
             warm_start(model, data, trained)
         assert all(a.equal(b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+class Biased(BPR):
+    """Has a parameter of any length that has no row per user or item."""
+
+    def __init__(self, num_users: int, num_items: int, length: int) -> None:
+        super().__init__(num_users, num_items, hidden_channels=6)
+        self.bias = torch.nn.Parameter(torch.zeros(length))
+
+
+def test_other_parameters_need_the_same_length(
+    featured_data: FeaturedData, random_run: RandomRun
+) -> None:
+    data = featured_data()
+    trained = replace(random_run(data, "bpr"), model=Biased(30, 25, 3))
+    with pytest.raises(ValueError, match=r"'init'.*'bias'.*\[3\].*\[4\]"):
+        warm_start(Biased(30, 25, 4), data, trained)

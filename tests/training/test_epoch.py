@@ -10,9 +10,9 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.models import BPR, LightGCN
-from soil_pyg.training.epoch import TrainingLoss, train_epoch
+from soil_pyg.training.epoch import Session, TrainingLoss, train_epoch
 from soil_pyg.training.triplet_loader import TripletLoader
-from soil_pyg.typing import Triplets
+from soil_pyg.typing import INTERACTS, Triplets
 
 
 def count_tensors() -> int:
@@ -92,3 +92,14 @@ def test_means_of_the_terms_of_fewer_batches_than_announced() -> None:
         epoch=1,
     )
     assert terms == {"step": 2.0, "square": pytest.approx(14 / 3)}
+
+
+def test_the_model_returns_to_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, moves = HeteroData(), []
+    data[INTERACTS].edge_index = torch.empty(2, 0, device="meta")
+    monkeypatch.setattr(BPR, "to", lambda self, device: moves.append(str(device)))
+    others = dict.fromkeys(("fabric", "module", "loader", "run", "evaluator", "progress"))
+    session = Session(model=BPR(2, 3), data=data, **others)
+    with session.on_data_device():
+        assert moves == ["meta"]
+    assert moves == ["meta", "cpu"]

@@ -98,6 +98,32 @@ def test_batches_are_those_of_the_loader(
     assert all(torch.equal(a, b) for a, b in zip(batches, expected, strict=True))
 
 
+def test_epochs_start_in_training_mode_with_numbers_of_their_own(data: HeteroData) -> None:
+    class Recording(Line):
+        def on_epoch_start(self, data: HeteroData) -> None:
+            drawn.append((self.training, torch.rand(1).item()))
+
+    drawn: list[tuple[bool, float]] = []
+    for seed in (1, 1, 2):
+        Trainer(epochs=3, seed=seed, progress=False).fit(Recording(30, 40).eval(), data)
+    assert all(training for training, _ in drawn)
+    assert drawn[:3] == drawn[3:6]
+    assert len({value for _, value in drawn}) == 6
+
+
+@pytest.mark.parametrize("num_partitions", [1, 3])
+def test_weight_decay_shrinks_the_weights(
+    data: HeteroData, bpr: MakeBPR, num_partitions: int
+) -> None:
+    norms = []
+    for weight_decay in (0.0, 1.0):
+        model = bpr()
+        options = {"weight_decay": weight_decay, "num_partitions": num_partitions}
+        Trainer(**OPTIONS, **options).fit(model, data)
+        norms.append(model.user_embedding.weight.norm().item())
+    assert norms[1] < 0.8 * norms[0]
+
+
 @pytest.mark.parametrize(
     ("options", "epochs", "best_epoch"),
     [
@@ -122,10 +148,12 @@ def test_early_stopping(
     assert result.test == {"recall@20": 0.7}
 
 
-@pytest.mark.parametrize("patience", [2, 3, 4])
-def test_stopping_waits_for_a_strictly_better_value(data: HeteroData, patience: int) -> None:
+@pytest.mark.parametrize(("patience", "value"), [(2, 0.3), (3, 0.3), (4, 0.3), (2, 0.0)])
+def test_stopping_waits_for_a_strictly_better_value(
+    data: HeteroData, patience: int, value: float
+) -> None:
     trainer = Trainer(patience=patience, progress=False)
-    trainer.evaluator = Scripted([0.3] * 20)
+    trainer.evaluator = Scripted([value] * 20)
     result = trainer.fit(Line(30, 40), data)
     assert (result.best_epoch, result.epochs) == (1, 1 + patience)
 
