@@ -188,3 +188,12 @@ def test_a_precision_that_is_none(make_features: Callable) -> None:
     message = r"'matmul_precision'.*\(got 'low'\)"
     with pytest.raises(ValueError, match=message):
         SimilarityPass(make_features(), SearchOptions(matmul_precision="low"))
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_of_equal_items_the_first_are_eligible(make_features: Callable, k: int) -> None:
+    recorder = Recorder()
+    recorder.features = make_features()
+    has = recorder.features["image"][1].clone()
+    has[[3, 7, 8][k:]] = False
+    assert recorder.eligible("image", k).equal(has)
