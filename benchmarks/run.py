@@ -60,7 +60,7 @@ COMMANDS = {
     ),
     "verify": (
         "soil_bench.runs.verify",
-        "whether the code still gives the results of the finished runs, to the last digit",
+        "check that the code still gives the results of finished runs, to the last digit",
     ),
 }
 """The module and the description of each command.

@@ -1,4 +1,4 @@
-"""Processes that run a module and end when the process that started them is gone."""
+"""Processes that run a module and end together with their parent process."""
 
 import os
 import resource
@@ -103,7 +103,7 @@ def _start(
 
 
 def stop_with_parent() -> None:
-    """Interrupts this process once its parent is gone, which closes the standard input."""
+    """Interrupts this process when its parent ends, which closes the standard input."""
     threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
 
 

@@ -78,7 +78,7 @@ def save_users(path: Path, values: dict[str, np.ndarray]) -> None:
 
 
 def main() -> int:
-    """Runs the job on standard input, until it is done or the process that wrote it is gone."""
+    """Runs the job on standard input, until it is done or its parent process ends."""
     job = Job(**json.loads(sys.stdin.readline()))
     stop_with_parent()
     try:

@@ -17,7 +17,7 @@ TRAINER = f"{PACKAGE}.training.trainer"
 WITHOUT_EFFECT = {
     f"{PACKAGE}.{name}"
     for name in (
-        *("datasets.storage", "models.resolver", "training.progress", "training.tensorboard"),
+        *("datasets.storage", "models.resolver", "training.progress"),
         *("runs.checkpoint", "runs.compatibility", "runs.trained_model", "runs.training_run"),
         *("utils.checks", "utils.files", "utils.progress"),
     )

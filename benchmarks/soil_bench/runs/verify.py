@@ -1,8 +1,8 @@
-"""Whether the code still gives the results of the finished runs, to the last digit.
+"""Checks that the code still gives the results of finished runs, to the last digit.
 
-For each model a short finished run is repeated, by default on the built-in data with seed 0. If all
-metrics are equal, both versions of the code give the same results: finished runs of one are not
-repeated with the other. The evidence is kept in the file "same-results.json" of the records. Like
+Repeats the shortest finished run per model, by default on the built-in data with seed 0. If all
+metrics are equal, both versions of the code give the same results: runs that one has finished are
+not run again with the other. The evidence is stored in "same-results.json" among the records. Like
 all runs, repeated ones are stored, and an interrupted command goes on where it stopped.
 """
 
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     """Repeats the runs, prints and stores the evidence, and returns the exit code."""
     parser = make_parser("verify", __doc__)
     parser.add_argument(
-        "--models", help="names separated by commas (default: all models with such a run)"
+        "--models", help="names separated by commas; if not given, all models with such a run"
     )
     parser.add_argument(
         "--results", type=str, nargs="+", default=[str(RESULTS)], help="files of finished runs"

@@ -31,7 +31,7 @@ def upgraded(record: Record) -> Record:
     """Returns a record under today's names of the roofline.
 
     Args:
-        record (dict[str, Any]): The record of :obj:`run.py graphs`, maybe of an earlier version.
+        record (dict[str, Any]): The record of :obj:`run.py graphs`, of any version.
     """
     if "floor" not in record:
         return record

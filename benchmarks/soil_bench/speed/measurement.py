@@ -119,7 +119,7 @@ def call_isolated(function: str, arguments: dict[str, Any]) -> Record:
 
 
 def main() -> int:
-    """Makes the call on standard input, until it is done or the process that wrote it is gone."""
+    """Makes the call on standard input, until it is done or its parent process ends."""
     call = json.loads(sys.stdin.readline())
     stop_with_parent()
     module, _, name = call["function"].partition(":")

@@ -209,7 +209,7 @@ def sparse(index: Tensor, values: Tensor, size: tuple[int, ...]) -> Tensor:
 def product(matrix: Tensor, other: Tensor) -> Tensor:
     """Returns the product of two sparse matrices."""
     with warnings.catch_warnings():
-        # The product creates CSR matrices, of which torch warns that they are in beta.
+        # The product creates CSR matrices, and torch warns that these are in beta.
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
         out: Tensor = torch.sparse.mm(matrix, other)
         return out.coalesce()

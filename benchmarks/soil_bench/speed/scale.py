@@ -25,7 +25,7 @@ SIZES = [10_000, 30_000, 100_000, 300_000, 1_000_000]
 CHANNELS = {"image": 128, "text": 64}
 USERS_PER_ITEM = 2
 DRAWN = 13.0
-"""The number of pairs to draw per user, of which about 8 are left for training."""
+"""The number of pairs to draw per user, for about 8 training interactions."""
 WORKLOADS = "soil_bench.speed.workloads"
 
 

@@ -70,7 +70,7 @@ def test_what_is_drawn() -> None:
         assert circle.get_offsets().tolist() == [[5, mean[2]]]
         assert axes.get_xticks().tolist() == [1, 2, 5]
         assert axes.get_ylabel() == f"test {name}"
-        assert axes.get_xlabel() == "second-order items of a user, $k_a$"
+        assert axes.get_xlabel() == "second-order items per user, $k_a$"
 
 
 def test_one_seed_has_no_band() -> None:

@@ -85,7 +85,7 @@ def test_texts(experiment: Experiment) -> None:
     assert text_of(0.5, float("nan"), ".2f") == "0.50"
     head = "SOIL (paper profile) on tiny, "
     deviation = "mean ± standard deviation of 2 seeds"
-    assert heading(experiment, "paper") == f"{head}{deviation}, at most 1 epochs"
+    assert heading(experiment, "paper") == f"{head}{deviation}, at most 1 epochs per run"
     experiment.num_seeds, experiment.epochs = 1, None
     assert heading(experiment, "paper") == f"{head}one seed"
 

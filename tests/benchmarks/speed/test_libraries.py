@@ -84,7 +84,8 @@ def test_the_record_the_table_and_the_picture(
             assert min(exact) == 1.0
 
     output = capsys.readouterr().out
-    for text in ["Propagation", "Neighbours", "soil_pyg", "recall@10", "absent: Missing: not installed"]:
+    texts = ["Propagation", "Neighbours", "soil_pyg", "recall@10"]
+    for text in [*texts, "absent: Missing: not installed"]:
         assert text in output
     picture = (tmp_path / "out" / "libraries.png").read_bytes()
     assert picture.startswith(PNG)

@@ -80,14 +80,14 @@ def test_one_option_at_a_time_both_ways(root: Path, tmp_path: Path, drawn_runs: 
 def test_options_that_cannot_stand_alone_keep_the_table(
     root: Path, tmp_path: Path, drawn_runs: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    graphs = SOIL.graphs.__func__
+    graph_transform = SOIL.graph_transform.__func__
 
     def refusing(cls: type[SOIL], profile: str = "paper", **options: Any) -> SOILGraphs:
         if options["aggr"] == "max" and options["weight_by_users"]:
             raise ValueError("aggr='max' needs weight_by_users=False")
-        return graphs(cls, profile, **options)
+        return graph_transform(cls, profile, **options)
 
-    monkeypatch.setattr(SOIL, "graphs", classmethod(refusing))
+    monkeypatch.setattr(SOIL, "graph_transform", classmethod(refusing))
     assert main(arguments(root, tmp_path)) == 0
     reasons = {
         (row["start"], row["option"]): row["reason"]

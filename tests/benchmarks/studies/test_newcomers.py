@@ -46,8 +46,8 @@ def test_from_the_arguments_to_the_tables(
         assert all(0 <= value["recall@20"] <= 1 for values in by_size.values() for value in values)
     assert record["users"]["popularity"]["1"] == record["users"]["popularity"]["all"]
     output = " ".join(capsys.readouterr().out.split())
-    assert "Items that came later, 20% held out of tiny, 2 seeds, at most 1 epochs a run" in output
-    assert "Users that came later" in output
+    assert "New items, 20% held out, tiny, 2 seeds, at most 1 epochs per run" in output
+    assert "New users, 20% held out" in output
     # Nothing is run again.
     assert main(given) == 0
     assert record_of(tmp_path / "out") == record
@@ -189,7 +189,8 @@ def test_report_of_one_seed() -> None:
     }
     items, users = reports(record)
     assert items.rows == [["soil", "0.2500", "0.1250"]]
-    assert "recall@20 is 0.2000" in items.notes[0]
+    assert items.notes[0].startswith("100 items")
+    assert items.notes[0].endswith("0.2000")
     assert users.columns == ["model", "1 known", "all known"]
     assert users.rows == [["soil", "0.2500", "0.2500"], ["x", "-", "0.2500"]]
-    assert users.title == "Users that came later, 10% held out of tiny, one seed"
+    assert users.title == "New users, 10% held out, tiny, one seed"
