@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,7 +34,11 @@ def code_digest(model_class: type[Recommender]) -> str:
     """
     modules = imported_modules(model_class.__module__) | imported_modules(TRAINER)
     files = {_file(module) for module in modules - WITHOUT_EFFECT}
-    files.add(Path(inspect.getfile(model_class)))
+    return files_digest(files | {Path(inspect.getfile(model_class))})
+
+
+def files_digest(files: Iterable[Path]) -> str:
+    """Returns a digest of the definitions in files, as for :func:`code_digest`."""
     found = sorted(text for path in files for text in _definitions(path))
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 

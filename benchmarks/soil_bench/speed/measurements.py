@@ -1,6 +1,5 @@
 """The file of finished measurements."""
 
-import hashlib
 import json
 import shlex
 import shutil
@@ -18,6 +17,7 @@ from soil_bench.runs.results import (
     read_lines,
     versions_and_code,
 )
+from soil_bench.runs.sources import files_digest
 from soil_bench.speed.measurement import Measurement
 from soil_pyg.models import SOIL
 
@@ -108,10 +108,9 @@ class Measurements:
 
 
 def code_of(*patterns: str) -> str:
-    """Returns a digest of files of the benchmark."""
-    files = sorted(path for pattern in patterns for path in Path(__file__).parent.glob(pattern))
-    code = "".join(path.read_text("utf-8") for path in files)
-    return hashlib.sha256(code.encode()).hexdigest()[:16]
+    """Returns a digest of files of the benchmark, given their names or patterns."""
+    folder = Path(__file__).parent
+    return files_digest({path for pattern in patterns for path in folder.glob(pattern)})
 
 
 def options_of(argv: Sequence[str]) -> str:
