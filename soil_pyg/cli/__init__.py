@@ -54,12 +54,9 @@ class _HelpFormatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a command and returns its exit code: 0 for success, 2 for wrong input, 1 for any other
-    failure and 130 for an interruption.
-
-    Args:
-        argv (list[str], optional): The command line without the program. (default: that of the
-            process)
+    """Runs a command line without the name of the program, by default that of the process, and
+    returns its exit code: 0 for success, 2 for wrong input, 1 for any other failure and 130 for an
+    interruption.
     """
     argv = sys.argv[1:] if argv is None else argv
     # Custom models may live in the working directory.

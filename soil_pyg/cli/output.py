@@ -44,15 +44,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def check(file_format: Format | None, out: str | None) -> Format:
-    """Checks the output before a command starts its work, and returns the format.
+    """Checks the arguments of the output before a command starts its work, and returns the format.
 
-    Args:
-        file_format (str, optional): The argument :obj:`--format`.
-        out (str, optional): The argument :obj:`--out`.
-
-    Raises:
-        ValueError: If the format is unknown or cannot be written there.
-        FileNotFoundError: If the folder of the file does not exist.
+    Raises :class:`ValueError` if the format is unknown or cannot be written there, and
+    :class:`FileNotFoundError` if the folder of the file does not exist.
     """
     if out in STANDARD_OUTPUT:
         if file_format == "parquet" and sys.stdout.isatty():
@@ -75,17 +70,9 @@ def write(
     file_format: Format | None = None,
     out: str | None = None,
 ) -> None:
-    """Writes a table at once or block by block, to files atomically.
-
-    Args:
-        frames (pandas.DataFrame or iterable): The table, or at least one block of its rows.
-        file_format (str, optional): The format. (default: by the suffix of :obj:`out`, or
-            :obj:`"table"`)
-        out (str, optional): The file. (default: standard output)
-
-    Raises:
-        ValueError: If the format cannot be written there.
-        OSError: If the file cannot be written.
+    """Writes a table, at once or as at least one block of its rows, to standard output or
+    atomically to a file. Raises the errors of :func:`check`, and :class:`OSError` if the file
+    cannot be written.
     """
     make_writer = _WRITERS[check(file_format, out)]
     blocks = [frames] if isinstance(frames, pd.DataFrame) else frames

@@ -52,14 +52,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def add_options(parser: ArgumentParser, argv: list[str]) -> None:
-    """Adds a flag per option of the selected model, and rejects unknown flags.
-
-    Args:
-        parser (ArgumentParser): The parser.
-        argv (list[str]): The command line, in which :obj:`--model` selects the model.
-
-    Raises:
-        ValueError: If the model or a flag is unknown.
+    """Adds a flag per option of the model that :obj:`--model` selects on the command line. Raises
+    :class:`ValueError` if the model or a flag is unknown.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--model", default=MODEL)

@@ -31,15 +31,8 @@ def group_bars(
     values: dict[str, list[Summary]],
     note: str,
 ) -> Chart:
-    """Returns a bar chart of a value in groups by a count.
-
-    Args:
-        chart_id (str): The id of the chart.
-        title (str): The title.
-        axes (tuple[str, str]): The titles of the count and of the value.
-        groups (Groups): The groups.
-        values (dict[str, list[Summary]]): The value of each group per series.
-        note (str): An explanation.
+    """Returns a bar chart of values, per series and group, in groups by a count. The axes are the
+    titles of the count and of the value.
     """
     names = [f"{low:,}" if low == high else f"{low:,}\u2013{high:,}" for low, high in groups.bounds]
     pattern = {"fillmode": "overlay", "fgcolor": "var(--surface)", "size": 7, "solidity": 0.25}
@@ -73,11 +66,8 @@ def group_bars(
 
 
 def degree_tails(user_degree: Tensor, item_degree: Tensor) -> Chart:
-    """Returns a chart of the shares of users and items with at least a number of interactions.
-
-    Args:
-        user_degree (Tensor): The number of training interactions per user.
-        item_degree (Tensor): The number of training interactions per item.
+    """Returns a chart of the shares of users and items with at least a number of training
+    interactions.
     """
     tails = {"Users": degree_tail(user_degree), "Items": degree_tail(item_degree)}
     traces, rows = [], []
@@ -105,12 +95,7 @@ def degree_tails(user_degree: Tensor, item_degree: Tensor) -> Chart:
 
 
 def missing_modalities(missing: dict[str, int], num_items: int) -> Chart:
-    """Returns a chart of the share of items without each modality.
-
-    Args:
-        missing (dict[str, int]): The number of items without each modality.
-        num_items (int): The number of items.
-    """
+    """Returns a chart of the share of items without each modality."""
     trace = {
         "type": "bar",
         "orientation": "h",

@@ -29,11 +29,8 @@ GRAPHS = {
 
 
 def data_section(data: HeteroData, description: dict[str, Any] | None) -> dict[str, Any]:
-    """Returns the section on the data, by the names in the template.
-
-    Args:
-        data (HeteroData): The data.
-        description (dict[str, Any], optional): The content of :obj:`prepare.json`.
+    """Returns the section on the data by the names in the template, with the steps of its
+    preparation from :obj:`prepare.json`.
     """
     numbers = data_statistics(data)
     users, items = numbers.user_degree.double(), numbers.item_degree.double()
@@ -70,11 +67,7 @@ def data_section(data: HeteroData, description: dict[str, Any] | None) -> dict[s
 
 
 def graph_section(data: HeteroData) -> Table:
-    """Returns the table of the graphs.
-
-    Args:
-        data (HeteroData): The data with the graphs.
-    """
+    """Returns the table of the graphs in the data."""
     rows = []
     for graph in graph_statistics(data):
         source, name, target = graph.edge_type
@@ -93,13 +86,7 @@ def graph_section(data: HeteroData) -> Table:
 
 
 def list_section(scope: Scope, data: HeteroData, analysis: Analysis) -> dict[str, Any]:
-    """Returns the section on the recommendation lists, by the names in the template.
-
-    Args:
-        scope (Scope): The runs.
-        data (HeteroData): The data.
-        analysis (Analysis): The statistics of the lists.
-    """
+    """Returns the section on the recommendation lists, by the names in the template."""
     k = scope.k
     by_popularity = group_bars(
         "by-popularity",

@@ -19,13 +19,7 @@ from soil_pyg.typing import HELD_OUT_SPLITS
 
 
 def comparison(groups: Sequence[RunGroup], split: str, metric: str) -> Chart:
-    """Returns a chart of a metric per group of runs with error bars.
-
-    Args:
-        groups (sequence of RunGroup): The groups, the best first.
-        split (str): :obj:`"val"` or :obj:`"test"`.
-        metric (str): The metric.
-    """
+    """Returns a chart of a metric of a split with error bars per group of runs, the best first."""
     pairs = [(group, group.summary(split, metric)) for group in groups]
     known = [(group, summary) for group, summary in pairs if summary is not None]
     title = f"{split.capitalize()} {metric}"
@@ -50,14 +44,8 @@ def comparison(groups: Sequence[RunGroup], split: str, metric: str) -> Chart:
 
 
 def by_list_length(groups: Sequence[RunGroup], split: str, name: str, ks: Sequence[int]) -> Chart:
-    """Returns a chart of a metric by the list length. It shows several groups of runs on one split,
-    or a single group on each split that it was evaluated on.
-
-    Args:
-        groups (sequence of RunGroup): The groups.
-        split (str): The split on which several groups are compared.
-        name (str): The name of the metric, without the list length.
-        ks (sequence of int): The list lengths.
+    """Returns a chart of a metric, named without its list length, by the list length. It shows
+    several groups of runs on one split, or a single group on each split that it was evaluated on.
     """
     if len(groups) == 1:
         known_splits = [shown for shown in HELD_OUT_SPLITS if groups[0].runs[0].content[shown]]
@@ -83,11 +71,7 @@ def by_list_length(groups: Sequence[RunGroup], split: str, name: str, ks: Sequen
 
 
 def loss_terms(run: Run) -> Chart | None:
-    """Returns a chart of the loss terms by epoch, or :obj:`None` for a model without training.
-
-    Args:
-        run (Run): The run.
-    """
+    """Returns a chart of the loss terms by epoch, or :obj:`None` for a model without training."""
     history = run.content["history"]
     if not history:
         return None
@@ -120,10 +104,6 @@ def loss_terms(run: Run) -> Chart | None:
 def validation_curves(groups: Sequence[RunGroup], metric: str) -> Chart | None:
     """Returns a chart of the val metric of each run by epoch with the best epochs marked, or
     :obj:`None` if no run was trained.
-
-    Args:
-        groups (sequence of RunGroup): The groups.
-        metric (str): The metric.
     """
     traces, rows = [], []
     for place, group in enumerate(groups[:MAX_SERIES]):

@@ -17,13 +17,7 @@ FAMILIES = ("recall", "ndcg")
 
 @dataclass(frozen=True)
 class Tile:
-    """A headline number.
-
-    Args:
-        name (str): The name.
-        value (Summary, optional): The number.
-        note (str): A remark. (default: :obj:`""`)
-    """
+    """A headline number with a remark."""
 
     name: str
     value: Summary | None
@@ -32,12 +26,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Scope:
-    """The runs that a report covers.
-
-    Args:
-        groups (list[RunGroup]): The groups of runs, the best first.
-        metric (str): The val metric that ranks the groups.
-    """
+    """The runs that a report covers, in groups ordered by a val metric, best first."""
 
     groups: list[RunGroup]
     metric: str
@@ -75,14 +64,8 @@ class Scope:
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of a run.
-
-    Args:
-        name (str): The name.
-        value (Any): The value.
-        default (Any): The default.
-        used_by (str, optional): The parts that use it: model, graphs, trainer or data. Settings
-            that are only recorded with the run have neither a user nor a default.
+    """A setting of a run with its default and the parts that use it: model, graphs, trainer or
+    data. Settings that are only recorded with the run have no default and are used by none.
     """
 
     name: str
@@ -97,11 +80,7 @@ class Setting:
 
 
 def run_sections(scope: Scope) -> dict[str, Any]:
-    """Returns the sections that require no data, by their names in the template.
-
-    Args:
-        scope (Scope): The runs.
-    """
+    """Returns the sections that require no data, by their names in the template."""
     groups, split, metric = scope.groups, scope.split, scope.metric
     several = len(groups) > 1
     curves = [validation_curves(groups, metric), loss_terms(scope.run)]
@@ -122,9 +101,6 @@ def run_sections(scope: Scope) -> dict[str, Any]:
 def list_settings(run: Run) -> list[Setting]:
     """Returns the settings of a run: those with a default, by the parts that use them, and then
     the others. The defaults are those of the profile of the run, if it has one.
-
-    Args:
-        run (Run): The run.
     """
     content = run.content
     values = {**content["settings"], **content["trainer"], **content["options"]}

@@ -21,21 +21,11 @@ from soil_pyg.typing import (
 
 @dataclass(frozen=True)
 class DataStatistics:
-    """Statistics of users, items, interactions and features.
-
-    Args:
-        num_users (int): The number of users.
-        num_items (int): The number of items.
-        num_pairs (dict[str, int]): The number of interactions per split.
-        user_degree (Tensor): The number of training interactions per user.
-        item_degree (Tensor): The number of training interactions per item.
-        covered (dict[str, float]): The share of interactions per held-out split whose item has
-            training interactions.
-        top_share (float): The share of training interactions with the most popular tenth of the
-            items.
-        missing (dict[str, int]): The number of items without each modality.
-        patterns (list[tuple[list[str], int]]): The number of items per combination of modalities,
-            in descending order.
+    """Statistics of users, items, interactions and features. Degrees count training interactions,
+    :obj:`num_pairs` the interactions per split, :obj:`missing` the items without each modality and
+    :obj:`patterns` the items per combination of modalities, in descending order. :obj:`covered` is
+    the share of interactions per held-out split whose item has training interactions, and
+    :obj:`top_share` the share of training interactions with the most popular tenth of the items.
     """
 
     num_users: int
@@ -61,13 +51,8 @@ class DataStatistics:
 
 @dataclass(frozen=True)
 class GraphStatistics:
-    """Statistics of a graph.
-
-    Args:
-        edge_type (tuple): The edge type, from source to target.
-        num_edges (int): The number of edges.
-        mean_degree (tuple[float, float]): The mean number of edges per source and per target.
-        num_isolated (tuple[int, int]): The number of sources and of targets without edges.
+    """Statistics of a graph. Mean degrees and numbers of nodes without edges are those of the
+    sources and of the targets.
     """
 
     edge_type: EdgeType
@@ -77,11 +62,7 @@ class GraphStatistics:
 
 
 def data_statistics(data: HeteroData) -> DataStatistics:
-    """Returns the statistics of users, items, interactions and features.
-
-    Args:
-        data (HeteroData): The data.
-    """
+    """Returns the statistics of users, items, interactions and features."""
     store = data[INTERACTS]
     names = zip(SPLITS, EDGE_INDICES, strict=True)
     pairs = {split: store[name] for split, name in names if name in store}
@@ -111,9 +92,6 @@ def data_statistics(data: HeteroData) -> DataStatistics:
 def degree_tail(degree: Tensor) -> tuple[list[int], list[float]]:
     """Returns the distinct positive degrees and the share of nodes of at least each degree.
 
-    Args:
-        degree (Tensor): The degree of each node.
-
     Example:
         >>> degree_tail(torch.tensor([0, 1, 1, 3]))
         ([1, 3], [0.75, 0.25])
@@ -126,11 +104,7 @@ def degree_tail(degree: Tensor) -> tuple[list[int], list[float]]:
 
 
 def graph_statistics(data: HeteroData) -> list[GraphStatistics]:
-    """Returns the statistics of every graph in the data, stored as edge index or adjacency.
-
-    Args:
-        data (HeteroData): The data with the graphs.
-    """
+    """Returns the statistics of every graph in the data, stored as edge index or adjacency."""
     edge_types = [
         edge_type
         for edge_type in data.edge_types

@@ -20,13 +20,9 @@ NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "
 
 @dataclass(frozen=True)
 class Option:
-    """The type and the default of an option, and the parts that use it.
-
-    Args:
-        type (Any): The type in the signature.
-        default (Any): The default in the signature.
-        used_by (tuple[str, ...]): One or more of :obj:`"model"`, :obj:`"graphs"` and
-            :obj:`"trainer"`, or :obj:`"data"` for the selection and order of modalities.
+    """The type and the default of an option in the signature, and the parts that use it: one or
+    more of :obj:`"model"`, :obj:`"graphs"` and :obj:`"trainer"`, or :obj:`"data"` for the selection
+    and order of modalities.
     """
 
     type: Any
@@ -35,14 +31,11 @@ class Option:
 
 
 class ModelOptions:
-    """The options of a model that is selected by name.
+    """The options of a model, selected by its name in the package or as
+    :obj:`"package.module:Class"`.
 
-    Args:
-        spec (str): The name of a model of the package, or :obj:`"package.module:Class"`.
-
-    Raises:
-        ValueError: If the model is unknown, an option has no type or no default, or two options
-            of the same name differ.
+    Raises :class:`ValueError` if the model is unknown, an option has no type or no default, or two
+    options of the same name differ.
     """
 
     def __init__(self, spec: str) -> None:
@@ -83,10 +76,8 @@ class ModelOptions:
             group.add_argument(f"--{self.name}.{name}", type=option.type, default=option.default)
 
     def add_flags(self, parser: ArgumentParser) -> None:
-        """Adds a flag :obj:`--<option>` per option. Flags that are not given set no value.
-
-        Raises:
-            ValueError: If the parser already has a flag of that name.
+        """Adds a flag :obj:`--<option>` per option. Flags that are not given set no value. Raises
+        :class:`ValueError` if the parser already has a flag of that name.
         """
         group = parser.add_argument_group(f"settings of {self.name}")
         for name, option in self.options.items():
@@ -106,14 +97,9 @@ class ModelOptions:
         return "released" if "released" in names else next(iter(names), None)
 
     def check(self, values: dict[str, Any], where: str) -> dict[str, Any]:
-        """Checks the values of options, and returns them converted to the types of the options.
-
-        Args:
-            values (dict[str, Any]): The values.
-            where (str): The source of the values, for errors.
-
-        Raises:
-            ValueError: If an option is unknown or its value has another type.
+        """Returns the values of options converted to the types of the options. Raises
+        :class:`ValueError`, which names the source of the values, if an option is unknown or its
+        value has another type.
         """
         unknown = sorted(set(values) - set(self.options))
         if unknown:
@@ -134,14 +120,8 @@ class ModelOptions:
         """Returns the value of each option. In ascending precedence, values come from the default,
         the profile, the settings of the data set, those of the profile on the data set, and flags.
 
-        Args:
-            dataset (str): The name of the data set.
-            profile (str, optional): The name of the profile, for a model with profiles.
-            flags (dict[str, Any]): The values of the flags.
-
-        Raises:
-            ValueError: If the model has other profiles, or if a profile or the configuration sets
-                an unknown option or a value of another type.
+        Raises :class:`ValueError` if the model has other profiles, or if a profile or the
+        configuration sets an unknown option or a value of another type.
         """
         defaults = {name: option.default for name, option in self.options.items()}
         return defaults | self._of_profile(profile) | self._of_dataset(dataset, profile) | flags
@@ -174,10 +154,8 @@ class ModelOptions:
 
 
 def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroData) -> Recommender:
-    """Builds the model with the sizes of the data and the modalities of the settings.
-
-    Raises:
-        ValueError: If the data lacks a modality, or the model rejects an option.
+    """Builds the model with the sizes of the data and the modalities of the settings. Raises
+    :class:`ValueError` if the data lacks a modality, or the model rejects an option.
     """
     known = modalities_of(data)
     modalities = settings.get("modalities") or known

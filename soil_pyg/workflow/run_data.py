@@ -13,16 +13,11 @@ from soil_pyg.workflow.options import ModelOptions
 def load_run_data(
     trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None = None
 ) -> HeteroData:
-    """Returns the data of a run.
+    """Returns the given data of a run, loaded if it is a folder, or that of the folder that the run
+    was trained on.
 
-    Args:
-        trained (TrainedModel): The trained model.
-        data (HeteroData, str or os.PathLike, optional): The data or its folder.
-            (default: the folder that the run was trained on)
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If it holds other data, or if the run has no data folder.
+    Raises :class:`FileNotFoundError` if there is no such folder, and :class:`ValueError` if it
+    holds other data or if the run has no data folder.
     """
     where, found = "'data'", data
     if not isinstance(found, HeteroData):
@@ -51,25 +46,14 @@ def _load(folder: str | os.PathLike[str], is_given: bool) -> HeteroData:
 
 def add_graphs(trained: TrainedModel, data: HeteroData) -> HeteroData:
     """Returns the data with the graphs that the model of a run reads, built as for its training.
-
-    Args:
-        trained (TrainedModel): The trained model, of :func:`soil_pyg.train`.
-        data (HeteroData): Its data.
-
-    Raises:
-        ValueError: If the settings of the run lack an option of the graphs.
+    Raises the errors of :func:`run_transform`.
     """
     return run_transform(trained)(data)
 
 
 def run_transform(trained: TrainedModel) -> BaseTransform:
-    """Returns the graph transform of the model of a run, with the options of its training.
-
-    Args:
-        trained (TrainedModel): The trained model, of :func:`soil_pyg.train`.
-
-    Raises:
-        ValueError: If the settings of the run lack an option of the graphs.
+    """Returns the graph transform of the model of a run, with the options of its training. Raises
+    :class:`ValueError` if the settings of the run lack an option of the graphs.
     """
     selected = ModelOptions(trained.settings.get("model") or trained.run["model"])
     missing = sorted(

@@ -110,10 +110,8 @@ def similar_blocks(
 
 
 def unit_rows(emb: Tensor) -> tuple[Tensor, Tensor]:
-    """Scales the rows of a dense or sparse matrix to unit norm, and returns them and their norms.
-
-    Args:
-        emb (Tensor): The matrix. Rows of zeros are left unchanged.
+    """Returns a dense or sparse matrix with its rows scaled to unit norm, except rows of zeros, and
+    the norms.
 
     Example:
         >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
