@@ -59,12 +59,13 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
     first.add_argument("--model", default=MODEL)
     selected = ModelOptions(first.parse_known_args(argv)[0].model)
     selected.add_flags(parser)
-    known = {"--help", *(f"--{name}" for name in [*OWN[1:], *selected.options])}
+    known = [f"--{name}" for name in [*OWN[1:], *selected.options]]
     for argument in argv:
         flag = argument.partition("=")[0]
-        if flag.startswith("--") and flag not in known:
-            options = ", ".join(f"--{name}" for name in [*OWN[1:], *selected.options])
-            raise ValueError(f"Model '{selected.spec}' has no flag '{flag}' (only {options})")
+        if flag.startswith("--") and flag not in ("--help", *known):
+            raise ValueError(
+                f"Model '{selected.spec}' has no flag '{flag}' (only {', '.join(known)})"
+            )
 
 
 def run(arguments: Namespace) -> None:

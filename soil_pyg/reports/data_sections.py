@@ -46,23 +46,23 @@ def data_section(data: HeteroData, description: dict[str, Any] | None) -> dict[s
         ),
         ["Interactions in train with the most popular tenth of items", Share(numbers.top_share)],
     ]
+    missing = missing_modalities(numbers.missing, numbers.num_items)
     spreads = [["user", *_spread(users)], ["item", *_spread(items)]]
     patterns = [
         [" + ".join(names) or "none", count, Share(count / numbers.num_items)]
         for names, count in numbers.patterns
     ]
+    steps = [] if description is None else description.get("dropped", [])
+    dropped = [[step[name] for name in ("why", "users", "items", "pairs")] for step in steps]
+    prepared = Table("Dropped", ["Reason", "Users", "Items", "Interactions"], dropped)
     return {
         "numbers": Table("Statistics", ["Statistic", "Value"], rows),
         "spreads": Table("Training interactions", ["Per", "Mean", "Median", "Maximum"], spreads),
         "degrees": degree_tails(numbers.user_degree, numbers.item_degree),
         "modalities": list(numbers.missing),
-        "missing": (
-            missing_modalities(numbers.missing, numbers.num_items)
-            if any(numbers.missing.values())
-            else None
-        ),
+        "missing": missing if any(numbers.missing.values()) else None,
         "patterns": Table("Combinations of modalities", ["Modalities", "Items", "Share"], patterns),
-        "prepared": None if description is None else _prepared(description),
+        "prepared": None if description is None else prepared,
     }
 
 
@@ -71,15 +71,8 @@ def graph_section(data: HeteroData) -> Table:
     rows = []
     for graph in graph_statistics(data):
         source, name, target = graph.edge_type
-        rows.append(
-            [
-                f"{name} ({source} to {target})",
-                _meaning(name),
-                graph.num_edges,
-                *graph.mean_degree,
-                *graph.num_isolated,
-            ]
-        )
+        names = [f"{name} ({source} to {target})", _meaning(name)]
+        rows.append([*names, graph.num_edges, *graph.mean_degree, *graph.num_isolated])
     columns = ["Graph", "Content", "Edges", "Edges per source", "Edges per target"]
     columns += ["Sources without edges", "Targets without edges"]
     return Table("Graphs of the model", columns, rows)
@@ -134,11 +127,3 @@ def _meaning(name: str) -> str:
         if suffix.startswith("_") and name.endswith(suffix):
             return meaning.format(name.removesuffix(suffix))
     return ""
-
-
-def _prepared(description: dict[str, Any]) -> Table:
-    rows = [
-        [step["why"], step["users"], step["items"], step["pairs"]]
-        for step in description.get("dropped", [])
-    ]
-    return Table("Dropped", ["Reason", "Users", "Items", "Interactions"], rows)

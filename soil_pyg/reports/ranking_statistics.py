@@ -43,8 +43,7 @@ class Groups:
     def mean(self, value: Tensor) -> list[float]:
         """Returns the mean per group of a value of each member."""
         total = torch.bincount(self.index, value.double(), minlength=len(self.size))
-        means: list[float] = (total / torch.tensor(self.size)).tolist()
-        return means
+        return list((total / torch.tensor(self.size)).tolist())
 
 
 def ranking_statistics(

@@ -24,8 +24,7 @@ def render(content: dict[str, Any]) -> str:
     environment.filters |= {"show": show, "deviation": deviation}
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     packed = base64.b64encode(gzip.compress(plotly_code().encode(), mtime=0)).decode()
-    page: str = environment.get_template("template.html").render(**content, plotly=packed)
-    return page
+    return str(environment.get_template("template.html").render(**content, plotly=packed))
 
 
 def import_extra() -> tuple[Any, Any]:

@@ -126,13 +126,12 @@ def list_settings(run: Run) -> list[Setting]:
 
 
 def _tiles(scope: Scope) -> list[Tile]:
-    tiles = []
-    for name in dict.fromkeys([scope.metric, f"ndcg@{scope.k}"]):
-        value = scope.best.summary(scope.split, name)
-        number = len(scope.best.runs)
-        note = f"mean over {number} seeds" if number > 1 else "one run"
-        tiles.append(Tile(f"{scope.split.capitalize()} {name}", value, note))
-    return tiles
+    best, split = scope.best, scope.split
+    note = f"mean over {len(best.runs)} seeds" if len(best.runs) > 1 else "one run"
+    return [
+        Tile(f"{split.capitalize()} {name}", best.summary(split, name), note)
+        for name in dict.fromkeys([scope.metric, f"ndcg@{scope.k}"])
+    ]
 
 
 def _facts(scope: Scope) -> dict[str, Any]:
@@ -155,13 +154,9 @@ def _overview(scope: Scope) -> Table:
     names = [f"recall@{k}", f"ndcg@{k}", f"precision@{k}", f"map@{k}"]
     columns = ["Settings", "Runs", f"Val {scope.metric}"]
     columns += [f"{split.capitalize()} {name}" for name in names]
+    metrics = [("val", scope.metric), *((split, name) for name in names)]
     rows = [
-        [
-            group.label,
-            len(group.runs),
-            group.summary("val", scope.metric),
-            *(group.summary(split, name) for name in names),
-        ]
+        [group.label, len(group.runs), *(group.summary(*metric) for metric in metrics)]
         for group in scope.groups
     ]
     return Table("Groups of settings, ranked by val metric", columns, rows)
@@ -202,11 +197,12 @@ def _setting_table(
 
 
 def _versions(runs: Sequence[Run]) -> Table:
-    names = dict.fromkeys(name for run in runs for name in run.content["versions"])
-    rows = []
-    for name in names:
-        found = {run.content["versions"].get(name, "unknown") for run in runs}
-        rows.append([name, ", ".join(sorted(found))])
+    every = [run.content["versions"] for run in runs]
+    names = dict.fromkeys(name for versions in every for name in versions)
+    rows = [
+        [name, ", ".join(sorted({versions.get(name, "unknown") for versions in every}))]
+        for name in names
+    ]
     return Table("Versions of the packages used by the runs", ["Package", "Version"], rows)
 
 

@@ -124,13 +124,10 @@ def group_runs(runs: list[Run]) -> list[RunGroup]:
     by_model: dict[str, dict[str, list[Run]]] = {}
     for run in sorted(runs, key=lambda run: (str(run.seed).zfill(20), run.folder)):
         by_model.setdefault(run.model, {}).setdefault(run.identity, []).append(run)
-    groups = [
-        RunGroup(label, same)
-        for by_identity in by_model.values()
-        for label, same in zip(
-            _labels(list(by_identity.values())), by_identity.values(), strict=True
-        )
-    ]
+    groups: list[RunGroup] = []
+    for by_identity in by_model.values():
+        same = list(by_identity.values())
+        groups += map(RunGroup, _labels(same), same)
 
     def order(group: RunGroup) -> tuple[float, str]:
         value = group.summary("val", metric)

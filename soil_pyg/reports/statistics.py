@@ -8,15 +8,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.transforms.utils import count_nodes, edge_blocks
-from soil_pyg.typing import (
-    EDGE_INDICES,
-    FEATURE_PREFIX,
-    INTERACTS,
-    ITEM,
-    SPLITS,
-    USER,
-    modalities_of,
-)
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
 
 
 @dataclass(frozen=True)
@@ -69,8 +61,7 @@ def data_statistics(data: HeteroData) -> DataStatistics:
     num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
     user_degree = torch.bincount(pairs["train"][0], minlength=num_users)
     item_degree = torch.bincount(pairs["train"][1], minlength=num_items)
-    num_top = -(-num_items // 10)
-    most = item_degree.topk(num_top).values
+    most = item_degree.topk(-(-num_items // 10)).values
     missing, patterns = _modalities(data)
     return DataStatistics(
         num_users=num_users,
@@ -105,12 +96,11 @@ def degree_tail(degree: Tensor) -> tuple[list[int], list[float]]:
 
 def graph_statistics(data: HeteroData) -> list[GraphStatistics]:
     """Returns the statistics of every graph in the data, stored as edge index or adjacency."""
-    edge_types = [
-        edge_type
+    return [
+        _graph(data, edge_type)
         for edge_type in data.edge_types
         if "edge_index" in data[edge_type] or "adj" in data[edge_type]
     ]
-    return [_graph(data, edge_type) for edge_type in edge_types]
 
 
 def _graph(data: HeteroData, edge_type: EdgeType) -> GraphStatistics:
@@ -128,16 +118,16 @@ def _graph(data: HeteroData, edge_type: EdgeType) -> GraphStatistics:
 
 
 def _modalities(data: HeteroData) -> tuple[dict[str, int], list[tuple[list[str], int]]]:
-    names = modalities_of(data)
-    if not names:
+    features = features_of(data)
+    if not features:
         return {}, []
     # Missing features are rows of zeros.
-    has = torch.stack([data[ITEM][FEATURE_PREFIX + name].any(dim=1) for name in names], dim=1)
+    has = torch.stack([x.any(dim=1) for x in features.values()], dim=1)
     missing = (~has).sum(dim=0).tolist()
     rows, counts = torch.unique(has, dim=0, return_counts=True)
     order = counts.argsort(descending=True, stable=True)
     patterns = [
-        ([name for name, there in zip(names, row, strict=True) if there], count)
+        ([name for name, there in zip(features, row, strict=True) if there], count)
         for row, count in zip(rows[order].tolist(), counts[order].tolist(), strict=True)
     ]
-    return dict(zip(names, missing, strict=True)), patterns
+    return dict(zip(features, missing, strict=True)), patterns

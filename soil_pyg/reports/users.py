@@ -74,8 +74,9 @@ class ItemCards:
         self.num_urls = 0
         """The number of pictures given as URLs, which are not downloaded."""
         self._thumbnails: dict[str, str | None] = {}
-        columns = {} if table is None else {name: table[name] for name in table.columns}
-        self._titles, self._images = columns.get(TITLE), columns.get(IMAGE)
+        self._titles, self._images = (
+            None if table is None else table.get(name) for name in (TITLE, IMAGE)
+        )
 
     @property
     def has_pictures(self) -> bool:
@@ -122,8 +123,7 @@ def choose_users(data: HeteroData, held_out: Tensor, num_users: int) -> list[int
     degree = torch.bincount(data[INTERACTS].edge_index[0], minlength=count_nodes(data, USER))
     users = users[degree[users].argsort(stable=True)]
     steps = torch.linspace(0, len(users) - 1, min(num_users, len(users))).round().long()
-    chosen: list[int] = users[steps].tolist()
-    return chosen
+    return list(users[steps].tolist())
 
 
 def user_panels(
@@ -141,29 +141,22 @@ def user_panels(
     users = torch.tensor(list(users), dtype=torch.long)
     scores, ranked = Evaluator().rank(trained.user_emb, trained.item_emb, data, users, NUM_ITEMS)
     panels = []
-    for user, user_scores, user_items in zip(
-        users.tolist(), scores.tolist(), ranked.tolist(), strict=True
-    ):
+    lists = zip(users.tolist(), scores.tolist(), ranked.tolist(), strict=True)
+    for user, user_scores, user_items in lists:
         seen = history[1, history[0] == user].tolist()
         wanted = held_out[1, held_out[0] == user].tolist()
-        items = [
-            (item, score)
+        recommended = [
+            cards.make(item, value=score, is_hit=item in wanted)
             for item, score in zip(user_items, user_scores, strict=True)
             if item < len(trained.item_id)
         ]
-        recommended = [
-            cards.make(item, value=score, is_hit=item in wanted) for item, score in items
-        ]
-        hits = {item for item, _ in items if item in wanted}
         panels.append(
             UserPanel(
                 id=str(trained.user_id[user]),
                 num_history=len(seen),
                 history=[cards.make(item) for item in seen[:NUM_ITEMS]],
-                more_history=[
-                    cards.make(item, with_picture=False) for item in seen[NUM_ITEMS:MAX_HISTORY]
-                ],
-                held_out=[cards.make(item, is_hit=item in hits) for item in wanted],
+                more_history=[cards.make(item, False) for item in seen[NUM_ITEMS:MAX_HISTORY]],
+                held_out=[cards.make(item, is_hit=item in user_items) for item in wanted],
                 second_order=_second_order(second_order, user, seen, cards),
                 recommended=recommended,
             )

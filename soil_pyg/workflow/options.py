@@ -2,17 +2,19 @@
 
 import inspect
 from argparse import SUPPRESS, ArgumentError
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from jsonargparse import ArgumentParser
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model
 from soil_pyg.training.trainer import DISPLAY, Trainer
-from soil_pyg.typing import FEATURE_PREFIX, ITEM, USER, modalities_of
+from soil_pyg.typing import ITEM, USER, features_of, modalities_of
 
 NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
 """Parameters that come from the data or the command line, or do not affect the result."""
@@ -113,8 +115,7 @@ class ModelOptions:
             parsed = parser.parse_object({self.name: values}, defaults=False)
         except ArgumentError as error:
             raise ValueError(f"{where}: {error.message}") from error
-        checked: dict[str, Any] = parsed.as_dict().get(self.name, {})
-        return checked
+        return dict(parsed.as_dict().get(self.name, {}))
 
     def settings(self, dataset: str, profile: str | None, flags: dict[str, Any]) -> dict[str, Any]:
         """Returns the value of each option. In ascending precedence, values come from the default,
@@ -157,20 +158,28 @@ def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroDa
     """Builds the model with the sizes of the data and the modalities of the settings. Raises
     :class:`ValueError` if the data lacks a modality, or the model rejects an option.
     """
-    known = modalities_of(data)
-    modalities = settings.get("modalities") or known
-    for name in modalities:
-        if name not in known:
-            listed = ", ".join(known) or "none"
-            raise ValueError(
-                f"'modalities' must be modalities of the data: {listed} (got '{name}')"
-            )
+    modalities = settings.get("modalities") or modalities_of(data)
+    features = select_features(data, modalities, "modalities")
     return selected.model_class(
         num_users=data[USER].num_nodes,
         num_items=data[ITEM].num_nodes,
-        in_channels={name: data[ITEM][FEATURE_PREFIX + name].size(1) for name in modalities},
+        in_channels={name: x.size(1) for name, x in features.items()},
         **selected.values_for("model", settings),
     )
+
+
+def select_features(data: HeteroData, names: Iterable[str], argument: str) -> dict[str, Tensor]:
+    """Returns the item features of modalities, or raises :class:`ValueError`, which names the
+    argument that selected them, if the data lacks one.
+    """
+    known = features_of(data)
+    for name in names:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise ValueError(
+                f"'{argument}' must name modalities of the data: {listed} (got '{name}')"
+            )
+    return {name: known[name] for name in names}
 
 
 def build_trainer(selected: ModelOptions, settings: dict[str, Any], seed: int) -> Trainer:

@@ -24,7 +24,12 @@ def load_run_data(
         folder = trained.settings.get("data") if found is None else found
         if folder is None:
             raise ValueError("the run was not trained on a data folder: pass its data as 'data'")
-        where, found = f"'{folder}'", _load(folder, is_given=data is not None)
+        try:
+            where, found = f"'{folder}'", load_data_folder(folder)
+        except FileNotFoundError as error:
+            if data is not None:
+                raise
+            raise FileNotFoundError(f"{error}, or pass its new path as 'data' (--data)") from error
     digest = str(getattr(found, "digest", ""))
     if digest != trained.data_digest:
         raise ValueError(
@@ -33,22 +38,6 @@ def load_run_data(
             "again"
         )
     return found
-
-
-def _load(folder: str | os.PathLike[str], is_given: bool) -> HeteroData:
-    try:
-        return load_data_folder(folder)
-    except FileNotFoundError as error:
-        if is_given:
-            raise
-        raise FileNotFoundError(f"{error}, or pass its new path as 'data' (--data)") from error
-
-
-def add_graphs(trained: TrainedModel, data: HeteroData) -> HeteroData:
-    """Returns the data with the graphs that the model of a run reads, built as for its training.
-    Raises the errors of :func:`run_transform`.
-    """
-    return run_transform(trained)(data)
 
 
 def run_transform(trained: TrainedModel) -> BaseTransform:
