@@ -46,12 +46,12 @@ def data_section(data: HeteroData, description: dict[str, Any] | None) -> dict[s
         ),
         ["Interactions in train with the most popular tenth of items", Share(numbers.top_share)],
     ]
-    missing = missing_modalities(numbers.missing, numbers.num_items)
     spreads = [["user", *_spread(users)], ["item", *_spread(items)]]
     patterns = [
         [" + ".join(names) or "none", count, Share(count / numbers.num_items)]
         for names, count in numbers.patterns
     ]
+    missing = missing_modalities(numbers.missing, numbers.num_items)
     steps = [] if description is None else description.get("dropped", [])
     dropped = [[step[name] for name in ("why", "users", "items", "pairs")] for step in steps]
     prepared = Table("Dropped", ["Reason", "Users", "Items", "Interactions"], dropped)

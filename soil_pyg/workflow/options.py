@@ -139,14 +139,10 @@ class ModelOptions:
     def _of_dataset(self, dataset: str, profile: str | None) -> dict[str, Any]:
         if ":" in self.spec or self.name not in available_configs():
             return {}
-        config = load_config(self.name)
-        settings = self.check(
-            config.settings.get(dataset, {}), f"{self.name}.yaml: settings.{dataset}"
-        )
-        return settings | self.check(
-            config.profiles.get(profile or "", {}).get(dataset, {}),
-            f"{self.name}.yaml: profiles.{profile}.{dataset}",
-        )
+        config, file = load_config(self.name), f"{self.name}.yaml"
+        of_profile = config.profiles.get(profile or "", {}).get(dataset, {})
+        settings = self.check(config.settings.get(dataset, {}), f"{file}: settings.{dataset}")
+        return settings | self.check(of_profile, f"{file}: profiles.{profile}.{dataset}")
 
     def values_for(self, taker: str, settings: dict[str, Any]) -> dict[str, Any]:
         """Returns the settings used by :obj:`"model"`, :obj:`"graphs"` or :obj:`"trainer"`."""

@@ -45,12 +45,8 @@ def run_transform(trained: TrainedModel) -> BaseTransform:
     :class:`ValueError` if the settings of the run lack an option of the graphs.
     """
     selected = ModelOptions(trained.settings.get("model") or trained.run["model"])
-    missing = sorted(
-        name
-        for name, option in selected.options.items()
-        if "graphs" in option.used_by and name not in trained.settings
-    )
-    if missing:
+    names = {name for name, option in selected.options.items() if "graphs" in option.used_by}
+    if missing := sorted(names - set(trained.settings)):
         raise ValueError(
             f"the run lacks the setting '{missing[0]}' of its graphs: only runs of 'train' can "
             "build them again"
