@@ -54,12 +54,9 @@ class _HelpFormatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a command and returns its exit code: 0 for success, 2 for wrong input, 1 for any other
-    failure and 130 for an interruption.
-
-    Args:
-        argv (list[str], optional): The command line without the program. (default: that of the
-            process)
+    """Runs a command line without the name of the program, by default that of the process, and
+    returns its exit code: 0 for success, 2 for wrong input, 1 for any other failure and 130 for an
+    interruption.
     """
     argv = sys.argv[1:] if argv is None else argv
     # Custom models may live in the working directory.
@@ -71,8 +68,15 @@ def main(argv: list[str] | None = None) -> int:
             parser.parse_args(argv or ["--help"])
         else:
             module = import_module(f"{__name__}.{argv[0]}")
-            parser = _make_command_parser(argv[0])
-            parser.epilog = module.EXAMPLES
+            text = COMMANDS[argv[0]]
+            parser = ArgumentParser(
+                prog=f"soil-pyg {argv[0]}",
+                description=f"{text[0].upper()}{text[1:]}.",
+                epilog=module.EXAMPLES,
+                formatter_class=_HelpFormatter,
+                allow_abbrev=False,
+                exit_on_error=False,
+            )
             module.add_arguments(parser)
             if hasattr(module, "add_options"):
                 module.add_options(parser, argv[1:])
@@ -117,17 +121,6 @@ def _make_parser() -> argparse.ArgumentParser:
         "command", choices=list(COMMANDS), metavar="COMMAND", help=argparse.SUPPRESS
     )
     return parser
-
-
-def _make_command_parser(name: str) -> ArgumentParser:
-    text = COMMANDS[name]
-    return ArgumentParser(
-        prog=f"soil-pyg {name}",
-        description=f"{text[0].upper()}{text[1:]}.",
-        formatter_class=_HelpFormatter,
-        allow_abbrev=False,
-        exit_on_error=False,
-    )
 
 
 def _fail(parser: argparse.ArgumentParser, message: str, code: int) -> int:

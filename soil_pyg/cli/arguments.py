@@ -33,14 +33,7 @@ def add_data_and_budget(parser: ArgumentParser) -> None:
 
 
 def add_ids(parser: ArgumentParser, name: str, text: str, kind: str) -> None:
-    """Adds the arguments :obj:`--<name>` for ids and :obj:`--<name>-file` for a file of ids.
-
-    Args:
-        parser (ArgumentParser): The parser.
-        name (str): The name of the argument.
-        text (str): The help text of :obj:`--<name>`.
-        kind (str): :obj:`"user"` or :obj:`"item"`.
-    """
+    """Adds the arguments :obj:`--<name>` for ids and :obj:`--<name>-file` for a file of ids."""
     parser.add_argument(f"--{name}", type=str, help=text)
     parser.add_argument(
         f"--{name}-file",
@@ -50,14 +43,8 @@ def add_ids(parser: ArgumentParser, name: str, text: str, kind: str) -> None:
 
 
 def given_ids(arguments: Namespace, name: str) -> IdSource | None:
-    """Returns the given ids: a list, a file, :obj:`"all"` or :obj:`None`.
-
-    Args:
-        arguments (Namespace): The arguments.
-        name (str): The name of the argument.
-
-    Raises:
-        ValueError: If both arguments are given.
+    """Returns the given ids: a list, a file, :obj:`"all"` or :obj:`None`. Raises
+    :class:`ValueError` if both arguments of :func:`add_ids` are given.
     """
     listed: str | None = arguments[name]
     file: str | None = arguments[f"{name}_file"]
@@ -71,16 +58,8 @@ def given_ids(arguments: Namespace, name: str) -> IdSource | None:
 
 
 def named_files(groups: list[list[str]], flag: str, example: str) -> dict[str, str]:
-    """Returns the files of a flag by modality.
-
-    Args:
-        groups (list[list[str]]): The values of each occurrence of the flag, such as
-            :obj:`"image=image.npy"`.
-        flag (str): The flag, for errors.
-        example (str): A valid value, for errors.
-
-    Raises:
-        ValueError: If a value has another form, or two values name the same modality.
+    """Returns the files by modality from the values of each occurrence of a flag. Raises
+    :class:`ValueError` if a value has another form, or two values name the same modality.
 
     Example:
         >>> named_files([["image=a.npy"], ["text=b.npy"]], "--features", "image=image.npy")
@@ -115,14 +94,8 @@ def add_newcomers(parser: ArgumentParser) -> None:
 
 
 def with_newcomers(arguments: Namespace) -> TrainedModel | str:
-    """Returns the run with the new users and items, or its folder if there are none.
-
-    Args:
-        arguments (Namespace): The arguments, including those of :func:`add_newcomers`.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If an argument is invalid, an id is already known, or a table is malformed.
+    """Returns the run with the new users and items of :func:`add_newcomers`, or its folder if there
+    are none.
     """
     run: str = arguments.run
     sources = named_files(arguments.new_items, "--new-items", "image=new.parquet")

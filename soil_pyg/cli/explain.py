@@ -53,12 +53,7 @@ def run(arguments: Namespace) -> None:
 
 
 def with_titles(frame: pd.DataFrame, folder: str | None) -> pd.DataFrame:
-    """Returns a table with the titles of the items in :obj:`via`, if the data has titles.
-
-    Args:
-        frame (pandas.DataFrame): The table.
-        folder (str, optional): The data folder.
-    """
+    """Returns a table with the titles of the items in :obj:`via`, if the data folder has titles."""
     items = None if folder is None else load_item_table(folder)
     if items is None or "title" not in items:
         return frame

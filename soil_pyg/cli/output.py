@@ -1,8 +1,8 @@
 """Writes the tables of commands to standard output or to a file, in one of four formats."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -30,8 +30,6 @@ STANDARD_OUTPUT = (None, "-", "/dev/stdout")
 PAGE = 1000
 """The number of rows per header in the format :obj:`"table"`."""
 
-Writer = Callable[[pd.DataFrame], None]
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments :obj:`--format` and :obj:`--out`."""
@@ -44,15 +42,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def check(file_format: Format | None, out: str | None) -> Format:
-    """Checks the output before a command starts its work, and returns the format.
+    """Checks the arguments of the output before a command starts its work, and returns the format.
 
-    Args:
-        file_format (str, optional): The argument :obj:`--format`.
-        out (str, optional): The argument :obj:`--out`.
-
-    Raises:
-        ValueError: If the format is unknown or cannot be written there.
-        FileNotFoundError: If the folder of the file does not exist.
+    Raises :class:`ValueError` if the format is unknown or cannot be written there, and
+    :class:`FileNotFoundError` if the folder of the file does not exist.
     """
     if out in STANDARD_OUTPUT:
         if file_format == "parquet" and sys.stdout.isatty():
@@ -75,23 +68,13 @@ def write(
     file_format: Format | None = None,
     out: str | None = None,
 ) -> None:
-    """Writes a table at once or block by block, to files atomically.
-
-    Args:
-        frames (pandas.DataFrame or iterable): The table, or at least one block of its rows.
-        file_format (str, optional): The format. (default: by the suffix of :obj:`out`, or
-            :obj:`"table"`)
-        out (str, optional): The file. (default: standard output)
-
-    Raises:
-        ValueError: If the format cannot be written there.
-        OSError: If the file cannot be written.
+    """Writes a table, at once or as at least one block of its rows, to standard output or
+    atomically to a file. Raises the errors of :func:`check`, and :class:`OSError` if the file
+    cannot be written.
     """
-    make_writer = _WRITERS[check(file_format, out)]
-    blocks = [frames] if isinstance(frames, pd.DataFrame) else frames
-    with _opened(out) as stream, make_writer(stream) as writer:
-        for block in blocks:
-            writer(block)
+    write_blocks = _WRITERS[check(file_format, out)]
+    with _opened(out) as stream:
+        write_blocks(stream, [frames] if isinstance(frames, pd.DataFrame) else frames)
 
 
 @contextmanager
@@ -111,21 +94,17 @@ def _opened(out: str | None) -> Iterator[IO[bytes]]:
         yield stream
 
 
-@contextmanager
-def _table(stream: IO[bytes]) -> Iterator[Writer]:
+def _write_table(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
     # Only a terminal has a width and colours.
     is_terminal = stream.isatty()
     width = None if is_terminal else 2**15
-
-    def write_block(block: pd.DataFrame) -> None:
+    for block in blocks:
         console = Console(width=width, highlight=False, force_terminal=is_terminal)
         for start in range(0, max(len(block), 1), PAGE):
             with console.capture() as capture:
                 console.print(_rich_table(block.iloc[start : start + PAGE]))
             lines = (line.rstrip() for line in capture.get().splitlines())
             stream.write("".join(f"{line}\n" for line in lines if line).encode())
-
-    yield write_block
 
 
 def _rich_table(frame: pd.DataFrame) -> Table:
@@ -150,47 +129,34 @@ def _cell(value: Any) -> Text:
     return Text(str(value))
 
 
-@contextmanager
-def _csv(stream: IO[bytes]) -> Iterator[Writer]:
-    is_first = True
-
-    def write_block(block: pd.DataFrame) -> None:
-        nonlocal is_first
-        text = block.to_csv(index=False, header=is_first, lineterminator="\n")
+def _write_csv(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
+    for number, block in enumerate(blocks):
+        text = block.to_csv(index=False, header=number == 0, lineterminator="\n")
         stream.write(text.encode())
-        is_first = False
-
-    yield write_block
 
 
-@contextmanager
-def _json(stream: IO[bytes]) -> Iterator[Writer]:
-    def write_block(block: pd.DataFrame) -> None:
+def _write_json(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
+    for block in blocks:
         if len(block) > 0:
             text = block.to_json(
                 orient="records", lines=True, force_ascii=False, double_precision=15
             )
             stream.write(text.encode())
 
-    yield write_block
+
+def _write_parquet(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
+    writer = None
+    with ExitStack() as stack:
+        for block in blocks:
+            table = pyarrow.Table.from_pandas(block, preserve_index=False)
+            if writer is None:
+                writer = stack.enter_context(pyarrow.parquet.ParquetWriter(stream, table.schema))
+            writer.write_table(table)
 
 
-@contextmanager
-def _parquet(stream: IO[bytes]) -> Iterator[Writer]:
-    writer: pyarrow.parquet.ParquetWriter | None = None
-
-    def write_block(block: pd.DataFrame) -> None:
-        nonlocal writer
-        table = pyarrow.Table.from_pandas(block, preserve_index=False)
-        if writer is None:
-            writer = pyarrow.parquet.ParquetWriter(stream, table.schema)
-        writer.write_table(table)
-
-    try:
-        yield write_block
-    finally:
-        if writer is not None:
-            writer.close()
-
-
-_WRITERS = {"table": _table, "csv": _csv, "json": _json, "parquet": _parquet}
+_WRITERS = {
+    "table": _write_table,
+    "csv": _write_csv,
+    "json": _write_json,
+    "parquet": _write_parquet,
+}

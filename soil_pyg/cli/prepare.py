@@ -90,12 +90,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    """Prepares the data and writes a summary to standard error.
-
-    Raises:
-        ImportError: If a model requires an extra that is not installed.
-        ValueError: If an argument is invalid, or a modality is given twice.
-    """
+    """Prepares the data and writes a summary to standard error."""
     options = arguments.as_dict()
     source, out = options.pop("file"), options.pop("out")
     options["ratios"] = tuple(options["ratios"])
@@ -113,11 +108,8 @@ def run(arguments: Namespace) -> None:
 
 
 def summary(prepared: dict[str, Any], out: str) -> str:
-    """Returns a summary of a data folder and of the dropped interactions.
-
-    Args:
-        prepared (dict[str, Any]): The description returned by :func:`soil_pyg.prepare`.
-        out (str): The folder.
+    """Returns a summary of a data folder and of the dropped interactions from the description that
+    :func:`soil_pyg.prepare` returns.
     """
     left = prepared["counts"]
     num_items = f"{left['items']:,} items"

@@ -52,25 +52,20 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def add_options(parser: ArgumentParser, argv: list[str]) -> None:
-    """Adds a flag per option of the selected model, and rejects unknown flags.
-
-    Args:
-        parser (ArgumentParser): The parser.
-        argv (list[str]): The command line, in which :obj:`--model` selects the model.
-
-    Raises:
-        ValueError: If the model or a flag is unknown.
+    """Adds a flag per option of the model that :obj:`--model` selects on the command line. Raises
+    :class:`ValueError` if the model or a flag is unknown.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--model", default=MODEL)
     selected = ModelOptions(first.parse_known_args(argv)[0].model)
     selected.add_flags(parser)
-    known = {"--help", *(f"--{name}" for name in [*OWN[1:], *selected.options])}
+    known = [f"--{name}" for name in [*OWN[1:], *selected.options]]
     for argument in argv:
         flag = argument.partition("=")[0]
-        if flag.startswith("--") and flag not in known:
-            options = ", ".join(f"--{name}" for name in [*OWN[1:], *selected.options])
-            raise ValueError(f"Model '{selected.spec}' has no flag '{flag}' (only {options})")
+        if flag.startswith("--") and flag not in ("--help", *known):
+            raise ValueError(
+                f"Model '{selected.spec}' has no flag '{flag}' (only {', '.join(known)})"
+            )
 
 
 def run(arguments: Namespace) -> None:

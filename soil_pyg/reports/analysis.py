@@ -19,16 +19,9 @@ from soil_pyg.runs.checkpoint import load
 
 @dataclass(frozen=True)
 class Analysis:
-    """The statistics by the label of each group of runs.
-
-    Args:
-        coverage (dict[str, dict[int, Summary]]): The coverage per list length.
-        novelty (dict[str, dict[int, Summary]]): The novelty per list length.
-        popularity (Groups): The held-out interactions, grouped by the popularity of their items.
-        history (Groups): The users, grouped by the lengths of their histories.
-        recall_by_popularity (dict[str, list[Summary]]): The recalled share of the interactions per
-            group.
-        recall_by_history (dict[str, list[Summary]]): The mean recall of the users per group.
+    """The statistics of each group of runs by its label: coverage and novelty per list length, the
+    recalled share of the held-out interactions grouped by the popularity of their items, and the
+    mean recall of the users grouped by the lengths of their histories.
     """
 
     coverage: dict[str, dict[int, Summary]]
@@ -42,17 +35,9 @@ class Analysis:
 def analyse(
     groups: Sequence[RunGroup], data: HeteroData, held_out: Tensor, ks: Sequence[int], k: int
 ) -> Analysis:
-    """Ranks all items for all users with every run and returns the statistics of the lists.
-
-    Args:
-        groups (sequence of RunGroup): The groups of runs.
-        data (HeteroData): The data of the runs.
-        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
-        ks (sequence of int): The list lengths of coverage and novelty.
-        k (int): The list length of the recall.
-
-    Raises:
-        ValueError: If a run cannot be loaded.
+    """Ranks all items for all users with every run and returns the statistics of the lists:
+    coverage and novelty at :obj:`ks`, and recall at :obj:`k` of the held-out interactions of shape
+    :obj:`[2, num_pairs]`.
     """
     popularity, history = popularity_groups(data, held_out), history_groups(data, held_out)
     out = Analysis({}, {}, popularity, history, {}, {})

@@ -27,14 +27,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Table:
-    """A table.
-
-    Args:
-        caption (str): The caption.
-        columns (list[str]): The headers.
-        rows (list[list[Any]]): The rows. The first cell of a row is its header.
-        marked (set[int]): The highlighted rows. (default: none)
-    """
+    """A table whose rows start with their headers. The rows :obj:`marked` are highlighted."""
 
     caption: str
     columns: list[str]
@@ -49,17 +42,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart with a table of its numbers.
-
-    Args:
-        id (str): The id of its element in the page.
-        title (str): The title.
-        traces (list[dict[str, Any]]): The traces for plotly. In traces and layout, a text
-            :obj:`"var(--name)"` is a colour of the page.
-        layout (dict[str, Any]): The layout for plotly.
-        columns (list[str]): The headers of the table.
-        rows (list[list[Any]]): The rows of the table.
-        note (str): An explanation. (default: :obj:`""`)
+    """A chart as traces and layout for plotly, with a table of its numbers and a note. In traces
+    and layout, a text :obj:`"var(--name)"` is a colour of the page.
     """
 
     id: str
@@ -95,16 +79,8 @@ def line(
     mode: str = "lines+markers",
     **options: Any,
 ) -> dict[str, Any]:
-    """Returns the trace of a series as a line.
-
-    Args:
-        place (int): The index of the series, which selects colour, dashes and symbol.
-        name (str): The name of the series.
-        x (sequence): The x values.
-        y (sequence): The y values.
-        hover (str): The template of the hover text.
-        mode (str): The mode of plotly. (default: :obj:`"lines+markers"`)
-        **options (optional): Further attributes of the trace.
+    """Returns the trace of a series as a line. The index of the series selects its colour, dashes
+    and symbol; the options are further attributes of the trace.
     """
     color = series_color(place)
     return {

@@ -2,19 +2,8 @@
 
 from torch import Tensor
 
-from soil_pyg.reports.chart import (
-    MAX_SERIES,
-    PATTERNS,
-    Chart,
-    Share,
-    axis,
-    error_bars,
-    escaped,
-    line,
-    log_axis,
-    series_color,
-    wrapped,
-)
+from soil_pyg.reports import chart
+from soil_pyg.reports.chart import MAX_SERIES, PATTERNS, Chart, Share
 from soil_pyg.reports.ranking_statistics import Groups
 from soil_pyg.reports.runs import Summary
 from soil_pyg.reports.statistics import degree_tail
@@ -31,28 +20,21 @@ def group_bars(
     values: dict[str, list[Summary]],
     note: str,
 ) -> Chart:
-    """Returns a bar chart of a value in groups by a count.
-
-    Args:
-        chart_id (str): The id of the chart.
-        title (str): The title.
-        axes (tuple[str, str]): The titles of the count and of the value.
-        groups (Groups): The groups.
-        values (dict[str, list[Summary]]): The value of each group per series.
-        note (str): An explanation.
+    """Returns a bar chart of values, per series and group, in groups by a count. The axes are the
+    titles of the count and of the value.
     """
     names = [f"{low:,}" if low == high else f"{low:,}\u2013{high:,}" for low, high in groups.bounds]
     pattern = {"fillmode": "overlay", "fgcolor": "var(--surface)", "size": 7, "solidity": 0.25}
     traces = [
         {
             "type": "bar",
-            "name": escaped(label),
+            "name": chart.escaped(label),
             "x": names,
             "y": [summary.mean for summary in summaries],
-            "error_y": error_bars(summaries),
+            "error_y": chart.error_bars(summaries),
             "customdata": groups.size,
             "marker": {
-                "color": series_color(place),
+                "color": chart.series_color(place),
                 "pattern": {"shape": PATTERNS[place], **pattern},
             },
             "hovertemplate": "%{y:.4f} (%{customdata:,})",
@@ -60,8 +42,8 @@ def group_bars(
         for place, (label, summaries) in enumerate(list(values.items())[:MAX_SERIES])
     ]
     layout = {
-        "xaxis": axis(axes[0], type="category", showgrid=False),
-        "yaxis": axis(axes[1], rangemode="tozero"),
+        "xaxis": chart.axis(axes[0], type="category", showgrid=False),
+        "yaxis": chart.axis(axes[1], rangemode="tozero"),
         "hovermode": "x unified",
         "barmode": "group",
     }
@@ -73,29 +55,22 @@ def group_bars(
 
 
 def degree_tails(user_degree: Tensor, item_degree: Tensor) -> Chart:
-    """Returns a chart of the shares of users and items with at least a number of interactions.
-
-    Args:
-        user_degree (Tensor): The number of training interactions per user.
-        item_degree (Tensor): The number of training interactions per item.
+    """Returns a chart of the shares of users and items with at least a number of training
+    interactions.
     """
     tails = {"Users": degree_tail(user_degree), "Items": degree_tail(item_degree)}
     traces, rows = [], []
-    degrees: list[float] = []
-    percents: list[float] = []
     for place, (name, (degree, share)) in enumerate(tails.items()):
         percent = [100 * value for value in share]
-        degrees += degree
-        percents += percent
         mode = "lines+markers" if len(degree) < MAX_MARKERS else "lines"
-        trace = line(place, name, degree, percent, "%{y:.3~g}% with at least %{x:,}", mode)
+        trace = chart.line(place, name, degree, percent, "%{y:.3~g}% with at least %{x:,}", mode)
         trace["line"]["shape"] = "vh"
         traces.append(trace)
         shown = range(0, len(degree), max(1, len(degree) // TABLE_ROWS))
         rows += [[name, degree[i], Share(share[i])] for i in shown]
     layout = {
-        "xaxis": log_axis("Training interactions", degrees),
-        "yaxis": log_axis("% with at least this number", percents),
+        "xaxis": chart.log_axis("Training interactions", traces[0]["x"] + traces[1]["x"]),
+        "yaxis": chart.log_axis("% with at least this number", traces[0]["y"] + traces[1]["y"]),
         "hovermode": "closest",
         "showlegend": True,
     }
@@ -105,25 +80,22 @@ def degree_tails(user_degree: Tensor, item_degree: Tensor) -> Chart:
 
 
 def missing_modalities(missing: dict[str, int], num_items: int) -> Chart:
-    """Returns a chart of the share of items without each modality.
-
-    Args:
-        missing (dict[str, int]): The number of items without each modality.
-        num_items (int): The number of items.
-    """
+    """Returns a chart of the share of items without each modality."""
     trace = {
         "type": "bar",
         "orientation": "h",
         "x": [count / num_items for count in missing.values()],
-        "y": [wrapped(name) for name in missing],
+        "y": [chart.wrapped(name) for name in missing],
         "customdata": list(missing.values()),
-        "marker": {"color": series_color(0)},
+        "marker": {"color": chart.series_color(0)},
         "texttemplate": "%{x:.1%}",
         "textposition": "auto",
         "hovertemplate": "%{customdata:,} items<extra></extra>",
     }
     layout = {
-        "xaxis": axis("Share of items without the modality", tickformat="~p", rangemode="tozero"),
+        "xaxis": chart.axis(
+            "Share of items without the modality", tickformat="~p", rangemode="tozero"
+        ),
         "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False},
         "bargap": 0.45,
         "height": 120 + 44 * len(missing),

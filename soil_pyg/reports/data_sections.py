@@ -29,11 +29,8 @@ GRAPHS = {
 
 
 def data_section(data: HeteroData, description: dict[str, Any] | None) -> dict[str, Any]:
-    """Returns the section on the data, by the names in the template.
-
-    Args:
-        data (HeteroData): The data.
-        description (dict[str, Any], optional): The content of :obj:`prepare.json`.
+    """Returns the section on the data by the names in the template, with the steps of its
+    preparation from :obj:`prepare.json`.
     """
     numbers = data_statistics(data)
     users, items = numbers.user_degree.double(), numbers.item_degree.double()
@@ -54,52 +51,35 @@ def data_section(data: HeteroData, description: dict[str, Any] | None) -> dict[s
         [" + ".join(names) or "none", count, Share(count / numbers.num_items)]
         for names, count in numbers.patterns
     ]
+    missing = missing_modalities(numbers.missing, numbers.num_items)
+    steps = [] if description is None else description.get("dropped", [])
+    dropped = [[step[name] for name in ("why", "users", "items", "pairs")] for step in steps]
+    prepared = Table("Dropped", ["Reason", "Users", "Items", "Interactions"], dropped)
     return {
         "numbers": Table("Statistics", ["Statistic", "Value"], rows),
         "spreads": Table("Training interactions", ["Per", "Mean", "Median", "Maximum"], spreads),
         "degrees": degree_tails(numbers.user_degree, numbers.item_degree),
         "modalities": list(numbers.missing),
-        "missing": (
-            missing_modalities(numbers.missing, numbers.num_items)
-            if any(numbers.missing.values())
-            else None
-        ),
+        "missing": missing if any(numbers.missing.values()) else None,
         "patterns": Table("Combinations of modalities", ["Modalities", "Items", "Share"], patterns),
-        "prepared": None if description is None else _prepared(description),
+        "prepared": None if description is None else prepared,
     }
 
 
 def graph_section(data: HeteroData) -> Table:
-    """Returns the table of the graphs.
-
-    Args:
-        data (HeteroData): The data with the graphs.
-    """
+    """Returns the table of the graphs in the data."""
     rows = []
     for graph in graph_statistics(data):
         source, name, target = graph.edge_type
-        rows.append(
-            [
-                f"{name} ({source} to {target})",
-                _meaning(name),
-                graph.num_edges,
-                *graph.mean_degree,
-                *graph.num_isolated,
-            ]
-        )
+        names = [f"{name} ({source} to {target})", _meaning(name)]
+        rows.append([*names, graph.num_edges, *graph.mean_degree, *graph.num_isolated])
     columns = ["Graph", "Content", "Edges", "Edges per source", "Edges per target"]
     columns += ["Sources without edges", "Targets without edges"]
     return Table("Graphs of the model", columns, rows)
 
 
 def list_section(scope: Scope, data: HeteroData, analysis: Analysis) -> dict[str, Any]:
-    """Returns the section on the recommendation lists, by the names in the template.
-
-    Args:
-        scope (Scope): The runs.
-        data (HeteroData): The data.
-        analysis (Analysis): The statistics of the lists.
-    """
+    """Returns the section on the recommendation lists, by the names in the template."""
     k = scope.k
     by_popularity = group_bars(
         "by-popularity",
@@ -147,11 +127,3 @@ def _meaning(name: str) -> str:
         if suffix.startswith("_") and name.endswith(suffix):
             return meaning.format(name.removesuffix(suffix))
     return ""
-
-
-def _prepared(description: dict[str, Any]) -> Table:
-    rows = [
-        [step["why"], step["users"], step["items"], step["pairs"]]
-        for step in description.get("dropped", [])
-    ]
-    return Table("Dropped", ["Reason", "Users", "Items", "Interactions"], rows)

@@ -19,14 +19,10 @@ NUM_GROUPS = 5
 
 @dataclass(frozen=True)
 class RankingStatistics:
-    """Statistics of the recommendation lists of all users.
-
-    Args:
-        place (Tensor): The position of the item of each held-out interaction in the list of its
-            user, from 0, or the list length for an item that is not in the list.
-        coverage (dict[int, float]): The share of items in at least one list, per list length.
-        novelty (dict[int, float]): The mean surprise of the items in the lists, per list length,
-            see :func:`surprise`.
+    """Statistics of the recommendation lists of all users. For each held-out interaction,
+    :obj:`place` is the position of the item in the list of its user, from 0, or the list length for
+    an item that is not listed. The coverage is the share of items in at least one list and the
+    novelty the mean :func:`surprise` of the listed items, both per list length.
     """
 
     place: Tensor
@@ -36,12 +32,8 @@ class RankingStatistics:
 
 @dataclass(frozen=True)
 class Groups:
-    """Groups of similar size by a count, with equal counts in the same group.
-
-    Args:
-        index (Tensor): The group of each member.
-        bounds (list[tuple[int, int]]): The minimum and the maximum count per group.
-        size (list[int]): The number of members per group.
+    """Groups of similar size by a count, with equal counts in the same group: the group of each
+    member, and the minimum and maximum count and the number of members per group.
     """
 
     index: Tensor
@@ -51,24 +43,15 @@ class Groups:
     def mean(self, value: Tensor) -> list[float]:
         """Returns the mean per group of a value of each member."""
         total = torch.bincount(self.index, value.double(), minlength=len(self.size))
-        means: list[float] = (total / torch.tensor(self.size)).tolist()
-        return means
+        return list((total / torch.tensor(self.size)).tolist())
 
 
 def ranking_statistics(
     user_emb: Tensor, item_emb: Tensor, data: HeteroData, held_out: Tensor, ks: Sequence[int]
 ) -> RankingStatistics:
-    """Ranks all items except the training items for every user and returns the statistics.
-
-    Args:
-        user_emb (Tensor): The embeddings of all users, dense or sparse COO.
-        item_emb (Tensor): The embeddings of all items, dense or sparse COO.
-        data (HeteroData): The data.
-        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
-        ks (Sequence[int]): The list lengths.
-
-    Raises:
-        FloatingPointError: If a score is not finite.
+    """Ranks all items except the training items for every user and returns the statistics of the
+    lists of lengths :obj:`ks`. The embeddings are dense or sparse COO, and the held-out
+    interactions have the shape :obj:`[2, num_pairs]`.
     """
     num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
     evaluator = Evaluator(ks)
@@ -104,9 +87,6 @@ def ranking_statistics(
 def surprise(data: HeteroData) -> Tensor:
     r"""Returns the surprise of each item in bits, :math:`-\log_2 p_i`, where :math:`p_i` is the
     share of users with a training interaction with item :math:`i`, counted as at least one user.
-
-    Args:
-        data (HeteroData): The data.
     """
     degree = torch.bincount(data[INTERACTS].edge_index[1], minlength=count_nodes(data, ITEM))
     return -torch.log2(degree.clamp(min=1).double() / count_nodes(data, USER))
@@ -115,19 +95,12 @@ def surprise(data: HeteroData) -> Tensor:
 def history_novelty(data: HeteroData) -> float:
     """Returns the mean surprise of the items in the training interactions, as a reference for the
     novelty of recommendations.
-
-    Args:
-        data (HeteroData): The data.
     """
     return float(surprise(data)[data[INTERACTS].edge_index[1]].mean())
 
 
 def quantile_groups(count: Tensor, num_groups: int = NUM_GROUPS) -> Groups:
-    """Cuts members into groups of similar size by a count.
-
-    Args:
-        count (Tensor): The count of each member, for at least one member.
-        num_groups (int): The maximum number of groups. (default: :obj:`5`)
+    """Cuts at least one member into at most :obj:`num_groups` groups of similar size by a count.
 
     Example:
         >>> quantile_groups(torch.tensor([5, 1, 1, 1, 9, 2]), num_groups=3).bounds
@@ -143,12 +116,7 @@ def quantile_groups(count: Tensor, num_groups: int = NUM_GROUPS) -> Groups:
 
 
 def popularity_groups(data: HeteroData, held_out: Tensor) -> Groups:
-    """Groups the held-out interactions by the training interactions of their items.
-
-    Args:
-        data (HeteroData): The data.
-        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
-    """
+    """Groups the held-out interactions by the training interactions of their items."""
     degree = torch.bincount(data[INTERACTS].edge_index[1], minlength=count_nodes(data, ITEM))
     return quantile_groups(degree[held_out[1]])
 
@@ -156,22 +124,14 @@ def popularity_groups(data: HeteroData, held_out: Tensor) -> Groups:
 def history_groups(data: HeteroData, held_out: Tensor) -> Groups:
     """Groups the users with held-out interactions, in ascending order, by the number of their
     training interactions.
-
-    Args:
-        data (HeteroData): The data.
-        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
     """
     degree = torch.bincount(data[INTERACTS].edge_index[0], minlength=count_nodes(data, USER))
     return quantile_groups(degree[torch.unique(held_out[0])])
 
 
 def recall_of_users(place: Tensor, held_out: Tensor, k: int) -> Tensor:
-    """Returns the recall at :obj:`k` of each user with held-out interactions, in ascending order.
-
-    Args:
-        place (Tensor): The positions of :class:`RankingStatistics`.
-        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
-        k (int): The list length.
+    """Returns the recall at :obj:`k` of each user with held-out interactions, in ascending order,
+    from the places of :class:`RankingStatistics`.
     """
     _, index, count = torch.unique(held_out[0], return_inverse=True, return_counts=True)
     hits = torch.bincount(index, (place < k).double(), minlength=len(count))

@@ -10,13 +10,8 @@ from soil_pyg.reports.runs import Summary
 
 
 def render(content: dict[str, Any]) -> str:
-    """Returns the page as HTML in which all texts are escaped.
-
-    Args:
-        content (dict[str, Any]): The variables of :obj:`template.html`.
-
-    Raises:
-        ImportError: If a package of the extra :obj:`report` is missing.
+    """Returns the page as HTML in which all texts are escaped, with the content as the variables of
+    :obj:`template.html`.
     """
     jinja2, plotly_code = import_extra()
     environment = jinja2.Environment(
@@ -29,15 +24,12 @@ def render(content: dict[str, Any]) -> str:
     environment.filters |= {"show": show, "deviation": deviation}
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     packed = base64.b64encode(gzip.compress(plotly_code().encode(), mtime=0)).decode()
-    page: str = environment.get_template("template.html").render(**content, plotly=packed)
-    return page
+    return str(environment.get_template("template.html").render(**content, plotly=packed))
 
 
 def import_extra() -> tuple[Any, Any]:
-    """Returns the module jinja2 and the function that returns the code of plotly.
-
-    Raises:
-        ImportError: If a package of the extra :obj:`report` is missing.
+    """Returns the module jinja2 and the function that returns the code of plotly, or raises
+    :class:`ImportError` if a package of the extra :obj:`report` is missing.
     """
     try:
         import jinja2
@@ -51,9 +43,6 @@ def import_extra() -> tuple[Any, Any]:
 
 def show(value: Any) -> str:
     """Formats a value with separators and a few decimals, and shares in percent.
-
-    Args:
-        value (Any): The value.
 
     Example:
         >>> show(12345), show(0.12345), show(Share(0.5)), show(None)
@@ -75,9 +64,6 @@ def show(value: Any) -> str:
 
 def deviation(value: Any) -> str:
     """Formats the deviation of a value with the decimals of the value, or as an empty text.
-
-    Args:
-        value (Any): The value.
 
     Example:
         >>> deviation(Summary(0.5, 0.01)), deviation(0.5)

@@ -7,7 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import load_description, load_item_table
@@ -26,7 +25,7 @@ from soil_pyg.typing import INTERACTS, ITEM
 from soil_pyg.utils.checks import check_at_least
 from soil_pyg.utils.files import write_text
 from soil_pyg.workflow.ids import find_positions
-from soil_pyg.workflow.run_data import add_graphs, load_run_data
+from soil_pyg.workflow.run_data import load_run_data, run_transform
 
 MAX_ITEMS = 20_000
 MAX_PAIRS = 1_000_000
@@ -87,9 +86,8 @@ def report(
         "why_no_graphs": "",
         "are_users_given": users is not None,
     }
-    found, content["why_no_data"] = _find_data(trained, data)
+    found, folder, content["why_no_data"] = _find_data(trained, data)
     if found is not None:
-        folder = _folder_of(trained, data)
         content |= _with_data(scope, trained, found, folder, num_users, users)
     elif users is not None:
         raise ValueError(f"'users' requires the data of the run: {content['why_no_data']}")
@@ -113,13 +111,11 @@ def _with_data(
     else:
         chosen = find_positions(users, trained.user_id, "users", "user").tolist()
     analysis = analyse(scope.groups[:MAX_SERIES], data, pairs, scope.ks, scope.k)
-    lists = list_section(scope, data, analysis)
     with_graphs, why_no_graphs = _make_graphs(trained, data)
-    table: pd.DataFrame | None = None if folder is None else load_item_table(folder)
-    cards = ItemCards(trained.item_id, table)
+    cards = ItemCards(trained.item_id, None if folder is None else load_item_table(folder))
     return {
         "data": data_section(data, None if folder is None else load_description(folder)),
-        "lists": lists,
+        "lists": list_section(scope, data, analysis),
         "graphs": None if with_graphs is None else graph_section(with_graphs),
         "why_no_graphs": why_no_graphs,
         "panels": user_panels(
@@ -131,23 +127,17 @@ def _with_data(
 
 def _find_data(
     trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None
-) -> tuple[HeteroData | None, str]:
-    if data is None and trained.settings.get("data") is None:
-        return None, "The run does not record a data folder: give 'data' (--data)"
+) -> tuple[HeteroData | None, Path | None, str]:
+    source = trained.settings.get("data") if data is None else data
+    if source is None:
+        return None, None, "The run does not record a data folder: give 'data' (--data)"
     try:
-        return load_run_data(trained, data), ""
+        found = load_run_data(trained, data)
     except FileNotFoundError as error:
         if data is not None:
             raise
-        return None, str(error)
-
-
-def _folder_of(
-    trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None
-) -> Path | None:
-    if isinstance(data, HeteroData):
-        return None
-    return Path(trained.settings["data"] if data is None else data)
+        return None, None, str(error)
+    return found, None if isinstance(source, HeteroData) else Path(source), ""
 
 
 def _make_graphs(trained: TrainedModel, data: HeteroData) -> tuple[HeteroData | None, str]:
@@ -158,7 +148,7 @@ def _make_graphs(trained: TrainedModel, data: HeteroData) -> tuple[HeteroData | 
             f"{MAX_PAIRS:,} training interactions."
         )
     try:
-        return add_graphs(trained, data), ""
+        return run_transform(trained)(data), ""
     except ValueError as error:
         return None, f"Left out: {error}."
 

@@ -2,30 +2,14 @@
 
 from collections.abc import Sequence
 
-from soil_pyg.reports.chart import (
-    MAX_SERIES,
-    Chart,
-    axis,
-    error_bars,
-    escaped,
-    line,
-    log_axis,
-    marked_at,
-    series_color,
-    wrapped,
-)
+from soil_pyg.reports import chart
+from soil_pyg.reports.chart import MAX_SERIES, Chart
 from soil_pyg.reports.runs import Run, RunGroup
 from soil_pyg.typing import HELD_OUT_SPLITS
 
 
 def comparison(groups: Sequence[RunGroup], split: str, metric: str) -> Chart:
-    """Returns a chart of a metric per group of runs with error bars.
-
-    Args:
-        groups (sequence of RunGroup): The groups, the best first.
-        split (str): :obj:`"val"` or :obj:`"test"`.
-        metric (str): The metric.
-    """
+    """Returns a chart of a metric of a split with error bars per group of runs, the best first."""
     pairs = [(group, group.summary(split, metric)) for group in groups]
     known = [(group, summary) for group, summary in pairs if summary is not None]
     title = f"{split.capitalize()} {metric}"
@@ -33,13 +17,13 @@ def comparison(groups: Sequence[RunGroup], split: str, metric: str) -> Chart:
         "type": "scatter",
         "mode": "markers",
         "x": [summary.mean for _, summary in known],
-        "y": [wrapped(group.label) for group, _ in known],
-        "error_x": error_bars([summary for _, summary in known]),
-        "marker": {"color": series_color(0), "size": 10},
+        "y": [chart.wrapped(group.label) for group, _ in known],
+        "error_x": chart.error_bars([summary for _, summary in known]),
+        "marker": {"color": chart.series_color(0), "size": 10},
         "hovertemplate": "%{x:.4f}<extra>%{y}</extra>",
     }
     layout = {
-        "xaxis": axis(title),
+        "xaxis": chart.axis(title),
         "yaxis": {"autorange": "reversed", "type": "category", "showgrid": True},
         "height": 130 + 44 * len(known),
     }
@@ -50,14 +34,8 @@ def comparison(groups: Sequence[RunGroup], split: str, metric: str) -> Chart:
 
 
 def by_list_length(groups: Sequence[RunGroup], split: str, name: str, ks: Sequence[int]) -> Chart:
-    """Returns a chart of a metric by the list length. It shows several groups of runs on one split,
-    or a single group on each split that it was evaluated on.
-
-    Args:
-        groups (sequence of RunGroup): The groups.
-        split (str): The split on which several groups are compared.
-        name (str): The name of the metric, without the list length.
-        ks (sequence of int): The list lengths.
+    """Returns a chart of a metric, named without its list length, by the list length. It shows
+    several groups of runs on one split, or a single group on each split that it was evaluated on.
     """
     if len(groups) == 1:
         known_splits = [shown for shown in HELD_OUT_SPLITS if groups[0].runs[0].content[shown]]
@@ -71,10 +49,12 @@ def by_list_length(groups: Sequence[RunGroup], split: str, name: str, ks: Sequen
         rows += [[label, k, summary] for k, summary in known]
         summaries = [summary for _, summary in known]
         x, y = [str(k) for k, _ in known], [summary.mean for summary in summaries]
-        traces.append(line(place, label, x, y, "%{y:.4f}", error_y=error_bars(summaries)))
+        traces.append(
+            chart.line(place, label, x, y, "%{y:.4f}", error_y=chart.error_bars(summaries))
+        )
     layout = {
-        "xaxis": axis("List length k", type="category"),
-        "yaxis": axis(f"{name}@k", rangemode="tozero"),
+        "xaxis": chart.axis("List length k", type="category"),
+        "yaxis": chart.axis(f"{name}@k", rangemode="tozero"),
         "hovermode": "x unified",
     }
     title = {"recall": "Recall", "ndcg": "NDCG"}.get(name, name)
@@ -83,11 +63,7 @@ def by_list_length(groups: Sequence[RunGroup], split: str, name: str, ks: Sequen
 
 
 def loss_terms(run: Run) -> Chart | None:
-    """Returns a chart of the loss terms by epoch, or :obj:`None` for a model without training.
-
-    Args:
-        run (Run): The run.
-    """
+    """Returns a chart of the loss terms by epoch, or :obj:`None` for a model without training."""
     history = run.content["history"]
     if not history:
         return None
@@ -97,18 +73,18 @@ def loss_terms(run: Run) -> Chart | None:
         values["sum"] = [sum(entry["loss"].values()) for entry in history]
     mode = "lines" if len(epochs) > 1 else "markers"
     traces = [
-        line(place, name, epochs, terms, "%{y:.4g}", mode)
+        chart.line(place, name, epochs, terms, "%{y:.4g}", mode)
         for place, (name, terms) in enumerate(values.items())
     ]
     every = [term for terms in values.values() for term in terms]
     is_positive = all(term is not None and term > 0 for term in every)
     best = run.content["best_epoch"]
     layout = {
-        "xaxis": axis("Epoch", rangemode="tozero"),
-        "yaxis": log_axis("Loss", every) if is_positive else axis("Loss"),
+        "xaxis": chart.axis("Epoch", rangemode="tozero"),
+        "yaxis": chart.log_axis("Loss", every) if is_positive else chart.axis("Loss"),
         "hovermode": "x unified",
         "showlegend": True,
-        **marked_at(best, f"best epoch {best}"),
+        **chart.marked_at(best, f"best epoch {best}"),
     }
     rows = [[epoch, *terms] for epoch, *terms in zip(epochs, *values.values(), strict=True)]
     note = "Weighted terms, averaged over the batches of an epoch"
@@ -120,10 +96,6 @@ def loss_terms(run: Run) -> Chart | None:
 def validation_curves(groups: Sequence[RunGroup], metric: str) -> Chart | None:
     """Returns a chart of the val metric of each run by epoch with the best epochs marked, or
     :obj:`None` if no run was trained.
-
-    Args:
-        groups (sequence of RunGroup): The groups.
-        metric (str): The metric.
     """
     traces, rows = [], []
     for place, group in enumerate(groups[:MAX_SERIES]):
@@ -134,9 +106,11 @@ def validation_curves(groups: Sequence[RunGroup], metric: str) -> Chart | None:
             values = [entry["val"].get(metric) for entry in history]
             best = run.content["best_epoch"]
             label = group.label if len(group.runs) == 1 else f"{group.label}, seed {run.seed}"
-            hover = f"%{{y:.4f}}<extra>{escaped(label)}</extra>"
+            hover = f"%{{y:.4f}}<extra>{chart.escaped(label)}</extra>"
             mode = "lines" if len(epochs) > 1 else "markers"
-            trace = line(place, group.label, epochs, values, hover, mode, legendgroup=str(place))
+            trace = chart.line(
+                place, group.label, epochs, values, hover, mode, legendgroup=str(place)
+            )
             traces.append({**trace, "showlegend": number == 0 and len(groups) > 1})
             if best in epochs:
                 traces.append(
@@ -150,7 +124,7 @@ def validation_curves(groups: Sequence[RunGroup], metric: str) -> Chart | None:
                         "y": [values[epochs.index(best)]],
                         "showlegend": False,
                         "marker": {
-                            **{"color": series_color(place), "symbol": "star", "size": 14},
+                            **{"color": chart.series_color(place), "symbol": "star", "size": 14},
                             "line": {"color": "var(--surface)", "width": 1},
                         },
                     }
@@ -162,8 +136,8 @@ def validation_curves(groups: Sequence[RunGroup], metric: str) -> Chart | None:
     if not traces:
         return None
     layout = {
-        "xaxis": axis("Epoch", rangemode="tozero"),
-        "yaxis": axis(f"Val {metric}"),
+        "xaxis": chart.axis("Epoch", rangemode="tozero"),
+        "yaxis": chart.axis(f"Val {metric}"),
         "hovermode": "closest",
     }
     columns = ["Run", "Epoch", metric, "Best epoch"]

@@ -17,13 +17,7 @@ FAMILIES = ("recall", "ndcg")
 
 @dataclass(frozen=True)
 class Tile:
-    """A headline number.
-
-    Args:
-        name (str): The name.
-        value (Summary, optional): The number.
-        note (str): A remark. (default: :obj:`""`)
-    """
+    """A headline number with a remark."""
 
     name: str
     value: Summary | None
@@ -32,12 +26,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Scope:
-    """The runs that a report covers.
-
-    Args:
-        groups (list[RunGroup]): The groups of runs, the best first.
-        metric (str): The val metric that ranks the groups.
-    """
+    """The runs that a report covers, in groups ordered by a val metric, best first."""
 
     groups: list[RunGroup]
     metric: str
@@ -75,14 +64,8 @@ class Scope:
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of a run.
-
-    Args:
-        name (str): The name.
-        value (Any): The value.
-        default (Any): The default.
-        used_by (str, optional): The parts that use it: model, graphs, trainer or data. Settings
-            that are only recorded with the run have neither a user nor a default.
+    """A setting of a run with its default and the parts that use it: model, graphs, trainer or
+    data. Settings that are only recorded with the run have no default and are used by none.
     """
 
     name: str
@@ -97,11 +80,7 @@ class Setting:
 
 
 def run_sections(scope: Scope) -> dict[str, Any]:
-    """Returns the sections that require no data, by their names in the template.
-
-    Args:
-        scope (Scope): The runs.
-    """
+    """Returns the sections that require no data, by their names in the template."""
     groups, split, metric = scope.groups, scope.split, scope.metric
     several = len(groups) > 1
     curves = [validation_curves(groups, metric), loss_terms(scope.run)]
@@ -122,9 +101,6 @@ def run_sections(scope: Scope) -> dict[str, Any]:
 def list_settings(run: Run) -> list[Setting]:
     """Returns the settings of a run: those with a default, by the parts that use them, and then
     the others. The defaults are those of the profile of the run, if it has one.
-
-    Args:
-        run (Run): The run.
     """
     content = run.content
     values = {**content["settings"], **content["trainer"], **content["options"]}
@@ -150,13 +126,12 @@ def list_settings(run: Run) -> list[Setting]:
 
 
 def _tiles(scope: Scope) -> list[Tile]:
-    tiles = []
-    for name in dict.fromkeys([scope.metric, f"ndcg@{scope.k}"]):
-        value = scope.best.summary(scope.split, name)
-        number = len(scope.best.runs)
-        note = f"mean over {number} seeds" if number > 1 else "one run"
-        tiles.append(Tile(f"{scope.split.capitalize()} {name}", value, note))
-    return tiles
+    best, split = scope.best, scope.split
+    note = f"mean over {len(best.runs)} seeds" if len(best.runs) > 1 else "one run"
+    return [
+        Tile(f"{split.capitalize()} {name}", best.summary(split, name), note)
+        for name in dict.fromkeys([scope.metric, f"ndcg@{scope.k}"])
+    ]
 
 
 def _facts(scope: Scope) -> dict[str, Any]:
@@ -179,13 +154,9 @@ def _overview(scope: Scope) -> Table:
     names = [f"recall@{k}", f"ndcg@{k}", f"precision@{k}", f"map@{k}"]
     columns = ["Settings", "Runs", f"Val {scope.metric}"]
     columns += [f"{split.capitalize()} {name}" for name in names]
+    metrics = [("val", scope.metric), *((split, name) for name in names)]
     rows = [
-        [
-            group.label,
-            len(group.runs),
-            group.summary("val", scope.metric),
-            *(group.summary(split, name) for name in names),
-        ]
+        [group.label, len(group.runs), *(group.summary(*metric) for metric in metrics)]
         for group in scope.groups
     ]
     return Table("Groups of settings, ranked by val metric", columns, rows)
@@ -226,11 +197,12 @@ def _setting_table(
 
 
 def _versions(runs: Sequence[Run]) -> Table:
-    names = dict.fromkeys(name for run in runs for name in run.content["versions"])
-    rows = []
-    for name in names:
-        found = {run.content["versions"].get(name, "unknown") for run in runs}
-        rows.append([name, ", ".join(sorted(found))])
+    every = [run.content["versions"] for run in runs]
+    names = dict.fromkeys(name for versions in every for name in versions)
+    rows = [
+        [name, ", ".join(sorted({versions.get(name, "unknown") for versions in every}))]
+        for name in names
+    ]
     return Table("Versions of the packages used by the runs", ["Package", "Version"], rows)
 
 

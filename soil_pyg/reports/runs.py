@@ -22,12 +22,7 @@ SIZES = {"num_users", "num_items", "in_channels"}
 
 @dataclass(frozen=True)
 class Run:
-    """A run.
-
-    Args:
-        folder (Path): The folder.
-        content (dict[str, Any]): The content of :obj:`run.json`.
-    """
+    """A run: its folder and the content of its :obj:`run.json`."""
 
     folder: Path
     content: dict[str, Any]
@@ -57,11 +52,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Summary:
-    """A value over several runs.
-
-    Args:
-        mean (float): The mean.
-        std (float, optional): The sample standard deviation, for at least two runs.
+    """The mean of a value over several runs and, for at least two runs, the sample standard
+    deviation.
     """
 
     mean: float
@@ -70,9 +62,6 @@ class Summary:
     @classmethod
     def of(cls, values: list[float]) -> "Summary":
         """Returns the summary of at least one value.
-
-        Args:
-            values (list[float]): The values.
 
         Example:
             >>> Summary.of([1.0, 3.0])
@@ -86,23 +75,15 @@ class Summary:
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Runs that differ only in the seed.
-
-    Args:
-        label (str): The name of the model and the settings that distinguish the group.
-        runs (list[Run]): The runs, in ascending order of their seeds.
+    """Runs that differ only in the seed, in ascending order of their seeds. The label is the name
+    of the model with the settings that distinguish the group.
     """
 
     label: str
     runs: list[Run]
 
     def summary(self, split: str, metric: str) -> Summary | None:
-        """Returns the summary of a metric, or :obj:`None` if no run has it.
-
-        Args:
-            split (str): :obj:`"val"` or :obj:`"test"`.
-            metric (str): The name of the metric.
-        """
+        """Returns the summary of a metric of a split, or :obj:`None` if no run has it."""
         values = [run.content[split][metric] for run in self.runs if metric in run.content[split]]
         return Summary.of(values) if values else None
 
@@ -111,12 +92,8 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
     """Returns the run in a folder or the runs in its sub-folders, and the sub-folders of runs
     without results so far.
 
-    Args:
-        path (str or os.PathLike): The folder.
-
-    Raises:
-        FileNotFoundError: If the folder does not exist or holds no run.
-        ValueError: If a :obj:`run.json` is corrupt, or the runs use different data.
+    Raises :class:`FileNotFoundError` if the folder does not exist or holds no run, and
+    :class:`ValueError` if a :obj:`run.json` is corrupt or the runs use different data.
     """
     path = Path(path)
     if not path.is_dir() or (path / RUN).exists() or (path / STATE).exists():
@@ -142,22 +119,15 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
 
 
 def group_runs(runs: list[Run]) -> list[RunGroup]:
-    """Groups runs by their settings and sorts the groups by their mean val metric, best first.
-
-    Args:
-        runs (list[Run]): The runs, at least one.
-    """
+    """Groups runs by their settings and sorts the groups by their mean val metric, best first."""
     metric = selection_metric(runs)
     by_model: dict[str, dict[str, list[Run]]] = {}
     for run in sorted(runs, key=lambda run: (str(run.seed).zfill(20), run.folder)):
         by_model.setdefault(run.model, {}).setdefault(run.identity, []).append(run)
-    groups = [
-        RunGroup(label, same)
-        for by_identity in by_model.values()
-        for label, same in zip(
-            _labels(list(by_identity.values())), by_identity.values(), strict=True
-        )
-    ]
+    groups: list[RunGroup] = []
+    for by_identity in by_model.values():
+        same = list(by_identity.values())
+        groups += map(RunGroup, _labels(same), same)
 
     def order(group: RunGroup) -> tuple[float, str]:
         value = group.summary("val", metric)
@@ -167,11 +137,7 @@ def group_runs(runs: list[Run]) -> list[RunGroup]:
 
 
 def selection_metric(runs: list[Run]) -> str:
-    """Returns the val metric that selected the best epoch of the first run.
-
-    Args:
-        runs (list[Run]): The runs, at least one.
-    """
+    """Returns the val metric that selected the best epoch of the first run."""
     content = runs[0].content
     return str(content["trainer"].get("metric") or next(iter(content["val"])))
 

@@ -8,34 +8,16 @@ from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.transforms.utils import count_nodes, edge_blocks
-from soil_pyg.typing import (
-    EDGE_INDICES,
-    FEATURE_PREFIX,
-    INTERACTS,
-    ITEM,
-    SPLITS,
-    USER,
-    modalities_of,
-)
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
 
 
 @dataclass(frozen=True)
 class DataStatistics:
-    """Statistics of users, items, interactions and features.
-
-    Args:
-        num_users (int): The number of users.
-        num_items (int): The number of items.
-        num_pairs (dict[str, int]): The number of interactions per split.
-        user_degree (Tensor): The number of training interactions per user.
-        item_degree (Tensor): The number of training interactions per item.
-        covered (dict[str, float]): The share of interactions per held-out split whose item has
-            training interactions.
-        top_share (float): The share of training interactions with the most popular tenth of the
-            items.
-        missing (dict[str, int]): The number of items without each modality.
-        patterns (list[tuple[list[str], int]]): The number of items per combination of modalities,
-            in descending order.
+    """Statistics of users, items, interactions and features. Degrees count training interactions,
+    :obj:`num_pairs` the interactions per split, :obj:`missing` the items without each modality and
+    :obj:`patterns` the items per combination of modalities, in descending order. :obj:`covered` is
+    the share of interactions per held-out split whose item has training interactions, and
+    :obj:`top_share` the share of training interactions with the most popular tenth of the items.
     """
 
     num_users: int
@@ -61,13 +43,8 @@ class DataStatistics:
 
 @dataclass(frozen=True)
 class GraphStatistics:
-    """Statistics of a graph.
-
-    Args:
-        edge_type (tuple): The edge type, from source to target.
-        num_edges (int): The number of edges.
-        mean_degree (tuple[float, float]): The mean number of edges per source and per target.
-        num_isolated (tuple[int, int]): The number of sources and of targets without edges.
+    """Statistics of a graph. Mean degrees and numbers of nodes without edges are those of the
+    sources and of the targets.
     """
 
     edge_type: EdgeType
@@ -77,19 +54,14 @@ class GraphStatistics:
 
 
 def data_statistics(data: HeteroData) -> DataStatistics:
-    """Returns the statistics of users, items, interactions and features.
-
-    Args:
-        data (HeteroData): The data.
-    """
+    """Returns the statistics of users, items, interactions and features."""
     store = data[INTERACTS]
     names = zip(SPLITS, EDGE_INDICES, strict=True)
     pairs = {split: store[name] for split, name in names if name in store}
     num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
     user_degree = torch.bincount(pairs["train"][0], minlength=num_users)
     item_degree = torch.bincount(pairs["train"][1], minlength=num_items)
-    num_top = -(-num_items // 10)
-    most = item_degree.topk(num_top).values
+    most = item_degree.topk(-(-num_items // 10)).values
     missing, patterns = _modalities(data)
     return DataStatistics(
         num_users=num_users,
@@ -111,9 +83,6 @@ def data_statistics(data: HeteroData) -> DataStatistics:
 def degree_tail(degree: Tensor) -> tuple[list[int], list[float]]:
     """Returns the distinct positive degrees and the share of nodes of at least each degree.
 
-    Args:
-        degree (Tensor): The degree of each node.
-
     Example:
         >>> degree_tail(torch.tensor([0, 1, 1, 3]))
         ([1, 3], [0.75, 0.25])
@@ -126,17 +95,12 @@ def degree_tail(degree: Tensor) -> tuple[list[int], list[float]]:
 
 
 def graph_statistics(data: HeteroData) -> list[GraphStatistics]:
-    """Returns the statistics of every graph in the data, stored as edge index or adjacency.
-
-    Args:
-        data (HeteroData): The data with the graphs.
-    """
-    edge_types = [
-        edge_type
+    """Returns the statistics of every graph in the data, stored as edge index or adjacency."""
+    return [
+        _graph(data, edge_type)
         for edge_type in data.edge_types
         if "edge_index" in data[edge_type] or "adj" in data[edge_type]
     ]
-    return [_graph(data, edge_type) for edge_type in edge_types]
 
 
 def _graph(data: HeteroData, edge_type: EdgeType) -> GraphStatistics:
@@ -154,16 +118,16 @@ def _graph(data: HeteroData, edge_type: EdgeType) -> GraphStatistics:
 
 
 def _modalities(data: HeteroData) -> tuple[dict[str, int], list[tuple[list[str], int]]]:
-    names = modalities_of(data)
-    if not names:
+    features = features_of(data)
+    if not features:
         return {}, []
     # Missing features are rows of zeros.
-    has = torch.stack([data[ITEM][FEATURE_PREFIX + name].any(dim=1) for name in names], dim=1)
+    has = torch.stack([x.any(dim=1) for x in features.values()], dim=1)
     missing = (~has).sum(dim=0).tolist()
     rows, counts = torch.unique(has, dim=0, return_counts=True)
     order = counts.argsort(descending=True, stable=True)
     patterns = [
-        ([name for name, there in zip(names, row, strict=True) if there], count)
+        ([name for name, there in zip(features, row, strict=True) if there], count)
         for row, count in zip(rows[order].tolist(), counts[order].tolist(), strict=True)
     ]
-    return dict(zip(names, missing, strict=True)), patterns
+    return dict(zip(features, missing, strict=True)), patterns

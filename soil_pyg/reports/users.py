@@ -30,14 +30,8 @@ QUALITY = 72
 
 @dataclass(frozen=True)
 class Item:
-    """The card of an item.
-
-    Args:
-        id (str): The id.
-        title (str, optional): The title. (default: :obj:`None`)
-        picture (str, optional): The picture as a :obj:`data:` URL. (default: :obj:`None`)
-        value (float, optional): The score or the weight for the user. (default: :obj:`None`)
-        is_hit (bool): Whether a held-out item is recommended. (default: :obj:`False`)
+    """The card of an item, with its picture as a :obj:`data:` URL and its score or weight for the
+    user. It is a hit if it is both held out and recommended.
     """
 
     id: str
@@ -49,17 +43,9 @@ class Item:
 
 @dataclass(frozen=True)
 class UserPanel:
-    """The panel of a user.
-
-    Args:
-        id (str): The id.
-        num_history (int): The number of training interactions.
-        history (list[Item]): The first items of the history, with pictures.
-        more_history (list[Item]): The next items of the history, without pictures.
-        held_out (list[Item]): The held-out items.
-        second_order (list[Item], optional): The second-order items in descending order of their
-            weights, without those of the history, if the run has a second-order graph.
-        recommended (list[Item]): The recommendations, best first.
+    """The panel of a user, with the start of the history with pictures and more of it without. The
+    second-order items, in descending order of their weights and without those of the history, are
+    :obj:`None` for a run without a second-order graph. The recommendations come best first.
     """
 
     id: str
@@ -77,12 +63,8 @@ class UserPanel:
 
 
 class ItemCards:
-    """Makes the cards of items.
-
-    Args:
-        item_id (numpy.ndarray): The ids of all items.
-        table (pandas.DataFrame, optional): The table of all items, with titles and pictures.
-            (default: :obj:`None`)
+    """Makes the cards of items from the ids of all items and, if there is one, their table with
+    titles and pictures.
     """
 
     def __init__(self, item_id: np.ndarray, table: pd.DataFrame | None = None) -> None:
@@ -92,8 +74,9 @@ class ItemCards:
         self.num_urls = 0
         """The number of pictures given as URLs, which are not downloaded."""
         self._thumbnails: dict[str, str | None] = {}
-        columns = {} if table is None else {name: table[name] for name in table.columns}
-        self._titles, self._images = columns.get(TITLE), columns.get(IMAGE)
+        self._titles, self._images = (
+            None if table is None else table.get(name) for name in (TITLE, IMAGE)
+        )
 
     @property
     def has_pictures(self) -> bool:
@@ -101,12 +84,8 @@ class ItemCards:
         return self._images is not None
 
     def make(self, item: int, with_picture: bool = True, **values: Any) -> Item:
-        """Returns the card of an item.
-
-        Args:
-            item (int): The position of the item.
-            with_picture (bool): Whether to include the picture. (default: :obj:`True`)
-            **values (optional): Further arguments of :class:`Item`.
+        """Returns the card of the item at a position. The values are further fields of
+        :class:`Item`.
         """
         title = _text(self._titles, item)
         path = _text(self._images, item) if with_picture else None
@@ -116,9 +95,6 @@ class ItemCards:
     def thumbnail(self, path: str) -> str | None:
         """Returns a small copy of a picture as a :obj:`data:` URL, or :obj:`None` if it is not a
         readable file.
-
-        Args:
-            path (str): The file.
         """
         if path not in self._thumbnails:
             self._thumbnails[path] = self._make_thumbnail(path)
@@ -140,20 +116,14 @@ class ItemCards:
 
 
 def choose_users(data: HeteroData, held_out: Tensor, num_users: int) -> list[int]:
-    """Returns evenly spaced users with held-out interactions, in ascending order of their history
-    lengths and then of their positions.
-
-    Args:
-        data (HeteroData): The data.
-        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
-        num_users (int): The maximum number of users.
+    """Returns at most :obj:`num_users` evenly spaced users with held-out interactions, in ascending
+    order of their history lengths and then of their positions.
     """
     users = torch.unique(held_out[0])
     degree = torch.bincount(data[INTERACTS].edge_index[0], minlength=count_nodes(data, USER))
     users = users[degree[users].argsort(stable=True)]
     steps = torch.linspace(0, len(users) - 1, min(num_users, len(users))).round().long()
-    chosen: list[int] = users[steps].tolist()
-    return chosen
+    return list(users[steps].tolist())
 
 
 def user_panels(
@@ -163,43 +133,30 @@ def user_panels(
     users: Iterable[int],
     cards: ItemCards,
 ) -> list[UserPanel]:
-    """Returns the panels of users.
-
-    Args:
-        trained (TrainedModel): The trained model.
-        data (HeteroData): The data, with the second-order graph if the model has one.
-        held_out (Tensor): The held-out interactions, of shape :obj:`[2, num_pairs]`.
-        users (iterable of int): The positions of the users.
-        cards (ItemCards): The cards of the items.
+    """Returns the panels of the users at the given positions. The data has the second-order graph
+    if the model has one.
     """
     history = data[INTERACTS].edge_index
     second_order = data[SECOND_ORDER] if SECOND_ORDER in data.edge_types else None
     users = torch.tensor(list(users), dtype=torch.long)
     scores, ranked = Evaluator().rank(trained.user_emb, trained.item_emb, data, users, NUM_ITEMS)
     panels = []
-    for user, user_scores, user_items in zip(
-        users.tolist(), scores.tolist(), ranked.tolist(), strict=True
-    ):
+    lists = zip(users.tolist(), scores.tolist(), ranked.tolist(), strict=True)
+    for user, user_scores, user_items in lists:
         seen = history[1, history[0] == user].tolist()
         wanted = held_out[1, held_out[0] == user].tolist()
-        items = [
-            (item, score)
+        recommended = [
+            cards.make(item, value=score, is_hit=item in wanted)
             for item, score in zip(user_items, user_scores, strict=True)
             if item < len(trained.item_id)
         ]
-        recommended = [
-            cards.make(item, value=score, is_hit=item in wanted) for item, score in items
-        ]
-        hits = {item for item, _ in items if item in wanted}
         panels.append(
             UserPanel(
                 id=str(trained.user_id[user]),
                 num_history=len(seen),
                 history=[cards.make(item) for item in seen[:NUM_ITEMS]],
-                more_history=[
-                    cards.make(item, with_picture=False) for item in seen[NUM_ITEMS:MAX_HISTORY]
-                ],
-                held_out=[cards.make(item, is_hit=item in hits) for item in wanted],
+                more_history=[cards.make(item, False) for item in seen[NUM_ITEMS:MAX_HISTORY]],
+                held_out=[cards.make(item, is_hit=item in user_items) for item in wanted],
                 second_order=_second_order(second_order, user, seen, cards),
                 recommended=recommended,
             )

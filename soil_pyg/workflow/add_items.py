@@ -13,7 +13,8 @@ from soil_pyg.datasets.features import to_features
 from soil_pyg.datasets.frames import find_ids, read_ids
 from soil_pyg.models.newcomers import count_modalities, nearest_known
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
+from soil_pyg.typing import features_of
+from soil_pyg.workflow.options import select_features
 from soil_pyg.workflow.run_data import load_run_data, run_transform
 
 K = 10
@@ -97,17 +98,13 @@ def _read_features(
     features: Mapping[str, np.ndarray | Tensor],
     new_id: np.ndarray,
 ) -> dict[str, Tensor]:
-    known = modalities_of(data)
-    for modality in features:
-        if modality not in known:
-            there = ", ".join(known) or "none"
-            raise ValueError(f"'features' names '{modality}', but the data has {there}")
-    used = list(trained.model.in_channels) or known
+    select_features(data, features, "features")
+    used = select_features(data, trained.model.in_channels, "data") or features_of(data)
     if not used:
         raise ValueError("'data' must have features of the items to embed new ones (got none)")
     new = {}
-    for modality in used:
-        size = data[ITEM][FEATURE_PREFIX + modality].size(1)
+    for modality, known in used.items():
+        size = known.size(1)
         given = features.get(modality, np.zeros((len(new_id), size)))
         name = f"features[{modality!r}]"
         matrix = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -66,18 +66,11 @@ def evaluate(
     evaluator = Evaluator(trained.run["trainer"]["ks"] if ks is None else ks, memory_budget)
     data = load_run_data(trained, data)
     model = _Embeddings(trained)
-    values = {
-        split: evaluator.evaluate_per_user(model, data, split) for split in dict.fromkeys(splits)
-    }
-    if per_user:
-        frames = [_per_user(trained, data, split, value) for split, value in values.items()]
-        return pd.concat(frames, ignore_index=True)
-    means = {split: [float(v.mean()) for v in value.values()] for split, value in values.items()}
-    return pd.DataFrame({"metric": list(evaluator.metrics), **means})
-
-
-def _per_user(
-    trained: TrainedModel, data: HeteroData, split: str, values: dict[str, np.ndarray]
-) -> pd.DataFrame:
-    users = torch.unique(held_out(data, split)[0]).numpy(force=True)
-    return pd.DataFrame({"split": split, "user": trained.user_id[users], **values})
+    columns: dict[str, list[Any]] = {"metric": list(evaluator.metrics)}
+    frames = []
+    for split in dict.fromkeys(splits):
+        values = evaluator.evaluate_per_user(model, data, split)
+        users = trained.user_id[torch.unique(held_out(data, split)[0]).numpy(force=True)]
+        frames.append(pd.DataFrame({"split": split, "user": users, **values}))
+        columns[split] = [float(value.mean()) for value in values.values()]
+    return pd.concat(frames, ignore_index=True) if per_user else pd.DataFrame(columns)

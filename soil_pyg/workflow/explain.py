@@ -70,17 +70,8 @@ def explain(
 
 
 class Explainer:
-    """Explains scores of one run as :func:`soil_pyg.explain` does, with its graphs built once.
-
-    Args:
-        trained (TrainedModel): The trained model.
-        data (HeteroData, str or os.PathLike, optional): The data, with or without its graphs, or
-            its folder. (default: the folder that the run was trained on)
-
-    Raises:
-        FileNotFoundError: If the data folder does not exist.
-        ValueError: If the model does not define
-            :meth:`~soil_pyg.models.Recommender.decompose`, or the data is not that of the run.
+    """Explains scores of one run as :func:`soil_pyg.explain` does, with its graphs built once, and
+    raises the same errors. The data may have its graphs already.
     """
 
     def __init__(
@@ -91,15 +82,10 @@ class Explainer:
         self._parts = trained.model.decompose(known, partial(run_transform, trained))
 
     def explain(self, user: Any, item: Any) -> Explanation:
-        """Returns the parts of the score of a user and an item.
+        """Returns the parts of the score of a user and an item, given by their ids.
 
-        Args:
-            user (Any): The id of the user.
-            item (Any): The id of the item.
-
-        Raises:
-            ValueError: If an id is unknown or came after the training, or if the parts do not add
-                up to the score.
+        Raises :class:`ValueError` if an id is unknown or came after the training, or if the parts
+        do not add up to the score.
         """
         trained = self.trained
         u = _position(user, trained.user_id, "user", trained.model.num_users)

@@ -9,15 +9,14 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 import torch
-from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import load_data_folder, new_folder
 from soil_pyg.datasets.features import FEATURE_SUFFIX
 from soil_pyg.datasets.multimodal import COLUMNS
-from soil_pyg.runs.checkpoint import load
+from soil_pyg.runs.checkpoint import load, original_ids
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import EDGE_INDICES, FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER, features_of
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.files import atomic_path
 
@@ -44,24 +43,23 @@ def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLi
     user, item = torch.cat(edges, dim=1).numpy()
     order = np.lexsort((item, user))
     columns = dict(zip(COLUMNS, (user[order], item[order], label[order]), strict=True))
-    modalities = modalities_of(data)
-    if not modalities and item.max() + 1 < data[ITEM].num_nodes:
+    features = features_of(data)
+    if not features and item.max() + 1 < data[ITEM].num_nodes:
         raise ValueError(
             "'data' must have features or interactions for its last item, as the layout of MMRec "
             f"does not store the number of items (got {data[ITEM].num_nodes} items, none used "
             f"after {item.max()})"
         )
-    for modality in modalities:
+    for modality in features:
         if Path(modality).name != modality:
             raise ValueError(f"Each modality must be a valid file name (got {modality!r})")
     with new_folder(out) as folder:
         name = Path(os.path.abspath(out)).name
         pd.DataFrame(columns).to_csv(folder / f"{name}.inter", sep="\t", index=False)
-        for modality in modalities:
-            matrix = data[ITEM][FEATURE_PREFIX + modality].cpu().numpy()
-            np.save(folder / f"{modality}{FEATURE_SUFFIX}", matrix)
+        for modality, x in features.items():
+            np.save(folder / f"{modality}{FEATURE_SUFFIX}", x.cpu().numpy())
         for kind, column in ((USER, COLUMNS[0]), (ITEM, COLUMNS[1])):
-            ids = _ids(data, kind)
+            ids = original_ids(data, kind)
             frame = pd.DataFrame({kind: ids, column: np.arange(len(ids))})
             frame.to_csv(folder / f"{kind[0]}_id_mapping.csv", sep="\t", index=False)
 
@@ -123,20 +121,18 @@ def export_embeddings(
     check_choice("file_format", file_format, ("parquet", "npy"))
     if not isinstance(trained, TrainedModel):
         trained = load(trained)
-    tables = {
-        USER: (trained.user_id, trained.user_emb),
-        ITEM: (trained.item_id, trained.item_emb),
-    }
+    users, items = (trained.user_id, trained.user_emb), (trained.item_id, trained.item_emb)
+    tables = {USER: users, ITEM: items}
     if any(emb.is_sparse for _, emb in tables.values()):
         model = type(trained.model).__name__
         raise ValueError(f"'trained' must have dense embeddings (got sparse ones of {model})")
     with new_folder(out) as folder:
         for kind, (ids, emb) in tables.items():
+            matrix = emb.detach().cpu().float().contiguous().numpy()
             if file_format == "npy":
                 _save_array(folder / f"{kind}_ids.npy", ids)
-                _save_array(folder / f"{kind}_embeddings.npy", _matrix(emb))
+                _save_array(folder / f"{kind}_embeddings.npy", matrix)
             else:
-                matrix = _matrix(emb)
                 values = pyarrow.array(matrix.reshape(-1))
                 vectors = pyarrow.FixedSizeListArray.from_arrays(values, matrix.shape[1])
                 table = pyarrow.table({kind: ids.tolist(), "embedding": vectors})
@@ -155,11 +151,3 @@ def _save_array(path: Path, array: np.ndarray) -> None:
 
 def _data(data: HeteroData | str | os.PathLike[str]) -> HeteroData:
     return data if isinstance(data, HeteroData) else load_data_folder(data)
-
-
-def _ids(data: HeteroData, kind: str) -> np.ndarray:
-    return np.asarray(data[kind].id) if "id" in data[kind] else np.arange(data[kind].num_nodes)
-
-
-def _matrix(emb: Tensor) -> np.ndarray:
-    return emb.detach().cpu().float().contiguous().numpy()

@@ -20,18 +20,12 @@ SHOWN = 3
 
 
 def find_positions(ids: IdSource, known: np.ndarray, name: str, kind: str) -> np.ndarray:
-    """Returns the positions of ids among those of a run, compared as text.
+    """Returns the positions of ids among those of a run, compared as text. The ids may also be a
+    text file with one id per line, or a table with the column :obj:`kind`; :obj:`name` is the name
+    of the argument in errors.
 
-    Args:
-        ids (iterable, str or os.PathLike): The ids, or a text file with one id per line, or a
-            table with the column :obj:`kind`.
-        known (numpy.ndarray): The ids of the run.
-        name (str): The name of the argument, for errors.
-        kind (str): :obj:`"user"` or :obj:`"item"`.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If an id is unknown, or the file cannot be read.
+    Raises :class:`FileNotFoundError` if the file does not exist, and :class:`ValueError` if an id
+    is unknown or the file cannot be read.
 
     Example:
         >>> find_positions(["tea", "rum"], np.array(["milk", "rum", "tea"]), "items", "item")

@@ -2,17 +2,19 @@
 
 import inspect
 from argparse import SUPPRESS, ArgumentError
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from jsonargparse import ArgumentParser
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model
 from soil_pyg.training.trainer import DISPLAY, Trainer
-from soil_pyg.typing import FEATURE_PREFIX, ITEM, USER, modalities_of
+from soil_pyg.typing import ITEM, USER, features_of, modalities_of
 
 NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
 """Parameters that come from the data or the command line, or do not affect the result."""
@@ -20,13 +22,9 @@ NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "
 
 @dataclass(frozen=True)
 class Option:
-    """The type and the default of an option, and the parts that use it.
-
-    Args:
-        type (Any): The type in the signature.
-        default (Any): The default in the signature.
-        used_by (tuple[str, ...]): One or more of :obj:`"model"`, :obj:`"graphs"` and
-            :obj:`"trainer"`, or :obj:`"data"` for the selection and order of modalities.
+    """The type and the default of an option in the signature, and the parts that use it: one or
+    more of :obj:`"model"`, :obj:`"graphs"` and :obj:`"trainer"`, or :obj:`"data"` for the selection
+    and order of modalities.
     """
 
     type: Any
@@ -35,14 +33,11 @@ class Option:
 
 
 class ModelOptions:
-    """The options of a model that is selected by name.
+    """The options of a model, selected by its name in the package or as
+    :obj:`"package.module:Class"`.
 
-    Args:
-        spec (str): The name of a model of the package, or :obj:`"package.module:Class"`.
-
-    Raises:
-        ValueError: If the model is unknown, an option has no type or no default, or two options
-            of the same name differ.
+    Raises :class:`ValueError` if the model is unknown, an option has no type or no default, or two
+    options of the same name differ.
     """
 
     def __init__(self, spec: str) -> None:
@@ -83,10 +78,8 @@ class ModelOptions:
             group.add_argument(f"--{self.name}.{name}", type=option.type, default=option.default)
 
     def add_flags(self, parser: ArgumentParser) -> None:
-        """Adds a flag :obj:`--<option>` per option. Flags that are not given set no value.
-
-        Raises:
-            ValueError: If the parser already has a flag of that name.
+        """Adds a flag :obj:`--<option>` per option. Flags that are not given set no value. Raises
+        :class:`ValueError` if the parser already has a flag of that name.
         """
         group = parser.add_argument_group(f"settings of {self.name}")
         for name, option in self.options.items():
@@ -106,14 +99,9 @@ class ModelOptions:
         return "released" if "released" in names else next(iter(names), None)
 
     def check(self, values: dict[str, Any], where: str) -> dict[str, Any]:
-        """Checks the values of options, and returns them converted to the types of the options.
-
-        Args:
-            values (dict[str, Any]): The values.
-            where (str): The source of the values, for errors.
-
-        Raises:
-            ValueError: If an option is unknown or its value has another type.
+        """Returns the values of options converted to the types of the options. Raises
+        :class:`ValueError`, which names the source of the values, if an option is unknown or its
+        value has another type.
         """
         unknown = sorted(set(values) - set(self.options))
         if unknown:
@@ -127,21 +115,14 @@ class ModelOptions:
             parsed = parser.parse_object({self.name: values}, defaults=False)
         except ArgumentError as error:
             raise ValueError(f"{where}: {error.message}") from error
-        checked: dict[str, Any] = parsed.as_dict().get(self.name, {})
-        return checked
+        return dict(parsed.as_dict().get(self.name, {}))
 
     def settings(self, dataset: str, profile: str | None, flags: dict[str, Any]) -> dict[str, Any]:
         """Returns the value of each option. In ascending precedence, values come from the default,
         the profile, the settings of the data set, those of the profile on the data set, and flags.
 
-        Args:
-            dataset (str): The name of the data set.
-            profile (str, optional): The name of the profile, for a model with profiles.
-            flags (dict[str, Any]): The values of the flags.
-
-        Raises:
-            ValueError: If the model has other profiles, or if a profile or the configuration sets
-                an unknown option or a value of another type.
+        Raises :class:`ValueError` if the model has other profiles, or if a profile or the
+        configuration sets an unknown option or a value of another type.
         """
         defaults = {name: option.default for name, option in self.options.items()}
         return defaults | self._of_profile(profile) | self._of_dataset(dataset, profile) | flags
@@ -158,14 +139,10 @@ class ModelOptions:
     def _of_dataset(self, dataset: str, profile: str | None) -> dict[str, Any]:
         if ":" in self.spec or self.name not in available_configs():
             return {}
-        config = load_config(self.name)
-        settings = self.check(
-            config.settings.get(dataset, {}), f"{self.name}.yaml: settings.{dataset}"
-        )
-        return settings | self.check(
-            config.profiles.get(profile or "", {}).get(dataset, {}),
-            f"{self.name}.yaml: profiles.{profile}.{dataset}",
-        )
+        config, file = load_config(self.name), f"{self.name}.yaml"
+        of_profile = config.profiles.get(profile or "", {}).get(dataset, {})
+        settings = self.check(config.settings.get(dataset, {}), f"{file}: settings.{dataset}")
+        return settings | self.check(of_profile, f"{file}: profiles.{profile}.{dataset}")
 
     def values_for(self, taker: str, settings: dict[str, Any]) -> dict[str, Any]:
         """Returns the settings used by :obj:`"model"`, :obj:`"graphs"` or :obj:`"trainer"`."""
@@ -174,25 +151,31 @@ class ModelOptions:
 
 
 def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroData) -> Recommender:
-    """Builds the model with the sizes of the data and the modalities of the settings.
-
-    Raises:
-        ValueError: If the data lacks a modality, or the model rejects an option.
+    """Builds the model with the sizes of the data and the modalities of the settings. Raises
+    :class:`ValueError` if the data lacks a modality, or the model rejects an option.
     """
-    known = modalities_of(data)
-    modalities = settings.get("modalities") or known
-    for name in modalities:
-        if name not in known:
-            listed = ", ".join(known) or "none"
-            raise ValueError(
-                f"'modalities' must be modalities of the data: {listed} (got '{name}')"
-            )
+    modalities = settings.get("modalities") or modalities_of(data)
+    features = select_features(data, modalities, "modalities")
     return selected.model_class(
         num_users=data[USER].num_nodes,
         num_items=data[ITEM].num_nodes,
-        in_channels={name: data[ITEM][FEATURE_PREFIX + name].size(1) for name in modalities},
+        in_channels={name: x.size(1) for name, x in features.items()},
         **selected.values_for("model", settings),
     )
+
+
+def select_features(data: HeteroData, names: Iterable[str], argument: str) -> dict[str, Tensor]:
+    """Returns the item features of modalities, or raises :class:`ValueError`, which names the
+    argument that selected them, if the data lacks one.
+    """
+    known = features_of(data)
+    for name in names:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise ValueError(
+                f"'{argument}' must name modalities of the data: {listed} (got '{name}')"
+            )
+    return {name: known[name] for name in names}
 
 
 def build_trainer(selected: ModelOptions, settings: dict[str, Any], seed: int) -> Trainer:

@@ -2,7 +2,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,9 +115,20 @@ def prepare(
         {'why': 'stars below 4', 'users': 0, 'items': 0, 'pairs': 1}
     """
     arguments = {key: plain(value) for key, value in locals().items() if key != "out"}
-    columns = _check(
-        *(user_column, item_column, rating_column, min_rating, time_column, split_column, split),
-        *(ratios, k_core),
+    features = features or {}
+    check_split(split_column, split, time_column, ratios)
+    check_at_least("k_core", k_core, 1)
+    if (rating_column is None) != (min_rating is None):
+        raise ValueError(
+            "'rating_column' (--rating-column) and 'min_rating' (--min-rating) must be given "
+            f"together (got {rating_column!r} and {min_rating!r})"
+        )
+    columns = _given_columns(
+        user_column=user_column,
+        item_column=item_column,
+        rating_column=rating_column,
+        time_column=time_column,
+        split_column=split_column,
     )
     check_at_least("seed", seed, 0)
     if keep_items and (items is None or k_core > 1):
@@ -136,7 +146,7 @@ def prepare(
         )
         item_id = _candidates(pairs, source, table if keep_items else None, k_core)
         resolved = dict(source.features)
-        for modality, given in (features or {}).items():
+        for modality, given in features.items():
             resolved[modality] = resolve_features(
                 modality, given, item_id, table, item_ids, item_column
             )
@@ -152,7 +162,9 @@ def prepare(
             items=item_id.tolist(),
             name=source.name if name is None else name,
         )[0]
-        files = source.files | _files(features or {}, items, item_ids)
+        sources: dict[str, Any] = {"items": items, "item_ids": item_ids}
+        sources |= {f"features.{modality}": given for modality, given in features.items()}
+        files = {key: path for key, given in sources.items() if (path := file_of(given))}
         description = {
             "name": data.name,
             "digest": data.digest,
@@ -160,13 +172,13 @@ def prepare(
             "arguments": arguments,
             "sources": {
                 key: {"file": str(path.absolute()), "sha256": file_digest(path)}
-                for key, path in files.items()
+                for key, path in (source.files | files).items()
             },
             "read": pairs.read,
             "dropped": [asdict(step) for step in [*pairs.dropped, untrained(data, pairs)]],
             "counts": counts(data),
             "ignored_feature_rows": data.num_ignored_feature_rows,
-            "modalities": modalities(data, features or {}),
+            "modalities": modalities(data, features),
         }
         selected = None
         if table is not None:
@@ -175,32 +187,8 @@ def prepare(
         return save_data_folder(folder, data, selected, description)
 
 
-def _check(
-    user_column: str,
-    item_column: str,
-    rating_column: str | None,
-    min_rating: float | None,
-    time_column: str | None,
-    split_column: str | None,
-    split: str | None,
-    ratios: tuple[float, float, float],
-    k_core: int,
-) -> dict[str, str]:
-    """Checks that options do not contradict each other, and returns the given columns."""
-    check_split(split_column, split, time_column, ratios)
-    check_at_least("k_core", k_core, 1)
-    if (rating_column is None) != (min_rating is None):
-        raise ValueError(
-            "'rating_column' (--rating-column) and 'min_rating' (--min-rating) must be given "
-            f"together (got {rating_column!r} and {min_rating!r})"
-        )
-    columns = {
-        "user_column": user_column,
-        "item_column": item_column,
-        "rating_column": rating_column,
-        "time_column": time_column,
-        "split_column": split_column,
-    }
+def _given_columns(**columns: str | None) -> dict[str, str]:
+    """Returns the given columns by option, which must be different."""
     given = {option: column for option, column in columns.items() if column is not None}
     if len(set(given.values())) < len(given):
         raise ValueError(f"{', '.join(map(repr, given))} must be different columns (got {given})")
@@ -230,13 +218,3 @@ def _candidates(
     for more in others:
         ids += more[find_ids(more, np.array(ids)) < 0].tolist()
     return read_ids(ids, lambda i: f"item {ids[i]!r}").values
-
-
-def _files(
-    features: Mapping[str, ModalitySource],
-    items: TableSource | None,
-    item_ids: Sequence[Any] | str | os.PathLike[str] | None,
-) -> dict[str, Path]:
-    sources = {f"features.{modality}": source for modality, source in features.items()}
-    found = {"items": items, "item_ids": item_ids, **sources}
-    return {key: path for key, source in found.items() if (path := file_of(source)) is not None}

@@ -88,6 +88,12 @@ def recommend_blocks(
         raise ValueError(f"'exclude_seen' must be True, False or 'all' (got {exclude_seen!r})")
     if index and (allow is not None or deny is not None):
         raise ValueError("'index' must be False if 'allow' or 'deny' is given (got True)")
+    item_index = ItemIndex.load(trained) if index else None
+    if index and item_index is None:
+        raise ValueError(
+            "'index' must be False, as the run has no item index (got True): install FAISS (the "
+            "extra 'cpu' or 'gpu') and train again with the same arguments to build it"
+        )
     ranking = Ranking(
         query_emb=trained.user_emb,
         item_emb=trained.item_emb,
@@ -95,7 +101,7 @@ def recommend_blocks(
         mask_index=_seen(trained, exclude_seen, data),
         query_id=trained.user_id,
         item_id=trained.item_id,
-        index=_index(trained) if index else None,
+        index=item_index,
     )
     if allow is not None or deny is not None:
         is_allowed = np.full(len(trained.item_id), allow is None)
@@ -105,16 +111,6 @@ def recommend_blocks(
             is_allowed[find_positions(deny, trained.item_id, "deny", "item")] = False
         ranking = ranking.restricted_to(torch.from_numpy(np.flatnonzero(is_allowed)))
     return ranking.frames(k, memory_budget)
-
-
-def _index(trained: TrainedModel) -> ItemIndex:
-    found = ItemIndex.load(trained)
-    if found is None:
-        raise ValueError(
-            "'index' must be False, as the run has no item index (got True): install FAISS (the "
-            "extra 'cpu' or 'gpu') and train again with the same arguments to build it"
-        )
-    return found
 
 
 def _seen(

@@ -13,23 +13,23 @@ from soil_pyg.workflow.options import ModelOptions
 def load_run_data(
     trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None = None
 ) -> HeteroData:
-    """Returns the data of a run.
+    """Returns the given data of a run, loaded if it is a folder, or that of the folder that the run
+    was trained on.
 
-    Args:
-        trained (TrainedModel): The trained model.
-        data (HeteroData, str or os.PathLike, optional): The data or its folder.
-            (default: the folder that the run was trained on)
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If it holds other data, or if the run has no data folder.
+    Raises :class:`FileNotFoundError` if there is no such folder, and :class:`ValueError` if it
+    holds other data or if the run has no data folder.
     """
     where, found = "'data'", data
     if not isinstance(found, HeteroData):
         folder = trained.settings.get("data") if found is None else found
         if folder is None:
             raise ValueError("the run was not trained on a data folder: pass its data as 'data'")
-        where, found = f"'{folder}'", _load(folder, is_given=data is not None)
+        try:
+            where, found = f"'{folder}'", load_data_folder(folder)
+        except FileNotFoundError as error:
+            if data is not None:
+                raise
+            raise FileNotFoundError(f"{error}, or pass its new path as 'data' (--data)") from error
     digest = str(getattr(found, "digest", ""))
     if digest != trained.data_digest:
         raise ValueError(
@@ -40,44 +40,13 @@ def load_run_data(
     return found
 
 
-def _load(folder: str | os.PathLike[str], is_given: bool) -> HeteroData:
-    try:
-        return load_data_folder(folder)
-    except FileNotFoundError as error:
-        if is_given:
-            raise
-        raise FileNotFoundError(f"{error}, or pass its new path as 'data' (--data)") from error
-
-
-def add_graphs(trained: TrainedModel, data: HeteroData) -> HeteroData:
-    """Returns the data with the graphs that the model of a run reads, built as for its training.
-
-    Args:
-        trained (TrainedModel): The trained model, of :func:`soil_pyg.train`.
-        data (HeteroData): Its data.
-
-    Raises:
-        ValueError: If the settings of the run lack an option of the graphs.
-    """
-    return run_transform(trained)(data)
-
-
 def run_transform(trained: TrainedModel) -> BaseTransform:
-    """Returns the graph transform of the model of a run, with the options of its training.
-
-    Args:
-        trained (TrainedModel): The trained model, of :func:`soil_pyg.train`.
-
-    Raises:
-        ValueError: If the settings of the run lack an option of the graphs.
+    """Returns the graph transform of the model of a run, with the options of its training. Raises
+    :class:`ValueError` if the settings of the run lack an option of the graphs.
     """
     selected = ModelOptions(trained.settings.get("model") or trained.run["model"])
-    missing = sorted(
-        name
-        for name, option in selected.options.items()
-        if "graphs" in option.used_by and name not in trained.settings
-    )
-    if missing:
+    names = {name for name, option in selected.options.items() if "graphs" in option.used_by}
+    if missing := sorted(names - set(trained.settings)):
         raise ValueError(
             f"the run lacks the setting '{missing[0]}' of its graphs: only runs of 'train' can "
             "build them again"

@@ -11,8 +11,8 @@ from torch_geometric.data import HeteroData
 from soil_pyg.ranking.tables import Ranking
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
 from soil_pyg.workflow.ids import ALL, IdSource, select
+from soil_pyg.workflow.options import select_features
 from soil_pyg.workflow.run_data import load_run_data
 
 
@@ -88,7 +88,7 @@ def similar_blocks(
         kind, known, emb = "user", trained.user_id, trained.user_emb
         queries = select(users, known, "users", kind)
     if by is not None:
-        emb = _features(load_run_data(trained, data), by)
+        emb = select_features(load_run_data(trained, data), [by], "by")[by]
         if len(emb) < len(known):
             raise ValueError(f"'by' must be None for a run with new items (got '{by}')")
     emb, norm = unit_rows(emb)
@@ -110,10 +110,8 @@ def similar_blocks(
 
 
 def unit_rows(emb: Tensor) -> tuple[Tensor, Tensor]:
-    """Scales the rows of a dense or sparse matrix to unit norm, and returns them and their norms.
-
-    Args:
-        emb (Tensor): The matrix. Rows of zeros are left unchanged.
+    """Returns a dense or sparse matrix with its rows scaled to unit norm, except rows of zeros, and
+    the norms.
 
     Example:
         >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
@@ -132,12 +130,3 @@ def unit_rows(emb: Tensor) -> tuple[Tensor, Tensor]:
         emb.indices(), unit, emb.size(), is_coalesced=True, check_invariants=False
     )
     return matrix, norm
-
-
-def _features(data: HeteroData, modality: str) -> Tensor:
-    known = modalities_of(data)
-    if modality not in known:
-        listed = ", ".join(known) or "none"
-        raise ValueError(f"'by' must be a modality of the data: {listed} (got '{modality}')")
-    x: Tensor = data[ITEM][FEATURE_PREFIX + modality]
-    return x

@@ -108,10 +108,8 @@ def train(
     if log is not None:
         log.end(result)
     trained = checkpoint.load(folder)
-    if not (folder / INDEX).exists():
-        index = ItemIndex.build(trained)
-        if index is not None:
-            index.save(trained)
+    if not (folder / INDEX).exists() and (index := ItemIndex.build(trained)) is not None:
+        index.save(trained)
     return result
 
 

@@ -9,7 +9,7 @@ from soil_pyg import load, recommend
 from soil_pyg.datasets.data_folder import load_item_table
 from soil_pyg.reports.users import ItemCards, choose_users, user_panels
 from soil_pyg.typing import INTERACTS, SECOND_ORDER
-from soil_pyg.workflow.run_data import add_graphs
+from soil_pyg.workflow.run_data import run_transform
 
 
 def test_users_at_even_steps(shop_data: HeteroData) -> None:
@@ -28,7 +28,7 @@ def test_users_at_even_steps(shop_data: HeteroData) -> None:
 
 def test_panels(shop: Path, shop_data: HeteroData, runs: Path) -> None:
     trained = load(runs / "soil 0")
-    data = add_graphs(trained, shop_data)
+    data = run_transform(trained)(shop_data)
     test = data[INTERACTS].test_edge_label_index
     cards = ItemCards(trained.item_id, load_item_table(shop))
     users = [4, 0, 17]

@@ -11,7 +11,7 @@ from soil_pyg import add_items, add_users, recommend
 from soil_pyg.models.soil_graphs import item_item
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER
-from soil_pyg.workflow.run_data import add_graphs
+from soil_pyg.workflow.run_data import run_transform
 
 FeaturedData = Callable[..., HeteroData]
 RandomRun = Callable[..., TrainedModel]
@@ -114,7 +114,7 @@ def test_soil_equals_the_definition(
 ) -> None:
     data = featured_data()
     trained = random_run(data, "soil", profile, **{"k": 3, "k_i": 2, **options})
-    graphs = add_graphs(trained, data)
+    graphs = run_transform(trained)(data)
     larger = add_users(trained, data, NEW)
     user_item, aggregation = extended_matrices(graphs, trained, profile)
     known = graphs["user", "user_item", "item"].adj.to_dense().double().numpy().T
@@ -139,7 +139,7 @@ def test_soil_without_second_order_items(
     first[tuple(data[INTERACTS].edge_index.numpy())] = 1
     for user, history in enumerate(HISTORIES):
         first[30 + user, history] = 1
-    views = trained.model.propagate(add_graphs(trained, data))[2]
+    views = trained.model.propagate(run_transform(trained)(data))[2]
     gathered = [torch.from_numpy(first[30:]).float() @ view for view in views]
     items = np.maximum(first.sum(axis=0), 1) ** -0.5
     extended = first.sum(axis=1)[:, None] ** -0.5 * first * items
@@ -156,7 +156,7 @@ def test_lightgcn_is_folded_in(
 ) -> None:
     data = featured_data()
     trained = random_run(data, "lightgcn", num_layers=num_layers)
-    larger = add_users(trained, add_graphs(trained, data), NEW)
+    larger = add_users(trained, run_transform(trained)(data), NEW)
     first = np.zeros((32, 25))
     first[tuple(data[INTERACTS].edge_index.numpy())] = 1
     for user, history in enumerate(HISTORIES):

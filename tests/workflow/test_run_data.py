@@ -12,7 +12,7 @@ from soil_pyg.datasets.data_folder import load_data_folder, save_data_folder
 from soil_pyg.models.resolver import model_name
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS
-from soil_pyg.workflow.run_data import add_graphs, load_run_data
+from soil_pyg.workflow.run_data import load_run_data, run_transform
 
 
 def test_the_folder_of_the_training_is_read_again(data_folder: Path, run_folder: Path) -> None:
@@ -63,7 +63,7 @@ def test_graphs_are_those_of_the_training(
 ) -> None:
     data = featured_data(2)
     trained = random_run(data, "soil", k=3, k_i=2, aggregation="sym")
-    user_emb, item_emb = trained.model(add_graphs(trained, data))
+    user_emb, item_emb = trained.model(run_transform(trained)(data))
     assert torch.equal(user_emb, trained.user_emb)
     assert torch.equal(item_emb, trained.item_emb)
 
@@ -79,4 +79,4 @@ def test_graphs_of_a_run_without_their_options(
     assert run["model"] == model_name(type(trained.model))
     (trained.folder / "run.json").write_text(json.dumps(run))
     with pytest.raises(ValueError, match="'aggr'"):
-        add_graphs(soil_pyg.load(trained.folder), data)
+        run_transform(soil_pyg.load(trained.folder))(data)
