@@ -44,12 +44,7 @@ class Table(NamedTuple):
 
 
 class ColumnError(ValueError):
-    """The error of a column that is missing or occurs twice.
-
-    Args:
-        message (str): The message.
-        column (str): The column.
-    """
+    """The error of a column that is missing or occurs twice."""
 
     def __init__(self, message: str, column: str) -> None:
         super().__init__(message)
@@ -157,15 +152,9 @@ def _read_separated(path: Path, wanted: list[str] | None, id_columns: Sequence[s
 def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) -> Ids:
     """Numbers ids of any type: integers stay integers, all others become strings.
 
-    Args:
-        values (array_like): The ids.
-        where (callable): Returns the origin of a value.
-        is_text (bool): Whether the ids were read from text; they become integers if all of them are
-            written as integers. (default: :obj:`False`)
-
-    Raises:
-        ValueError: If an id is missing, a floating-point number or a Boolean, or if two ids differ
-            only in type.
+    Ids that were read from text become integers if all of them are written as integers. Raises
+    :class:`ValueError` if an id is missing, a floating-point number or a Boolean, or if two ids
+    differ only in type; :obj:`where` returns the origin of a value, for the error.
     """
     codes, distinct = pd.factorize(pd.Index(values, tupleize_cols=False))
     if (codes < 0).any():
@@ -179,13 +168,9 @@ def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) ->
 
 
 def find_ids(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Returns the positions of ids in a list of known ids, -1 for unknown ones.
+    """Returns the positions of ids in a list of distinct known ids, -1 for unknown ones.
 
     Ids are compared as written: the integer 12 equals the string "12".
-
-    Args:
-        ids (numpy.ndarray): The ids to find.
-        known (numpy.ndarray): The known ids, all different.
     """
     found: np.ndarray = pd.Index(known.astype(str)).get_indexer(pd.Index(ids.astype(str)))
     return found

@@ -103,9 +103,8 @@ class TextEncoder:
     def _encode(self, texts: list[str]) -> np.ndarray:
         if self._model is None:
             self._model = self._load()
-        vectors: np.ndarray = self._model.encode(
-            texts, batch_size=len(texts), show_progress_bar=False
-        )
+        size = len(texts)
+        vectors: np.ndarray = self._model.encode(texts, batch_size=size, show_progress_bar=False)
         return vectors
 
     def _load(self) -> Any:
