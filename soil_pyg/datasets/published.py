@@ -13,40 +13,24 @@ from soil_pyg.utils.files import bytes_digest
 
 @dataclass(frozen=True)
 class Published:
-    """The content of a published data set; :obj:`None` stands for unknown values.
+    """The content of a published data set; :obj:`None` stands for unknown values."""
 
-    Args:
-        num_users (int): The number of users, including those that are dropped later.
-        num_items (int): The number of items.
-        num_interactions (int): The number of interactions of all splits.
-        splits (tuple[int, int, int], optional): The numbers of training, validation and test
-            interactions. (default: :obj:`None`)
-        checksum (str, optional): The SHA-256 digest of the sorted rows
-            :obj:`(userID, itemID, x_label)` as little-endian 32-bit integers, which depends neither
-            on the order nor on the other columns of the file. (default: :obj:`None`)
-        features (dict[str, str]): The SHA-256 digest of the features per modality, as little-endian
-            16-bit floats. (default: :obj:`{}`)
-    """
-
-    num_users: int
-    num_items: int
-    num_interactions: int
+    counts: tuple[int, int, int]
+    """The numbers of users, those that are dropped later included, of items and of interactions."""
     splits: tuple[int, int, int] | None = None
     checksum: str | None = None
+    """The SHA-256 digest of the sorted rows :obj:`(userID, itemID, x_label)` as little-endian
+    32-bit integers, which depends neither on the order nor on the other columns of the file.
+    """
     features: dict[str, str] = field(default_factory=dict)
+    """The SHA-256 digest of the features per modality, as little-endian 16-bit floats."""
 
 
 class PublishedDataset(MultimodalDataset):
     """Base class of public data sets: a :class:`MultimodalDataset` whose content is known.
 
-    Args:
-        root (str or os.PathLike): The folder that holds the folder of the data set.
-        name (str): The name of the data set.
-        transform, pre_transform, force_reload (optional): See :class:`HeteroDataset`.
-
-    Raises:
-        FileNotFoundError: If there is no interaction file; the error says where to get it.
-        ValueError: If the name is unknown or the interactions differ from the published ones.
+    Raises :class:`ValueError` if the name is unknown or the interactions differ from the published
+    ones.
     """
 
     published: ClassVar[dict[str, Published]]
@@ -69,17 +53,11 @@ class PublishedDataset(MultimodalDataset):
         check_choice("name", self.name, self.published)
         path, expected = self.raw_paths[0], self.published[self.name]
         pairs = read_interactions(path)
-        counts = [
-            ("users", len(np.unique(pairs.user)), expected.num_users),
-            ("items", len(np.unique(pairs.item)), expected.num_items),
-            ("interactions", len(pairs.user), expected.num_interactions),
-        ]
-        if expected.splits is not None:
-            names, got = (
-                [f"{split} pairs" for split in SPLITS],
-                np.bincount(pairs.label, minlength=3),
-            )
-            counts += zip(names, got.tolist(), expected.splits, strict=True)
+        names = ("users", "items", "interactions", *(f"{split} pairs" for split in SPLITS))
+        found = [len(np.unique(pairs.user)), len(np.unique(pairs.item)), len(pairs.user)]
+        found += np.bincount(pairs.label, minlength=3).tolist()
+        # Unknown splits end the comparison.
+        counts = zip(names, found, expected.counts + (expected.splits or ()), strict=False)
         wrong = [f"{got:,} {name} instead of {n:,}" for name, got, n in counts if got != n]
         rows = np.stack(pairs, axis=1)[np.lexsort((pairs.item, pairs.user))]
         checksum = bytes_digest([rows.astype("<i4").tobytes()])

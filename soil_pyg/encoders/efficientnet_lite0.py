@@ -1,4 +1,5 @@
 import os
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -27,6 +28,7 @@ _STAGES = [
     _Stage(4, 6, 5, 2, 192),
     _Stage(1, 6, 3, 1, 320),
 ]
+_batch_norm = partial(BatchNorm2d, eps=1e-3)
 
 
 class EfficientNetLite0(Module):
@@ -112,7 +114,3 @@ class _SameConv2d(Conv2d):
             missing = max((-(-length // stride) - 1) * stride + size - length, 0)
             padding += [missing // 2, missing - missing // 2]
         return super().forward(F.pad(x, padding))
-
-
-def _batch_norm(channels: int) -> BatchNorm2d:
-    return BatchNorm2d(channels, eps=1e-3)
