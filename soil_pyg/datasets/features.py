@@ -135,8 +135,9 @@ def read_features(
 
 
 def _to_matrix(frame: pd.DataFrame, name: str) -> np.ndarray:
-    vectors = frame.iloc[:, 0].dropna().tolist() if frame.shape[1] == 1 else []
-    if vectors and isinstance(vectors[0], list | tuple | np.ndarray):
+    first = frame.iloc[:, 0].dropna().head(1).tolist() if frame.shape[1] == 1 else []
+    if first and isinstance(first[0], list | tuple | np.ndarray):
+        vectors = frame.iloc[:, 0].dropna().tolist()
         sizes = {np.shape(vector) for vector in vectors}
         if len(sizes) != 1:
             shapes = sorted(map(str, sizes))

@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 def sort_pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Returns the stable order of pairs by user and item, which are less than :math:`10^9`.
+    """Returns the stable order of pairs by user and item, both from 0 to less than :math:`10^9`.
 
     Example:
         >>> sort_pairs(np.array([1, 0, 1]), np.array([0, 5, 0]))

@@ -10,6 +10,7 @@ from pyarrow import csv
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.features import feature_files, open_features, to_features
+from soil_pyg.datasets.frames import check_columns
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
 from soil_pyg.utils.files import file_digest
@@ -111,10 +112,7 @@ def read_interactions(path: str | os.PathLike[str], num_items: int | None = None
     """
     content = Path(path).read_bytes().rstrip(b"\r\n")
     header = content.split(b"\n", 1)[0].decode("utf-8-sig", "replace").rstrip("\r").split("\t")
-    for column in COLUMNS:
-        if header.count(column) != 1:
-            found = "is missing" if column not in header else "occurs twice"
-            raise ValueError(f"{path}, line 1: column {column!r} {found} (got {header})")
+    check_columns(header, COLUMNS, f"{path}, line 1")
     if b"\n" not in content:
         raise ValueError(f"{path} has no interactions")
     types = dict.fromkeys(COLUMNS, pyarrow.int64())

@@ -36,7 +36,7 @@ class PairFilter:
         return self._item[self.rows]
 
     def keep(self, kept: np.ndarray, why: str) -> None:
-        """Keeps the masked ones of the remaining rows, and counts the others with their reason."""
+        """Keeps the remaining rows in a mask, and counts the others under the reason :obj:`why`."""
         before = self._counts()
         self.rows = self.rows[kept]
         lost = (old - new for old, new in zip(before, self._counts(), strict=True))
