@@ -28,25 +28,14 @@ class Triplets(NamedTuple):
 
 
 def modalities_of(data: HeteroData, node_type: str = ITEM) -> list[str]:
-    """Returns the modalities of a node type: the stems of its :obj:`x_*` attributes, in order.
-
-    Args:
-        data (HeteroData): The data.
-        node_type (str): The node type. (default: :obj:`"item"`)
-    """
+    """Returns the modalities of a node type: the stems of its :obj:`x_*` attributes, in order."""
     return list(features_of(data, node_type))
 
 
 def features_of(data: HeteroData, node_type: str = ITEM) -> dict[str, Tensor]:
-    """Returns the features of a node type by modality, in order.
-
-    Args:
-        data (HeteroData): The data.
-        node_type (str): The node type. (default: :obj:`"item"`)
-    """
-    stored = data[node_type].items()
+    """Returns the features of a node type by modality, in order."""
     return {
         name.removeprefix(FEATURE_PREFIX): value
-        for name, value in stored
+        for name, value in data[node_type].items()
         if name.startswith(FEATURE_PREFIX)
     }

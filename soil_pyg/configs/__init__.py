@@ -58,14 +58,9 @@ def load_config(model_name: str) -> Config:
 
 
 def parse_config(text: str, file_name: str) -> Config:
-    """Returns the configuration that a YAML text holds.
+    """Returns the configuration that a YAML text holds; :obj:`file_name` is its origin, for errors.
 
-    Args:
-        text (str): The YAML text.
-        file_name (str): The name of its file, for errors.
-
-    Raises:
-        ValueError: If the text is not YAML or does not have the expected form.
+    Raises :class:`ValueError` if the text is not YAML or does not have the expected form.
     """
     try:
         content = yaml.safe_load(text)

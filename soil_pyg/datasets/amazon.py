@@ -62,15 +62,13 @@ class Amazon(PublishedDataset):
     )
     published: ClassVar[dict[str, Published]] = {
         "baby": Published(
-            num_users=19_445,
-            num_items=7_050,
-            num_interactions=160_792,
+            counts=(19_445, 7_050, 160_792),
             splits=(118_551, 20_559, 21_682),
             checksum="477412bd368aac9acfe9aefa9ed508f3373e4ae021e988c9c45d9ba13567d91a",
         ),
-        "sports": Published(num_users=35_598, num_items=18_357, num_interactions=296_337),
-        "clothing": Published(num_users=39_387, num_items=23_033, num_interactions=278_677),
-        "electronics": Published(num_users=192_403, num_items=63_001, num_interactions=1_689_188),
+        "sports": Published((35_598, 18_357, 296_337)),
+        "clothing": Published((39_387, 23_033, 278_677)),
+        "electronics": Published((192_403, 63_001, 1_689_188)),
     }
 
     @property

@@ -5,29 +5,21 @@ import pandas as pd
 
 from soil_pyg.datasets.frames import Table
 
-SPLIT_LABELS = {"train": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
-"""The labels that a split column may hold besides 0, 1 and 2."""
+_NAMED_LABELS = {"train": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
+SPLIT_LABELS = _NAMED_LABELS | {"0": 0, "1": 1, "2": 2}
+"""The label of each text that a split column may hold."""
 
 
 def read_labels(table: Table, column: str) -> np.ndarray:
-    """Reads the labels of a split column as 0, 1 and 2.
-
-    Raises:
-        ValueError: If a label is unknown.
-    """
-    names = SPLIT_LABELS | {str(label): label for label in range(3)}
+    """Reads the labels of a split column as 0, 1 and 2 and refuses unknown ones."""
     texts = table.frame[column].astype(object).map(str)
-    label = texts.map(names).to_numpy(dtype=float)
-    _refuse(table, column, np.isnan(label), f"one of {', '.join(names)}")
+    label = texts.map(SPLIT_LABELS).to_numpy(dtype=float)
+    _refuse(table, column, np.isnan(label), f"one of {', '.join(SPLIT_LABELS)}")
     return label.astype(np.int64)
 
 
 def read_numbers(table: Table, column: str) -> np.ndarray:
-    """Reads a column of numbers.
-
-    Raises:
-        ValueError: If a value is missing or not a number.
-    """
+    """Reads a column of numbers and refuses missing and other values."""
     values = _complete(table, column)
     numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
     _refuse(table, column, np.isnan(numbers), "a number")
@@ -35,11 +27,7 @@ def read_numbers(table: Table, column: str) -> np.ndarray:
 
 
 def read_times(table: Table, column: str) -> np.ndarray:
-    """Reads a column of numbers, dates or ISO 8601 strings as times.
-
-    Raises:
-        ValueError: If a time is missing or has another form.
-    """
+    """Reads a column of numbers, dates or ISO 8601 strings as times and refuses other values."""
     values = _complete(table, column)
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy()

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.storage import load_data, save_data
@@ -38,18 +37,12 @@ def load_data_folder(path: str | os.PathLike[str]) -> HeteroData:
 
 
 def load_item_table(path: str | os.PathLike[str]) -> pd.DataFrame | None:
-    """Returns the table of the items, or :obj:`None` if the folder has none.
+    """Returns the table of the items of a data folder, or :obj:`None` if the folder has none.
 
     There is one row per item, in the order of the data. The first column, :obj:`item`, holds the
     ids. The columns :obj:`title` and :obj:`image`, the absolute path or the address of a picture,
-    follow if the data has them. Missing values are null.
-
-    Args:
-        path (str or os.PathLike): The folder.
-
-    Raises:
-        FileNotFoundError: If the folder does not exist or is not complete.
-        ValueError: If a file has another format or was changed.
+    follow if the data has them. Missing values are null. Raises the errors of
+    :func:`load_data_folder`.
     """
     if ITEMS not in load_description(path)["files"]:
         return None
@@ -59,12 +52,8 @@ def load_item_table(path: str | os.PathLike[str]) -> pd.DataFrame | None:
 def load_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Returns the content of :obj:`prepare.json`, which says how the data was prepared.
 
-    Args:
-        path (str or os.PathLike): The folder.
-
-    Raises:
-        FileNotFoundError: If the folder does not exist or is not complete.
-        ValueError: If the file is corrupt or has another version of the format.
+    Raises :class:`FileNotFoundError` if the folder does not exist or is not complete, and
+    :class:`ValueError` if the file is corrupt or has another version of the format.
     """
     file = Path(path) / DESCRIPTION
     if not Path(path).is_dir():
@@ -88,11 +77,8 @@ def save_data_folder(
 ) -> dict[str, Any]:
     """Writes the files of a data folder, the description last, and returns the description.
 
-    Args:
-        folder (Path): The folder, which must exist and be empty.
-        data (HeteroData): The data.
-        items (pandas.DataFrame, optional): The table of the items, in the order of the data.
-        description (dict[str, Any]): How the data was prepared, as JSON values.
+    The folder must exist and be empty. The items are in the order of the data, and the description
+    holds JSON values.
     """
     save_data(data, folder / DATA)
     if items is not None:
@@ -108,13 +94,8 @@ def new_folder(
 ) -> AbstractContextManager[Path]:
     """Returns a context with an empty temporary folder, which moves to its path on success.
 
-    Args:
-        out (str or os.PathLike): The path of the folder.
-        overwrite (bool, optional): Whether to replace an existing data folder; :obj:`None` stands
-            for :obj:`False` in callers without this option. (default: :obj:`None`)
-
-    Raises:
-        ValueError: On entry, if the path exists and must not be replaced.
+    On entry, raises :class:`ValueError` if the path exists and must not be replaced. Callers that
+    cannot replace a data folder leave :obj:`overwrite` out, and the error does not mention it.
     """
     out = Path(os.path.abspath(Path(out).expanduser()))
     return atomic_folder(out, partial(_check_place, out, overwrite))
@@ -146,10 +127,6 @@ def _checked(path: str | os.PathLike[str], name: str) -> Path:
 
 
 def _versions() -> dict[str, str]:
-    packages = {name: version(name) for name in ("torch", "torch_geometric", "numpy", "pandas")}
-    return {
-        "soil_pyg": import_module("soil_pyg").__version__,
-        "python": platform.python_version(),
-        **packages,
-        "pyarrow": pyarrow.__version__,
-    }
+    packages = ("torch", "torch_geometric", "numpy", "pandas", "pyarrow")
+    own = {"soil_pyg": import_module("soil_pyg").__version__, "python": platform.python_version()}
+    return own | {package: version(package) for package in packages}

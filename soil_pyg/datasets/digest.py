@@ -12,20 +12,12 @@ from soil_pyg.utils.files import bytes_digest
 
 
 def digest_of(value: Any) -> str:
-    """Returns the hexadecimal SHA-256 digest of a JSON value.
-
-    Args:
-        value (Any): The value. The order of its keys does not matter.
-    """
+    """Returns the hexadecimal SHA-256 digest of a JSON value, whatever the order of its keys."""
     return bytes_digest([json.dumps(value, sort_keys=True).encode()])
 
 
 def array_digest(array: np.ndarray) -> str:
-    """Returns the hexadecimal SHA-256 digest of the type, shape and content of an array.
-
-    Args:
-        array (numpy.ndarray): The array, of numbers or strings.
-    """
+    """Returns the hexadecimal SHA-256 digest of the type, shape and content of an array."""
     content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     return bytes_digest([f"{array.dtype.str} {array.shape} ".encode(), content.data])
 
@@ -33,11 +25,7 @@ def array_digest(array: np.ndarray) -> str:
 def describe(value: Any) -> Any:
     """Returns a JSON value that describes an object, such as a transform with all of its options.
 
-    Args:
-        value (Any): The object.
-
-    Raises:
-        TypeError: If the object cannot be told from others of its type, as a function.
+    Raises :class:`TypeError` if the object cannot be told from others of its type, as a function.
 
     Example:
         >>> from torch_geometric.transforms import AddSelfLoops

@@ -29,12 +29,9 @@ def feature_files(folder: str | os.PathLike[str]) -> dict[str, Path]:
 def open_features(paths: Mapping[str, Path]) -> tuple[dict[str, np.ndarray], int | None]:
     """Opens feature files without reading their content.
 
-    Returns:
-        The matrix of each modality, and the number of their rows, :obj:`None` without matrices.
-
-    Raises:
-        ValueError: If a file is not a matrix of real numbers, its name has no modality, or the
-            numbers of rows differ.
+    Returns the matrix of each modality and the number of their rows, :obj:`None` without matrices.
+    Raises :class:`ValueError` if a file is not a matrix of real numbers, its name has no modality,
+    or the numbers of rows differ.
     """
     for modality, path in paths.items():
         check_modality(modality, str(path))
@@ -47,11 +44,7 @@ def open_features(paths: Mapping[str, Path]) -> tuple[dict[str, np.ndarray], int
 
 
 def open_matrix(path: Path) -> np.ndarray:
-    """Opens an :obj:`.npy` file of a matrix without reading its content.
-
-    Raises:
-        ValueError: If it is not a matrix of real numbers.
-    """
+    """Opens an :obj:`.npy` file without reading its content and refuses all but real matrices."""
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -63,28 +56,16 @@ def open_matrix(path: Path) -> np.ndarray:
 
 
 def check_modality(modality: str, source: str) -> None:
-    """Refuses a modality whose name cannot be part of the name of an attribute or layer.
-
-    Args:
-        modality (str): The name.
-        source (str): The origin of the name, for errors.
-
-    Raises:
-        ValueError: If the name is empty or contains a dot.
+    """Refuses a modality that cannot be part of the name of an attribute or layer, because it is
+    empty or contains a dot; :obj:`source` is its origin, for the error.
     """
     if not modality or "." in modality:
         raise ValueError(f"{source}: a modality must have a name without dots (got {modality!r})")
 
 
 def check_matrix(matrix: np.ndarray, source: str) -> None:
-    """Refuses arrays that are not matrices of real numbers.
-
-    Args:
-        matrix (numpy.ndarray): The features, one row per item.
-        source (str): The origin of the features, for errors.
-
-    Raises:
-        ValueError: If the array has another type or shape, or no columns.
+    """Refuses arrays that are not matrices of real numbers with at least one column; :obj:`source`
+    is their origin, for the error.
     """
     if matrix.dtype.kind not in "fiu":
         raise ValueError(f"{source} must hold real numbers (got type {matrix.dtype})")
@@ -93,15 +74,8 @@ def check_matrix(matrix: np.ndarray, source: str) -> None:
 
 
 def to_features(matrix: np.ndarray, source: str, row_name: Callable[[int], str]) -> Tensor:
-    """Casts a feature matrix to :obj:`float32` block by block and refuses other than finite values.
-
-    Args:
-        matrix (numpy.ndarray): The features, one row per item, of any real type.
-        source (str): The origin of the features, for errors.
-        row_name (callable): Returns the name of a row, for errors.
-
-    Raises:
-        ValueError: If the array is not a matrix of real and finite numbers.
+    """Casts a matrix of any real type to :obj:`float32` block by block and refuses values that are
+    not finite; :obj:`source` and :obj:`row_name` name the matrix and a row, for the error.
     """
     check_matrix(matrix, source)
     features = np.empty(matrix.shape, dtype=np.float32)
@@ -119,23 +93,15 @@ def to_features(matrix: np.ndarray, source: str, row_name: Callable[[int], str])
 def read_features(
     modality: str, source: FeatureSource, item_column: str, item_id: np.ndarray
 ) -> tuple[Tensor, int]:
-    """Reads features that are keyed by item ids.
+    """Reads the features of a modality, keyed by item ids.
 
-    Args:
-        modality (str): The modality.
-        source (pandas.DataFrame, str, os.PathLike or tuple): A data frame that is indexed by item
-            id or has the column :obj:`item_column`, a file with that column, or a matrix and the
-            list of its ids. An empty row of a table is a missing modality.
-        item_column (str): The column of the item ids.
-        item_id (numpy.ndarray): The ids of all items.
+    The source is a data frame that is indexed by item id or has the column :obj:`item_column`, a
+    file with that column, or a matrix and the list of its ids. An empty row of a table is a
+    missing modality.
 
-    Returns:
-        The features of all items, zeros for those without a row, and the number of rows that
-        belong to no item.
-
-    Raises:
-        ValueError: If an id is missing or repeated, no row belongs to an item, or a value is not
-            finite.
+    Returns the features of all items in :obj:`item_id`, zeros for those without a row, and the
+    number of rows that belong to no item. Raises :class:`ValueError` if an id is missing or
+    repeated, no row belongs to an item, or a value is not finite.
     """
     name = f"features[{modality!r}]"
     check_modality(modality, name)
@@ -169,18 +135,13 @@ def read_features(
 
 
 def _to_matrix(frame: pd.DataFrame, name: str) -> np.ndarray:
-    filled = frame.dropna(how="all")
-    if (
-        len(filled)
-        and frame.shape[1] == 1
-        and isinstance(filled.iloc[0, 0], list | tuple | np.ndarray)
-    ):
-        vectors = filled.iloc[:, 0].tolist()
+    first = frame.iloc[:, 0].dropna().head(1).tolist() if frame.shape[1] == 1 else []
+    if first and isinstance(first[0], list | tuple | np.ndarray):
+        vectors = frame.iloc[:, 0].dropna().tolist()
         sizes = {np.shape(vector) for vector in vectors}
         if len(sizes) != 1:
-            raise ValueError(
-                f"{name}: the vectors have different shapes ({sorted(map(str, sizes))})"
-            )
+            shapes = sorted(map(str, sizes))
+            raise ValueError(f"{name}: the vectors have different shapes ({shapes})")
         matrix = np.zeros((len(frame), *sizes.pop()), dtype=np.asarray(vectors[0]).dtype)
         matrix[frame.iloc[:, 0].notna().to_numpy()] = vectors
         return matrix

@@ -44,12 +44,7 @@ class Table(NamedTuple):
 
 
 class ColumnError(ValueError):
-    """The error of a column that is missing or occurs twice.
-
-    Args:
-        message (str): The message.
-        column (str): The column.
-    """
+    """The error of a column that is missing or occurs twice."""
 
     def __init__(self, message: str, column: str) -> None:
         super().__init__(message)
@@ -66,31 +61,21 @@ class Ids(NamedTuple):
 
 
 def read_table(
-    source: TableSource,
-    name: str,
-    id_columns: Sequence[str],
-    columns: Sequence[str] | None = None,
+    source: TableSource, name: str, id_columns: Sequence[str], columns: Sequence[str] | None = None
 ) -> Table:
     """Reads a table. Ids in text files are read as written; ids in JSON keep their types.
 
-    Args:
-        source (pandas.DataFrame, str or os.PathLike): The table, or a file: :obj:`.csv`,
-            :obj:`.tsv`, :obj:`.parquet`, or JSON lines as :obj:`.jsonl`, :obj:`.ndjson` or
-            :obj:`.json`.
-        name (str): The argument that holds the table, for errors.
-        id_columns (sequence of str): The columns that hold ids.
-        columns (sequence of str, optional): Further columns to read. (default: all)
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file cannot be read or a column is missing.
+    The source is a data frame or a file: :obj:`.csv`, :obj:`.tsv`, :obj:`.parquet`, or JSON lines
+    as :obj:`.jsonl`, :obj:`.ndjson` or :obj:`.json`. Besides the columns of ids, all others are
+    read by default. Raises :class:`FileNotFoundError` if there is no such file, and
+    :class:`ValueError` if it cannot be read or a column is missing; :obj:`name` is the argument
+    that holds the table, for the error.
     """
     wanted = None if columns is None else [*id_columns, *columns]
     if isinstance(source, pd.DataFrame):
-        _check_columns(source.columns, [*id_columns, *(columns or ())], f"'{name}'")
-        return Table(
-            source if wanted is None else source[wanted], lambda i: f"'{name}', row {i}", False
-        )
+        check_columns(source.columns, wanted or id_columns, f"'{name}'")
+        frame = source if wanted is None else source[wanted]
+        return Table(frame, lambda i: f"'{name}', row {i}", False)
     path = Path(source).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"'{name}': there is no file {path}")
@@ -98,7 +83,7 @@ def read_table(
         return _read_parquet(path, wanted, id_columns)
     if path.suffix in _JSON_LINES:
         lines, where = read_json_lines(path, id_columns, wanted)
-        _check_columns(lines.column_names, wanted or id_columns, str(path))
+        check_columns(lines.column_names, wanted or id_columns, str(path))
         return Table(lines.to_pandas(), where, False)
     if path.suffix in _SEPARATORS:
         return _read_separated(path, wanted, id_columns)
@@ -107,7 +92,7 @@ def read_table(
 
 def _read_parquet(path: Path, wanted: list[str] | None, id_columns: Sequence[str]) -> Table:
     try:
-        _check_columns(pyarrow.parquet.read_schema(path).names, wanted or id_columns, str(path))
+        check_columns(pyarrow.parquet.read_schema(path).names, wanted or id_columns, str(path))
         table = pyarrow.parquet.read_table(path, columns=wanted)
         # The metadata could turn the id column into an index.
         frame = table.to_pandas(ignore_metadata=True)
@@ -123,7 +108,7 @@ def _read_separated(path: Path, wanted: list[str] | None, id_columns: Sequence[s
     separator = _SEPARATORS[path.suffix]
     try:
         header = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str).iloc[0].tolist()
-        _check_columns(header, wanted or id_columns, f"{path}, line 1")
+        check_columns(header, wanted or id_columns, f"{path}, line 1")
         # "NA" is an id like any other, and blank lines count.
         missing = {c: [""] if c in id_columns else ["", "NA", "NaN", "nan"] for c in header}
         with warnings.catch_warnings():
@@ -157,15 +142,9 @@ def _read_separated(path: Path, wanted: list[str] | None, id_columns: Sequence[s
 def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) -> Ids:
     """Numbers ids of any type: integers stay integers, all others become strings.
 
-    Args:
-        values (array_like): The ids.
-        where (callable): Returns the origin of a value.
-        is_text (bool): Whether the ids were read from text; they become integers if all of them are
-            written as integers. (default: :obj:`False`)
-
-    Raises:
-        ValueError: If an id is missing, a floating-point number or a Boolean, or if two ids differ
-            only in type.
+    Ids that were read from text become integers if all of them are written as integers. Raises
+    :class:`ValueError` if an id is missing, a floating-point number or a Boolean, or if two ids
+    differ only in type; :obj:`where` returns the origin of a value, for the error.
     """
     codes, distinct = pd.factorize(pd.Index(values, tupleize_cols=False))
     if (codes < 0).any():
@@ -179,13 +158,9 @@ def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) ->
 
 
 def find_ids(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Returns the positions of ids in a list of known ids, -1 for unknown ones.
+    """Returns the positions of ids in a list of distinct known ids, -1 for unknown ones.
 
     Ids are compared as written: the integer 12 equals the string "12".
-
-    Args:
-        ids (numpy.ndarray): The ids to find.
-        known (numpy.ndarray): The known ids, all different.
     """
     found: np.ndarray = pd.Index(known.astype(str)).get_indexer(pd.Index(ids.astype(str)))
     return found
@@ -207,7 +182,8 @@ def _to_array(values: np.ndarray, where: Callable[[int], str], is_text: bool) ->
     return texts
 
 
-def _check_columns(found: Iterable[Any], wanted: Sequence[str], source: str) -> None:
+def check_columns(found: Iterable[Any], wanted: Sequence[str], source: str) -> None:
+    """Raises :class:`ColumnError` if a wanted column is missing or occurs twice."""
     found = list(found)
     for column in wanted:
         if found.count(column) != 1:

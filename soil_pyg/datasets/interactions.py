@@ -14,11 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 def sort_pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Returns the stable order of pairs by user and item.
-
-    Args:
-        user (numpy.ndarray): The users, :obj:`int64`, from 0 to less than :math:`10^9`.
-        item (numpy.ndarray): The items, likewise.
+    """Returns the stable order of pairs by user and item, both from 0 to less than :math:`10^9`.
 
     Example:
         >>> sort_pairs(np.array([1, 0, 1]), np.array([0, 5, 0]))
@@ -31,13 +27,7 @@ def sort_pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:
 def check_pairs(user: np.ndarray, item: np.ndarray, where: Callable[[int], str]) -> None:
     """Refuses pairs of user and item that occur twice, within a split or across splits.
 
-    Args:
-        user (numpy.ndarray): The users, :obj:`int64`, not negative.
-        item (numpy.ndarray): The items, :obj:`int64`, not negative.
-        where (callable): Returns the origin of a row.
-
-    Raises:
-        ValueError: If a pair occurs twice.
+    The ids are not negative; :obj:`where` returns the origin of a row, for the error.
     """
     order = sort_pairs(user, item)
     same = (np.diff(user[order]) == 0) & (np.diff(item[order]) == 0)
@@ -71,9 +61,7 @@ def to_hetero_data(
         item_id (numpy.ndarray): The original id of each item.
         user_id (numpy.ndarray, optional): The original id of each user. (default: the users)
         features (mapping, optional): The features of all items per modality.
-            (default: :obj:`None`)
         source (str): The origin of the interactions, for errors.
-            (default: :obj:`"the interactions"`)
 
     Raises:
         ValueError: If a split is empty before or after users are dropped.

@@ -18,19 +18,10 @@ IMAGE = "image"
 class ItemTable:
     """A table of items with titles, pictures and other columns.
 
-    Args:
-        source (pandas.DataFrame, str or os.PathLike): The table or its file.
-        item_column (str): The column of the item ids.
-        title_column (str, optional): The column of titles. (default: :obj:`"title"` if it exists)
-        image_column (str, optional): The column of paths or addresses of pictures.
-            (default: :obj:`"image"` if it exists)
-        image_folder (str or os.PathLike, optional): The folder of relative paths of pictures.
-            (default: the folder of the table's file, or the working directory)
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If the table cannot be read, a column is missing, or an id is missing or
-            repeated.
+    The columns of titles and pictures are :obj:`"title"` and :obj:`"image"` if they exist and no
+    others are given. Relative paths of pictures start from :obj:`image_folder` or else from the
+    folder of the table's file, or from the working directory. Raises :class:`ValueError` if the
+    table cannot be read, a given column is missing, or an id is missing or repeated.
     """
 
     def __init__(
@@ -75,9 +66,6 @@ class ItemTable:
 
         The columns are :obj:`item`, then :obj:`title` and :obj:`image` if they are known, then
         the original columns of the table.
-
-        Args:
-            item_id (numpy.ndarray): The ids of the items.
         """
         row = find_ids(item_id, self.ids)
         frame = self._frame.reindex(row).reset_index(drop=True)
@@ -86,16 +74,10 @@ class ItemTable:
 
 
 def read_item_ids(path: str | os.PathLike[str], item_column: str) -> list[Any]:
-    """Reads the ids of the rows of a matrix.
+    """Reads the ids of the rows of a matrix from a :obj:`.txt` file with one id per line, an
+    :obj:`.npy` file, or a table with the column of the ids.
 
-    Args:
-        path (str or os.PathLike): The file: :obj:`.txt` with one id per line, :obj:`.npy`, or a
-            table with the column of the ids.
-        item_column (str): The column of the item ids.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If the file cannot be read.
+    Raises :class:`FileNotFoundError` or :class:`ValueError` if the file cannot be read.
     """
     path = Path(path).expanduser()
     if path.suffix == ".txt" and path.is_file():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch_geometric.data import HeteroData
-from torch_geometric.data import storage as pyg_storage
+from torch_geometric.data.storage import BaseStorage, EdgeStorage, GlobalStorage, NodeStorage
 
 from soil_pyg.datasets.features import FeatureSource, feature_files, open_features
 from soil_pyg.datasets.frames import Table, TableSource, read_table
@@ -18,27 +18,12 @@ from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, feature
 
 SPLIT = COLUMNS[2]
 """The column of a split that the layout has."""
-_HETERO_SUFFIXES = (".pt", ".safetensors")
-_HETERO_CLASSES = [
-    *(pyg_storage.BaseStorage, pyg_storage.GlobalStorage),
-    *(pyg_storage.NodeStorage, pyg_storage.EdgeStorage),
-]
+_HETERO_CLASSES = [BaseStorage, GlobalStorage, NodeStorage, EdgeStorage]
 
 
 @dataclass
 class Source:
-    """Interactions as read, before any are dropped.
-
-    Args:
-        table (Table): The interactions.
-        name (str): The name of the data.
-        split_column (str, optional): The column of the split, if the layout has one.
-            (default: :obj:`None`)
-        features (dict[str, FeatureSource]): The features of the layout.
-        items (numpy.ndarray, optional): All items, if the layout has them.
-            (default: :obj:`None`)
-        files (dict[str, Path]): The files that were read, by content.
-    """
+    """Interactions as read, before any are dropped, with the features and items of the layout."""
 
     table: Table
     name: str
@@ -46,6 +31,7 @@ class Source:
     features: dict[str, FeatureSource] = field(default_factory=dict)
     items: np.ndarray | None = None
     files: dict[str, Path] = field(default_factory=dict)
+    """The files that were read, by content."""
 
 
 def read_source(
@@ -53,18 +39,10 @@ def read_source(
 ) -> Source:
     """Reads a table, a folder in the layout of MMRec, or a heterogeneous graph.
 
-    Args:
-        source (pandas.DataFrame, str, os.PathLike or HeteroData): The interactions. A graph in a
-            file was saved by :func:`~soil_pyg.datasets.storage.save_data` (:obj:`.safetensors`) or
-            by :obj:`torch.save`, as it is or as a dictionary (:obj:`.pt`); only tensors and plain
-            values are unpickled.
-        user_column (str): The column of the user ids.
-        item_column (str): The column of the item ids.
-        columns (list[str]): Further columns to read.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If the file cannot be read.
+    A graph in a file was saved by :func:`~soil_pyg.datasets.storage.save_data`
+    (:obj:`.safetensors`) or by :obj:`torch.save`, as it is or as a dictionary (:obj:`.pt`); only
+    tensors and plain values are unpickled. The further columns are read from tables alone. Raises
+    :class:`FileNotFoundError` or :class:`ValueError` if the file cannot be read.
     """
     if isinstance(source, HeteroData):
         return _from_hetero_data(source, "HeteroData", user_column, item_column)
@@ -74,7 +52,7 @@ def read_source(
     path = Path(source).expanduser()
     if path.is_dir():
         return _from_mmrec(path, user_column, item_column, columns)
-    if path.suffix in _HETERO_SUFFIXES and path.is_file():
+    if path.suffix in (".pt", ".safetensors") and path.is_file():
         data = _load_hetero_data(path)
         read = _from_hetero_data(data, str(path), user_column, item_column)
         read.name = str(data["name"]) if "name" in data else path.stem

@@ -26,20 +26,10 @@ def resolve_features(
 ) -> FeatureSource:
     """Returns features that are keyed by item ids.
 
-    Args:
-        modality (str): The modality.
-        source (pandas.DataFrame, str, os.PathLike, tuple or Encoder): An encoder, which encodes the
-            items; an :obj:`.npy` file, whose rows belong to :obj:`item_ids` or else to
-            :obj:`items`; or features that are already keyed.
-        item_id (numpy.ndarray): The ids of the items to encode.
-        items (ItemTable, optional): The table of the items.
-        item_ids (sequence, str or os.PathLike, optional): The ids of the rows of matrices, or a
-            file of them.
-        item_column (str): The column of the item ids.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If a matrix has no ids or another number of rows.
+    An encoder encodes the items :obj:`item_id`, with the rows of the table :obj:`items`. The rows
+    of an :obj:`.npy` file belong to :obj:`item_ids`, a sequence or a file, or else to
+    :obj:`items`. Other sources are keyed already. Raises :class:`FileNotFoundError` if the file
+    does not exist and :class:`ValueError` if a matrix has no ids or another number of rows.
     """
     name = f"features[{modality!r}]"
     if isinstance(source, Encoder):

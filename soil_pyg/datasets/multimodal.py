@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow
-import pyarrow.csv
+from pyarrow import csv
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.features import feature_files, open_features, to_features
+from soil_pyg.datasets.frames import check_columns
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
 from soil_pyg.utils.files import file_digest
@@ -104,37 +105,24 @@ class Interactions(NamedTuple):
 
 
 def read_interactions(path: str | os.PathLike[str], num_items: int | None = None) -> Interactions:
-    """Reads and checks an interaction file.
+    """Reads and checks an interaction file, tab-separated with a header.
 
-    Args:
-        path (str or os.PathLike): The file, tab-separated, with a header.
-        num_items (int, optional): The number of items, which bounds the item ids.
-            (default: :obj:`None`)
-
-    Raises:
-        ValueError: If the file is invalid; the error names the line.
+    The item ids must be less than :obj:`num_items` if it is given. Raises :class:`ValueError` if
+    the file is invalid; the error names the line.
     """
     content = Path(path).read_bytes().rstrip(b"\r\n")
     header = content.split(b"\n", 1)[0].decode("utf-8-sig", "replace").rstrip("\r").split("\t")
-    for column in COLUMNS:
-        if header.count(column) != 1:
-            found = "is missing" if column not in header else "occurs twice"
-            raise ValueError(f"{path}, line 1: column {column!r} {found} (got {header})")
+    check_columns(header, COLUMNS, f"{path}, line 1")
     if b"\n" not in content:
         raise ValueError(f"{path} has no interactions")
+    types = dict.fromkeys(COLUMNS, pyarrow.int64())
     try:
-        table = pyarrow.csv.read_csv(
+        table = csv.read_csv(
             io.BytesIO(content),
             # With threads, errors have no line numbers.
-            read_options=pyarrow.csv.ReadOptions(use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter="\t", quote_char=False, ignore_empty_lines=False
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=COLUMNS,
-                column_types=dict.fromkeys(COLUMNS, pyarrow.int64()),
-                null_values=[],
-            ),
+            csv.ReadOptions(use_threads=False),
+            csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False),
+            csv.ConvertOptions(include_columns=COLUMNS, column_types=types, null_values=[]),
         )
     except pyarrow.ArrowInvalid as error:
         row = re.search(r"Row #(\d+)", str(error))

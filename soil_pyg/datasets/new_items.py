@@ -12,20 +12,11 @@ from soil_pyg.datasets.frames import TableSource, read_ids, read_table
 def read_new_items(
     sources: Mapping[str, TableSource], item_column: str = "item"
 ) -> tuple[np.ndarray, dict[str, Tensor]]:
-    """Reads the features of all items that occur in any of the tables.
+    """Reads the features of all items that occur in any of the tables, one per modality.
 
-    Args:
-        sources (mapping): The data frame or file per modality, with the column :obj:`item_column`
-            and the features.
-        item_column (str, optional): The column of the item ids. (default: :obj:`"item"`)
-
-    Returns:
-        The sorted ids and the features per modality, with zeros for missing ones.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If there is no modality, a table has no rows, an id is missing or repeated, or
-            a value is not finite.
+    Returns the sorted ids and the features per modality, with zeros for missing ones. Raises
+    :class:`FileNotFoundError` if there is no such file, and :class:`ValueError` if there is no
+    modality, a table has no rows, an id is missing or repeated, or a value is not finite.
 
     Example:
         >>> import pandas as pd

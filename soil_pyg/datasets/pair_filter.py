@@ -9,14 +9,7 @@ from soil_pyg.datasets.interactions import sort_pairs
 
 @dataclass
 class Dropped:
-    """The losses of a step.
-
-    Args:
-        why (str): The reason.
-        users (int): The number of users that have no interactions left.
-        items (int): The number of items that have no interactions left.
-        pairs (int): The number of dropped interactions.
-    """
+    """The reason of a step, and the numbers of users, items and pairs that it has dropped."""
 
     why: str
     users: int
@@ -25,12 +18,7 @@ class Dropped:
 
 
 class PairFilter:
-    """The remaining rows of interactions and the losses of each step.
-
-    Args:
-        user (numpy.ndarray): The user of each row, :obj:`int64`, not negative.
-        item (numpy.ndarray): The item of each row, :obj:`int64`, not negative.
-    """
+    """The remaining rows of interactions with ids from 0, and the losses of each step."""
 
     def __init__(self, user: np.ndarray, item: np.ndarray) -> None:
         self._user, self._item = user, item
@@ -48,12 +36,7 @@ class PairFilter:
         return self._item[self.rows]
 
     def keep(self, kept: np.ndarray, why: str) -> None:
-        """Drops rows and counts them.
-
-        Args:
-            kept (numpy.ndarray): The mask of the remaining rows to keep.
-            why (str): The reason for dropping the others.
-        """
+        """Keeps the remaining rows in a mask, and counts the others under the reason :obj:`why`."""
         before = self._counts()
         self.rows = self.rows[kept]
         lost = (old - new for old, new in zip(before, self._counts(), strict=True))
@@ -67,11 +50,6 @@ class PairFilter:
 def k_core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
     """Returns the mask of the pairs that remain when users and items with fewer than :obj:`k` pairs
     are dropped repeatedly.
-
-    Args:
-        user (numpy.ndarray): The user of each pair, :obj:`int64`, not negative.
-        item (numpy.ndarray): The item of each pair, :obj:`int64`, not negative.
-        k (int): The minimum number of pairs per user and per item.
 
     Example:
         >>> k_core(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 1]), 2)
@@ -91,12 +69,7 @@ def k_core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
 
 
 def largest_k_core(user: np.ndarray, item: np.ndarray) -> int:
-    """Returns the largest :obj:`k` for which :func:`k_core` keeps any pairs.
-
-    Args:
-        user (numpy.ndarray): The user of each pair; there must be at least one pair.
-        item (numpy.ndarray): The item of each pair.
-    """
+    """Returns the largest :obj:`k` for which :func:`k_core` keeps any of at least one pair."""
     low, high = 1, int(min(np.bincount(user).max(), np.bincount(item).max()))
     while low < high:
         middle = (low + high + 1) // 2
@@ -109,11 +82,6 @@ def largest_k_core(user: np.ndarray, item: np.ndarray) -> int:
 
 def latest_of_pairs(user: np.ndarray, item: np.ndarray, time: np.ndarray | None) -> np.ndarray:
     """Returns the mask of distinct pairs: the latest of repeated ones, or the first without times.
-
-    Args:
-        user (numpy.ndarray): The user of each pair, :obj:`int64`, not negative.
-        item (numpy.ndarray): The item of each pair, :obj:`int64`, not negative.
-        time (numpy.ndarray, optional): The time of each pair.
 
     Example:
         >>> latest_of_pairs(np.array([0, 0, 1]), np.array([5, 5, 5]), np.array([1, 2, 1]))

@@ -13,40 +13,24 @@ from soil_pyg.utils.files import bytes_digest
 
 @dataclass(frozen=True)
 class Published:
-    """The content of a published data set; :obj:`None` stands for unknown values.
+    """The content of a published data set; :obj:`None` stands for unknown values."""
 
-    Args:
-        num_users (int): The number of users, including those that are dropped later.
-        num_items (int): The number of items.
-        num_interactions (int): The number of interactions of all splits.
-        splits (tuple[int, int, int], optional): The numbers of training, validation and test
-            interactions. (default: :obj:`None`)
-        checksum (str, optional): The SHA-256 digest of the sorted rows
-            :obj:`(userID, itemID, x_label)` as little-endian 32-bit integers, which depends neither
-            on the order nor on the other columns of the file. (default: :obj:`None`)
-        features (dict[str, str]): The SHA-256 digest of the features per modality, as little-endian
-            16-bit floats. (default: :obj:`{}`)
-    """
-
-    num_users: int
-    num_items: int
-    num_interactions: int
+    counts: tuple[int, int, int]
+    """The numbers of users, those that are dropped later included, of items and of interactions."""
     splits: tuple[int, int, int] | None = None
     checksum: str | None = None
+    """The SHA-256 digest of the sorted rows :obj:`(userID, itemID, x_label)` as little-endian
+    32-bit integers, which depends neither on the order nor on the other columns of the file.
+    """
     features: dict[str, str] = field(default_factory=dict)
+    """The SHA-256 digest of the features per modality, as little-endian 16-bit floats."""
 
 
 class PublishedDataset(MultimodalDataset):
     """Base class of public data sets: a :class:`MultimodalDataset` whose content is known.
 
-    Args:
-        root (str or os.PathLike): The folder that holds the folder of the data set.
-        name (str): The name of the data set.
-        transform, pre_transform, force_reload (optional): See :class:`HeteroDataset`.
-
-    Raises:
-        FileNotFoundError: If there is no interaction file; the error says where to get it.
-        ValueError: If the name is unknown or the interactions differ from the published ones.
+    Raises :class:`ValueError` if the name is unknown or the interactions differ from the published
+    ones.
     """
 
     published: ClassVar[dict[str, Published]]
@@ -69,18 +53,12 @@ class PublishedDataset(MultimodalDataset):
         check_choice("name", self.name, self.published)
         path, expected = self.raw_paths[0], self.published[self.name]
         pairs = read_interactions(path)
-        counts = {
-            "users": (len(np.unique(pairs.user)), expected.num_users),
-            "items": (len(np.unique(pairs.item)), expected.num_items),
-            "interactions": (len(pairs.user), expected.num_interactions),
-        }
-        if expected.splits is not None:
-            got = np.bincount(pairs.label, minlength=3).tolist()
-            names = (f"{split} pairs" for split in SPLITS)
-            counts |= dict(zip(names, zip(got, expected.splits, strict=True), strict=True))
-        wrong = [
-            f"{got:,} {name} instead of {n:,}" for name, (got, n) in counts.items() if got != n
-        ]
+        names = ("users", "items", "interactions", *(f"{split} pairs" for split in SPLITS))
+        found = [len(np.unique(pairs.user)), len(np.unique(pairs.item)), len(pairs.user)]
+        found += np.bincount(pairs.label, minlength=3).tolist()
+        # Unknown splits end the comparison.
+        counts = zip(names, found, expected.counts + (expected.splits or ()), strict=False)
+        wrong = [f"{got:,} {name} instead of {n:,}" for name, got, n in counts if got != n]
         rows = np.stack(pairs, axis=1)[np.lexsort((pairs.item, pairs.user))]
         checksum = bytes_digest([rows.astype("<i4").tobytes()])
         if not wrong and expected.checksum not in (None, checksum):
@@ -90,14 +68,9 @@ class PublishedDataset(MultimodalDataset):
                 f"{path} is not the published {self.name!r}, so results would not be comparable: "
                 f"it has {', '.join(wrong)}; MultimodalDataset accepts it as it is"
             )
-        for modality, checksum in expected.features.items():
-            self._check_features(modality, checksum)
+        for modality, file in self.feature_paths.items():
+            if modality in expected.features:
+                features = np.load(file, allow_pickle=False).astype("<f2").tobytes()
+                if bytes_digest([features]) != expected.features[modality]:
+                    warnings.warn(f"{file} does not hold the published features", stacklevel=2)
         return super().fingerprint()
-
-    def _check_features(self, modality: str, expected: str) -> None:
-        path = self.feature_paths.get(modality)
-        if path is None:
-            return
-        features = np.load(path, allow_pickle=False).astype("<f2")
-        if bytes_digest([features.tobytes()]) != expected:
-            warnings.warn(f"{path} does not hold the published features", stacklevel=2)

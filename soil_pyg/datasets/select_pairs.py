@@ -19,19 +19,14 @@ from soil_pyg.datasets.pair_filter import (
 
 @dataclass
 class Selection:
-    """The selected interactions.
-
-    Args:
-        frame (pandas.DataFrame): Their users, items, times and labels, in columns with the names of
-            the table.
-        item_id (numpy.ndarray): The ids of their items, sorted.
-        read (dict[str, int]): The numbers of users, items and pairs before the selection.
-        dropped (list[Dropped]): The losses of each step.
-    """
+    """The selected interactions."""
 
     frame: pd.DataFrame
+    """Users, items, times and labels, in columns with the names of the table."""
     item_id: np.ndarray
+    """The ids of the items, sorted."""
     read: dict[str, int]
+    """The numbers of users, items and pairs before the selection."""
     dropped: list[Dropped]
 
 
@@ -47,21 +42,9 @@ def select_pairs(
 ) -> Selection:
     """Drops low ratings, merges repeated pairs, and drops users and items with few interactions.
 
-    Args:
-        table (Table): The interactions.
-        user_column (str): The column of the user ids.
-        item_column (str): The column of the item ids.
-        rating_column (str, optional): The column of ratings. (default: :obj:`None`)
-        min_rating (float, optional): The minimum rating to keep. (default: :obj:`None`)
-        time_column (str, optional): The column of times; the latest of repeated pairs is kept.
-            (default: :obj:`None`)
-        split_column (str, optional): The column of a given split, which forbids repeated pairs.
-            (default: :obj:`None`)
-        k (int): The minimum number of interactions of every user and every item.
-            (default: :obj:`1`)
-
-    Raises:
-        ValueError: If a value is invalid or no interactions remain.
+    The latest of repeated pairs is kept; the column of a given split forbids repeated pairs. Every
+    user and every item keeps at least :obj:`k` interactions. Raises :class:`ValueError` if a value
+    is invalid or no interactions remain.
     """
     table.refuse_empty()
     user = read_ids(table.frame[user_column], table.where, table.is_text)

@@ -10,18 +10,7 @@ from soil_pyg.utils.checks import check_choice
 def check_split(
     split_column: str | None, split: str | None, time_column: str | None, ratios: Sequence[float]
 ) -> None:
-    """Refuses split options that do not fit together.
-
-    Args:
-        split_column (str, optional): The column of a given split.
-        split (str, optional): The kind of split to make: :obj:`"random"`, :obj:`"last"` or
-            :obj:`"time"`.
-        time_column (str, optional): The column of times.
-        ratios (sequence of float): The shares of training, validation and test interactions.
-
-    Raises:
-        ValueError: If an option is invalid or does not fit the others.
-    """
+    """Refuses split options that are invalid or do not fit together."""
     if len(ratios) != 3 or min(ratios) <= 0 or abs(sum(ratios) - 1) > 1e-6:
         raise ValueError(f"'ratios' must be three positive shares whose sum is 1 (got {ratios})")
     if split_column is not None and split is not None:
@@ -42,11 +31,6 @@ def random_split(user: np.ndarray, ratios: Sequence[float], seed: int) -> np.nda
     out for validation and for test, where :math:`r` is the share. A user with fewer keeps all for
     training.
 
-    Args:
-        user (numpy.ndarray): The user of each interaction.
-        ratios (sequence of float): The shares of training, validation and test interactions.
-        seed (int): The seed of the split.
-
     Example:
         >>> random_split(np.array([0, 0, 0, 0, 1, 1]), (0.8, 0.1, 0.1), seed=0)
         array([2, 1, 0, 0, 0, 0])
@@ -61,10 +45,6 @@ def last_split(user: np.ndarray, time: np.ndarray) -> np.ndarray:
     A user with fewer than three interactions keeps all for training. At equal times, the larger
     item id counts as later.
 
-    Args:
-        user (numpy.ndarray): The user of each interaction.
-        time (numpy.ndarray): The time of each interaction.
-
     Example:
         >>> last_split(np.array([0, 0, 0, 0]), time=np.array([7, 9, 8, 7]))
         array([0, 2, 1, 0])
@@ -75,10 +55,7 @@ def last_split(user: np.ndarray, time: np.ndarray) -> np.ndarray:
 def time_split(time: np.ndarray, ratios: Sequence[float]) -> np.ndarray:
     """Splits all interactions at two points in time; equal times are never separated.
 
-    Args:
-        time (numpy.ndarray): The time of each interaction.
-        ratios (sequence of float): The maximum shares of training, validation and test
-            interactions. Interactions at the time of a cut come after it.
+    The ratios are the maximum shares, as interactions at the time of a cut come after it.
 
     Example:
         >>> time_split(np.array([4, 3, 2, 1]), ratios=(0.5, 0.25, 0.25))

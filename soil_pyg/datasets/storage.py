@@ -25,14 +25,8 @@ def save_data(data: HeteroData, path: str | os.PathLike[str]) -> None:
     """Saves a heterogeneous graph atomically and without pickles.
 
     The node, edge and global stores may hold dense tensors, :obj:`numpy` arrays of numbers and
-    strings, and JSON values (strings, numbers, lists and dictionaries of them).
-
-    Args:
-        data (HeteroData): The data.
-        path (str or os.PathLike): The file.
-
-    Raises:
-        TypeError: If an attribute has another type.
+    strings, and JSON values (strings, numbers, lists and dictionaries of them). Raises
+    :class:`TypeError` if an attribute has another type.
     """
     tensors: dict[str, Tensor] = {}
     stores = []
@@ -56,11 +50,7 @@ def save_data(data: HeteroData, path: str | os.PathLike[str]) -> None:
 def load_data(path: str | os.PathLike[str]) -> HeteroData:
     """Loads the data that :func:`save_data` has saved, without executing anything in the file.
 
-    Args:
-        path (str or os.PathLike): The file.
-
-    Raises:
-        ValueError: If :func:`save_data` has not written the file or not completely.
+    Raises :class:`ValueError` if :func:`save_data` has not written the file or not completely.
     """
     data = HeteroData()
     try:
@@ -84,15 +74,9 @@ def typed_stores(data: HeteroData) -> list[tuple[str | EdgeType | None, BaseStor
 
 
 def write_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Writes a safetensors file.
+    """Writes a safetensors file of dense tensors on the CPU that share no memory.
 
-    Args:
-        tensors (dict[str, Tensor]): Dense tensors on the CPU that share no memory.
-        path (pathlib.Path): The file.
-        metadata (dict[str, str]): The entries of its header.
-
-    Raises:
-        OSError: If the file cannot be written.
+    Raises :class:`OSError` if the file cannot be written.
     """
     try:
         safetensors.torch.save_file(tensors, path, metadata)
@@ -101,8 +85,7 @@ def write_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, st
         found = re.search(r"os error (\d+)", str(error))
         if found is None:
             raise
-        number = int(found[1])
-        raise OSError(number, os.strerror(number), str(path)) from error
+        raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
 
 
 def _encode(value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -115,9 +98,8 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
         shared = {tensor.untyped_storage().data_ptr() for tensor in tensors.values()}
         is_view = value.untyped_storage().nbytes() != value.nbytes
         # The format refuses tensors that share memory.
-        tensors[name] = (
-            value.clone() if is_view or value.untyped_storage().data_ptr() in shared else value
-        )
+        is_shared = is_view or value.untyped_storage().data_ptr() in shared
+        tensors[name] = value.clone() if is_shared else value
         return {"tensor": name}
     if isinstance(value, np.ndarray):
         array = np.array(value, order="C")

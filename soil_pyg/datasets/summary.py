@@ -20,12 +20,7 @@ def counts(data: HeteroData) -> dict[str, int]:
 
 
 def untrained(data: HeteroData, pairs: Selection) -> Dropped:
-    """Returns the counts of users without training interactions and of their pairs.
-
-    Args:
-        data (HeteroData): The data.
-        pairs (Selection): The interactions before these users were dropped.
-    """
+    """Returns the counts of users without training interactions, and of their selected pairs."""
     kept = sum(counts(data)[split] for split in SPLITS)
     why = "users without training interactions"
     return Dropped(why, data.num_dropped_users, 0, len(pairs.frame) - kept)
@@ -37,10 +32,6 @@ def modalities(
     """Returns the channels and the number of missing items of each modality, and its encoder.
 
     The description of an encoder includes the content that it has :obj:`skipped`.
-
-    Args:
-        data (HeteroData): The data.
-        features (mapping): The source of each modality.
     """
     found: dict[str, dict[str, Any]] = {}
     for modality, x in features_of(data).items():

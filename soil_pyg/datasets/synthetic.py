@@ -9,6 +9,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import sort_pairs, to_hetero_data
+from soil_pyg.datasets.pair_filter import latest_of_pairs
 from soil_pyg.datasets.split import random_split
 from soil_pyg.utils.checks import check_at_least, check_between
 
@@ -143,10 +144,8 @@ class SyntheticMultimodal(HeteroDataset):
         user = np.concatenate([first_user, second_user])
         item = np.concatenate([first_item, second_item])
         order = sort_pairs(user, item)
-        user, item = user[order], item[order]
-        new = np.ones(len(user), dtype=bool)
-        new[1:] = (np.diff(user) != 0) | (np.diff(item) != 0)
-        return user[new], item[new]
+        order = order[latest_of_pairs(user[order], item[order], None)]
+        return user[order], item[order]
 
     def _features(self, rng: np.random.Generator, style: np.ndarray) -> dict[str, Tensor]:
         features = {}

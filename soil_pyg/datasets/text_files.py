@@ -12,11 +12,7 @@ _JSON_BLOCK = 1 << 24
 
 
 def check_utf8(path: Path) -> None:
-    """Refuses a file that is not UTF-8; the error names the line and the byte.
-
-    Raises:
-        ValueError: If the file is not UTF-8.
-    """
+    """Refuses a file that is not UTF-8; the error names the line and the byte."""
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -33,16 +29,8 @@ def read_json_lines(
 ) -> tuple[pyarrow.Table, Callable[[int], str]]:
     """Reads a table of JSON objects, one per line; ids keep their types.
 
-    Args:
-        path (pathlib.Path): The file.
-        id_columns (sequence of str): The columns that hold ids.
-        columns (sequence of str, optional): The columns to read, :obj:`None` for all.
-
-    Returns:
-        The table and a function that returns the origin of a row.
-
-    Raises:
-        ValueError: If the file cannot be read.
+    Returns the table of the columns, all if they are :obj:`None`, and a function that returns the
+    origin of a row. Raises :class:`ValueError` if the file cannot be read.
     """
     try:
         table = _parse(path, {})

@@ -41,16 +41,9 @@ class TikTok(PublishedDataset):
         ValueError: If the interactions differ from the published ones.
     """
 
-    source = (
-        "Take the folder Datasets/tiktok of https://github.com/HKUDS/DiffMM and make tiktok.inter "
-        "(tab-separated, header 'userID itemID x_label') from its matrices: one line per entry, "
-        "its row, its column, and 0 for trnMat, 1 for valMat or 2 for tstMat (see data/README.md)."
-    )
     published: ClassVar[dict[str, Published]] = {
         "tiktok": Published(
-            num_users=9_308,
-            num_items=6_710,
-            num_interactions=68_722,
+            counts=(9_308, 6_710, 68_722),
             splits=(59_541, 3_051, 6_130),
             checksum="0c34ba65883148961309e0d6ef7246d818e40cc4ba8be20442ac249032cf7f40",
             features={
@@ -59,6 +52,11 @@ class TikTok(PublishedDataset):
             },
         )
     }
+    source = (
+        "Take the folder Datasets/tiktok of https://github.com/HKUDS/DiffMM and make tiktok.inter "
+        "(tab-separated, header 'userID itemID x_label') from its matrices: one line per entry, "
+        "its row, its column, and 0 for trnMat, 1 for valMat or 2 for tstMat (see data/README.md)."
+    )
 
     def __init__(
         self,

@@ -56,11 +56,7 @@ class ColourHistogramEncoder(PictureFileEncoder):
         return f"{self.bins} boxes a colour, Pillow {PIL.__version__}"
 
     def prepare(self, image: Image.Image) -> np.ndarray:
-        """Returns the vector of a picture.
-
-        Args:
-            image (PIL.Image.Image): The picture, in RGB.
-        """
+        """Returns the vector of a picture in RGB."""
         small = image.resize((_SIZE, _SIZE), Image.Resampling.BOX)
         red, green, blue = np.asarray(small, dtype=np.int64).reshape(-1, 3).T * self.bins // 256
         box = (red * self.bins + green) * self.bins + blue
@@ -68,9 +64,5 @@ class ColourHistogramEncoder(PictureFileEncoder):
         return np.sqrt(shares)
 
     def encode_batch(self, prepared: list[np.ndarray]) -> np.ndarray:
-        """Returns the vectors of pictures.
-
-        Args:
-            prepared (list of numpy.ndarray): The vector of each picture.
-        """
+        """Stacks the vectors of pictures."""
         return np.stack(prepared)

@@ -1,5 +1,5 @@
 import os
-from collections import OrderedDict
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -28,7 +28,7 @@ _STAGES = [
     _Stage(4, 6, 5, 2, 192),
     _Stage(1, 6, 3, 1, 320),
 ]
-_STEM_CHANNELS = 32
+_batch_norm = partial(BatchNorm2d, eps=1e-3)
 
 
 class EfficientNetLite0(Module):
@@ -46,10 +46,10 @@ class EfficientNetLite0(Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv_stem = _SameConv2d(3, _STEM_CHANNELS, 3, stride=2, bias=False)
-        self.bn0 = _batch_norm(_STEM_CHANNELS)
+        in_channels = 32
+        self.conv_stem = _SameConv2d(3, in_channels, 3, stride=2, bias=False)
+        self.bn0 = _batch_norm(in_channels)
         self.blocks = ModuleList()
-        in_channels = _STEM_CHANNELS
         for stage in _STAGES:
             for i in range(stage.num_blocks):
                 self.blocks.append(_Block(in_channels, stage, stage.stride if i == 0 else 1))
@@ -59,28 +59,18 @@ class EfficientNetLite0(Module):
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "EfficientNetLite0":
-        """Loads the network from a file of the package.
-
-        Raises:
-            RuntimeError: If the weights belong to another network.
-        """
+        """Loads the network from a file of the package and refuses weights of another network."""
         state = torch.load(path, map_location="cpu", weights_only=True)
         model = cls()
+        names = {key: key.removeprefix("_").replace("._", ".") for key in state}
         model.load_state_dict(
-            OrderedDict(
-                (key.removeprefix("_").replace("._", "."), value)
-                for key, value in state.items()
-                if not key.startswith("_fc.")
-            )
+            {names[key]: value for key, value in state.items() if not key.startswith("_fc.")}
         )
         return model
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns one vector per picture.
-
-        Args:
-            x (Tensor): Pictures of shape :obj:`[batch_size, 3, height, width]`, with values
-                between -1 and 1.
+        """Returns one vector per picture of a batch of shape :obj:`[batch_size, 3, height, width]`,
+        with values between -1 and 1.
         """
         x = F.relu6(self.bn0(self.conv_stem(x)))
         for block in self.blocks:
@@ -124,7 +114,3 @@ class _SameConv2d(Conv2d):
             missing = max((-(-length // stride) - 1) * stride + size - length, 0)
             padding += [missing // 2, missing - missing // 2]
         return super().forward(F.pad(x, padding))
-
-
-def _batch_norm(channels: int) -> BatchNorm2d:
-    return BatchNorm2d(channels, eps=1e-3)

@@ -18,18 +18,9 @@ def encode_rows(
 ) -> np.ndarray | None:
     """Encodes distinct contents batch by batch, except those whose vectors are in the cache.
 
-    Args:
-        digests (sequence of str): The digest of each row's content, :obj:`None` if it is missing.
-        encode_batch (callable): Encodes rows and returns those with a vector, and their vectors.
-        cache (VectorCache): The cache, which stores each finished batch.
-        batch_size (int): The number of rows per batch.
-        description (str): The text of the progress bar.
-
-    Returns:
-        One vector per row, zeros for rows without any, or :obj:`None` if no row has one.
-
-    Raises:
-        ValueError: If a vector is not finite.
+    Rows whose digest is :obj:`None` have no content. Each finished batch is cached. Returns one
+    vector per row, zeros for rows without any, or :obj:`None` if no row has one. Raises
+    :class:`ValueError` if a vector is not finite.
     """
     rows_of: dict[str, list[int]] = {}
     for row, digest in enumerate(digests):

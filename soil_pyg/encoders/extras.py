@@ -11,15 +11,8 @@ def is_installed(module: str) -> bool:
 
 
 def check_installed(module: str, extra: str, otherwise: str) -> None:
-    """Checks that an optional package is installed.
-
-    Args:
-        module (str): The name of its module.
-        extra (str): The extra that includes it.
-        otherwise (str): The alternative without the package, for the error.
-
-    Raises:
-        ImportError: If the package is not installed.
+    """Raises :class:`ImportError` if the package of an extra is not installed; the error also names
+    the alternative without the package.
     """
     if not is_installed(module):
         raise ImportError(
@@ -29,11 +22,7 @@ def check_installed(module: str, extra: str, otherwise: str) -> None:
 
 @contextmanager
 def importing(module: str) -> Iterator[None]:
-    """Turns failures to import an installed package into one readable error.
-
-    Raises:
-        ImportError: If the package cannot be imported.
-    """
+    """Turns failures to import an installed package into one readable :class:`ImportError`."""
     try:
         yield
     except (ImportError, RuntimeError, OSError) as error:

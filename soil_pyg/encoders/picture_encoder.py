@@ -90,18 +90,11 @@ class PictureEncoder(PictureFileEncoder):
         self._loaded()
 
     def prepare(self, image: Image.Image) -> Tensor:
-        """Returns the input of the model for a picture.
-
-        Args:
-            image (PIL.Image.Image): The picture, in RGB.
-        """
+        """Returns the input of the model for a picture in RGB."""
         return self._loaded().prepare(image)
 
     def encode_batch(self, prepared: list[Tensor]) -> np.ndarray:
-        """Returns the vectors of pictures.
-
-        Args:
-            prepared (list of Tensor): The input of the model for each picture.
+        """Returns the vectors of pictures, given the input of the model for each.
 
         Raises:
             ValueError: If the model does not return vectors.

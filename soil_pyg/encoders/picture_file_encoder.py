@@ -25,14 +25,8 @@ logger = logging.getLogger("soil_pyg")
 class PictureFileEncoder(ABC):
     """Base class of the encoders of picture files, which skip pictures that cannot be read.
 
-    Each distinct picture is encoded once, and finished batches are cached.
-
-    Args:
-        source (str or os.PathLike): A column of paths in the table of items, or a folder whose
-            pictures are named after the items.
-        root (str or os.PathLike, optional): The folder of relative paths in a column.
-        batch_size (int): The number of pictures per batch.
-        cache (str or os.PathLike, optional): The folder of computed vectors.
+    Each distinct picture is encoded once, and finished batches are cached. The arguments are those
+    of :class:`~soil_pyg.encoders.PictureEncoder`.
     """
 
     name: str
@@ -111,19 +105,11 @@ class PictureFileEncoder(ABC):
 
     @abstractmethod
     def prepare(self, image: Image.Image) -> Any:
-        """Returns the entry of a batch for a picture.
-
-        Args:
-            image (PIL.Image.Image): The picture, in RGB.
-        """
+        """Returns the entry of a batch for a picture in RGB."""
 
     @abstractmethod
     def encode_batch(self, prepared: list[Any]) -> np.ndarray:
-        """Returns the vectors of pictures.
-
-        Args:
-            prepared (list): The result of :meth:`prepare` for each picture.
-        """
+        """Returns the vectors of the pictures that :meth:`prepare` has prepared."""
 
     def _read(self, file: Path) -> Any:
         try:

@@ -17,15 +17,9 @@ def find_pictures(
 ) -> list[Path | None]:
     """Returns the file of each item's picture, or :obj:`None` for items without one.
 
-    Args:
-        items (pandas.DataFrame): The items.
-        source (str or os.PathLike): A column of paths, or a folder whose pictures are named after
-            the items, such as :obj:`tea.jpg`.
-        root (str or os.PathLike, optional): The folder of relative paths in a column.
-            (default: the working directory)
-
-    Raises:
-        ValueError: If the source is neither or no item has a picture.
+    The source is a column of paths, where relative ones start from :obj:`root` or the working
+    directory, or a folder whose pictures are named after the items, such as :obj:`tea.jpg`. Raises
+    :class:`ValueError` if it is neither or no item has a picture.
     """
     column = os.fspath(source)
     if column in items.columns:
@@ -42,11 +36,8 @@ def find_pictures(
 def read_picture(path: str | os.PathLike[str]) -> Image.Image:
     """Reads a picture upright and in RGB, with a white background if it is transparent.
 
-    Args:
-        path (str or os.PathLike): The file; only the first frame of an animation is read.
-
-    Raises:
-        ValueError: If the file cannot be read; the error gives the reason.
+    Only the first frame of an animation is read. Raises :class:`ValueError` with the reason if the
+    file cannot be read.
     """
     try:
         with Image.open(path) as image:

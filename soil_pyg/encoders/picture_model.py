@@ -37,28 +37,17 @@ class CentreCrop:
     std: tuple[float, float, float]
 
     def __call__(self, image: Image.Image) -> Tensor:
-        """Returns the picture as a tensor of shape :obj:`[3, size, size]`.
-
-        Args:
-            image (PIL.Image.Image): The picture, in RGB.
-        """
+        """Returns a picture in RGB as a tensor of shape :obj:`[3, size, size]`."""
         side = self.share * min(image.size)
         left, top = ((length - side) / 2 for length in image.size)
-        image = image.resize(
-            (self.size, self.size),
-            Image.Resampling.BICUBIC,
-            box=(left, top, left + side, top + side),
-        )
+        box = (left, top, left + side, top + side)
+        image = image.resize((self.size, self.size), Image.Resampling.BICUBIC, box)
         pixels = (np.asarray(image, dtype=np.float32) / 255 - self.mean) / self.std
         return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)
 
 
 def from_module(module: Module) -> PictureModel:
-    """Wraps a network for pictures of 224 x 224 pixels with the normalisation of ImageNet.
-
-    Args:
-        module (torch.nn.Module): The network, which is copied.
-    """
+    """Wraps a copy of a network for pictures of 224 x 224 pixels, normalised like ImageNet."""
     prepare = CentreCrop(224, 0.875, IMAGENET_MEAN, IMAGENET_STD)
     return PictureModel(deepcopy(module).eval(), prepare)
 
@@ -71,14 +60,10 @@ def is_efficientnet_lite0(path: Path) -> bool:
 def load_picture_model(path: Path) -> PictureModel:
     """Loads a network with its weights.
 
-    Args:
-        path (pathlib.Path): The weights of :class:`EfficientNetLite0`; or, for timm, a folder with
-            :obj:`config.json` and weights, or a file of weights named after its model in timm, such
-            as :obj:`resnet18.a1_in1k.safetensors`.
-
-    Raises:
-        ImportError: If timm is required but not installed.
-        ValueError: If there are no weights or they belong to another network.
+    The path holds the weights of :class:`EfficientNetLite0`; or, for timm, a folder with
+    :obj:`config.json` and weights, or a file of weights named after its model in timm, such as
+    :obj:`resnet18.a1_in1k.safetensors`. Raises :class:`ImportError` if timm is required but not
+    installed, and :class:`ValueError` if there are no weights or they belong to another network.
     """
     try:
         if is_efficientnet_lite0(path):
@@ -94,11 +79,7 @@ def load_picture_model(path: Path) -> PictureModel:
 
 
 def check_loadable(path: Path) -> None:
-    """Checks that timm is installed if a model requires it.
-
-    Raises:
-        ImportError: If timm is required but not installed.
-    """
+    """Raises :class:`ImportError` if a model requires timm, which is not installed."""
     if not is_efficientnet_lite0(path):
         check_installed("timm", "timm", "encode the pictures with 'efficientnet-lite0'")
 

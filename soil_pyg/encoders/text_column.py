@@ -8,14 +8,10 @@ from soil_pyg.typing import ITEM
 
 
 def read_texts(items: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Returns one text per item, empty if it is missing.
+    """Returns one text per item, empty if it is missing; texts of several columns are joined by
+    line breaks.
 
-    Args:
-        items (pandas.DataFrame): The items.
-        columns (sequence of str): The columns, whose texts are joined by line breaks.
-
-    Raises:
-        ValueError: If a column is missing or holds other values, or no item has a text.
+    Raises :class:`ValueError` if a column is missing or holds other values, or no item has a text.
     """
     parts = [_read_column(items, column) for column in columns]
     texts = ["\n".join(filter(None, row)) for row in zip(*parts, strict=True)]

@@ -64,7 +64,6 @@ class TextEncoder:
         self.batch_size = batch_size
         self.device = resolve_device(device)
         self.cache = cache
-        self._model: Any = None
 
     @cached_property
     def version(self) -> str:
@@ -101,14 +100,12 @@ class TextEncoder:
         return matrix
 
     def _encode(self, texts: list[str]) -> np.ndarray:
-        if self._model is None:
-            self._model = self._load()
-        vectors: np.ndarray = self._model.encode(
-            texts, batch_size=len(texts), show_progress_bar=False
-        )
+        size = len(texts)
+        vectors: np.ndarray = self._model.encode(texts, batch_size=size, show_progress_bar=False)
         return vectors
 
-    def _load(self) -> Any:
+    @cached_property
+    def _model(self) -> Any:
         with importing("sentence_transformers"):
             from sentence_transformers import SentenceTransformer
         try:

@@ -10,7 +10,6 @@ from torch import Tensor
 from soil_pyg.encoders.text_column import read_texts
 from soil_pyg.utils.checks import check_at_least
 
-_WORD = re.compile(r"\w+")
 _ITERATIONS = 7
 """The number of subspace iterations."""
 _OVERSAMPLES = 10
@@ -79,7 +78,7 @@ class TfidfEncoder:
         counts: list[int] = []
         sizes: list[int] = []
         for string in texts:
-            occurrences = Counter(_WORD.findall(string.lower()))
+            occurrences = Counter(re.findall(r"\w+", string.lower()))
             words += occurrences.keys()
             counts += occurrences.values()
             sizes.append(len(occurrences))

@@ -23,15 +23,8 @@ logger = logging.getLogger("soil_pyg")
 class VectorCache:
     """A cache of the vectors of an encoder by the digests of their contents, one file per batch.
 
-    Args:
-        folder (str or os.PathLike, optional): The folder of the caches of all encoders;
-            :obj:`"auto"` stands for :obj:`soil_pyg/embed` in the user's cache and :obj:`None` for
-            no cache.
-        name (str): The name of the encoder.
-        version (str): The version of the encoder.
-
-    Raises:
-        OSError: If the folder cannot be written to.
+    All encoders share the folder; :obj:`"auto"` stands for :obj:`soil_pyg/embed` in the user's
+    cache and :obj:`None` for no cache. Raises :class:`OSError` if it cannot be written to.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None, name: str, version: str) -> None:
@@ -61,14 +54,9 @@ class VectorCache:
         return vectors
 
     def save(self, digests: Sequence[str], vectors: np.ndarray) -> None:
-        """Stores the vectors of a batch.
+        """Stores the vectors of a batch by their hexadecimal digests of 32 bytes each.
 
-        Args:
-            digests (sequence of str): The digests, of 32 bytes in hexadecimal.
-            vectors (numpy.ndarray): The vectors, in the same order.
-
-        Raises:
-            OSError: If the vectors cannot be written.
+        Raises :class:`OSError` if the vectors cannot be written.
         """
         if self.folder is None or not digests:
             return

@@ -32,29 +32,21 @@ _SUFFIXES = {".json", ".txt", ".model", ".safetensors", ".bin", ".pt", ".pth"}
 def find_weights(model: str | os.PathLike[str], organisation: str) -> Path:
     """Returns the file or folder of a model's weights.
 
-    Args:
-        model (str or os.PathLike): A path, a name in :obj:`SHIPPED`, or a name in the local cache
-            of the Hugging Face Hub.
-        organisation (str): The organisation on the hub for names without one.
-
-    Raises:
-        FileNotFoundError: If the path does not exist.
-        ValueError: If the name is unknown on this machine.
+    The model is a path, a name in :obj:`SHIPPED`, or a name in the local cache of the Hugging Face
+    Hub, where :obj:`organisation` completes a name without one. Raises :class:`FileNotFoundError`
+    if the path does not exist and :class:`ValueError` if the name is unknown on this machine.
     """
     path = Path(model).expanduser()
     if path.exists():
         return path
     name = os.fspath(model)
     shipped = SHIPPED.get(name)
-    if shipped is not None:
-        found = _in_package(shipped)
-        if found is not None:
-            return found
+    if shipped is not None and (found := _in_package(shipped)) is not None:
+        return found
     if isinstance(model, os.PathLike) or path.is_absolute() or name.startswith((".", "~")):
         raise FileNotFoundError(f"model: there is no file or folder {path}")
     repository = name if "/" in name else f"{organisation}/{name}"
-    cached = _in_hub_cache(repository)
-    if cached is not None:
+    if (cached := _in_hub_cache(repository)) is not None:
         return cached
     install = f"pip install {shipped.package}" if shipped else f"one of {', '.join(SHIPPED)}"
     raise ValueError(

@@ -51,21 +51,17 @@ def is_transformed() -> bool:
 
 
 def has_transpose(edge_index: Any) -> bool:
-    """Returns whether an :class:`~torch_geometric.EdgeIndex` has cached its other direction.
-
-    Args:
-        edge_index (EdgeIndex): The edges. Those of a PyG that does not say so count as uncached.
+    """Returns whether an :class:`~torch_geometric.EdgeIndex` has cached its other direction,
+    :obj:`False` where PyG does not say so.
     """
     return getattr(edge_index, "_T_perm", None) is not None
 
 
 def metric_values(metric: Any, ranking: Any) -> Tensor:
-    """Returns the value of a metric for each ranked list.
+    """Returns the value of a PyG metric for each ranked list.
 
-    Args:
-        metric (LinkPredMetric): The metric.
-        ranking (LinkPredMetricData): The lists of shape :obj:`[num_lists, k]` and the pairs of a
-            list and a relevant item; each list has at least one.
+    The ranking holds lists of shape :obj:`[num_lists, k]` and the pairs of a list and a relevant
+    item; each list has at least one.
     """
     values: Tensor
     if hasattr(metric, "_compute"):
@@ -84,11 +80,7 @@ def metric_values(metric: Any, ranking: Any) -> Tensor:
 
 
 def sparse_rows(grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the rows of a sparse gradient that holds each row at most once, and their values.
-
-    Args:
-        grad (Tensor): The gradient, a sparse COO tensor with one sparse dimension.
-    """
+    """Returns the rows of a sparse COO gradient, which are distinct, and their values."""
     if not (hasattr(grad, "_indices") and hasattr(grad, "_values")):
         grad = grad.coalesce()
         return grad.indices()[0], grad.values()
@@ -96,10 +88,6 @@ def sparse_rows(grad: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def parser_actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    """Returns the actions of a parser, none where :mod:`argparse` does not list them.
-
-    Args:
-        parser (ArgumentParser): The parser.
-    """
+    """Returns the actions of a parser, none where :mod:`argparse` does not list them."""
     actions: list[argparse.Action] = getattr(parser, "_actions", [])
     return actions

@@ -8,18 +8,11 @@ from soil_pyg.utils.checks import check_choice
 def resolve_device(
     name: str, argument: str = "device", supported: Collection[str] | None = None
 ) -> torch.device:
-    """Returns the device that a name stands for.
+    """Returns the device that a name in torch stands for.
 
-    Args:
-        name (str): The name in torch, or :obj:`"auto"` for the accelerator if there is a supported
-            one and for the CPU otherwise.
-        argument (str, optional): The argument that holds the name, for errors.
-            (default: :obj:`"device"`)
-        supported (collection of str, optional): The device types that may be used.
-            (default: all)
-
-    Raises:
-        ValueError: If this machine has no such device or its type is not supported.
+    :obj:`"auto"` stands for the accelerator if there is a supported one and for the CPU otherwise;
+    all types of devices are supported by default. Raises :class:`ValueError` that names the
+    argument if this machine has no such device or its type is not supported.
 
     Example:
         >>> resolve_device("cpu")

@@ -21,13 +21,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary path beside a file, which replaces the file when the block succeeds.
 
     The content reaches the disk before the name does, so that after a crash the file holds either
-    its old content or all of its new content. If the block fails, nothing changes.
-
-    Args:
-        path (str or os.PathLike): The file. Its folder must exist.
-
-    Raises:
-        OSError: If the file cannot be written; the error names :obj:`path`.
+    its old content or all of its new content. If the block fails, nothing changes. The folder of
+    the file must exist. Raises :class:`OSError` that names :obj:`path` if it cannot be written.
 
     Example:
         >>> import tempfile
@@ -62,15 +57,9 @@ def atomic_folder(
     """Yields an empty temporary folder, which moves to its path when the block succeeds.
 
     Missing parents are created, and an existing folder is replaced. If the block fails, nothing
-    changes.
-
-    Args:
-        path (str or os.PathLike): The path of the folder.
-        check (callable, optional): Raises an error if the path must not be replaced; called before
-            the block and again before the move. (default: no check)
-
-    Raises:
-        OSError: If the folder cannot be written; the error names :obj:`path`.
+    changes. The check raises an error if the path must not be replaced; it is called before the
+    block and again before the move. Raises :class:`OSError` that names :obj:`path` if the folder
+    cannot be written.
     """
     path = Path(os.path.abspath(path))
     check()
@@ -101,39 +90,22 @@ def atomic_folder(
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a text file atomically.
-
-    Args:
-        path (str or os.PathLike): The file.
-        text (str): The content, encoded as UTF-8.
-
-    Raises:
-        OSError: If the file cannot be written.
-    """
+    """Writes a text file atomically, as UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, "utf-8")
 
 
 def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = 1) -> None:
-    """Writes a JSON value atomically and creates the folder of the file if necessary.
-
-    Args:
-        path (str or os.PathLike): The file.
-        value (Any): The value, without NaN and infinity.
-        indent (int, optional): The indentation per level. (default: :obj:`1`)
-
-    Raises:
-        OSError: If the file cannot be written.
+    """Writes a JSON value without NaN and infinity atomically, and creates the folder of the file
+    if necessary.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def bytes_digest(content: Iterable[bytes | memoryview]) -> str:
-    """Returns the hexadecimal SHA-256 digest of content that comes block by block.
-
-    Args:
-        content (iterable of bytes): The blocks; where they are cut does not matter.
+    """Returns the hexadecimal SHA-256 digest of content that comes block by block; where blocks are
+    cut does not matter.
     """
     state = hashlib.sha256()
     for block in content:

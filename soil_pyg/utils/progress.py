@@ -11,12 +11,8 @@ PATIENCE_SECONDS = 5.0
 
 
 def blocks(size: int, block_size: int, description: str) -> Iterator[slice]:
-    """Yields the slices that cut :obj:`range(size)` into blocks, with a late progress bar.
-
-    Args:
-        size (int): The number of rows to cut.
-        block_size (int): The number of rows per block, at least 1.
-        description (str): The text of the progress bar, which is shown on standard error.
+    """Yields the slices that cut :obj:`range(size)` into blocks of at least 1 row, with a late
+    progress bar on standard error.
 
     Example:
         >>> list(blocks(5, 2, "counting"))

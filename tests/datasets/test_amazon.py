@@ -29,11 +29,10 @@ def test_the_counts_are_those_of_the_docstring() -> None:
     doc = Amazon.__doc__ or ""
     for name, expected in Amazon.published.items():
         row = doc[doc.index(f"* - {name}") :].split("* -", 2)[1]
-        counts = [expected.num_users, expected.num_items, expected.num_interactions]
-        assert [f"- {count:,}" in row for count in counts] == [True] * 3
+        assert [f"- {count:,}" in row for count in expected.counts] == [True] * 3
         if expected.splits is not None:
             assert " / ".join(f"{count:,}" for count in expected.splits) in row
-            assert sum(expected.splits) == expected.num_interactions
+            assert sum(expected.splits) == expected.counts[2]
 
 
 @pytest.mark.parametrize("name", ["baby", "sports", "clothing", "electronics"])
@@ -76,7 +75,7 @@ def test_the_checksum_ignores_order_and_other_columns(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [(0, 0, 0), (0, 1, 1), (0, 2, 2)]
-    toy = Published(1, 3, 3, (1, 1, 1), checksum="0")
+    toy = Published((1, 3, 3), (1, 1, 1), checksum="0")
     monkeypatch.setitem(Amazon.published, "baby", toy)
     with pytest.raises(ValueError, match=r"checksum [0-9a-f]{64} instead of 0") as info:
         Amazon(layout(rows, name="baby"), "baby")
@@ -90,7 +89,7 @@ def test_the_checksum_ignores_order_and_other_columns(
 
 
 def test_features_are_checked_where_known(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    toy = Published(1, 3, 3, features={"image": "0", "audio": "0"})
+    toy = Published((1, 3, 3), features={"image": "0", "audio": "0"})
     monkeypatch.setitem(Amazon.published, "baby", toy)
     root = layout([(0, 0, 0), (0, 1, 1), (0, 2, 2)], name="baby", image=np.ones((3, 1)))
     with pytest.warns(UserWarning, match=r"image_feat\.npy"):
@@ -100,7 +99,7 @@ def test_features_are_checked_where_known(layout: Layout, monkeypatch: pytest.Mo
 def test_electronics_may_keep_its_short_name(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(Amazon.published, "electronics", Published(1, 3, 3))
+    monkeypatch.setitem(Amazon.published, "electronics", Published((1, 3, 3)))
     rows = [(0, 0, 0), (0, 1, 1), (0, 2, 2)]
     long = Amazon(layout(rows, name="electronics"), "electronics")
     assert Path(long.raw_paths[0]).name == "electronics.inter"

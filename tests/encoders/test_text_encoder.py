@@ -57,7 +57,7 @@ class TestMiniLM:
         second = Interrupted("title", batch_size=2, cache=tmp_path, device="cpu")
         x = second.encode(things)
         assert second.num_encoded == 2
-        monkeypatch.setattr(TextEncoder, "_load", None)
+        monkeypatch.setattr(TextEncoder, "_model", None)
         shuffled = things[::-1].reset_index(drop=True)
         again = TextEncoder("title", cache=tmp_path, device="cpu").encode(shuffled)
         assert np.array_equal(again, x[::-1])

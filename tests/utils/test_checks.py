@@ -2,12 +2,11 @@ import math
 
 import pytest
 
-from soil_pyg.utils.checks import check_at_least, check_between, check_choice, check_greater
+from soil_pyg.utils.checks import check_at_least, check_between, check_choice
 
 
 def test_values_that_fit() -> None:
     check_at_least("k", 1, 1)
-    check_greater("tau", 0.1, 0)
     for share in (0, 0.5, 1):
         check_between("share", share, 0, 1)
     check_choice("aggr", "max", ("max", "sum"))
@@ -19,8 +18,6 @@ def test_values_that_fit() -> None:
     [
         (check_at_least, (1,), 0, "'k' must be at least 1 (got 0)"),
         (check_at_least, (0,), math.nan, "'k' must be at least 0 (got nan)"),
-        (check_greater, (0,), 0, "'k' must be greater than 0 (got 0)"),
-        (check_greater, (0,), math.nan, "'k' must be greater than 0 (got nan)"),
         (check_between, (0, 1), 1.5, "'k' must be between 0 and 1 (got 1.5)"),
         (check_between, (1, 256), 0, "'k' must be between 1 and 256 (got 0)"),
         (check_between, (0, 1), math.nan, "'k' must be between 0 and 1 (got nan)"),

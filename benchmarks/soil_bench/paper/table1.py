@@ -67,7 +67,7 @@ def published_statistics(dataset: str) -> dict[str, Any]:
     published = (Amazon.published | TikTok.published).get(dataset)
     if published is None:
         return {}
-    found = counted(published.num_users, published.num_items, published.num_interactions)
+    found = counted(*published.counts)
     for name, count in zip(SPLITS, published.splits or (), strict=False):
         found[f"{name} interactions"] = count
     return found
