@@ -4,12 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.metrics import (
-    LinkPredMAP,
-    LinkPredNDCG,
-    LinkPredPrecision,
-    LinkPredRecall,
-)
+from torch_geometric.metrics import LinkPredMAP, LinkPredNDCG, LinkPredPrecision, LinkPredRecall
 from torch_geometric.metrics.link_pred import LinkPredMetricData
 from torch_geometric.utils import cumsum
 
@@ -44,14 +39,11 @@ class Evaluator:
         ValueError: If :obj:`ks` is empty, or an argument is less than 1.
 
     Example:
+        >>> from soil_pyg.datasets import SyntheticMultimodal
         >>> from soil_pyg.models import Popularity
-        >>> data = HeteroData({"user": {"num_nodes": 2}, "item": {"num_nodes": 3}})
-        >>> edges = data["user", "interacts", "item"]
-        >>> edges.edge_index = torch.tensor([[0, 0, 1], [0, 1, 1]])
-        >>> edges.val_edge_label_index = torch.tensor([[0, 1], [2, 2]])
-        >>> model = Popularity(num_users=2, num_items=3)
-        >>> Evaluator(ks=[1, 2]).evaluate(model, data)["recall@1"]
-        0.5
+        >>> data = SyntheticMultimodal(40, 30)[0]
+        >>> list(Evaluator(ks=[10]).evaluate(Popularity(num_users=40, num_items=30), data))
+        ['recall@10', 'ndcg@10', 'precision@10', 'map@10']
     """
 
     def __init__(self, ks: Sequence[int] = (5, 10, 20, 50), memory_budget: int = 2**30) -> None:
@@ -157,10 +149,8 @@ class Evaluator:
 
 
 def held_out(data: HeteroData, split: str) -> Tensor:
-    """Returns the interactions of a held-out split.
-
-    Raises:
-        ValueError: If the split is unknown or empty.
+    """Returns the interactions of a held-out split; raises :class:`ValueError` if it is unknown
+    or empty.
     """
     check_choice("split", split, HELD_OUT_SPLITS)
     label_index: Tensor | None = data[INTERACTS].get(f"{split}_edge_label_index")

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,12 +29,8 @@ class ItemIndex:
     """A FAISS index of the items of a run, for maximum inner product search.
 
     The folder of the run holds it as :obj:`items.index`, in FAISS's own format and in the order of
-    the items, so that any server with FAISS can read it. :obj:`items.json` holds the kind of index
-    and its recall. Up to 32,768 items the index is exact.
-
-    Args:
-        index (Any): The FAISS index.
-        description (dict[str, Any]): The content of :obj:`items.json`.
+    the items, so that any server with FAISS can read it. :obj:`items.json` holds the description:
+    the kind of index and its recall. Up to 32,768 items the index is exact.
     """
 
     def __init__(self, index: Any, description: dict[str, Any]) -> None:
@@ -45,10 +42,8 @@ class ItemIndex:
         """Builds the index of the items of a run, or returns :obj:`None` if FAISS is not installed
         or the embeddings are sparse.
 
-        Args:
-            trained (TrainedModel): The trained model.
-            index (str): An index of :class:`~soil_pyg.nn.KNN` for FAISS; :obj:`"auto"` is exact
-                for few items and an inverted file for many. (default: :obj:`"auto"`)
+        The index is one of :class:`~soil_pyg.nn.KNN` for FAISS; :obj:`"auto"` is exact for few
+        items and an inverted file for many.
         """
         emb = trained.item_emb
         if emb.is_sparse or importlib.util.find_spec("faiss") is None:
@@ -63,25 +58,17 @@ class ItemIndex:
         return cls(knn.faiss_index, description)
 
     def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        r"""Returns the inner products and indices of the :obj:`k` best items of each query.
-
-        Args:
-            query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
-            k (int): The number of items. If fewer are found, the lists are padded with the value
-                :math:`-\infty` and the index :obj:`-1`.
+        r"""Returns the inner products and indices of the :obj:`k` best items of each query, given
+        in shape :obj:`[num_queries, channels]`. If fewer are found, the lists are padded with the
+        value :math:`-\infty` and the index :obj:`-1`.
         """
         values, ids = self._index.search(query.float().contiguous().numpy(), k)
         values, ids = torch.from_numpy(values), torch.from_numpy(ids)
         return values.masked_fill_(ids < 0, -torch.inf), ids
 
     def save(self, trained: TrainedModel) -> None:
-        """Writes the index to the folder of the run, each file atomically.
-
-        Args:
-            trained (TrainedModel): The trained model, loaded from its folder.
-
-        Raises:
-            OSError: If a file cannot be written.
+        """Writes the index to the folder that the model was loaded from, each file atomically;
+        raises :class:`OSError` if a file cannot be written.
         """
         assert trained.folder is not None
         path = trained.folder / INDEX
@@ -101,9 +88,6 @@ class ItemIndex:
     def load(cls, trained: TrainedModel) -> Self | None:
         """Loads the index of a run, or returns :obj:`None` if its folder has none of the current
         embeddings.
-
-        Args:
-            trained (TrainedModel): The trained model.
 
         Raises:
             ValueError: If a file has changed since it was written.
@@ -129,42 +113,30 @@ class ItemIndex:
         return cls(import_faiss().read_index(str(file)), description)
 
 
+@dataclass(eq=False)
 class IndexRanker:
-    """Ranks the items that an index finds, without masked ones.
+    """Ranks the items that an index finds for queries, such as users, without the pairs of query
+    and item in :obj:`mask_index`, of shape :obj:`[2, num_pairs]`.
 
-    The search is deeper by the largest number of masked items per query.
-
-    Args:
-        index (ItemIndex): The index of the items.
-        query_emb (Tensor): The embeddings of all possible queries, such as the users.
-        mask_index (Tensor): The pairs of query and item to leave out, of shape
-            :obj:`[2, num_pairs]`.
-        num_items (int): The number of items.
-        memory_budget (int): The bytes that a block may take.
+    The search is deeper by the largest number of masked items per query, in blocks of
+    :obj:`memory_budget` bytes.
     """
 
-    def __init__(
-        self,
-        index: ItemIndex,
-        query_emb: Tensor,
-        mask_index: Tensor,
-        num_items: int,
-        memory_budget: int,
-    ) -> None:
-        self.index = index
-        self.query_emb = query_emb
-        self.num_items = num_items
-        self.memory_budget = memory_budget
-        self._masked = (mask_index[0] * num_items + mask_index[1]).sort().values
-        self._num_masked = torch.bincount(mask_index[0], minlength=query_emb.size(0))
+    index: ItemIndex
+    query_emb: Tensor
+    mask_index: Tensor
+    num_items: int
+    memory_budget: int
+
+    def __post_init__(self) -> None:
+        query, item = self.mask_index
+        self._masked = (query * self.num_items + item).sort().values
+        self._num_masked = torch.bincount(query, minlength=self.query_emb.size(0))
 
     def rank(self, users: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        r"""Returns the scores and indices of the :obj:`k` best items that are found per user, ties
-        by the smaller index. Lists are padded with the score :math:`-\infty`.
-
-        Args:
-            users (Tensor): The users.
-            k (int): The number of items, at most :obj:`num_items`.
+        r"""Returns the scores and indices of the :obj:`k` best items, at most :obj:`num_items`,
+        that are found per user, ties by the smaller index. Lists are padded with the score
+        :math:`-\infty`.
         """
         score = torch.full((len(users), k), -torch.inf)
         item = users.new_zeros(len(users), k)

@@ -20,18 +20,10 @@ def score_blocks(
     .. math::
         \hat{y}_{ui} = \mathbf{e}_u^{\top} \mathbf{e}_i
 
-    A block is valid until the next one, which may reuse its memory.
-
-    Args:
-        user_emb (Tensor): The embeddings of all users, dense or sparse COO.
-        item_emb (Tensor): The embeddings of all items, dense or sparse COO.
-        users (Tensor): The users to score, in any order.
-        mask_index (Tensor): The pairs of user and item to mask, of shape :obj:`[2, num_pairs]`.
-        memory_budget (int): The bytes that a block may take. (default: :obj:`2**30`)
-
-    Yields:
-        The slice of :obj:`users` in a block, and their scores of shape
-        :obj:`[block_size, num_items]`.
+    Embeddings of all users and items are dense or sparse COO, :obj:`users` are in any order, and
+    :obj:`mask_index` holds pairs of user and item in shape :obj:`[2, num_pairs]`. A block is the
+    slice of its users and their scores of shape :obj:`[block_size, num_items]`, in at most
+    :obj:`memory_budget` bytes. It is valid until the next one, which may reuse its memory.
 
     Raises:
         FloatingPointError: If the embeddings admit a score that is not finite.

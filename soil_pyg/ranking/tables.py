@@ -25,18 +25,10 @@ class Ranking:
     """A ranking of candidates for many queries by inner product, ties by the smaller index, as
     tables with original ids.
 
-    Args:
-        query_emb (Tensor): The embeddings of all possible queries, dense or sparse COO.
-        item_emb (Tensor): The embeddings of the candidates, dense or sparse COO.
-        queries (Tensor): The indices of the queries, in any order.
-        mask_index (Tensor): The pairs of query and candidate to leave out, of shape
-            :obj:`[2, num_pairs]`.
-        query_id (numpy.ndarray): The original ids of all possible queries.
-        item_id (numpy.ndarray): The original ids of the candidates.
-        columns (tuple[str, str], optional): The names of the columns of queries and candidates.
-            (default: :obj:`("user", "item")`)
-        index (ItemIndex, optional): An index to search instead of scoring all candidates.
-            (default: :obj:`None`)
+    The embeddings, dense or sparse COO, and the ids are those of all possible queries and of the
+    candidates. :obj:`queries` are indices in any order; :obj:`mask_index` holds the pairs of query
+    and candidate to leave out, in shape :obj:`[2, num_pairs]`. An :obj:`index` is searched instead
+    of scoring all candidates.
     """
 
     query_emb: Tensor
@@ -49,11 +41,7 @@ class Ranking:
     index: ItemIndex | None = None
 
     def restricted_to(self, candidates: Tensor) -> "Ranking":
-        """Returns the ranking of some of the candidates.
-
-        Args:
-            candidates (Tensor): The indices of the candidates to keep, ascending.
-        """
+        """Returns the ranking of some of the candidates, by their ascending indices."""
         position = candidates.new_full((len(self.item_id),), -1)
         position[candidates] = torch.arange(len(candidates))
         mask_index = torch.stack([self.mask_index[0], position[self.mask_index[1]]])
@@ -65,16 +53,11 @@ class Ranking:
         )
 
     def frames(self, k: int, memory_budget: int = 2**30) -> Iterator[pd.DataFrame]:
-        """Returns an iterator over tables of queries, ranks, candidates and scores, one per block.
+        """Returns an iterator over tables of queries, ranks, candidates and scores, one per block
+        of at most :obj:`memory_budget` bytes.
 
         There is at least one table. Queries with fewer than :obj:`k` candidates have fewer lines.
-
-        Args:
-            k (int): The number of candidates per query.
-            memory_budget (int): The bytes that a block may take. (default: :obj:`2**30`)
-
-        Raises:
-            ValueError: If an argument is less than 1.
+        Raises :class:`ValueError` if an argument is less than 1.
         """
         check_at_least("k", k, 1)
         check_at_least("memory_budget", memory_budget, 1)
@@ -109,9 +92,8 @@ class Ranking:
 
     def _ranker(self, memory_budget: int) -> Callable[[Tensor, int], tuple[Tensor, Tensor]]:
         if self.index is not None:
-            num_items = len(self.item_id)
             return IndexRanker(
-                self.index, self.query_emb, self.mask_index, num_items, memory_budget
+                self.index, self.query_emb, self.mask_index, len(self.item_id), memory_budget
             ).rank
         masked = HeteroData()
         masked[INTERACTS].edge_index = self.mask_index

@@ -41,7 +41,7 @@ def load(folder: str | os.PathLike[str]) -> TrainedModel:
 
     Args:
         folder (str or os.PathLike): The folder, the argument :obj:`out` of
-            :meth:`~soil_pyg.training.trainer.Trainer.fit`.
+            :meth:`~soil_pyg.training.Trainer.fit`.
 
     Raises:
         FileNotFoundError: If the folder or one of its files does not exist.
@@ -83,26 +83,20 @@ def load(folder: str | os.PathLike[str]) -> TrainedModel:
 
 
 def load_finished_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Returns the content of :obj:`run.json`, which must exist.
-
-    Args:
-        folder (str or os.PathLike): The folder of the run.
-
-    Raises:
-        FileNotFoundError: If the folder does not exist or its training has not finished.
-        ValueError: If the file is corrupt or of another version of the format.
+    """Returns the content of :obj:`run.json`, as :func:`load_run` does; raises
+    :class:`FileNotFoundError` if the folder does not exist or its training has not finished.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder '{folder}' does not exist: check its path")
     run = load_run(folder)
-    if run is None and (folder / STATE).exists():
-        raise FileNotFoundError(
-            f"'{folder}' has no {RUN}: its training has not finished; repeat the call with the "
-            f"same arguments to resume it"
-        )
     if run is None:
-        raise FileNotFoundError(f"'{folder}' has no {RUN}: it is not the folder of a run")
+        reason = (
+            "its training has not finished; repeat the call with the same arguments to resume it"
+            if (folder / STATE).exists()
+            else "it is not the folder of a run"
+        )
+        raise FileNotFoundError(f"'{folder}' has no {RUN}: {reason}")
     return run
 
 
@@ -113,14 +107,8 @@ def save(
     embeddings: tuple[Tensor, Tensor],
     data: HeteroData,
 ) -> None:
-    """Writes the files that :func:`load` reads, :obj:`run.json` last.
-
-    Args:
-        folder (str or os.PathLike): The folder, created if necessary.
-        run (dict[str, Any]): The content of :obj:`run.json`.
-        weights (dict[str, Tensor]): The state of the model.
-        embeddings (tuple[Tensor, Tensor]): The embeddings of all users and all items.
-        data (HeteroData): The data, for the original ids.
+    """Writes the files that :func:`load` reads, :obj:`run.json` last: the weights and embeddings
+    of the users and items of a model, and the original ids of the data.
     """
     folder = Path(folder)
     save_tensors(folder / WEIGHTS, weights)
@@ -139,13 +127,8 @@ def original_ids(data: HeteroData, node_type: str) -> np.ndarray:
 
 
 def load_run(folder: Path) -> dict[str, Any] | None:
-    """Returns the content of :obj:`run.json`, or :obj:`None` if there is no such file.
-
-    Args:
-        folder (Path): The folder of the run.
-
-    Raises:
-        ValueError: If the file is corrupt or of another version of the format.
+    """Returns the content of :obj:`run.json`, or :obj:`None` if there is no such file; raises
+    :class:`ValueError` if it is corrupt or of another version of the format.
     """
     path = folder / RUN
     if not path.exists():
@@ -161,22 +144,16 @@ def load_run(folder: Path) -> dict[str, Any] | None:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -> None:
-    """Writes dense and sparse COO tensors to one file, atomically.
-
-    Args:
-        path (Path): The file.
-        tensors (dict[str, Tensor]): The tensors, on any device.
-        metadata (Any): A JSON value to keep with them. (default: :obj:`None`)
+    """Writes dense and sparse COO tensors on any device, and a JSON value, to one file,
+    atomically.
     """
     dense, sparse = {}, {}
     for name, tensor in tensors.items():
-        tensor = tensor.detach().cpu()
+        pieces = {name: tensor.detach().cpu()}
         if tensor.is_sparse:
-            tensor = tensor.coalesce()
+            tensor = pieces.pop(name).coalesce()
             sparse[name] = list(tensor.size())
             pieces = {f"{name}.indices": tensor.indices(), f"{name}.values": tensor.values()}
-        else:
-            pieces = {name: tensor}
         for key, piece in pieces.items():
             # The format refuses tensors that share memory.
             dense[key] = piece.clone(memory_format=torch.contiguous_format)
@@ -187,13 +164,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """Returns the tensors and the metadata of a file written by :func:`save_tensors`.
-
-    Args:
-        path (Path): The file.
-
-    Raises:
-        ValueError: If the file is corrupt or of another version of the format.
+    """Returns the tensors and the metadata of a file written by :func:`save_tensors`; raises
+    :class:`ValueError` if it is corrupt or of another version of the format.
     """
     try:
         with safe_open(path, framework="pt") as file:

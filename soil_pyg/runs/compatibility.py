@@ -27,10 +27,8 @@ OF_TRAIN = {"data", "device", "model", "profile"}
 
 
 def upgrade_record(record: dict[str, Any]) -> dict[str, Any]:
-    """Returns the record of a run with today's names of splits and with today's settings.
-
-    Args:
-        record (dict[str, Any]): The content of :obj:`run.json`, or a finished run of the benchmark.
+    """Returns the content of :obj:`run.json`, or of a finished run of the benchmark, with today's
+    names of splits and with today's settings.
 
     Example:
         >>> upgrade_record({"valid": {"recall@20": 0.1}, "settings": {"floor": 0.0}})

@@ -46,15 +46,9 @@ class TrainResult:
 
 class TrainingRun:
     """The state of a training run after its last complete epoch, which is kept in memory and
-    stored in a folder at intervals, so that the run can be resumed.
+    stored in a folder, if given, every :obj:`checkpoint_seconds`, so that the run can be resumed.
 
-    Args:
-        model (Recommender): The model that is trained.
-        data (HeteroData): The data that it is trained on.
-        folder (str or os.PathLike, optional): The folder. If :obj:`None`, nothing is stored.
-        settings (dict[str, Any]): JSON values to keep with the run.
-        options (dict[str, Any]): The options of the trainer that determine the result.
-        checkpoint_seconds (float): The time between two checkpoints, in seconds.
+    The model, the data, the settings and the options of the trainer identify the run.
 
     Raises:
         ValueError: If the folder holds another run or a corrupt file, or if a setting or an
@@ -113,12 +107,7 @@ class TrainingRun:
             )
 
     def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Loads the stored state of the last complete epoch, if any.
-
-        Args:
-            model (torch.nn.Module): The model.
-            optimizer (torch.optim.Optimizer): The optimizer of its parameters.
-        """
+        """Loads the stored state of the last complete epoch, if any."""
         if self._snapshot is None:
             return
         tensors = self._snapshot[0]
@@ -131,11 +120,7 @@ class TrainingRun:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Adds the duration of a block to the seconds of the result.
-
-        Args:
-            name (str): :obj:`"train"` or :obj:`"evaluate"`.
-        """
+        """Adds the duration of a block to the seconds to :obj:`"train"` or :obj:`"evaluate"`."""
         begin = time.perf_counter()
         yield
         now = time.perf_counter()
@@ -143,23 +128,13 @@ class TrainingRun:
         self.result.seconds["total"] = now - self._begin
 
     def keep_best(self, model: torch.nn.Module, val: dict[str, float]) -> None:
-        """Keeps the weights of the current epoch as the best ones.
-
-        Args:
-            model (torch.nn.Module): The model.
-            val (dict[str, float]): The validation metrics of these weights.
-        """
+        """Keeps the weights of the current epoch as the best ones, with their metrics."""
         self.best = _copy(model.state_dict())
         self.result.val = val
         self.result.best_epoch = self.result.epochs
 
     def end_epoch(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Keeps the state after an epoch, and stores it if the last checkpoint is old enough.
-
-        Args:
-            model (torch.nn.Module): The model.
-            optimizer (torch.optim.Optimizer): The optimizer of its parameters.
-        """
+        """Keeps the state after an epoch, and stores it if the last checkpoint is old enough."""
         if self._folder is None:
             return
         tensors = {f"model.{name}": value for name, value in _copy(model.state_dict()).items()}
@@ -188,13 +163,8 @@ class TrainingRun:
     def store_model(
         self, embeddings: tuple[Tensor, Tensor], data: HeteroData, finished: bool
     ) -> None:
-        """Stores the best weights for :func:`soil_pyg.load`.
-
-        Args:
-            embeddings (tuple[Tensor, Tensor]): The embeddings of users and items that the best
-                weights give.
-            data (HeteroData): The data, for the original ids.
-            finished (bool): Whether training and testing have finished.
+        """Stores the best weights and their embeddings of users and items for
+        :func:`soil_pyg.load`; training and testing have :obj:`finished`, or can be resumed.
         """
         if self._folder is not None:
             run = {"finished": finished, **self._identity, **asdict(self.result)}
@@ -209,22 +179,19 @@ def _identity(
     name = model_name(type(model))
     if import_model(name) is not type(model):
         raise ValueError(f"'model' must be importable as '{name}' to be stored")
+    identity: dict[str, Any] = {"model": name}
     groups = {"options": model.options, "settings": settings, "trainer": options}
-    identity = {"model": name, **{group: _to_json(group, v) for group, v in groups.items()}}
-    known = {key: str(getattr(data, key, "")) for key in ("name", "digest")}
-    return {**identity, "data": known}
-
-
-def _to_json(group: str, values: dict[str, Any]) -> dict[str, Any]:
-    stored = {}
-    for name, value in values.items():
-        try:
-            stored[name] = json.loads(json.dumps(value, allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"'{group}' must hold JSON values to be stored ('{name}': {error})"
-            ) from error
-    return stored
+    for group, values in groups.items():
+        identity[group] = {}
+        for key, value in values.items():
+            try:
+                identity[group][key] = json.loads(json.dumps(value, allow_nan=False))
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"'{group}' must hold JSON values to be stored ('{key}': {error})"
+                ) from error
+    identity["data"] = {key: str(getattr(data, key, "")) for key in ("name", "digest")}
+    return identity
 
 
 def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -232,11 +199,7 @@ def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

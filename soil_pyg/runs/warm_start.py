@@ -1,6 +1,5 @@
 import numpy as np
 import torch
-from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.frames import find_ids
@@ -18,17 +17,9 @@ def warm_start(model: Recommender, data: HeteroData, trained: TrainedModel) -> d
     row per user or item are copied whole. New users and items, and the parameters of new
     modalities, keep their initial values. The state of the optimizer is not carried over.
 
-    Args:
-        model (Recommender): The model for the new data, with its initial parameters.
-        data (HeteroData): The new data.
-        trained (TrainedModel): The earlier run.
-
-    Returns:
-        The number of users and items of the new data that the run knows, as :obj:`"user"` and
-        :obj:`"item"`.
-
-    Raises:
-        ValueError: If the run is of another model, or a parameter has another size.
+    Returns the numbers of users and items of the new data that the run knows, by :obj:`"user"` and
+    :obj:`"item"`. Raises :class:`ValueError`, before any change, if the run is of another model or
+    a parameter has another size.
     """
     if type(model) is not type(trained.model):
         raise ValueError(
@@ -46,7 +37,13 @@ def warm_start(model: Recommender, data: HeteroData, trained: TrainedModel) -> d
     shared = {name: parameter for name, parameter in model.named_parameters() if name in old}
     of_nodes = model.node_parameters()
     for name, parameter in shared.items():
-        _check_size(name, parameter, old[name], name in of_nodes)
+        start = 1 if name in of_nodes else 0
+        if parameter.size()[start:] != old[name].size()[start:]:
+            raise ValueError(
+                f"'init' (--init) must be a run with the same sizes (got '{name}' of size "
+                f"{list(old[name].size())} for {list(parameter.size())}): use the same options, "
+                "and features of the same dimensions"
+            )
     for name, parameter in shared.items():
         source = old[name].to(parameter)
         if name in of_nodes:
@@ -55,13 +52,3 @@ def warm_start(model: Recommender, data: HeteroData, trained: TrainedModel) -> d
         else:
             parameter.copy_(source)
     return {node_type: len(found) for node_type, (found, _) in rows.items()}
-
-
-def _check_size(name: str, new: Tensor, old: Tensor, is_of_nodes: bool) -> None:
-    start = 1 if is_of_nodes else 0
-    if new.size()[start:] != old.size()[start:]:
-        raise ValueError(
-            f"'init' (--init) must be a run with the same sizes (got '{name}' of size "
-            f"{list(old.size())} for {list(new.size())}): use the same options, and features of "
-            "the same dimensions"
-        )

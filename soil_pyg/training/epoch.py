@@ -37,16 +37,9 @@ def train_epoch(
 ) -> dict[str, float]:
     """Takes one step of the optimizer per batch and returns the mean of each loss term.
 
-    The device is read only once, after the last step, so that no step waits for it. If the model
-    has no loss terms, no step is taken and the result is empty.
-
-    Args:
-        fabric (Fabric): The device and the precision.
-        loss (TrainingLoss): The loss of the model.
-        optimizer (Optimizer): The optimizer of the model's parameters.
-        batches (iterable): The batches, each with the data or the partition it is drawn from.
-        num_batches (int): The largest number of batches.
-        epoch (int): The number of the epoch, for errors.
+    Each of the batches, at most :obj:`num_batches`, comes with the data or the partition it is
+    drawn from. The device is read only once, after the last step, so that no step waits for it. If
+    the model has no loss terms, no step is taken and the result is empty.
 
     Raises:
         FloatingPointError: If a loss term is not finite.
@@ -85,13 +78,6 @@ class TrainingLoss(torch.nn.Module):
     node_parameters`) is replaced by the rows of the partition's nodes. Its gradient is sparse and
     holds these rows only, as :class:`~soil_pyg.training.row_adam.RowAdam` expects.
 
-    Args:
-        model (Recommender): The model.
-        partitioned (bool, optional): Whether the data comes in partitions.
-            (default: :obj:`False`)
-        compile (bool, optional): Whether to compile the loss with :func:`torch.compile`.
-            (default: :obj:`False`)
-
     Raises:
         ValueError: If the data comes in partitions and the model has an embedding of all users or
             all items that is missing from its :meth:`node_parameters`.
@@ -119,14 +105,8 @@ class TrainingLoss(torch.nn.Module):
                 )
 
     def forward(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the loss terms for the current parameters.
-
-        Args:
-            data (HeteroData): The data.
-            batch (Triplets): The batch.
-
-        Raises:
-            RuntimeError: If the loss cannot be compiled.
+        """Returns the loss terms for the current parameters; raises :class:`RuntimeError` if the
+        loss cannot be compiled.
         """
         if self._compiled is None:
             return self.model.loss(data, batch)
@@ -146,14 +126,8 @@ class TrainingLoss(torch.nn.Module):
             ) from error
 
     def terms(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the loss terms.
-
-        Args:
-            data (HeteroData): The data, or a partition of it with :obj:`n_id`.
-            batch (Triplets): The batch, with the node indices of :obj:`data`.
-
-        Raises:
-            RuntimeError: If the loss cannot be compiled.
+        """Returns the loss terms of a batch of the data, or of a partition of it with
+        :obj:`n_id`; the batch has the node indices of :obj:`data`.
         """
         rows = {
             f"model.{name}": _Rows.apply(  # type: ignore[no-untyped-call]
@@ -187,8 +161,8 @@ class _Rows(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class Session:
-    """The objects of one call of :meth:`~soil_pyg.training.trainer.Trainer.fit`; :obj:`module` is
-    the model as Fabric calls it.
+    """The objects of one call of :meth:`~soil_pyg.training.Trainer.fit`; :obj:`module` is the
+    model as Fabric calls it.
     """
 
     fabric: Fabric

@@ -14,8 +14,8 @@ STREAM = 1
 
 
 class PartitionLoader:
-    r"""Yields the batches of a :class:`~soil_pyg.training.triplet_loader.TripletLoader`, each with
-    the data to train on: the whole data, or the partition that the batch belongs to.
+    r"""Yields the batches of a :class:`~soil_pyg.training.TripletLoader`, each with the data to
+    train on: the whole data, or the partition that the batch belongs to.
 
     With several partitions, the users are split at random in every epoch, as :obj:`(seed, epoch)`
     determines, into sets with about equal numbers of interactions. A partition holds the users of
@@ -32,7 +32,7 @@ class PartitionLoader:
 
     Raises:
         ValueError: If an argument is out of range, or the data does not suit
-            :class:`~soil_pyg.training.triplet_loader.TripletLoader`.
+            :class:`~soil_pyg.training.TripletLoader`.
 
     Example:
         >>> data = HeteroData({"user": {"num_nodes": 2}, "item": {"num_nodes": 3}})
@@ -58,11 +58,7 @@ class PartitionLoader:
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Sets the epoch of the next iteration; every iteration advances it by one.
-
-        Args:
-            epoch (int): The epoch, at least 0.
-        """
+        """Sets the epoch of the next iteration, at least 0; every iteration advances it by one."""
         self._triplets.set_epoch(epoch)
         self._epoch = epoch
 
@@ -118,12 +114,7 @@ class PartitionLoader:
 
 
 def check_num_partitions(num_partitions: int, data: HeteroData) -> None:
-    """Raises :class:`ValueError` unless every partition can have a user.
-
-    Args:
-        num_partitions (int): The number of partitions.
-        data (HeteroData): The data.
-    """
+    """Raises :class:`ValueError` unless every partition can have a user."""
     check_at_least("num_partitions", num_partitions, 1)
     if num_partitions > data[USER].num_nodes:
         raise ValueError(

@@ -3,13 +3,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typing_extensions import Self
 
 from soil_pyg.runs.training_run import TrainResult
@@ -18,16 +12,9 @@ T = TypeVar("T")
 
 
 class EpochProgress:
-    """Shows the progress of a training run on the standard error stream: a bar with a line of
-    results in a terminal, and the line alone, at intervals, elsewhere.
-
-    Args:
-        enabled (bool, optional): If set to :obj:`False`, shows no progress.
-            (default: :obj:`True`)
-        console (rich.console.Console, optional): The console to write to.
-            (default: a console on the standard error stream)
-        seconds (float, optional): The time between two lines outside of a terminal, in seconds.
-            (default: :obj:`30`)
+    """Shows the progress of a training run on the standard error stream, or on another console: a
+    bar with a line of results in a terminal, and the line alone, at intervals of :obj:`seconds`,
+    elsewhere.
     """
 
     def __init__(
@@ -60,25 +47,14 @@ class EpochProgress:
         self._print()
 
     def track(self, batches: Iterable[T], num_batches: int, epoch: int) -> Iterator[T]:
-        """Yields the batches of an epoch and advances the bar.
-
-        Args:
-            batches (iterable): The batches.
-            num_batches (int): The number of batches.
-            epoch (int): The number of the epoch.
-        """
+        """Yields the batches of an epoch and advances the bar."""
         self._bar.reset(self._task, total=num_batches, epoch=epoch, line=self._line)
         for batch in batches:
             yield batch
             self._bar.advance(self._task)
 
     def report(self, result: TrainResult, metric: str) -> None:
-        """Shows the result of the last epoch.
-
-        Args:
-            result (TrainResult): The result so far.
-            metric (str): The validation metric to show.
-        """
+        """Shows the result of the last epoch with one of its validation metrics."""
         last = result.history[-1]
         terms = " ".join(f"{name} {value:.4f}" for name, value in last["loss"].items())
         self._line = (
@@ -90,11 +66,7 @@ class EpochProgress:
             self._print()
 
     def message(self, text: str) -> None:
-        """Shows a message, even where no progress is shown.
-
-        Args:
-            text (str): The message.
-        """
+        """Shows a message, even where no progress is shown."""
         self._console.print(text, soft_wrap=True)
 
     def _print(self) -> None:

@@ -34,12 +34,7 @@ class RowAdam(Adam):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Takes a step.
-
-        Args:
-            closure (callable, optional): A function that recomputes the loss and the gradients.
-                (default: :obj:`None`)
-        """
+        """Takes a step; a closure recomputes the loss, which is returned, and the gradients."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -12,13 +12,8 @@ class TensorBoardLog:
     """Writes the loss terms and the validation metrics of every epoch as TensorBoard events to
     the folder :obj:`tensorboard` of a run.
 
-    A resumed run writes the events of its whole history again.
-
-    Args:
-        folder (str or os.PathLike): The folder of the run.
-
-    Raises:
-        ImportError: If TensorBoard is not installed.
+    A resumed run writes the events of its whole history again. Raises :class:`ImportError` if
+    TensorBoard is not installed.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -35,11 +30,7 @@ class TensorBoardLog:
         self._num_epochs = 0
 
     def on_epoch(self, result: TrainResult) -> None:
-        """Writes the epochs that have not been written yet.
-
-        Args:
-            result (TrainResult): The result so far.
-        """
+        """Writes the epochs that have not been written yet."""
         if self._writer is None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._writer = self._make(str(self._folder))
@@ -51,11 +42,7 @@ class TensorBoardLog:
         self._writer.flush()
 
     def end(self, result: TrainResult) -> None:
-        """Writes the test metrics, at the best epoch, and closes the file.
-
-        Args:
-            result (TrainResult): The result of the run.
-        """
+        """Writes the test metrics, at the best epoch, and closes the file."""
         self.on_epoch(result)
         for name, value in result.test.items():
             self._writer.add_scalar(f"test/{name}", value, result.best_epoch)

@@ -57,10 +57,9 @@ class Trainer:
         precision (str): One of :obj:`"32-true"`, :obj:`"bf16-mixed"` and :obj:`"16-mixed"`.
             (default: :obj:`"32-true"`)
         num_partitions (int): The number of partitions of an epoch, which are trained one after
-            another, see :class:`~soil_pyg.training.partition_loader.PartitionLoader`. With more
-            than one, graphs and evaluation stay on the CPU, and a step updates only the rows of
-            the partition's nodes, see :class:`~soil_pyg.training.row_adam.RowAdam`.
-            (default: :obj:`1`)
+            another, see :class:`~soil_pyg.training.PartitionLoader`. With more than one, graphs
+            and evaluation stay on the CPU, and a step updates only the rows of the partition's
+            nodes, see :class:`~soil_pyg.training.row_adam.RowAdam`. (default: :obj:`1`)
         compile (bool): Whether to compile the loss with :func:`torch.compile`.
             (default: :obj:`False`)
         ks (Sequence[int]): The list lengths of the metrics. (default: :obj:`(5, 10, 20, 50)`)
@@ -72,12 +71,10 @@ class Trainer:
         ValueError: If an argument is out of range.
 
     Example:
-        >>> import torch
+        >>> from soil_pyg.datasets import SyntheticMultimodal
         >>> from soil_pyg.models import BPR
-        >>> data = HeteroData({"user": {"num_nodes": 2}, "item": {"num_nodes": 4}})
-        >>> for name in ("edge_index", "val_edge_label_index", "test_edge_label_index"):
-        ...     data["user", "interacts", "item"][name] = torch.tensor([[0, 1], [0, 1]])
-        >>> Trainer(epochs=2, progress=False).fit(BPR(num_users=2, num_items=4), data).epochs
+        >>> data = SyntheticMultimodal(40, 30)[0]
+        >>> Trainer(epochs=2, progress=False).fit(BPR(num_users=40, num_items=30), data).epochs
         2
     """
 

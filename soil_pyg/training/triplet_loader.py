@@ -69,11 +69,7 @@ class TripletLoader:
             )
 
     def set_epoch(self, epoch: int) -> None:
-        """Sets the epoch of the next iteration; every iteration advances it by one.
-
-        Args:
-            epoch (int): The epoch, at least 0.
-        """
+        """Sets the epoch of the next iteration, at least 0; every iteration advances it by one."""
         check_at_least("epoch", epoch, 0)
         self._epoch = epoch
 

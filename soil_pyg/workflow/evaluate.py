@@ -35,7 +35,7 @@ def evaluate(
     memory_budget: int = 2**30,
 ) -> pd.DataFrame:
     """Ranks all items for every user with held-out items and computes the metrics, see
-    :class:`~soil_pyg.ranking.evaluator.Evaluator`.
+    :class:`~soil_pyg.ranking.Evaluator`.
 
     Args:
         trained (TrainedModel, str or os.PathLike): The trained model, as returned by

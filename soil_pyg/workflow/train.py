@@ -67,7 +67,7 @@ def train(
         tensorboard (bool): Whether to also write TensorBoard events. (default: :obj:`False`)
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
         **options (optional): Options of the model, of its graphs and of the
-            :class:`~soil_pyg.training.trainer.Trainer`.
+            :class:`~soil_pyg.training.Trainer`.
 
     Raises:
         FileNotFoundError: If the data folder or the run :obj:`init` does not exist.
