@@ -10,12 +10,7 @@ from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, features, normalized_interactions
-from soil_pyg.nn import (
-    FeatureProjection,
-    LightPropagation,
-    TrainedFeatures,
-    embedding_loss,
-)
+from soil_pyg.nn import FeatureProjection, LightPropagation, TrainedFeatures, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
 
 
@@ -38,10 +33,7 @@ class BM3(EmbeddingRecommender):
     averaged over the batch, plus a regularisation of all embeddings.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         num_layers (int, optional): Layers on the user-item graph. (default: :obj:`1`)
         dropout (float, optional): The share of a partner's entries that is dropped in training.
             (default: :obj:`0.5`)
@@ -96,11 +88,7 @@ class BM3(EmbeddingRecommender):
             torch.nn.init.xavier_normal_(linear.weight)
 
     def propagate(self, data: HeteroData) -> PairTensor:
-        """Returns the embeddings of all users and items, without the predictor.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-        """
+        """Returns the embeddings of all users and items, without the predictor."""
         user, item = self.propagation(self.tables, adjacency(data, INTERACTS))
         return user, item + self.item_embedding.weight
 

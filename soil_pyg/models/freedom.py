@@ -11,13 +11,7 @@ from typing_extensions import Unpack
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, features, prepared
-from soil_pyg.nn import (
-    BPRLoss,
-    FeatureProjection,
-    LightConv,
-    LightPropagation,
-    TrainedFeatures,
-)
+from soil_pyg.nn import BPRLoss, FeatureProjection, LightConv, LightPropagation, TrainedFeatures
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets, modalities_of
@@ -112,10 +106,7 @@ class FREEDOM(EmbeddingRecommender):
     trained features of the items after a linear map.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
         num_item_layers (int, optional): Layers :math:`L` on the item-item graph.
             (default: :obj:`1`)
@@ -186,12 +177,7 @@ class FREEDOM(EmbeddingRecommender):
         ToAdjacency([PRUNED], attr="norm_weight").forward(data)
 
     def propagate(self, data: HeteroData, edge_type: EdgeType) -> PairTensor:
-        """Returns the final embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            edge_type (tuple): The edge type of the user-item graph.
-        """
+        """Returns the final embeddings of all users and items on one user-item graph."""
         x = self.item_embedding.weight
         user, item = self.propagation(self.tables, adjacency(data, edge_type))
         for _ in range(self.num_item_layers):

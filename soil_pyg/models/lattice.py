@@ -30,7 +30,7 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_at_least, check_between
 
 
 class LATTICEGraphs(SimilarItemGraphs):
@@ -77,10 +77,7 @@ class LATTICE(EmbeddingRecommender):
     it. An item without a modality has no neighbours in it.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         feature_channels (int, optional): Dimension of the mapped features. (default: :obj:`64`)
         num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
         num_item_layers (int, optional): Layers :math:`L` on the item-item graph.
@@ -119,8 +116,7 @@ class LATTICE(EmbeddingRecommender):
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         check_at_least("feature_channels", feature_channels, 1)
         check_at_least("num_item_layers", num_item_layers, 0)
-        if not 0 <= original_weight <= 1:
-            raise ValueError(f"'original_weight' must be within 0 and 1 (got {original_weight})")
+        check_between("original_weight", original_weight, 0, 1)
         self.num_item_layers = num_item_layers
         self.original_weight = original_weight
         self.reg = reg
@@ -163,9 +159,6 @@ class LATTICE(EmbeddingRecommender):
     def item_graph(self, data: HeteroData) -> tuple[Adjacency, Tensor]:
         """Returns the learned item-item graph and the weights of the modalities for the current
         parameters.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
         """
         weight = self.modality_weight.softmax(dim=0)
         # A single modality has the weight 1, whatever is trained.
@@ -178,12 +171,8 @@ class LATTICE(EmbeddingRecommender):
         return self.learned_graph(learned, weight), weight
 
     def propagate(self, data: HeteroData, learned: Adjacency, weight: Tensor) -> PairTensor:
-        """Returns the final embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            learned (Adjacency): The learned graph of :meth:`item_graph`.
-            weight (Tensor): The weights of the modalities.
+        """Returns the final embeddings of all users and items, with the learned graph and the
+        weights of :meth:`item_graph`.
         """
         x = self.item_embedding.weight
         user, item = self.propagation(self.tables, adjacency(data, UNWEIGHTED))
@@ -211,11 +200,8 @@ class LATTICE(EmbeddingRecommender):
             kept = Adjacency(learned.rowptr, learned.col, constant, learned.size[1])
             self._kept = first, kept, weight.detach()
         user_emb, item_emb = self.propagate(data, learned, weight)
-        user, positive, negative = (
-            F.embedding(batch.user, user_emb),
-            F.embedding(batch.positive, item_emb),
-            F.embedding(batch.negative, item_emb),
-        )
+        user = F.embedding(batch.user, user_emb)
+        positive, negative = (F.embedding(x, item_emb) for x in (batch.positive, batch.negative))
         reg = user.square().sum() + positive.square().sum() + negative.square().sum()
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),

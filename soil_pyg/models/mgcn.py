@@ -72,10 +72,7 @@ class MGCN(ViewRecommender):
     :math:`\mathbf{S} = \mathbf{V}_1 / 2`.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
         num_item_layers (int, optional): Layers on the item-item graphs. (default: :obj:`1`)
         reg (float, optional): The weight of the regularisation of the batch's final embeddings.
