@@ -8,13 +8,13 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform
 
-from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import PairTensor, adjacency, features, normalized_interactions
-from soil_pyg.nn import FeatureProjection, LightPropagation, TrainedFeatures, embedding_loss
+from soil_pyg.models.feature_recommender import FeatureRecommender
+from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
+from soil_pyg.nn import FeatureProjection, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
 
 
-class BM3(EmbeddingRecommender):
+class BM3(FeatureRecommender):
     r"""Learning without negative items, from the `"Bootstrap Latent Representations for Multi-modal
     Recommendation" <https://arxiv.org/abs/2207.05969>`_ paper.
 
@@ -41,8 +41,6 @@ class BM3(EmbeddingRecommender):
         reg (float, optional): The weight of the regularisation. (default: :obj:`0.1`)
     """
 
-    multimodal = True
-
     def __init__(
         self,
         num_users: int,
@@ -61,9 +59,6 @@ class BM3(EmbeddingRecommender):
         self.dropout = dropout
         self.cl_weight = cl_weight
         self.reg = reg
-        self.features = ModuleDict(
-            {m: TrainedFeatures(num_items, d) for m, d in self.in_channels.items()}
-        )
         self.project = ModuleDict(
             {m: FeatureProjection(d, hidden_channels) for m, d in self.in_channels.items()}
         )
@@ -81,8 +76,6 @@ class BM3(EmbeddingRecommender):
         their biases (PyTorch's default) again, and sets the features to the given ones.
         """
         super().reset_parameters()
-        for offset in self.features.values():
-            cast(TrainedFeatures, offset).reset_parameters()
         for linear in cast(list[Linear], [self.predictor, *self.project.values()]):
             linear.reset_parameters()
             torch.nn.init.xavier_normal_(linear.weight)
@@ -106,8 +99,8 @@ class BM3(EmbeddingRecommender):
         fixed_user, fixed_item = self._fixed(user), self._fixed(item)
         alignment = masking = user.new_zeros(())
         for modality in self.in_channels:
-            x = self.features[modality](features(data, modality))
-            x = self.project[modality](F.embedding(batch.positive, x))
+            x = F.embedding(batch.positive, self.trained_features(data, modality))
+            x = self.project[modality](x)
             alignment = alignment + self._distance(x, fixed_item)
             masking = masking + self._distance(x, self._fixed(x))
         return {

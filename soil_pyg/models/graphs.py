@@ -52,10 +52,9 @@ class SimilarItemGraphs(BaseTransform):  # type: ignore[misc]
         self.modalities = modalities
         self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
 
-    def edge_types(self, data: HeteroData) -> list[EdgeType]:
-        """Returns the edge types of the graphs, in the order of the modalities."""
-        names = modalities_of(data) if self.modalities is None else self.modalities
-        return [similar(name) for name in names]
+    def names(self, data: HeteroData) -> list[str]:
+        """Returns the modalities of the graphs."""
+        return modalities_of(data) if self.modalities is None else self.modalities
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.similarity_graph})"

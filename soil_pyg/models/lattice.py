@@ -5,11 +5,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.data import HeteroData
+from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import Compose
 from typing_extensions import Unpack
 
-from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import (
     UNWEIGHTED,
     PairTensor,
@@ -24,7 +25,6 @@ from soil_pyg.nn import (
     LearnedGraph,
     LightConv,
     MeanPropagation,
-    TrainedFeatures,
 )
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
@@ -43,7 +43,7 @@ class LATTICEGraphs(SimilarItemGraphs):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
-        item_graphs = self.edge_types(data)
+        item_graphs = list(map(similar, self.names(data)))
         return Compose(
             [
                 SumGraph({INTERACTS: None}, UNWEIGHTED),
@@ -55,7 +55,7 @@ class LATTICEGraphs(SimilarItemGraphs):
         )(data)
 
 
-class LATTICE(EmbeddingRecommender):
+class LATTICE(FeatureRecommender):
     r"""Learned item-item graphs, from the `"Mining Latent
     Structures for Multimedia Recommendation" <https://arxiv.org/abs/2104.09036>`_ paper.
 
@@ -94,8 +94,6 @@ class LATTICE(EmbeddingRecommender):
             :class:`~soil_pyg.nn.SearchOptions`.
     """
 
-    multimodal = True
-
     @takes_search_options
     def __init__(
         self,
@@ -121,7 +119,6 @@ class LATTICE(EmbeddingRecommender):
         self.original_weight = original_weight
         self.reg = reg
         sizes = self.in_channels
-        self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
         self.projections = ModuleDict(
             {m: FeatureProjection(d, feature_channels) for m, d in sizes.items()}
         )
@@ -146,9 +143,7 @@ class LATTICE(EmbeddingRecommender):
         features to the given ones and the modalities to equal weights.
         """
         super().reset_parameters()
-        for modules in (self.features, self.projections):
-            for module in modules.values():
-                module.reset_parameters()
+        reset(self.projections)
         torch.nn.init.constant_(self.modality_weight, 0.5)
         self._kept = None
 
@@ -165,9 +160,8 @@ class LATTICE(EmbeddingRecommender):
         weight = weight.detach() if len(weight) == 1 else weight
         learned = {}
         for modality in self.in_channels:
-            x = features(data, modality)
-            projected = self.projections[modality](self.features[modality](x))
-            learned[modality] = projected, x.ne(0).any(dim=1)
+            projected = self.projections[modality](self.trained_features(data, modality))
+            learned[modality] = projected, features(data, modality).ne(0).any(dim=1)
         return self.learned_graph(learned, weight), weight
 
     def propagate(self, data: HeteroData, learned: Adjacency, weight: Tensor) -> PairTensor:

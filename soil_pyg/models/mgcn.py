@@ -6,16 +6,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.data import HeteroData
+from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import Compose
 
 from soil_pyg.models.decompose import Decomposition, FirstHops, attention
+from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import (
     MakeTransform,
     PairTensor,
     SimilarItemGraphs,
     adjacency,
-    features,
     propagate_to,
     similar,
     with_graphs,
@@ -27,7 +28,6 @@ from soil_pyg.nn import (
     LightConv,
     LightPropagation,
     ModalityGate,
-    TrainedFeatures,
 )
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
@@ -43,13 +43,13 @@ class MGCNGraphs(SimilarItemGraphs):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
-        graphs = [INTERACTS, *self.edge_types(data)]
+        graphs = [INTERACTS, *map(similar, self.names(data))]
         return Compose(
             [self.similarity_graph, NormalizeGraph(graphs), ToAdjacency(graphs, "norm_weight")]
         )(data)
 
 
-class MGCN(ViewRecommender):
+class MGCN(ViewRecommender, FeatureRecommender):
     r"""Views of the modalities beside the content embeddings, from the `"Multi-View Graph
     Convolutional Network for Multimedia Recommendation" <https://arxiv.org/abs/2308.03588>`_
     paper.
@@ -81,8 +81,6 @@ class MGCN(ViewRecommender):
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
     """
 
-    multimodal = True
-
     def __init__(
         self,
         num_users: int,
@@ -102,7 +100,6 @@ class MGCN(ViewRecommender):
         self.reg = reg
         self.cl_weight = cl_weight
         channels, sizes = hidden_channels, self.in_channels
-        self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
         self.gates = ModuleDict({m: ModalityGate(d, channels, True) for m, d in sizes.items()})
         self.preferences = ModuleDict({m: Linear(channels, channels) for m in sizes})
         self.project = Linear(channels, channels)
@@ -126,11 +123,8 @@ class MGCN(ViewRecommender):
         the features to the given ones.
         """
         super().reset_parameters()
-        for modules in (self.features, self.gates, self.preferences):
-            for module in modules.values():
-                module.reset_parameters()
-        self.project.reset_parameters()
-        self.query.reset_parameters()
+        for module in (self.gates, self.preferences, self.project, self.query):
+            reset(module)
 
     def propagate(
         self, data: HeteroData, users: Tensor | None = None
@@ -142,7 +136,7 @@ class MGCN(ViewRecommender):
         content = self.propagation(self.tables, interactions)
         item_views = []
         for modality in self.in_channels:
-            view = self.gates[modality](self.features[modality](features(data, modality)), item)
+            view = self.gates[modality](self.trained_features(data, modality), item)
             for _ in range(self.num_item_layers):
                 view = self.conv(view, adjacency(data, similar(modality)))
             item_views.append(view)

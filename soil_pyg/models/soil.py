@@ -1,10 +1,11 @@
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 
 from soil_pyg.models import soil_newcomers
@@ -88,7 +89,6 @@ class SOIL(ViewRecommender):
         torch.Size([40, 30])
     """
 
-    multimodal = True
     profiles: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {name: paper for name, (paper, _) in PAPER_AND_RELEASED.items()},
         "released": RELEASED,
@@ -157,9 +157,8 @@ class SOIL(ViewRecommender):
     def reset_parameters(self) -> None:
         """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again."""
         super().reset_parameters()
-        for gate in self.gates.values():
-            cast(ModalityGate, gate).reset_parameters()
-        self.fusion.reset_parameters()
+        reset(self.gates)
+        reset(self.fusion)
 
     def propagate(
         self, data: HeteroData, users: Tensor | None = None

@@ -3,28 +3,22 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
+from soil_pyg.models.graphs import SimilarItemGraphs, similar
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.ragged import trim_heap
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.second_order_items import SecondOrderSelection
-from soil_pyg.transforms import (
-    InterestGraph,
-    NormalizeGraph,
-    SecondOrderGraph,
-    SimilarityGraph,
-    SumGraph,
-)
+from soil_pyg.transforms import InterestGraph, NormalizeGraph, SecondOrderGraph, SumGraph
 from soil_pyg.transforms.utils import (
     SimilarityTransform,
     build_in_one_pass,
     count_nodes,
     unit_features,
 )
-from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER, modalities_of
+from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER
 from soil_pyg.utils.checks import check_choice
 
 USER_ITEM: EdgeType = (USER, "user_item", ITEM)
@@ -36,7 +30,7 @@ def item_item(modality: str) -> EdgeType:
     return (ITEM, f"{modality}_item_item", ITEM)
 
 
-class SOILGraphs(BaseTransform):  # type: ignore[misc]
+class SOILGraphs(SimilarItemGraphs):
     r"""Builds all graphs of :class:`~soil_pyg.models.SOIL`.
 
     They are the user-item graph :math:`\mathrm{sym}(\mathbf{R}) + \mathrm{sym}(\mathbf{R}_a)`
@@ -101,7 +95,7 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         **search_options: Unpack[SearchKwargs],
     ) -> None:
         check_choice("aggregation", aggregation, ("sum", "sym", "sym_user_index"))
-        self.modalities = modalities
+        super().__init__(k, modalities, negative, **search_options)
         self.second_order_scale = second_order_scale
         self.interest_scale = interest_scale
         self.aggregation = aggregation
@@ -109,7 +103,6 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         self.interest = interest
         self.min_weight = min_weight
         self.search_options = SearchOptions(**search_options)
-        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
         self.second_order_graph = SecondOrderGraph(
             k_a, aggr, exclude_interacted, modalities, negative, **search_options
         )
@@ -169,9 +162,8 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
 
     def _item_item(self, data: HeteroData) -> HeteroData:
         # In place, by forward(): copies of the data would hold the graphs that are deleted.
-        names = modalities_of(data) if self.modalities is None else self.modalities
-        for modality in names:
-            graphs: list[EdgeType] = [(ITEM, f"{modality}_similar", ITEM)]
+        for modality in self.names(data):
+            graphs = [similar(modality)]
             if self.interest:
                 graphs.append((ITEM, f"{modality}_interest", ITEM))
             if data[graphs[0]].search["index"] != "Flat":

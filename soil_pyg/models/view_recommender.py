@@ -41,6 +41,7 @@ class ViewRecommender(EmbeddingRecommender):
         \mathbf{S} = \sum_m \mathbf{W}_m \odot \mathbf{V}_m
     """
 
+    multimodal = True
     propagation: LightPropagation
 
     @abstractmethod
