@@ -72,8 +72,8 @@ class BM3(FeatureRecommender):
         return normalized_interactions()
 
     def reset_parameters(self) -> None:
-        """Draws the embeddings (Xavier uniform), the weights of the linear maps (Xavier normal) and
-        their biases (PyTorch's default) again, and sets the features to the given ones.
+        """Draws the embeddings and the linear maps (weights: Xavier normal, biases: PyTorch's
+        default) again and resets the features.
         """
         super().reset_parameters()
         for linear in cast(list[Linear], [self.predictor, *self.project.values()]):

@@ -16,6 +16,8 @@ class FeatureRecommender(EmbeddingRecommender):
     """
 
     multimodal = True
+    features: ModuleDict
+    """The trained features by modality."""
 
     def __init__(
         self,

@@ -137,16 +137,11 @@ class FREEDOM(FeatureRecommender):
 
     @classmethod
     def graph_transform(cls, **options: Any) -> FREEDOMGraphs:
-        """Returns the transform that builds the user-item and the item-item graph.
-
-        Its options are those of :class:`~soil_pyg.models.freedom.FREEDOMGraphs`.
-        """
+        """Returns :class:`~soil_pyg.models.freedom.FREEDOMGraphs` with the given options."""
         return FREEDOMGraphs(**options)
 
     def reset_parameters(self) -> None:
-        """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again, and sets
-        the features to the given ones.
-        """
+        """Draws the embeddings and the projections again and resets the features."""
         super().reset_parameters()
         reset(self.projections)
 
@@ -190,7 +185,6 @@ class FREEDOM(FeatureRecommender):
         return terms
 
     def _bpr(self, user: Tensor, items: Tensor) -> Tensor:
-        # Positive items come first, negative ones second.
         positive, negative = items.chunk(2)
         loss: Tensor = self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1))
         return loss

@@ -19,13 +19,7 @@ from soil_pyg.models.graphs import (
     features,
     similar,
 )
-from soil_pyg.nn import (
-    BPRLoss,
-    FeatureProjection,
-    LearnedGraph,
-    LightConv,
-    MeanPropagation,
-)
+from soil_pyg.nn import BPRLoss, FeatureProjection, LearnedGraph, LightConv, MeanPropagation
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
@@ -132,15 +126,12 @@ class LATTICE(FeatureRecommender):
 
     @classmethod
     def graph_transform(cls, **options: Any) -> LATTICEGraphs:
-        """Returns the transform that builds the user-item and the initial item-item graphs.
-
-        Its options are those of :class:`~soil_pyg.models.lattice.LATTICEGraphs`.
-        """
+        """Returns :class:`~soil_pyg.models.lattice.LATTICEGraphs` with the given options."""
         return LATTICEGraphs(**options)
 
     def reset_parameters(self) -> None:
-        """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again, sets the
-        features to the given ones and the modalities to equal weights.
+        """Draws the embeddings and the projections again, resets the features and sets the
+        modalities to equal weights.
         """
         super().reset_parameters()
         reset(self.projections)

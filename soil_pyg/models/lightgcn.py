@@ -65,8 +65,7 @@ class LightGCN(EmbeddingRecommender):
         """Returns the ranking loss and the regularisation."""
         user_emb, item_emb = self(data)
         user = F.embedding(batch.user, user_emb)
-        positive = F.embedding(batch.positive, item_emb)
-        negative = F.embedding(batch.negative, item_emb)
+        positive, negative = (F.embedding(x, item_emb) for x in (batch.positive, batch.negative))
         reg = embedding_loss(
             self.user_embedding(batch.user),
             self.item_embedding(batch.positive),

@@ -22,13 +22,7 @@ from soil_pyg.models.graphs import (
     with_graphs,
 )
 from soil_pyg.models.view_recommender import ViewRecommender
-from soil_pyg.nn import (
-    BPRLoss,
-    InfoNCELoss,
-    LightConv,
-    LightPropagation,
-    ModalityGate,
-)
+from soil_pyg.nn import BPRLoss, InfoNCELoss, LightConv, LightPropagation, ModalityGate
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
@@ -112,16 +106,11 @@ class MGCN(ViewRecommender, FeatureRecommender):
 
     @classmethod
     def graph_transform(cls, **options: Any) -> MGCNGraphs:
-        """Returns the transform that builds the user-item and the item-item graphs.
-
-        Its options are those of :class:`~soil_pyg.models.mgcn.MGCNGraphs`.
-        """
+        """Returns :class:`~soil_pyg.models.mgcn.MGCNGraphs` with the given options."""
         return MGCNGraphs(**options)
 
     def reset_parameters(self) -> None:
-        """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again, and sets
-        the features to the given ones.
-        """
+        """Resets the embeddings, the features and the layers (PyTorch's defaults)."""
         super().reset_parameters()
         for module in (self.gates, self.preferences, self.project, self.query):
             reset(module)

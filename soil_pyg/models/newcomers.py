@@ -60,10 +60,9 @@ def nearest_known(
         knn = KNN(known[has], memory_budget=memory_budget)
         value, neighbour = knn.search(query[wanted], k)
         keep = value > 0
-        source = node[neighbour[keep]]
         target = row.unsqueeze(1).expand_as(neighbour)[keep]
+        edge_index = torch.stack([node[neighbour[keep]], target])
         size = known.size(0), query.size(0)
-        edge_index = torch.stack([source, target])
         out[modality] = Adjacency.from_edge_index(edge_index, value[keep], size)
     return out
 

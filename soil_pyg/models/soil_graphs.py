@@ -39,11 +39,9 @@ class SOILGraphs(SimilarItemGraphs):
     \mathrm{sym}(\tilde{\mathbf{S}}_m)` (Eq. 10).
 
     Args:
-        k (int, optional): The number of neighbours in the similarity graphs.
-            (default: :obj:`10`)
-        k_i (int, optional): The number of items of interest per user and modality.
-            (default: :obj:`10`)
-        k_a (int, optional): The number of second-order items per user. (default: :obj:`2`)
+        k (int, optional): Neighbours per item in the similarity graphs. (default: :obj:`10`)
+        k_i (int, optional): Items of interest per user and modality. (default: :obj:`10`)
+        k_a (int, optional): Second-order items per user. (default: :obj:`2`)
         modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
         negative (str, optional): :obj:`"drop"` leaves similarities that are not positive out of
             all weighted graphs, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
