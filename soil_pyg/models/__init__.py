@@ -3,17 +3,12 @@
 All are used alike. :meth:`Recommender.graph_transform` adds the graphs to the data, and
 :meth:`Recommender.forward` returns the embeddings:
 
->>> import torch
->>> from torch_geometric.data import HeteroData
->>> data = HeteroData()
->>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
->>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
->>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
->>> data = FREEDOM.graph_transform(k=2)(data)
->>> model = FREEDOM(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
+>>> from soil_pyg.datasets import SyntheticMultimodal
+>>> data = FREEDOM.graph_transform(k=2)(SyntheticMultimodal(num_users=40, num_items=30)[0])
+>>> model = FREEDOM(num_users=40, num_items=30, in_channels={"image": 64, "text": 32})
 >>> user_emb, item_emb = model(data)
 >>> (user_emb @ item_emb.t()).size()
-torch.Size([2, 3])
+torch.Size([40, 30])
 """
 
 from soil_pyg.models.base import Recommender

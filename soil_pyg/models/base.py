@@ -81,14 +81,8 @@ class Recommender(torch.nn.Module, ABC):
 
     @classmethod
     def profile_options(cls, profile: str, consumer: Callable[..., Any]) -> dict[str, Any]:
-        """Returns the options of a profile that a class or function accepts.
-
-        Args:
-            profile (str): The name of the profile.
-            consumer (callable): The class or function, e.g. the model's class.
-
-        Raises:
-            ValueError: If the model has no such profile.
+        """Returns the options of a profile that a class or function, such as the model's class,
+        accepts, or raises :class:`ValueError` if the model has no such profile.
         """
         if profile not in cls.profiles:
             raise ValueError(f"'profile' must be one of {list(cls.profiles)} (got {profile!r})")
@@ -98,22 +92,13 @@ class Recommender(torch.nn.Module, ABC):
 
     @classmethod
     def from_profile(cls, profile: str, *args: Any, **kwargs: Any) -> Self:
-        """Constructs a model with the options of a profile as its defaults.
-
-        Args:
-            profile (str): The name of the profile.
-            *args (optional): Arguments of the model.
-            **kwargs (optional): Options of the model.
-        """
+        """Constructs a model with the options of a profile as its defaults."""
         return cls(*args, **{**cls.profile_options(profile, cls), **kwargs})
 
     @classmethod
     def model_parameters(cls, eval_str: bool = False) -> dict[str, inspect.Parameter]:
-        """Returns the arguments of :meth:`__init__` by name.
-
-        Args:
-            eval_str (bool, optional): Whether to evaluate annotations that are strings.
-                (default: :obj:`False`)
+        """Returns the arguments of :meth:`__init__` by name; :obj:`eval_str` evaluates annotations
+        that are strings.
         """
         # For a class that inherits __init__, Python 3.10 and 3.11.2 report the one of __new__.
         signature = inspect.signature(cls.__init__, eval_str=eval_str)
@@ -220,11 +205,9 @@ class Recommender(torch.nn.Module, ABC):
         The default is the mean of the final embeddings of the items of each user.
 
         Args:
-            data (HeteroData): The training data, with or without its graphs.
-            make_transform (callable): Returns :meth:`graph_transform` with the options of the run;
-                to be called only if the graphs are needed.
-            item_emb (Tensor): The final embeddings of all items; later ones, which are not in the
-                data, come last.
+            data (HeteroData): See :meth:`embed_new_items`.
+            make_transform (callable): See :meth:`embed_new_items`.
+            item_emb (Tensor): See :meth:`embed_new_items`.
             edge_index (Tensor): The distinct interactions of the new users, numbered from 0.
             num_new_users (int): The number :math:`N`; each user has at least one interaction.
 

@@ -8,18 +8,13 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform
 
-from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import PairTensor, adjacency, features, normalized_interactions
-from soil_pyg.nn import (
-    FeatureProjection,
-    LightPropagation,
-    TrainedFeatures,
-    embedding_loss,
-)
+from soil_pyg.models.feature_recommender import FeatureRecommender
+from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
+from soil_pyg.nn import FeatureProjection, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
 
 
-class BM3(EmbeddingRecommender):
+class BM3(FeatureRecommender):
     r"""Learning without negative items, from the `"Bootstrap Latent Representations for Multi-modal
     Recommendation" <https://arxiv.org/abs/2207.05969>`_ paper.
 
@@ -38,18 +33,13 @@ class BM3(EmbeddingRecommender):
     averaged over the batch, plus a regularisation of all embeddings.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         num_layers (int, optional): Layers on the user-item graph. (default: :obj:`1`)
         dropout (float, optional): The share of a partner's entries that is dropped in training.
             (default: :obj:`0.5`)
         cl_weight (float, optional): The weight :math:`c` of the modalities. (default: :obj:`2.0`)
         reg (float, optional): The weight of the regularisation. (default: :obj:`0.1`)
     """
-
-    multimodal = True
 
     def __init__(
         self,
@@ -69,9 +59,6 @@ class BM3(EmbeddingRecommender):
         self.dropout = dropout
         self.cl_weight = cl_weight
         self.reg = reg
-        self.features = ModuleDict(
-            {m: TrainedFeatures(num_items, d) for m, d in self.in_channels.items()}
-        )
         self.project = ModuleDict(
             {m: FeatureProjection(d, hidden_channels) for m, d in self.in_channels.items()}
         )
@@ -85,22 +72,16 @@ class BM3(EmbeddingRecommender):
         return normalized_interactions()
 
     def reset_parameters(self) -> None:
-        """Draws the embeddings (Xavier uniform), the weights of the linear maps (Xavier normal) and
-        their biases (PyTorch's default) again, and sets the features to the given ones.
+        """Draws the embeddings and the linear maps (weights: Xavier normal, biases: PyTorch's
+        default) again and resets the features.
         """
         super().reset_parameters()
-        for offset in self.features.values():
-            cast(TrainedFeatures, offset).reset_parameters()
         for linear in cast(list[Linear], [self.predictor, *self.project.values()]):
             linear.reset_parameters()
             torch.nn.init.xavier_normal_(linear.weight)
 
     def propagate(self, data: HeteroData) -> PairTensor:
-        """Returns the embeddings of all users and items, without the predictor.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
-        """
+        """Returns the embeddings of all users and items, without the predictor."""
         user, item = self.propagation(self.tables, adjacency(data, INTERACTS))
         return user, item + self.item_embedding.weight
 
@@ -118,8 +99,8 @@ class BM3(EmbeddingRecommender):
         fixed_user, fixed_item = self._fixed(user), self._fixed(item)
         alignment = masking = user.new_zeros(())
         for modality in self.in_channels:
-            x = self.features[modality](features(data, modality))
-            x = self.project[modality](F.embedding(batch.positive, x))
+            x = F.embedding(batch.positive, self.trained_features(data, modality))
+            x = self.project[modality](x)
             alignment = alignment + self._distance(x, fixed_item)
             masking = masking + self._distance(x, self._fixed(x))
         return {

@@ -17,10 +17,7 @@ class BPR(EmbeddingRecommender):
         \hat{y}_{ui} = \mathbf{e}_u^{\top} \mathbf{e}_i
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int], optional): Ignored. (default: :obj:`None`)
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         reg (float, optional): The weight of the regularisation of the batch's embeddings.
             (default: :obj:`0.1`)
 
@@ -57,10 +54,8 @@ class BPR(EmbeddingRecommender):
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
         user = self.user_embedding(batch.user)
-        positive, negative = (
-            self.item_embedding(batch.positive),
-            self.item_embedding(batch.negative),
-        )
+        positive = self.item_embedding(batch.positive)
+        negative = self.item_embedding(batch.negative)
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * embedding_loss(user, positive, negative),

@@ -43,10 +43,8 @@ class FirstHops:
     Args:
         data (HeteroData): The data with its graphs.
         edge_type (tuple): The edge type, user -> item.
-        attr (str, optional): The attribute of the interactions with their weights in this graph;
-            :obj:`None` for weights of 1. (default: :obj:`"norm_weight"`)
+        attr (str, optional): The weights of the interactions in this graph; :obj:`None` for 1.
         second_order (EdgeStorage, optional): The second-order edges in this graph.
-            (default: :obj:`None`)
     """
 
     def __init__(
@@ -65,29 +63,17 @@ class FirstHops:
     def split(self, propagation: LightPropagation, x: PairTensor) -> PairTensor:
         """Returns the share of each user in its own propagated embedding, and the message that each
         item sends over an edge of weight 1.
-
-        Args:
-            propagation (LightPropagation): The propagation over this graph.
-            x ((Tensor, Tensor)): The embeddings of users and of items.
         """
         return x[0] / (propagation.num_layers + 1), messages(propagation, x, self._graph)
 
     def gather(self, user: int, x: Tensor) -> Tensor:
-        """Returns the weighted sum of the embeddings that reach a user.
-
-        Args:
-            user (int): The user.
-            x (Tensor): The embeddings of the items.
-        """
+        """Returns the weighted sum of the embeddings :obj:`x` of the items that reach a user."""
         return self._edges.select_rows(torch.tensor([user])).matmul(x)[0]
 
     def of_user(self, user: int) -> list[tuple[str, Tensor, Tensor]]:
         """Returns the kind, the items and the weights of the edges of a user.
 
         An item that is both an interaction and second-order has its share of the weight in each.
-
-        Args:
-            user (int): The user.
         """
         row = self._edges.select_rows(torch.tensor([user]))
         item, weight = row.col.long(), row.weight.double()
@@ -115,13 +101,11 @@ class Decomposition:
     Args:
         content ((Tensor, Tensor)): The content embeddings of users and of items.
         own (Tensor): The part of the content embeddings of users that comes over no edge.
-        hops (FirstHops, optional): The edges over which the rest comes. (default: :obj:`None`)
-        messages (Tensor, optional): The embeddings that items send over these edges, times the
-            weight. (default: :obj:`None`)
-        views (dict[str, Tensor], optional): The views of the items by modality. (default: none)
+        hops (FirstHops, optional): The edges over which the rest comes.
+        messages (Tensor, optional): The embeddings that items send over an edge of weight 1.
+        views (dict[str, Tensor], optional): The views of the items by modality.
         view_hops (FirstHops, optional): The edges over which users gather the views.
-            (default: :obj:`None`)
-        shares (callable, optional): See :obj:`Shares`. (default: :obj:`None`)
+        shares (callable, optional): See :obj:`Shares`.
     """
 
     content: PairTensor
@@ -133,11 +117,7 @@ class Decomposition:
     shares: Shares | None = None
 
     def of_user(self, user: int) -> list[Summands]:
-        """Returns the summands of the embedding of a user.
-
-        Args:
-            user (int): The user.
-        """
+        """Returns the summands of the embedding of a user."""
         parts = [Summands(OWN, CONTENT, torch.tensor([-1]), self.own[user : user + 1])]
         if self.hops is not None and self.messages is not None:
             for kind, item, weight in self.hops.of_user(user):
@@ -152,11 +132,7 @@ class Decomposition:
         return parts
 
     def of_item(self, item: int) -> dict[str, Tensor]:
-        """Returns the summands of the embedding of an item by modality, its content first.
-
-        Args:
-            item (int): The item.
-        """
+        """Returns the summands of the embedding of an item by modality, its content first."""
         parts: dict[str, Tensor] = {CONTENT: self.content[1][item]}
         views = [view[item] for view in self.views.values()]
         shares = [] if self.shares is None else self.shares(parts[CONTENT], views)
@@ -166,32 +142,18 @@ class Decomposition:
 
 
 def attention(project: Linear, query: Linear, views: list[Tensor]) -> Tensor:
-    """Returns the attention that each view of a node gets.
-
-    Args:
-        project (torch.nn.Linear): The hidden layer.
-        query (torch.nn.Linear): The output layer.
-        views (list[Tensor]): The views.
-    """
+    """Returns the attention that each view of a node gets from a hidden and an output layer."""
     scores: Tensor = query(project(torch.stack(views)).tanh())
     return scores.softmax(dim=0).view(-1)
 
 
 def double_copy(model: Model) -> Model:
-    """Returns a copy of a model in double precision and evaluation mode, without gradients.
-
-    Args:
-        model (torch.nn.Module): The model.
-    """
+    """Returns a copy of a model in double precision and evaluation mode, without gradients."""
     return copy.deepcopy(model).double().eval().requires_grad_(False)
 
 
 def double_features(data: HeteroData) -> HeteroData:
-    """Returns a copy of the data whose features are in double precision.
-
-    Args:
-        data (HeteroData): The data.
-    """
+    """Returns a copy of the data whose features are in double precision."""
     data = copy.copy(data)
     for modality in modalities_of(data):
         name = FEATURE_PREFIX + modality

@@ -14,10 +14,7 @@ class EmbeddingRecommender(Recommender):
     A subclass that overrides :meth:`reset_parameters` calls it at the end of its :obj:`__init__`.
 
     Args:
-        num_users (int): Number of users :math:`U`.
-        num_items (int): Number of items :math:`I`.
-        in_channels (dict[str, int], optional): Feature dimension of each modality, by its name.
-            (default: :obj:`None`)
+        num_users, num_items, in_channels: See :class:`Recommender`.
         hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
 
     Raises:

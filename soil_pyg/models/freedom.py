@@ -4,24 +4,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.transforms import Compose
 from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
-from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import PairTensor, adjacency, features, prepared
-from soil_pyg.nn import (
-    BPRLoss,
-    FeatureProjection,
-    LightConv,
-    LightPropagation,
-    TrainedFeatures,
-)
+from soil_pyg.models.feature_recommender import FeatureRecommender
+from soil_pyg.models.graphs import PairTensor, SimilarItemGraphs, adjacency, prepared, similar
+from soil_pyg.nn import BPRLoss, FeatureProjection, LightConv, LightPropagation
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
-from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets, modalities_of
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
+from soil_pyg.utils.checks import check_at_least, check_between
 
 ITEM_ITEM: EdgeType = (ITEM, "item_item", ITEM)
 """The frozen graph of similar items."""
@@ -30,7 +25,7 @@ PRUNED: EdgeType = (USER, "pruned", ITEM)
 """The interactions of an epoch."""
 
 
-class FREEDOMGraphs(BaseTransform):  # type: ignore[misc]
+class FREEDOMGraphs(SimilarItemGraphs):
     r"""Builds all graphs of :class:`~soil_pyg.models.FREEDOM`: the symmetrically normalised
     user-item graph and the frozen item-item graph
 
@@ -41,17 +36,10 @@ class FREEDOMGraphs(BaseTransform):  # type: ignore[misc]
     without weights, symmetrically normalised. A single modality has the weight 1.
 
     Args:
-        k (int, optional): The number of neighbours, including the item itself.
-            (default: :obj:`10`)
-        modalities (list[str], optional): The modalities, the visual one first; :obj:`None` for all
-            of the data, in its order. (default: :obj:`None`)
+        k, modalities, **search_options (optional): See
+            :class:`~soil_pyg.transforms.SimilarityGraph`; the visual modality comes first.
         first_weight (float, optional): The weight :math:`w_1` of the first modality.
             (default: :obj:`0.1`)
-        **search_options (optional): How the nearest items are searched: the arguments of
-            :class:`~soil_pyg.nn.SearchOptions`.
-
-    Raises:
-        ValueError: If an option is out of its range.
     """
 
     @takes_search_options
@@ -62,24 +50,23 @@ class FREEDOMGraphs(BaseTransform):  # type: ignore[misc]
         first_weight: float = 0.1,
         **search_options: Unpack[SearchKwargs],
     ) -> None:
-        if not 0 <= first_weight <= 1:
-            raise ValueError(f"'first_weight' must be within 0 and 1 (got {first_weight})")
-        self.modalities = modalities
-        self.first_weight = first_weight
+        check_between("first_weight", first_weight, 0, 1)
         # Edges without weights need no positive similarity.
-        self.similarity_graph = SimilarityGraph(k, modalities, "keep", **search_options)
+        super().__init__(k, modalities, "keep", **search_options)
+        self.first_weight = first_weight
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
-        names = modalities_of(data) if self.modalities is None else self.modalities
+        names = self.names(data)
         data = self.similarity_graph(data)
         nearest: list[EdgeType] = [(ITEM, f"{name}_nearest", ITEM) for name in names]
         for name, edge_type in zip(names, nearest, strict=True):
-            data[edge_type].edge_index = data[ITEM, f"{name}_similar", ITEM].edge_index
+            data[edge_type].edge_index = data[similar(name)].edge_index
         terms: dict[EdgeType, str | None] = dict.fromkeys(nearest, "norm_weight")
         others = len(names) - 1
-        rest = [(1 - self.first_weight) / others] * others if others > 0 else []
-        scales = [self.first_weight, *rest] if others > 0 else [1.0]
+        scales = [1.0]
+        if others > 0:
+            scales = [self.first_weight, *[(1 - self.first_weight) / others] * others]
         return Compose(
             [
                 NormalizeGraph([INTERACTS, *nearest]),
@@ -95,7 +82,7 @@ class FREEDOMGraphs(BaseTransform):  # type: ignore[misc]
         return f"{name}(k={k}, first_weight={self.first_weight})"
 
 
-class FREEDOM(EmbeddingRecommender):
+class FREEDOM(FeatureRecommender):
     r"""A frozen item-item graph and a pruned user-item graph, from the `"A Tale of Two Graphs:
     Freezing and Denoising Graph Structures for Multimodal Recommendation"
     <https://arxiv.org/abs/2211.06924>`_ paper.
@@ -112,10 +99,7 @@ class FREEDOM(EmbeddingRecommender):
     trained features of the items after a linear map.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
         num_item_layers (int, optional): Layers :math:`L` on the item-item graph.
             (default: :obj:`1`)
@@ -123,8 +107,6 @@ class FREEDOM(EmbeddingRecommender):
             (default: :obj:`0.8`)
         reg (float, optional): The weight of the losses of the modalities. (default: :obj:`1e-3`)
     """
-
-    multimodal = True
 
     def __init__(
         self,
@@ -145,10 +127,8 @@ class FREEDOM(EmbeddingRecommender):
         self.num_item_layers = num_item_layers
         self.dropout = dropout
         self.reg = reg
-        sizes = self.in_channels
-        self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
         self.projections = ModuleDict(
-            {m: FeatureProjection(d, hidden_channels) for m, d in sizes.items()}
+            {m: FeatureProjection(d, hidden_channels) for m, d in self.in_channels.items()}
         )
         self.propagation = LightPropagation(num_layers)
         self.conv = LightConv()
@@ -157,20 +137,13 @@ class FREEDOM(EmbeddingRecommender):
 
     @classmethod
     def graph_transform(cls, **options: Any) -> FREEDOMGraphs:
-        """Returns the transform that builds the user-item and the item-item graph.
-
-        Its options are those of :class:`~soil_pyg.models.freedom.FREEDOMGraphs`.
-        """
+        """Returns :class:`~soil_pyg.models.freedom.FREEDOMGraphs` with the given options."""
         return FREEDOMGraphs(**options)
 
     def reset_parameters(self) -> None:
-        """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again, and sets
-        the features to the given ones.
-        """
+        """Draws the embeddings and the projections again and resets the features."""
         super().reset_parameters()
-        for modules in (self.features, self.projections):
-            for module in modules.values():
-                module.reset_parameters()
+        reset(self.projections)
 
     def on_epoch_start(self, data: HeteroData) -> None:
         """Draws the interactions of the epoch and adds their graph to the data."""
@@ -186,12 +159,7 @@ class FREEDOM(EmbeddingRecommender):
         ToAdjacency([PRUNED], attr="norm_weight").forward(data)
 
     def propagate(self, data: HeteroData, edge_type: EdgeType) -> PairTensor:
-        """Returns the final embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            edge_type (tuple): The edge type of the user-item graph.
-        """
+        """Returns the final embeddings of all users and items on one user-item graph."""
         x = self.item_embedding.weight
         user, item = self.propagation(self.tables, adjacency(data, edge_type))
         for _ in range(self.num_item_layers):
@@ -212,13 +180,11 @@ class FREEDOM(EmbeddingRecommender):
         items = torch.cat([batch.positive, batch.negative])
         terms = {"bpr": self._bpr(user, F.embedding(items, item_emb))}
         for modality in self.in_channels:
-            x = self.features[modality](features(data, modality))
-            projected = self.projections[modality](F.embedding(items, x))
-            terms[f"bpr_{modality}"] = self.reg * self._bpr(user, projected)
+            x = F.embedding(items, self.trained_features(data, modality))
+            terms[f"bpr_{modality}"] = self.reg * self._bpr(user, self.projections[modality](x))
         return terms
 
     def _bpr(self, user: Tensor, items: Tensor) -> Tensor:
-        # Positive items come first, negative ones second.
         positive, negative = items.chunk(2)
         loss: Tensor = self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1))
         return loss

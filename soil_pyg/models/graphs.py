@@ -37,16 +37,8 @@ class SimilarItemGraphs(BaseTransform):  # type: ignore[misc]
     """The base of transforms that build a graph of similar items for each modality.
 
     Args:
-        k (int, optional): The number of neighbours, including the item itself.
-            (default: :obj:`10`)
-        modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
-        negative (str, optional): :obj:`"drop"` leaves out edges whose similarity is not positive,
-            :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        **search_options (optional): How the nearest items are searched: the arguments of
-            :class:`~soil_pyg.nn.SearchOptions`.
-
-    Raises:
-        ValueError: If an option is out of its range.
+        k, modalities, negative, **search_options (optional): See
+            :class:`~soil_pyg.transforms.SimilarityGraph`.
     """
 
     @takes_search_options
@@ -60,28 +52,17 @@ class SimilarItemGraphs(BaseTransform):  # type: ignore[misc]
         self.modalities = modalities
         self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
 
-    def edge_types(self, data: HeteroData) -> list[EdgeType]:
-        """Returns the edge types of the graphs, in the order of the modalities.
-
-        Args:
-            data (HeteroData): The data.
-        """
-        names = modalities_of(data) if self.modalities is None else self.modalities
-        return [similar(name) for name in names]
+    def names(self, data: HeteroData) -> list[str]:
+        """Returns the modalities of the graphs."""
+        return modalities_of(data) if self.modalities is None else self.modalities
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.similarity_graph})"
 
 
 def features(data: HeteroData, modality: str) -> Tensor:
-    """Returns the features of the items in a modality.
-
-    Args:
-        data (HeteroData): The data.
-        modality (str): The name of the modality.
-
-    Raises:
-        ValueError: If the items have no such features.
+    """Returns the features of the items in a modality, or raises :class:`ValueError` if there are
+    none.
     """
     present = modalities_of(data)
     if modality not in present:
@@ -96,15 +77,8 @@ def normalized_interactions() -> BaseTransform:
 
 
 def prepared(data: HeteroData, edge_type: EdgeType, attr: str) -> EdgeStorage:
-    """Returns the store of an edge type.
-
-    Args:
-        data (HeteroData): The data.
-        edge_type (tuple): The edge type.
-        attr (str): An attribute that the transform of the model adds.
-
-    Raises:
-        ValueError: If it is missing, because the transform was not applied.
+    """Returns the store of an edge type, or raises :class:`ValueError` if it lacks an attribute
+    that the transform of the model adds.
     """
     if edge_type not in data.edge_types or attr not in data[edge_type]:
         raise ValueError(
@@ -115,14 +89,8 @@ def prepared(data: HeteroData, edge_type: EdgeType, attr: str) -> EdgeStorage:
 
 
 def adjacency(data: HeteroData, edge_type: EdgeType) -> Adjacency:
-    """Returns the prepared matrix of an edge type.
-
-    Args:
-        data (HeteroData): The data.
-        edge_type (tuple): The edge type.
-
-    Raises:
-        ValueError: If it is missing, because the transform of the model was not applied.
+    """Returns the prepared matrix of an edge type, or raises :class:`ValueError` if the transform
+    of the model was not applied.
     """
     adj: Adjacency = prepared(data, edge_type, "adj").adj
     return adj
@@ -131,11 +99,6 @@ def adjacency(data: HeteroData, edge_type: EdgeType) -> Adjacency:
 def with_graphs(data: HeteroData, edge_type: EdgeType, make_transform: MakeTransform) -> HeteroData:
     """Returns the data itself if it has the prepared graph of an edge type, or else the transformed
     data.
-
-    Args:
-        data (HeteroData): The data.
-        edge_type (tuple): The edge type.
-        make_transform (callable): Returns the transform that adds the graph.
     """
     if edge_type in data.edge_types and "adj" in data[edge_type]:
         return data
@@ -146,9 +109,6 @@ def distinct(node: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the distinct nodes of a batch and the row of each node among them.
 
     Unless :func:`sizes_may_vary`, repeated nodes stay.
-
-    Args:
-        node (Tensor): The nodes, of shape :obj:`[batch_size]`.
 
     Example:
         >>> distinct(torch.tensor([7, 3, 7]))
@@ -163,14 +123,7 @@ def distinct(node: Tensor) -> tuple[Tensor, Tensor]:
 def propagate_to(
     nodes: Tensor | None, conv: LightConv, views: list[Tensor], adjacency: Adjacency
 ) -> list[Tensor]:
-    """Returns the views propagated to some target nodes, one row per node.
-
-    Args:
-        nodes (Tensor, optional): The target nodes; :obj:`None` for all.
-        conv (LightConv): The convolution.
-        views (list[Tensor]): Features of the source nodes.
-        adjacency (Adjacency): The matrix of the edges.
-    """
+    """Returns the views propagated to some target nodes, or to all, one row per node."""
     if nodes is None:
         return [conv(view, adjacency) for view in views]
     if sizes_may_vary(nodes):
@@ -184,8 +137,5 @@ def sizes_may_vary(node: Tensor) -> bool:
     """Returns whether tensor sizes may depend on the nodes of a batch.
 
     On a GPU, the host would have to wait for them; compiled code would be compiled again.
-
-    Args:
-        node (Tensor): The nodes.
     """
     return node.device.type == "cpu" and not torch.compiler.is_compiling()

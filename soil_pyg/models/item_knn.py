@@ -22,9 +22,7 @@ class ItemKNN(Recommender):
     :math:`i`. There is nothing to train, and both tables of embeddings are sparse.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int], optional): Ignored. (default: :obj:`None`)
+        num_users, num_items, in_channels: See :class:`Recommender`.
 
     Example:
         >>> data = HeteroData()

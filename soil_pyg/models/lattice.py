@@ -5,11 +5,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.data import HeteroData
+from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import Compose
 from typing_extensions import Unpack
 
-from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import (
     UNWEIGHTED,
     PairTensor,
@@ -18,19 +19,12 @@ from soil_pyg.models.graphs import (
     features,
     similar,
 )
-from soil_pyg.nn import (
-    BPRLoss,
-    FeatureProjection,
-    LearnedGraph,
-    LightConv,
-    MeanPropagation,
-    TrainedFeatures,
-)
+from soil_pyg.nn import BPRLoss, FeatureProjection, LearnedGraph, LightConv, MeanPropagation
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_at_least, check_between
 
 
 class LATTICEGraphs(SimilarItemGraphs):
@@ -43,7 +37,7 @@ class LATTICEGraphs(SimilarItemGraphs):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
-        item_graphs = self.edge_types(data)
+        item_graphs = list(map(similar, self.names(data)))
         return Compose(
             [
                 SumGraph({INTERACTS: None}, UNWEIGHTED),
@@ -55,7 +49,7 @@ class LATTICEGraphs(SimilarItemGraphs):
         )(data)
 
 
-class LATTICE(EmbeddingRecommender):
+class LATTICE(FeatureRecommender):
     r"""Learned item-item graphs, from the `"Mining Latent
     Structures for Multimedia Recommendation" <https://arxiv.org/abs/2104.09036>`_ paper.
 
@@ -77,10 +71,7 @@ class LATTICE(EmbeddingRecommender):
     it. An item without a modality has no neighbours in it.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         feature_channels (int, optional): Dimension of the mapped features. (default: :obj:`64`)
         num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
         num_item_layers (int, optional): Layers :math:`L` on the item-item graph.
@@ -96,8 +87,6 @@ class LATTICE(EmbeddingRecommender):
         **search_options (optional): How the nearest items are searched: the arguments of
             :class:`~soil_pyg.nn.SearchOptions`.
     """
-
-    multimodal = True
 
     @takes_search_options
     def __init__(
@@ -119,13 +108,11 @@ class LATTICE(EmbeddingRecommender):
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
         check_at_least("feature_channels", feature_channels, 1)
         check_at_least("num_item_layers", num_item_layers, 0)
-        if not 0 <= original_weight <= 1:
-            raise ValueError(f"'original_weight' must be within 0 and 1 (got {original_weight})")
+        check_between("original_weight", original_weight, 0, 1)
         self.num_item_layers = num_item_layers
         self.original_weight = original_weight
         self.reg = reg
         sizes = self.in_channels
-        self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
         self.projections = ModuleDict(
             {m: FeatureProjection(d, feature_channels) for m, d in sizes.items()}
         )
@@ -139,20 +126,15 @@ class LATTICE(EmbeddingRecommender):
 
     @classmethod
     def graph_transform(cls, **options: Any) -> LATTICEGraphs:
-        """Returns the transform that builds the user-item and the initial item-item graphs.
-
-        Its options are those of :class:`~soil_pyg.models.lattice.LATTICEGraphs`.
-        """
+        """Returns :class:`~soil_pyg.models.lattice.LATTICEGraphs` with the given options."""
         return LATTICEGraphs(**options)
 
     def reset_parameters(self) -> None:
-        """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again, sets the
-        features to the given ones and the modalities to equal weights.
+        """Draws the embeddings and the projections again, resets the features and sets the
+        modalities to equal weights.
         """
         super().reset_parameters()
-        for modules in (self.features, self.projections):
-            for module in modules.values():
-                module.reset_parameters()
+        reset(self.projections)
         torch.nn.init.constant_(self.modality_weight, 0.5)
         self._kept = None
 
@@ -163,27 +145,19 @@ class LATTICE(EmbeddingRecommender):
     def item_graph(self, data: HeteroData) -> tuple[Adjacency, Tensor]:
         """Returns the learned item-item graph and the weights of the modalities for the current
         parameters.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
         """
         weight = self.modality_weight.softmax(dim=0)
         # A single modality has the weight 1, whatever is trained.
         weight = weight.detach() if len(weight) == 1 else weight
         learned = {}
         for modality in self.in_channels:
-            x = features(data, modality)
-            projected = self.projections[modality](self.features[modality](x))
-            learned[modality] = projected, x.ne(0).any(dim=1)
+            projected = self.projections[modality](self.trained_features(data, modality))
+            learned[modality] = projected, features(data, modality).ne(0).any(dim=1)
         return self.learned_graph(learned, weight), weight
 
     def propagate(self, data: HeteroData, learned: Adjacency, weight: Tensor) -> PairTensor:
-        """Returns the final embeddings of all users and items.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            learned (Adjacency): The learned graph of :meth:`item_graph`.
-            weight (Tensor): The weights of the modalities.
+        """Returns the final embeddings of all users and items, with the learned graph and the
+        weights of :meth:`item_graph`.
         """
         x = self.item_embedding.weight
         user, item = self.propagation(self.tables, adjacency(data, UNWEIGHTED))
@@ -211,11 +185,8 @@ class LATTICE(EmbeddingRecommender):
             kept = Adjacency(learned.rowptr, learned.col, constant, learned.size[1])
             self._kept = first, kept, weight.detach()
         user_emb, item_emb = self.propagate(data, learned, weight)
-        user, positive, negative = (
-            F.embedding(batch.user, user_emb),
-            F.embedding(batch.positive, item_emb),
-            F.embedding(batch.negative, item_emb),
-        )
+        user = F.embedding(batch.user, user_emb)
+        positive, negative = (F.embedding(x, item_emb) for x in (batch.positive, batch.negative))
         reg = user.square().sum() + positive.square().sum() + negative.square().sum()
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),

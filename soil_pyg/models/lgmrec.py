@@ -8,13 +8,7 @@ from torch_geometric.transforms import BaseTransform, Compose
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import UNWEIGHTED, PairTensor, adjacency, distinct, features
-from soil_pyg.nn import (
-    BipartiteConv,
-    BPRLoss,
-    InfoNCELoss,
-    LightPropagation,
-    embedding_loss,
-)
+from soil_pyg.nn import BipartiteConv, BPRLoss, InfoNCELoss, LightPropagation, embedding_loss
 from soil_pyg.nn.feature_projection import project
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
@@ -50,10 +44,7 @@ class LGMRec(EmbeddingRecommender):
     least two modalities.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
         num_modality_layers (int, optional): Layers :math:`N` of the projected features.
             (default: :obj:`2`)
@@ -138,12 +129,8 @@ class LGMRec(EmbeddingRecommender):
 
     def embed(self, data: HeteroData, disturb: bool = False) -> tuple[PairTensor, list[PairTensor]]:
         """Returns the final embeddings of users and of items, and one pair of hypergraph embeddings
-        of users and of items per modality.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            disturb (bool, optional): Whether to apply noise and dropout to the assignments.
-                (default: :obj:`False`)
+        of users and of items per modality; :obj:`disturb` applies noise and dropout to the
+        assignments.
         """
         user, item = self.propagation(self.tables, adjacency(data, INTERACTS))
         hyper = [self._hypergraph(data, m, item, disturb) for m in self.in_channels]

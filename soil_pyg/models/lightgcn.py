@@ -5,12 +5,7 @@ from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import (
-    MakeTransform,
-    adjacency,
-    normalized_interactions,
-    with_graphs,
-)
+from soil_pyg.models.graphs import MakeTransform, adjacency, normalized_interactions, with_graphs
 from soil_pyg.models.newcomers import extend_users, messages, rows_of_new
 from soil_pyg.nn import BPRLoss, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
@@ -28,23 +23,17 @@ class LightGCN(EmbeddingRecommender):
     with :math:`\mathbf{L}` the symmetrically normalised matrix of the interactions.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int], optional): Ignored. (default: :obj:`None`)
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         num_layers (int, optional): The number of layers :math:`L`. (default: :obj:`2`)
         reg (float, optional): The weight of the regularisation of the batch's initial embeddings.
             (default: :obj:`1e-4`)
 
     Example:
-        >>> import torch
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = LightGCN.graph_transform()(data)
-        >>> user_emb, item_emb = LightGCN(num_users=2, num_items=3, hidden_channels=8)(data)
-        >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
+        >>> from soil_pyg.datasets import SyntheticMultimodal
+        >>> data = LightGCN.graph_transform()(SyntheticMultimodal(40, 30)[0])
+        >>> user_emb, item_emb = LightGCN(40, 30, hidden_channels=8)(data)
+        >>> item_emb.size()
+        torch.Size([30, 8])
     """
 
     def __init__(
@@ -76,8 +65,7 @@ class LightGCN(EmbeddingRecommender):
         """Returns the ranking loss and the regularisation."""
         user_emb, item_emb = self(data)
         user = F.embedding(batch.user, user_emb)
-        positive = F.embedding(batch.positive, item_emb)
-        negative = F.embedding(batch.negative, item_emb)
+        positive, negative = (F.embedding(x, item_emb) for x in (batch.positive, batch.negative))
         reg = embedding_loss(
             self.user_embedding(batch.user),
             self.item_embedding(batch.positive),

@@ -6,29 +6,23 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.data import HeteroData
+from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import Compose
 
 from soil_pyg.models.decompose import Decomposition, FirstHops, attention
+from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import (
     MakeTransform,
     PairTensor,
     SimilarItemGraphs,
     adjacency,
-    features,
     propagate_to,
     similar,
     with_graphs,
 )
 from soil_pyg.models.view_recommender import ViewRecommender
-from soil_pyg.nn import (
-    BPRLoss,
-    InfoNCELoss,
-    LightConv,
-    LightPropagation,
-    ModalityGate,
-    TrainedFeatures,
-)
+from soil_pyg.nn import BPRLoss, InfoNCELoss, LightConv, LightPropagation, ModalityGate
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
@@ -43,13 +37,13 @@ class MGCNGraphs(SimilarItemGraphs):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graphs to the data."""
-        graphs = [INTERACTS, *self.edge_types(data)]
+        graphs = [INTERACTS, *map(similar, self.names(data))]
         return Compose(
             [self.similarity_graph, NormalizeGraph(graphs), ToAdjacency(graphs, "norm_weight")]
         )(data)
 
 
-class MGCN(ViewRecommender):
+class MGCN(ViewRecommender, FeatureRecommender):
     r"""Views of the modalities beside the content embeddings, from the `"Multi-View Graph
     Convolutional Network for Multimedia Recommendation" <https://arxiv.org/abs/2308.03588>`_
     paper.
@@ -72,10 +66,7 @@ class MGCN(ViewRecommender):
     :math:`\mathbf{S} = \mathbf{V}_1 / 2`.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
         num_item_layers (int, optional): Layers on the item-item graphs. (default: :obj:`1`)
         reg (float, optional): The weight of the regularisation of the batch's final embeddings.
@@ -83,8 +74,6 @@ class MGCN(ViewRecommender):
         cl_weight (float, optional): The weight of the contrast. (default: :obj:`0.01`)
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
     """
-
-    multimodal = True
 
     def __init__(
         self,
@@ -105,7 +94,6 @@ class MGCN(ViewRecommender):
         self.reg = reg
         self.cl_weight = cl_weight
         channels, sizes = hidden_channels, self.in_channels
-        self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
         self.gates = ModuleDict({m: ModalityGate(d, channels, True) for m, d in sizes.items()})
         self.preferences = ModuleDict({m: Linear(channels, channels) for m in sizes})
         self.project = Linear(channels, channels)
@@ -118,22 +106,14 @@ class MGCN(ViewRecommender):
 
     @classmethod
     def graph_transform(cls, **options: Any) -> MGCNGraphs:
-        """Returns the transform that builds the user-item and the item-item graphs.
-
-        Its options are those of :class:`~soil_pyg.models.mgcn.MGCNGraphs`.
-        """
+        """Returns :class:`~soil_pyg.models.mgcn.MGCNGraphs` with the given options."""
         return MGCNGraphs(**options)
 
     def reset_parameters(self) -> None:
-        """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again, and sets
-        the features to the given ones.
-        """
+        """Resets the embeddings, the features and the layers (PyTorch's defaults)."""
         super().reset_parameters()
-        for modules in (self.features, self.gates, self.preferences):
-            for module in modules.values():
-                module.reset_parameters()
-        self.project.reset_parameters()
-        self.query.reset_parameters()
+        for module in (self.gates, self.preferences, self.project, self.query):
+            reset(module)
 
     def propagate(
         self, data: HeteroData, users: Tensor | None = None
@@ -145,7 +125,7 @@ class MGCN(ViewRecommender):
         content = self.propagation(self.tables, interactions)
         item_views = []
         for modality in self.in_channels:
-            view = self.gates[modality](self.features[modality](features(data, modality)), item)
+            view = self.gates[modality](self.trained_features(data, modality), item)
             for _ in range(self.num_item_layers):
                 view = self.conv(view, adjacency(data, similar(modality)))
             item_views.append(view)

@@ -14,11 +14,7 @@ from soil_pyg.typing import INTERACTS, ITEM, USER
 
 
 class LaterItemError(ValueError):
-    """Raised if a graph lacks an item that was added after the training.
-
-    Args:
-        item (int): The number of the item.
-    """
+    """Raised if a graph lacks an item that was added after the training."""
 
     def __init__(self, item: int) -> None:
         super().__init__(f"'edge_index' has item {item}, which came after the training")
@@ -64,20 +60,15 @@ def nearest_known(
         knn = KNN(known[has], memory_budget=memory_budget)
         value, neighbour = knn.search(query[wanted], k)
         keep = value > 0
-        source = node[neighbour[keep]]
         target = row.unsqueeze(1).expand_as(neighbour)[keep]
+        edge_index = torch.stack([node[neighbour[keep]], target])
         size = known.size(0), query.size(0)
-        edge_index = torch.stack([source, target])
         out[modality] = Adjacency.from_edge_index(edge_index, value[keep], size)
     return out
 
 
 def to_mean(similarity: Adjacency) -> Adjacency:
-    """Returns the matrix with each row divided by its sum; rows without entries stay empty.
-
-    Args:
-        similarity (Adjacency): The matrix.
-    """
+    """Returns the matrix with each row divided by its sum; rows without entries stay empty."""
     weight = similarity.weight / row_sums(similarity)[similarity.row()]
     return Adjacency(similarity.rowptr, similarity.col, weight, similarity.size[1])
 
@@ -90,9 +81,7 @@ def mean_of_neighbours(similarities: dict[str, Adjacency], x: Tensor) -> Tensor:
         \frac{1}{|\mathcal{M}_n|} \sum_{m \in \mathcal{M}_n}
         \frac{\sum_j S_m[n, j] \, \mathbf{x}_j}{\sum_j S_m[n, j]}
 
-    Args:
-        similarities (dict[str, Adjacency]): The matrices of :func:`nearest_known`.
-        x (Tensor): The embeddings of the known items.
+    with :math:`S_m` of :func:`nearest_known` and :math:`\mathbf{x}_j` of the known items.
     """
     total = sum(to_mean(similarity) @ x for similarity in similarities.values())
     assert isinstance(total, Tensor)
@@ -100,33 +89,19 @@ def mean_of_neighbours(similarities: dict[str, Adjacency], x: Tensor) -> Tensor:
 
 
 def count_modalities(similarities: dict[str, Adjacency]) -> Tensor:
-    """Returns the number of modalities in which each new item has neighbours.
-
-    Args:
-        similarities (dict[str, Adjacency]): The matrices of :func:`nearest_known`.
-    """
+    """Returns the number of modalities in which each new item has neighbours."""
     counts = [similarity.rowptr.diff() > 0 for similarity in similarities.values()]
     return torch.stack(counts).sum(dim=0)
 
 
 def row_sums(matrix: Adjacency) -> Tensor:
-    """Returns the sum of the entries of each row.
-
-    Args:
-        matrix (Adjacency): The matrix.
-    """
+    """Returns the sum of the entries of each row."""
     total = torch.zeros(matrix.size[0], dtype=torch.float64)
     return total.index_add_(0, matrix.row(), matrix.weight.double()).float()
 
 
 def mean_of_items(edge_index: Tensor, num_new_users: int, item_emb: Tensor) -> Tensor:
-    """Returns the mean embedding of the items of each new user.
-
-    Args:
-        edge_index (Tensor): The interactions of the new users, numbered from 0.
-        num_new_users (int): The number of new users.
-        item_emb (Tensor): The embeddings of the items.
-    """
+    """Returns the mean embedding of the items of each new user, numbered from 0."""
     size = item_emb.size(0), num_new_users
     items = Adjacency.from_edge_index(edge_index.flip([0]), size=size)
     return (items @ item_emb) / items.rowptr.diff().unsqueeze(1)
@@ -140,10 +115,7 @@ def messages(propagation: LightPropagation, x: PairTensor, graph: Adjacency) -> 
         \qquad \text{so that} \qquad \bar{\mathbf{x}}_u = \frac{\mathbf{x}_u}{L + 1} + \sum_j
         A_{uj} \, \mathbf{h}_j
 
-    Args:
-        propagation (LightPropagation): The propagation.
-        x ((Tensor, Tensor)): The embeddings of users and of items.
-        graph (Adjacency): The edges, user -> item.
+    The edges of the graph are user -> item.
     """
     total = torch.zeros_like(x[1])
     for _ in range(propagation.num_layers):
@@ -153,16 +125,8 @@ def messages(propagation: LightPropagation, x: PairTensor, graph: Adjacency) -> 
 
 
 def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> HeteroData:
-    """Returns the interactions of the data followed by those of new users, numbered after the
-    known ones.
-
-    Args:
-        data (HeteroData): The data.
-        edge_index (Tensor): The interactions of the new users, numbered from 0.
-        num_new_users (int): The number of new users.
-
-    Raises:
-        LaterItemError: If the data lacks one of the items.
+    """Returns the interactions of the data followed by those of new users, which
+    :obj:`edge_index` numbers from 0, or raises :class:`LaterItemError` if the data lacks an item.
     """
     num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
     is_later = edge_index[1] >= num_items
@@ -177,12 +141,6 @@ def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> He
 
 
 def rows_of_new(data: HeteroData, edge_type: EdgeType, num_new_users: int) -> Adjacency:
-    """Returns the rows of the last users in a prepared graph.
-
-    Args:
-        data (HeteroData): The data with the graph.
-        edge_type (tuple): The edge type of the graph, user -> item.
-        num_new_users (int): The number of these users.
-    """
+    """Returns the rows of the last users in a prepared graph, user -> item."""
     rows = adjacency(data, edge_type).t()
     return rows.select_rows(torch.arange(rows.size[0] - num_new_users, rows.size[0]))

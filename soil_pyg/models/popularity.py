@@ -16,9 +16,7 @@ class Popularity(Recommender):
     that is no better than this baseline has learned nothing about its users.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int], optional): Ignored. (default: :obj:`None`)
+        num_users, num_items, in_channels: See :class:`Recommender`.
 
     Example:
         >>> data = HeteroData()

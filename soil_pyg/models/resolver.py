@@ -40,9 +40,6 @@ def import_model(name: str) -> type[Recommender]:
 def model_name(model_class: type[Recommender]) -> str:
     """Returns the name :obj:`"package.module:Class"` of a class, for :func:`import_model`.
 
-    Args:
-        model_class (type): The class of a model.
-
     Example:
         >>> from soil_pyg.models import LightGCN
         >>> model_name(LightGCN)

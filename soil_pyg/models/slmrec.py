@@ -10,7 +10,7 @@ from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, features, normalized_interactions
 from soil_pyg.nn import FeatureProjection, InfoNCELoss, LightPropagation
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_at_least, check_greater
 
 
 class SLMRec(EmbeddingRecommender):
@@ -44,9 +44,7 @@ class SLMRec(EmbeddingRecommender):
     all channels.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
+        num_users, num_items, in_channels: See :class:`EmbeddingRecommender`.
         hidden_channels (int, optional): The dimension of the embeddings, at least 2.
             (default: :obj:`64`)
         num_layers (int, optional): The number of layers :math:`L`. (default: :obj:`3`)
@@ -73,8 +71,7 @@ class SLMRec(EmbeddingRecommender):
     ) -> None:
         check_at_least("hidden_channels", hidden_channels, 2)
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
-        if not ssl_tau > 0:
-            raise ValueError(f"'ssl_tau' must be positive (got {ssl_tau})")
+        check_greater("ssl_tau", ssl_tau, 0)
         self.alpha = alpha
         self.ssl_tau = ssl_tau
         channels, sizes = hidden_channels, self.in_channels
@@ -109,9 +106,6 @@ class SLMRec(EmbeddingRecommender):
     def propagate(self, data: HeteroData) -> PairTensor:
         """Returns the propagated embeddings of users and of items: those of the item embeddings
         and of each modality side by side.
-
-        Args:
-            data (HeteroData): The data with the graph of :meth:`graph_transform`.
         """
         items = [self.item_embedding.weight]
         for modality in self.in_channels:

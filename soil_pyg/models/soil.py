@@ -1,10 +1,11 @@
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 
 from soil_pyg.models import soil_newcomers
@@ -64,10 +65,7 @@ class SOIL(ViewRecommender):
     difference is one option. :meth:`best` has the options with the best validation results.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
-        hidden_channels (int, optional): The dimension of the embeddings. (default: :obj:`64`)
+        num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
         num_layers (int, optional): Layers on the user-item graph. (default: :obj:`2`)
         num_item_layers (int, optional): Layers on the item-item graphs. (default: :obj:`1`)
         l_ui (float, optional): Weight of the user-item contrast (Eq. 15). (default: :obj:`0.01`)
@@ -83,18 +81,14 @@ class SOIL(ViewRecommender):
             batch. (default: :obj:`"sum"`)
 
     Example:
-        >>> data = HeteroData()
-        >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data["item"].x_image, data["item"].x_text = torch.rand(3, 4), torch.rand(3, 6)
-        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 2]])
-        >>> data = SOIL.graph_transform(k=2, k_i=1, k_a=1)(data)
-        >>> model = SOIL(num_users=2, num_items=3, in_channels={"image": 4, "text": 6})
+        >>> from soil_pyg.datasets import SyntheticMultimodal
+        >>> data = SOIL.graph_transform(k=5, profile="released")(SyntheticMultimodal(40, 30)[0])
+        >>> model = SOIL.released(40, 30, {"image": 64, "text": 32})
         >>> user_emb, item_emb = model(data)
         >>> (user_emb @ item_emb.t()).size()
-        torch.Size([2, 3])
+        torch.Size([40, 30])
     """
 
-    multimodal = True
     profiles: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {name: paper for name, (paper, _) in PAPER_AND_RELEASED.items()},
         "released": RELEASED,
@@ -163,9 +157,8 @@ class SOIL(ViewRecommender):
     def reset_parameters(self) -> None:
         """Draws the embeddings (Xavier uniform) and the layers (PyTorch's defaults) again."""
         super().reset_parameters()
-        for gate in self.gates.values():
-            cast(ModalityGate, gate).reset_parameters()
-        self.fusion.reset_parameters()
+        reset(self.gates)
+        reset(self.fusion)
 
     def propagate(
         self, data: HeteroData, users: Tensor | None = None

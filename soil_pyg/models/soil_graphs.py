@@ -3,28 +3,22 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
+from soil_pyg.models.graphs import SimilarItemGraphs, similar
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.ragged import trim_heap
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.second_order_items import SecondOrderSelection
-from soil_pyg.transforms import (
-    InterestGraph,
-    NormalizeGraph,
-    SecondOrderGraph,
-    SimilarityGraph,
-    SumGraph,
-)
+from soil_pyg.transforms import InterestGraph, NormalizeGraph, SecondOrderGraph, SumGraph
 from soil_pyg.transforms.utils import (
     SimilarityTransform,
     build_in_one_pass,
     count_nodes,
     unit_features,
 )
-from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER, modalities_of
+from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER
 from soil_pyg.utils.checks import check_choice
 
 USER_ITEM: EdgeType = (USER, "user_item", ITEM)
@@ -36,7 +30,7 @@ def item_item(modality: str) -> EdgeType:
     return (ITEM, f"{modality}_item_item", ITEM)
 
 
-class SOILGraphs(BaseTransform):  # type: ignore[misc]
+class SOILGraphs(SimilarItemGraphs):
     r"""Builds all graphs of :class:`~soil_pyg.models.SOIL`.
 
     They are the user-item graph :math:`\mathrm{sym}(\mathbf{R}) + \mathrm{sym}(\mathbf{R}_a)`
@@ -45,11 +39,9 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
     \mathrm{sym}(\tilde{\mathbf{S}}_m)` (Eq. 10).
 
     Args:
-        k (int, optional): The number of neighbours in the similarity graphs.
-            (default: :obj:`10`)
-        k_i (int, optional): The number of items of interest per user and modality.
-            (default: :obj:`10`)
-        k_a (int, optional): The number of second-order items per user. (default: :obj:`2`)
+        k (int, optional): Neighbours per item in the similarity graphs. (default: :obj:`10`)
+        k_i (int, optional): Items of interest per user and modality. (default: :obj:`10`)
+        k_a (int, optional): Second-order items per user. (default: :obj:`2`)
         modalities (list[str], optional): The modalities. (default: :obj:`None`, all of the data)
         negative (str, optional): :obj:`"drop"` leaves similarities that are not positive out of
             all weighted graphs, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
@@ -101,7 +93,7 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         **search_options: Unpack[SearchKwargs],
     ) -> None:
         check_choice("aggregation", aggregation, ("sum", "sym", "sym_user_index"))
-        self.modalities = modalities
+        super().__init__(k, modalities, negative, **search_options)
         self.second_order_scale = second_order_scale
         self.interest_scale = interest_scale
         self.aggregation = aggregation
@@ -109,7 +101,6 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
         self.interest = interest
         self.min_weight = min_weight
         self.search_options = SearchOptions(**search_options)
-        self.similarity_graph = SimilarityGraph(k, modalities, negative, **search_options)
         self.second_order_graph = SecondOrderGraph(
             k_a, aggr, exclude_interacted, modalities, negative, **search_options
         )
@@ -169,9 +160,8 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
 
     def _item_item(self, data: HeteroData) -> HeteroData:
         # In place, by forward(): copies of the data would hold the graphs that are deleted.
-        names = modalities_of(data) if self.modalities is None else self.modalities
-        for modality in names:
-            graphs: list[EdgeType] = [(ITEM, f"{modality}_similar", ITEM)]
+        for modality in self.names(data):
+            graphs = [similar(modality)]
             if self.interest:
                 graphs.append((ITEM, f"{modality}_interest", ITEM))
             if data[graphs[0]].search["index"] != "Flat":
@@ -189,13 +179,9 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
     def extend_user_graphs(
         self, data: HeteroData, extended: HeteroData, edge_index: Tensor
     ) -> HeteroData:
-        """Adds the graphs of users and items to the interactions of known and new users.
-
-        Args:
-            data (HeteroData): The known data with its graphs.
-            extended (HeteroData): The interactions of
-                :func:`~soil_pyg.models.newcomers.extend_users`.
-            edge_index (Tensor): The interactions of the new users, numbered from 0.
+        """Adds the graphs of users and items to the interactions of
+        :func:`~soil_pyg.models.newcomers.extend_users`, given the known data with its graphs and
+        the interactions of the new users.
         """
         num_users = data[USER].num_nodes
         if self.second_order:

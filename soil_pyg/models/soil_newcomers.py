@@ -58,8 +58,8 @@ def embed_new_items(
     transform = cast(SOILGraphs, make_transform())
     item = self.item_embedding.weight
     new_item = mean_of_neighbours(neighbours, item)
-    known_content = self.propagation(self.tables, adjacency(data, USER_ITEM))
-    content = mean_of_neighbours(neighbours, known_content[1])
+    _, known_content = self.propagation(self.tables, adjacency(data, USER_ITEM))
+    content = mean_of_neighbours(neighbours, known_content)
     views = []
     for modality in self.in_channels:
         gate, similarity = self.gates[modality], neighbours[modality]
@@ -77,8 +77,7 @@ def embed_new_items(
             view = row @ known + own.unsqueeze(1) * view + through_users
             known = both @ known
         views.append(view)
-    fused: Tensor = self.fusion(views)
-    return content + fused
+    return content + self.fuse(content, views)
 
 
 def _similarity_rows(
@@ -130,5 +129,4 @@ def embed_new_users(
     content = rows_of_new(extended, USER_ITEM, num_new_users) @ sent
     aggregation = rows_of_new(extended, AGGREGATION, num_new_users)
     views = [aggregation @ view for view in self.propagate(data, NO_USERS)[2]]
-    side: Tensor = self.fusion(views)
-    return content + side
+    return content + self.fuse(content, views)

@@ -26,9 +26,7 @@ class VBPR(EmbeddingRecommender):
     the projected features.
 
     Args:
-        num_users (int): Number of users.
-        num_items (int): Number of items.
-        in_channels (dict[str, int]): The feature dimension of each modality, by its name.
+        num_users, num_items, in_channels: See :class:`EmbeddingRecommender`.
         hidden_channels (int, optional): The dimension of the items' embeddings and of the
             projected features. (default: :obj:`64`)
         reg (float, optional): The weight of the regularisation of the batch's embeddings.
@@ -60,12 +58,7 @@ class VBPR(EmbeddingRecommender):
         torch.nn.init.zeros_(self.project.bias)
 
     def embed_items(self, data: HeteroData, index: Tensor | None = None) -> Tensor:
-        """Returns the embeddings of items.
-
-        Args:
-            data (HeteroData): The data with the features of the items.
-            index (Tensor, optional): The items. (default: :obj:`None`, all)
-        """
+        """Returns the embeddings of some items, or of all."""
         x = [features(data, modality) for modality in self.in_channels]
         embedding = self.item_embedding.weight
         if index is not None:

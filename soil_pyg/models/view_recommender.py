@@ -41,6 +41,7 @@ class ViewRecommender(EmbeddingRecommender):
         \mathbf{S} = \sum_m \mathbf{W}_m \odot \mathbf{V}_m
     """
 
+    multimodal = True
     propagation: LightPropagation
 
     @abstractmethod
@@ -48,38 +49,23 @@ class ViewRecommender(EmbeddingRecommender):
         self, data: HeteroData, users: Tensor | None = None
     ) -> tuple[PairTensor, list[Tensor], list[Tensor]]:
         """Returns the content embeddings of users and of items, the views of users and the views
-        of items, with one view per modality.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            users (Tensor, optional): The users whose views are returned. (default: all)
+        of items, with one view per modality. Those of users are of :obj:`users`, or of all.
         """
 
     @abstractmethod
     def fuse(self, content: Tensor, views: Sequence[Tensor]) -> Tensor:
-        """Returns the side embeddings of some nodes.
-
-        Args:
-            content (Tensor): Their content embeddings.
-            views (list[Tensor]): Their views, one per modality.
+        """Returns the side embeddings of some nodes, given their content embeddings and their
+        views, one per modality.
         """
 
     @abstractmethod
     def shares(self, content: Tensor, views: list[Tensor]) -> list[Tensor | float]:
-        r"""Returns the factor :math:`\mathbf{w}_m` of each view in the side embedding of one node.
-
-        Args:
-            content (Tensor): Its content embedding.
-            views (list[Tensor]): Its views, one per modality.
+        r"""Returns the factor :math:`\mathbf{w}_m` of each view in the side embedding of one node,
+        given its content embedding and its views.
         """
 
     def embed_batch(self, data: HeteroData, batch: Triplets) -> BatchEmbeddings:
-        """Returns the embeddings of the nodes of a batch.
-
-        Args:
-            data (HeteroData): The data with the graphs of :meth:`graph_transform`.
-            batch (Triplets): The batch.
-        """
+        """Returns the embeddings of the nodes of a batch."""
         # Only nodes of the batch are fused, each once.
         users, user_row = distinct(batch.user)
         items, item_row = distinct(batch.positive)
@@ -93,12 +79,8 @@ class ViewRecommender(EmbeddingRecommender):
         return BatchEmbeddings((content_u, side_u), positive, negative, user_row, item_row)
 
     def split(self, data: HeteroData, hops: FirstHops, view_hops: FirstHops) -> Decomposition:
-        """Splits embeddings into the content and the views, each times its share.
-
-        Args:
-            data (HeteroData): The data with its graphs.
-            hops (FirstHops): The edges of the content embeddings.
-            view_hops (FirstHops): The edges over which users gather the views.
+        """Splits embeddings, which come over :obj:`hops`, into the content and the views, each
+        times its share; users gather the views over :obj:`view_hops`.
         """
         model = double_copy(self)
         own, sent = hops.split(model.propagation, model.tables)
