@@ -51,6 +51,15 @@ class ColumnError(ValueError):
         self.column = column
 
 
+def check_columns(found: Iterable[Any], wanted: Sequence[str], source: str) -> None:
+    """Raises :class:`ColumnError` if a wanted column is missing or occurs twice."""
+    found = list(found)
+    for column in wanted:
+        if found.count(column) != 1:
+            problem = "occurs twice" if column in found else "is missing"
+            raise ColumnError(f"{source}: column {column!r} {problem} (got {found})", column)
+
+
 class Ids(NamedTuple):
     """Ids as positions in their sorted list."""
 
@@ -180,12 +189,3 @@ def _to_array(values: np.ndarray, where: Callable[[int], str], is_text: bool) ->
         row = int(np.argmax(repeated))
         raise ValueError(f"{where(row)}: an id of another type is also written '{texts[row]}'")
     return texts
-
-
-def check_columns(found: Iterable[Any], wanted: Sequence[str], source: str) -> None:
-    """Raises :class:`ColumnError` if a wanted column is missing or occurs twice."""
-    found = list(found)
-    for column in wanted:
-        if found.count(column) != 1:
-            problem = "occurs twice" if column in found else "is missing"
-            raise ColumnError(f"{source}: column {column!r} {problem} (got {found})", column)
