@@ -63,6 +63,11 @@ def random_data() -> Callable[..., HeteroData]:
 
 
 @pytest.fixture
+def data(random_data: Callable[..., HeteroData]) -> HeteroData:
+    return random_data()
+
+
+@pytest.fixture
 def clustered_data() -> HeteroData:
     """Items with clustered features, and users who choose items of one or two clusters."""
     rng = np.random.default_rng(0)

@@ -3,14 +3,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch_geometric.data import HeteroData
 
 from soil_pyg.models import BPR
-
-
-@pytest.fixture
-def data(random_data: Callable[..., HeteroData]) -> HeteroData:
-    return random_data()
 
 
 @pytest.fixture
