@@ -18,6 +18,13 @@ def trained(run_folder: Path) -> TrainedModel:
     return soil_pyg.load(run_folder)
 
 
+def build(trained: TrainedModel) -> ItemIndex:
+    index = ItemIndex.build(trained)
+    assert index is not None
+    index.save(trained)
+    return index
+
+
 def test_the_file_is_one_of_faiss(trained: TrainedModel, run_folder: Path) -> None:
     index = faiss.read_index(str(run_folder / "items.index"))
     values, ids = index.search(trained.user_emb[:4].numpy(), 3)
@@ -41,12 +48,9 @@ def test_recommendations_with_the_index_are_those_without(trained: TrainedModel)
 
 def test_equal_scores_come_by_the_position_of_the_item(trained: TrainedModel) -> None:
     trained.item_emb[:] = 1
-    index = ItemIndex.build(trained)
-    assert index is not None
-    index.save(trained)
+    build(trained)
     frame = recommend(trained, k=25, index=True)
-    pairs = recommend(trained, k=25)
-    assert frame["item"].tolist() == pairs["item"].tolist()
+    assert frame["item"].tolist() == recommend(trained, k=25)["item"].tolist()
 
 
 def test_many_items_are_searched_approximately(
@@ -54,11 +58,9 @@ def test_many_items_are_searched_approximately(
 ) -> None:
     monkeypatch.setattr(item_index, "auto_index", lambda num_items: "Lists16")
     trained.item_emb = torch.randn(1000, 4, generator=torch.Generator().manual_seed(0))
-    index = ItemIndex.build(trained)
-    assert index is not None
+    index = build(trained)
     assert index.description["index"].startswith("IVF16,Flat;nprobe=")
     assert index.description["recall"] > 0.9
-    index.save(trained)
     loaded = ItemIndex.load(trained)
     assert loaded is not None
     found = loaded.search(trained.user_emb, 20)
