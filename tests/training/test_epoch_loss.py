@@ -137,10 +137,8 @@ def test_losses_and_gradients_of_partitions_against_masked_matrices(
         assert len(grads) >= 2
 
 
-def test_named_parameters_are_replaced_by_the_rows_of_the_partition(
-    random_data: RandomData,
-) -> None:
-    data, model = random_data(), WithBias(30, 40)
+def test_named_parameters_are_replaced_by_the_rows_of_the_partition(data: HeteroData) -> None:
+    model = WithBias(30, 40)
     assert model.node_parameters() == {
         "user_embedding.weight": USER,
         "item_embedding.weight": ITEM,
@@ -162,8 +160,8 @@ def test_named_parameters_are_replaced_by_the_rows_of_the_partition(
     assert torch.equal(model.bias, torch.arange(40.0))
 
 
-def test_parameters_are_those_of_the_model_afterwards(random_data: RandomData) -> None:
-    data, model = random_data(), BPR(30, 40)
+def test_parameters_are_those_of_the_model_afterwards(data: HeteroData) -> None:
+    model = BPR(30, 40)
     before = dict(model.named_parameters())
     for partition, batch in PartitionLoader(data, 1000, 0, num_partitions=2):
         TrainingLoss(model, partitioned=True).terms(partition, batch)

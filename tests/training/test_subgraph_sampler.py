@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor
@@ -9,14 +7,12 @@ from soil_pyg.models import SOIL
 from soil_pyg.training.subgraph_sampler import SubgraphSampler, positions
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
-RandomData = Callable[..., HeteroData]
 NODES = {USER: torch.arange(0, 30, 3), ITEM: torch.arange(1, 40, 2)}
 EVERYTHING = {USER: torch.arange(30), ITEM: torch.arange(40)}
 
 
 @pytest.fixture
-def data(random_data: RandomData) -> HeteroData:
-    data = random_data()
+def data(data: HeteroData) -> HeteroData:
     torch.manual_seed(0)
     data[ITEM].x_image, data[ITEM].x_text = torch.randn(40, 5), torch.randn(40, 3)
     return SOIL.graph_transform(k=4, k_i=2)(data)

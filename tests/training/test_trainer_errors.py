@@ -13,7 +13,6 @@ from soil_pyg.training.trainer import Trainer
 from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
-RandomData = Callable[..., HeteroData]
 Refused = Callable[[str, object], AbstractContextManager[object]]
 MakeBPR = Callable[..., BPR]
 OPTIONS: dict[str, Any] = {"lr": 0.05, "batch_size": 32, "epochs": 6, "progress": False}
@@ -76,13 +75,8 @@ def test_a_score_that_is_not_finite_names_the_epoch(data: HeteroData, bpr: MakeB
 @pytest.mark.parametrize(
     ("name", "got"),
     [
-        ("epochs", 0),
-        ("patience", 0),
-        ("batch_size", 0),
-        ("num_partitions", 0),
-        ("lr", 0.0),
-        ("lr", float("nan")),
-        ("lr", float("inf")),
+        *((name, 0) for name in ("epochs", "patience", "batch_size", "num_partitions")),
+        *(("lr", value) for value in (0.0, float("nan"), float("inf"))),
         ("lr_decay", -1.0),
         ("lr_decay_epochs", 0),
         ("weight_decay", -0.1),
