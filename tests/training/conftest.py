@@ -3,12 +3,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
-from torch_geometric.data import HeteroData
 
-from soil_pyg.models import BPR, Recommender
+from soil_pyg.models import BPR
 from soil_pyg.runs.training_run import TrainResult
-from soil_pyg.typing import Triplets
 
 
 @pytest.fixture
@@ -26,21 +23,3 @@ def bpr() -> Callable[..., BPR]:
 def numbers() -> Callable[[TrainResult], dict[str, Any]]:
     """Returns the result of a run without its seconds."""
     return lambda result: {k: v for k, v in vars(result).items() if k != "seconds"}
-
-
-@pytest.fixture
-def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Interrupts a model, as Ctrl-C does, in the given batch from now on."""
-
-    def install(batch: int, model_class: type[Recommender] = BPR) -> None:
-        loss, calls = model_class.loss, iter(range(1, batch))
-
-        def interrupted(self: Any, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-            if next(calls, None) is None:
-                monkeypatch.setattr(model_class, "loss", loss)
-                raise KeyboardInterrupt
-            return loss(self, data, batch)
-
-        monkeypatch.setattr(model_class, "loss", interrupted)
-
-    return install

@@ -23,7 +23,7 @@ from soil_pyg.typing import Triplets
 RandomData = Callable[..., HeteroData]
 MakeBPR = Callable[..., BPR]
 Numbers = Callable[[TrainResult], dict[str, Any]]
-Interrupt = Callable[[int], None]
+Interrupt = Callable[..., None]
 OPTIONS: dict[str, Any] = {"lr": 0.05, "batch_size": 32, "epochs": 6, "progress": False}
 
 
