@@ -80,8 +80,7 @@ def test_learning_rate_falls_once_per_epoch(data: HeteroData) -> None:
 def test_batches_are_those_of_the_loader(
     data: HeteroData, monkeypatch: pytest.MonkeyPatch, bpr: MakeBPR
 ) -> None:
-    batches = []
-    loss = BPR.loss
+    batches, loss = [], BPR.loss
 
     def record(self: BPR, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         batches.append(torch.stack(batch))
