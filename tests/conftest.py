@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import save_data_folder
+from soil_pyg.models import BPR, Recommender
 from soil_pyg.models.resolver import model_name
 from soil_pyg.ops import matmul
 from soil_pyg.ranking.evaluator import compute_embeddings
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import INTERACTS, ITEM, USER
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
 from soil_pyg.workflow.options import ModelOptions, build_model
 from soil_pyg.workflow.train import train
 
@@ -60,6 +62,11 @@ def random_data() -> Callable[..., HeteroData]:
         return data
 
     return make
+
+
+@pytest.fixture
+def data(random_data: Callable[..., HeteroData]) -> HeteroData:
+    return random_data()
 
 
 @pytest.fixture
@@ -153,6 +160,24 @@ def run_folder(data_folder: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "bpr"
     train(data_folder, folder, "bpr", epochs=2, hidden_channels=4, progress=False, device="cpu")
     return folder
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Interrupts a model, as Ctrl-C does, in the given batch from now on."""
+
+    def install(batch: int, model_class: type[Recommender] = BPR) -> None:
+        loss, calls = model_class.loss, iter(range(1, batch))
+
+        def interrupted(self: Any, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+            if next(calls, None) is None:
+                monkeypatch.setattr(model_class, "loss", loss)
+                raise KeyboardInterrupt
+            return loss(self, data, batch)
+
+        monkeypatch.setattr(model_class, "loss", interrupted)
+
+    return install
 
 
 @pytest.fixture

@@ -45,9 +45,8 @@ class TripletLoader:
         self.set_epoch(0)
 
         row, col = edge_index.numpy(force=True).astype(np.int64)
-        user, positive = np.divmod(
-            np.unique(row * data[ITEM].num_nodes + col), data[ITEM].num_nodes
-        )
+        num_items = data[ITEM].num_nodes
+        user, positive = np.divmod(np.unique(row * num_items + col), num_items)
         self._user = torch.from_numpy(user).to(edge_index.device)
         self._positive = torch.from_numpy(positive).to(edge_index.device)
 
@@ -80,15 +79,12 @@ class TripletLoader:
         rng = np.random.default_rng([self.seed, self._epoch])
         self._epoch += 1
         device = self._user.device
-        negative = torch.from_numpy(self._negatives(rng)).to(device)
+        rank = rng.integers(self._num_candidates)
+        passed = np.searchsorted(self._gap, self._key + rank, side="right") - self._start
+        negative = torch.from_numpy(self._seen[rank + passed]).to(device)
         order = torch.from_numpy(rng.permutation(len(negative))).to(device)
         for index in torch.split(order, self.batch_size):
             yield Triplets(self._user[index], self._positive[index], negative[index])
-
-    def _negatives(self, rng: np.random.Generator) -> np.ndarray:
-        rank = rng.integers(self._num_candidates)
-        passed = np.searchsorted(self._gap, self._key + rank, side="right") - self._start
-        return self._seen[rank + passed]
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({len(self._user)}, batch_size={self.batch_size})"

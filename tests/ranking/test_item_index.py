@@ -1,24 +1,38 @@
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
+from torch import Tensor
 
 import soil_pyg
 from soil_pyg import recommend
 from soil_pyg.ranking import item_index
-from soil_pyg.ranking.item_index import ItemIndex
+from soil_pyg.ranking.item_index import ENTRY_BYTES, IndexRanker, ItemIndex
 from soil_pyg.runs.trained_model import TrainedModel
-
-faiss = pytest.importorskip("faiss")
 
 
 @pytest.fixture
-def trained(run_folder: Path) -> TrainedModel:
+def faiss() -> ModuleType:
+    return pytest.importorskip("faiss")
+
+
+@pytest.fixture
+def trained(faiss: ModuleType, run_folder: Path) -> TrainedModel:
     return soil_pyg.load(run_folder)
 
 
-def test_the_file_is_one_of_faiss(trained: TrainedModel, run_folder: Path) -> None:
+def build(trained: TrainedModel) -> ItemIndex:
+    index = ItemIndex.build(trained)
+    assert index is not None
+    index.save(trained)
+    return index
+
+
+def test_the_file_is_one_of_faiss(
+    faiss: ModuleType, trained: TrainedModel, run_folder: Path
+) -> None:
     index = faiss.read_index(str(run_folder / "items.index"))
     values, ids = index.search(trained.user_emb[:4].numpy(), 3)
     expected = (trained.user_emb[:4] @ trained.item_emb.t()).topk(3)
@@ -41,12 +55,9 @@ def test_recommendations_with_the_index_are_those_without(trained: TrainedModel)
 
 def test_equal_scores_come_by_the_position_of_the_item(trained: TrainedModel) -> None:
     trained.item_emb[:] = 1
-    index = ItemIndex.build(trained)
-    assert index is not None
-    index.save(trained)
+    build(trained)
     frame = recommend(trained, k=25, index=True)
-    pairs = recommend(trained, k=25)
-    assert frame["item"].tolist() == pairs["item"].tolist()
+    assert frame["item"].tolist() == recommend(trained, k=25)["item"].tolist()
 
 
 def test_many_items_are_searched_approximately(
@@ -54,11 +65,9 @@ def test_many_items_are_searched_approximately(
 ) -> None:
     monkeypatch.setattr(item_index, "auto_index", lambda num_items: "Lists16")
     trained.item_emb = torch.randn(1000, 4, generator=torch.Generator().manual_seed(0))
-    index = ItemIndex.build(trained)
-    assert index is not None
+    index = build(trained)
     assert index.description["index"].startswith("IVF16,Flat;nprobe=")
     assert index.description["recall"] > 0.9
-    index.save(trained)
     loaded = ItemIndex.load(trained)
     assert loaded is not None
     found = loaded.search(trained.user_emb, 20)
@@ -94,7 +103,7 @@ def test_files_that_have_changed_are_named(
 
 
 def test_no_room_for_the_index(
-    trained: TrainedModel, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+    faiss: ModuleType, trained: TrainedModel, run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = ItemIndex.load(trained)
     assert index is not None
@@ -109,3 +118,48 @@ def test_no_room_for_the_index(
         index.save(trained)
     assert (run_folder / "items.index").read_bytes() == before
     assert not list(run_folder.glob(".*.tmp"))
+
+
+class Fake(ItemIndex):
+    """An index that finds every item except item 2."""
+
+    def __init__(self, item_emb: Tensor) -> None:
+        self.item_emb = item_emb
+        self.calls: list[tuple[int, int]] = []
+
+    def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        self.calls.append((len(query), k))
+        scores = query @ self.item_emb.t()
+        scores[:, 2] = -torch.inf
+        values, ids = scores.topk(k)
+        return values, ids.masked_fill(values == -torch.inf, -1)
+
+
+def test_masked_items_are_left_out_and_ties_are_broken_by_the_smaller_index() -> None:
+    item_emb = torch.tensor([[1.0], [3.0], [9.0], [1.0], [2.0], [1.0]])
+    mask_index = torch.tensor([[1, 1, 0], [4, 1, 3]])
+    index = Fake(item_emb)
+    ranker = IndexRanker(index, torch.ones(3, 1), mask_index, num_items=6, memory_budget=2**20)
+    score, item = ranker.rank(torch.tensor([2, 1, 0]), k=3)
+    assert item[0].tolist() == [1, 4, 0]
+    assert item[1].tolist() == [0, 3, 5]
+    assert score.tolist() == [[3, 2, 1], [1, 1, 1], [3, 2, 1]]
+    assert item[2].tolist() == [1, 4, 0]
+    assert index.calls == [(3, 5)]
+
+
+def test_fewer_items_than_asked_for() -> None:
+    ranker = IndexRanker(
+        Fake(torch.ones(3, 1)), torch.ones(2, 1), torch.tensor([[0], [1]]), 3, 2**20
+    )
+    score, item = ranker.rank(torch.tensor([0, 1]), k=3)
+    assert score.tolist() == [[1, -torch.inf, -torch.inf], [1, 1, -torch.inf]]
+    assert (item[0, 0], *item[1, :2].tolist()) == (0, 0, 1)
+
+
+def test_nothing_is_masked_and_blocks_follow_the_budget() -> None:
+    index = Fake(torch.rand(9, 2))
+    empty = torch.empty(2, 0, dtype=torch.long)
+    ranker = IndexRanker(index, torch.rand(7, 2), empty, 9, memory_budget=ENTRY_BYTES * 4 * 3)
+    ranker.rank(torch.arange(7), k=4)
+    assert index.calls == [(3, 4), (3, 4), (1, 4)]

@@ -16,11 +16,9 @@ USERS = st.lists(st.integers(0, 4), max_size=8)
 def whole(
     user_emb: Tensor, item_emb: Tensor, users: Tensor, mask: Tensor, memory_budget: int = 2**30
 ) -> tuple[Tensor, list[slice]]:
-    blocks = [
-        (rows, scores.clone())
-        for rows, scores in score_blocks(user_emb, item_emb, users, mask, memory_budget)
-    ]
-    return torch.cat([scores for _, scores in blocks]), [rows for rows, _ in blocks]
+    blocks = score_blocks(user_emb, item_emb, users, mask, memory_budget)
+    rows, scores = zip(*((rows, scores.clone()) for rows, scores in blocks), strict=True)
+    return torch.cat(scores), list(rows)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -61,9 +59,7 @@ def test_blocks_are_of_even_size_within_the_budget(few_values: Draw) -> None:
     mask = torch.empty(2, 0, dtype=torch.long)
     emb = few_values(40, 2)
     scores, rows = whole(emb, emb, torch.arange(40), mask, memory_budget=16 * 40 * 7)
-    assert rows == [
-        slice(*ends) for ends in [(0, 7), (7, 14), (14, 21), (21, 28), (28, 34), (34, 40)]
-    ]
+    assert [block.stop for block in rows] == [7, 14, 21, 28, 34, 40]
     assert torch.equal(scores, emb @ emb.t())
 
 
@@ -83,19 +79,11 @@ def test_blocks_and_threads_change_no_more_than_the_rounding(threads: None) -> N
         torch.testing.assert_close(scores, expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "expected"),
-    [
-        (torch.float16, torch.float32),
-        (torch.bfloat16, torch.float32),
-        (torch.int64, torch.float32),
-        (torch.float64, torch.float64),
-    ],
-)
-def test_types(few_values: Draw, dtype: torch.dtype, expected: torch.dtype) -> None:
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int64, torch.float64])
+def test_types(few_values: Draw, dtype: torch.dtype) -> None:
     emb = few_values(4, 2).to(dtype)
     scores, _ = whole(emb, emb, torch.arange(4), torch.tensor([[0], [1]]))
-    assert scores.dtype == expected
+    assert scores.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     assert scores[0, 1] == -torch.inf
     assert scores[3].tolist() == (emb[3].double() @ emb.double().t()).tolist()
 

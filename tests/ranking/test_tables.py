@@ -40,9 +40,7 @@ def naive(ranking: Ranking, k: int, items: list[int] | None = None) -> pd.DataFr
     for user in ranking.queries.tolist():
         candidates = [i for i in items or range(9) if (user, i) not in masked]
         best = sorted(candidates, key=lambda i: (-scores[user][i], i))[:k]
-        rows += [
-            (user * 100, rank, f"i{i}", scores[user][i]) for rank, i in enumerate(best, start=1)
-        ]
+        rows += [(user * 100, rank, f"i{i}", scores[user][i]) for rank, i in enumerate(best, 1)]
     return pd.DataFrame(rows, columns=["user", "rank", "item", "score"])
 
 

@@ -2,7 +2,6 @@ import errno
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,6 @@ from soil_pyg.ranking.evaluator import compute_embeddings
 from soil_pyg.runs import checkpoint
 from soil_pyg.typing import ITEM, USER
 
-RandomData = Callable[..., HeteroData]
-
-
-@pytest.fixture
-def data(random_data: RandomData) -> HeteroData:
-    return random_data()
-
 
 @pytest.fixture
 def run() -> dict[str, Any]:
@@ -41,17 +33,20 @@ def run() -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> Path:
-    model = BPR(30, 40, hidden_channels=4)
+def model() -> BPR:
+    return BPR(30, 40, hidden_channels=4)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, run: dict[str, Any], model: BPR, data: HeteroData) -> Path:
     folder = tmp_path / "new" / "run"
     checkpoint.save(folder, run, model.state_dict(), compute_embeddings(model, data), data)
     return folder
 
 
-def test_a_saved_run_is_loaded(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> None:
-    model = BPR(30, 40, hidden_channels=4)
-    checkpoint.save(tmp_path, run, model.state_dict(), compute_embeddings(model, data), data)
-    trained = soil_pyg.load(tmp_path)
+def test_a_saved_run_is_loaded(folder: Path, model: BPR, data: HeteroData) -> None:
+    trained = soil_pyg.load(str(folder))
+    assert trained.folder == folder
     assert type(trained.model) is BPR
     assert not trained.model.training
     assert trained.model.options == model.options
@@ -76,19 +71,15 @@ def test_no_other_files_are_left(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == names
 
 
-def test_data_without_ids(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> None:
+def test_sparse_embeddings_and_data_without_ids(
+    tmp_path: Path, run: dict[str, Any], model: BPR, data: HeteroData
+) -> None:
     del data[USER].id
-    model = BPR(30, 40, hidden_channels=4)
-    checkpoint.save(tmp_path, run, model.state_dict(), compute_embeddings(model, data), data)
-    assert soil_pyg.load(tmp_path).user_id.tolist() == list(range(30))
-
-
-def test_sparse_embeddings(tmp_path: Path, run: dict[str, Any], data: HeteroData) -> None:
     user_emb = torch.eye(30, 40).to_sparse()
     item_emb = torch.zeros(40, 40).to_sparse()
-    model = BPR(30, 40, hidden_channels=4)
     checkpoint.save(tmp_path, run, model.state_dict(), (user_emb, item_emb), data)
     trained = soil_pyg.load(tmp_path)
+    assert trained.user_id.tolist() == list(range(30))
     assert trained.user_emb.is_sparse
     assert torch.equal(trained.user_emb.to_dense(), torch.eye(30, 40))
     assert trained.item_emb.size() == (40, 40)
@@ -116,38 +107,29 @@ def test_tensors_of_all_kinds(tmp_path: Path) -> None:
         assert torch.equal(value, tensors[name])
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "disk full"),
+        SafetensorError("No space left on device (os error 28)"),
+    ],
+)
 def test_a_write_that_fails_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     path = tmp_path / "a.safetensors"
     checkpoint.save_tensors(path, {"x": torch.ones(1)})
 
     def fail(tensors: dict, file: Path, metadata: dict) -> None:
         Path(file).write_bytes(b"half of")
-        raise OSError(errno.ENOSPC, "disk full")
-
-    monkeypatch.setattr("safetensors.torch.save_file", fail)
-    with pytest.raises(OSError, match=r"disk full.*a\.safetensors") as caught:
-        checkpoint.save_tensors(path, {"x": torch.zeros(1)})
-    assert caught.value.filename == str(path)
-    assert checkpoint.load_tensors(path)[0]["x"].item() == 1
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(tensors: dict, file: Path, metadata: dict) -> None:
-        Path(file).write_bytes(b"half of")
-        raise SafetensorError("No space left on device (os error 28)")
+        raise error
 
     monkeypatch.setattr("safetensors.torch.save_file", fail)
     with pytest.raises(OSError, match=r"a\.safetensors'") as caught:
-        checkpoint.save_tensors(tmp_path / "a.safetensors", {"x": torch.ones(1)})
-    assert caught.value.errno == errno.ENOSPC
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_folder_is_kept(folder: Path) -> None:
-    assert soil_pyg.load(str(folder)).folder == folder
+        checkpoint.save_tensors(path, {"x": torch.zeros(1)})
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    assert checkpoint.load_tensors(path)[0]["x"].item() == 1
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_folders_without_a_finished_run(tmp_path: Path) -> None:

@@ -1,12 +1,11 @@
 """Folders of runs in the form that earlier versions have written."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import Tensor
-from torch_geometric.data import HeteroData
 
 import soil_pyg
 from soil_pyg.models import BPR, SOIL
@@ -14,27 +13,24 @@ from soil_pyg.runs import checkpoint
 from soil_pyg.runs.compatibility import ADDED_SETTINGS, RENAMED_SETTINGS, upgrade_record
 from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.trainer import Trainer
-from soil_pyg.typing import Triplets
 
 OPTIONS: dict[str, Any] = {"hidden_channels": 4, "epochs": 3, "batch_size": 32}
-OLD_NAMES = {new: old for old, new in RENAMED_SETTINGS.items()}
+
+
+def rename(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
 
 
 def old_record(record: dict[str, Any], with_added: bool) -> dict[str, Any]:
     """Returns a record with the former names, and without settings that were added later."""
-    out = {"valid" if name == "val" else name: value for name, value in record.items()}
+    out = rename(record, {"val": "valid"})
     if "history" in out:
-        out["history"] = [
-            {"valid" if name == "val" else name: value for name, value in epoch.items()}
-            for epoch in out["history"]
-        ]
+        out["history"] = [rename(epoch, {"val": "valid"}) for epoch in out["history"]]
     for group in ("settings", "trainer", "options"):
         if group in out:
-            out[group] = {
-                OLD_NAMES.get(name, name): value
-                for name, value in out[group].items()
-                if with_added or name not in ADDED_SETTINGS
-            }
+            added = set() if with_added else ADDED_SETTINGS.keys()
+            kept = {name: value for name, value in out[group].items() if name not in added}
+            out[group] = rename(kept, {new: old for old, new in RENAMED_SETTINGS.items()})
     return out
 
 
@@ -109,23 +105,15 @@ def test_a_finished_old_run_is_not_run_again(
 def test_an_interrupted_old_run_is_resumed(
     data_folder: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    interrupt: Callable[..., None],
     num_partitions: int,
     with_added: bool,
 ) -> None:
     options = {"num_partitions": num_partitions}
     expected = train(data_folder, tmp_path / "new", **options)
-    loss, calls = SOIL.loss, iter(range(12))
-
-    def interrupted(self: SOIL, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        if next(calls, None) is None:
-            raise KeyboardInterrupt
-        return loss(self, data, batch)
-
-    with monkeypatch.context() as context:
-        context.setattr(SOIL, "loss", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(data_folder, tmp_path / "old", **options)
+    interrupt(13, SOIL)
+    with pytest.raises(KeyboardInterrupt):
+        train(data_folder, tmp_path / "old", **options)
     make_old(tmp_path / "old", with_added)
     before = checkpoint.load_run(tmp_path / "old")
     assert before is not None

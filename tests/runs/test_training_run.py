@@ -12,14 +12,16 @@ from soil_pyg.models import BPR
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
 
-RandomData = Callable[..., HeteroData]
+Make = Callable[..., TrainingRun]
 
 
 @pytest.fixture
-def make(random_data: RandomData, tmp_path: Path) -> Callable[..., TrainingRun]:
-    def make(folder: Path | None = tmp_path, seconds: float = 0) -> TrainingRun:
+def make(data: HeteroData, tmp_path: Path) -> Make:
+    def make(
+        folder: Path | None = tmp_path, seconds: float = 0, settings: Any = None
+    ) -> TrainingRun:
         model = BPR(30, 40, hidden_channels=4)
-        return TrainingRun(model, random_data(), folder, {"a": 1}, {"lr": 0.1}, seconds)
+        return TrainingRun(model, data, folder, settings or {"a": 1}, {"lr": 0.1}, seconds)
 
     return make
 
@@ -38,7 +40,7 @@ def model_and_optimizer() -> tuple[BPR, Adam]:
     return model, Adam(model.parameters(), 0.1)
 
 
-def test_state_of_the_last_epoch_comes_back(make: Callable[..., TrainingRun]) -> None:
+def test_state_of_the_last_epoch_comes_back(make: Make) -> None:
     run, (model, optimizer) = make(), model_and_optimizer()
     epoch(run, model, optimizer)
     run.keep_best(model, {"recall@20": 0.5})
@@ -58,7 +60,7 @@ def test_state_of_the_last_epoch_comes_back(make: Callable[..., TrainingRun]) ->
     assert torch.equal(model.user_embedding.weight, other.user_embedding.weight)
 
 
-def test_going_back_undoes_an_epoch_that_did_not_end(make: Callable[..., TrainingRun]) -> None:
+def test_going_back_undoes_an_epoch_that_did_not_end(make: Make) -> None:
     run, (model, optimizer) = make(), model_and_optimizer()
     assert not run.go_back()
     run.keep_best(model, {"recall@20": 0.5})
@@ -76,7 +78,7 @@ def test_going_back_undoes_an_epoch_that_did_not_end(make: Callable[..., Trainin
 
 @pytest.mark.parametrize(("seconds", "stored"), [(0, True), (1000, False)])
 def test_checkpoints_from_time_to_time(
-    make: Callable[..., TrainingRun], tmp_path: Path, seconds: float, stored: bool
+    make: Make, tmp_path: Path, seconds: float, stored: bool
 ) -> None:
     epoch(run := make(seconds=seconds), *model_and_optimizer())
     assert (tmp_path / checkpoint.STATE).exists() is stored
@@ -84,18 +86,16 @@ def test_checkpoints_from_time_to_time(
     assert (tmp_path / checkpoint.STATE).exists()
 
 
-def test_without_a_folder_nothing_is_stored(
-    make: Callable[..., TrainingRun], tmp_path: Path, random_data: RandomData
-) -> None:
+def test_without_a_folder_nothing_is_stored(make: Make, tmp_path: Path, data: HeteroData) -> None:
     run, (model, optimizer) = make(folder=None), model_and_optimizer()
     epoch(run, model, optimizer)
     run.store()
-    run.store_model((torch.ones(1), torch.ones(1)), random_data(), finished=True)
+    run.store_model((torch.ones(1), torch.ones(1)), data, finished=True)
     assert list(tmp_path.iterdir()) == []
     assert not run.go_back()
 
 
-def test_seconds_go_on_after_an_interruption(make: Callable[..., TrainingRun]) -> None:
+def test_seconds_go_on_after_an_interruption(make: Make) -> None:
     run, (model, optimizer) = make(), model_and_optimizer()
     for _ in range(2):
         with run.timed("train"):
@@ -116,19 +116,14 @@ def test_results_do_not_share_their_defaults() -> None:
     assert TrainResult().seconds == {"train": 0.0, "evaluate": 0.0, "total": 0.0}
 
 
-def test_settings_with_former_names_are_resumed(random_data: RandomData, tmp_path: Path) -> None:
-    def make(floor: int) -> TrainingRun:
-        return TrainingRun(
-            BPR(30, 40, hidden_channels=4), random_data(), tmp_path, {"floor": floor}, {}, 0
-        )
-
-    epoch(make(1), *model_and_optimizer())
-    assert make(1).result.epochs == 1
+def test_settings_with_former_names_are_resumed(make: Make) -> None:
+    epoch(make(settings={"floor": 1}), *model_and_optimizer())
+    assert make(settings={"floor": 1}).result.epochs == 1
     with pytest.raises(ValueError, match=r"settings\.min_weight: 1 there, 2 now"):
-        make(2)
+        make(settings={"floor": 2})
 
 
-def test_a_checkpoint_delays_the_next_one(make: Callable[..., TrainingRun], tmp_path: Path) -> None:
+def test_a_checkpoint_delays_the_next_one(make: Make, tmp_path: Path) -> None:
     run, (model, optimizer) = make(seconds=0.5), model_and_optimizer()
     time.sleep(0.5)
     for _ in range(2):

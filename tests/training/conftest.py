@@ -3,14 +3,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch_geometric.data import HeteroData
 
 from soil_pyg.models import BPR
-
-
-@pytest.fixture
-def data(random_data: Callable[..., HeteroData]) -> HeteroData:
-    return random_data()
+from soil_pyg.runs.training_run import TrainResult
 
 
 @pytest.fixture
@@ -22,3 +17,9 @@ def bpr() -> Callable[..., BPR]:
         return cls(30, 40, hidden_channels=4, **options)
 
     return make
+
+
+@pytest.fixture
+def numbers() -> Callable[[TrainResult], dict[str, Any]]:
+    """Returns the result of a run without its seconds."""
+    return lambda result: {k: v for k, v in vars(result).items() if k != "seconds"}

@@ -12,10 +12,7 @@ from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.subgraph_sampler import SubgraphSampler
 from soil_pyg.typing import ITEM, USER, Triplets
 
-RandomData = Callable[..., HeteroData]
-MODELS = pytest.mark.parametrize(
-    ("model_class", "profile"), [(BPR, ""), (LightGCN, ""), (SOIL, "paper"), (SOIL, "released")]
-)
+Case = tuple[HeteroData, Recommender]
 
 
 class WithBias(BPR):
@@ -40,10 +37,10 @@ class Forgetful(BPR):
         self.taste = torch.nn.Embedding(num_items, 2)
 
 
-def make(
-    random_data: RandomData, model_class: type[Recommender], profile: str
-) -> tuple[HeteroData, Recommender]:
-    data = random_data(50)
+@pytest.fixture(params=[(BPR, ""), (LightGCN, ""), (SOIL, "paper"), (SOIL, "released")])
+def case(request: pytest.FixtureRequest, random_data: Callable[..., HeteroData]) -> Case:
+    """Makes data with its graphs, and a model, in double precision."""
+    (model_class, profile), data = request.param, random_data(50)
     torch.manual_seed(0)
     data[ITEM].x_image, data[ITEM].x_text = torch.randn(40, 5), torch.randn(40, 3)
     graphs = {"k": 4, "k_i": 2, "profile": profile} if profile else {}
@@ -69,11 +66,8 @@ def batch_of(data: HeteroData) -> Triplets:
     return next(iter(PartitionLoader(data, batch_size=50)))[1]
 
 
-@MODELS
-def test_the_partition_of_all_nodes_has_the_loss_of_the_data(
-    random_data: RandomData, model_class: type[Recommender], profile: str
-) -> None:
-    data, model = make(random_data, model_class, profile)
+def test_the_partition_of_all_nodes_has_the_loss_of_the_data(case: Case) -> None:
+    data, model = case
     nodes = {USER: torch.arange(50), ITEM: torch.arange(40)}
     partition, batch = SubgraphSampler(data).sample(nodes), batch_of(data)
     terms = TrainingLoss(model, partitioned=True).terms(partition, batch)
@@ -119,11 +113,8 @@ def masked(data: HeteroData, partition: HeteroData) -> HeteroData:
     return out
 
 
-@MODELS
-def test_losses_and_gradients_of_partitions_against_masked_matrices(
-    random_data: RandomData, model_class: type[Recommender], profile: str
-) -> None:
-    data, model = make(random_data, model_class, profile)
+def test_losses_and_gradients_of_partitions_against_masked_matrices(case: Case) -> None:
+    data, model = case
     loss = TrainingLoss(model, partitioned=True)
     for partition, batch in PartitionLoader(data, batch_size=40, num_partitions=3):
         user, item = partition[USER].n_id, partition[ITEM].n_id
@@ -137,10 +128,8 @@ def test_losses_and_gradients_of_partitions_against_masked_matrices(
         assert len(grads) >= 2
 
 
-def test_named_parameters_are_replaced_by_the_rows_of_the_partition(
-    random_data: RandomData,
-) -> None:
-    data, model = random_data(), WithBias(30, 40)
+def test_named_parameters_are_replaced_by_the_rows_of_the_partition(data: HeteroData) -> None:
+    model = WithBias(30, 40)
     assert model.node_parameters() == {
         "user_embedding.weight": USER,
         "item_embedding.weight": ITEM,
@@ -162,8 +151,8 @@ def test_named_parameters_are_replaced_by_the_rows_of_the_partition(
     assert torch.equal(model.bias, torch.arange(40.0))
 
 
-def test_parameters_are_those_of_the_model_afterwards(random_data: RandomData) -> None:
-    data, model = random_data(), BPR(30, 40)
+def test_parameters_are_those_of_the_model_afterwards(data: HeteroData) -> None:
+    model = BPR(30, 40)
     before = dict(model.named_parameters())
     for partition, batch in PartitionLoader(data, 1000, 0, num_partitions=2):
         TrainingLoss(model, partitioned=True).terms(partition, batch)
@@ -176,11 +165,7 @@ def test_a_table_that_is_not_named_is_refused() -> None:
     assert TrainingLoss(Forgetful(30, 40)).model is not None
 
 
-def check_compiled(
-    random_data: RandomData, model_class: type[Recommender], profile: str, device: str
-) -> None:
-    data, model = make(random_data, model_class, profile)
-    data, model = data.to(device), model.to(device)
+def check_compiled(data: HeteroData, model: Recommender) -> None:
     loss = TrainingLoss(model, compile=True)
     torch._dynamo.reset()
     batches = [batch for _, batch in PartitionLoader(data, batch_size=40)]
@@ -192,31 +177,22 @@ def check_compiled(
         torch.testing.assert_close(grads, gradients(expected, model), rtol=1e-5, atol=1e-10)
 
 
-@pytest.mark.parametrize(("model_class", "profile"), [(LightGCN, ""), (SOIL, "paper")])
-def test_compiled_without_code_generation(
-    random_data: RandomData,
-    model_class: type[Recommender],
-    profile: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    compile = torch.compile
-    calls = []
+@pytest.mark.parametrize("case", [(LightGCN, ""), (SOIL, "paper")], indirect=True)
+def test_compiled_without_code_generation(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile, calls = torch.compile, []
 
     def traced(model: torch.nn.Module, **options: str) -> object:
         calls.append(options)
         return compile(model, backend="aot_eager", **options)
 
     monkeypatch.setattr(torch, "compile", traced)
-    check_compiled(random_data, model_class, profile, "cpu")
+    check_compiled(*case)
     assert calls == [{"dynamic": False}]
 
 
-@MODELS
 @pytest.mark.parametrize(
     "device",
     [pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=pytest.mark.gpu)],
 )
-def test_compiled(
-    random_data: RandomData, model_class: type[Recommender], profile: str, device: str
-) -> None:
-    check_compiled(random_data, model_class, profile, device)
+def test_compiled(case: Case, device: str) -> None:
+    check_compiled(*(part.to(device) for part in case))

@@ -1,5 +1,4 @@
 import io
-from collections.abc import Callable
 
 import pytest
 from rich.console import Console
@@ -8,8 +7,6 @@ from torch_geometric.data import HeteroData
 from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.triplet_loader import TripletLoader
-
-RandomData = Callable[..., HeteroData]
 
 
 def show(progress: EpochProgress, loader: TripletLoader, epochs: int = 3) -> int:
@@ -31,8 +28,8 @@ def line(epoch: int) -> str:
 
 
 @pytest.fixture
-def loader(random_data: RandomData) -> TripletLoader:
-    return TripletLoader(random_data(), batch_size=32)
+def loader(data: HeteroData) -> TripletLoader:
+    return TripletLoader(data, batch_size=32)
 
 
 @pytest.mark.parametrize(

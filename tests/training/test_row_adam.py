@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim import Adam, SparseAdam
+from torch.optim import Adam, Optimizer, SparseAdam
 
 from soil_pyg.training.row_adam import RowAdam
 
@@ -22,13 +22,17 @@ def sparse(step: int) -> Tensor:
     return torch.sparse_coo_tensor(index.unsqueeze(0), values, (7, 3), check_invariants=True)
 
 
+def step_with(optimizer: Optimizer, table: Parameter, step: int) -> None:
+    table.grad = sparse(step)
+    optimizer.step()
+
+
 def test_rows_against_sparse_adam() -> None:
     (ours, _), (expected, _) = table_and_bias(), table_and_bias()
-    optimizers = RowAdam([ours], lr=0.1), SparseAdam([expected], lr=0.1)
+    optimizer, other = RowAdam([ours], lr=0.1), SparseAdam([expected], lr=0.1)
     for step in range(STEPS):
-        ours.grad, expected.grad = sparse(step), sparse(step)
-        for optimizer in optimizers:
-            optimizer.step()
+        step_with(optimizer, ours, step)
+        step_with(other, expected, step)
     torch.testing.assert_close(ours, expected)
     assert not torch.equal(ours, table_and_bias()[0])
 
@@ -77,8 +81,7 @@ def test_gradients_are_left_and_zeroed() -> None:
     optimizer.step()
     assert torch.equal(ours[0], table_and_bias()[0])
     assert len(optimizer.state) == 0
-    ours[0].grad = sparse(0)
-    optimizer.step()
+    step_with(optimizer, ours[0], 0)
     assert torch.equal(ours[0].grad.to_dense(), sparse(0).to_dense())
     optimizer.zero_grad()
     assert ours[0].grad is None
@@ -102,12 +105,10 @@ def test_state_goes_on() -> None:
     (straight, _), (stopped, _) = table_and_bias(), table_and_bias()
     optimizer = RowAdam([straight], lr=0.1)
     for step in range(STEPS):
-        straight.grad = sparse(step)
-        optimizer.step()
+        step_with(optimizer, straight, step)
     optimizer = RowAdam([stopped], lr=0.1)
     for step in range(STEPS):
-        stopped.grad = sparse(step)
-        optimizer.step()
+        step_with(optimizer, stopped, step)
         state = optimizer.state_dict()
         optimizer = RowAdam([stopped], lr=0.1)
         optimizer.load_state_dict(state)

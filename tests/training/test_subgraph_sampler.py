@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor
@@ -9,14 +7,12 @@ from soil_pyg.models import SOIL
 from soil_pyg.training.subgraph_sampler import SubgraphSampler, positions
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
-RandomData = Callable[..., HeteroData]
 NODES = {USER: torch.arange(0, 30, 3), ITEM: torch.arange(1, 40, 2)}
 EVERYTHING = {USER: torch.arange(30), ITEM: torch.arange(40)}
 
 
 @pytest.fixture
-def data(random_data: RandomData) -> HeteroData:
-    data = random_data()
+def data(data: HeteroData) -> HeteroData:
     torch.manual_seed(0)
     data[ITEM].x_image, data[ITEM].x_text = torch.randn(40, 5), torch.randn(40, 3)
     return SOIL.graph_transform(k=4, k_i=2)(data)
@@ -49,9 +45,8 @@ def test_graphs_are_those_among_the_nodes(data: HeteroData) -> None:
         assert adj.to_dense().count_nonzero() > 0
         torch.testing.assert_close(adj.to_dense(), naive(dense, rows, columns))
         torch.testing.assert_close(adj.t().to_dense(), naive(dense.t(), columns, rows))
-        torch.testing.assert_close(
-            adj @ torch.eye(len(columns)), adj.to_dense(), rtol=1e-5, atol=1e-6
-        )
+        product = adj @ torch.eye(len(columns))
+        torch.testing.assert_close(product, adj.to_dense(), rtol=1e-5, atol=1e-6)
 
 
 def test_features_interactions_and_indices(data: HeteroData) -> None:
@@ -87,18 +82,17 @@ def test_nodes_without_neighbours_in_the_sample(data: HeteroData) -> None:
 def test_neighbours(data: HeteroData) -> None:
     sampler = SubgraphSampler(data)
     users, items = torch.tensor([4, 9]), torch.tensor([1, 8])
-    found: dict[str, set[int]] = {"items": set(), "users": set(), "similar": set()}
-    for source, relation, target in graphs(data):
-        dense = data[source, relation, target].adj.to_dense()
-        if source == USER:
-            found["items"] |= set(dense[:, users].nonzero()[:, 0].tolist())
-            found["users"] |= set(dense[items].nonzero()[:, 1].tolist())
+    of_users, of_items, similar = set[int](), set[int](), set[int]()
+    for edge_type in graphs(data):
+        dense = data[edge_type].adj.to_dense()
+        if edge_type[0] == USER:
+            of_users |= set(dense[:, users].nonzero()[:, 0].tolist())
+            of_items |= set(dense[items].nonzero()[:, 1].tolist())
         else:
-            found["similar"] |= set(dense[items].nonzero()[:, 1].tolist())
-            found["similar"] |= set(dense[:, items].nonzero()[:, 0].tolist())
-    assert set(sampler.neighbours(USER, users, ITEM).tolist()) == found["items"]
-    assert set(sampler.neighbours(ITEM, items, USER).tolist()) == found["users"]
-    assert set(sampler.neighbours(ITEM, items, ITEM).tolist()) == found["similar"]
+            similar |= set((dense + dense.t())[items].nonzero()[:, 1].tolist())
+    assert set(sampler.neighbours(USER, users, ITEM).tolist()) == of_users
+    assert set(sampler.neighbours(ITEM, items, USER).tolist()) == of_items
+    assert set(sampler.neighbours(ITEM, items, ITEM).tolist()) == similar
     assert sampler.neighbours(USER, users, USER).tolist() == []
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,16 @@ from soil_pyg.training.trainer import Trainer
 from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
-RandomData = Callable[..., HeteroData]
 Refused = Callable[[str, object], AbstractContextManager[object]]
 MakeBPR = Callable[..., BPR]
 OPTIONS: dict[str, Any] = {"lr": 0.05, "batch_size": 32, "epochs": 6, "progress": False}
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Iterator[Path]:
+    """A folder that must not be made."""
+    yield tmp_path / "out"
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_corrupt_state_is_refused(data: HeteroData, tmp_path: Path, bpr: MakeBPR) -> None:
@@ -27,25 +33,20 @@ def test_a_corrupt_state_is_refused(data: HeteroData, tmp_path: Path, bpr: MakeB
 
 @pytest.mark.parametrize("value", [torch.ones(1), float("nan")])
 def test_settings_that_are_not_json_are_refused(
-    data: HeteroData, tmp_path: Path, value: object, bpr: MakeBPR
+    data: HeteroData, out: Path, value: object, bpr: MakeBPR
 ) -> None:
-    out = tmp_path / "out"
     with pytest.raises(ValueError, match=r"'settings'.*'t'"):
         Trainer(**OPTIONS).fit(bpr(), data, out=out, settings={"t": value})
-    assert not out.exists()
 
 
 def test_models_that_cannot_be_imported_are_not_stored(
-    data: HeteroData, tmp_path: Path, bpr: MakeBPR
+    data: HeteroData, out: Path, bpr: MakeBPR
 ) -> None:
-    out = tmp_path / "out"
-
     class Local(BPR):
         pass
 
     with pytest.raises(ValueError, match="Local'"):
         Trainer(**OPTIONS).fit(bpr(Local), data, out=out)
-    assert not out.exists()
     assert Trainer(**OPTIONS).fit(bpr(Local), data).epochs == 6
 
 
@@ -53,9 +54,8 @@ def test_models_that_cannot_be_imported_are_not_stored(
 def test_a_loss_that_is_not_finite_is_named(
     data: HeteroData, monkeypatch: pytest.MonkeyPatch, value: float, bpr: MakeBPR
 ) -> None:
-    loss = BPR.loss
     num_batches = len(TripletLoader(data, batch_size=32))
-    calls = iter(range(1000))
+    loss, calls = BPR.loss, iter(range(1000))
 
     def broken(self: BPR, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         terms = loss(self, data, batch)
@@ -68,21 +68,15 @@ def test_a_loss_that_is_not_finite_is_named(
 
 
 def test_a_score_that_is_not_finite_names_the_epoch(data: HeteroData, bpr: MakeBPR) -> None:
-    trainer = Trainer(lr=1e38, epochs=3, progress=False)
     with pytest.raises(FloatingPointError, match="Epoch 1"):
-        trainer.fit(bpr(), data)
+        Trainer(lr=1e38, epochs=3, progress=False).fit(bpr(), data)
 
 
 @pytest.mark.parametrize(
     ("name", "got"),
     [
-        ("epochs", 0),
-        ("patience", 0),
-        ("batch_size", 0),
-        ("num_partitions", 0),
-        ("lr", 0.0),
-        ("lr", float("nan")),
-        ("lr", float("inf")),
+        *((name, 0) for name in ("epochs", "patience", "batch_size", "num_partitions")),
+        *(("lr", value) for value in (0.0, float("nan"), float("inf"))),
         ("lr_decay", -1.0),
         ("lr_decay_epochs", 0),
         ("weight_decay", -0.1),
@@ -109,21 +103,17 @@ def test_partitions_cannot_be_compiled(refused: Refused) -> None:
 
 
 def test_more_partitions_than_users(
-    data: HeteroData, tmp_path: Path, refused: Refused, bpr: MakeBPR
+    data: HeteroData, out: Path, refused: Refused, bpr: MakeBPR
 ) -> None:
     with refused("num_partitions", 31):
-        Trainer(**OPTIONS, num_partitions=31).fit(bpr(), data, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        Trainer(**OPTIONS, num_partitions=31).fit(bpr(), data, out=out)
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_an_empty_split_is_refused(
-    data: HeteroData, tmp_path: Path, split: str, bpr: MakeBPR
-) -> None:
+def test_an_empty_split_is_refused(data: HeteroData, out: Path, split: str, bpr: MakeBPR) -> None:
     data[INTERACTS][f"{split}_edge_label_index"] = torch.empty(2, 0, dtype=torch.long)
     with pytest.raises(ValueError, match=rf"'{split}'.*\(got none\)"):
-        Trainer(**OPTIONS).fit(bpr(), data, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        Trainer(**OPTIONS).fit(bpr(), data, out=out)
 
 
 @pytest.mark.parametrize(("num_users", "num_items", "got"), [(31, 40, 31), (30, 3, 3)])

@@ -16,13 +16,12 @@ from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.trainer import Trainer, TrainResult
 from soil_pyg.typing import INTERACTS, ITEM, Triplets
 
-RandomData = Callable[..., HeteroData]
+Numbers = Callable[[TrainResult], dict[str, Any]]
 OPTIONS: dict[str, Any] = {"lr": 0.05, "batch_size": 32, "epochs": 3, "progress": False}
 
 
 @pytest.fixture
-def data(random_data: RandomData) -> HeteroData:
-    data = random_data()
+def data(data: HeteroData) -> HeteroData:
     torch.manual_seed(0)
     data[ITEM].x_image, data[ITEM].x_text = torch.randn(40, 5), torch.randn(40, 3)
     return SOIL.graph_transform(k=4, k_i=2)(LightGCN.graph_transform()(data))
@@ -36,10 +35,6 @@ def lightgcn() -> LightGCN:
 def soil(**options: Any) -> SOIL:
     torch.manual_seed(0)
     return SOIL(30, 40, {"image": 5, "text": 3}, hidden_channels=8, **options)
-
-
-def numbers(result: TrainResult) -> tuple:
-    return result.best_epoch, result.epochs, result.val, result.test, result.history
 
 
 def test_partitions_are_trained_and_the_whole_data_is_evaluated(data: HeteroData) -> None:
@@ -68,31 +63,20 @@ def test_each_interaction_is_trained_once_per_epoch(
     assert sorted(pairs) == [tuple(p) for p in data[INTERACTS].edge_index.t().tolist()]
 
 
-def test_the_seed_determines_the_numbers(data: HeteroData) -> None:
-    results = [
-        numbers(Trainer(**OPTIONS, num_partitions=3, seed=seed).fit(soil(), data))
-        for seed in (1, 1, 2)
-    ]
+def test_the_seed_determines_the_numbers(data: HeteroData, numbers: Numbers) -> None:
+    trainers = [Trainer(**OPTIONS, num_partitions=3, seed=seed) for seed in (1, 1, 2)]
+    results = [numbers(trainer.fit(soil(), data)) for trainer in trainers]
     assert results[0] == results[1]
     assert results[0] != results[2]
 
 
 def test_ctrl_c_and_resume(
-    data: HeteroData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: HeteroData, tmp_path: Path, interrupt: Callable[..., None], numbers: Numbers
 ) -> None:
     options = {**OPTIONS, "epochs": 4, "num_partitions": 3}
     expected = Trainer(**options).fit(lightgcn(), data)
-    loss = LightGCN.loss
     # In the middle of the third epoch.
-    calls = iter(range(5 * len(PartitionLoader(data, 32, 0, 3)) // 2))
-
-    def interrupted(self: LightGCN, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        if next(calls, None) is None:
-            monkeypatch.setattr(LightGCN, "loss", loss)
-            raise KeyboardInterrupt
-        return loss(self, data, batch)
-
-    monkeypatch.setattr(LightGCN, "loss", interrupted)
+    interrupt(1 + 5 * len(PartitionLoader(data, 32, 0, 3)) // 2, LightGCN)
     with pytest.raises(KeyboardInterrupt):
         Trainer(**options).fit(lightgcn(), data, out=tmp_path)
     for other, difference in [
@@ -111,13 +95,8 @@ def test_ctrl_c_and_resume(
 def test_soil_in_bfloat16(data: HeteroData, profile: str, num_partitions: int) -> None:
     def fit(precision: Any) -> tuple[TrainResult, SOIL]:
         model = soil(**SOIL.profile_options(profile, SOIL))
-        trainer = Trainer(
-            **{**OPTIONS, "lr": 0.01},
-            precision=precision,
-            accelerator="cpu",
-            num_partitions=num_partitions,
-        )
-        return trainer.fit(model, data), model
+        options = {**OPTIONS, "lr": 0.01, "accelerator": "cpu", "num_partitions": num_partitions}
+        return Trainer(**options, precision=precision).fit(model, data), model
 
     (low, model), (exact, _) = fit("bf16-mixed"), fit("32-true")
     for entry, other in zip(low.history, exact.history, strict=True):

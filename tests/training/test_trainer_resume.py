@@ -2,7 +2,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 import soil_pyg
+from soil_pyg.datasets.storage import save_data
 from soil_pyg.models import BPR, Recommender
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.training.trainer import Trainer, TrainResult
@@ -20,6 +22,8 @@ from soil_pyg.typing import Triplets
 
 RandomData = Callable[..., HeteroData]
 MakeBPR = Callable[..., BPR]
+Numbers = Callable[[TrainResult], dict[str, Any]]
+Interrupt = Callable[..., None]
 OPTIONS: dict[str, Any] = {"lr": 0.05, "batch_size": 32, "epochs": 6, "progress": False}
 
 
@@ -31,41 +35,18 @@ class Noise(BPR):
         return {**terms, "noise": (torch.rand(4) * self.user_embedding.weight[0]).sum()}
 
 
-def numbers(result: TrainResult) -> tuple:
-    return result.best_epoch, result.epochs, result.val, result.test, result.history
-
-
-@pytest.fixture
-def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    """Interrupts BPR, as Ctrl-C does, in the given batch from now on."""
-    loss = BPR.loss
-
-    def install(batches: int) -> None:
-        calls = iter(range(1, batches + 1))
-
-        def interrupted(self: BPR, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-            if next(calls, batches) == batches:
-                monkeypatch.setattr(BPR, "loss", loss)
-                raise KeyboardInterrupt
-            return loss(self, data, batch)
-
-        monkeypatch.setattr(BPR, "loss", interrupted)
-
-    return install
-
-
-def test_same_seed_same_numbers(data: HeteroData, bpr: MakeBPR) -> None:
+def test_same_seed_same_numbers(data: HeteroData, bpr: MakeBPR, numbers: Numbers) -> None:
     results = []
     for seed in (1, 1, 2):
         model = bpr(Noise)
         torch.rand(seed)
         results.append(numbers(Trainer(**OPTIONS, seed=seed).fit(model, data)))
     assert results[0] == results[1]
-    assert results[0][-1] != results[2][-1]
+    assert results[0]["history"] != results[2]["history"]
 
 
 def test_a_finished_run_is_not_run_again(
-    data: HeteroData, tmp_path: Path, interrupt: Callable[[int], None], bpr: MakeBPR
+    data: HeteroData, tmp_path: Path, interrupt: Interrupt, bpr: MakeBPR
 ) -> None:
     model = bpr()
     result = Trainer(**OPTIONS).fit(model, data, out=tmp_path)
@@ -80,10 +61,11 @@ def test_a_finished_run_is_not_run_again(
 def test_ctrl_c_and_resume(
     data: HeteroData,
     tmp_path: Path,
-    interrupt: Callable[[int], None],
+    interrupt: Interrupt,
     capsys: pytest.CaptureFixture[str],
     batch: int,
     bpr: MakeBPR,
+    numbers: Numbers,
 ) -> None:
     expected = Trainer(**OPTIONS).fit(bpr(Noise), data)
     num_batches = len(TripletLoader(data, batch_size=32))
@@ -101,7 +83,7 @@ def test_ctrl_c_and_resume(
     assert trained.metrics["test"] == {}
     val = Evaluator().evaluate(trained.model, data, "val")
     assert val == trained.metrics["val"]
-    assert val == max((e["val"] for e in expected.history[:epochs]), key=recall_at_20)
+    assert val == max((e["val"] for e in expected.history[:epochs]), key=itemgetter("recall@20"))
 
     model = bpr(Noise)
     torch.nn.init.zeros_(model.user_embedding.weight)
@@ -109,12 +91,8 @@ def test_ctrl_c_and_resume(
     assert soil_pyg.load(tmp_path).run["finished"] is True
 
 
-def recall_at_20(metrics: dict[str, float]) -> float:
-    return metrics["recall@20"]
-
-
 def test_ctrl_c_in_the_first_epoch(
-    data: HeteroData, tmp_path: Path, interrupt: Callable[[int], None], bpr: MakeBPR
+    data: HeteroData, tmp_path: Path, interrupt: Interrupt, bpr: MakeBPR, numbers: Numbers
 ) -> None:
     interrupt(2)
     with pytest.raises(KeyboardInterrupt):
@@ -125,17 +103,19 @@ def test_ctrl_c_in_the_first_epoch(
 
 
 def test_ctrl_c_after_the_last_epoch(
-    data: HeteroData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bpr: MakeBPR
+    data: HeteroData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bpr: MakeBPR,
+    numbers: Numbers,
 ) -> None:
     expected = Trainer(**OPTIONS).fit(bpr(), data)
     evaluate = Evaluator.evaluate
 
-    def interrupted(
-        self: Evaluator, model: torch.nn.Module, data: HeteroData, split: str = "val"
-    ) -> dict[str, float]:
-        if split == "test":
+    def interrupted(self: Evaluator, *args: Any) -> dict[str, float]:
+        if "test" in args:
             raise KeyboardInterrupt
-        return evaluate(self, model, data, split)
+        return evaluate(self, *args)
 
     with monkeypatch.context() as context:
         context.setattr(Evaluator, "evaluate", interrupted)
@@ -167,9 +147,9 @@ trainer.fit(model, load_data(sys.argv[1]), out=sys.argv[2])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is a POSIX signal")
-def test_a_killed_run_resumes(data: HeteroData, tmp_path: Path, bpr: MakeBPR) -> None:
-    from soil_pyg.datasets.storage import save_data
-
+def test_a_killed_run_resumes(
+    data: HeteroData, tmp_path: Path, bpr: MakeBPR, numbers: Numbers
+) -> None:
     save_data(data, tmp_path / "data.safetensors")
     out = tmp_path / "out"
     command = [sys.executable, "-c", KILLED, str(tmp_path / "data.safetensors"), str(out)]
@@ -188,7 +168,7 @@ def test_a_run_that_differs_is_refused(
     data: HeteroData,
     random_data: RandomData,
     tmp_path: Path,
-    interrupt: Callable[[int], None],
+    interrupt: Interrupt,
     finished: bool,
     bpr: MakeBPR,
 ) -> None:

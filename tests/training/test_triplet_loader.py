@@ -12,7 +12,6 @@ from torch_geometric.data import HeteroData
 from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
-RandomData = Callable[..., HeteroData]
 Refused = Callable[[str, object], AbstractContextManager[object]]
 Pairs = list[tuple[int, int]]
 
@@ -70,8 +69,7 @@ def test_negatives_are_uniform() -> None:
         assert ((count[expected] - mean) ** 2 / mean).sum() < 60
 
 
-def test_an_epoch_follows_from_seed_and_number(random_data: RandomData) -> None:
-    data = random_data()
+def test_an_epoch_follows_from_seed_and_number(data: HeteroData) -> None:
     loader = TripletLoader(data, batch_size=7, seed=3)
     epochs = [epoch(loader) for _ in range(3)]
     assert not torch.equal(epochs[0], epochs[1])
@@ -84,28 +82,25 @@ def test_an_epoch_follows_from_seed_and_number(random_data: RandomData) -> None:
     assert not torch.equal(epoch(TripletLoader(data, batch_size=7, seed=4)), epochs[0])
 
 
-def test_an_epoch_does_not_depend_on_batches_or_on_the_global_generator(
-    random_data: RandomData,
-) -> None:
+def test_an_epoch_does_not_depend_on_batches_or_the_global_generator(data: HeteroData) -> None:
     torch.manual_seed(0)
-    small = epoch(TripletLoader(random_data(), batch_size=1))
+    small = epoch(TripletLoader(data, batch_size=1))
     state = torch.get_rng_state()
     torch.manual_seed(1)
-    assert torch.equal(small, epoch(TripletLoader(random_data(), batch_size=1000)))
+    assert torch.equal(small, epoch(TripletLoader(data, batch_size=1000)))
     torch.manual_seed(0)
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_an_abandoned_epoch_counts(random_data: RandomData) -> None:
-    loader = TripletLoader(random_data(), batch_size=5)
+def test_an_abandoned_epoch_counts(data: HeteroData) -> None:
+    loader = TripletLoader(data, batch_size=5)
     list(islice(loader, 2))
     second = epoch(loader)
     loader.set_epoch(1)
     assert torch.equal(epoch(loader), second)
 
 
-def test_order_and_duplicates_of_the_interactions_do_not_matter(random_data: RandomData) -> None:
-    data = random_data()
+def test_order_and_duplicates_of_the_interactions_do_not_matter(data: HeteroData) -> None:
     expected = epoch(TripletLoader(data))
     edge_index = data[INTERACTS].edge_index
     data[INTERACTS].edge_index = torch.cat([edge_index.flip(1), edge_index], dim=1)
@@ -113,25 +108,24 @@ def test_order_and_duplicates_of_the_interactions_do_not_matter(random_data: Ran
 
 
 @pytest.mark.gpu
-def test_draws_are_the_same_on_a_gpu(random_data: RandomData) -> None:
-    expected = epoch(TripletLoader(random_data(), seed=5))
-    triplets = epoch(TripletLoader(random_data().to("cuda"), seed=5))
+def test_draws_are_the_same_on_a_gpu(data: HeteroData) -> None:
+    expected = epoch(TripletLoader(data, seed=5))
+    triplets = epoch(TripletLoader(data.to("cuda"), seed=5))
     assert triplets.is_cuda
     assert torch.equal(triplets.cpu(), expected)
 
 
-def test_repr(random_data: RandomData) -> None:
-    data = random_data()
+def test_repr(data: HeteroData) -> None:
     num_edges = data[INTERACTS].edge_index.size(1)
     assert repr(TripletLoader(data, batch_size=8)) == f"TripletLoader({num_edges}, batch_size=8)"
 
 
 @pytest.mark.parametrize(("name", "got"), [("batch_size", 0), ("seed", -1), ("epoch", -2)])
-def test_wrong_arguments(random_data: RandomData, refused: Refused, name: str, got: int) -> None:
+def test_wrong_arguments(data: HeteroData, refused: Refused, name: str, got: int) -> None:
     with refused(name, got):
         if name == "epoch":
-            TripletLoader(random_data()).set_epoch(got)
-        TripletLoader(random_data(), **{name: got})
+            TripletLoader(data).set_epoch(got)
+        TripletLoader(data, **{name: got})
 
 
 def test_no_interactions(refused: Refused) -> None:
