@@ -70,9 +70,8 @@ class FREEDOMGraphs(SimilarItemGraphs):
         return Compose(
             [
                 NormalizeGraph([INTERACTS, *nearest]),
-                SumGraph(terms, ITEM_ITEM, scales),
+                SumGraph(terms, ITEM_ITEM, scales, to_adjacency=True),
                 ToAdjacency([INTERACTS], attr="norm_weight"),
-                ToAdjacency([ITEM_ITEM]),
             ]
         )(data)
 

@@ -40,8 +40,7 @@ class LATTICEGraphs(SimilarItemGraphs):
         item_graphs = list(map(similar, self.names(data)))
         return Compose(
             [
-                SumGraph({INTERACTS: None}, UNWEIGHTED),
-                ToAdjacency([UNWEIGHTED]),
+                SumGraph({INTERACTS: None}, UNWEIGHTED, to_adjacency=True),
                 self.similarity_graph,
                 NormalizeGraph(item_graphs),
                 ToAdjacency(item_graphs, "norm_weight"),
