@@ -36,10 +36,11 @@ class FREEDOMGraphs(SimilarItemGraphs):
     without weights, symmetrically normalised. A single modality has the weight 1.
 
     Args:
-        k, modalities, **search_options (optional): See
-            :class:`~soil_pyg.transforms.SimilarityGraph`; the visual modality comes first.
+        k, modalities (optional): See :class:`~soil_pyg.transforms.SimilarityGraph`; the visual
+            modality comes first.
         first_weight (float, optional): The weight :math:`w_1` of the first modality.
             (default: :obj:`0.1`)
+        **search_options (optional): The arguments of :class:`~soil_pyg.nn.SearchOptions`.
     """
 
     @takes_search_options
@@ -70,9 +71,8 @@ class FREEDOMGraphs(SimilarItemGraphs):
         return Compose(
             [
                 NormalizeGraph([INTERACTS, *nearest]),
-                SumGraph(terms, ITEM_ITEM, scales),
+                SumGraph(terms, ITEM_ITEM, scales, to_adjacency=True),
                 ToAdjacency([INTERACTS], attr="norm_weight"),
-                ToAdjacency([ITEM_ITEM]),
             ]
         )(data)
 

@@ -37,8 +37,8 @@ class SimilarItemGraphs(BaseTransform):  # type: ignore[misc]
     """The base of transforms that build a graph of similar items for each modality.
 
     Args:
-        k, modalities, negative, **search_options (optional): See
-            :class:`~soil_pyg.transforms.SimilarityGraph`.
+        k, modalities, negative (optional): See :class:`~soil_pyg.transforms.SimilarityGraph`.
+        **search_options (optional): The arguments of :class:`~soil_pyg.nn.SearchOptions`.
     """
 
     @takes_search_options

@@ -27,8 +27,7 @@ class ItemKNN(Recommender):
     Example:
         >>> data = HeteroData()
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> edge_index = torch.tensor([[0, 0, 1], [0, 1, 1]])
-        >>> data["user", "interacts", "item"].edge_index = edge_index
+        >>> data[INTERACTS].edge_index = torch.tensor([[0, 0, 1], [0, 1, 1]])
         >>> data = ItemKNN.graph_transform(k=1)(data)
         >>> user_emb, item_emb = ItemKNN(num_users=2, num_items=3)(data)
         >>> torch.sparse.mm(user_emb, item_emb.t()).to_dense()

@@ -40,8 +40,7 @@ class LATTICEGraphs(SimilarItemGraphs):
         item_graphs = list(map(similar, self.names(data)))
         return Compose(
             [
-                SumGraph({INTERACTS: None}, UNWEIGHTED),
-                ToAdjacency([UNWEIGHTED]),
+                SumGraph({INTERACTS: None}, UNWEIGHTED, to_adjacency=True),
                 self.similarity_graph,
                 NormalizeGraph(item_graphs),
                 ToAdjacency(item_graphs, "norm_weight"),
@@ -84,8 +83,7 @@ class LATTICE(FeatureRecommender):
             :meth:`graph_transform`. (default: :obj:`10`)
         negative (str, optional): :obj:`"drop"` leaves out neighbours whose similarity is not
             positive, :obj:`"keep"` keeps them. (default: :obj:`"drop"`)
-        **search_options (optional): How the nearest items are searched: the arguments of
-            :class:`~soil_pyg.nn.SearchOptions`.
+        **search_options (optional): The arguments of :class:`~soil_pyg.nn.SearchOptions`.
     """
 
     @takes_search_options

@@ -7,10 +7,17 @@ from torch_geometric.nn.parameter_dict import ParameterDict
 from torch_geometric.transforms import BaseTransform, Compose
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import UNWEIGHTED, PairTensor, adjacency, distinct, features
+from soil_pyg.models.graphs import (
+    UNWEIGHTED,
+    PairTensor,
+    adjacency,
+    distinct,
+    features,
+    normalized_interactions,
+)
 from soil_pyg.nn import BipartiteConv, BPRLoss, InfoNCELoss, LightPropagation, embedding_loss
 from soil_pyg.nn.feature_projection import project
-from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
+from soil_pyg.transforms import SumGraph
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
 
@@ -107,14 +114,8 @@ class LGMRec(EmbeddingRecommender):
     @classmethod
     def graph_transform(cls) -> BaseTransform:
         """Returns the transform that builds the user-item graph, normalised and unweighted."""
-        return Compose(
-            [
-                SumGraph({INTERACTS: None}, UNWEIGHTED),
-                NormalizeGraph([INTERACTS]),
-                ToAdjacency([INTERACTS], attr="norm_weight"),
-                ToAdjacency([UNWEIGHTED]),
-            ]
-        )
+        unweighted = SumGraph({INTERACTS: None}, UNWEIGHTED, to_adjacency=True)
+        return Compose([unweighted, normalized_interactions()])
 
     def reset_parameters(self) -> None:
         """Draws the parameters again (Xavier uniform)."""
@@ -129,8 +130,7 @@ class LGMRec(EmbeddingRecommender):
 
     def embed(self, data: HeteroData, disturb: bool = False) -> tuple[PairTensor, list[PairTensor]]:
         """Returns the final embeddings of users and of items, and one pair of hypergraph embeddings
-        of users and of items per modality; :obj:`disturb` applies noise and dropout to the
-        assignments.
+        per modality; :obj:`disturb` applies noise and dropout to the assignments.
         """
         user, item = self.propagation(self.tables, adjacency(data, INTERACTS))
         hyper = [self._hypergraph(data, m, item, disturb) for m in self.in_channels]

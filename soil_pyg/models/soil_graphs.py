@@ -65,8 +65,7 @@ class SOILGraphs(SimilarItemGraphs):
             the ablation of Table 3. (default: :obj:`True`)
         min_weight (float, optional): The lower bound of the normalised weights of similarities
             (released: :obj:`1e-7`). (default: :obj:`0.0`)
-        **search_options (optional): How the nearest items are searched: the arguments of
-            :class:`~soil_pyg.nn.SearchOptions`.
+        **search_options (optional): The arguments of :class:`~soil_pyg.nn.SearchOptions`.
 
     Raises:
         ValueError: If an option is out of its range, or there are more items than users with

@@ -27,8 +27,8 @@ class VBPR(EmbeddingRecommender):
 
     Args:
         num_users, num_items, in_channels: See :class:`EmbeddingRecommender`.
-        hidden_channels (int, optional): The dimension of the items' embeddings and of the
-            projected features. (default: :obj:`64`)
+        hidden_channels (int, optional): Dimension of item embeddings and of projected features.
+            (default: :obj:`64`)
         reg (float, optional): The weight of the regularisation of the batch's embeddings.
             (default: :obj:`0.1`)
     """

@@ -49,7 +49,7 @@ class ViewRecommender(EmbeddingRecommender):
         self, data: HeteroData, users: Tensor | None = None
     ) -> tuple[PairTensor, list[Tensor], list[Tensor]]:
         """Returns the content embeddings of users and of items, the views of users and the views
-        of items, with one view per modality. Those of users are of :obj:`users`, or of all.
+        of items, with one view per modality. The views of users are limited to :obj:`users`.
         """
 
     @abstractmethod
@@ -79,8 +79,8 @@ class ViewRecommender(EmbeddingRecommender):
         return BatchEmbeddings((content_u, side_u), positive, negative, user_row, item_row)
 
     def split(self, data: HeteroData, hops: FirstHops, view_hops: FirstHops) -> Decomposition:
-        """Splits embeddings, which come over :obj:`hops`, into the content and the views, each
-        times its share; users gather the views over :obj:`view_hops`.
+        """Splits embeddings into the content, over the edges of :obj:`hops`, and the views, over
+        those of :obj:`view_hops`, each times its share.
         """
         model = double_copy(self)
         own, sent = hops.split(model.propagation, model.tables)
