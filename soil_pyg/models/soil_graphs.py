@@ -189,13 +189,9 @@ class SOILGraphs(BaseTransform):  # type: ignore[misc]
     def extend_user_graphs(
         self, data: HeteroData, extended: HeteroData, edge_index: Tensor
     ) -> HeteroData:
-        """Adds the graphs of users and items to the interactions of known and new users.
-
-        Args:
-            data (HeteroData): The known data with its graphs.
-            extended (HeteroData): The interactions of
-                :func:`~soil_pyg.models.newcomers.extend_users`.
-            edge_index (Tensor): The interactions of the new users, numbered from 0.
+        """Adds the graphs of users and items to the interactions of known and new users, as
+        :func:`~soil_pyg.models.newcomers.extend_users` returns them, given those of the new users,
+        numbered from 0.
         """
         num_users = data[USER].num_nodes
         if self.second_order:

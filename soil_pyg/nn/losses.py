@@ -6,11 +6,7 @@ from soil_pyg.utils.checks import check_choice
 
 
 def check_tau(tau: float) -> float:
-    """Returns a temperature, or raises :class:`ValueError` if it is not positive.
-
-    Args:
-        tau (float): The temperature.
-    """
+    """Returns a temperature, or raises :class:`ValueError` if it is not positive."""
     if not tau > 0:
         raise ValueError(f"'tau' must be positive (got {tau})")
     return tau

@@ -34,11 +34,6 @@ class AttractivenessRows(Collector):
 
     over the modalities that both items have; a pair without any is no candidate. Entries are
     chosen by (value, id). After an approximate search, the neighbours in all modalities are scored.
-
-    Args:
-        features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
-            the items that have it.
-        memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
     """
 
     num_neighbours = CANDIDATES
@@ -106,12 +101,7 @@ class AttractivenessRows(Collector):
         self.values = torch.empty(0, device=self._device)
 
     def lengthen(self, item: Tensor, width: Tensor) -> None:
-        """Searches rows for more entries.
-
-        Args:
-            item (Tensor): The items of the rows.
-            width (Tensor): The number of entries per row; all rows of a block get the largest.
-        """
+        """Searches the rows of items for as many entries as :obj:`width` gives, at least."""
         item = item[torch.argsort(width)]
         width = width.sort().values
         size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_ROWS)
@@ -129,10 +119,6 @@ class AttractivenessRows(Collector):
     def exact(self, row: Tensor, column: Tensor) -> Tensor:
         r"""Returns the entries of pairs of items in double precision, rounded to single,
         :math:`-\infty` for pairs without a modality.
-
-        Args:
-            row (Tensor): The first item of each pair.
-            column (Tensor): The second item of each pair.
         """
         value = torch.ones(row.numel(), device=row.device)
         shared = torch.zeros_like(value, dtype=torch.bool)

@@ -37,18 +37,11 @@ class InterestItems(Collector):
     .. math::
         \mathcal{I}_a(u) = \bigcup_m \mathrm{top}_{k_i} \sum_{i \in \mathcal{I}(u)} S_m[i, :]
 
-    For each block of items the sums are one product of the interactions with the block's
-    similarities, and the best sums so far are a pruning bound. An approximate search queries the
-    index with :math:`\sum_{i \in \mathcal{I}(u)} \mathbf{c}_i`, whose inner product with
-    :math:`\mathbf{c}_j` is the sum. The items that it finds and the neighbours of
-    :math:`\mathcal{I}(u)` are compared exactly.
-
-    Args:
-        features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
-            the items that have it.
-        history (Adjacency): The interactions, users x items, each of weight 1.
-        k (int): The number of items of interest per user and modality.
-        memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
+    For each block of items the sums are one product of :obj:`history`, the interactions as a matrix
+    of users x items with weights of 1, with the block's similarities, and the best sums so far are
+    a pruning bound. An approximate search queries the index with :math:`\sum_{i \in \mathcal{I}(u)}
+    \mathbf{c}_i`, whose inner product with :math:`\mathbf{c}_j` is the sum. The items that it finds
+    and the neighbours of :math:`\mathcal{I}(u)` are compared exactly.
     """
 
     def __init__(

@@ -118,12 +118,7 @@ class KNN:
         return values, ids
 
     def tune(self, query: Tensor, k: int) -> float:
-        """Sets the depth of an approximate search and returns its recall on a sample of queries.
-
-        Args:
-            query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
-            k (int): The number of neighbours.
-        """
+        """Sets the depth of an approximate search and returns its recall on a sample of queries."""
         query = query[:: max(1, -(-query.size(0) // SAMPLE))].float().contiguous()
         exact = KNN(self.candidates, use_faiss=False, memory_budget=self.memory_budget)
         expected = exact.search(query, k)[1]
@@ -231,11 +226,7 @@ def _has_faiss(candidates: Tensor) -> bool:
 
 
 def import_faiss() -> Any:
-    """Returns the module :mod:`faiss`.
-
-    Raises:
-        ImportError: If FAISS is not installed.
-    """
+    """Returns the module :mod:`faiss`, or raises :class:`ImportError` if it is not installed."""
     try:
         import faiss
     except ImportError as error:

@@ -14,14 +14,8 @@ return the memory to the system when it is freed.
 
 
 def concat_ranges(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Concatenates the ranges :obj:`start[n]..start[n] + count[n]`.
-
-    Args:
-        start (Tensor): The first number of each range, of shape :obj:`[num_ranges]`.
-        count (Tensor): The length of each range, of shape :obj:`[num_ranges]`.
-
-    Returns:
-        The numbers, and the range :obj:`n` that each belongs to.
+    """Concatenates the ranges :obj:`start[n]..start[n] + count[n]` and returns the numbers, and the
+    :obj:`n` that each belongs to.
 
     Example:
         >>> concat_ranges(torch.tensor([5, 0]), torch.tensor([2, 1]))
@@ -33,11 +27,7 @@ def concat_ranges(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def index2ptr(group: Tensor, num_groups: int) -> Tensor:
-    """Returns the group pointers of a vector that is sorted by group.
-
-    Args:
-        group (Tensor): The group of each entry, in any order.
-        num_groups (int): The number of groups.
+    """Returns the pointers of the groups, given the group of each entry in any order.
 
     Example:
         >>> index2ptr(torch.tensor([0, 0, 2]), num_groups=3)
@@ -51,10 +41,6 @@ def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
     """Cuts rows into consecutive blocks whose costs add up to at most the budget.
 
     A row that costs more has a block of its own.
-
-    Args:
-        cost (Tensor): The cost of each row.
-        budget (int): The budget per block.
 
     Example:
         >>> budget_blocks(torch.tensor([2, 2, 9, 1]), budget=4)
@@ -71,11 +57,8 @@ def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
 
 
 def order_by_group(group: Tensor, value: Tensor) -> Tensor:
-    """Returns the order by group, then by descending value; ties keep their order.
-
-    Args:
-        group (Tensor): The group of each entry, from 0 to less than :math:`2^{31}`.
-        value (Tensor): The value of each entry, in single precision.
+    """Returns the order by group, less than :math:`2^{31}`, then by descending value, in single
+    precision; ties keep their order.
 
     Example:
         >>> order_by_group(torch.tensor([1, 0, 1]), torch.tensor([2.0, 5.0, 3.0]))
@@ -89,10 +72,7 @@ def order_by_group(group: Tensor, value: Tensor) -> Tensor:
 
 
 def rank_in_group(group: Tensor) -> Tensor:
-    """Returns the position of each entry within its group.
-
-    Args:
-        group (Tensor): The group of each entry; those of a group are consecutive.
+    """Returns the position of each entry within its group, whose entries are consecutive.
 
     Example:
         >>> rank_in_group(torch.tensor([4, 4, 7]))
