@@ -103,8 +103,8 @@ class LearnedGraph(torch.nn.Module):
         return nearest
 
     def normalize(self, edge_index: Tensor, edge_weight: Tensor, num_items: int) -> Adjacency:
-        r"""Returns :math:`\mathbf{D}^{-1/2} \mathbf{W} \mathbf{D}^{-1/2}`, with :math:`\mathbf{D}` the
-        row sums, of edges neighbour -> item, which may be repeated.
+        r"""Returns :math:`\mathbf{D}^{-1/2} \mathbf{W} \mathbf{D}^{-1/2}`, with :math:`\mathbf{D}`
+        the row sums, of edges neighbour -> item, which may be repeated.
         """
         source, target = edge_index
         degree = edge_weight.new_zeros(num_items).index_add(0, target, edge_weight)

@@ -58,6 +58,12 @@ class AttractivenessRows(Collector):
         self.features = features
         self.memory_budget = memory_budget
         self.num_items = next(iter(features.values()))[0].size(0)
+        device = self._device
+        self.length = torch.zeros(self.num_items, dtype=torch.long, device=device)
+        self.begin = torch.zeros_like(self.length)
+        self.is_whole = torch.zeros_like(self.length, dtype=torch.bool)
+        self.columns = torch.empty(0, dtype=torch.int32, device=device)
+        self.values = torch.empty(0, device=device)
         self._rows: tuple[Tensor, Tensor] | None = None
         self._neighbours: list[tuple[Tensor, Tensor]] = []
 
@@ -91,14 +97,6 @@ class AttractivenessRows(Collector):
             self._rows = values.new_empty(size), columns.new_empty(size, dtype=torch.int32)
         self._rows[0][block] = values
         self._rows[1][block] = columns.int()
-
-    def start_empty(self) -> None:
-        """Starts with empty rows, instead of a pass."""
-        self.length = torch.zeros(self.num_items, dtype=torch.long, device=self._device)
-        self.begin = torch.zeros_like(self.length)
-        self.is_whole = torch.zeros_like(self.length, dtype=torch.bool)
-        self.columns = torch.empty(0, dtype=torch.int32, device=self._device)
-        self.values = torch.empty(0, device=self._device)
 
     def lengthen(self, item: Tensor, width: Tensor) -> None:
         """Searches the rows of items for as many entries as :obj:`width` gives, at least."""

@@ -8,8 +8,8 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN, SAMPLE
 from soil_pyg.ops.pairs import block_rows, exact_inner_product, pair_inner_product
 from soil_pyg.ops.ragged import (
-    Entries,
     GrowingTensor,
+    GrowingTensors,
     budget_blocks,
     index2ptr,
     order_by_group,
@@ -59,7 +59,8 @@ class InterestItems(Collector):
         device = history.weight.device
         # The best sums of each user so far, and all (user, item, sum) that may be among the best.
         self._best = {m: torch.full((self.num_rows, k), lowest, device=device) for m in features}
-        self._found = {m: Entries(device) for m in features}
+        types = torch.int32, torch.int32, torch.float32
+        self._found = {m: GrowingTensors(*types, device=device) for m in features}
         self._keys: list[Tensor] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
@@ -179,6 +180,7 @@ class InterestItems(Collector):
     def _best_of_found(self, modality: str) -> Tensor:
         # The keys user * num_items + item of the k best; sums that may tie are compared exactly.
         user, item, value = self._found[modality].pop()
+        user, item = user.long(), item.long()
         cut, tolerance = self._best[modality][:, -1], ROUNDING * self._length
         keep = (value >= (cut - 2 * tolerance)[user]).nonzero().view(-1)
         user, item, value = user[keep], item[keep], value[keep]

@@ -62,9 +62,8 @@ class InvertedLists:
         self._fill(EQUAL_CANDIDATES)
 
     def search(self, query: Tensor, k: int, num_probes: int) -> tuple[Tensor, Tensor]:
-        r"""Returns the inner products and ids of the :math:`k` best candidates of each query.
-
-        Both have the shape :obj:`[num_queries, k]` and are padded with :math:`-\infty` and :obj:`-1`.
+        r"""Returns the inner products and ids of the :math:`k` best candidates of each query,
+        padded with :math:`-\infty` and :obj:`-1` to the shape :obj:`[num_queries, k]`.
         """
         if k > self._num_equal:
             self._fill(k)

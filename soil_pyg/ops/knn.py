@@ -18,6 +18,7 @@ from soil_pyg.ops.search_options import (
     takes_search_options,
 )
 from soil_pyg.ops.topk import ROUNDING, has_near_ties, isin_rowwise, topk_rescored
+from soil_pyg.utils.checks import check_at_least
 from soil_pyg.utils.progress import blocks
 
 FAISS_GPU_MAX_K = 2048
@@ -97,8 +98,7 @@ class KNN:
         Raises:
             ValueError: If :obj:`k` is less than 1.
         """
-        if k < 1:
-            raise ValueError(f"'k' must be at least 1 (got {k})")
+        check_at_least("k", k, 1)
         k = min(k, self.candidates.size(0))
         query = query.float().contiguous()
         values = query.new_empty(query.size(0), k)

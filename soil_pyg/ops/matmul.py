@@ -55,8 +55,8 @@ def matmul_t(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
 
 
 def matmul_t_rows(x: Tensor, row: Tensor, y: Tensor, column: Tensor) -> Tensor:
-    """Returns :obj:`matmul_t(x[row], y[column])` for numbers of rows and columns that vary from call
-    to call; it may be a view of a larger matrix.
+    """Returns :obj:`matmul_t(x[row], y[column])` for numbers of rows and columns that vary from
+    call to call; it may be a view of a larger matrix.
 
     Example:
         >>> x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -102,8 +102,8 @@ def matmul_precision(precision: str) -> Iterator[None]:
 
 
 def symmetric_rows(c: Tensor, num_rows: int, memory_budget: int = 2**27) -> Iterator[Tensor]:
-    r"""Yields the rows of :math:`\mathbf{C} \mathbf{C}^{\top}` from the first to the last, in blocks of
-    shape :obj:`[num_rows, num_nodes]`; the last block may have fewer rows.
+    r"""Yields the rows of :math:`\mathbf{C} \mathbf{C}^{\top}` from the first to the last, in
+    blocks of shape :obj:`[num_rows, num_nodes]`; the last block may have fewer rows.
 
     On a CPU most products are computed once: tiles right of the diagonal are kept for the rows
     below. The larger the budget, in bytes, the more rows share their products.

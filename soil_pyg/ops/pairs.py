@@ -35,24 +35,23 @@ COMPARED_NUMBERS = 2**20
 def exact_inner_product(
     left: Tensor, right: Tensor, row: Tensor, column: Tensor, unit_right: bool = False
 ) -> Tensor:
-    """Returns the inner products of pairs of rows, computed in double and rounded to single precision.
-
-    With :obj:`unit_right`, the rows of :obj:`right` are normalised to unit length in double
-    precision first.
+    """Returns the inner products of pairs of rows, computed in double precision and rounded to
+    single; :obj:`unit_right` normalises the rows of :obj:`right` to unit length first.
     """
     return _score_pairs(left, right, row, column, False, unit_right)
 
 
 def exact_cosine(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Returns the cosines of pairs of rows that are not zero, computed in double and rounded to single
-    precision; that of a row with itself or with an equal row is exactly one.
+    """Returns the cosines of pairs of rows, computed in double precision and rounded to single.
+
+    Rows must not be zero. The cosine of a row with itself or with an equal row is exactly one.
     """
     return _score_pairs(x, x, row, column, True, True)
 
 
 def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
-    """Returns the inner product of the row of :obj:`left` and the row of :obj:`right` that each entry
-    of a matrix in compressed rows names: :obj:`col` are rows of :obj:`right`.
+    """Returns the inner products of pairs of a row of :obj:`left` and a row of :obj:`right`, which
+    are the entries of compressed rows.
     """
     size = left.size(0), right.size(0)
     value = left.new_zeros(col.numel())

@@ -54,9 +54,9 @@ class SecondOrderSelection:
         self.take = torch.full_like(self.width, k_a) if exclude_interacted else self.width
         self.bound = torch.full((num_users,), -torch.inf, device=user.device)
 
-    def best(self, memory_budget: int) -> tuple[Tensor, Tensor]:
+    def best(self) -> tuple[Tensor, Tensor]:
         """Returns the keys and weights of the best entries of all users, sorted by key."""
-        cuts = budget_blocks(self.history * (FEW + self.take), memory_budget // 256)
+        cuts = budget_blocks(self.history * (FEW + self.take), self.rows.memory_budget // 256)
         for users, user, item in self._blocks(cuts, "comparing second-order items"):
             self._find_bound(users, user, item)
         self._lengthen()

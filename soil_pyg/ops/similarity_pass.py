@@ -66,8 +66,8 @@ class Collector(ABC):
 
     @abstractmethod
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
-        """Takes the result of an approximate search among :obj:`node`, the items that have the modality:
-        their neighbours, as positions in :obj:`node`, and :obj:`-1` where fewer were found.
+        """Takes the result of an approximate search: the items that have the modality, and their
+        neighbours as positions in :obj:`node`, :obj:`-1` where fewer were found.
         """
 
 

@@ -97,10 +97,8 @@ def topk_rescored(
 def best_of_each_row(
     row: Tensor, column: Tensor, value: Tensor, num_rows: int, k: int
 ) -> tuple[Tensor, Tensor]:
-    r"""Returns the :math:`k` best entries of each row by (value, id); columns must ascend within a row.
-
-    Values and columns have the shape :obj:`[num_rows, k]` and are padded with :math:`-\infty` and
-    :obj:`-1`.
+    r"""Returns the :math:`k` best entries of each row by (value, id), padded with :math:`-\infty`
+    and :obj:`-1` to the shape :obj:`[num_rows, k]`; columns must ascend within a row.
     """
     order = order_by_group(row, value)
     row, column, value = row[order], column[order], value[order]

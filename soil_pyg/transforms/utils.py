@@ -96,8 +96,8 @@ def count_nodes(data: HeteroData, node_type: str) -> int:
 def unit_features(
     data: HeteroData, modalities: list[str] | None, node_type: str
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    r"""Returns :math:`\mathbf{c}_{m,i} = \mathbf{x}_{m,i} / \|\mathbf{x}_{m,i}\|` and the mask of the
-    nodes that have the modality, by modality; :obj:`modalities=None` stands for all of the data.
+    r"""Returns :math:`\mathbf{c}_{m,i} = \mathbf{x}_{m,i} / \|\mathbf{x}_{m,i}\|` and the mask of
+    the nodes that have the modality, by modality (:obj:`None` for all of the data).
 
     Raises:
         ValueError: If there is no modality, one is unknown, or a feature is not finite.
