@@ -38,27 +38,14 @@ class AttractivenessRows(Collector):
 
     num_neighbours = CANDIDATES
 
-    begin: Tensor
-    """The position of the first entry of each row, of shape [num_items]."""
-
-    length: Tensor
-    """The number of entries held per row."""
-
-    columns: Tensor
-    """The columns of the entries."""
-
-    values: Tensor
-    """The entries, descending within a row."""
-
-    is_whole: Tensor
-    """The mask of the rows that will not be lengthened."""
-
     def __init__(self, features: Features, memory_budget: int = 2**30) -> None:
         super().__init__()
         self.features = features
         self.memory_budget = memory_budget
         self.num_items = next(iter(features.values()))[0].size(0)
         device = self._device
+        # Row n holds the entries begin[n]..begin[n] + length[n], descending. Whole rows will not be
+        # lengthened.
         self.length = torch.zeros(self.num_items, dtype=torch.long, device=device)
         self.begin = torch.zeros_like(self.length)
         self.is_whole = torch.zeros_like(self.length, dtype=torch.bool)
@@ -99,7 +86,7 @@ class AttractivenessRows(Collector):
         self._rows[1][block] = columns.int()
 
     def lengthen(self, item: Tensor, width: Tensor) -> None:
-        """Searches the rows of items for as many entries as :obj:`width` gives, at least."""
+        """Searches the rows of items for at least :obj:`width` entries each."""
         item = item[torch.argsort(width)]
         width = width.sort().values
         size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_ROWS)

@@ -57,8 +57,8 @@ def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
 
 
 def order_by_group(group: Tensor, value: Tensor) -> Tensor:
-    """Returns the order by group, less than :math:`2^{31}`, then by descending value, in single
-    precision; ties keep their order.
+    """Returns the order by group (less than :math:`2^{31}`), then by descending value (in single
+    precision); ties keep their order.
 
     Example:
         >>> order_by_group(torch.tensor([1, 0, 1]), torch.tensor([2.0, 5.0, 3.0]))

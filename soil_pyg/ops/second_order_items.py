@@ -21,8 +21,7 @@ FEW = 4
 
 class SecondOrderSelection:
     """Selects each user's second-order items: the best entries in the rows of the attractiveness of
-    the user's items (Eq. 2-3), with the options of
-    :class:`~soil_pyg.transforms.SecondOrderGraph`.
+    the user's items (Eq. 2-3). Options are those of :class:`~soil_pyg.transforms.SecondOrderGraph`.
 
     The first entries of the rows give a pruning bound per user. Only rows that may have more
     entries above it are lengthened. Interactions must be sorted by (user, item). A key is

@@ -128,7 +128,7 @@ class InterestGraph(SimilarityTransform[InterestItems]):
     def _weigh(
         self, c: Tensor, has: Tensor, block: slice, row: Tensor, col: Tensor, count: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        # The rows of a block as the number of entries per row, columns and weights.
+        # The number of entries per row of a block, their columns and weights.
         if not has.all():
             both = (has[block][row] & has[col]).nonzero().view(-1)
             row, col, count = row[both], col[both], count[both]

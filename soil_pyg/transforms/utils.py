@@ -74,7 +74,7 @@ def build_in_one_pass(
 
 
 def check_edges(data: HeteroData, edge_type: EdgeType) -> Tensor:
-    """Returns the edges of a type, or raises :class:`ValueError` if the data has none."""
+    """Returns the edges of a type, or raises :class:`ValueError` without an :obj:`edge_index`."""
     if edge_type not in data.edge_types or "edge_index" not in data[edge_type]:
         raise ValueError(f"the data has no edges {edge_type}; it has {data.edge_types}")
     edge_index: Tensor = data[edge_type].edge_index
@@ -97,7 +97,7 @@ def unit_features(
     data: HeteroData, modalities: list[str] | None, node_type: str
 ) -> dict[str, tuple[Tensor, Tensor]]:
     r"""Returns :math:`\mathbf{c}_{m,i} = \mathbf{x}_{m,i} / \|\mathbf{x}_{m,i}\|` and the mask of
-    the nodes that have the modality, by modality (:obj:`None` for all of the data).
+    the nodes that have the modality, by modality (:obj:`None` for all of them).
 
     Raises:
         ValueError: If there is no modality, one is unknown, or a feature is not finite.

@@ -106,8 +106,7 @@ def test_indices_of_32_bits_do_not_overflow() -> None:
     edge_index = torch.tensor([[5, 1, 7], [69_999, 40_000, 2]])
     adjacency = Adjacency.from_edge_index(edge_index.int(), size=(num_nodes, num_nodes))
     assert adjacency.col.tolist() == [7, 1, 5]
-    x = torch.arange(float(num_nodes)).unsqueeze(1)
-    out = adjacency @ x
+    out = adjacency @ torch.arange(float(num_nodes)).unsqueeze(1)
     assert out[[2, 40_000, 69_999], 0].tolist() == [7.0, 1.0, 5.0]
     assert out.sum().item() == 13.0
 
