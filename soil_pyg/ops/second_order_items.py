@@ -5,7 +5,7 @@ from torch import Tensor
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.ragged import (
-    GrowingTensor,
+    GrowingTensors,
     budget_blocks,
     concat_ranges,
     index2ptr,
@@ -59,13 +59,11 @@ class SecondOrderSelection:
         for users, user, item in self._blocks(cuts, "comparing second-order items"):
             self._find_bound(users, user, item)
         self._lengthen()
-        keys = GrowingTensor(torch.long, self.user.device)
-        weights = GrowingTensor(torch.float32, self.user.device)
+        best = GrowingTensors(torch.long, torch.float32, device=self.user.device)
         for _, user, item in self._blocks(cuts, "choosing second-order items"):
-            key, weight = self._best(user, item)
-            keys.add(key)
-            weights.add(weight)
-        return keys.pop(), weights.pop()
+            best.add(*self._best(user, item))
+        key, weight = best.pop()
+        return key, weight
 
     def _blocks(self, cuts: list[slice], text: str) -> Iterator[tuple[slice, Tensor, Tensor]]:
         for step in blocks(len(cuts), 1, text):
