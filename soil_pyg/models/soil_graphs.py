@@ -10,7 +10,6 @@ from soil_pyg.models.graphs import SimilarItemGraphs, similar
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.ragged import trim_heap
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
-from soil_pyg.ops.second_order_items import SecondOrderSelection
 from soil_pyg.transforms import InterestGraph, NormalizeGraph, SecondOrderGraph, SumGraph
 from soil_pyg.transforms.utils import (
     SimilarityTransform,
@@ -195,14 +194,9 @@ class SOILGraphs(SimilarItemGraphs):
         self, data: HeteroData, edge_index: Tensor, num_new: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         # Users, items and weights. All rows of the new users' items are computed exactly.
-        chosen = self.second_order_graph
         features = unit_features(data, self.modalities, ITEM)
         rows = AttractivenessRows(features, self.search_options.memory_budget)
-        rows.start_empty()
-        user, item = edge_index[:, torch.argsort(edge_index[0] * rows.num_items + edge_index[1])]
-        options = (chosen.k_a, chosen.aggr, chosen.exclude_interacted, chosen.negative)
-        pools = SecondOrderSelection(rows, user, item, num_new, *options)
-        key, weight = pools.best(self.search_options.memory_budget)
+        key, weight = self.second_order_graph.select(rows, edge_index, num_new)
         return key // rows.num_items, key % rows.num_items, weight
 
     def __repr__(self) -> str:

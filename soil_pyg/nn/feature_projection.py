@@ -44,13 +44,7 @@ class FeatureProjection(Linear):
 
 
 def project(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    r"""Returns :math:`\mathbf{X} \mathbf{W}^{\top} + \mathbf{b}` for a number of rows that varies.
-
-    Args:
-        x (Tensor): The features of shape :obj:`[num_nodes, in_channels]`.
-        weight (Tensor): The weights of shape :obj:`[out_channels, in_channels]`.
-        bias (Tensor, optional): The bias of shape :obj:`[out_channels]`. (default: :obj:`None`)
-    """
+    r"""Returns :math:`\mathbf{X} \mathbf{W}^{\top} + \mathbf{b}` for numbers of rows that vary."""
     if not uses_onednn(x, weight):
         return F.linear(x, weight, bias)
     rest = x.size(0) % SIZE_STEP

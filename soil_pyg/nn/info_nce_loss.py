@@ -5,9 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from soil_pyg.nn.losses import check_tau
 from soil_pyg.ops.matmul import SIZE_STEP, matmul_t, uses_onednn
-from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.checks import check_choice, check_greater
 
 CPU_BLOCK_BYTES = 2**21
 """The size of a block of similarities on a CPU, which stays in the cache."""
@@ -48,8 +47,9 @@ class InfoNCELoss(torch.nn.Module):
 
     def __init__(self, tau: float = 0.2, reduction: str = "mean") -> None:
         super().__init__()
-        self.tau = check_tau(tau)
+        check_greater("tau", tau, 0)
         check_choice("reduction", reduction, ("sum", "mean"))
+        self.tau = tau
         self.reduction = reduction
 
     def forward(
@@ -75,11 +75,7 @@ class InfoNCELoss(torch.nn.Module):
         return self.compare(self.normalize(query), self.normalize(candidate), pairs, weight)
 
     def normalize(self, x: Tensor) -> Tensor:
-        """Returns rows of unit length for :meth:`compare`, in at least single precision.
-
-        Args:
-            x (Tensor): Queries or candidates.
-        """
+        """Returns rows of unit length for :meth:`compare`, in at least single precision."""
         return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)))
 
     def compare(
@@ -89,15 +85,7 @@ class InfoNCELoss(torch.nn.Module):
         pairs: Tensor | None = None,
         weight: Tensor | None = None,
     ) -> Tensor:
-        """Returns the loss of normalised rows; arguments as for the call.
-
-        Args:
-            query (Tensor): Queries of unit length.
-            candidate (Tensor): Candidates of unit length.
-            pairs (Tensor, optional): The pairs. (default: :obj:`None`)
-            weight (Tensor, optional): The number of times each candidate counts.
-                (default: :obj:`None`)
-        """
+        """Returns the loss of normalised rows; arguments as for the call."""
         if pairs is None:
             pairs = torch.arange(len(query), device=query.device).expand(2, -1)
         first, second = pairs

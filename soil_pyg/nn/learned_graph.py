@@ -93,12 +93,7 @@ class LearnedGraph(torch.nn.Module):
 
     @torch.no_grad()
     def search(self, features: Features) -> NearestItems:
-        """Returns the neighbours of all items.
-
-        Args:
-            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
-                mask of the items that have it.
-        """
+        """Returns the neighbours of all items, given unit features."""
         features = {m: (c.float(), has) for m, (c, has) in features.items()}
         nearest = NearestItems(features, self.k)
         device_type = next(iter(features.values()))[0].device.type
@@ -109,12 +104,7 @@ class LearnedGraph(torch.nn.Module):
 
     def normalize(self, edge_index: Tensor, edge_weight: Tensor, num_items: int) -> Adjacency:
         r"""Returns :math:`\mathbf{D}^{-1/2} \mathbf{W} \mathbf{D}^{-1/2}`, with :math:`\mathbf{D}`
-        the row sums.
-
-        Args:
-            edge_index (Tensor): The edges, neighbour -> item; duplicates are allowed.
-            edge_weight (Tensor): The weights of the edges.
-            num_items (int): The number of items.
+        the row sums, of edges neighbour -> item, which may be repeated.
         """
         source, target = edge_index
         degree = edge_weight.new_zeros(num_items).index_add(0, target, edge_weight)

@@ -2,18 +2,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from soil_pyg.utils.checks import check_choice
-
-
-def check_tau(tau: float) -> float:
-    """Returns a temperature, or raises :class:`ValueError` if it is not positive.
-
-    Args:
-        tau (float): The temperature.
-    """
-    if not tau > 0:
-        raise ValueError(f"'tau' must be positive (got {tau})")
-    return tau
+from soil_pyg.utils.checks import check_choice, check_greater
 
 
 class AlignedPairsLoss(torch.nn.Module):
@@ -44,8 +33,9 @@ class AlignedPairsLoss(torch.nn.Module):
 
     def __init__(self, tau: float = 0.2, reduction: str = "sum") -> None:
         super().__init__()
-        self.tau = check_tau(tau)
+        check_greater("tau", tau, 0)
         check_choice("reduction", reduction, ("sum", "mean"))
+        self.tau = tau
         self.reduction = reduction
 
     def forward(self, query: Tensor, candidate: Tensor, pairs: Tensor | None = None) -> Tensor:
@@ -61,21 +51,11 @@ class AlignedPairsLoss(torch.nn.Module):
         return self.compare(self.normalize(query), self.normalize(candidate), pairs)
 
     def normalize(self, x: Tensor) -> Tensor:
-        """Returns :obj:`x` itself: the inner products are raw.
-
-        Args:
-            x (Tensor): Queries or candidates.
-        """
+        """Returns :obj:`x` itself: the inner products are raw."""
         return x
 
     def compare(self, query: Tensor, candidate: Tensor, pairs: Tensor | None = None) -> Tensor:
-        """Returns the loss; arguments as for the call.
-
-        Args:
-            query (Tensor): Queries.
-            candidate (Tensor): Candidates.
-            pairs (Tensor, optional): The pairs. (default: :obj:`None`)
-        """
+        """Returns the loss; arguments as for the call."""
         if pairs is not None:
             query, candidate = F.embedding(pairs[0], query), F.embedding(pairs[1], candidate)
         log_ratio = ((query * candidate).sum(dim=-1) / self.tau).log_softmax(dim=0)

@@ -20,11 +20,7 @@ class LightPropagation(torch.nn.Module):
     Args:
         num_layers (int): The number of layers :math:`L`.
 
-    Shapes:
-        - **inputs:** node features :math:`((|\mathcal{V}_s|, F), (|\mathcal{V}_t|, F))`,
-          edge indices :math:`(2, |\mathcal{E}|)`,
-          edge weights :math:`(|\mathcal{E}|)` *(optional)*
-        - **outputs:** node features :math:`((|\mathcal{V}_s|, F), (|\mathcal{V}_t|, F))`
+    Inputs, outputs and their shapes are those of :class:`~soil_pyg.nn.BipartiteConv`.
 
     Raises:
         ValueError: If :obj:`num_layers` is negative.
@@ -45,15 +41,7 @@ class LightPropagation(torch.nn.Module):
     def forward(
         self, x: PairTensor, edge_index: Adj | Adjacency, edge_weight: OptTensor = None
     ) -> PairTensor:
-        """Propagates through all layers and averages them.
-
-        Args:
-            x ((Tensor, Tensor)): Features of the source and of the target nodes.
-            edge_index (Tensor, EdgeIndex, torch.sparse_csr_tensor or Adjacency): The edges,
-                source -> target.
-            edge_weight (Tensor, optional): The weights, unless :obj:`edge_index` holds them.
-                (default: :obj:`None`)
-        """
+        """Propagates through all layers and averages them, see :class:`BipartiteConv`."""
         layer = self._layer(x, edge_index, edge_weight)
         total_source, total_target = x
         for _ in range(self.num_layers):

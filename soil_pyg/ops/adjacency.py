@@ -143,11 +143,7 @@ class Adjacency:
         return self
 
     def select_rows(self, index: Tensor) -> "Adjacency":
-        """Returns the matrix of selected rows.
-
-        Args:
-            index (Tensor): The rows, of shape :obj:`[num_rows]`.
-        """
+        """Returns the matrix of the selected rows."""
         begin, count = self.rowptr[index].long(), self.rowptr.diff()[index].long()
         entry, _ = concat_ranges(begin, count)
         return Adjacency(cumsum(count), self.col[entry], self.weight[entry], self.size[1])

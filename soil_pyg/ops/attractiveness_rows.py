@@ -34,35 +34,23 @@ class AttractivenessRows(Collector):
 
     over the modalities that both items have; a pair without any is no candidate. Entries are
     chosen by (value, id). After an approximate search, the neighbours in all modalities are scored.
-
-    Args:
-        features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
-            the items that have it.
-        memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
     """
 
     num_neighbours = CANDIDATES
-
-    begin: Tensor
-    """The position of the first entry of each row, of shape [num_items]."""
-
-    length: Tensor
-    """The number of entries held per row."""
-
-    columns: Tensor
-    """The columns of the entries."""
-
-    values: Tensor
-    """The entries, descending within a row."""
-
-    is_whole: Tensor
-    """The mask of the rows that will not be lengthened."""
 
     def __init__(self, features: Features, memory_budget: int = 2**30) -> None:
         super().__init__()
         self.features = features
         self.memory_budget = memory_budget
         self.num_items = next(iter(features.values()))[0].size(0)
+        device = self._device
+        # Row n holds the entries begin[n]..begin[n] + length[n], descending. Whole rows will not be
+        # lengthened.
+        self.length = torch.zeros(self.num_items, dtype=torch.long, device=device)
+        self.begin = torch.zeros_like(self.length)
+        self.is_whole = torch.zeros_like(self.length, dtype=torch.bool)
+        self.columns = torch.empty(0, dtype=torch.int32, device=device)
+        self.values = torch.empty(0, device=device)
         self._rows: tuple[Tensor, Tensor] | None = None
         self._neighbours: list[tuple[Tensor, Tensor]] = []
 
@@ -97,21 +85,8 @@ class AttractivenessRows(Collector):
         self._rows[0][block] = values
         self._rows[1][block] = columns.int()
 
-    def start_empty(self) -> None:
-        """Starts with empty rows, instead of a pass."""
-        self.length = torch.zeros(self.num_items, dtype=torch.long, device=self._device)
-        self.begin = torch.zeros_like(self.length)
-        self.is_whole = torch.zeros_like(self.length, dtype=torch.bool)
-        self.columns = torch.empty(0, dtype=torch.int32, device=self._device)
-        self.values = torch.empty(0, device=self._device)
-
     def lengthen(self, item: Tensor, width: Tensor) -> None:
-        """Searches rows for more entries.
-
-        Args:
-            item (Tensor): The items of the rows.
-            width (Tensor): The number of entries per row; all rows of a block get the largest.
-        """
+        """Searches the rows of items for at least :obj:`width` entries each."""
         item = item[torch.argsort(width)]
         width = width.sort().values
         size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_ROWS)
@@ -129,10 +104,6 @@ class AttractivenessRows(Collector):
     def exact(self, row: Tensor, column: Tensor) -> Tensor:
         r"""Returns the entries of pairs of items in double precision, rounded to single,
         :math:`-\infty` for pairs without a modality.
-
-        Args:
-            row (Tensor): The first item of each pair.
-            column (Tensor): The second item of each pair.
         """
         value = torch.ones(row.numel(), device=row.device)
         shared = torch.zeros_like(value, dtype=torch.bool)

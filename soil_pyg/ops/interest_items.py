@@ -8,8 +8,8 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN, SAMPLE
 from soil_pyg.ops.pairs import block_rows, exact_inner_product, pair_inner_product
 from soil_pyg.ops.ragged import (
-    Entries,
     GrowingTensor,
+    GrowingTensors,
     budget_blocks,
     index2ptr,
     order_by_group,
@@ -37,18 +37,11 @@ class InterestItems(Collector):
     .. math::
         \mathcal{I}_a(u) = \bigcup_m \mathrm{top}_{k_i} \sum_{i \in \mathcal{I}(u)} S_m[i, :]
 
-    For each block of items the sums are one product of the interactions with the block's
-    similarities, and the best sums so far are a pruning bound. An approximate search queries the
-    index with :math:`\sum_{i \in \mathcal{I}(u)} \mathbf{c}_i`, whose inner product with
-    :math:`\mathbf{c}_j` is the sum. The items that it finds and the neighbours of
-    :math:`\mathcal{I}(u)` are compared exactly.
-
-    Args:
-        features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
-            the items that have it.
-        history (Adjacency): The interactions, users x items, each of weight 1.
-        k (int): The number of items of interest per user and modality.
-        memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
+    For each block of items the sums are one product of :obj:`history`, the interactions as a matrix
+    of users x items with weights of 1, with the block's similarities, and the best sums so far are
+    a pruning bound. An approximate search queries the index with :math:`\sum_{i \in \mathcal{I}(u)}
+    \mathbf{c}_i`, whose inner product with :math:`\mathbf{c}_j` is the sum. The items that it finds
+    and the neighbours of :math:`\mathcal{I}(u)` are compared exactly.
     """
 
     def __init__(
@@ -66,7 +59,8 @@ class InterestItems(Collector):
         device = history.weight.device
         # The best sums of each user so far, and all (user, item, sum) that may be among the best.
         self._best = {m: torch.full((self.num_rows, k), lowest, device=device) for m in features}
-        self._found = {m: Entries(device) for m in features}
+        types = torch.int32, torch.int32, torch.float32
+        self._found = {m: GrowingTensors(*types, device=device) for m in features}
         self._keys: list[Tensor] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
@@ -186,6 +180,7 @@ class InterestItems(Collector):
     def _best_of_found(self, modality: str) -> Tensor:
         # The keys user * num_items + item of the k best; sums that may tie are compared exactly.
         user, item, value = self._found[modality].pop()
+        user, item = user.long(), item.long()
         cut, tolerance = self._best[modality][:, -1], ROUNDING * self._length
         keep = (value >= (cut - 2 * tolerance)[user]).nonzero().view(-1)
         user, item, value = user[keep], item[keep], value[keep]

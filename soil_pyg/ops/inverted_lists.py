@@ -35,19 +35,12 @@ PROBES = "nprobe"
 
 
 class InvertedLists:
-    r"""An inverted file that searches the largest inner products approximately.
+    """An inverted file that searches the largest inner products approximately.
 
-    Candidates are kept in lists around the centres of spherical k-means, and a query is compared
-    with the candidates of the nearest lists. All queries that probe a list are multiplied with it
-    at once: for many queries, this is many times faster than scanning lists query by query.
-
-    Args:
-        candidates (Tensor): Candidates of shape :obj:`[num_candidates, channels]`.
-        num_lists (int): The number of lists, reduced by those that stay empty.
-        memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
-
-    Raises:
-        ValueError: If :obj:`num_lists` is less than 1.
+    Candidates, of shape :obj:`[num_candidates, channels]`, are kept in lists around the centres of
+    spherical k-means, and a query is compared with the candidates of the nearest lists. All queries
+    that probe a list are multiplied with it at once: for many queries, this is many times faster
+    than scanning lists query by query. Lists that stay empty are removed.
 
     Example:
         >>> lists = InvertedLists(torch.eye(4), num_lists=2)
@@ -69,16 +62,8 @@ class InvertedLists:
         self._fill(EQUAL_CANDIDATES)
 
     def search(self, query: Tensor, k: int, num_probes: int) -> tuple[Tensor, Tensor]:
-        r"""Returns the inner products and ids of the :math:`k` best candidates of each query.
-
-        Args:
-            query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
-            k (int): The number of neighbours.
-            num_probes (int): The number of lists per query.
-
-        Returns:
-            Values and ids, both of shape :obj:`[num_queries, k]`, padded with the value
-            :math:`-\infty` and the id :obj:`-1`.
+        r"""Returns the inner products and ids of the :math:`k` best candidates of each query,
+        padded with :math:`-\infty` and :obj:`-1` to the shape :obj:`[num_queries, k]`.
         """
         if k > self._num_equal:
             self._fill(k)
@@ -171,13 +156,7 @@ class InvertedLists:
 
 
 def count_lists(index: str) -> int:
-    """Returns the number of lists in the name of an index.
-
-    Args:
-        index (str): The index, e.g. :obj:`"Lists256"` or :obj:`"Lists256;nprobe=8"`.
-
-    Raises:
-        ValueError: If the index is none of inverted lists.
+    """Returns the number of lists that an index names, or raises :class:`ValueError` without one.
 
     Example:
         >>> count_lists("Lists256;nprobe=8")

@@ -18,6 +18,7 @@ from soil_pyg.ops.search_options import (
     takes_search_options,
 )
 from soil_pyg.ops.topk import ROUNDING, has_near_ties, isin_rowwise, topk_rescored
+from soil_pyg.utils.checks import check_at_least
 from soil_pyg.utils.progress import blocks
 
 FAISS_GPU_MAX_K = 2048
@@ -97,8 +98,7 @@ class KNN:
         Raises:
             ValueError: If :obj:`k` is less than 1.
         """
-        if k < 1:
-            raise ValueError(f"'k' must be at least 1 (got {k})")
+        check_at_least("k", k, 1)
         k = min(k, self.candidates.size(0))
         query = query.float().contiguous()
         values = query.new_empty(query.size(0), k)
@@ -118,12 +118,7 @@ class KNN:
         return values, ids
 
     def tune(self, query: Tensor, k: int) -> float:
-        """Sets the depth of an approximate search and returns its recall on a sample of queries.
-
-        Args:
-            query (Tensor): Queries of shape :obj:`[num_queries, channels]`.
-            k (int): The number of neighbours.
-        """
+        """Sets the depth of an approximate search and returns its recall on a sample of queries."""
         query = query[:: max(1, -(-query.size(0) // SAMPLE))].float().contiguous()
         exact = KNN(self.candidates, use_faiss=False, memory_budget=self.memory_budget)
         expected = exact.search(query, k)[1]
@@ -231,11 +226,7 @@ def _has_faiss(candidates: Tensor) -> bool:
 
 
 def import_faiss() -> Any:
-    """Returns the module :mod:`faiss`.
-
-    Raises:
-        ImportError: If FAISS is not installed.
-    """
+    """Returns the module :mod:`faiss`, or raises :class:`ImportError` if it is not installed."""
     try:
         import faiss
     except ImportError as error:

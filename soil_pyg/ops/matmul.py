@@ -39,13 +39,8 @@ def matmul_t(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
     r"""Returns :math:`\mathbf{X} \mathbf{Y}^{\top}`; gradients flow to both.
 
     On AMD's processors with AVX-512, products in single precision are left to oneDNN, which is
-    about twice as fast. Elsewhere torch multiplies.
-
-    Args:
-        x (Tensor): A matrix of shape :obj:`[num_rows, channels]`.
-        y (Tensor): A matrix of shape :obj:`[num_columns, channels]`.
-        out (Tensor, optional): A tensor for the result of matrices without gradients, which may be
-            used or not. (default: :obj:`None`)
+    about twice as fast. Elsewhere torch multiplies. Matrices without gradients may be multiplied
+    into :obj:`out`, which may be used or not.
 
     Example:
         >>> matmul_t(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0], [5.0, 6.0]]))
@@ -60,17 +55,8 @@ def matmul_t(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
 
 
 def matmul_t_rows(x: Tensor, row: Tensor, y: Tensor, column: Tensor) -> Tensor:
-    r"""Returns :obj:`matmul_t(x[row], y[column])` for numbers of rows and columns that vary from
-    call to call.
-
-    Args:
-        x (Tensor): A matrix of shape :obj:`[num_x, channels]`.
-        row (Tensor): Rows of :obj:`x`, of shape :obj:`[num_rows]`.
-        y (Tensor): A matrix of shape :obj:`[num_y, channels]`.
-        column (Tensor): Rows of :obj:`y`, of shape :obj:`[num_columns]`.
-
-    Returns:
-        A matrix of shape :obj:`[num_rows, num_columns]`, possibly a view of a larger one.
+    """Returns :obj:`matmul_t(x[row], y[column])` for numbers of rows and columns that vary from
+    call to call; it may be a view of a larger matrix.
 
     Example:
         >>> x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -86,12 +72,7 @@ def matmul_t_rows(x: Tensor, row: Tensor, y: Tensor, column: Tensor) -> Tensor:
 
 
 def uses_onednn(x: Tensor, y: Tensor) -> bool:
-    """Returns whether :func:`matmul_t` leaves the product of two matrices to oneDNN.
-
-    Args:
-        x (Tensor): The first matrix.
-        y (Tensor): The second matrix.
-    """
+    """Returns whether :func:`matmul_t` leaves the product of two matrices to oneDNN."""
     return (
         PREFERS_ONEDNN
         and all(_is_plain(matrix) for matrix in (x, y))
@@ -107,10 +88,8 @@ def uses_onednn(x: Tensor, y: Tensor) -> bool:
 
 @contextmanager
 def matmul_precision(precision: str) -> Iterator[None]:
-    """Sets the precision of products within a block, where newer flags of torch do not set it.
-
-    Args:
-        precision (str): A setting of :func:`torch.set_float32_matmul_precision`.
+    """Sets :func:`torch.set_float32_matmul_precision` within a block, where newer flags of torch do
+    not set it.
     """
     before = _matmul_precision()
     if before is not None:
@@ -123,19 +102,11 @@ def matmul_precision(precision: str) -> Iterator[None]:
 
 
 def symmetric_rows(c: Tensor, num_rows: int, memory_budget: int = 2**27) -> Iterator[Tensor]:
-    r"""Yields the rows of :math:`\mathbf{C} \mathbf{C}^{\top}`, from the first to the last.
+    r"""Yields the rows of :math:`\mathbf{C} \mathbf{C}^{\top}` from the first to the last, in
+    blocks of shape :obj:`[num_rows, num_nodes]`; the last block may have fewer rows.
 
     On a CPU most products are computed once: tiles right of the diagonal are kept for the rows
-    below. The larger the budget, the more rows share their products.
-
-    Args:
-        c (Tensor): The matrix, of shape :obj:`[num_nodes, channels]`.
-        num_rows (int): The number of rows per block; the last block may have fewer.
-        memory_budget (int, optional): The number of bytes of the tiles that are kept.
-            (default: :obj:`2**27`)
-
-    Returns:
-        Tensors of shape :obj:`[num_rows, num_nodes]`.
+    below. The larger the budget, in bytes, the more rows share their products.
 
     Example:
         >>> import torch

@@ -35,41 +35,23 @@ COMPARED_NUMBERS = 2**20
 def exact_inner_product(
     left: Tensor, right: Tensor, row: Tensor, column: Tensor, unit_right: bool = False
 ) -> Tensor:
-    """Returns the inner products of pairs of rows, computed in double and rounded to single
-    precision.
-
-    Args:
-        left (Tensor): Vectors of shape :obj:`[num_left, channels]`.
-        right (Tensor): Vectors of shape :obj:`[num_right, channels]`.
-        row (Tensor): The row of :obj:`left` of each pair.
-        column (Tensor): The row of :obj:`right` of each pair.
-        unit_right (bool, optional): If set to :obj:`True`, normalises the rows of :obj:`right` to
-            unit length in double precision. (default: :obj:`False`)
+    """Returns the inner products of pairs of rows, computed in double precision and rounded to
+    single; :obj:`unit_right` normalises the rows of :obj:`right` to unit length first.
     """
     return _score_pairs(left, right, row, column, False, unit_right)
 
 
 def exact_cosine(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Returns the cosines of pairs of rows, computed in double and rounded to single precision.
+    """Returns the cosines of pairs of rows, computed in double precision and rounded to single.
 
-    The cosine of a row with itself or with an equal row is exactly one.
-
-    Args:
-        x (Tensor): Vectors of shape :obj:`[num_nodes, channels]`, none of them zero.
-        row (Tensor): The first row of each pair.
-        column (Tensor): The second row of each pair.
+    Rows must not be zero. The cosine of a row with itself or with an equal row is exactly one.
     """
     return _score_pairs(x, x, row, column, True, True)
 
 
 def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
-    """Returns the inner products of the pairs that are entries of compressed rows.
-
-    Args:
-        left (Tensor): The vectors of the rows, of shape :obj:`[num_left, channels]`.
-        right (Tensor): The vectors of the columns, of shape :obj:`[num_right, channels]`.
-        rowptr (Tensor): Row pointers of shape :obj:`[num_left + 1]`.
-        col (Tensor): The column of each pair.
+    """Returns the inner products of pairs of a row of :obj:`left` and a row of :obj:`right`, which
+    are the entries of compressed rows.
     """
     size = left.size(0), right.size(0)
     value = left.new_zeros(col.numel())
@@ -88,23 +70,14 @@ def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor)
 
 
 def block_rows(memory_budget: int, num_columns: int, bytes_per_entry: int = 16) -> int:
-    """Returns the number of rows of a block of scores that fit the budget, at least one.
-
-    Args:
-        memory_budget (int): The number of bytes per block.
-        num_columns (int): The number of columns.
-        bytes_per_entry (int, optional): The number of bytes per score. (default: :obj:`16`)
-    """
+    """Returns the number of rows of a block of scores that fit the budget, at least one."""
     return max(1, memory_budget // (bytes_per_entry * max(1, num_columns)))
 
 
 def first_equal_row(x: Tensor) -> Tensor:
-    """Returns the first row that is equal to each row.
+    """Returns the first row that is equal to each row of a matrix.
 
     Where different rows have equal weighted sums, it may be a later one of the equal rows.
-
-    Args:
-        x (Tensor): A matrix of shape :obj:`[num_rows, channels]`.
 
     Example:
         >>> first_equal_row(torch.tensor([[1.0, 2.0], [0.0, 3.0], [1.0, 2.0]]))
@@ -131,9 +104,6 @@ def first_equal_row(x: Tensor) -> Tensor:
 
 def rank_among_equal_rows(x: Tensor) -> Tensor:
     """Returns the number of rows before each row that are equal to it, see :func:`first_equal_row`.
-
-    Args:
-        x (Tensor): A matrix of shape :obj:`[num_rows, channels]`.
 
     Example:
         >>> rank_among_equal_rows(torch.tensor([[1.0, 2.0], [0.0, 3.0], [1.0, 2.0]]))

@@ -14,14 +14,8 @@ return the memory to the system when it is freed.
 
 
 def concat_ranges(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Concatenates the ranges :obj:`start[n]..start[n] + count[n]`.
-
-    Args:
-        start (Tensor): The first number of each range, of shape :obj:`[num_ranges]`.
-        count (Tensor): The length of each range, of shape :obj:`[num_ranges]`.
-
-    Returns:
-        The numbers, and the range :obj:`n` that each belongs to.
+    """Concatenates the ranges :obj:`start[n]..start[n] + count[n]` and returns the numbers, and the
+    :obj:`n` that each belongs to.
 
     Example:
         >>> concat_ranges(torch.tensor([5, 0]), torch.tensor([2, 1]))
@@ -33,11 +27,7 @@ def concat_ranges(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def index2ptr(group: Tensor, num_groups: int) -> Tensor:
-    """Returns the group pointers of a vector that is sorted by group.
-
-    Args:
-        group (Tensor): The group of each entry, in any order.
-        num_groups (int): The number of groups.
+    """Returns the pointers of the groups, given the group of each entry in any order.
 
     Example:
         >>> index2ptr(torch.tensor([0, 0, 2]), num_groups=3)
@@ -51,10 +41,6 @@ def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
     """Cuts rows into consecutive blocks whose costs add up to at most the budget.
 
     A row that costs more has a block of its own.
-
-    Args:
-        cost (Tensor): The cost of each row.
-        budget (int): The budget per block.
 
     Example:
         >>> budget_blocks(torch.tensor([2, 2, 9, 1]), budget=4)
@@ -71,11 +57,8 @@ def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
 
 
 def order_by_group(group: Tensor, value: Tensor) -> Tensor:
-    """Returns the order by group, then by descending value; ties keep their order.
-
-    Args:
-        group (Tensor): The group of each entry, from 0 to less than :math:`2^{31}`.
-        value (Tensor): The value of each entry, in single precision.
+    """Returns the order by group (less than :math:`2^{31}`), then by descending value (in single
+    precision); ties keep their order.
 
     Example:
         >>> order_by_group(torch.tensor([1, 0, 1]), torch.tensor([2.0, 5.0, 3.0]))
@@ -89,10 +72,7 @@ def order_by_group(group: Tensor, value: Tensor) -> Tensor:
 
 
 def rank_in_group(group: Tensor) -> Tensor:
-    """Returns the position of each entry within its group.
-
-    Args:
-        group (Tensor): The group of each entry; those of a group are consecutive.
+    """Returns the position of each entry within its group, whose entries are consecutive.
 
     Example:
         >>> rank_in_group(torch.tensor([4, 4, 7]))
@@ -108,10 +88,6 @@ class GrowingTensor:
 
     Pieces are copied into few large chunks: kept as they are, small tensors between large temporary
     ones would fragment the heap.
-
-    Args:
-        dtype (torch.dtype): The type of the elements.
-        device (torch.device, optional): The device of the elements. (default: the CPU)
 
     Example:
         >>> numbers = GrowingTensor(torch.long)
@@ -131,11 +107,7 @@ class GrowingTensor:
         return self._length
 
     def add(self, piece: Tensor) -> None:
-        """Appends elements.
-
-        Args:
-            piece (Tensor): The elements, converted to the type of the tensor.
-        """
+        """Appends elements, converted to the type of the tensor."""
         done = 0
         while done < piece.numel():
             place = self._length % CHUNK
@@ -162,80 +134,30 @@ class GrowingTensor:
         return torch.empty(size, dtype=self._dtype, device=self._device)
 
 
-class Entries:
-    """Entries of a sparse matrix that are added block by block.
-
-    Args:
-        device (torch.device, optional): The device of the entries. (default: the CPU)
+class GrowingTensors:
+    """Tensors that grow together, e.g. the rows, columns and values of a sparse matrix.
 
     Example:
-        >>> entries = Entries()
-        >>> entries.add(torch.tensor([0, 2]), torch.tensor([1, 1]), torch.tensor([0.5, 0.25]))
+        >>> entries = GrowingTensors(torch.int32, torch.float32)
+        >>> entries.add(torch.tensor([0, 2]), torch.tensor([0.5, 0.25]))
         >>> entries.pop()
-        (tensor([0, 2]), tensor([1, 1]), tensor([0.5000, 0.2500]))
+        [tensor([0, 2], dtype=torch.int32), tensor([0.5000, 0.2500])]
     """
 
-    def __init__(self, device: torch.device | None = None) -> None:
-        self._row = GrowingTensor(torch.int32, device)
-        self._column = GrowingTensor(torch.int32, device)
-        self._value = GrowingTensor(torch.float32, device)
+    def __init__(self, *dtypes: torch.dtype, device: torch.device | None = None) -> None:
+        self._tensors = [GrowingTensor(dtype, device) for dtype in dtypes]
 
     def __len__(self) -> int:
-        return len(self._value)
+        return len(self._tensors[-1])
 
-    def add(self, row: Tensor, column: Tensor, value: Tensor) -> None:
-        """Adds entries.
+    def add(self, *pieces: Tensor) -> None:
+        """Appends elements to each tensor."""
+        for tensor, piece in zip(self._tensors, pieces, strict=True):
+            tensor.add(piece)
 
-        Args:
-            row (Tensor): The rows, less than :math:`2^{31}`.
-            column (Tensor): The columns, less than :math:`2^{31}`.
-            value (Tensor): The values.
-        """
-        self._row.add(row)
-        self._column.add(column)
-        self._value.add(value)
-
-    def pop(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns rows, columns (both :obj:`int64`) and values in the order in which they were
-        added, and removes them.
-        """
-        return self._row.pop().long(), self._column.pop().long(), self._value.pop()
-
-
-class RowBlocks:
-    """Compressed rows of a sparse matrix that are added block by block, from the first to the last.
-
-    Args:
-        device (torch.device, optional): The device of the matrix. (default: the CPU)
-
-    Example:
-        >>> rows = RowBlocks()
-        >>> rows.add(torch.tensor([0, 2]), torch.tensor([0, 2]), torch.tensor([1.0, 0.5]))
-        >>> rows.add(torch.tensor([0, 1]), torch.tensor([2]), torch.tensor([0.25]))
-        >>> rows.pop()
-        (tensor([0, 2, 3]), tensor([0, 2, 2], dtype=torch.int32), tensor([1.0000, 0.5000, 0.2500]))
-    """
-
-    def __init__(self, device: torch.device | None = None) -> None:
-        self._count = GrowingTensor(torch.long, device)
-        self._col = GrowingTensor(torch.int32, device)
-        self._weight = GrowingTensor(torch.float32, device)
-
-    def add(self, rowptr: Tensor, col: Tensor, weight: Tensor) -> None:
-        """Adds rows below those added before.
-
-        Args:
-            rowptr (Tensor): The row pointers of the block, of shape :obj:`[block_size + 1]`.
-            col (Tensor): The columns, less than :math:`2^{31}`.
-            weight (Tensor): The weights.
-        """
-        self._count.add(rowptr.diff())
-        self._col.add(col)
-        self._weight.add(weight)
-
-    def pop(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns row pointers, columns and weights of all rows, and removes them."""
-        return cumsum(self._count.pop()), self._col.pop(), self._weight.pop()
+    def pop(self) -> list[Tensor]:
+        """Returns the elements of each tensor and removes them."""
+        return [tensor.pop() for tensor in self._tensors]
 
 
 def trim_heap() -> None:

@@ -79,20 +79,13 @@ class SearchOptions:
         return self.index == "Flat"
 
     def resolve(self, num_items: int) -> "SearchOptions":
-        """Returns the options with :obj:`"auto"` replaced by the index for a number of items.
-
-        Args:
-            num_items (int): The number of items.
-        """
+        """Returns the options with :obj:`"auto"` replaced by the index for a number of items."""
         return replace(self, index=auto_index(num_items)) if self.index == "auto" else self
 
 
 def auto_index(num_items: int) -> str:
     """Returns the index that :obj:`"auto"` stands for: :obj:`"Flat"` for few items, inverted lists
     for many.
-
-    Args:
-        num_items (int): The number of items.
 
     Example:
         >>> auto_index(7_050), auto_index(1_000_000)
@@ -106,9 +99,6 @@ def auto_index(num_items: int) -> str:
 def takes_search_options(function: Function) -> Function:
     """Decorates a function that passes keyword arguments on to :class:`SearchOptions`: its
     signature, from which help, flags and stored settings are made, names each of them.
-
-    Args:
-        function (callable): The function.
     """
     signature = inspect.signature(function, eval_str=True)
     kinds = inspect.Parameter

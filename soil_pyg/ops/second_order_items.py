@@ -5,7 +5,7 @@ from torch import Tensor
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.ragged import (
-    GrowingTensor,
+    GrowingTensors,
     budget_blocks,
     concat_ranges,
     index2ptr,
@@ -20,22 +20,12 @@ FEW = 4
 
 
 class SecondOrderSelection:
-    """Selects each user's second-order items: the best entries in the rows of the attractiveness
-    of the user's items (Eq. 2-3).
+    """Selects each user's second-order items: the best entries in the rows of the attractiveness of
+    the user's items (Eq. 2-3). Options are those of :class:`~soil_pyg.transforms.SecondOrderGraph`.
 
     The first entries of the rows give a pruning bound per user. Only rows that may have more
-    entries above it are lengthened. A key is :obj:`user * num_items + column`.
-
-    Args:
-        rows (AttractivenessRows): The rows.
-        user (Tensor): The user of each interaction, ascending.
-        item (Tensor): The item of each interaction, ascending for each user.
-        num_users (int): The number of users.
-        k_a (int): The number of second-order items per user.
-        aggr (str): :obj:`"max"` takes the largest entry of an item in several rows, :obj:`"sum"`
-            ranks entries and adds up those of an item.
-        exclude_interacted (bool): Whether to exclude the items of the user.
-        negative (str): Whether to :obj:`"drop"` or to :obj:`"keep"` entries that are not positive.
+    entries above it are lengthened. Interactions must be sorted by (user, item). A key is
+    :obj:`user * num_items + column`.
     """
 
     def __init__(
@@ -63,23 +53,17 @@ class SecondOrderSelection:
         self.take = torch.full_like(self.width, k_a) if exclude_interacted else self.width
         self.bound = torch.full((num_users,), -torch.inf, device=user.device)
 
-    def best(self, memory_budget: int) -> tuple[Tensor, Tensor]:
-        """Returns the keys and weights of the best entries of all users, sorted by key.
-
-        Args:
-            memory_budget (int): The number of bytes per block.
-        """
-        cuts = budget_blocks(self.history * (FEW + self.take), memory_budget // 256)
+    def best(self) -> tuple[Tensor, Tensor]:
+        """Returns the keys and weights of the best entries of all users, sorted by key."""
+        cuts = budget_blocks(self.history * (FEW + self.take), self.rows.memory_budget // 256)
         for users, user, item in self._blocks(cuts, "comparing second-order items"):
             self._find_bound(users, user, item)
         self._lengthen()
-        keys = GrowingTensor(torch.long, self.user.device)
-        weights = GrowingTensor(torch.float32, self.user.device)
+        best = GrowingTensors(torch.long, torch.float32, device=self.user.device)
         for _, user, item in self._blocks(cuts, "choosing second-order items"):
-            key, weight = self._best(user, item)
-            keys.add(key)
-            weights.add(weight)
-        return keys.pop(), weights.pop()
+            best.add(*self._best(user, item))
+        key, weight = best.pop()
+        return key, weight
 
     def _blocks(self, cuts: list[slice], text: str) -> Iterator[tuple[slice, Tensor, Tensor]]:
         for step in blocks(len(cuts), 1, text):

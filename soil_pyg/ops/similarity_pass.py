@@ -51,11 +51,7 @@ class Collector(ABC):
 
     def eligible(self, modality: str, k: int) -> Tensor:
         """Returns the mask of the items that can be among the :obj:`k` best of any: those that have
-        the modality, and of equal ones the first :obj:`k`.
-
-        Args:
-            modality (str): The modality.
-            k (int): The number of neighbours, the same in each call.
+        the modality, and of equal ones the first :obj:`k`, which must be the same in each call.
         """
         if modality not in self._eligible:
             c, has = self.features[modality]
@@ -64,35 +60,20 @@ class Collector(ABC):
 
     @abstractmethod
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
-        """Takes a block of rows of the similarities.
-
-        Args:
-            block (slice): The rows.
-            similarity (dict[str, Tensor]): By modality, the similarities of shape
-                :obj:`[block_size, num_items]`.
+        """Takes a block of rows of the similarities: by modality, a matrix of shape
+        :obj:`[block_size, num_items]`.
         """
 
     @abstractmethod
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
-        """Takes the result of an approximate search.
-
-        Args:
-            modality (str): The modality.
-            knn (KNN): The search among the items that have the modality.
-            node (Tensor): These items.
-            neighbour (Tensor): Their neighbours, as positions in :obj:`node`, :obj:`-1` where
-                fewer were found.
+        """Takes the result of an approximate search: the items that have the modality, and their
+        neighbours as positions in :obj:`node`, :obj:`-1` where fewer were found.
         """
 
 
 class NearestItems(Collector):
     r"""Gathers the :math:`k` most similar items of each item per modality (Eq. 9), chosen by
     (value, id).
-
-    Args:
-        features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
-            the items that have it.
-        k (int): The number of neighbours, cut at the number of items.
     """
 
     def __init__(self, features: Features, k: int) -> None:
@@ -142,9 +123,6 @@ class NearestItems(Collector):
     def edges(self, modality: str) -> tuple[Tensor, Tensor, Tensor]:
         """Returns items, their neighbours and the similarities, sorted by (item, neighbour), and
         removes them.
-
-        Args:
-            modality (str): The modality.
         """
         column, value = self._column.pop(modality), self._value.pop(modality)
         found = column >= 0
@@ -161,13 +139,8 @@ class SimilarityPass:
     :class:`Collector`. With an approximate index, one index per modality is built and searched
     instead. The choice is logged as :obj:`"soil_pyg"` and kept in :attr:`search_options`.
 
-    Args:
-        features (dict[str, (Tensor, Tensor)]): For each modality the unit features of shape
-            :obj:`[num_items, channels]` and the mask of the items that have it.
-        search_options (SearchOptions, optional): How the items are searched. With a lower
-            :obj:`matmul_precision`, the share of the nearest items of a sample that remain the
-            nearest is logged and reported as :obj:`"agreement"`.
-            (default: :obj:`SearchOptions()`)
+    With a lower :obj:`matmul_precision`, the share of the nearest items of a sample that remain the
+    nearest is logged and reported as :obj:`"agreement"`.
     """
 
     def __init__(self, features: Features, search_options: SearchOptions | None = None) -> None:
@@ -176,11 +149,7 @@ class SimilarityPass:
         self.search_options = (search_options or SearchOptions()).resolve(self.num_items)
 
     def run(self, *collectors: Collector) -> None:
-        """Fills the collectors.
-
-        Args:
-            *collectors (Collector): The collectors.
-        """
+        """Fills the collectors."""
         if self.search_options.is_exact:
             self._compare(collectors)
         else:

@@ -63,7 +63,8 @@ def topk_rescored(
 ) -> tuple[Tensor, Tensor]:
     r"""Returns the :math:`k` best columns of each row by the (value, id) of their exact scores.
 
-    Only scores that rounding may have swapped are computed exactly.
+    Only scores that rounding may have swapped are computed exactly. Values and columns have the
+    shape :obj:`[num_rows, k]` and are padded with :math:`-\infty` and :obj:`-1`.
 
     Args:
         scores (Tensor): Rounded scores of shape :obj:`[num_rows, num_columns]`, :math:`-\infty`
@@ -71,13 +72,10 @@ def topk_rescored(
         k (int): The number of columns to return, at most :obj:`num_columns`.
         tolerance (Tensor): The largest difference that rounding can make, of shape
             :obj:`[num_rows]`.
-        rescore (callable): Returns the exact scores of entries by their rows and columns.
+        rescore (callable): Returns the exact scores of entries.
         ordered (bool, optional): If set to :obj:`False`, the set of the best columns is exact but
             their order is not, and only scores near the last of them are computed exactly.
             (default: :obj:`True`)
-
-    Returns:
-        Values and columns of shape :obj:`[num_rows, k]`, padded with :math:`-\infty` and :obj:`-1`.
     """
     values, columns = _topk_grouped(scores, min(k + 1, scores.size(1)))
     tied = has_near_ties(values if ordered else values[:, k - 1 :], tolerance).nonzero().view(-1)
@@ -99,17 +97,8 @@ def topk_rescored(
 def best_of_each_row(
     row: Tensor, column: Tensor, value: Tensor, num_rows: int, k: int
 ) -> tuple[Tensor, Tensor]:
-    r"""Returns the :math:`k` best entries of each row by (value, id).
-
-    Args:
-        row (Tensor): The row of each entry.
-        column (Tensor): The column of each entry, ascending within a row.
-        value (Tensor): The value of each entry.
-        num_rows (int): The number of rows.
-        k (int): The number of entries to return.
-
-    Returns:
-        Values and columns of shape :obj:`[num_rows, k]`, padded with :math:`-\infty` and :obj:`-1`.
+    r"""Returns the :math:`k` best entries of each row by (value, id), padded with :math:`-\infty`
+    and :obj:`-1` to the shape :obj:`[num_rows, k]`; columns must ascend within a row.
     """
     order = order_by_group(row, value)
     row, column, value = row[order], column[order], value[order]
@@ -123,25 +112,15 @@ def best_of_each_row(
 
 
 def has_near_ties(values: Tensor, tolerance: Tensor) -> Tensor:
-    """Returns the mask of the rows in which rounding may have swapped adjacent values.
-
-    Args:
-        values (Tensor): Values of shape :obj:`[num_rows, num_columns]`, descending.
-        tolerance (Tensor): The largest difference that rounding can make, of shape
-            :obj:`[num_rows]`.
+    """Returns the mask of the rows in which rounding may have swapped adjacent values, which are of
+    shape :obj:`[num_rows, num_columns]` and descending; the tolerance has one entry per row.
     """
     gap = values[:, :-1] - values[:, 1:]
     return (gap <= tolerance.unsqueeze(1)).any(dim=1)
 
 
 def isin_rowwise(elements: Tensor, test_elements: Tensor) -> Tensor:
-    """Returns the mask of the elements that are in the same row of another matrix.
-
-    Args:
-        elements (Tensor): Elements of shape :obj:`[num_rows, num_elements]`.
-        test_elements (Tensor): The elements to look for them in, of shape
-            :obj:`[num_rows, num_test_elements]`.
-    """
+    """Returns the mask of the elements that are in the same row of :obj:`test_elements`."""
     test_elements = test_elements.sort(dim=1).values.contiguous()
     position = torch.searchsorted(test_elements, elements.contiguous())
     position = position.clamp(max=test_elements.size(1) - 1)
@@ -157,22 +136,11 @@ def _first_columns(scores: Tensor, cut: Tensor, k: int) -> Tensor:
 
 
 def _topk_grouped(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    r"""Returns the :math:`k` largest scores of each row, as :func:`torch.topk` does.
+    """Returns the :math:`k` largest scores of each row, as :func:`torch.topk` does.
 
     The largest lie in the :math:`k` groups of columns with the largest maxima. For few of many
     columns this saves most of the copy of the scores that :func:`torch.topk` makes on a CPU. As
     with :func:`torch.topk`, the choice among equal scores is undefined.
-
-    Args:
-        scores (Tensor): Scores of shape :obj:`[num_rows, num_columns]`.
-        k (int): The number of columns to return, at most :obj:`num_columns`.
-
-    Returns:
-        Values, descending, and columns of shape :obj:`[num_rows, k]`.
-
-    Example:
-        >>> _topk_grouped(torch.arange(6000.0).view(1, -1), k=2)
-        (tensor([[5999., 5998.]]), tensor([[5999, 5998]]))
     """
     num_columns = scores.size(1)
     if scores.device.type != "cpu" or num_columns < MIN_COLUMNS * k:

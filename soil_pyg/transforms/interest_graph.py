@@ -3,12 +3,13 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.typing import EdgeType
+from torch_geometric.utils import cumsum
 from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.interest_items import InterestItems
 from soil_pyg.ops.pairs import pair_inner_product
-from soil_pyg.ops.ragged import RowBlocks, budget_blocks, concat_ranges, index2ptr
+from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, concat_ranges, index2ptr
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.similarity_pass import Features
 from soil_pyg.transforms.utils import SimilarityTransform, check_edges, count_nodes
@@ -105,7 +106,8 @@ class InterestGraph(SimilarityTransform[InterestItems]):
         width = rowptr.diff()
         cost = torch.zeros(num_items, dtype=torch.long, device=rowptr.device)
         cost.index_add_(0, users_of.row(), width[users_of.col.long()])
-        out = {modality: RowBlocks(rowptr.device) for modality in features}
+        types = torch.long, torch.int32, torch.float32
+        out = {modality: GrowingTensors(*types, device=rowptr.device) for modality in features}
         cuts = budget_blocks(cost, self.search_options.memory_budget // 256)
         for step in blocks(len(cuts), 1, "joining items of interest"):
             block = cuts[step.start]
@@ -117,12 +119,16 @@ class InterestGraph(SimilarityTransform[InterestItems]):
             for modality, (c, has) in features.items():
                 col = key - row * num_items
                 out[modality].add(*self._weigh(c, has, block, row, col, count))
-        return {m: Adjacency(*rows.pop(), num_items) for m, rows in out.items()}
+        matrices = {}
+        for modality, rows in out.items():
+            length, col, weight = rows.pop()
+            matrices[modality] = Adjacency(cumsum(length), col, weight, num_items)
+        return matrices
 
     def _weigh(
         self, c: Tensor, has: Tensor, block: slice, row: Tensor, col: Tensor, count: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        # The rows of a block as row pointers, columns and weights.
+        # The number of entries per row of a block, their columns and weights.
         if not has.all():
             both = (has[block][row] & has[col]).nonzero().view(-1)
             row, col, count = row[both], col[both], count[both]
@@ -132,7 +138,7 @@ class InterestGraph(SimilarityTransform[InterestItems]):
             positive = (value > 0).nonzero().view(-1)
             row, col, count, value = row[positive], col[positive], count[positive], value[positive]
         weight = value * count if self.weight_by_users else value
-        return index2ptr(row, size), col, weight
+        return torch.bincount(row, minlength=size), col, weight
 
     def __repr__(self) -> str:
         return (

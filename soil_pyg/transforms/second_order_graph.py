@@ -95,35 +95,36 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
         edge_index = check_edges(data, self.edge_type)
         user_type, _, item_type = self.edge_type
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
-        user, item = edge_index[:, torch.argsort(edge_index[0] * num_items + edge_index[1])]
         rows.finish()
-        key, weight = self._select(rows, user, item, num_users).best(
-            self.search_options.memory_budget
-        )
+        key, weight = self.select(rows, edge_index, num_users)
         store = data[user_type, "second_order", item_type]
         store.edge_index = torch.stack([key // num_items, key % num_items])
         store.edge_weight = weight
         store.search = {"index": next(iter(rows.report.values()))["index"]}
         if store.search["index"] != "Flat":
-            store.search["recall"] = self._recall(features, user, item, num_users, key)
+            store.search["recall"] = self._recall(features, edge_index, num_users, key)
         return data
 
-    def _select(
-        self, rows: AttractivenessRows, user: Tensor, item: Tensor, num_users: int
-    ) -> SecondOrderSelection:
+    def select(
+        self, rows: AttractivenessRows, edge_index: Tensor, num_users: int
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the edges as ascending keys :obj:`user * num_items + item`, and their weights.
+
+        Rows that were not gathered are computed where they are needed.
+        """
+        user, item = edge_index[:, torch.argsort(edge_index[0] * rows.num_items + edge_index[1])]
         options = self.k_a, self.aggr, self.exclude_interacted, self.negative
-        return SecondOrderSelection(rows, user, item, num_users, *options)
+        return SecondOrderSelection(rows, user, item, num_users, *options).best()
 
     def _recall(
-        self, features: Features, user: Tensor, item: Tensor, num_users: int, found: Tensor
+        self, features: Features, edge_index: Tensor, num_users: int, found: Tensor
     ) -> float:
+        user = edge_index[0]
         sample = torch.zeros(num_users, dtype=torch.bool, device=user.device)
         chosen = torch.unique(user)[:: max(1, num_users // SAMPLE)]
         sample[chosen] = True
         rows = AttractivenessRows(features, self.search_options.memory_budget)
-        rows.start_empty()
-        user, item = user[sample[user]], item[sample[user]]
-        key = self._select(rows, user, item, num_users).best(self.search_options.memory_budget)[0]
+        key, _ = self.select(rows, edge_index[:, sample[user]], num_users)
         recall = float(torch.isin(key, found).float().mean()) if key.numel() > 0 else 1.0
         logger.info("second-order: %.3f of the items of %d users found", recall, len(chosen))
         return recall

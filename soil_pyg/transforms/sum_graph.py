@@ -6,9 +6,10 @@ from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
+from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.ragged import RowBlocks, budget_blocks, index2ptr
+from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, index2ptr
 from soil_pyg.transforms.utils import EDGES_AT_ONCE, count_nodes, edge_blocks, is_held_as_matrix
 
 
@@ -103,7 +104,8 @@ class SumGraph(BaseTransform):  # type: ignore[misc]
                 weight = torch.ones_like(held.weight) if weight is None else weight
                 matrices.append(Adjacency(held.rowptr, held.col, weight, num_sources))
         cost = sum(matrix.rowptr.diff().long() for matrix in matrices)
-        out = RowBlocks(matrices[0].col.device)
+        types = torch.long, torch.int32, torch.float32
+        out = GrowingTensors(*types, device=matrices[0].col.device)
         for rows in budget_blocks(torch.as_tensor(cost), EDGES_AT_ONCE):
             keys, weights = [], []
             for matrix, scale in zip(matrices, self.scales, strict=True):
@@ -114,9 +116,10 @@ class SumGraph(BaseTransform):  # type: ignore[misc]
                 weights.append(scale * matrix.weight[edges])
             key, weight = _merge(keys, weights)
             row = key // num_sources
-            rowptr = index2ptr(row, rows.stop - rows.start)
-            out.add(rowptr, key - row * num_sources, weight)
-        return Adjacency(*out.pop(), num_sources)
+            length = torch.bincount(row, minlength=rows.stop - rows.start)
+            out.add(length, key - row * num_sources, weight)
+        length, col, weight = out.pop()
+        return Adjacency(cumsum(length), col, weight, num_sources)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({list(self.terms)}, out={self.out})"

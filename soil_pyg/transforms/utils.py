@@ -25,15 +25,7 @@ Gathered = TypeVar("Gathered", bound=Collector)
 
 
 class SimilarityTransform(BaseTransform, Generic[Gathered]):  # type: ignore[misc]
-    """Base class of transforms whose graphs come from the similarities of all items.
-
-    Args:
-        modalities (list[str], optional): The modalities, :obj:`None` for all of the data.
-        negative (str): :obj:`"drop"` leaves out edges whose weight is not positive, :obj:`"keep"`
-            keeps them.
-        item_type (str): The node type of the items.
-        **search_options (optional): The arguments of :class:`~soil_pyg.nn.SearchOptions`.
-    """
+    """Base class of transforms whose graphs come from the similarities of all items."""
 
     def __init__(
         self,
@@ -55,24 +47,11 @@ class SimilarityTransform(BaseTransform, Generic[Gathered]):  # type: ignore[mis
 
     @abstractmethod
     def collector(self, data: HeteroData, features: Features) -> Gathered:
-        """Returns the collector that gathers similarities for the graphs.
-
-        Args:
-            data (HeteroData): The data.
-            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
-                mask of the items that have it.
-        """
+        """Returns the collector that gathers similarities for the graphs."""
 
     @abstractmethod
     def build(self, data: HeteroData, features: Features, collector: Gathered) -> HeteroData:
-        """Adds the graphs to the data.
-
-        Args:
-            data (HeteroData): The data.
-            features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the
-                mask of the items that have it.
-            collector (Collector): The collector after the pass.
-        """
+        """Adds the graphs to the data, from a collector that has been filled."""
 
 
 def build_in_one_pass(
@@ -81,15 +60,7 @@ def build_in_one_pass(
     transforms: Sequence[SimilarityTransform[Any]],
     search_options: SearchOptions,
 ) -> HeteroData:
-    """Adds the graphs of several transforms to the data, made in one pass over the similarities.
-
-    Args:
-        data (HeteroData): The data.
-        features (dict[str, (Tensor, Tensor)]): For each modality the unit features and the mask of
-            the items that have it.
-        transforms (list[SimilarityTransform]): The transforms.
-        search_options (SearchOptions): How the nearest items are searched.
-    """
+    """Adds the graphs of several transforms to the data, made in one pass over the similarities."""
     collectors = [transform.collector(data, features) for transform in transforms]
     similarities = SimilarityPass(features, search_options)
     similarities.run(*collectors)
@@ -103,15 +74,7 @@ def build_in_one_pass(
 
 
 def check_edges(data: HeteroData, edge_type: EdgeType) -> Tensor:
-    """Returns the edges of a type.
-
-    Args:
-        data (HeteroData): The data.
-        edge_type (tuple): The edge type.
-
-    Raises:
-        ValueError: If the data has no such edges.
-    """
+    """Returns the edges of a type, or raises :class:`ValueError` without an :obj:`edge_index`."""
     if edge_type not in data.edge_types or "edge_index" not in data[edge_type]:
         raise ValueError(f"the data has no edges {edge_type}; it has {data.edge_types}")
     edge_index: Tensor = data[edge_type].edge_index
@@ -119,14 +82,8 @@ def check_edges(data: HeteroData, edge_type: EdgeType) -> Tensor:
 
 
 def count_nodes(data: HeteroData, node_type: str) -> int:
-    """Returns the number of nodes of a type, from :obj:`num_nodes` or the features.
-
-    Args:
-        data (HeteroData): The data.
-        node_type (str): The node type.
-
-    Raises:
-        ValueError: If the data has neither.
+    """Returns the number of nodes of a type, from :obj:`num_nodes` or the features, or raises
+    :class:`ValueError` if the data has neither.
     """
     store = data[node_type]
     if store.get("num_nodes") is not None:
@@ -139,15 +96,8 @@ def count_nodes(data: HeteroData, node_type: str) -> int:
 def unit_features(
     data: HeteroData, modalities: list[str] | None, node_type: str
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    r"""Returns :math:`\mathbf{c}_{m,i} = \mathbf{x}_{m,i} / \|\mathbf{x}_{m,i}\|`, by modality.
-
-    Args:
-        data (HeteroData): The data.
-        modalities (list[str], optional): The modalities, :obj:`None` for all of the nodes.
-        node_type (str): The node type.
-
-    Returns:
-        For each modality the unit features and the mask of the nodes that have it.
+    r"""Returns :math:`\mathbf{c}_{m,i} = \mathbf{x}_{m,i} / \|\mathbf{x}_{m,i}\|` and the mask of
+    the nodes that have the modality, by modality (:obj:`None` for all of them).
 
     Raises:
         ValueError: If there is no modality, one is unknown, or a feature is not finite.
@@ -177,12 +127,7 @@ def unit_features(
 
 
 def is_held_as_matrix(data: HeteroData, edge_type: EdgeType) -> bool:
-    """Returns whether edges are held as :obj:`adj` and not as :obj:`edge_index`.
-
-    Args:
-        data (HeteroData): The data.
-        edge_type (tuple): The edge type.
-    """
+    """Returns whether edges are held as :obj:`adj` and not as :obj:`edge_index`."""
     # Looking up a type that the data lacks would add it.
     return (
         edge_type in data.edge_types
@@ -192,12 +137,7 @@ def is_held_as_matrix(data: HeteroData, edge_type: EdgeType) -> bool:
 
 
 def count_edges(data: HeteroData, edge_type: EdgeType) -> int:
-    """Returns the number of edges of a type, held as :obj:`edge_index` or as :obj:`adj`.
-
-    Args:
-        data (HeteroData): The data.
-        edge_type (tuple): The edge type.
-    """
+    """Returns the number of edges of a type, held as :obj:`edge_index` or as :obj:`adj`."""
     if is_held_as_matrix(data, edge_type):
         return int(data[edge_type].adj.col.numel())
     return check_edges(data, edge_type).size(1)
@@ -208,11 +148,8 @@ def edge_blocks(
 ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
     """Yields the edges of a type in blocks: positions, sources, targets and weights.
 
-    Args:
-        data (HeteroData): The data, with :obj:`edge_index` or :obj:`adj` for the edges.
-        edge_type (tuple): The edge type.
-        attr (str, optional): The attribute of the weights, which are 1 if the edges lack it.
-            (default: :obj:`"edge_weight"`)
+    Edges may be held as :obj:`edge_index` or :obj:`adj`. The weights are 1 if :obj:`attr` is
+    :obj:`None` or neither the edges nor the matrix have them.
     """
     if not is_held_as_matrix(data, edge_type):
         source, target = check_edges(data, edge_type)

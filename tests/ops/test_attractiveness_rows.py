@@ -110,7 +110,6 @@ def test_lengthen(
 def test_lengthen_again(make_features: Callable, cosines: Callable) -> None:
     features = make_features()
     rows, expected = AttractivenessRows(features), products(cosines(features))
-    rows.start_empty()
     assert rows.length.tolist() == [0] * NUM_ITEMS
     assert not rows.is_whole.any()
     assert entries(rows, 3)[0] == []

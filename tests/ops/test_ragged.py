@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch_geometric.utils import cumsum
 
 from soil_pyg.ops import ragged
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.ragged import (
-    Entries,
     GrowingTensor,
-    RowBlocks,
+    GrowingTensors,
     budget_blocks,
     concat_ranges,
     index2ptr,
@@ -47,6 +47,7 @@ def test_order_by_group_as_two_stable_sorts() -> None:
     assert order_by_group(group, value).tolist() == expected
 
 
+TYPES = torch.long, torch.int32, torch.float32
 CHUNKS = pytest.mark.parametrize("chunk", [1, 3, 4, 100])
 SIZES = pytest.mark.parametrize("sizes", [[], [0], [4], [3, 0, 5], [1, 2, 1], [9]])
 
@@ -57,7 +58,7 @@ def test_elements_and_entries_come_back_in_order(
     monkeypatch: pytest.MonkeyPatch, chunk: int, sizes: list[int]
 ) -> None:
     monkeypatch.setattr(ragged, "CHUNK", chunk)
-    elements, entries = GrowingTensor(torch.int32), Entries()
+    elements, entries = GrowingTensor(torch.int32), GrowingTensors(*TYPES)
     total = sum(sizes)
     row, column, value = torch.arange(total), torch.arange(total) * 2, torch.rand(total)
     for parts in zip(row.split(sizes), column.split(sizes), value.split(sizes), strict=True):
@@ -65,7 +66,7 @@ def test_elements_and_entries_come_back_in_order(
         entries.add(*parts)
     assert len(elements) == len(entries) == total
     assert elements.pop().equal(row.int())
-    for found, expected in zip(entries.pop(), (row, column, value), strict=True):
+    for found, expected in zip(entries.pop(), (row, column.int(), value), strict=True):
         assert found.dtype == expected.dtype
         assert found.equal(expected)
     assert len(elements) == len(entries) == entries.pop()[0].numel() == 0
@@ -98,8 +99,13 @@ def matrix() -> Adjacency:
     return Adjacency.from_edge_index(torch.stack([source, target]), weight, (4, 6))
 
 
-def add(rows: RowBlocks, matrix: Adjacency) -> None:
-    rows.add(matrix.rowptr, matrix.col, matrix.weight)
+def add(rows: GrowingTensors, matrix: Adjacency) -> None:
+    rows.add(matrix.rowptr.diff(), matrix.col, matrix.weight)
+
+
+def take(rows: GrowingTensors) -> Adjacency:
+    length, col, weight = rows.pop()
+    return Adjacency(cumsum(length), col, weight, 4)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 100])
@@ -108,20 +114,20 @@ def test_rows_stand_one_below_the_other(
     monkeypatch: pytest.MonkeyPatch, matrix: Adjacency, chunk: int, blocks: list[list[int]]
 ) -> None:
     monkeypatch.setattr(ragged, "CHUNK", chunk)
-    rows = RowBlocks()
+    rows = GrowingTensors(*TYPES)
     for index in blocks:
         add(rows, matrix.select_rows(torch.tensor(index, dtype=torch.long)))
-    found = Adjacency(*rows.pop(), 4)
+    found = take(rows)
     expected = [matrix.to_dense()[index] for index in blocks]
     assert found.to_dense().equal(torch.cat(expected))
     assert found.size == (sum(map(len, blocks)), 4)
 
 
 def test_repeated_entries_stay_apart(matrix: Adjacency) -> None:
-    rows = RowBlocks()
+    rows = GrowingTensors(*TYPES)
     add(rows, matrix)
     add(rows, matrix)
-    found = Adjacency(*rows.pop(), 4)
+    found = take(rows)
     assert found.rowptr.tolist() == [0, 2, 4, 4, 5, 6, 7, 9, 11, 11, 12, 13, 14]
     assert found.col.tolist() == matrix.col.tolist() * 2
     assert found.weight.equal(matrix.weight.repeat(2))
@@ -129,12 +135,12 @@ def test_repeated_entries_stay_apart(matrix: Adjacency) -> None:
 
 
 def test_rows_that_were_taken_are_forgotten(matrix: Adjacency) -> None:
-    rows = RowBlocks()
-    assert Adjacency(*rows.pop(), 4).size == (0, 4)
+    rows = GrowingTensors(*TYPES)
+    assert take(rows).size == (0, 4)
     add(rows, matrix)
     rows.pop()
     add(rows, matrix.select_rows(torch.tensor([1])))
-    assert Adjacency(*rows.pop(), 4).to_dense().equal(matrix.to_dense()[[1]])
+    assert take(rows).to_dense().equal(matrix.to_dense()[[1]])
 
 
 def resident() -> int:

@@ -59,7 +59,7 @@ def test_equals_the_definition(
     SimilarityPass(features, SearchOptions(memory_budget=memory_budget)).run(rows)
     rows.finish()
     pools = SecondOrderSelection(rows, USER, ITEM, NUM_USERS, 2, aggr, excluded, "drop")
-    key, weight = pools.best(memory_budget)
+    key, weight = pools.best()
     expected = naive(product.round(7), USER, ITEM, 2, aggr, excluded)
     assert [(k // 14, k % 14) for k in key.tolist()] == sorted(expected)
     np.testing.assert_allclose(weight, [expected[k] for k in sorted(expected)], atol=1e-6)
@@ -67,12 +67,11 @@ def test_equals_the_definition(
 
 def test_rows_that_start_empty_are_made_as_they_are_asked_for(make_features: Callable) -> None:
     features = make_features()
-    whole, empty = AttractivenessRows(features), AttractivenessRows(features)
+    whole, empty = (AttractivenessRows(features, memory_budget=2**20) for _ in range(2))
     SimilarityPass(features).run(whole)
     whole.finish()
-    empty.start_empty()
     found = [
-        SecondOrderSelection(rows, USER, ITEM, NUM_USERS, 3, "sum", False, "drop").best(2**20)
+        SecondOrderSelection(rows, USER, ITEM, NUM_USERS, 3, "sum", False, "drop").best()
         for rows in (whole, empty)
     ]
     assert found[0][0].equal(found[1][0])
@@ -127,9 +126,7 @@ def test_rows_of_more_than_the_first_entries_near_the_bound(
     ]
     user, item = torch.tensor(pairs).t()
     rows = AttractivenessRows(features, memory_budget)
-    if starts_empty:
-        rows.start_empty()
-    else:
+    if not starts_empty:
         SimilarityPass(features, SearchOptions(memory_budget=memory_budget)).run(rows)
         rows.finish()
     every = torch.arange(num_items)
@@ -138,7 +135,7 @@ def test_rows_of_more_than_the_first_entries_near_the_bound(
     s_a[np.isneginf(s_a)] = np.nan
     expected = naive(s_a, user, item, k_a, aggr, excluded)
     selection = SecondOrderSelection(rows, user, item, num_users, k_a, aggr, excluded, "drop")
-    key, weight = selection.best(memory_budget)
+    key, weight = selection.best()
     assert [divmod(k, num_items) for k in key.tolist()] == sorted(expected)
     np.testing.assert_allclose(weight, [expected[k] for k in sorted(expected)], atol=1e-5)
 
@@ -154,15 +151,13 @@ def test_ties_beyond_the_first_entries_of_several_rows(
     # Two groups of 25 equal items: the rows of both groups end in the same value.
     c = torch.tensor([[1.0, 0.0], [0.6, 0.8]]).repeat_interleave(25, dim=0)
     rows = AttractivenessRows({"image": (c, torch.ones(50, dtype=torch.bool))}, memory_budget=1)
-    if starts_empty:
-        rows.start_empty()
-    else:
+    if not starts_empty:
         SimilarityPass(rows.features).run(rows)
         rows.finish()
     user, item = torch.zeros(len(items), dtype=torch.long), torch.tensor(items)
     s_a = (c.double() @ c.double().t()).numpy().round(6)
     expected = naive(s_a, user, item, k_a, aggr, False)
     selection = SecondOrderSelection(rows, user, item, 1, k_a, aggr, False, "drop")
-    key, weight = selection.best(1)
+    key, weight = selection.best()
     assert [(0, k) for k in key.tolist()] == sorted(expected)
     np.testing.assert_allclose(weight, [expected[k] for k in sorted(expected)], atol=1e-5)

@@ -39,6 +39,30 @@ def test_unit_features_of_tiny_and_huge_rows_are_exact() -> None:
     torch.testing.assert_close(unit, expected)
 
 
+@pytest.mark.parametrize(
+    ("norm", "dtype"),
+    [
+        (1e-16, torch.float64),
+        (1e-14, torch.float32),
+        (1.0, torch.float32),
+        (1e14, torch.float32),
+        (1e16, torch.float64),
+    ],
+)
+def test_only_very_small_and_very_large_norms_are_taken_in_double_precision(
+    norm: float, dtype: torch.dtype
+) -> None:
+    x = torch.rand(64, 300, generator=torch.Generator().manual_seed(0)) * (norm / 10)
+    norms = {
+        t: torch.linalg.vector_norm(x, dim=1, dtype=t).float()
+        for t in (torch.float32, torch.float64)
+    }
+    assert not norms[torch.float32].equal(norms[torch.float64])
+    data = HeteroData()
+    data["item"].x_image = x
+    assert unit_features(data, None, "item")["image"][0].equal(x / norms[dtype].unsqueeze(1))
+
+
 def test_count_nodes() -> None:
     data = HeteroData()
     data["item"].x_image = torch.zeros(4, 2)

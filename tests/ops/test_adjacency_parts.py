@@ -1,0 +1,44 @@
+"""Rows that are summed in parts, as on a GPU."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soil_pyg.ops.adjacency import Adjacency
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.integers(-3, 3)), max_size=60))
+def test_rows_in_parts_equal_whole_ones(edges: list[tuple[int, int, int]]) -> None:
+    table = torch.tensor(edges, dtype=torch.long).view(-1, 3)
+    edge_index, weight = table[:, :2].t(), table[:, 2].float()
+    adjacency = Adjacency.from_edge_index(edge_index, weight, size=(10, 5))
+    for matrix in (adjacency, adjacency.t()):
+        x = torch.arange(2.0 * matrix.size[1]).view(-1, 2)
+        parts = matrix._multiply_parts(x, matrix.weight)
+        assert parts.tolist() == (matrix @ x).tolist()
+        part_ptr, row_ptr = matrix._cut_rows()
+        assert part_ptr.diff().max() <= matrix.size[1] ** 0.5
+        assert row_ptr.diff().tolist() == [
+            -(-count // int(matrix.size[1] ** 0.5)) for count in matrix.rowptr.diff().tolist()
+        ]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float, torch.bfloat16])
+def test_gpu(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    # Every edge of two targets, and few of the others.
+    sources = torch.cat([torch.arange(4000), torch.arange(4000), torch.arange(0, 4000, 7)])
+    targets = torch.arange(2).repeat_interleave(4000)
+    targets = torch.cat([targets, torch.randint(300, (572,), generator=generator)])
+    weight = torch.rand(8572, generator=generator)
+    matrix = Adjacency.from_edge_index(torch.stack([sources, targets]), weight, (4000, 300))
+    x = torch.randn(4000, 64, generator=generator).to(dtype).requires_grad_()
+    expected = torch.autograd.grad((matrix @ x).float().square().sum(), x)[0].float()
+    x = x.detach().cuda().requires_grad_()
+    out = matrix.to("cuda") @ x
+    found = torch.autograd.grad(out.float().square().sum(), x)[0].float().cpu()
+    assert out.dtype == dtype
+    assert (found - expected).norm() <= (1e-5 if dtype == torch.float else 1e-2) * expected.norm()
