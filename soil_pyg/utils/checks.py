@@ -9,6 +9,12 @@ def check_at_least(name: str, value: float, minimum: float) -> None:
         raise ValueError(f"'{name}' must be at least {minimum} (got {value})")
 
 
+def check_greater(name: str, value: float, limit: float) -> None:
+    """Raises :class:`ValueError` if an argument is not greater than its limit."""
+    if not value > limit:
+        raise ValueError(f"'{name}' must be greater than {limit} (got {value})")
+
+
 def check_between(name: str, value: float, minimum: float, maximum: float) -> None:
     """Raises :class:`ValueError` if an argument is less than its minimum or above its maximum."""
     if not minimum <= value <= maximum:
