@@ -21,7 +21,6 @@ from torch_geometric.data import HeteroData
 
 from soil_bench.runs.arguments import (
     add_models,
-    add_profile,
     add_run_arguments,
     make_console,
     make_parser,
@@ -57,7 +56,6 @@ def main(argv: list[str]) -> int:
     parser = make_parser("missing", __doc__)
     add_run_arguments(parser)
     add_models(parser, "soil", "names separated by commas")
-    add_profile(parser)
     parser.add_argument(
         "--rates", type=OpenUnitInterval, nargs="+", default=RATES, help="missing shares"
     )

@@ -15,7 +15,6 @@ from torch_geometric.data import HeteroData
 
 from soil_bench.runs.arguments import (
     add_models,
-    add_profile,
     add_run_arguments,
     make_console,
     make_parser,
@@ -47,7 +46,6 @@ def main(argv: list[str]) -> int:
     parser = make_parser("newcomers", __doc__)
     add_run_arguments(parser)
     add_models(parser, MODELS, "names separated by commas")
-    add_profile(parser)
     parser.add_argument(
         "--share", type=OpenUnitInterval, default=0.1, help="held-out share of items and users"
     )

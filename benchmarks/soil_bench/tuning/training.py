@@ -1,7 +1,6 @@
 """The training of a trial on data without its test split; interrupted ones are resumed."""
 
 import copy
-import hashlib
 import json
 import shutil
 from collections import OrderedDict
@@ -13,6 +12,7 @@ from typing import Any
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
+from soil_pyg.datasets.digest import digest_of
 from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS
@@ -121,8 +121,7 @@ class Training:
 
     def folder(self, options: Settings) -> Path:
         """Returns the folder of a trial."""
-        identity = json.dumps([self._name, options], sort_keys=True)
-        return self._folder / hashlib.sha256(identity.encode()).hexdigest()[:16]
+        return self._folder / digest_of([self._name, options])[:16]
 
     def forget(self, options: Settings) -> None:
         """Deletes the folder of a trial."""
