@@ -1,4 +1,8 @@
 import json
+import os
+import re
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -7,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import run as benchmark
 from soil_bench.runs import jobs
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import METRICS, append_record, run_key
@@ -29,6 +34,54 @@ def root(tmp_path: Path) -> Path:
     for modality, size in {"audio": 4, "image": 6, "text": 5}.items():
         np.save(folder / f"{modality}_feat.npy", rng.standard_normal((20, size)).astype("f4"))
     return folder.parent
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """The folder of the results, which does not exist yet."""
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def tiny(root: Path, out: Path) -> list[str]:
+    """The arguments of runs on the data set "tiny"."""
+    return ["--dataset", "tiny", "--root", str(root), "--device", "cpu", "--out", str(out)]
+
+
+@pytest.fixture
+def record_of(out: Path) -> Callable[[str], dict[str, Any]]:
+    """Reads the record of an experiment on the data set "tiny"."""
+    return lambda name: json.loads((out / "records" / f"{name}-tiny.json").read_text())
+
+
+@pytest.fixture
+def refuses(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[list[str], str], None]:
+    """Checks that arguments are refused with a message, and that nothing is written."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def check(argv: list[str], message: str) -> None:
+        assert benchmark.main(argv) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert re.search(message, error, re.DOTALL)
+        command = f"{argv[0]} " if argv[0] in benchmark.COMMANDS else ""
+        assert f"All options: run.py {command}--help" in error
+        assert not out.exists()
+
+    return check
+
+
+@pytest.fixture
+def start() -> Callable[[list[str]], subprocess.Popen]:
+    """Starts the benchmark as a program."""
+    script = Path(benchmark.__file__)
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
+    pipe = subprocess.PIPE
+    return lambda argv: subprocess.Popen(
+        [sys.executable, str(script), *argv], env=environment, stdout=pipe, stderr=pipe, text=True
+    )
 
 
 @pytest.fixture

@@ -1,32 +1,14 @@
 import json
 import re
-import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import run
-from soil_bench.speed import measurement, measurements
+from soil_bench.speed import measurement
 
 pytest.importorskip("matplotlib")
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The functions that were measured, here in this process, with their number of items."""
-    made: list[str] = []
-
-    def measure(function: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        made.append(function.partition(":")[2])
-        module, _, name = function.partition(":")
-        return json.loads(json.dumps(getattr(import_module(module), name)(**arguments)))
-
-    monkeypatch.setattr(measurement, "call_isolated", measure)
-    monkeypatch.setattr(measurements, "versions_and_code", lambda model: {"code": "of the test"})
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    return made
 
 
 @pytest.fixture
@@ -111,32 +93,6 @@ def test_a_size_that_fails_leaves_the_others(
     small, large = json.loads((tmp_path / "out" / "scale.json").read_text())["sizes"]
     assert "training" not in small
     assert "training" in large
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        (["--items", "0"], 'argument "--items"'),
-        (["--items"], "argument --items: expected at least one argument"),
-        (["--channels", "{}"], "'--channels' must name at least one modality .got none."),
-        (["--whole-up-to", "-1"], 'argument "--whole'),
-        (["--part", "2"], "unrecognized arguments: --part 2"),
-    ],
-)
-def test_errors(
-    calls: list[str],
-    arguments: list[str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    more: list[str],
-    message: str,
-) -> None:
-    assert run.main([*arguments, *more]) == 2
-    error = capsys.readouterr().err
-    assert re.search(message, error, re.DOTALL)
-    assert "All options: run.py scale --help" in error
-    assert calls == []
-    assert not (tmp_path / "out").exists()
 
 
 def test_without_matplotlib(
