@@ -17,6 +17,9 @@ from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import METRICS, append_record, run_key
 from soil_bench.runs.run_job import run as run_job
 from soil_bench.runs.run_job import save_users
+from soil_bench.speed.graphs_report import rows
+
+VERSIONS = {"torch": "2.13.0", "code": "secret", "machine": "A, 2 threads", "date": "2026-01-02"}
 
 
 @pytest.fixture
@@ -135,3 +138,71 @@ def trained_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(jobs, "versions_and_code", lambda model_class: {"code": "of the test"})
     monkeypatch.setattr(jobs, "run_processes", run_processes)
+
+
+@pytest.fixture
+def graphs_record() -> dict[str, Any]:
+    """A record of the benchmark of graphs and steps."""
+
+    def side(graphs: list[float], memory: float, step: float, epoch: float) -> dict[str, Any]:
+        size = {"users": 20_000, "items": 7_050, "interactions": 118_551}
+        return {
+            "graphs": [{"seconds": s, "above_inputs_mb": memory, "size": size} for s in graphs],
+            "step": [{"seconds": step}],
+            "epoch": [{"train": epoch, "evaluate": 1.0}],
+        }
+
+    record = {
+        "versions": VERSIONS,
+        "data": {"data": "baby", "channels": {"image": 4096, "text": 384}},
+        "fast": side([3.0, 1.0, 2.0], memory=1000.0, step=0.2, epoch=9.0),
+        "naive": side([2400.0], memory=4000.0, step=0.5, epoch=49.0),
+        "roofline": {
+            "seconds": 0.05,
+            "parts": {"features": {"seconds": 0.02}, "Adam": {"seconds": 0.03}},
+            "rates": {"flop": 4e10},
+        },
+        "difference": {
+            "graphs": {
+                "user_item": {"entries": 3000, "differing": 1, "tolerance": 1e-5, "largest": 0.25}
+            },
+            "tied_users": 2,
+            "tied_interest": 0,
+            "embeddings": 1.5e-8,
+        },
+    }
+    return record | {"rows": rows(record)}
+
+
+@pytest.fixture
+def scale_record() -> dict[str, Any]:
+    """A record of the benchmark of scale."""
+
+    def measured(above: float, **more: Any) -> dict[str, Any]:
+        return {"above_inputs_mb": above, "peak_rss_mb": above + 500, **more}
+
+    index = {"index": "IVF64,Flat;nprobe=8", "recall": 0.9876}
+    search = {"item/a_similar/item": index, "user/second_order/item": {**index, "recall": 0.91}}
+    small = {
+        "items": 100,
+        "users": 200,
+        "graphs": measured(
+            20, seconds=0.5, size={"interactions": 1_600}, search={"item/a/item": {"index": "Flat"}}
+        ),
+        "training": measured(30, epoch_seconds=2.0, extrapolated=False),
+        "naive_graphs": measured(2000, seconds=250.0),
+        "naive_training": measured(40, train=7.125),
+    }
+    large = {
+        "items": 1_000_000,
+        "users": 2_000_000,
+        "graphs": measured(4000, seconds=1500.25, size={"interactions": 16_000_000}, search=search),
+        "training": measured(9000, epoch_seconds=54321.0, extrapolated=True),
+        "sampled": measured(300, epoch_seconds=1234.0, extrapolated=True, parts=100),
+    }
+    return {
+        "versions": VERSIONS,
+        "channels": {"a": 128, "b": 64},
+        "sizes": [small, large],
+        "exponents": {"time": {"graphs": 0.869, "epoch": 1.1}, "memory": {}},
+    }

@@ -19,13 +19,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import OpenUnitInterval
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.arguments import (
-    add_models,
-    add_run_arguments,
-    make_console,
-    make_parser,
-    names_of,
-)
+from soil_bench.runs.arguments import make_console, names_of
 from soil_bench.runs.experiment import (
     Experiment,
     Variant,
@@ -37,7 +31,7 @@ from soil_bench.runs.experiment import (
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import Record, mean_std
 from soil_bench.runs.tables import Report, print_report
-from soil_bench.studies.derived_data import DerivedData, check_features
+from soil_bench.studies.derived_data import DerivedData, check_features, study_parser
 from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
 from soil_pyg.workflow.options import ModelOptions
 
@@ -53,9 +47,7 @@ REFERENCE = "lightgcn"
 
 def main(argv: list[str]) -> int:
     """Executes unfinished runs, prints and writes the table, and returns the exit code."""
-    parser = make_parser("missing", __doc__)
-    add_run_arguments(parser)
-    add_models(parser, "soil", "names separated by commas")
+    parser = study_parser("missing", __doc__, "soil")
     parser.add_argument(
         "--rates", type=OpenUnitInterval, nargs="+", default=RATES, help="missing shares"
     )

@@ -13,13 +13,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import OpenUnitInterval, PositiveInt
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.arguments import (
-    add_models,
-    add_run_arguments,
-    make_console,
-    make_parser,
-    names_of,
-)
+from soil_bench.runs.arguments import make_console, names_of
 from soil_bench.runs.experiment import Experiment, Variant, describe, write_record
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import Record
@@ -27,6 +21,7 @@ from soil_bench.runs.tables import print_report
 from soil_bench.studies.derived_data import (
     DerivedData,
     check_features,
+    study_parser,
     without_items,
     without_users,
 )
@@ -43,9 +38,7 @@ TRAINED = "{}, trained with them"
 
 def main(argv: list[str]) -> int:
     """Executes unfinished runs, prints and writes the tables, and returns the exit code."""
-    parser = make_parser("newcomers", __doc__)
-    add_run_arguments(parser)
-    add_models(parser, MODELS, "names separated by commas")
+    parser = study_parser("newcomers", __doc__, MODELS)
     parser.add_argument(
         "--share", type=OpenUnitInterval, default=0.1, help="held-out share of items and users"
     )

@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 import run
-from soil_bench.speed import inputs, measurement, naive, roofline
+from soil_bench.speed import inputs, naive, roofline
 from soil_bench.speed.graphs import main
 
 
@@ -108,19 +109,11 @@ def test_graphs_that_differ_fail(
 
 
 def test_an_interrupted_run_goes_on(
-    calls: list[str], arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calls: list[str], arguments: list[str], tmp_path: Path, failing: Callable[..., Any]
 ) -> None:
-    in_process = measurement.call_isolated
-
-    def interrupt(function: str, given: dict[str, Any]) -> dict[str, Any]:
-        if function == "soil_bench.speed.agreement:compare":
-            raise KeyboardInterrupt
-        return in_process(function, given)
-
-    monkeypatch.setattr(measurement, "call_isolated", interrupt)
-    assert run.main(["graphs", *arguments]) == 130
+    with failing(lambda name, _: name == "compare", KeyboardInterrupt()):
+        assert run.main(["graphs", *arguments]) == 130
     assert not (tmp_path / "out" / "graphs.json").exists()
     assert len((tmp_path / "out" / "graphs.jsonl").read_text().splitlines()) == 6
-    monkeypatch.setattr(measurement, "call_isolated", in_process)
     assert run.main(["graphs", *arguments]) == 0
     assert calls == ["draw_synthetic", *MEASURED]

@@ -1,12 +1,12 @@
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import run
-from soil_bench.speed import measurement
 
 pytest.importorskip("matplotlib")
 
@@ -55,40 +55,29 @@ def test_from_the_arguments_to_the_picture(
 
 
 def test_an_interrupted_run_goes_on(
-    calls: list[str], arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calls: list[str], arguments: list[str], tmp_path: Path, failing: Callable[..., Any]
 ) -> None:
-    in_process = measurement.call_isolated
-
-    def interrupt(function: str, given: dict[str, Any]) -> dict[str, Any]:
-        if function == "soil_bench.speed.workloads:train" and given["steps"] is not None:
-            raise KeyboardInterrupt
-        return in_process(function, given)
-
-    monkeypatch.setattr(measurement, "call_isolated", interrupt)
-    assert run.main(arguments) == 130
+    with failing(
+        lambda name, given: name == "train" and given["steps"] is not None, KeyboardInterrupt()
+    ):
+        assert run.main(arguments) == 130
     assert calls == [*SMALL, *LARGE[:2]]
     assert len((tmp_path / "out" / "scale.jsonl").read_text().splitlines()) == 5
-    monkeypatch.setattr(measurement, "call_isolated", in_process)
     assert run.main(arguments) == 0
     assert calls == SMALL + LARGE
 
 
 def test_a_size_that_fails_leaves_the_others(
-    calls: list[str],
     arguments: list[str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    failing: Callable[..., Any],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    in_process = measurement.call_isolated
-
-    def fail(function: str, given: dict[str, Any]) -> dict[str, Any]:
-        if "graphs" in given and given.get("steps", 0) is None:
-            raise RuntimeError("as told")
-        return in_process(function, given)
-
-    monkeypatch.setattr(measurement, "call_isolated", fail)
-    assert run.main([*arguments, "--naive-up-to", "0"]) == 1
+    with failing(
+        lambda _, given: "graphs" in given and given.get("steps", 0) is None,
+        RuntimeError("as told"),
+    ):
+        assert run.main([*arguments, "--naive-up-to", "0"]) == 1
     assert "failed: train: items 200" in capsys.readouterr().err
     small, large = json.loads((tmp_path / "out" / "scale.json").read_text())["sizes"]
     assert "training" not in small

@@ -26,7 +26,7 @@ def arguments(tiny: list[str]) -> list[str]:
 
 @pytest.mark.usefixtures("trained_runs")
 def test_from_the_arguments_to_the_tables(
-    arguments: list[str], capsys: pytest.CaptureFixture[str], out: Path, record_of: RecordOf
+    arguments: list[str], capsys: pytest.CaptureFixture[str], record_of: RecordOf
 ) -> None:
     given = [*arguments, "--models", "soil,bpr", "--histories", "1", "2"]
     assert run.main(["newcomers", *given]) == 0
@@ -168,7 +168,7 @@ def test_baselines() -> None:
     assert found["popularity"]["ndcg@20"] == pytest.approx(expected)
 
 
-def test_report_of_one_seed(out: Path) -> None:
+def test_report_of_one_seed() -> None:
     value = {"recall@20": 0.25, "ndcg@20": 0.125}
     record = {
         "dataset": "tiny",

@@ -86,7 +86,6 @@ def test_search_to_the_end(
     tmp_path: Path,
     begun: list[dict[str, Any]],
     capsys: pytest.CaptureFixture[str],
-    out: Path,
 ) -> None:
     """From the arguments to the tested winner, and again: nothing is done twice."""
     arguments += ["--model", "bpr", *SEARCH, "--seeds", "1"]
