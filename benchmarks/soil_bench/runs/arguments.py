@@ -60,6 +60,14 @@ def add_models(parser: ArgumentParser, default: str, help_: str = "") -> None:
     add_profile(parser)
 
 
+def study_parser(command: str, description: str | None, models: str) -> ArgumentParser:
+    """Returns the parser of a study, with the arguments of runs, models and their profile."""
+    parser = make_parser(command, description)
+    add_run_arguments(parser)
+    add_models(parser, models, "names separated by commas")
+    return parser
+
+
 def add_profile(parser: ArgumentParser) -> None:
     """Adds the argument :obj:`--profile`."""
     parser.add_argument(

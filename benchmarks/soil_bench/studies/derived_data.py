@@ -7,11 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jsonargparse import ArgumentParser
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.arguments import add_models, add_run_arguments, make_parser
 from soil_bench.runs.experiment import Experiment, Variant
 from soil_bench.runs.jobs import Job, make_jobs
 from soil_bench.runs.run_job import load_data
@@ -21,14 +19,6 @@ from soil_pyg.workflow.options import ModelOptions
 
 FOLDER = "derived"
 EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
-
-
-def study_parser(command: str, description: str | None, models: str) -> ArgumentParser:
-    """Returns the parser of a study, with the arguments of runs, models and their profile."""
-    parser = make_parser(command, description)
-    add_run_arguments(parser)
-    add_models(parser, models, "names separated by commas")
-    return parser
 
 
 def is_derived(dataset: str) -> bool:

@@ -19,7 +19,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import OpenUnitInterval
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.arguments import make_console, names_of
+from soil_bench.runs.arguments import make_console, names_of, study_parser
 from soil_bench.runs.experiment import (
     Experiment,
     Variant,
@@ -31,7 +31,7 @@ from soil_bench.runs.experiment import (
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import Record, mean_std
 from soil_bench.runs.tables import Report, print_report
-from soil_bench.studies.derived_data import DerivedData, check_features, study_parser
+from soil_bench.studies.derived_data import DerivedData, check_features
 from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
 from soil_pyg.workflow.options import ModelOptions
 
@@ -60,12 +60,7 @@ def main(argv: list[str]) -> int:
 
 
 def measure(experiment: Experiment, arguments: Namespace) -> Record:
-    """Returns the record of the table.
-
-    Raises:
-        ValueError: If a setting is invalid, or the data has no features.
-        FailedRunsError: If a run fails.
-    """
+    """Returns the record of the table; raises :class:`FailedRunsError` if a run fails."""
     check_features(experiment.data)
     names = names_of(arguments.models)
     for name in names:

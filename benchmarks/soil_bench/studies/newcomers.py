@@ -13,7 +13,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import OpenUnitInterval, PositiveInt
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.arguments import make_console, names_of
+from soil_bench.runs.arguments import make_console, names_of, study_parser
 from soil_bench.runs.experiment import Experiment, Variant, describe, write_record
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import Record
@@ -21,7 +21,6 @@ from soil_bench.runs.tables import print_report
 from soil_bench.studies.derived_data import (
     DerivedData,
     check_features,
-    study_parser,
     without_items,
     without_users,
 )
@@ -69,12 +68,7 @@ class HeldOut(NamedTuple):
 
 
 def measure(experiment: Experiment, arguments: Namespace) -> Record:
-    """Returns the record of the tables.
-
-    Raises:
-        ValueError: If a setting is invalid, or the data has no features.
-        FailedRunsError: If a run fails.
-    """
+    """Returns the record of the tables; raises :class:`FailedRunsError` if a run fails."""
     check_features(experiment.data)
     names = names_of(arguments.models)
     variants = [Variant(name, name, arguments.profile) for name in names]
