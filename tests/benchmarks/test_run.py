@@ -38,7 +38,6 @@ MODULE = """
 from soil_pyg.models import BPR
 
 
-
 class Mine(BPR):
     def __init__(self, num_users, num_items, in_channels=None, *, fails: bool = False):
         super().__init__(num_users, num_items, hidden_channels=4)

@@ -23,7 +23,6 @@ MODULE = """
 from soil_pyg.models import BPR
 
 
-
 class Mine(BPR):
     profiles = {"small": {"hidden_channels": 4}, "large": {"hidden_channels": 6}}
 """
