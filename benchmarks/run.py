@@ -14,7 +14,6 @@ from rich.console import Console
 
 from soil_bench.runs.arguments import (
     add_models,
-    add_profile,
     add_run_arguments,
     make_console,
     make_parser,
@@ -131,7 +130,6 @@ def parse(argv: list[str], models: list[ModelOptions]) -> tuple[Namespace, Names
     parser = make_parser("", f"{__doc__}\nOther benchmarks, with options of their own: {listed}.")
     add_run_arguments(parser)
     add_models(parser, MODELS)
-    add_profile(parser)
     parser.add_argument("--rerun", action="store_true", help="run finished runs again")
     for model in models:
         model.add_arguments(parser)

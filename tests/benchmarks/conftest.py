@@ -1,4 +1,8 @@
 import json
+import os
+import re
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -7,11 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+import run as benchmark
 from soil_bench.runs import jobs
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import METRICS, append_record, run_key
 from soil_bench.runs.run_job import run as run_job
 from soil_bench.runs.run_job import save_users
+from soil_bench.speed.graphs_report import rows
+
+VERSIONS = {"torch": "2.13.0", "code": "secret", "machine": "A, 2 threads", "date": "2026-01-02"}
 
 
 @pytest.fixture
@@ -29,6 +37,54 @@ def root(tmp_path: Path) -> Path:
     for modality, size in {"audio": 4, "image": 6, "text": 5}.items():
         np.save(folder / f"{modality}_feat.npy", rng.standard_normal((20, size)).astype("f4"))
     return folder.parent
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """The folder of the results, which does not exist yet."""
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def tiny(root: Path, out: Path) -> list[str]:
+    """The arguments of runs on the data set "tiny"."""
+    return ["--dataset", "tiny", "--root", str(root), "--device", "cpu", "--out", str(out)]
+
+
+@pytest.fixture
+def record_of(out: Path) -> Callable[[str], dict[str, Any]]:
+    """Reads the record of an experiment on the data set "tiny"."""
+    return lambda name: json.loads((out / "records" / f"{name}-tiny.json").read_text())
+
+
+@pytest.fixture
+def refuses(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[list[str], str], None]:
+    """Checks that arguments are refused with a message, and that nothing is written."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def check(argv: list[str], message: str) -> None:
+        assert benchmark.main(argv) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert re.search(message, error, re.DOTALL)
+        command = f"{argv[0]} " if argv[0] in benchmark.COMMANDS else ""
+        assert f"All options: run.py {command}--help" in error
+        assert not out.exists()
+
+    return check
+
+
+@pytest.fixture
+def start() -> Callable[[list[str]], subprocess.Popen]:
+    """Starts the benchmark as a program."""
+    script = Path(benchmark.__file__)
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
+    pipe = subprocess.PIPE
+    return lambda argv: subprocess.Popen(
+        [sys.executable, str(script), *argv], env=environment, stdout=pipe, stderr=pipe, text=True
+    )
 
 
 @pytest.fixture
@@ -82,3 +138,71 @@ def trained_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(jobs, "versions_and_code", lambda model_class: {"code": "of the test"})
     monkeypatch.setattr(jobs, "run_processes", run_processes)
+
+
+@pytest.fixture
+def graphs_record() -> dict[str, Any]:
+    """A record of the benchmark of graphs and steps."""
+
+    def side(graphs: list[float], memory: float, step: float, epoch: float) -> dict[str, Any]:
+        size = {"users": 20_000, "items": 7_050, "interactions": 118_551}
+        return {
+            "graphs": [{"seconds": s, "above_inputs_mb": memory, "size": size} for s in graphs],
+            "step": [{"seconds": step}],
+            "epoch": [{"train": epoch, "evaluate": 1.0}],
+        }
+
+    record = {
+        "versions": VERSIONS,
+        "data": {"data": "baby", "channels": {"image": 4096, "text": 384}},
+        "fast": side([3.0, 1.0, 2.0], memory=1000.0, step=0.2, epoch=9.0),
+        "naive": side([2400.0], memory=4000.0, step=0.5, epoch=49.0),
+        "roofline": {
+            "seconds": 0.05,
+            "parts": {"features": {"seconds": 0.02}, "Adam": {"seconds": 0.03}},
+            "rates": {"flop": 4e10},
+        },
+        "difference": {
+            "graphs": {
+                "user_item": {"entries": 3000, "differing": 1, "tolerance": 1e-5, "largest": 0.25}
+            },
+            "tied_users": 2,
+            "tied_interest": 0,
+            "embeddings": 1.5e-8,
+        },
+    }
+    return record | {"rows": rows(record)}
+
+
+@pytest.fixture
+def scale_record() -> dict[str, Any]:
+    """A record of the benchmark of scale."""
+
+    def measured(above: float, **more: Any) -> dict[str, Any]:
+        return {"above_inputs_mb": above, "peak_rss_mb": above + 500, **more}
+
+    index = {"index": "IVF64,Flat;nprobe=8", "recall": 0.9876}
+    search = {"item/a_similar/item": index, "user/second_order/item": {**index, "recall": 0.91}}
+    small = {
+        "items": 100,
+        "users": 200,
+        "graphs": measured(
+            20, seconds=0.5, size={"interactions": 1_600}, search={"item/a/item": {"index": "Flat"}}
+        ),
+        "training": measured(30, epoch_seconds=2.0, extrapolated=False),
+        "naive_graphs": measured(2000, seconds=250.0),
+        "naive_training": measured(40, train=7.125),
+    }
+    large = {
+        "items": 1_000_000,
+        "users": 2_000_000,
+        "graphs": measured(4000, seconds=1500.25, size={"interactions": 16_000_000}, search=search),
+        "training": measured(9000, epoch_seconds=54321.0, extrapolated=True),
+        "sampled": measured(300, epoch_seconds=1234.0, extrapolated=True, parts=100),
+    }
+    return {
+        "versions": VERSIONS,
+        "channels": {"a": 128, "b": 64},
+        "sizes": [small, large],
+        "exponents": {"time": {"graphs": 0.869, "epoch": 1.1}, "memory": {}},
+    }

@@ -1,10 +1,9 @@
 import json
-import os
-import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +16,8 @@ import soil_pyg
 from run import main
 from soil_bench.runs import jobs
 
-RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
+Start = Callable[[list[str]], subprocess.Popen]
+StartLong = Callable[[Path], subprocess.Popen]
 KEYS = [
     "model",
     "profile",
@@ -51,7 +51,7 @@ class Mine(BPR):
 
 
 @pytest.fixture
-def arguments(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def arguments(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The arguments of a tiny run, and in the working directory a model of one's own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -59,62 +59,12 @@ def arguments(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> li
     monkeypatch.setattr(jobs, "versions_and_code", lambda model_class: code)
     monkeypatch.delitem(sys.modules, "run_models", raising=False)
     (tmp_path / "run_models.py").write_text(MODULE)
-    data = ["--dataset", "tiny", "--root", str(root), "--device", "cpu"]
-    return [*data, "--seeds", "1", "--epochs", "2", "--out", str(tmp_path / "out")]
+    return [*tiny, "--seeds", "1", "--epochs", "2"]
 
 
 def records(tmp_path: Path) -> list[dict[str, Any]]:
     lines = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
-
-
-@pytest.mark.parametrize(
-    ("arguments_after", "message"),
-    [
-        (["--soil.q", "5"], "unrecognized arguments: --soil.q 5"),
-        (["--soil.hidden", "5"], "unrecognized arguments: --soil.hidden 5"),
-        (["--epoch", "5"], "unrecognized arguments: --epoch 5"),
-        (["--nonsense"], "unrecognized arguments: --nonsense"),
-        (["more"], "unrecognized arguments: more"),
-        (["--models", "soil", "--bpr.reg", "1"], "unrecognized arguments: --bpr.reg 1; settings"),
-        (["--soil.k", "many"], 'argument "--soil.k":.*Got value: many'),
-        (["--soil.k", "1.5"], 'argument "--soil.k":.*Got value: 1.5'),
-        (["--bpr.reg", "x"], 'argument "--bpr.reg":.*Got value: x'),
-        (["--lightgcn.lr", "x"], 'argument "--lightgcn.lr":.*Got value: x'),
-        (["--soil.k"], "argument --soil.k: expected one argument"),
-        (["--soil.k", "0"], "model 'soil': 'k' must be at least 1 .got 0."),
-        (
-            ["--bpr.num_partitions", "9999"],
-            "model 'bpr': 'num_partitions' must be at most the number of",
-        ),
-        (["--bpr.ks", "[5]"], "model 'bpr': 'ks' must hold 10 and 20, which the tables show .got"),
-        (["--out", __file__], "'--out' must be a writable folder .got"),
-        (["--bpr.lr", "-1"], "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
-        (
-            ["--soil.modalities", "[smell]"],
-            "'modalities' must be among .*: audio, image, text .got",
-        ),
-        (["--seeds", "0"], 'argument "--seeds":.* 0 '),
-        (["--epochs", "0"], 'argument "--epochs":'),
-        (["--profile", "published"], 'argument "--profile":.*Got value: published'),
-        (["--device", "tpu"], 'argument "--device":.*Got value: tpu'),
-        (["--models", "sole"], "'sole' is not one of .*lightgcn, .*soil"),
-        (["--models", "bpr,bpr"], "'--models' must name each model once .got 'bpr,bpr'."),
-        (["--models", ""], "'' is not one of .*bpr"),
-        (["--models"], "expected one argument"),
-        (["--dataset", "small"], "small.inter is missing"),
-    ],
-)
-def test_errors(
-    arguments: list[str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    arguments_after: list[str],
-    message: str,
-) -> None:
-    assert main([*arguments, *arguments_after]) == 2
-    assert re.search(message, capsys.readouterr().err, re.DOTALL)
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_diverges_says_so_in_a_line(
@@ -196,23 +146,25 @@ def test_a_run_that_fails_leaves_the_others(
     assert first["test"] == second["test"]
 
 
-def start(arguments: list[str], out: Path) -> subprocess.Popen:
+@pytest.fixture
+def start_long(start: Start, arguments: list[str]) -> StartLong:
     """Starts a long run of a model of one's own, and returns once it is under way."""
-    command = [sys.executable, str(RUN), *arguments, "--out", str(out)]
-    command += ["--models", "run_models:Mine"]
     # Many epochs: on a fast machine 300 of them are over before the signal comes.
-    command += ["--epochs", "3000", "--mine.patience", "3000"]
-    environment = {**os.environ, "PYTHONPATH": str(RUN.parents[1])}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    while not list(out.glob("runs/*")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    time.sleep(0.5)
-    return process
+    long = ["--models", "run_models:Mine", "--epochs", "3000", "--mine.patience", "3000"]
+
+    def begin(out: Path) -> subprocess.Popen:
+        process = start([*arguments, *long, "--out", str(out)])
+        while not list(out.glob("runs/*")):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        time.sleep(0.5)
+        return process
+
+    return begin
 
 
-def test_interrupt(arguments: list[str], tmp_path: Path) -> None:
-    process = start(arguments, tmp_path / "out")
+def test_interrupt(start_long: StartLong, tmp_path: Path) -> None:
+    process = start_long(tmp_path / "out")
     process.send_signal(signal.SIGINT)
     assert "Interrupted: the same command goes on" in process.communicate()[1]
     assert process.returncode == 130
@@ -224,16 +176,16 @@ def test_interrupt(arguments: list[str], tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_run_comes_to_the_same_numbers(
-    arguments: list[str], tmp_path: Path, number: signal.Signals
+    start_long: StartLong, tmp_path: Path, number: signal.Signals
 ) -> None:
-    whole = start(arguments, tmp_path / "whole")
+    whole = start_long(tmp_path / "whole")
     whole.communicate()
     assert whole.returncode == 0
-    stopped = start(arguments, tmp_path / "out")
+    stopped = start_long(tmp_path / "out")
     stopped.send_signal(number)
     stopped.communicate()
     assert not (tmp_path / "out" / "results.jsonl").exists()
-    again = start(arguments, tmp_path / "out")
+    again = start_long(tmp_path / "out")
     again.communicate()
     assert again.returncode == 0
     (record,) = records(tmp_path)

@@ -9,9 +9,9 @@ import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
-from soil_bench.paper.pictures import TWO_COLUMNS, VERMILION, picture, require_matplotlib
+from soil_bench.paper.pictures import TWO_COLUMNS, VERMILION, picture
 from soil_bench.paper.runs import best_by_val, grid_points, heading, sweep, text_of
-from soil_bench.runs.arguments import add_profile
+from soil_bench.runs.arguments import add_profile, require
 from soil_bench.runs.experiment import Experiment, write_csv
 from soil_bench.runs.results import CHOICE
 from soil_bench.runs.tables import Report, print_report
@@ -66,7 +66,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
     """Runs SOIL at each point of both grids, and writes the table and the heat maps."""
-    require_matplotlib()
+    require("matplotlib", "the figure")
     grids = [grid_points({name: arguments[name] for name in names}) for names in GRIDS]
     table = sweep(experiment, arguments.profile, [point for grid in grids for point in grid])
     parts = [" x ".join(names) for names in GRIDS]

@@ -7,9 +7,9 @@ import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
-from soil_bench.paper.pictures import BLUE, ORANGE, VERMILION, picture, require_matplotlib
+from soil_bench.paper.pictures import BLUE, ORANGE, VERMILION, picture
 from soil_bench.paper.runs import best_by_val, grid_points, heading, sweep, text_of
-from soil_bench.runs.arguments import add_profile
+from soil_bench.runs.arguments import add_profile, require
 from soil_bench.runs.experiment import Experiment, write_csv
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.typing import HELD_OUT_SPLITS
@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
     """Runs SOIL with each number, and writes the table and the curves."""
-    require_matplotlib()
+    require("matplotlib", "the figure")
     points = grid_points({"k_a": arguments["k_a"]})
     table = sweep(experiment, arguments.profile, points)
     path = folder / f"figure5-{experiment.plan.dataset}"

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_bench.paper.figure6_picture import OURS, SECOND_ORDER, draw_lists
-from soil_bench.paper.pictures import TWO_COLUMNS, picture, require_matplotlib
+from soil_bench.paper.pictures import TWO_COLUMNS, picture
 from soil_bench.paper.runs import MODEL, add_graphs, heading, load_models, text_of
-from soil_bench.runs.arguments import add_profile
+from soil_bench.runs.arguments import add_profile, require
 from soil_bench.runs.experiment import Experiment, Variant, over_seeds, write_csv
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg import typing
@@ -46,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
     """Runs SOIL, and writes the lists, the shares of hits and the picture of both."""
-    require_matplotlib()
+    require("matplotlib", "the figure")
     chosen = None
     if arguments.users is not None:
         wanted, known = list(dict.fromkeys(arguments.users)), np.asarray(experiment.data[USER].id)

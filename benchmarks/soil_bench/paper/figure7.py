@@ -15,9 +15,9 @@ from jsonargparse.typing import PositiveInt
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_bench.paper.pictures import BLUE, VERMILION, picture, require_matplotlib
+from soil_bench.paper.pictures import BLUE, VERMILION, picture
 from soil_bench.paper.runs import MODEL, add_graphs, heading, load_models, text_of
-from soil_bench.runs.arguments import add_profile
+from soil_bench.runs.arguments import add_profile, require
 from soil_bench.runs.experiment import Experiment, Variant, over_seeds, write_csv
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.models import SOIL
@@ -66,7 +66,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
     """Runs SOIL with and without the losses, and writes the table and the distributions."""
-    require_matplotlib()
+    require("matplotlib", "the figure")
     variants = {
         losses: Variant(f"{losses} the losses", MODEL, arguments.profile, options)
         for losses, options in LOSSES.items()

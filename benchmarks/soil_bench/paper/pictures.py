@@ -1,6 +1,5 @@
 """The style and the files of the pictures of the paper."""
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,12 +34,6 @@ STYLE: dict[Any, Any] = {
     # Publishers require fonts of this type.
     "pdf.fonttype": 42,
 }
-
-
-def require_matplotlib() -> None:
-    """Raises :class:`ValueError` if matplotlib is not installed."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ValueError("the picture needs matplotlib: pip install 'soil-pyg[bench]'")
 
 
 @contextmanager

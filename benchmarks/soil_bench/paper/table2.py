@@ -10,7 +10,7 @@ import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_bench.paper.report import table2_report
-from soil_bench.runs.arguments import add_models, add_profile, names_of
+from soil_bench.runs.arguments import add_models, names_of
 from soil_bench.runs.experiment import (
     Experiment,
     Variant,
@@ -35,7 +35,6 @@ OURS = "soil"
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of this table."""
     add_models(parser, MODELS)
-    add_profile(parser)
 
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:

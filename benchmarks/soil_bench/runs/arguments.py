@@ -1,5 +1,6 @@
 """The arguments that the commands of the benchmark share."""
 
+import importlib.util
 import sys
 from typing import Literal
 
@@ -33,6 +34,12 @@ def make_console(width: int = 140) -> Console:
     return Console(width=None if sys.stdout.isatty() else width, highlight=False)
 
 
+def require(package: str, purpose: str) -> None:
+    """Raises :class:`ValueError` if a package of the extra "bench" is not installed."""
+    if importlib.util.find_spec(package) is None:
+        raise ValueError(f"{purpose} requires {package}: pip install 'soil-pyg[bench]'")
+
+
 def add_run_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of all commands that train models."""
     parser.add_argument("--dataset", default="synthetic", help="name of the data set or its folder")
@@ -47,9 +54,18 @@ def add_run_arguments(parser: ArgumentParser) -> None:
 
 
 def add_models(parser: ArgumentParser, default: str, help_: str = "") -> None:
-    """Adds the argument :obj:`--models`."""
+    """Adds the arguments :obj:`--models` and :obj:`--profile`."""
     text = help_ or "names, or package.module:Class, separated by commas"
     parser.add_argument("--models", default=default, help=text)
+    add_profile(parser)
+
+
+def study_parser(command: str, description: str | None, models: str) -> ArgumentParser:
+    """Returns the parser of a study, with the arguments of runs, models and their profile."""
+    parser = make_parser(command, description)
+    add_run_arguments(parser)
+    add_models(parser, models, "names separated by commas")
+    return parser
 
 
 def add_profile(parser: ArgumentParser) -> None:

@@ -1,6 +1,5 @@
 """The file of finished runs, and the table made of it."""
 
-import hashlib
 import json
 import os
 import platform
@@ -15,9 +14,11 @@ from rich.console import Console
 
 from soil_bench.runs.sources import code_digest
 from soil_bench.runs.tables import Report, print_report
+from soil_pyg.datasets.digest import digest_of
 from soil_pyg.models.base import Recommender
+from soil_pyg.runs import compatibility
 from soil_pyg.runs.checkpoint import versions
-from soil_pyg.runs.compatibility import upgrade_record
+from soil_pyg.utils.files import bytes_digest
 
 Record = dict[str, Any]
 METRICS = ["recall@10", "recall@20", "ndcg@10", "ndcg@20"]
@@ -26,13 +27,9 @@ CHOICE = "recall@20"
 IDENTITY = ["model", "profile", "dataset", "data_digest", "seed", "settings"]
 """Two runs with these and the digest of the code in common have the same result."""
 RENAMED_MODELS = {"zero_features:ZeroSOIL": "soil_bench.studies.missing:ZeroSOIL"}
-ADDED_SETTINGS = {
-    "compile": False,
+ADDED_SETTINGS = compatibility.ADDED_SETTINGS | {
     "interest": True,
     "interest_scale": 1.0,
-    "matmul_precision": "highest",
-    "num_partitions": 1,
-    "recall": 0.95,
     "second_order": True,
 }
 """Values of settings that a record may lack: the behaviour of runs before each became a setting."""
@@ -41,15 +38,14 @@ ADDED_SETTINGS = {
 def run_key(record: Record) -> str:
     """Returns the key of a run: a readable name, unique to its settings and its code."""
     identity = [*(record[name] for name in IDENTITY), record["versions"]["code"]]
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     model = record["model"].rpartition(":")[2].lower()
-    return f"{model}-{record['dataset']}-seed{record['seed']}-{digest[:12]}"
+    return f"{model}-{record['dataset']}-seed{record['seed']}-{digest_of(identity)[:12]}"
 
 
 def upgraded(record: Record) -> Record:
     """Returns a record with today's names of splits, settings and models."""
     model = record["model"]
-    return upgrade_record(record) | {"model": RENAMED_MODELS.get(model, model)}
+    return compatibility.upgrade_record(record) | {"model": RENAMED_MODELS.get(model, model)}
 
 
 def identity(record: Record) -> str:
@@ -67,8 +63,7 @@ def versions_and_code(model_class: type[Recommender]) -> dict[str, str]:
     found = versions()
     decisive = {name: version for name, version in found.items() if name != "soil_pyg"}
     parts = [json.dumps(decisive, sort_keys=True), code_digest(model_class)]
-    digest = hashlib.sha256("\n".join(parts).encode())
-    return found | {"code": digest.hexdigest()[:16]}
+    return found | {"code": bytes_digest(["\n".join(parts).encode()])[:16]}
 
 
 def append_record(path: Path, record: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """The digest of the sources that decide the result of a model."""
 
 import ast
-import hashlib
 import inspect
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import soil_pyg
 from soil_pyg.models.base import Recommender
+from soil_pyg.utils.files import bytes_digest
 
 PACKAGE = soil_pyg.__name__
 TRAINER = f"{PACKAGE}.training.trainer"
@@ -40,7 +40,7 @@ def code_digest(model_class: type[Recommender]) -> str:
 def files_digest(files: Iterable[Path]) -> str:
     """Returns a digest of the definitions in files, as for :func:`code_digest`."""
     found = sorted(text for path in files for text in _definitions(path))
-    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
+    return bytes_digest(["\n".join(found).encode()])[:16]
 
 
 @cache

@@ -86,13 +86,7 @@ def tiny(_: dict[str, Any]) -> Vectors:
 
 
 def draw(vectors: Vectors, seed: int, device: str = "cpu") -> Case:
-    """Draws a case.
-
-    Args:
-        vectors (Vectors): The sizes.
-        seed (int): The seed.
-        device (str, optional): The device. (default: :obj:`"cpu"`)
-    """
+    """Draws a case of these sizes on the CPU, and moves it to the device."""
     generator = torch.Generator().manual_seed(seed)
     latent = torch.randn(vectors.num_candidates, RANK, generator=generator)
     basis = torch.randn(RANK, vectors.channels, generator=generator)

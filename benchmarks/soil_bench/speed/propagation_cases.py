@@ -122,13 +122,7 @@ def tiny(spec: dict[str, Any]) -> Graph:
 
 
 def draw(graph: Graph, seed: int, device: str = "cpu") -> Case:
-    """Draws a case.
-
-    Args:
-        graph (Graph): The sizes.
-        seed (int): The seed.
-        device (str, optional): The device. (default: :obj:`"cpu"`)
-    """
+    """Draws a case of these sizes on the CPU, and moves it to the device."""
     generator = torch.Generator().manual_seed(seed)
     code = torch.empty(0, dtype=torch.long)
     while code.numel() < graph.num_edges:

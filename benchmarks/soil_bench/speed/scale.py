@@ -6,13 +6,18 @@ extrapolated, which is noted. Each measurement has a process of its own; finishe
 and not repeated.
 """
 
-import importlib.util
 from pathlib import Path
 
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from soil_bench.runs.arguments import add_speed_arguments, check_speed, make_console, make_parser
+from soil_bench.runs.arguments import (
+    add_speed_arguments,
+    check_speed,
+    make_console,
+    make_parser,
+    require,
+)
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import print_report
 from soil_bench.speed.inputs import graph_measurements
@@ -76,8 +81,7 @@ def parse(argv: list[str]) -> Namespace:
     )
     add_speed_arguments(parser, CHANNELS)
     arguments = check_speed(parser.parse_args(argv))
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ValueError("the picture requires matplotlib: pip install 'soil-pyg[bench]'")
+    require("matplotlib", "the picture")
     return arguments
 
 

@@ -19,14 +19,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import OpenUnitInterval
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.arguments import (
-    add_models,
-    add_profile,
-    add_run_arguments,
-    make_console,
-    make_parser,
-    names_of,
-)
+from soil_bench.runs.arguments import make_console, names_of, study_parser
 from soil_bench.runs.experiment import (
     Experiment,
     Variant,
@@ -54,10 +47,7 @@ REFERENCE = "lightgcn"
 
 def main(argv: list[str]) -> int:
     """Executes unfinished runs, prints and writes the table, and returns the exit code."""
-    parser = make_parser("missing", __doc__)
-    add_run_arguments(parser)
-    add_models(parser, "soil", "names separated by commas")
-    add_profile(parser)
+    parser = study_parser("missing", __doc__, "soil")
     parser.add_argument(
         "--rates", type=OpenUnitInterval, nargs="+", default=RATES, help="missing shares"
     )
@@ -70,12 +60,7 @@ def main(argv: list[str]) -> int:
 
 
 def measure(experiment: Experiment, arguments: Namespace) -> Record:
-    """Returns the record of the table.
-
-    Raises:
-        ValueError: If a setting is invalid, or the data has no features.
-        FailedRunsError: If a run fails.
-    """
+    """Returns the record of the table; raises :class:`FailedRunsError` if a run fails."""
     check_features(experiment.data)
     names = names_of(arguments.models)
     for name in names:

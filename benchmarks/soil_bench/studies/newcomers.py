@@ -13,14 +13,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import OpenUnitInterval, PositiveInt
 from torch_geometric.data import HeteroData
 
-from soil_bench.runs.arguments import (
-    add_models,
-    add_profile,
-    add_run_arguments,
-    make_console,
-    make_parser,
-    names_of,
-)
+from soil_bench.runs.arguments import make_console, names_of, study_parser
 from soil_bench.runs.experiment import Experiment, Variant, describe, write_record
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import Record
@@ -44,10 +37,7 @@ TRAINED = "{}, trained with them"
 
 def main(argv: list[str]) -> int:
     """Executes unfinished runs, prints and writes the tables, and returns the exit code."""
-    parser = make_parser("newcomers", __doc__)
-    add_run_arguments(parser)
-    add_models(parser, MODELS, "names separated by commas")
-    add_profile(parser)
+    parser = study_parser("newcomers", __doc__, MODELS)
     parser.add_argument(
         "--share", type=OpenUnitInterval, default=0.1, help="held-out share of items and users"
     )
@@ -78,12 +68,7 @@ class HeldOut(NamedTuple):
 
 
 def measure(experiment: Experiment, arguments: Namespace) -> Record:
-    """Returns the record of the tables.
-
-    Raises:
-        ValueError: If a setting is invalid, or the data has no features.
-        FailedRunsError: If a run fails.
-    """
+    """Returns the record of the tables; raises :class:`FailedRunsError` if a run fails."""
     check_features(experiment.data)
     names = names_of(arguments.models)
     variants = [Variant(name, name, arguments.profile) for name in names]

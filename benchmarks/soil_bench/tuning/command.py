@@ -5,10 +5,7 @@ repeated, and interrupted ones go on where they stopped. No trial sees the test 
 """
 
 import fcntl
-import hashlib
 import importlib.metadata
-import importlib.util
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +15,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from rich.console import Console
 
-from soil_bench.runs.arguments import add_run_arguments, make_console, make_parser
+from soil_bench.runs.arguments import add_run_arguments, make_console, make_parser, require
 from soil_bench.runs.equivalence import SameResults, read_evidence
 from soil_bench.runs.experiment import RECORDS_FOLDER, Experiment, FailedRunsError, Variant
 from soil_bench.runs.results import machine_and_date, print_table
@@ -27,6 +24,7 @@ from soil_bench.tuning.report import options_text, outcome_text, record_of, repo
 from soil_bench.tuning.space import make_space
 from soil_bench.tuning.study import Study, Trial, best
 from soil_bench.tuning.training import OnEpoch, Training, without_test
+from soil_pyg.datasets.digest import digest_of
 from soil_pyg.utils.files import write_json
 from soil_pyg.workflow.options import ModelOptions
 
@@ -83,8 +81,7 @@ def parse(argv: list[str]) -> Namespace:
     )
     add_run_arguments(parser)
     arguments = parser.parse_args(argv)
-    if importlib.util.find_spec("optuna") is None:
-        raise ValueError("the search requires optuna: pip install 'soil-pyg[bench]'")
+    require("optuna", "the search")
     return arguments
 
 
@@ -131,8 +128,7 @@ class Tuning:
         if configured["profile"] not in (None, self._selected.default_profile):
             parts.append(configured["profile"])
         self.name = "-".join(parts)
-        digest = hashlib.sha256(json.dumps(comparable, sort_keys=True).encode()).hexdigest()
-        self._study_name = f"{self.name}-{digest[:12]}"
+        self._study_name = f"{self.name}-{digest_of(comparable)[:12]}"
         versions = configured["versions"] | {"optuna": importlib.metadata.version("optuna")}
         self.record: dict[str, Any] = comparable | {
             "profile": configured["profile"],

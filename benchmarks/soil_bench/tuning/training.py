@@ -1,11 +1,12 @@
 """The training of a trial on data without its test split; interrupted ones are resumed."""
 
 import copy
-import hashlib
 import json
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
+from soil_pyg.datasets.digest import digest_of
 from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS
@@ -65,6 +67,7 @@ class Graphs:
         return self._kept[key]
 
 
+@dataclass(frozen=True)
 class Training:
     """Trains settings over seeds and returns their val metric.
 
@@ -72,26 +75,22 @@ class Training:
         selected (ModelOptions): The model.
         settings (dict[str, Any]): The device and the value of each option that is not searched.
         data (HeteroData): The data, without graphs and without a test split.
-        folder (Path): The folder for the checkpoints of trials.
+        root (Path): The folder for the checkpoints of trials.
         name (str): The study, which together with the searched options identifies a trial's folder.
         num_seeds (int): The number of seeds, from 0 on.
     """
 
-    def __init__(
-        self,
-        selected: ModelOptions,
-        settings: Settings,
-        data: HeteroData,
-        folder: Path,
-        name: str,
-        num_seeds: int,
-    ) -> None:
-        self._selected = selected
-        self._settings = settings
-        self._graphs = Graphs(selected, data)
-        self._folder = folder
-        self._name = name
-        self._num_seeds = num_seeds
+    selected: ModelOptions
+    settings: Settings
+    data: HeteroData
+    root: Path
+    name: str
+    num_seeds: int
+
+    @cached_property
+    def graphs(self) -> Graphs:
+        """The data with the graphs of the model."""
+        return Graphs(self.selected, self.data)
 
     def run(self, options: Settings, on_epoch: OnEpoch) -> float:
         """Returns the mean over the seeds of the best val metric.
@@ -104,14 +103,14 @@ class Training:
         Raises:
             FailedTrialError: If the settings are invalid, or training diverges.
         """
-        settings = self._settings | options
+        settings = self.settings | options
         metric = settings["metric"]
 
         def follow(result: TrainResult) -> None:
             on_epoch([epoch["val"][metric] for epoch in result.history])
 
         values = []
-        for seed in range(self._num_seeds):
+        for seed in range(self.num_seeds):
             result = self._fit(settings, seed, self.folder(options), follow)
             # A run that finished before an interruption has reported no epochs.
             if seed == 0:
@@ -121,8 +120,7 @@ class Training:
 
     def folder(self, options: Settings) -> Path:
         """Returns the folder of a trial."""
-        identity = json.dumps([self._name, options], sort_keys=True)
-        return self._folder / hashlib.sha256(identity.encode()).hexdigest()[:16]
+        return self.root / digest_of([self.name, options])[:16]
 
     def forget(self, options: Settings) -> None:
         """Deletes the folder of a trial."""
@@ -132,10 +130,10 @@ class Training:
         self, settings: Settings, seed: int, folder: Path, follow: Callable[[TrainResult], None]
     ) -> TrainResult:
         try:
-            trainer: Trainer = build_trainer(self._selected, settings, seed)
-            data = self._graphs.get(settings)
+            trainer: Trainer = build_trainer(self.selected, settings, seed)
+            data = self.graphs.get(settings)
             seed_everything(seed)
-            model = build_model(self._selected, settings, data)
+            model = build_model(self.selected, settings, data)
         except ValueError as error:
             raise FailedTrialError(str(error)) from error
         try:

@@ -22,10 +22,7 @@ def arguments(root: Path, tmp_path: Path) -> list[str]:
 
 
 def test_from_the_arguments_to_the_files(
-    arguments: list[str],
-    tmp_path: Path,
-    drawn_runs: Draw,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], tmp_path: Path, drawn_runs: Draw, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = ["--l_ui", "0.1", "0.01", "--l_ii", "1", "0.01", "0.001"]
     assert main([*arguments, *weights, "--k", "10", "5", "--k_i", "10", "--seeds", "2"]) == 0

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from soil_bench.paper.pictures import picture, require_matplotlib, short_id
+from soil_bench.paper.pictures import picture, short_id
 
 pytest.importorskip("matplotlib")
 
@@ -37,13 +37,6 @@ def test_nothing_is_written_if_drawing_fails(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="as told"), picture(tmp_path / "a", height=2.0):
         raise RuntimeError("as told")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    require_matplotlib()
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="matplotlib"):
-        require_matplotlib()
 
 
 def test_long_ids_are_cut() -> None:

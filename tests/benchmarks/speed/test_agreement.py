@@ -85,11 +85,7 @@ def nearly_tied(drawn: HeteroData, gap: float) -> tuple[HeteroData, list[int], s
 
 @pytest.mark.parametrize(("gap", "is_tie"), [(3e-6, True), (1e-3, False)])
 def test_only_a_tie_excuses_other_items_of_interest(
-    drawn: HeteroData,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    gap: float,
-    is_tie: bool,
+    drawn: HeteroData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gap: float, is_tie: bool
 ) -> None:
     data, items, two = nearly_tied(drawn, gap)
     files = str(tmp_path / "fast"), str(tmp_path / "naive")

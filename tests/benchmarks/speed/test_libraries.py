@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from soil_bench.speed.contest import Contestant
 from soil_bench.speed.propagation import each_direction, torch_coo
 from soil_bench.speed.propagation_cases import Direction
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "run.py"
+Refuses = Callable[[list[str], str], None]
+Start = Callable[[list[str]], subprocess.Popen]
+
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -129,30 +132,9 @@ def test_no_picture_without_matplotlib(
     assert [case["part"] for case in read(tmp_path)["cases"]] == ["neighbours"]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        (["--rounds", "0"], "--rounds"),
-        (["--roun", "3"], "--roun"),
-        (["--only", "speed"], "--only"),
-        (["--seed", "-1"], "--seed"),
-    ],
-)
-def test_wrong_arguments(
-    wrong: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--out", str(tmp_path / "out"), *wrong]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert message in error
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="refused where there is no GPU")
-def test_no_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--out", str(tmp_path / "out"), "--device", "cuda"]) == 2
-    assert "'--device'" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+def test_no_gpu(out: Path, refuses: Refuses) -> None:
+    refuses(["libraries", "--out", str(out), "--device", "cuda"], "'--device'")
 
 
 def test_a_folder_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,13 +210,14 @@ def test_a_file_of_measurements_that_is_not_one(
     assert (tmp_path / "out" / "libraries.jsonl").read_text() == "mine\n"
 
 
-def test_as_a_program(arguments: list[str], tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
-    command = [sys.executable, str(SCRIPT), "libraries", *arguments, "--only", "neighbours"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "scikit-learn" in done.stdout
-    assert done.stderr == "[1/1] neighbours: tiny, 300 items, 16 channels\n"
+def test_as_a_program(
+    arguments: list[str], tmp_path: Path, start: Callable[[list[str]], subprocess.Popen]
+) -> None:
+    process = start(["libraries", *arguments, "--only", "neighbours"])
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "scikit-learn" in output
+    assert errors == "[1/1] neighbours: tiny, 300 items, 16 channels\n"
     (case,) = read(tmp_path)["cases"]
     if hasattr(os, "fork"):
         for result in case["results"]:

@@ -1,32 +1,14 @@
 import json
 import re
-import sys
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import run
-from soil_bench.speed import measurement, measurements
 
 pytest.importorskip("matplotlib")
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The functions that were measured, here in this process, with their number of items."""
-    made: list[str] = []
-
-    def measure(function: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        made.append(function.partition(":")[2])
-        module, _, name = function.partition(":")
-        return json.loads(json.dumps(getattr(import_module(module), name)(**arguments)))
-
-    monkeypatch.setattr(measurement, "call_isolated", measure)
-    monkeypatch.setattr(measurements, "versions_and_code", lambda model: {"code": "of the test"})
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    return made
 
 
 @pytest.fixture
@@ -73,70 +55,33 @@ def test_from_the_arguments_to_the_picture(
 
 
 def test_an_interrupted_run_goes_on(
-    calls: list[str], arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calls: list[str], arguments: list[str], tmp_path: Path, failing: Callable[..., Any]
 ) -> None:
-    in_process = measurement.call_isolated
-
-    def interrupt(function: str, given: dict[str, Any]) -> dict[str, Any]:
-        if function == "soil_bench.speed.workloads:train" and given["steps"] is not None:
-            raise KeyboardInterrupt
-        return in_process(function, given)
-
-    monkeypatch.setattr(measurement, "call_isolated", interrupt)
-    assert run.main(arguments) == 130
+    with failing(
+        lambda name, given: name == "train" and given["steps"] is not None, KeyboardInterrupt()
+    ):
+        assert run.main(arguments) == 130
     assert calls == [*SMALL, *LARGE[:2]]
     assert len((tmp_path / "out" / "scale.jsonl").read_text().splitlines()) == 5
-    monkeypatch.setattr(measurement, "call_isolated", in_process)
     assert run.main(arguments) == 0
     assert calls == SMALL + LARGE
 
 
 def test_a_size_that_fails_leaves_the_others(
-    calls: list[str],
     arguments: list[str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    failing: Callable[..., Any],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    in_process = measurement.call_isolated
-
-    def fail(function: str, given: dict[str, Any]) -> dict[str, Any]:
-        if "graphs" in given and given.get("steps", 0) is None:
-            raise RuntimeError("as told")
-        return in_process(function, given)
-
-    monkeypatch.setattr(measurement, "call_isolated", fail)
-    assert run.main([*arguments, "--naive-up-to", "0"]) == 1
+    with failing(
+        lambda _, given: "graphs" in given and given.get("steps", 0) is None,
+        RuntimeError("as told"),
+    ):
+        assert run.main([*arguments, "--naive-up-to", "0"]) == 1
     assert "failed: train: items 200" in capsys.readouterr().err
     small, large = json.loads((tmp_path / "out" / "scale.json").read_text())["sizes"]
     assert "training" not in small
     assert "training" in large
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        (["--items", "0"], 'argument "--items"'),
-        (["--items"], "argument --items: expected at least one argument"),
-        (["--channels", "{}"], "'--channels' must name at least one modality .got none."),
-        (["--whole-up-to", "-1"], 'argument "--whole'),
-        (["--part", "2"], "unrecognized arguments: --part 2"),
-    ],
-)
-def test_errors(
-    calls: list[str],
-    arguments: list[str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    more: list[str],
-    message: str,
-) -> None:
-    assert run.main([*arguments, *more]) == 2
-    error = capsys.readouterr().err
-    assert re.search(message, error, re.DOTALL)
-    assert "All options: run.py scale --help" in error
-    assert calls == []
-    assert not (tmp_path / "out").exists()
 
 
 def test_without_matplotlib(

@@ -9,6 +9,7 @@ from soil_bench.speed.scale_report import (
     fit_exponent,
     recalls_of,
     row,
+    scale_lines,
     scale_report,
 )
 
@@ -77,3 +78,29 @@ def test_table_and_picture(tmp_path: Path) -> None:
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
     draw_picture({"sizes": [], "exponents": {"time": {}, "memory": {}}}, tmp_path / "empty.png")
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_lines_of_the_page(scale_record: dict[str, Any]) -> None:
+    lines = scale_lines(scale_record)
+    assert lines[0].startswith("SOIL, synthetic data, features of 128 + 64 dimensions. MiB: ")
+    assert lines[1:] == [
+        "",
+        "| users | items | interactions | graphs, s | MiB | search | epoch, s | MiB "
+        "| epoch on partitions, s | MiB | naive graphs, s | MiB | naive epoch, s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| 200 | 100 | 1,600 | 0.5 | 20 / 520 | Flat | 2 | 30 / 530 | - | - | 250 "
+        "| 2,000 / 2,500 | 7.12 |",
+        "| 2,000,000 | 1,000,000 | 16,000,000 | 1,500 | 4,000 / 4,500 "
+        "| IVF64,Flat;nprobe=8, recall 0.910 | ~54,321 | 9,000 / 9,500 "
+        "| ~1,234 in 100 partitions | 300 / 800 | - | - | - |",
+        "",
+        "- Exponent of time in the number of items: graphs 0.87; epoch 1.10",
+        "- Recall of the search among 1,000,000 items: a_similar 0.988 (IVF64,Flat;nprobe=8), "
+        "second_order 0.910 (IVF64,Flat;nprobe=8)",
+        "",
+    ]
+
+
+def test_a_size_whose_measurements_failed(scale_record: dict[str, Any]) -> None:
+    lines = scale_lines(scale_record | {"sizes": [{"items": 10, "users": 20}], "exponents": {}})
+    assert lines[4:] == [f"| 20 | 10 |{' - |' * 11}", ""]

@@ -1,4 +1,3 @@
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +14,13 @@ from soil_pyg.models import SOIL
 from soil_pyg.models.soil_graphs import SOILGraphs
 
 Draw = Callable[[dict[str, Any]], None]
+Refuses = Callable[[list[str], str], None]
+RecordOf = Callable[[str], dict[str, Any]]
 
 
-def arguments(root: Path, out: Path, *more: str) -> list[str]:
-    data = ["--dataset", "tiny", "--root", str(root), "--device", "cpu", "--out", str(out)]
-    return [*data, "--seeds", "3", *more]
-
-
-def record_of(out: Path) -> dict[str, Any]:
-    return json.loads((out / "records" / "fidelity-tiny.json").read_text())
+@pytest.fixture
+def arguments(tiny: list[str]) -> list[str]:
+    return [*tiny, "--seeds", "3"]
 
 
 def test_every_differing_option_has_an_equation() -> None:
@@ -35,10 +32,12 @@ def test_every_differing_option_has_an_equation() -> None:
     assert set(SOIL.profiles["paper"]) == set(SOIL.profiles["released"])
 
 
-def test_one_option_at_a_time_both_ways(root: Path, tmp_path: Path, drawn_runs: Draw) -> None:
-    assert main(arguments(root, tmp_path)) == 0
-    record = record_of(tmp_path)
-    runs = read_records(tmp_path / "results.jsonl").values()
+def test_one_option_at_a_time_both_ways(
+    arguments: list[str], drawn_runs: Draw, out: Path, record_of: RecordOf
+) -> None:
+    assert main(arguments) == 0
+    record = record_of("fidelity")
+    runs = read_records(out / "results.jsonl").values()
     assert len(runs) == 3 * 2 * (1 + len(EQUATIONS))
 
     def metric(start: str, name: str, options: dict[str, Any]) -> np.ndarray:
@@ -52,7 +51,7 @@ def test_one_option_at_a_time_both_ways(root: Path, tmp_path: Path, drawn_runs: 
         return np.array([found[seed] for seed in range(3)])
 
     other = {"paper": "released", "released": "paper"}
-    table = pd.read_csv(tmp_path / "paper" / "fidelity-tiny.csv")
+    table = pd.read_csv(out / "paper" / "fidelity-tiny.csv")
     places = [(start, option) for start in ("released", "paper") for option in [*differing(), ALL]]
     assert list(zip(table["start"], table["option"], strict=True)) == places
     for (start, option), row, (_, line) in zip(
@@ -78,7 +77,7 @@ def test_one_option_at_a_time_both_ways(root: Path, tmp_path: Path, drawn_runs: 
 
 
 def test_options_that_cannot_stand_alone_keep_the_table(
-    root: Path, tmp_path: Path, drawn_runs: Draw, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], drawn_runs: Draw, monkeypatch: pytest.MonkeyPatch, record_of: RecordOf
 ) -> None:
     graph_transform = SOIL.graph_transform.__func__
 
@@ -88,10 +87,10 @@ def test_options_that_cannot_stand_alone_keep_the_table(
         return graph_transform(cls, profile, **options)
 
     monkeypatch.setattr(SOIL, "graph_transform", classmethod(refusing))
-    assert main(arguments(root, tmp_path)) == 0
+    assert main(arguments) == 0
     reasons = {
         (row["start"], row["option"]): row["reason"]
-        for row in record_of(tmp_path)["rows"]
+        for row in record_of("fidelity")["rows"]
         if row["reason"] is not None
     }
     assert reasons == {
@@ -101,27 +100,27 @@ def test_options_that_cannot_stand_alone_keep_the_table(
 
 
 def test_runs_that_fail_are_named_and_the_table_is_written(
-    root: Path, tmp_path: Path, drawn_runs: Draw, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], drawn_runs: Draw, capsys: pytest.CaptureFixture[str], record_of: RecordOf
 ) -> None:
     drawn_runs({"contrast": "aligned_pairs", "bpr_reduction": "mean"})
-    assert run.main(["fidelity", *arguments(root, tmp_path)]) == 1
-    record = record_of(tmp_path)
+    assert run.main(["fidelity", *arguments]) == 1
+    record = record_of("fidelity")
     failed = [(row["start"], row["option"]) for row in record["rows"] if row["reason"]]
     assert failed == [("released", "contrast"), ("paper", "bpr_reduction")]
     assert len(record["failed"]) == 6
     assert "contrast: a run failed" in capsys.readouterr().out
     # Next time they do not fail, and the others are not run again.
     drawn_runs({"contrast": "none"})
-    assert run.main(["fidelity", *arguments(root, tmp_path)]) == 0
-    assert not any(row["reason"] for row in record_of(tmp_path)["rows"])
+    assert run.main(["fidelity", *arguments]) == 0
+    assert not any(row["reason"] for row in record_of("fidelity")["rows"])
 
 
 def test_a_start_that_fails_leaves_the_other_direction(
-    root: Path, tmp_path: Path, drawn_runs: Draw
+    arguments: list[str], drawn_runs: Draw, record_of: RecordOf
 ) -> None:
     drawn_runs(SOIL.profiles["released"])
-    assert main(arguments(root, tmp_path)) == 1
-    record = record_of(tmp_path)
+    assert main(arguments) == 1
+    record = record_of("fidelity")
     for row in record["rows"]:
         is_measured = row["start"] == "paper" and row["option"] != ALL
         assert (row["reason"] is None) == is_measured
@@ -129,11 +128,7 @@ def test_a_start_that_fails_leaves_the_other_direction(
     assert record["starts"]["released"] == {"recall@20": [], "ndcg@20": []}
 
 
-def test_errors(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run.main(["fidelity", *arguments(root, tmp_path, "--profile", "paper")]) == 2
-    assert "--profile" in capsys.readouterr().err
+def test_features_are_needed(arguments: list[str], root: Path, refuses: Refuses) -> None:
     for path in (root / "tiny").glob("*_feat.npy"):
         path.unlink()
-    assert run.main(["fidelity", *arguments(root, tmp_path / "out")]) == 2
-    assert "'in_channels' must name at least one modality" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    refuses(["fidelity", *arguments], "'in_channels' must name at least one modality")

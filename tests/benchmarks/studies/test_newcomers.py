@@ -1,4 +1,4 @@
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,22 @@ from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
-
-def arguments(root: Path, out: Path, *more: str) -> list[str]:
-    data = ["--dataset", "tiny", "--root", str(root), "--device", "cpu", "--out", str(out)]
-    return [*data, "--seeds", "2", "--epochs", "1", "--share", "0.2", *more]
+Refuses = Callable[[list[str], str], None]
+RecordOf = Callable[[str], dict[str, Any]]
 
 
-def record_of(out: Path) -> dict[str, Any]:
-    return json.loads((out / "records" / "newcomers-tiny.json").read_text())
+@pytest.fixture
+def arguments(tiny: list[str]) -> list[str]:
+    return [*tiny, "--seeds", "2", "--epochs", "1", "--share", "0.2"]
 
 
 @pytest.mark.usefixtures("trained_runs")
 def test_from_the_arguments_to_the_tables(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], capsys: pytest.CaptureFixture[str], record_of: RecordOf
 ) -> None:
-    given = arguments(root, tmp_path / "out", "--models", "soil,bpr", "--histories", "1", "2")
+    given = [*arguments, "--models", "soil,bpr", "--histories", "1", "2"]
     assert run.main(["newcomers", *given]) == 0
-    record = record_of(tmp_path / "out")
+    record = record_of("newcomers")
     assert list(record["items"]) == ["soil", "bpr", "popularity", "feature kNN"]
     trained = [f"{name}, trained with them" for name in ("soil", "bpr")]
     assert list(record["users"]) == ["soil", "bpr", "popularity", "feature kNN", *trained]
@@ -50,16 +49,16 @@ def test_from_the_arguments_to_the_tables(
     assert "New users, 20% held out" in output
     # Nothing is run again.
     assert main(given) == 0
-    assert record_of(tmp_path / "out") == record
+    assert record_of("newcomers") == record
     assert capsys.readouterr().out.count("finished before, not run again") == 12
 
 
 @pytest.mark.usefixtures("trained_runs")
-def test_runs_do_not_know_what_is_held_out(root: Path, tmp_path: Path) -> None:
-    assert main(arguments(root, tmp_path, "--models", "lightgcn")) == 0
+def test_runs_do_not_know_what_is_held_out(arguments: list[str], root: Path, out: Path) -> None:
+    assert main([*arguments, "--models", "lightgcn"]) == 0
     data = load_data("tiny", str(root))
     held_out = draw(data[INTERACTS].test_edge_label_index[0].numpy(), 0.2, 0)
-    folders = list((tmp_path / "runs").iterdir())
+    folders = list((out / "runs").iterdir())
     for folder in folders:
         trained = load(folder)
         if trained.data_name.endswith("users-0.2-seed0"):
@@ -70,17 +69,12 @@ def test_runs_do_not_know_what_is_held_out(root: Path, tmp_path: Path) -> None:
 
 
 def test_features_are_needed(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: list[str], arguments: list[str], root: Path, refuses: Refuses
 ) -> None:
     for path in (root / "tiny").glob("*_feat.npy"):
         path.unlink()
     for command in ("newcomers", "missing"):
-        data = ["--dataset", "tiny", "--root", str(root), "--out", str(tmp_path / "out")]
-        assert run.main([command, *data]) == 2
-        assert "must have features of the items" in capsys.readouterr().err
-    assert run.main(["newcomers", *arguments(root, tmp_path, "--share", "1.5")]) == 2
-    assert "--share" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+        refuses([command, *tiny], "must have features of the items")
 
 
 def test_draw() -> None:

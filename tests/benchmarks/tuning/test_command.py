@@ -1,12 +1,10 @@
 import importlib.util
 import json
-import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,6 @@ from soil_bench.tuning.command import only_one
 from soil_bench.tuning.training import FailedTrialError, OnEpoch, Training
 from soil_pyg.training.trainer import Trainer
 
-RUN = Path(__file__).parents[3] / "benchmarks" / "run.py"
 SEARCH = ["--search.reg", "0.1,0.5,1.0", "--search.hidden_channels", "4"]
 MODULE = """
 from soil_pyg.models import BPR
@@ -41,15 +38,14 @@ def code(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 @pytest.fixture
 def arguments(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: dict[str, str]
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: dict[str, str]
 ) -> list[str]:
     """The arguments of a tiny search, and in the working directory a model of one's own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delitem(sys.modules, "tune_models", raising=False)
     (tmp_path / "tune_models.py").write_text(MODULE)
-    data = ["tune", "--dataset", "tiny", "--root", str(root), "--device", "cpu"]
-    return [*data, "--out", str(tmp_path / "out"), "--epochs", "3", "--seeds", "2"]
+    return ["tune", *tiny, "--epochs", "3", "--seeds", "2"]
 
 
 @pytest.fixture
@@ -162,10 +158,7 @@ def test_what_decides_the_values_begins_another_study_in_the_same_file(
 
 
 def test_the_winner_is_chosen_by_the_val_metric_alone(
-    arguments: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    chosen: list[Variant],
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: list[Variant]
 ) -> None:
     values = {0.1: 0.2, 0.5: 0.9, 1.0: 0.3}
     monkeypatch.setattr(Training, "run", lambda self, options, on_epoch: values[options["reg"]])
@@ -258,44 +251,6 @@ def test_no_two_processes_make_the_same_trials(
     assert main(arguments) == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments_after", "message"),
-    [
-        (["--search.q", "5"], "'--search.q': model 'bpr' has no option 'q'"),
-        (["--search.reg", "much"], "'--search.reg': .*Got value: much"),
-        (["--search.reg", "[]"], "'--search.reg' must hold at least one value"),
-        (["--search.lr", "0.1,-1"], "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
-        (["--search.metric", "recall@10"], "'--search.metric'"),
-        (["--search", "reg"], 'argument "--search":'),
-        (["--model", "popularity"], "model 'popularity' has no search space"),
-        (["--model", "sole"], "'sole' is not one of"),
-        (["--model", "soil", "--profile", "published"], "'profile' must be one of paper, released"),
-        (["--profile", "best"], "'--profile' must not be given for model 'bpr'"),
-        (
-            ["--search.num_partitions", "1,99999"],
-            "'num_partitions' must be at most the number of users",
-        ),
-        (["--trial", "3"], "unrecognized arguments: --trial 3"),
-        (["--trials", "0"], 'argument "--trials":'),
-        (["--trial-seeds", "0"], 'argument "--trial.seeds":'),
-        (["--sampler-seed", "-1"], 'argument "--sampler.seed":'),
-        (["--dataset", "small"], "small.inter is missing"),
-    ],
-)
-def test_errors(
-    arguments: list[str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    arguments_after: list[str],
-    message: str,
-) -> None:
-    assert main([*arguments, "--model", "bpr", *arguments_after]) == 2
-    error = capsys.readouterr().err
-    assert re.search(message, error, re.DOTALL)
-    assert "All options: run.py tune --help" in error
-    assert not (tmp_path / "out").exists()
-
-
 def test_without_optuna(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -310,30 +265,22 @@ def test_without_optuna(
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_process_comes_to_the_same_trials(
-    arguments: list[str], tmp_path: Path, number: signal.Signals
+    arguments: list[str],
+    tmp_path: Path,
+    start: Callable[[list[str]], subprocess.Popen],
+    number: signal.Signals,
 ) -> None:
     arguments += ["--model", "bpr", *SEARCH, "--search.patience", "200", "--epochs", "200"]
     arguments += ["--seeds", "1"]
-    environment = {**os.environ, "PYTHONPATH": str(RUN.parents[1])}
-
-    def start(out: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            [sys.executable, str(RUN), *arguments, "--out", out],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
     for out, is_stopped in (("whole", False), ("out", True), ("out", False)):
-        process = start(out)
+        process = start([*arguments, "--out", out])
         if is_stopped:
             while not list(tmp_path.glob(f"{out}/trials/*")):
                 assert process.poll() is None, process.communicate()
                 time.sleep(0.05)
             time.sleep(1)
             process.send_signal(number)
-        output = process.communicate()[0]
+        output = process.communicate()
         stopped_code = {signal.SIGINT: 130, signal.SIGKILL: -9}[number]
         assert process.returncode == (stopped_code if is_stopped else 0), output
     assert tuned(tmp_path)["trials"] == tuned(tmp_path, out="whole")["trials"]

@@ -1,0 +1,97 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+UNKNOWN = {
+    "": ["--soil.q 5", "--soil.hidden 5", "--epoch 5", "--nonsense", "more"],
+    "tune": ["--trial 3"],
+    "fidelity": ["--profile paper"],
+    "graphs": ["--nonsense", "--rep 2"],
+    "scale": ["--part 2"],
+    "libraries": ["--roun 3"],
+}
+"""Arguments that a command does not have."""
+VALUES = {
+    "": [
+        *["--soil.k many", "--soil.k 1.5", "--bpr.reg x", "--lightgcn.lr x"],
+        *["--seeds 0", "--epochs 0", "--profile published", "--device tpu"],
+    ],
+    "tune": ["--search reg", "--trials 0", "--trial-seeds 0", "--sampler-seed -1"],
+    "paper table2": ["--profile published"],
+    "missing": ["--rates 0", "--rates 1.5"],
+    "newcomers": ["--share 1.5"],
+    "graphs": ["--repeat 0", "--device tpu"],
+    "scale": ["--items 0", "--whole-up-to -1"],
+    "libraries": ["--rounds 0", "--only speed", "--seed -1"],
+}
+"""Arguments whose value has the wrong type or is out of range."""
+OTHERS = {
+    "": [
+        ("--models soil --bpr.reg 1", "unrecognized arguments: --bpr.reg 1; settings"),
+        ("--soil.k", "argument --soil.k: expected one argument"),
+        ("--soil.k 0", "model 'soil': 'k' must be at least 1 .got 0."),
+        ("--bpr.num_partitions 9999", "model 'bpr': 'num_partitions' must be at most the number"),
+        ("--bpr.ks [5]", "model 'bpr': 'ks' must hold 10 and 20, which the tables show .got"),
+        (f"--out {__file__}", "'--out' must be a writable folder .got"),
+        ("--bpr.lr -1", "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
+        ("--soil.modalities [smell]", "'modalities' must be .*: audio, image, text .got"),
+        ("--models sole", "'sole' is not one of .*lightgcn, .*soil"),
+        ("--models bpr,bpr", "'--models' must name each model once .got 'bpr,bpr'."),
+        ("--models=", "'' is not one of .*bpr"),
+        ("--models", "expected one argument"),
+        ("--dataset small", "small.inter is missing"),
+    ],
+    "tune --model bpr": [
+        ("--search.q 5", "'--search.q': model 'bpr' has no option 'q'"),
+        ("--search.reg much", "'--search.reg': .*Got value: much"),
+        ("--search.reg []", "'--search.reg' must hold at least one value"),
+        ("--search.lr 0.1,-1", "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
+        ("--search.metric recall@10", "'--search.metric'"),
+        ("--model popularity", "model 'popularity' has no search space"),
+        ("--model sole", "'sole' is not one of"),
+        ("--model soil --profile published", "'profile' must be one of paper, released"),
+        ("--profile best", "'--profile' must not be given for model 'bpr'"),
+        ("--search.num_partitions 1,99999", "'num_partitions' must be at most the number"),
+        ("--dataset small", "small.inter is missing"),
+    ],
+    "paper table2": [
+        ("--models bpr,bpr", "'--models' must name each model once"),
+        ("--models bpr,sole", "'sole' is not one of"),
+        ("--dataset none", "none.inter is missing"),
+    ],
+    "missing": [
+        ("--models bpr", "'--models' must name models that read features .got 'bpr'."),
+        ("--models soil,soil", "'--models' must name each model once .got 'soil,soil'."),
+    ],
+    "graphs": [
+        ("--channels {}", "'--channels' must name at least one modality .got none."),
+        ('--channels {"image":0}', 'argument "--channels'),
+    ],
+    "scale": [
+        ("--items", "argument --items: expected at least one argument"),
+        ("--channels {}", "'--channels' must name at least one modality .got none."),
+    ],
+}
+"""Other arguments that a command refuses, and a pattern of the message."""
+SPEED = ("graphs", "scale", "libraries")
+"""The commands that train no models."""
+CASES = [(name, *case) for name, cases in OTHERS.items() for case in cases]
+for name, texts in UNKNOWN.items():
+    CASES += [(name, text, f"unrecognized arguments: {text}") for text in texts]
+for name, texts in VALUES.items():
+    for flag, value in map(str.split, texts):
+        CASES.append((name, f"{flag} {value}", f'argument "{flag}".*{value}'.replace("-", ".")))
+
+
+@pytest.mark.parametrize(("command", "more", "message"), CASES)
+def test_errors(
+    tiny: list[str],
+    out: Path,
+    refuses: Callable[[list[str], str], None],
+    command: str,
+    more: str,
+    message: str,
+) -> None:
+    given = ["--out", str(out)] if command in SPEED else tiny
+    refuses([*command.split(), *given, *more.split()], message)
