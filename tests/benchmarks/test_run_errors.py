@@ -35,7 +35,7 @@ OTHERS = {
         ("--bpr.ks [5]", "model 'bpr': 'ks' must hold 10 and 20, which the tables show .got"),
         (f"--out {__file__}", "'--out' must be a writable folder .got"),
         ("--bpr.lr -1", "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
-        ("--soil.modalities [smell]", "'modalities' must be .*: audio, image, text .got"),
+        ("--soil.modalities [smell]", "'modalities'.*audio, image, text .got 'smell'"),
         ("--models sole", "'sole' is not one of .*lightgcn, .*soil"),
         ("--models bpr,bpr", "'--models' must name each model once .got 'bpr,bpr'."),
         ("--models=", "'' is not one of .*bpr"),
