@@ -25,7 +25,7 @@ class Table(NamedTuple):
     where: Callable[[int], str]
     """Returns the origin of a row: file and line, or name and position."""
     is_text: bool
-    """Whether the ids were read as text and have no type."""
+    """Is set if the ids were read as text and have no type."""
 
     @property
     def source(self) -> str:

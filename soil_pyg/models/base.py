@@ -40,7 +40,7 @@ class Recommender(torch.nn.Module, ABC):
     """
 
     multimodal: ClassVar[bool] = False
-    """Whether the model reads the features of the items."""
+    """Is set if the model reads the features of the items."""
 
     profiles: ClassVar[dict[str, dict[str, Any]]] = {}
     """Named sets of option values, for :meth:`__init__` and :meth:`graph_transform` together."""

@@ -33,7 +33,7 @@ def similar(modality: str) -> EdgeType:
     return (ITEM, f"{modality}_similar", ITEM)
 
 
-class SimilarItemGraphs(BaseTransform):  # type: ignore[misc]
+class SimilarItemGraphs(BaseTransform):
     """The base of transforms that build a graph of similar items for each modality.
 
     Args:

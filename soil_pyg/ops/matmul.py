@@ -32,7 +32,7 @@ def _prefers_onednn() -> bool:
 
 
 PREFERS_ONEDNN = _prefers_onednn()
-"""Whether oneDNN multiplies matrices in single precision faster than torch's default library."""
+"""Is set if oneDNN multiplies matrices in single precision faster than torch's default library."""
 
 
 def matmul_t(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:

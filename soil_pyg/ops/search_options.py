@@ -75,7 +75,7 @@ class SearchOptions:
 
     @property
     def is_exact(self) -> bool:
-        """Whether all items are compared."""
+        """Returns whether all items are compared."""
         return self.index == "Flat"
 
     def resolve(self, num_items: int) -> "SearchOptions":

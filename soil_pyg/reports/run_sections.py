@@ -75,7 +75,7 @@ class Setting:
 
     @property
     def is_changed(self) -> bool:
-        """Whether the value differs from the default."""
+        """Returns whether the value differs from the default."""
         return self.used_by is not None and self.value != self.default
 
 

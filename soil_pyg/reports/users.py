@@ -80,7 +80,7 @@ class ItemCards:
 
     @property
     def has_pictures(self) -> bool:
-        """Whether the table names pictures."""
+        """Returns whether the table names pictures."""
         return self._images is not None
 
     def make(self, item: int, with_picture: bool = True, **values: Any) -> Item:

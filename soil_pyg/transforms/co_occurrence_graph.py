@@ -13,7 +13,7 @@ from soil_pyg.utils.progress import blocks
 
 
 @functional_transform("co_occurrence_graph")
-class CoOccurrenceGraph(BaseTransform):  # type: ignore[misc]
+class CoOccurrenceGraph(BaseTransform):
     r"""Links each item with the items that share the most users.
 
     .. math::

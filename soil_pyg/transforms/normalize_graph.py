@@ -12,7 +12,7 @@ NORMS = ("sym", "row", "sym_user_index")
 
 
 @functional_transform("normalize_graph")
-class NormalizeGraph(BaseTransform):  # type: ignore[misc]
+class NormalizeGraph(BaseTransform):
     r"""Normalises the weights of edges by the degrees of their nodes.
 
     .. math::

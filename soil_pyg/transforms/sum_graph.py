@@ -14,7 +14,7 @@ from soil_pyg.transforms.utils import EDGES_AT_ONCE, count_nodes, edge_blocks, i
 
 
 @functional_transform("sum_graph")
-class SumGraph(BaseTransform):  # type: ignore[misc]
+class SumGraph(BaseTransform):
     r"""Adds up graphs of the same nodes, each multiplied by a factor.
 
     .. math::

@@ -8,7 +8,7 @@ from soil_pyg.transforms.utils import check_edges, count_nodes, is_held_as_matri
 
 
 @functional_transform("to_adjacency")
-class ToAdjacency(BaseTransform):  # type: ignore[misc]
+class ToAdjacency(BaseTransform):
     r"""Adds the edges as an :class:`~soil_pyg.nn.Adjacency` named :obj:`adj`, for propagation
     (functional name: :obj:`to_adjacency`). Edges already held as one are left unchanged.
 

@@ -24,7 +24,7 @@ EDGES_AT_ONCE = 2**22
 Gathered = TypeVar("Gathered", bound=Collector)
 
 
-class SimilarityTransform(BaseTransform, Generic[Gathered]):  # type: ignore[misc]
+class SimilarityTransform(BaseTransform, Generic[Gathered]):
     """Base class of transforms whose graphs come from the similarities of all items."""
 
     def __init__(

@@ -6,7 +6,7 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from soil_pyg.ops.adjacency import Adjacency
 
 
-class LightConv(MessagePassing):  # type: ignore[misc]
+class LightConv(MessagePassing):
     r"""Sums the features of the neighbours, weighted by the edges only.
 
     .. math::
