@@ -9,6 +9,7 @@ from soil_pyg.ops import attractiveness_rows
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
+from soil_pyg.ops.topk import ROUNDING
 
 NUM_ITEMS = 14
 
@@ -77,6 +78,25 @@ def test_first_entries_of_each_row(
         assert bool(rows.is_whole[item]) == (len(best(expected[item])) < first)
     assert rows.length[9] == 0
     assert rows.report == {name: {"index": "Flat"} for name in features}
+
+
+@pytest.mark.parametrize("num_modalities", [1, 2, 3])
+def test_rounding_in_each_modality_does_not_decide(
+    monkeypatch: pytest.MonkeyPatch, num_modalities: int
+) -> None:
+    monkeypatch.setattr(attractiveness_rows, "FIRST", 2)
+    angle = torch.tensor([0.0, 0.5, 0.500002, 1.0], dtype=torch.double)
+    c = torch.stack([angle.cos(), angle.sin()], dim=1).float()
+    has = torch.ones(4, dtype=torch.bool)
+    features = {f"modality {number}": (c, has) for number in range(num_modalities)}
+    # The worst rounding that is expected: it puts item 2 above item 1, which is more similar.
+    similarity = c @ c.t()
+    similarity[0, 1] -= 0.45 * ROUNDING
+    similarity[0, 2] += 0.45 * ROUNDING
+    rows = AttractivenessRows(features)
+    rows.add_block(slice(0, 4), dict.fromkeys(features, similarity))
+    rows.finish()
+    assert sorted(entries(rows, 0)[0]) == [0, 1]
 
 
 def test_ties_go_to_the_smaller_item(monkeypatch: pytest.MonkeyPatch) -> None:
