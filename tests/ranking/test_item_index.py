@@ -1,3 +1,4 @@
+import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +29,16 @@ def build(trained: TrainedModel) -> ItemIndex:
     assert index is not None
     index.save(trained)
     return index
+
+
+def test_no_index_of_sparse_embeddings_or_without_faiss(
+    trained: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dense, trained.item_emb = trained.item_emb, trained.item_emb.to_sparse()
+    assert ItemIndex.build(trained) is None
+    trained.item_emb = dense
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert ItemIndex.build(trained) is None
 
 
 def test_the_file_is_one_of_faiss(
