@@ -129,3 +129,19 @@ def test_a_checkpoint_delays_the_next_one(make: Make, tmp_path: Path) -> None:
     for _ in range(2):
         epoch(run, model, optimizer)
     assert checkpoint.load_tensors(tmp_path / checkpoint.STATE)[1]["result"]["epochs"] == 1
+
+
+def test_a_finished_run_comes_back_without_its_state(
+    make: Make, tmp_path: Path, data: HeteroData
+) -> None:
+    run, (model, optimizer) = make(), model_and_optimizer()
+    epoch(run, model, optimizer)
+    run.keep_best(model, {"recall@20": 0.5})
+    tables = model.user_embedding.weight, model.item_embedding.weight
+    run.store_model(tables, data, finished=True)
+    assert not (tmp_path / checkpoint.STATE).exists()
+    for _ in range(2):
+        again = make()
+        assert again.finished
+        assert again.result.val == {"recall@20": 0.5}
+        assert torch.equal(again.best["item_embedding.weight"], tables[1])
