@@ -84,13 +84,7 @@ def _opened(out: str | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    path = Path(out).expanduser().resolve()
-    if path.exists() and not path.is_file():
-        # A device or a pipe cannot be replaced by a file.
-        with path.open("wb") as stream:
-            yield stream
-        return
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+    with atomic_path(Path(out).expanduser()) as temporary, temporary.open("wb") as stream:
         yield stream
 
 

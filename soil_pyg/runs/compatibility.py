@@ -37,11 +37,13 @@ def upgrade_record(record: dict[str, Any]) -> dict[str, Any]:
     record = _rename(record, {"valid": "val"})
     if isinstance(record.get("history"), list):
         record["history"] = [_rename(epoch, {"valid": "val"}) for epoch in record["history"]]
+    known = _known_settings(record)
     for group in ("settings", "trainer", "options"):
         if isinstance(record.get(group), dict):
-            record[group] = _rename(record[group], RENAMED_SETTINGS)
-    if isinstance(record.get("settings"), dict) and isinstance(record.get("model"), str):
-        _add_missing(record)
+            # A model of one's own may have an option by a former name.
+            names = {n: new for n, new in RENAMED_SETTINGS.items() if n not in known[group]}
+            added = {name: ADDED_SETTINGS[name] for name in ADDED_SETTINGS if name in known[group]}
+            record[group] = added | _rename(record[group], names)
     return record
 
 
@@ -49,17 +51,18 @@ def _rename(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in values.items()}
 
 
-def _add_missing(record: dict[str, Any]) -> None:
+def _known_settings(record: dict[str, Any]) -> dict[str, set[str]]:
+    # The settings of each group of a record, as far as its model tells.
+    known: dict[str, set[str]] = {"settings": set(), "trainer": set(), "options": set()}
+    if not (isinstance(record.get("settings"), dict) and isinstance(record.get("model"), str)):
+        return known
     try:
         model_class = import_model(record["model"])
     except ValueError:  # Raised again, with its reason, where the model is made.
-        return
-    of_model = set(model_class.model_parameters())
-    known = {"trainer": OF_TRAINER, "options": of_model}
+        return known
+    known |= {"trainer": OF_TRAINER, "options": set(model_class.model_parameters())}
     # Runs of a Trainer alone keep arbitrary settings.
     if record["settings"].keys() >= OF_TRAIN:
-        known["settings"] = OF_TRAINER | of_model | set(model_class.graph_transform_parameters())
-    for group, names in known.items():
-        if isinstance(record.get(group), dict):
-            missing = {name: ADDED_SETTINGS[name] for name in ADDED_SETTINGS if name in names}
-            record[group] = missing | record[group]
+        of_graphs = set(model_class.graph_transform_parameters())
+        known["settings"] = OF_TRAINER | known["options"] | of_graphs
+    return known

@@ -22,7 +22,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The content reaches the disk before the name does, so that after a crash the file holds either
     its old content or all of its new content. If the block fails, nothing changes. The folder of
-    the file must exist. Raises :class:`OSError` that names :obj:`path` if it cannot be written.
+    the file must exist. A link keeps pointing to the file, and a device or a pipe is written to as
+    it is. Raises :class:`OSError` that names :obj:`path` if it cannot be written.
 
     Example:
         >>> import tempfile
@@ -32,8 +33,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         >>> file.read_text()
         'tea'
     """
-    path = Path(path)
-    temporary = _beside(path, "tmp")
+    path, target = Path(path), Path(os.path.realpath(path))
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        yield target
+        return
+    temporary = _beside(target, "tmp")
     try:
         with _naming(path, temporary):
             # Some libraries create files that only their owner can read.
@@ -42,12 +46,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             yield temporary
             temporary.chmod(mode)
             _sync(temporary)
-            os.replace(temporary, path)
+            os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(path.parent)
+    _sync_folder(target.parent)
 
 
 @contextmanager
@@ -61,7 +65,7 @@ def atomic_folder(
     block and again before the move. Raises :class:`OSError` that names :obj:`path` if the folder
     cannot be written.
     """
-    path = Path(os.path.abspath(path))
+    path = Path(os.path.realpath(path))
     check()
     created = [parent for parent in path.parents if not parent.exists()]
     temporary, old = _beside(path, "tmp"), _beside(path, "old")
@@ -78,7 +82,7 @@ def atomic_folder(
             os.replace(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
-        if old.exists():
+        if old.exists() and not path.exists():
             os.replace(old, path)
         with suppress(OSError):
             for parent in created:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import soil_pyg
+from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.models import BPR, SOIL
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.compatibility import ADDED_SETTINGS, RENAMED_SETTINGS, upgrade_record
@@ -157,3 +158,20 @@ def test_added_settings_are_those_of_the_model(data_folder: Path, tmp_path: Path
     assert type(trained.model) is BPR
     assert trained.settings["num_partitions"] == 1
     assert not {"recall", "matmul_precision"} & trained.settings.keys()
+
+
+class WithFormerNames(BPR):
+    """A model of one's own whose options have names that other settings had earlier."""
+
+    def __init__(self, num_users: int, num_items: int, *, floor: float, count_users: bool) -> None:
+        super().__init__(num_users, num_items, hidden_channels=4)
+        self.floor, self.count_users = floor, count_users
+
+
+def test_options_of_a_model_of_ones_own_keep_their_names(tmp_path: Path) -> None:
+    data = SyntheticMultimodal(40, 30)[0]
+    model = WithFormerNames(40, 30, floor=0.25, count_users=True)
+    Trainer(epochs=1, progress=False).fit(model, data, out=tmp_path)
+    loaded = soil_pyg.load(tmp_path).model
+    assert loaded.options == model.options
+    assert (loaded.floor, loaded.count_users) == (0.25, True)

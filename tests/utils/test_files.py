@@ -273,3 +273,32 @@ def test_the_cache_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert user_cache() == expected
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert user_cache() == at_home
+
+
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "tea.txt").symlink_to(tmp_path / "elsewhere" / "tea.txt")
+    (tmp_path / "folder").symlink_to(tmp_path / "elsewhere" / "folder")
+    for content in ("old", "new"):
+        write_text(tmp_path / "tea.txt", content)
+        with atomic_folder(tmp_path / "folder") as folder:
+            write_text(folder / "milk.txt", content)
+    assert (tmp_path / "tea.txt").is_symlink()
+    assert (tmp_path / "folder").is_symlink()
+    assert (tmp_path / "elsewhere" / "tea.txt").read_text() == "new"
+    assert (tmp_path / "elsewhere" / "folder" / "milk.txt").read_text() == "new"
+    assert names(tmp_path / "elsewhere") == ["folder", "tea.txt"]
+    assert names(tmp_path) == ["elsewhere", "folder", "tea.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="requires named pipes")
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(tmp_path / "pipe", "tea")
+        assert os.read(reader, 10) == b"tea"
+    finally:
+        os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert names(tmp_path) == ["pipe"]
