@@ -48,6 +48,12 @@ class Recommender(torch.nn.Module, ABC):
     options: dict[str, Any]
     """The arguments of :meth:`__init__`, from which the same model can be constructed again."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuses a model that overrides the alias :meth:`graphs`, which nothing would call."""
+        super().__init_subclass__(**kwargs)
+        if "graphs" in vars(cls):
+            raise TypeError(f"{cls.__name__} must override 'graph_transform' (got 'graphs')")
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Stores the arguments as :attr:`options`."""
         model = super().__new__(cls)

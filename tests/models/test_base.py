@@ -163,3 +163,8 @@ def test_optional_parts_do_nothing() -> None:
 def test_a_modality_that_cannot_be_named() -> None:
     with pytest.raises(ValueError, match=r"'in_channels'.*'training'"):
         models.SOIL(2, 3, {"image": 4, "training": 5})
+
+
+def test_a_model_that_overrides_the_alias_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Mine.*'graph_transform'.*'graphs'"):
+        type("Mine", (models.BPR,), {"graphs": classmethod(lambda cls: None)})

@@ -29,8 +29,8 @@ def code_digest(model_class: type[Recommender]) -> str:
     """Returns a digest of the sources that decide the results of a model.
 
     It covers the definitions in the modules of the model and of the trainer and in all modules of
-    the package that these import, except :obj:`WITHOUT_EFFECT`. Their order, the modules they
-    stand in, imports, docstrings, comments and layout do not count.
+    the package that these import, except :obj:`WITHOUT_EFFECT`, and what is imported from other
+    libraries. Their order, the modules they stand in, docstrings, comments and layout do not count.
     """
     modules = imported_modules(model_class.__module__) | imported_modules(TRAINER)
     files = {_file(module) for module in modules - WITHOUT_EFFECT}
@@ -39,7 +39,7 @@ def code_digest(model_class: type[Recommender]) -> str:
 
 def files_digest(files: Iterable[Path]) -> str:
     """Returns a digest of the definitions in files, as for :func:`code_digest`."""
-    found = sorted(text for path in files for text in _definitions(path))
+    found = sorted({text for path in files for text in _definitions(path)})
     return bytes_digest(["\n".join(found).encode()])[:16]
 
 
@@ -104,8 +104,22 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _definitions(path: Path) -> Iterator[str]:
-    for statement in _Decisive().visit(ast.parse(path.read_text("utf-8"))).body:
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from _decisive_imports(node)
+    for statement in _Decisive().visit(tree).body:
         yield ast.dump(statement)
+
+
+def _decisive_imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    # Names of other libraries, and names that the package gives another name: a module that moves
+    # changes neither.
+    module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+    is_own = module.partition(".")[0] == PACKAGE
+    for alias in node.names:
+        if not is_own or alias.asname is not None:
+            yield f"import {'' if is_own else module} {alias.name} as {alias.asname}"
 
 
 class _Decisive(ast.NodeTransformer):

@@ -99,8 +99,10 @@ def test_definitions_count_wherever_they_stand(
         ("width = 1", 'width = 1\n    """Of the table."""', True),
         ("class Mine(BPR):", 'class Mine(BPR):\n    """A model."""\n', True),
         ("import BPR\n", 'import BPR\n__all__ = ["Mine"]\n', True),
-        ("import BPR\n", "import BPR\nif BPR:\n    import math\n", True),
-        ("import BPR\n", "import BPR\nif BPR:\n    import math\n    K = 2\n", False),
+        ("import BPR\n", "import BPR\nif BPR:\n    from soil_pyg.typing import USER\n", True),
+        ("import BPR\n", "import BPR\nif BPR:\n    import torch\n    K = 2\n", False),
+        ("import BPR\n", "import BPR\nfrom torch import mean as reduce\n", False),
+        ("import BPR\n", "import BPR\nfrom soil_pyg.typing import USER as ITEM\n", False),
         ("import BPR", "import BPR, LightGCN", False),
     ],
 )
