@@ -14,6 +14,7 @@ from importlib import import_module
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from soil_pyg.cli import flags
 from soil_pyg.utils._private import parser_actions
 
 COMMANDS = {
@@ -80,7 +81,9 @@ def main(argv: list[str] | None = None) -> int:
             module.add_arguments(parser)
             if hasattr(module, "add_options"):
                 module.add_options(parser, argv[1:])
-            module.run(parser.parse_args(argv[1:]))
+            arguments = parser.parse_args(flags.spell(parser, argv[1:]))
+            flags.refuse_empty(parser, arguments)
+            module.run(arguments)
         # Buffered output can still fail to be written.
         sys.stdout.flush()
     except SystemExit as stop:
@@ -134,15 +137,15 @@ def _message_of(error: Exception, parser: argparse.ArgumentParser) -> str:
         where = f"'{error.filename}': " if error.filename else ""
         return f"{where}{os.strerror(error.errno)}{f'; {remedy}' if remedy else ''}"
     if not isinstance(error, argparse.ArgumentError):
-        return str(error)
-    flags = {
+        return flags.name_flags(parser, str(error))
+    names = {
         action.dest: action.option_strings[0] if action.option_strings else action.dest.upper()
         for action in parser_actions(parser)
     }
-    message = re.sub(r'Parser key "(\w+)"', lambda key: flags.get(key[1], key[1]), error.message)
-    start, required, names = message.partition("arguments are required: ")
+    message = re.sub(r'Parser key "(\w+)"', lambda key: names.get(key[1], key[1]), error.message)
+    start, required, missing = message.partition("arguments are required: ")
     if required:
-        message = start + required + ", ".join(flags.get(n, n) for n in names.split(", "))
+        message = start + required + ", ".join(names.get(n, n) for n in missing.split(", "))
     # jsonargparse prints Python types, which are shortened here.
     message = re.sub(
         r"Does not validate against any of the Union subtypes.*?Errors:(.*?)Given value type:.*?"
