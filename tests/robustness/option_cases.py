@@ -7,7 +7,6 @@ from shlex import quote
 
 import values
 from harness import Case
-
 from soil_pyg import models
 from soil_pyg.workflow.options import ModelOptions, Option
 
