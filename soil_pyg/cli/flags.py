@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from jsonargparse import Namespace
@@ -45,15 +45,34 @@ def refuse_empty(parser: argparse.ArgumentParser, arguments: Namespace) -> None:
             raise ValueError(f"'{_name_of(action)}' must not be empty (got '')")
 
 
-def name_flags(parser: argparse.ArgumentParser, message: str) -> str:
-    """Returns a message of a function with the flags of a parser in place of the arguments."""
-    names = {action.dest: _name_of(action) for action in _actions(parser)}
+def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
+    """Returns the flag or the name of each argument of a parser."""
+    return {action.dest: _name_of(action) for action in _actions(parser)}
+
+
+def given_flags(argv: list[str]) -> dict[str, str]:
+    """Returns the flag of each argument that a command line gives.
+
+    Example:
+        >>> given_flags(["--batch-size=3", "--soil.k_i", "5"])
+        {'batch_size': '--batch-size', 'k_i': '--soil.k_i'}
+    """
+    flags = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    return {flag.lstrip("-").rpartition(".")[2].replace("-", "_"): flag for flag in flags}
+
+
+def name_flags(message: str, flags: Mapping[str, str]) -> str:
+    """Returns a message of a function with flags in place of its arguments.
+
+    Example:
+        >>> name_flags("'k' must be at least 1 (got 'k')", {"k": "--k"})
+        "'--k' must be at least 1 (got 'k')"
+    """
 
     def replace(match: re.Match[str]) -> str:
         before, name, after = match[1] or "", match[2], match[3] or ""
         is_argument = match.start() == 0 or before or after
-        named = names.get(name, name) if is_argument else name
-        return f"{before}'{named}'{after}"
+        return f"{before}'{flags.get(name, name) if is_argument else name}'{after}"
 
     pattern = rf"(\b(?:{_BEFORE}) )?'(\w+)'( (?:{_AFTER})\b|:)?"
     named = re.sub(pattern, replace, message, flags=re.IGNORECASE)
@@ -61,12 +80,12 @@ def name_flags(parser: argparse.ArgumentParser, message: str) -> str:
 
 
 @contextmanager
-def naming_flags(parser: argparse.ArgumentParser) -> Iterator[None]:
-    """Makes errors about arguments of functions name the flags of a parser."""
+def naming_flags(flags: Mapping[str, str]) -> Iterator[None]:
+    """Makes errors about arguments of functions name the flags that stand for them."""
     try:
         yield
     except (ValueError, OSError) as error:
-        message = name_flags(parser, str(error))
+        message = name_flags(str(error), flags)
         if message == str(error) or getattr(error, "errno", None) is not None:
             raise
         raise ValueError(message) from error

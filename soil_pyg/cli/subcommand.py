@@ -4,7 +4,7 @@ from argparse import SUPPRESS
 from importlib import import_module
 
 from soil_pyg.cli import COMMANDS
-from soil_pyg.cli.flags import naming_flags
+from soil_pyg.cli.flags import flags_of, naming_flags
 from soil_pyg.cli.parser import Parser
 from soil_pyg.cli.run_command import run_command
 from soil_pyg.utils.signals import raise_on_signals
@@ -33,7 +33,7 @@ def _run(prog: str, argv: list[str]) -> None:
         module.add_options(parser, rest)
     arguments = parser.parse_args(rest)
     raise_on_signals()
-    with naming_flags(parser):
+    with naming_flags(flags_of(parser)):
         module.run(arguments)
 
 
