@@ -25,7 +25,7 @@ from soil_bench.runs.process import INTERRUPTED
 from soil_bench.runs.results import print_table, read_records
 from soil_bench.runs.run_job import load_data
 from soil_pyg.utils.device import resolve_device
-from soil_pyg.workflow.options import ModelOptions
+from soil_pyg.workflow.options import ModelOptions, settings_on
 from soil_pyg.workflow.train import DEVICE_TYPES
 
 USAGE_ERROR = 2
@@ -56,6 +56,10 @@ COMMANDS = {
     "missing": (
         "soil_bench.studies.missing",
         "accuracy by the share of missing features and by their treatment",
+    ),
+    "patience": (
+        "soil_bench.studies.patience",
+        "the val metric that a smaller patience would have lost",
     ),
     "verify": (
         "soil_bench.runs.verify",
@@ -150,7 +154,7 @@ def plan(arguments: Namespace, flags: Namespace, models: list[ModelOptions]) -> 
     for model in models:
         given = {"epochs": arguments.epochs} if arguments.epochs is not None else {}
         given |= flags[model.name].as_dict() if model.name in flags else {}
-        settings = model.settings(arguments.dataset, arguments.profile, given)
+        settings = settings_on(data, model, arguments.dataset, arguments.profile, given)
         jobs += make_jobs(where, data, model, arguments.profile, settings, arguments.seeds)
     return jobs
 
