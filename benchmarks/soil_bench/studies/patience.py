@@ -76,7 +76,8 @@ def val_curve(job: Job) -> list[float]:
     if run is None:
         raise ValueError(
             f"the study requires the folder of a finished run, but '{job.folder}' is missing: "
-            f"remove the line of seed {job.record['seed']} from {job.results_file} to train it again"
+            f"remove the line of seed {job.record['seed']} from {job.results_file} to train it "
+            "again"
         )
     if not run["history"]:
         raise ValueError(f"'--models' must name models that are trained (got '{run['model']}')")
