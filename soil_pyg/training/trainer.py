@@ -125,6 +125,7 @@ class Trainer:
         settings: dict[str, Any] | None = None,
         on_epoch: OnEpoch | None = None,
         test: bool = True,
+        overwrite: bool = False,
     ) -> TrainResult:
         """Trains, validates and tests a model, and leaves it with its best weights.
 
@@ -141,6 +142,9 @@ class Trainer:
                 (default: :obj:`None`)
             test (bool, optional): If set to :obj:`False`, does not use the test split, for
                 searches of hyperparameters. (default: :obj:`True`)
+            overwrite (bool, optional): If set to :obj:`True`, starts anew whatever run
+                :obj:`out` holds, and replaces it when the first result is stored.
+                (default: :obj:`False`)
 
         Raises:
             ValueError: If the data does not fit the model, a split is empty, or :obj:`out` holds
@@ -161,7 +165,9 @@ class Trainer:
             data, self.batch_size, self.seed, self.num_partitions, fabric.device
         )
         options = self.result_options() | ({} if test else {"test": False})
-        run = TrainingRun(model, data, out, settings or {}, options, self.checkpoint_seconds)
+        run = TrainingRun(
+            model, data, out, settings or {}, options, self.checkpoint_seconds, overwrite
+        )
         if run.finished:
             model.load_state_dict(run.best)
             return run.result

@@ -107,6 +107,15 @@ def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = 1)
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def remove(path: str | os.PathLike[str]) -> None:
+    """Removes a file, a link or a whole folder; a missing one is fine."""
+    path = Path(path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def bytes_digest(content: Iterable[bytes | memoryview]) -> str:
     """Returns the hexadecimal SHA-256 digest of content that comes block by block; where blocks are
     cut does not matter.
