@@ -10,7 +10,7 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.pairs import pair_inner_product
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.similarity_pass import Features, NearestItems, SimilarityPass
-from soil_pyg.utils.checks import check_at_least, check_choice
+from soil_pyg.utils.checks import check_choice, check_integer
 
 
 class LearnedGraph(torch.nn.Module):
@@ -55,7 +55,7 @@ class LearnedGraph(torch.nn.Module):
         **search_options: Unpack[SearchKwargs],
     ) -> None:
         super().__init__()
-        check_at_least("k", k, 1)
+        check_integer("k", k, 1)
         check_choice("negative", negative, ("drop", "keep"))
         self.k = k
         self.negative = negative

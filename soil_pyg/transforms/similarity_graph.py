@@ -8,7 +8,7 @@ from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.similarity_pass import Features, NearestItems
 from soil_pyg.transforms.utils import SimilarityTransform
 from soil_pyg.typing import ITEM
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 
 
 @functional_transform("similarity_graph")
@@ -54,7 +54,7 @@ class SimilarityGraph(SimilarityTransform[NearestItems]):
         **search_options: Unpack[SearchKwargs],
     ) -> None:
         super().__init__(modalities, negative, node_type, **search_options)
-        check_at_least("k", k, 1)
+        check_integer("k", k, 1)
         self.k = k
 
     def collector(self, data: HeteroData, features: Features) -> NearestItems:
