@@ -106,7 +106,8 @@ def test_every_error_is_one_line_and_a_code(
             ["a", "--num-layers", "x"],
             ["--num-layers: expected int", " x "],
         ),
-        (["a", "--num_layers", "3"], ["--num_layers 3"]),
+        (["a", "--num_layers", "3", "--num-layers", "3"], ["'--num-layers'"]),
+        (["a", "--note="], ["'--note'"]),
         (["a", "--num", "3"], ["--num 3"]),
     ],
 )
