@@ -36,7 +36,9 @@ def _run(prog: str, argv: list[str]) -> None:
     raise_on_signals()
     try:
         module.run(arguments)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise ValueError(name_flags(parser, str(error))) from error
 
 
