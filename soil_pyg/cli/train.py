@@ -22,7 +22,10 @@ Each model has its own settings: soil-pyg train --model lightgcn --help
 The same command resumes an interrupted run."""
 MODEL = "soil"
 """The default of :obj:`--model`."""
-OWN = ("data", "out", "model", "profile", "seed", "init", "device", "tensorboard", "format")
+OWN = (
+    *("data", "out", "model", "profile", "seed", "init", "device", "tensorboard", "overwrite"),
+    "format",
+)
 """The arguments that do not depend on the model."""
 
 
@@ -45,6 +48,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--tensorboard", action="store_true", help="also write TensorBoard events into the run"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="train anew and replace the run in --out"
     )
     parser.add_argument(
         "--format", type=output.Format, default="table", help="format of the printed metrics"

@@ -20,6 +20,7 @@ VALUES = {
     "tune": ["--search reg", "--trials 0", "--trial-seeds 0", "--sampler-seed -1"],
     "paper table2": ["--profile published"],
     "missing": ["--rates 0", "--rates 1.5"],
+    "patience": ["--patiences 0", "--patiences 1.5"],
     "newcomers": ["--share 1.5"],
     "graphs": ["--repeat 0", "--device tpu"],
     "scale": ["--items 0", "--whole-up-to -1"],
@@ -102,3 +103,10 @@ def test_errors(
         place = words.index(flag)
         del words[place : place + 2]
     refuses([*words, *others], message)
+
+
+def test_the_released_aggregation_is_refused_for_more_items_than_users(
+    wide: list[str], refuses: Callable[[list[str], str], None]
+) -> None:
+    message = "'aggregation' must be 'sum' or 'sym' .*got 'sym_user_index' for 15 users and 20 it"
+    refuses([*wide, "--models", "soil", "--soil.aggregation", "sym_user_index"], message)

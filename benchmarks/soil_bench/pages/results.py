@@ -51,7 +51,8 @@ Full ranking of all items, training items masked, means over the users with test
 sample standard deviation over seeds. Settings are chosen by val Recall@20 alone, among those with
 the most seeds; the last column has the number of tried settings. Training stops early by the same
 metric, and the best weights are tested once. *published* is Recall@20 / NDCG@20 in the literature,
-if known for the data set.
+if known for the data set. Where a run has another learning rate, decay or patience than the
+published code, the last column has both values.
 """
 
 
@@ -206,7 +207,7 @@ def row_of(group: list[Record], tried: list[Record]) -> list[str]:
         published(run["model"], run["dataset"]),
         mean_std([run["best_epoch"] for run in group], 0),
         mean_std([run["seconds"]["total"] / 60 for run in group], 1),
-        run["tuned"] or chosen(run["settings"], tried),
+        (run["tuned"] or chosen(run["settings"], tried)) + other_schedule(run),
     ]
 
 
@@ -216,6 +217,18 @@ def published(model: str, dataset: str) -> str:
         return "-"
     values = load_config(model).published.get(dataset, {})
     return f"{values['recall@20']:.4f} / {values['ndcg@20']:.4f}" if values else "-"
+
+
+def other_schedule(run: Record) -> str:
+    """Returns the values of a run that replace those of the published schedule as text."""
+    if published(run["model"], run["dataset"]) == "-":
+        return ""
+    schedule, settings = load_config(run["model"]).schedule, run["settings"]
+    return "".join(
+        f"; {name} {settings[name]}, published with {value}"
+        for name, value in schedule.items()
+        if settings.get(name, value) != value
+    )
 
 
 def chosen(settings: dict[str, Any], tried: list[dict[str, Any]]) -> str:

@@ -21,7 +21,7 @@ from soil_bench.runs.jobs import Job, Plan, make_jobs, run_jobs
 from soil_bench.runs.results import print_table, read_records
 from soil_bench.runs.run_job import load_data
 from soil_pyg.utils.device import resolve_device
-from soil_pyg.workflow.options import ModelOptions
+from soil_pyg.workflow.options import ModelOptions, settings_on
 from soil_pyg.workflow.train import DEVICE_TYPES
 
 MODELS = "soil,lightgcn,bpr"
@@ -90,6 +90,6 @@ def plan(arguments: Namespace, flags: Namespace, models: list[ModelOptions]) -> 
     for model in models:
         given = {"epochs": arguments.epochs} if arguments.epochs is not None else {}
         given |= flags[model.name].as_dict() if model.name in flags else {}
-        settings = model.settings(arguments.dataset, arguments.profile, given)
+        settings = settings_on(data, model, arguments.dataset, arguments.profile, given)
         jobs += make_jobs(where, data, model, arguments.profile, settings, arguments.seeds)
     return jobs

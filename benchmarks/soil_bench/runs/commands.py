@@ -29,6 +29,10 @@ COMMANDS = {
         "soil_bench.studies.missing",
         "accuracy by the share of missing features and by their treatment",
     ),
+    "patience": (
+        "soil_bench.studies.patience",
+        "the val metric that a smaller patience would have lost",
+    ),
     "verify": (
         "soil_bench.runs.verify",
         "check that the code still gives the results of finished runs, to the last digit",

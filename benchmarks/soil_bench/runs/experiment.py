@@ -20,7 +20,7 @@ from soil_bench.runs.significance import mean_and_error
 from soil_pyg.cli.errors import FailureError
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import atomic_path, write_json
-from soil_pyg.workflow.options import ModelOptions
+from soil_pyg.workflow.options import ModelOptions, settings_on
 from soil_pyg.workflow.train import DEVICE_TYPES
 
 RECORDS_FOLDER = "records"
@@ -84,9 +84,8 @@ class Experiment:
             ValueError: If an option is invalid.
         """
         given = {} if self.epochs is None else {"epochs": self.epochs}
-        return ModelOptions(variant.model).settings(
-            self.plan.dataset, variant.profile, given | variant.options
-        )
+        selected, given = ModelOptions(variant.model), given | variant.options
+        return settings_on(self.data, selected, self.plan.dataset, variant.profile, given)
 
     def jobs(self, variant: Variant) -> list[Job]:
         """Returns the run of each seed.

@@ -51,6 +51,26 @@ def test_settings_are_chosen_by_the_val_metric() -> None:
     assert "Data digest `0123456789ab`. torch 2.13.0." in lines
 
 
+def test_a_schedule_that_was_not_published_is_named() -> None:
+    """Beside published values, a run with another schedule must not pass as published."""
+    runs = [
+        record("lightgcn", 0, val=0.1, test=0.1, lr_decay=0.96, patience=20),
+        record("bpr", 0, val=0.1, test=0.1, lr_decay=1.0, patience=60),
+        record("soil", 0, val=0.1, test=0.1, lr_decay=0.96, patience=10),
+        record("package.module:Mine", 0, val=0.1, test=0.1, lr_decay=0.5),
+    ]
+    rows = [line.split("|") for line in page(runs).splitlines() if line.startswith("| ")][1:]
+    ends = {row[1].strip(): row[-2] for row in rows}
+    assert ends == {
+        "lightgcn": " 1 tried; lr_decay 0.96, published with 1.0 ",
+        "bpr": " 1 tried; patience 60, published with 20 ",
+        "soil": " 1 tried ",
+        "package.module:Mine": " 1 tried ",
+    }
+    runs = [run | {"dataset": "own"} for run in runs]
+    assert "published with" not in page(runs)
+
+
 def test_a_single_seed_is_not_compared_with_more() -> None:
     lucky = record("soil", 0, val=0.5, test=0.3, k=20)
     (row,) = [line for line in page([*RECORDS, lucky]).splitlines() if line.startswith("| soil")]
