@@ -2,6 +2,7 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from soil_pyg.ops import matmul
 from soil_pyg.ranking.evaluator import compute_embeddings
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.runs.training_run import TrainResult
+from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
 from soil_pyg.workflow.options import ModelOptions, build_model
 from soil_pyg.workflow.train import train
@@ -134,8 +137,8 @@ def random_run(tmp_path: Path) -> Callable[..., TrainedModel]:
             "options": model.options,
             "settings": {"model": spec, "data": folder and str(folder), **settings},
             "data": {"name": data.name, "digest": data.digest},
-            "val": {},
-            "test": {},
+            "trainer": Trainer().result_options(),
+            **asdict(TrainResult()),
         }
         checkpoint.save(
             tmp_path / "run", run, model.state_dict(), compute_embeddings(model, graphs), data
