@@ -184,15 +184,13 @@ class Trainer:
                 if test:
                     run.result.test = session.evaluate("test")
                 session.store_model(finished=True)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interruption:
                 if run.go_back():
                     run.store()
                     model.load_state_dict(run.best)
                     session.store_model(finished=False)
-                    progress.message(
-                        f"Interrupted after epoch {run.result.epochs}: repeat the call with "
-                        f"out='{out}' to resume."
-                    )
+                    epoch = f"after epoch {run.result.epochs}"
+                    interruption.args = (f"{epoch}; the same call with out='{out}' resumes",)
                 raise
         return run.result
 

@@ -21,10 +21,10 @@ from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
 from soil_pyg.runs.warm_start import warm_start
 from soil_pyg.training.tensorboard import FOLDER, TensorBoardLog
-from soil_pyg.typing import ITEM, USER, modalities_of
+from soil_pyg.typing import modalities_of
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import remove
-from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
+from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer, settings_on
 
 DEVICE_TYPES = ("cpu", "cuda")
 RESERVED = ("data", "model", "profile", "device", "init", "overwrite")
@@ -148,15 +148,7 @@ def _settings(
     if profile is not None and not model_class.profiles:
         raise ValueError(f"'profile' must be None for model '{selected.spec}' (got '{profile}')")
     profile = profile or selected.default_profile
-    settings = selected.settings(str(getattr(data, "name", "")), profile, given)
-    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
-    # The released aggregation is only defined for at least as many users as items.
-    is_default = "aggregation" not in given
-    if is_default and settings.get("aggregation") == "sym_user_index" and num_items > num_users:
-        settings["aggregation"] = "sym"
-        logger.warning(
-            "Set aggregation='sym' instead of 'sym_user_index', as there are more items than users"
-        )
+    settings = settings_on(data, selected, str(getattr(data, "name", "")), profile, given)
     return settings | {"profile": profile}
 
 
