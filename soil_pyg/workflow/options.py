@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.resolver import import_model, model_name
+from soil_pyg.models.resolver import import_model, model_name, own_model
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.training.trainer import DISPLAY, Trainer
 from soil_pyg.typing import ITEM, USER, features_of, modalities_of
@@ -230,12 +230,17 @@ def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroDa
     """
     modalities = settings.get("modalities") or modalities_of(data)
     features = select_features(data, modalities, "modalities")
-    return selected.model_class(
-        num_users=data[USER].num_nodes,
-        num_items=data[ITEM].num_nodes,
-        in_channels={name: x.size(1) for name, x in features.items()},
-        **selected.values_for("model", settings),
-    )
+    try:
+        return selected.model_class(
+            num_users=data[USER].num_nodes,
+            num_items=data[ITEM].num_nodes,
+            in_channels={name: x.size(1) for name, x in features.items()},
+            **selected.values_for("model", settings),
+        )
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ValueError) or own_model(selected.spec) is not None:
+            raise
+        raise ValueError(f"Model '{selected.spec}' cannot be built: {error!r}") from error
 
 
 def select_features(data: HeteroData, names: Iterable[str], argument: str) -> dict[str, Tensor]:

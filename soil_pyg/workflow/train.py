@@ -117,7 +117,7 @@ def train(
             )
     if log is not None:
         log.end(result)
-    trained = checkpoint.load(folder)
+    trained = checkpoint.load(folder, type(recommender))
     if not _has_index(trained):
         for name in (DESCRIPTION, INDEX):
             remove(folder / name)
