@@ -106,6 +106,12 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
         if array.dtype.kind == "U":
             tensors[name] = torch.from_numpy(array.reshape(-1).view(np.uint8))
             return {"strings": name, "dtype": array.dtype.str, "shape": array.shape}
+        if array.dtype == object and all(type(text) is str for text in array.flat):
+            texts = [text.encode() for text in array.reshape(-1).tolist()]
+            sizes = torch.tensor([len(text) for text in texts], dtype=torch.int64)
+            tensors[name] = torch.from_numpy(np.frombuffer(b"".join(texts), np.uint8).copy())
+            tensors[f"{name}.sizes"] = sizes
+            return {"texts": name, "shape": array.shape}
         if array.dtype.kind not in "biuf" or not array.dtype.isnative:
             raise TypeError(f"it is an array of {array.dtype}, not of numbers or strings")
         tensors[name] = torch.from_numpy(array)
@@ -137,4 +143,9 @@ def _decode(value: dict[str, Any], file: Any) -> Any:
     if "strings" in value:
         array = file.get_tensor(value["strings"]).numpy().view(value["dtype"])
         return array.reshape(value["shape"])
+    if "texts" in value:
+        content = file.get_tensor(value["texts"]).numpy().tobytes()
+        ends = file.get_tensor(f"{value['texts']}.sizes").cumsum(0).tolist()
+        texts = [content[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
+        return np.array(texts, dtype=object).reshape(value["shape"])
     return value["value"]

@@ -99,8 +99,7 @@ class TableDataset(HeteroDataset):
             raise ValueError(f"The columns must differ from each other (got {columns})")
         table = read_table(interactions, "interactions", [user_column, item_column], extra)
         table.refuse_empty()
-        user = read_ids(table.frame[user_column], table.where, table.is_text)
-        item = read_ids(table.frame[item_column], table.where, table.is_text)
+        user, item = table.ids(user_column), table.ids(item_column)
         item_position, item_id = item
         if items is not None:
             item_id = read_ids(list(items), lambda i: f"'items', position {i}").values
