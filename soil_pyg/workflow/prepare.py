@@ -151,10 +151,10 @@ def prepare(
             "'keep_items' (--keep-items) requires 'items' (--items) and excludes 'k_core' "
             "(--k-core) (got True)"
         )
-    for option, given in {"title_column": title_column, "image_column": image_column}.items():
-        if given is not None and items is None:
+    for option, column in {"title_column": title_column, "image_column": image_column}.items():
+        if column is not None and items is None:
             raise ValueError(
-                f"'{option}' ({_flag(option)}) requires 'items' (--items) (got {given!r})"
+                f"'{option}' ({_flag(option)}) requires 'items' (--items) (got {column!r})"
             )
     with new_folder(out, overwrite) as folder:
         table = None
