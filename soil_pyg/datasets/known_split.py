@@ -43,7 +43,13 @@ class KnownSplit:
         user, item = torch.cat(edges, dim=1).numpy()
         label = np.repeat(np.arange(len(edges)), [edge.size(1) for edge in edges])
         user_id, item_id = (_ids(data, node_type, folder) for node_type in (USER, ITEM))
-        return cls(Ids(user, user_id), Ids(item, item_id), label, arguments, str(data.digest))
+        return cls(
+            Ids(user, user_id),
+            Ids(item, item_id),
+            label,
+            arguments,
+            str(getattr(data, "digest", "")),
+        )
 
     @property
     def split(self) -> str | None:
