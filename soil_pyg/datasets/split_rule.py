@@ -11,7 +11,7 @@ from soil_pyg.datasets.frames import Ids, find_ids
 from soil_pyg.datasets.known_split import KnownSplit
 from soil_pyg.datasets.split import TIMED, check_split, is_tied, split_pairs
 from soil_pyg.typing import SPLITS
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 
 RATIOS = (0.8, 0.1, 0.1)
 """The default shares of train, val and test."""
@@ -44,7 +44,7 @@ class SplitRule:
         defaults. Raises :class:`ValueError` if options contradict each other or the known data.
         """
         if seed is not None:
-            check_at_least("seed", seed, 0)
+            check_integer("seed", seed, 0)
         if known is not None:
             if split_column is not None:
                 raise ValueError(

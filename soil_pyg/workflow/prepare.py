@@ -15,9 +15,9 @@ from soil_pyg.datasets.layouts import Source, read_source
 from soil_pyg.datasets.modality_source import ModalitySource, file_of, resolve_features
 from soil_pyg.datasets.select_pairs import Selection, select_pairs
 from soil_pyg.datasets.split_rule import SplitRule
-from soil_pyg.datasets.summary import counts, modalities, plain, untrained
+from soil_pyg.datasets.summary import counts, log_warnings, modalities, plain, untrained
 from soil_pyg.datasets.table import TableDataset
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.files import file_digest
 
 
@@ -133,7 +133,7 @@ def prepare(
         *(split, split_column, time_column, ratios, seed),
         None if like is None else KnownSplit.load(like),
     )
-    check_at_least("k_core", k_core, 1)
+    check_integer("k_core", k_core, 1)
     if (rating_column is None) != (min_rating is None):
         raise ValueError(
             "'rating_column' (--rating-column) and 'min_rating' (--min-rating) must be given "
@@ -205,7 +205,9 @@ def prepare(
         if table is not None:
             selected = table.select(item_id)
             description["items_without_row"] = int((find_ids(item_id, table.ids) < 0).sum())
-        return save_data_folder(folder, data, selected, description)
+        saved = save_data_folder(folder, data, selected, description)
+    log_warnings(saved, features)
+    return saved
 
 
 def _given_columns(**columns: str | None) -> dict[str, str]:
