@@ -10,7 +10,7 @@ from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.topk import topk_by_id
 from soil_pyg.ranking.score_blocks import score_blocks
-from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
+from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, TRAINED_EARLIER
 from soil_pyg.utils._private import metric_values
 from soil_pyg.utils.checks import check_at_least, check_choice
 from soil_pyg.utils.progress import blocks
@@ -28,7 +28,9 @@ class Evaluator:
 
     For every user with held-out items, all items except the training items of the user are ranked
     by score, ties by the smaller item index, and the top of the list is compared with the held-out
-    items. Users are scored in blocks; results do not depend on the blocks or on threads.
+    items. The training items of an earlier run that the model was initialised from are left out as
+    well, see :func:`~soil_pyg.runs.trained_pairs.without_trained_pairs`. Users are scored in
+    blocks; results do not depend on the blocks or on threads.
 
     Args:
         ks (Sequence[int]): The list lengths. (default: :obj:`(5, 10, 20, 50)`)
@@ -117,8 +119,8 @@ class Evaluator:
             ValueError: If :obj:`k` is less than 1.
             FloatingPointError: If a score may not be finite.
         """
-        train = data[INTERACTS].edge_index
-        scored = score_blocks(user_emb, item_emb, users, train, self.memory_budget)
+        known = _known(data)
+        scored = score_blocks(user_emb, item_emb, users, known, self.memory_budget)
         values, items = zip(*(_best_items(scores, k) for _, scores in scored), strict=True)
         return torch.cat(values), torch.cat(items)
 
@@ -132,9 +134,9 @@ class Evaluator:
         first_label = torch.searchsorted(
             label[0], torch.arange(len(users) + 1, device=label.device)
         ).tolist()
-        train = data[INTERACTS].edge_index
+        known = _known(data)
         is_better = torch.empty(0, device=users.device)
-        for rows, scores in score_blocks(user_emb, item_emb, users, train, self.memory_budget):
+        for rows, scores in score_blocks(user_emb, item_emb, users, known, self.memory_budget):
             row, item = label[:, first_label[rows.start] : first_label[rows.stop]]
             row = row - rows.start
             best = scores.new_full((len(scores),), -torch.inf)
@@ -157,6 +159,13 @@ def held_out(data: HeteroData, split: str) -> Tensor:
     if label_index is None or label_index.size(1) == 0:
         raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
     return label_index
+
+
+def _known(data: HeteroData) -> Tensor:
+    """Returns the pairs that are not ranked."""
+    pairs: Tensor = data[INTERACTS].edge_index
+    earlier = data[INTERACTS].get(TRAINED_EARLIER)
+    return pairs if earlier is None else torch.cat([pairs, earlier], dim=1)
 
 
 @torch.no_grad()

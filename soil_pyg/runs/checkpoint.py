@@ -17,6 +17,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets.storage import write_tensors
 from soil_pyg.models.resolver import import_model
 from soil_pyg.runs.compatibility import upgrade_record
+from soil_pyg.runs.pair_hashes import PAIR_HASH, training_hashes
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.files import atomic_path, file_digest, write_json
@@ -29,9 +30,11 @@ IDS = "ids.json"
 WEIGHTS = "model.safetensors"
 EMBEDDINGS = "embeddings.safetensors"
 STATE = "state.safetensors"
+PAIRS = "trained_pairs.safetensors"
+"""The hashes of the pairs that the run was trained on, which runs of earlier versions lack."""
 
 FILES = (WEIGHTS, EMBEDDINGS, IDS)
-"""The files whose digests :obj:`run.json` holds."""
+"""The files that :func:`load` reads, whose digests :obj:`run.json` holds."""
 
 
 def load(folder: str | os.PathLike[str]) -> TrainedModel:
@@ -116,7 +119,8 @@ def save(
     ids = {node_type: original_ids(data, node_type) for node_type in (USER, ITEM)}
     stored = {name: {"dtype": a.dtype.str, "id": a.tolist()} for name, a in ids.items()}
     write_json(folder / IDS, stored, indent=None)
-    files = {name: file_digest(folder / name) for name in FILES}
+    save_tensors(folder / PAIRS, {PAIR_HASH: torch.from_numpy(training_hashes(data, ids))})
+    files = {name: file_digest(folder / name) for name in (*FILES, PAIRS)}
     write_json(folder / RUN, {"format": FORMAT, **run, "versions": versions(), "files": files})
 
 
