@@ -5,7 +5,7 @@ from soil_pyg.runs.training_run import TrainResult
 
 EARLY_EPOCHS = 5
 """A run that stops with its best epoch among so many first ones may have stopped too early."""
-LONG_PATIENCE = 50
+LONG_PATIENCE = 60
 """The least patience to recommend for such a run."""
 
 logger = logging.getLogger("soil_pyg")

@@ -46,8 +46,8 @@ class Trainer:
         batch_size (int): The number of triplets per batch. (default: :obj:`2048`)
         epochs (int): The largest number of epochs. (default: :obj:`1000`)
         patience (int): The number of epochs without a better validation metric after which
-            training stops. Published runs had 10 or 20, with which other data may stop in a dip.
-            (default: :obj:`50`)
+            training stops. Published runs had 10 or 20, with which training on other data may end
+            in a dip. (default: :obj:`60`)
         metric (str): The validation metric. (default: :obj:`"recall@20"`)
         released_stopping (bool): If set to :obj:`True`, compares validation metrics rounded to 4
             decimals and stops when more than :obj:`patience` epochs pass, as the published
@@ -86,7 +86,7 @@ class Trainer:
     weight_decay: float = 0.0
     batch_size: int = 2048
     epochs: int = 1000
-    patience: int = 50
+    patience: int = 60
     metric: str = "recall@20"
     released_stopping: bool = False
     seed: int = 0

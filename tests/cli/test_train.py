@@ -60,10 +60,10 @@ def test_a_run_that_stopped_early_names_flags_that_go_on(
     assert cli.main([*argv, "--patience", "2"]) == 0
     (record,) = caplog.records
     flags = record.getMessage().rpartition("(")[2].rstrip(")").split()
-    assert flags == ["--patience", "50", "--overwrite"]
+    assert flags == ["--patience", "60", "--overwrite"]
     assert cli.main([*argv, *flags]) == 0
     trained = soil_pyg.load(tmp_path / "run")
-    assert trained.run["epochs"] - trained.run["best_epoch"] == trained.settings["patience"] == 50
+    assert trained.run["epochs"] - trained.run["best_epoch"] == trained.settings["patience"] == 60
 
 
 def test_options_of_every_type(data_folder: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from soil_bench.runs.tables import Report, print_report
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.runs.checkpoint import load_run
 
-PATIENCES = [10, 20, 30, 50, 100]
+PATIENCES = [10, 20, 30, 60, 100]
 MODELS = ",".join(name for name in available_configs() if load_config(name).published)
 """The models that are trained."""
 COMPARABLE = ("data_digest", "seeds", "profile", "patiences")
