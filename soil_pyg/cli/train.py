@@ -65,10 +65,10 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
     first.add_argument("--model", default=MODEL)
     selected = ModelOptions(first.parse_known_args(argv)[0].model)
     selected.add_flags(parser)
-    known = [f"--{name}" for name in [*OWN[1:], *selected.options]]
+    known = [f"--{name.replace('_', '-')}" for name in [*OWN[1:], *selected.options]]
     for argument in argv:
         flag = argument.partition("=")[0]
-        if flag.startswith("--") and flag not in ("--help", *known):
+        if flag.startswith("--") and flag.replace("_", "-") not in ("--help", *known):
             raise ValueError(
                 f"Model '{selected.spec}' has no flag '{flag}' (only {', '.join(known)})"
             )
@@ -80,7 +80,7 @@ def run(arguments: Namespace) -> None:
     own = {name: given.pop(name) for name in OWN}
     file_format = own.pop("format")
     output.check(file_format, None)
-    result = train(**own, **given)
+    result = train(**own, **ModelOptions(own["model"]).values_of_flags(given))
     best = f"best epoch {result.best_epoch} of {result.epochs}"
     sys.stderr.write(f"run in '{own['out']}': {best}\n")
     columns = {"val": result.val.values(), "test": result.test.values()}

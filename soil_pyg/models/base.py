@@ -15,7 +15,7 @@ from soil_pyg.models.newcomers import mean_of_items, mean_of_neighbours
 from soil_pyg.nn import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import ITEM, USER, Triplets
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer, check_sizes
 
 POSITIONAL = ("num_users", "num_items", "in_channels")
 """The arguments that every model takes by position."""
@@ -75,8 +75,10 @@ class Recommender(torch.nn.Module, ABC):
         self, num_users: int, num_items: int, in_channels: dict[str, int] | None = None
     ) -> None:
         super().__init__()
-        check_at_least("num_users", num_users, 1)
-        check_at_least("num_items", num_items, 1)
+        check_integer("num_users", num_users, 1)
+        check_integer("num_items", num_items, 1)
+        if in_channels is not None:
+            check_sizes("in_channels", in_channels)
         self.num_users = num_users
         self.num_items = num_items
         self.in_channels = dict(in_channels or {})

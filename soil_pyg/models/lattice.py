@@ -24,7 +24,7 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils.checks import check_at_least, check_between
+from soil_pyg.utils.checks import check_at_least, check_between, check_integer
 
 
 class LATTICEGraphs(SimilarItemGraphs):
@@ -104,9 +104,10 @@ class LATTICE(FeatureRecommender):
         **search_options: Unpack[SearchKwargs],
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
-        check_at_least("feature_channels", feature_channels, 1)
-        check_at_least("num_item_layers", num_item_layers, 0)
+        check_integer("feature_channels", feature_channels, 1)
+        check_integer("num_item_layers", num_item_layers, 0)
         check_between("original_weight", original_weight, 0, 1)
+        check_at_least("reg", reg, 0)
         self.num_item_layers = num_item_layers
         self.original_weight = original_weight
         self.reg = reg

@@ -19,7 +19,13 @@ from soil_pyg.nn import BipartiteConv, BPRLoss, InfoNCELoss, LightPropagation, e
 from soil_pyg.nn.feature_projection import project
 from soil_pyg.transforms import SumGraph
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import (
+    check_at_least,
+    check_between,
+    check_flag,
+    check_greater,
+    check_integer,
+)
 
 
 class LGMRec(EmbeddingRecommender):
@@ -90,11 +96,15 @@ class LGMRec(EmbeddingRecommender):
         noise: bool = True,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
-        check_at_least("num_modality_layers", num_modality_layers, 0)
-        check_at_least("num_hyper_layers", num_hyper_layers, 1)
-        check_at_least("num_hyperedges", num_hyperedges, 1)
-        if not 0 < keep_rate <= 1:
-            raise ValueError(f"'keep_rate' must be greater than 0 and at most 1 (got {keep_rate})")
+        check_integer("num_modality_layers", num_modality_layers, 0)
+        check_integer("num_hyper_layers", num_hyper_layers, 1)
+        check_integer("num_hyperedges", num_hyperedges, 1)
+        check_greater("keep_rate", keep_rate, 0)
+        check_between("keep_rate", keep_rate, 0, 1)
+        check_at_least("alpha", alpha, 0)
+        check_at_least("cl_weight", cl_weight, 0)
+        check_at_least("reg", reg, 0)
+        check_flag("noise", noise)
         self.num_modality_layers = num_modality_layers
         self.num_hyper_layers = num_hyper_layers
         self.keep_rate = keep_rate

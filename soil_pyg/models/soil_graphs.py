@@ -18,7 +18,7 @@ from soil_pyg.transforms.utils import (
     unit_features,
 )
 from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER
-from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.checks import check_at_least, check_choice, check_flag
 
 USER_ITEM: EdgeType = (USER, "user_item", ITEM)
 AGGREGATION: EdgeType = (USER, "aggregation", ITEM)
@@ -91,6 +91,11 @@ class SOILGraphs(SimilarItemGraphs):
         **search_options: Unpack[SearchKwargs],
     ) -> None:
         check_choice("aggregation", aggregation, ("sum", "sym", "sym_user_index"))
+        for name, scale in ("second_order", second_order_scale), ("interest", interest_scale):
+            check_at_least(f"{name}_scale", scale, 0)
+        check_at_least("min_weight", min_weight, 0)
+        check_flag("second_order", second_order)
+        check_flag("interest", interest)
         super().__init__(k, modalities, negative, **search_options)
         self.second_order_scale = second_order_scale
         self.interest_scale = interest_scale

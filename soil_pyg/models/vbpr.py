@@ -9,6 +9,7 @@ from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import features
 from soil_pyg.nn import BPRLoss, FeatureProjection, embedding_loss
 from soil_pyg.typing import Triplets
+from soil_pyg.utils.checks import check_at_least
 
 
 class VBPR(EmbeddingRecommender):
@@ -46,6 +47,7 @@ class VBPR(EmbeddingRecommender):
         reg: float = 0.1,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
+        check_at_least("reg", reg, 0)
         self.reg = reg
         self.project = FeatureProjection(sum(self.in_channels.values()), hidden_channels)
         self.bpr_loss = BPRLoss()

@@ -5,7 +5,7 @@ from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from soil_pyg.nn.conv.bipartite_conv import BipartiteConv
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 
 
 class LightPropagation(torch.nn.Module):
@@ -34,7 +34,7 @@ class LightPropagation(torch.nn.Module):
 
     def __init__(self, num_layers: int) -> None:
         super().__init__()
-        check_at_least("num_layers", num_layers, 0)
+        check_integer("num_layers", num_layers, 0)
         self.num_layers = num_layers
         self.conv = BipartiteConv()
 

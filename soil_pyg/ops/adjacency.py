@@ -11,6 +11,7 @@ from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.ragged import concat_ranges, index2ptr
 from soil_pyg.utils._private import has_transpose
+from soil_pyg.utils.checks import check_integer
 
 
 class Adjacency:
@@ -38,6 +39,8 @@ class Adjacency:
     """
 
     def __init__(self, rowptr: Tensor, col: Tensor, weight: Tensor, num_columns: int) -> None:
+        if not torch.compiler.is_compiling():
+            check_integer("num_columns", num_columns, 0)
         index_dtype = torch.int32 if max(col.numel(), num_columns) < 2**31 else torch.int64
         self.rowptr = rowptr.to(index_dtype)
         self.col = col.to(index_dtype)

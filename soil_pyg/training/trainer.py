@@ -187,15 +187,13 @@ class Trainer:
                     run.result.test = session.evaluate("test")
                     self._stopping().warn(run.result)
                 session.store_model(finished=True)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interruption:
                 if run.go_back():
                     run.store()
                     model.load_state_dict(run.best)
                     session.store_model(finished=False)
-                    progress.message(
-                        f"Interrupted after epoch {run.result.epochs}: repeat the call with "
-                        f"out='{out}' to resume."
-                    )
+                    epoch = f"after epoch {run.result.epochs}"
+                    interruption.args = (f"{epoch}; the same call with out='{out}' resumes",)
                 raise
         return run.result
 

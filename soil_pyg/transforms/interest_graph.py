@@ -14,7 +14,7 @@ from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.similarity_pass import Features
 from soil_pyg.transforms.utils import SimilarityTransform, check_edges, count_nodes
 from soil_pyg.typing import INTERACTS
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_edge_type, check_flag, check_integer
 from soil_pyg.utils.progress import blocks
 
 
@@ -70,8 +70,11 @@ class InterestGraph(SimilarityTransform[InterestItems]):
         to_adjacency: bool = False,
         **search_options: Unpack[SearchKwargs],
     ) -> None:
+        check_edge_type("edge_type", edge_type)
         super().__init__(modalities, negative, edge_type[2], **search_options)
-        check_at_least("k_i", k_i, 1)
+        check_integer("k_i", k_i, 1)
+        check_flag("weight_by_users", weight_by_users)
+        check_flag("to_adjacency", to_adjacency)
         self.k_i = k_i
         self.weight_by_users = weight_by_users
         self.edge_type = edge_type

@@ -6,7 +6,7 @@ from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.transforms.utils import count_edges, count_nodes, edge_blocks
-from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.checks import check_at_least, check_choice, check_edge_types, check_string
 
 NORMS = ("sym", "row", "sym_user_index")
 
@@ -58,7 +58,10 @@ class NormalizeGraph(BaseTransform):
         min_weight: float = 0.0,
         attr: str = "norm_weight",
     ) -> None:
+        check_edge_types("edge_types", edge_types)
         check_choice("norm", norm, NORMS)
+        check_at_least("min_weight", min_weight, 0)
+        check_string("attr", attr)
         self.edge_types = edge_types
         self.norm = norm
         self.min_weight = min_weight

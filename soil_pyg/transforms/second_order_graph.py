@@ -13,7 +13,7 @@ from soil_pyg.ops.second_order_items import SecondOrderSelection
 from soil_pyg.ops.similarity_pass import Features
 from soil_pyg.transforms.utils import SimilarityTransform, check_edges, count_nodes
 from soil_pyg.typing import INTERACTS
-from soil_pyg.utils.checks import check_at_least, check_choice
+from soil_pyg.utils.checks import check_choice, check_edge_type, check_flag, check_integer
 
 SAMPLE = 64
 """The number of users whose exact graph measures the recall of an approximate search."""
@@ -77,8 +77,10 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
         edge_type: EdgeType = INTERACTS,
         **search_options: Unpack[SearchKwargs],
     ) -> None:
+        check_edge_type("edge_type", edge_type)
         super().__init__(modalities, negative, edge_type[2], **search_options)
-        check_at_least("k_a", k_a, 1)
+        check_integer("k_a", k_a, 1)
+        check_flag("exclude_interacted", exclude_interacted)
         check_choice("aggr", aggr, ("max", "sum"))
         self.k_a = k_a
         self.aggr = aggr

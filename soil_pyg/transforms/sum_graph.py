@@ -11,6 +11,7 @@ from torch_geometric.utils import cumsum
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, index2ptr
 from soil_pyg.transforms.utils import EDGES_AT_ONCE, count_nodes, edge_blocks, is_held_as_matrix
+from soil_pyg.utils.checks import check_edge_type, check_flag, check_numbers, check_string
 
 
 @functional_transform("sum_graph")
@@ -59,10 +60,18 @@ class SumGraph(BaseTransform):
         scales: list[float] | None = None,
         to_adjacency: bool = False,
     ) -> None:
+        check_edge_type("out", out)
+        check_flag("to_adjacency", to_adjacency)
+        if not isinstance(terms, Mapping) or len(terms) == 0:
+            raise ValueError(f"'terms' must map edge types to attributes (got {terms!r})")
         scales = [1.0] * len(terms) if scales is None else scales
+        check_numbers("scales", scales)
         if len(scales) != len(terms):
             raise ValueError(f"'scales' must have {len(terms)} entries (got {len(scales)})")
-        for edge_type in terms:
+        for edge_type, attr in terms.items():
+            check_edge_type("terms", edge_type)
+            if attr is not None:
+                check_string("terms", attr)
             if (edge_type[0], edge_type[2]) != (out[0], out[2]):
                 raise ValueError(f"{edge_type} does not link the same nodes as 'out' {out}")
         self.terms = terms

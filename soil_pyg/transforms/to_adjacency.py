@@ -5,6 +5,7 @@ from torch_geometric.typing import EdgeType
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.transforms.utils import check_edges, count_nodes, is_held_as_matrix
+from soil_pyg.utils.checks import check_edge_types, check_string
 
 
 @functional_transform("to_adjacency")
@@ -27,6 +28,8 @@ class ToAdjacency(BaseTransform):
     """
 
     def __init__(self, edge_types: list[EdgeType], attr: str = "edge_weight") -> None:
+        check_edge_types("edge_types", edge_types)
+        check_string("attr", attr)
         self.edge_types = edge_types
         self.attr = attr
 

@@ -16,7 +16,7 @@ from soil_pyg.ops.ragged import budget_blocks, trim_heap
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions
 from soil_pyg.ops.similarity_pass import Collector, Features, SimilarityPass
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
-from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.checks import check_choice, check_string, check_strings
 
 EDGES_AT_ONCE = 2**22
 """The number of edges per block in which compressed edges are unpacked."""
@@ -35,6 +35,9 @@ class SimilarityTransform(BaseTransform, Generic[Gathered]):
         **search_options: Unpack[SearchKwargs],
     ) -> None:
         check_choice("negative", negative, ("drop", "keep"))
+        check_string("node_type", item_type)
+        if modalities is not None:
+            check_strings("modalities", modalities)
         self.modalities = modalities
         self.negative = negative
         self.item_type = item_type

@@ -30,11 +30,12 @@ VALUES = {
 OTHERS = {
     "": [
         ("--models soil --bpr.reg 1", "unrecognized arguments: --bpr.reg 1; settings"),
-        ("--soil.k", "argument --soil.k: expected one argument"),
+        ("--soil.k", "--soil.k: expected one argument"),
         ("--soil.k 0", "model 'soil': 'k' must be at least 1 .got 0."),
         ("--bpr.num_partitions 9999", "model 'bpr': 'num_partitions' must be at most the number"),
         ("--bpr.ks [5]", "model 'bpr': 'ks' must hold 10 and 20, which the tables show .got"),
-        (f"--out {__file__}", "'--out' must be a writable folder .got"),
+        (f"--out {__file__}", "--out: must be a writable folder .got"),
+        ("--out=", "--out: must be a writable folder .got ''."),
         ("--bpr.lr -1", "model 'bpr': 'lr' must be greater than 0 .got -1.0."),
         ("--soil.modalities [smell]", "'modalities'.*audio, image, text .got 'smell'"),
         ("--models sole", "'sole' is not one of .*lightgcn, .*soil"),
@@ -67,10 +68,10 @@ OTHERS = {
     ],
     "graphs": [
         ("--channels {}", "'--channels' must name at least one modality .got none."),
-        ('--channels {"image":0}', 'argument "--channels'),
+        ('--channels {"image":0}', "--channels.*"),
     ],
     "scale": [
-        ("--items", "argument --items: expected at least one argument"),
+        ("--items", "--items: expected at least one argument"),
         ("--channels {}", "'--channels' must name at least one modality .got none."),
     ],
 }
@@ -82,7 +83,9 @@ for name, texts in UNKNOWN.items():
     CASES += [(name, text, f"unrecognized arguments: {text}") for text in texts]
 for name, texts in VALUES.items():
     for flag, value in map(str.split, texts):
-        CASES.append((name, f"{flag} {value}", f'argument "{flag}".*{value}'.replace("-", ".")))
+        CASES.append(
+            (name, f"{flag} {value}", f"{flag}(: | element 1: ).*{value}".replace("-", "."))
+        )
 
 
 @pytest.mark.parametrize(("command", "more", "message"), CASES)

@@ -17,6 +17,7 @@ from soil_bench.runs.jobs import Job, Plan, make_jobs, run_jobs
 from soil_bench.runs.results import METRICS, Record, read_records
 from soil_bench.runs.run_job import load_data
 from soil_bench.runs.significance import mean_and_error
+from soil_pyg.cli.errors import FailureError
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import atomic_path, write_json
 from soil_pyg.workflow.options import ModelOptions, settings_on
@@ -27,7 +28,7 @@ PAPER_FOLDER = "paper"
 Values = dict[str, list[float]]
 
 
-class FailedRunsError(RuntimeError):
+class FailedRunsError(FailureError):
     """Some runs of an experiment failed; each has reported its error."""
 
 
