@@ -9,9 +9,11 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.pair_hashes import PAIR_HASH, hashes_of, training_hashes
+from soil_pyg.runs.schema import PAIRS, REMEDY
+from soil_pyg.runs.tensor_file import load_tensors
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, TRAINED_EARLIER, USER
-from soil_pyg.utils.files import file_digest
+from soil_pyg.utils.records import check_files
 
 MIN_SHARE = 0.05
 """The share of the pairs of a held-out split that must remain."""
@@ -87,12 +89,10 @@ def trained_hashes(trained: TrainedModel) -> np.ndarray:
     For a run of an earlier version they are those of its data, if its folder is still there. Raises
     :class:`ValueError` if they are unknown or their file is damaged.
     """
-    digest = None if trained.folder is None else trained.run["files"].get(checkpoint.PAIRS)
+    digest = None if trained.folder is None else trained.run["files"].get(PAIRS)
     if trained.folder is not None and digest is not None:
-        path = trained.folder / checkpoint.PAIRS
-        if not path.is_file() or file_digest(path) != digest:
-            raise ValueError(f"'{path}' is missing or has changed: train that run again")
-        hashes: np.ndarray = checkpoint.load_tensors(path)[0][PAIR_HASH].numpy()
+        check_files(trained.folder, trained.run["files"], [PAIRS], REMEDY)
+        hashes: np.ndarray = load_tensors(trained.folder / PAIRS)[0][PAIR_HASH].numpy()
         return hashes
     folder, data = trained.settings.get("data"), None
     if folder is not None and "init" not in trained.settings:
