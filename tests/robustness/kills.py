@@ -329,14 +329,18 @@ class Harness:
         seconds and the number of epochs.
         """
         if (name, fresh) not in self._expected:
-            place = self._copy()
-            self.commands.run("soil-pyg --version", place)
-            ended = self.commands.run(self._scenarios[name].command, place, fresh=fresh)
-            assert ended.code == 0, ended
-            names = {path.relative_to(place).as_posix() for path in place.rglob("*")}
-            found = content(place), names, ended.seconds, begun_epochs(place)
-            self._expected[name, fresh] = found
+            # The first of its kind takes longer, as it reads everything from the disk.
+            runs = [self._undisturbed(name, fresh) for _ in range(2)]
+            assert runs[0][0] == runs[1][0]
+            self._expected[name, fresh] = *runs[1][:2], min(run[2] for run in runs), runs[1][3]
         return self._expected[name, fresh]
+
+    def _undisturbed(self, name: str, fresh: bool) -> tuple[dict[str, str], set[str], float, int]:
+        place = self._copy()
+        ended = self.commands.run(self._scenarios[name].command, place, fresh=fresh)
+        assert ended.code == 0, ended
+        names = {path.relative_to(place).as_posix() for path in place.rglob("*")}
+        return content(place), names, ended.seconds, begun_epochs(place)
 
     def problems(self, kill: Kill) -> list[str]:
         """Kills a command, repeats it, and returns all that is wrong."""
@@ -362,7 +366,9 @@ class Harness:
             found.append(f"left by {kill.sent}: {left}")
         begun = begun_epochs(place)
         again = self.commands.run(scenario.command, place)
-        if again.code != 0:
+        # What was complete is not replaced unasked.
+        is_refused = again.code == 2 and "choose a" in again.errors
+        if again.code != 0 and not is_refused:
             found.append(f"repeated: exit code {again.code}, {again.errors[-500:]}")
         if scenario.trains and ended.code == 128 + number:
             repeated = begun_epochs(place) - begun
