@@ -373,7 +373,7 @@ def test_multimodal_models_need_a_modality(name: str) -> None:
 def test_data_without_a_graph_or_a_modality(name: str) -> None:
     data, model = make_data(name), make_model(name)
     for edge_type, store in list(data.edge_items()):
-        if "adjacency" not in store and edge_type != (ITEM, "co_occurrence", ITEM):
+        if "adjacency" not in store:
             continue
         lacking = copy.copy(data)
         if edge_type == INTERACTS:
