@@ -63,7 +63,7 @@ def check_edges(
                 f"the edges {edge_type} are held as 'adj_t': call PyG's transform ToSparseTensor "
                 "with remove_edge_index=False, so that 'edge_index' stays"
             )
-        raise ValueError(f"the data has no edges {edge_type} '{attr}'; it has {data.edge_types}")
+        raise ValueError(f"the data has no '{attr}' of {edge_type}; it has {data.edge_types}")
     edges = data[edge_type][attr]
     name = f"'{attr}' of {edge_type}"
     if not isinstance(edges, Tensor) or edges.layout != torch.strided:

@@ -1,7 +1,7 @@
 import torch
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
-from soil_pyg.nn.conv.inputs import check_pair, is_matrix, to_matrix
+from soil_pyg.nn.conv.inputs import check_both, is_matrix, to_matrix
 from soil_pyg.nn.conv.light_conv import LightConv
 from soil_pyg.ops.adjacency import Adjacency
 
@@ -51,9 +51,7 @@ class BipartiteConv(torch.nn.Module):
             edge_weight (Tensor, optional): The weights, unless :obj:`edge_index` holds them.
                 (default: :obj:`None`)
         """
-        x_source, x_target = check_pair(x)
-        if x_target is None:
-            raise ValueError("'x' must be a pair of tensors (got None for the targets)")
+        x_source, x_target = check_both(x)
         if is_matrix(edge_index):
             edge_index, edge_weight = to_matrix(edge_index, edge_weight), None
         out_target = self.conv((x_source, x_target), edge_index, edge_weight)

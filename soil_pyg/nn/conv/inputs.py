@@ -5,7 +5,7 @@ import reprlib
 import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
-from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
+from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor, Size
 from torch_geometric.utils import is_sparse
 
 from soil_pyg.ops.adjacency import Adjacency
@@ -28,6 +28,16 @@ def check_pair(x: Tensor | OptPairTensor) -> OptPairTensor:
                 f"(got {list(features.size())}, {features.dtype})"
             )
     return pair[0], pair[1]
+
+
+def check_both(x: PairTensor) -> PairTensor:
+    """Returns features of sources and of targets, or raises :class:`ValueError` if either lack."""
+    source, target = check_pair(x)
+    if isinstance(x, Tensor) or target is None:
+        raise ValueError(
+            "'x' must be a pair of tensors, one for the sources and one for the targets"
+        )
+    return source, target
 
 
 def is_matrix(edge_index: Adj | Adjacency) -> bool:
