@@ -35,7 +35,7 @@ def check_both(x: PairTensor) -> PairTensor:
     source, target = check_pair(x)
     if isinstance(x, Tensor) or target is None:
         raise ValueError(
-            "'x' must be a pair of tensors, one for the sources and one for the targets"
+            "'x' must be a pair of tensors, those of the sources and of the targets"
         )
     return source, target
 
