@@ -8,7 +8,6 @@ from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.pairs import pair_inner_product
-from soil_pyg.ops.ragged import index2ptr
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.similarity_pass import Features, NearestItems, SimilarityPass
 from soil_pyg.utils.checks import check_choice, check_integer
@@ -79,11 +78,9 @@ class LearnedGraph(torch.nn.Module):
         nearest = self.search(unit)
         edges, weights = [], []
         for (modality, (c, _)), share in zip(unit.items(), weight, strict=True):
-            item, neighbour, _ = nearest.edges(modality)
-            value = _PairInnerProduct.apply(  # type: ignore[no-untyped-call]
-                c, index2ptr(item, c.size(0)), neighbour
-            )
-            edge_index = torch.stack([neighbour, item])
+            rowptr, neighbour = nearest.pairs(modality)
+            value = _PairInnerProduct.apply(c, rowptr, neighbour)  # type: ignore[no-untyped-call]
+            edge_index = torch.stack([neighbour, torch.repeat_interleave(rowptr.diff())])
             if self.negative == "drop":
                 positive = value > 0
                 edge_index, value = edge_index[:, positive], value[positive]
