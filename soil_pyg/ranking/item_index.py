@@ -1,4 +1,3 @@
-import importlib.util
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +6,8 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from soil_pyg.ops.knn import KNN, import_faiss
+from soil_pyg.ops.faiss_index import has_faiss, import_faiss
+from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.search_options import LISTS, auto_index
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.trained_model import TrainedModel
@@ -46,7 +46,7 @@ class ItemIndex:
         items and an inverted file for many.
         """
         emb = trained.item_emb
-        if emb.is_sparse or importlib.util.find_spec("faiss") is None:
+        if emb.is_sparse or not has_faiss():
             return None
         if index == "auto":
             index = auto_index(emb.size(0))
