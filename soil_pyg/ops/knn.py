@@ -16,7 +16,7 @@ from soil_pyg.ops.faiss_index import (
 )
 from soil_pyg.ops.inverted_lists import PROBES, InvertedLists, count_lists
 from soil_pyg.ops.matmul import matmul_precision, matmul_t
-from soil_pyg.ops.pairs import block_rows, exact_inner_product
+from soil_pyg.ops.pairs import block_rows, exact_inner_product, rank_pairs
 from soil_pyg.ops.search_options import (
     LISTS,
     ExactSearchKwargs,
@@ -115,7 +115,9 @@ class KNN:
         values = query.new_empty(ids.size())
         rows = block_rows(self.memory_budget, ids.size(1), 64)
         for block in blocks(query.size(0), rows, "scoring neighbours"):
-            values[block], ids[block] = self._score(query[block], ids[block])
+            values[block], ids[block] = rank_pairs(
+                query[block], self.candidates, ids[block], ids[block] >= 0
+            )
         return values, ids
 
     def find(self, query: Tensor, k: int) -> Tensor:
@@ -141,14 +143,6 @@ class KNN:
         for block in blocks(query.size(0), rows, "searching neighbours"):
             ids[block] = self._search_block(query[block], k)
         return ids
-
-    def _score(self, query: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-        ids = ids.sort(dim=1).values
-        row, place = (ids >= 0).nonzero().unbind(1)
-        values = query.new_full(ids.size(), -torch.inf)
-        values[row, place] = exact_inner_product(query, self.candidates, row, ids[row, place])
-        values, order = values.sort(dim=1, descending=True, stable=True)
-        return values, ids.gather(1, order)
 
     def _check_query(self, query: Tensor) -> Tensor:
         query = as_vectors("query", query)

@@ -1,5 +1,6 @@
+import re
+import reprlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from math import log2
 from typing import Any
 
@@ -12,13 +13,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.metrics import LinkPredMetricCollection
 
-from soil_pyg.ranking import evaluator
+from soil_pyg.ranking import best_items
 from soil_pyg.ranking.evaluator import METRICS, Evaluator
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
 RandomData = Callable[..., HeteroData]
 Draw = Callable[..., Tensor]
-Refused = Callable[[str, object], AbstractContextManager[object]]
 Tables = Callable[[Tensor, Tensor], Any]
 
 
@@ -144,11 +144,11 @@ def test_blocks_keep_to_the_budget(
 ) -> None:
     rows = []
 
-    def topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def topk(scores: Tensor, k: int, *_: object) -> tuple[Tensor, Tensor]:
         rows.append(scores.size(0))
         return scores.topk(min(k, scores.size(1)))
 
-    monkeypatch.setattr(evaluator, "topk_by_id", topk)
+    monkeypatch.setattr(best_items, "topk_rescored", topk)
     data = random_data(num_users=30, num_items=40)
     Evaluator(memory_budget=16 * 40 * 7).evaluate(tables(normal(30, 2), normal(40, 2)), data)
     assert rows == [6] * 5
@@ -192,9 +192,15 @@ def test_scores_that_are_not_numbers(data: HeteroData, tables: Tables, value: fl
         Evaluator().evaluate(tables(torch.ones(30, 4), item_emb), data)
 
 
-@pytest.mark.parametrize(("name", "got"), [("ks", []), ("ks", [5, 0]), ("memory_budget", 0)])
-def test_wrong_arguments(refused: Refused, name: str, got: Any) -> None:
-    with refused(name, got):
+@pytest.mark.parametrize(
+    ("name", "got"),
+    [("ks", got) for got in ([], 5, "10", None)]
+    + [("ks", [5, got]) for got in (0, -1, 1.5, "10", True, None, 10**20, torch.nan)]
+    + [("memory_budget", got) for got in (0, -1, 1.5, "1", True, torch.nan)],
+)
+def test_wrong_arguments(name: str, got: Any) -> None:
+    shown = got[-1] if isinstance(got, list) and got else got
+    with pytest.raises(ValueError, match=rf"'{name}' must.*\(got {re.escape(reprlib.repr(shown))}"):
         Evaluator(**{name: got})
 
 
