@@ -257,7 +257,7 @@ def test_few_modules_lie_outside_rooms(folder: str) -> None:
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT / "tests")))
 def test_tests_lie_at_mirrored_paths(path: Path) -> None:
     name = path.relative_to(ROOT / "tests").as_posix()
-    if name not in OF_NO_MODULE and not name.startswith("parity/"):
+    if name not in OF_NO_MODULE and not name.startswith(("parity/", "robustness/")):
         assert module_of_test(path) is not None
 
 

@@ -22,8 +22,10 @@ examples:
 sources of --embed:
   text=COLUMN[:MODEL]    a text column of --items; MODEL is all-MiniLM-L6-v2 (default), tfidf or
                          a folder
-  image=SOURCE[:MODEL]   a folder of pictures named by item id, or a column of paths in --items;
-                         MODEL is efficientnet-lite0 (default), colour-histogram or a file
+  image=SOURCE[:MODEL]   a folder of pictures named by item id, written FOLDER/{item} if a column
+                         names them as well, or a column of paths in --items, relative to
+                         --image-folder; MODEL is efficientnet-lite0 (default), colour-histogram
+                         or a file
   NAME:text=..., NAME:image=...   a modality of another name"""
 
 

@@ -1,5 +1,6 @@
 """Descriptions of prepared data, as JSON values."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from soil_pyg.datasets.modality_source import ModalitySource, file_of
 from soil_pyg.datasets.pair_filter import Dropped
 from soil_pyg.datasets.select_pairs import Selection
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
+
+logger = logging.getLogger("soil_pyg")
 
 
 def counts(data: HeteroData) -> dict[str, int]:
@@ -43,6 +46,26 @@ def modalities(
                 "skipped": list(getattr(source, "skipped", ())),
             }
     return found
+
+
+def log_warnings(description: dict[str, Any], features: Mapping[str, ModalitySource]) -> None:
+    """Logs the notices of encoders, the content they skipped, and what most items lack, which may
+    be due to other ids.
+    """
+    num_items = description["counts"]["items"]
+    for modality, source in features.items():
+        if notice := getattr(source, "notice", ""):
+            logger.warning("%s", notice)
+        if num_skipped := getattr(source, "num_skipped", 0):
+            skipped = ", ".join(getattr(source, "skipped", ()))
+            message = "%s: %d pictures cannot be read and are skipped: %s"
+            logger.warning(message, modality, num_skipped, skipped)
+    lacking = {f"modality {name!r}": m["missing"] for name, m in description["modalities"].items()}
+    lacking["row in the table of items"] = description.get("items_without_row", 0)
+    for what, number in lacking.items():
+        if 2 * number > num_items:
+            message = "Most items have no %s (%d of %d): check its ids, names and columns"
+            logger.warning(message, what, number, num_items)
 
 
 def plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model, model_name
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.compatibility import upgrade_record
+from soil_pyg.utils.files import remove
 
 
 @dataclass
@@ -48,7 +49,8 @@ class TrainingRun:
     """The state of a training run after its last complete epoch, which is kept in memory and
     stored in a folder, if given, every :obj:`checkpoint_seconds`, so that the run can be resumed.
 
-    The model, the data, the settings and the options of the trainer identify the run.
+    The model, the data, the settings and the options of the trainer identify the run. With
+    :obj:`overwrite`, the files of an earlier run stay until the first state or result is stored.
 
     Raises:
         ValueError: If the folder holds another run or a corrupt file, or if a setting or an
@@ -63,6 +65,7 @@ class TrainingRun:
         settings: dict[str, Any],
         options: dict[str, Any],
         checkpoint_seconds: float,
+        overwrite: bool = False,
     ) -> None:
         self.result = TrainResult()
         self.best: dict[str, Tensor] = {}
@@ -71,11 +74,13 @@ class TrainingRun:
         self._identity: dict[str, Any] = {}
         self._snapshot: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         self._checkpoint_seconds = checkpoint_seconds
+        self._replaces = overwrite
         if self._folder is not None:
             # Upgraded like the stored identity, from which it must not differ by names or defaults.
             self._identity = upgrade_record(_identity(model, data, settings, options))
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._read(self._folder)
+            if not overwrite:
+                self._read(self._folder)
         self._begin = time.perf_counter() - self.result.seconds["total"]
         self._next_checkpoint = time.monotonic() + checkpoint_seconds
 
@@ -149,7 +154,11 @@ class TrainingRun:
     def store(self) -> None:
         """Stores the state of the last complete epoch."""
         if self._folder is not None and self._snapshot is not None:
-            checkpoint.save_tensors(self._folder / checkpoint.STATE, *self._snapshot)
+            state = self._folder / checkpoint.STATE
+            if self._replaces and state.is_dir():
+                remove(state)
+            checkpoint.save_tensors(state, *self._snapshot)
+            self._remove_old(self._folder, [])
             self._next_checkpoint = time.monotonic() + self._checkpoint_seconds
 
     def go_back(self) -> bool:
@@ -167,10 +176,18 @@ class TrainingRun:
         :func:`soil_pyg.load`; training and testing have :obj:`finished`, or can be resumed.
         """
         if self._folder is not None:
+            self._remove_old(self._folder, [checkpoint.STATE])
             run = {"finished": finished, **self._identity, **asdict(self.result)}
             checkpoint.save(self._folder, run, self.best, embeddings, data)
             if finished:
                 (self._folder / checkpoint.STATE).unlink(missing_ok=True)
+
+    def _remove_old(self, folder: Path, others: list[str]) -> None:
+        # Without its first file the folder is no run, whatever interrupts this.
+        if self._replaces:
+            for name in [checkpoint.RUN, *others, *checkpoint.FILES]:
+                remove(folder / name)
+        self._replaces = False
 
 
 def _identity(

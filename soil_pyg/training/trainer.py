@@ -125,6 +125,7 @@ class Trainer:
         settings: dict[str, Any] | None = None,
         on_epoch: OnEpoch | None = None,
         test: bool = True,
+        overwrite: bool = False,
     ) -> TrainResult:
         """Trains, validates and tests a model, and leaves it with its best weights.
 
@@ -136,11 +137,12 @@ class Trainer:
                 (default: :obj:`None`)
             settings (dict[str, Any], optional): JSON values to keep with the run, such as the
                 options of the graphs. (default: :obj:`None`)
-            on_epoch (callable, optional): A function that is called with the result so far after
-                every epoch; an exception that it raises ends the training.
-                (default: :obj:`None`)
+            on_epoch (callable, optional): Called with the result so far after every epoch; an
+                exception that it raises ends the training. (default: :obj:`None`)
             test (bool, optional): If set to :obj:`False`, does not use the test split, for
                 searches of hyperparameters. (default: :obj:`True`)
+            overwrite (bool, optional): Whether to start anew and replace the run in :obj:`out`
+                when the first result is stored. (default: :obj:`False`)
 
         Raises:
             ValueError: If the data does not fit the model, a split is empty, or :obj:`out` holds
@@ -161,7 +163,8 @@ class Trainer:
             data, self.batch_size, self.seed, self.num_partitions, fabric.device
         )
         options = self.result_options() | ({} if test else {"test": False})
-        run = TrainingRun(model, data, out, settings or {}, options, self.checkpoint_seconds)
+        known = model, data, out, settings or {}, options
+        run = TrainingRun(*known, self.checkpoint_seconds, overwrite)
         if run.finished:
             model.load_state_dict(run.best)
             return run.result
@@ -181,15 +184,13 @@ class Trainer:
                 if test:
                     run.result.test = session.evaluate("test")
                 session.store_model(finished=True)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interruption:
                 if run.go_back():
                     run.store()
                     model.load_state_dict(run.best)
                     session.store_model(finished=False)
-                    progress.message(
-                        f"Interrupted after epoch {run.result.epochs}: repeat the call with "
-                        f"out='{out}' to resume."
-                    )
+                    epoch = f"after epoch {run.result.epochs}"
+                    interruption.args = (f"{epoch}; the same call with out='{out}' resumes",)
                 raise
         return run.result
 

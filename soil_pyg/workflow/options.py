@@ -1,10 +1,12 @@
 """The options of a model, of its graphs and of its training, read from their signatures."""
 
 import inspect
+import logging
 from argparse import SUPPRESS, ArgumentError
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from jsonargparse import ArgumentParser
 from torch import Tensor
@@ -13,11 +15,15 @@ from torch_geometric.data import HeteroData
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.training.trainer import DISPLAY, Trainer
 from soil_pyg.typing import ITEM, USER, features_of, modalities_of
+from soil_pyg.workflow.option_texts import option_texts
 
 NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
 """Parameters that come from the data or the command line, or do not affect the result."""
+
+logger = logging.getLogger("soil_pyg")
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,13 @@ class Option:
     type: Any
     default: Any
     used_by: tuple[str, ...]
+
+    @property
+    def element_type(self) -> type | None:
+        """The type of the elements if the option is a list of texts or numbers."""
+        (of_list,) = [t for t in get_args(self.type | None) if t is not NoneType] or [None]
+        element = get_args(of_list)
+        return element[0] if element and element[0] in (str, int, float) else None
 
 
 class ModelOptions:
@@ -82,15 +95,39 @@ class ModelOptions:
         :class:`ValueError` if the parser already has a flag of that name.
         """
         group = parser.add_argument_group(f"settings of {self.name}")
+        texts = self.texts()
         for name, option in self.options.items():
-            users = " and ".join(option.used_by)
-            text = f"option of the {users} (default: {option.default})".replace("%", "%%")
+            default = "" if option.default is None else f" (default: {option.default})"
+            text = f"{texts.get(name, name)}{default}".replace("%", "%%")
+            how: dict[str, Any] = {"type": option.type}
+            if option.element_type is not None:
+                how = {"type": str, "nargs": "+", "metavar": name.upper()}
             try:
-                group.add_argument(f"--{name}", type=option.type, default=SUPPRESS, help=text)
+                flag = f"--{name.replace('_', '-')}"
+                group.add_argument(flag, default=SUPPRESS, help=text, **how)
             except (ArgumentError, ValueError) as error:
                 raise ValueError(
                     f"model '{self.spec}': its option '{name}' cannot be a flag ({error})"
                 ) from error
+
+    def texts(self) -> dict[str, str]:
+        """Returns the description of each option in the docstrings of its owners."""
+        graphs = self.model_class.graph_transform
+        transform = inspect.signature(graphs, eval_str=True).return_annotation
+        owners = [*self.model_class.__mro__, graphs, transform, SearchOptions, Trainer]
+        modalities = {"modalities": "The modalities to use, in this order (default: all)."}
+        return option_texts(owners) | modalities
+
+    def values_of_flags(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Returns the values of the flags of :meth:`add_flags`, in which the elements of a list are
+        separate words or separated by commas. Raises :class:`ValueError` if one has another type.
+        """
+        values = dict(given)
+        for name in given.keys() & self.options.keys():
+            element = self.options[name].element_type
+            if element is not None:
+                values[name] = _elements(name, given[name], element)
+        return values
 
     @property
     def default_profile(self) -> str | None:
@@ -148,6 +185,43 @@ class ModelOptions:
         """Returns the settings used by :obj:`"model"`, :obj:`"graphs"` or :obj:`"trainer"`."""
         names = [name for name, option in self.options.items() if taker in option.used_by]
         return {name: settings[name] for name in names}
+
+
+def settings_on(
+    data: HeteroData,
+    selected: ModelOptions,
+    dataset: str,
+    profile: str | None,
+    given: dict[str, Any],
+) -> dict[str, Any]:
+    """Returns :meth:`ModelOptions.settings` for a data set of this name.
+
+    The released aggregation of SOIL is only defined for at least as many users as items. On other
+    data the normalised user-item graph replaces it, with a warning; if it is among the given
+    options, :class:`ValueError` is raised.
+    """
+    settings = selected.settings(dataset, profile, given)
+    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
+    if settings.get("aggregation") == "sym_user_index" and num_items > num_users:
+        if "aggregation" in given:
+            raise ValueError(
+                "'aggregation' must be 'sum' or 'sym' for data with more items than users (got "
+                f"'sym_user_index' for {num_users} users and {num_items} items)"
+            )
+        settings["aggregation"] = "sym"
+        logger.warning(
+            "Set aggregation='sym' instead of 'sym_user_index', as there are more items than users"
+        )
+    return settings
+
+
+def _elements(name: str, words: Sequence[str], element: type) -> list[Any]:
+    texts = [text.strip() for word in words for text in word.strip("[]").split(",")]
+    try:
+        return [element(text) for text in texts]
+    except ValueError:
+        kind = "whole numbers" if element is int else "numbers"
+        raise ValueError(f"'{name}' must be {kind} (got {', '.join(texts)})") from None
 
 
 def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroData) -> Recommender:

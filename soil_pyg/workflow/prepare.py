@@ -14,7 +14,7 @@ from soil_pyg.datasets.layouts import Source, read_source
 from soil_pyg.datasets.modality_source import ModalitySource, file_of, resolve_features
 from soil_pyg.datasets.select_pairs import Selection, select_pairs
 from soil_pyg.datasets.split import check_split
-from soil_pyg.datasets.summary import counts, modalities, plain, untrained
+from soil_pyg.datasets.summary import counts, log_warnings, modalities, plain, untrained
 from soil_pyg.datasets.table import TableDataset
 from soil_pyg.utils.checks import check_at_least
 from soil_pyg.utils.files import file_digest
@@ -184,7 +184,9 @@ def prepare(
         if table is not None:
             selected = table.select(item_id)
             description["items_without_row"] = int((find_ids(item_id, table.ids) < 0).sum())
-        return save_data_folder(folder, data, selected, description)
+        saved = save_data_folder(folder, data, selected, description)
+    log_warnings(saved, features)
+    return saved
 
 
 def _given_columns(**columns: str | None) -> dict[str, str]:

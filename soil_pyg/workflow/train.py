@@ -14,20 +14,21 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models.base import Recommender
-from soil_pyg.ranking.item_index import INDEX, ItemIndex
+from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
 from soil_pyg.runs.warm_start import warm_start
 from soil_pyg.training.tensorboard import FOLDER, TensorBoardLog
-from soil_pyg.typing import ITEM, USER, modalities_of
+from soil_pyg.typing import modalities_of
 from soil_pyg.utils.device import resolve_device
-from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
+from soil_pyg.utils.files import remove
+from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer, settings_on
 
 DEVICE_TYPES = ("cpu", "cuda")
-RESERVED = ("data", "model", "profile", "device", "init")
+RESERVED = ("data", "model", "profile", "device", "init", "overwrite")
 """The settings of a run that are not options of its model, its graphs or its trainer."""
-OWN_FILES = {checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, FOLDER}
+OWN_FILES = {checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, INDEX, DESCRIPTION, FOLDER}
 """The files and folders in the folder of a run."""
 
 logger = logging.getLogger("soil_pyg")
@@ -44,6 +45,7 @@ def train(
     device: str = "auto",
     tensorboard: bool = False,
     progress: bool = True,
+    overwrite: bool = False,
     **options: Any,
 ) -> TrainResult:
     """Trains and evaluates a model and saves it for :func:`soil_pyg.load`.
@@ -66,6 +68,9 @@ def train(
         device (str): :obj:`"auto"`, :obj:`"cpu"` or :obj:`"cuda"`. (default: :obj:`"auto"`)
         tensorboard (bool): Whether to also write TensorBoard events. (default: :obj:`False`)
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
+        overwrite (bool): Whether to train anew whatever run :obj:`out` holds. The old run is
+            replaced when the first epoch or the result is stored, so that wrong input leaves it as
+            it is. (default: :obj:`False`)
         **options (optional): Options of the model, of its graphs and of the
             :class:`~soil_pyg.training.Trainer`.
 
@@ -99,15 +104,22 @@ def train(
     log = TensorBoardLog(out) if tensorboard else None
     with _folder(Path(out)) as folder:
         # Rejects the folder of another run before the graphs are built, which may take long.
-        run = TrainingRun(recommender, found, folder, settings, trainer.result_options(), 0)
+        run = TrainingRun(
+            recommender, found, folder, settings, trainer.result_options(), 0, overwrite
+        )
         result = run.result
         if not run.finished:
             found = graphs(copy.copy(found).to(settings["device"]))
             on_epoch = None if log is None else log.on_epoch
-            result = trainer.fit(recommender, found, folder, settings, on_epoch)
+            result = trainer.fit(
+                recommender, found, folder, settings, on_epoch, overwrite=overwrite
+            )
     if log is not None:
         log.end(result)
     trained = checkpoint.load(folder)
+    if overwrite:
+        for name in (DESCRIPTION, INDEX):
+            remove(folder / name)
     if not (folder / INDEX).exists() and (index := ItemIndex.build(trained)) is not None:
         index.save(trained)
     return result
@@ -125,15 +137,7 @@ def _settings(
     if profile is not None and not model_class.profiles:
         raise ValueError(f"'profile' must be None for model '{selected.spec}' (got '{profile}')")
     profile = profile or selected.default_profile
-    settings = selected.settings(str(getattr(data, "name", "")), profile, given)
-    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
-    # The released aggregation is only defined for at least as many users as items.
-    is_default = "aggregation" not in given
-    if is_default and settings.get("aggregation") == "sym_user_index" and num_items > num_users:
-        settings["aggregation"] = "sym"
-        logger.warning(
-            "Set aggregation='sym' instead of 'sym_user_index', as there are more items than users"
-        )
+    settings = settings_on(data, selected, str(getattr(data, "name", "")), profile, given)
     return settings | {"profile": profile}
 
 

@@ -85,8 +85,8 @@ def test_help_is_that_of_the_model(capfd: pytest.CaptureFixture[str]) -> None:
     soil = capfd.readouterr().out
     assert cli.main(["train", "--model", "lightgcn", "--help"]) == 0
     lightgcn = capfd.readouterr().out
-    assert "--l_ui" in soil
-    assert "--l_ui" not in lightgcn
+    assert "--l-ui" in soil
+    assert "--l-ui" not in lightgcn
     assert "settings of lightgcn" in lightgcn
     assert "soil-pyg train DATA --model soil --k 5" in soil
 
@@ -95,14 +95,14 @@ def test_help_is_that_of_the_model(capfd: pytest.CaptureFixture[str]) -> None:
     ("flags", "message"),
     [
         (["--model", "bpr", "--k", "5"], "'bpr'.*'--k'.*--out, .*--lr"),
-        (["--hidden", "5"], "'soil'.*'--hidden'.*--out, .*--hidden_channels"),
+        (["--hidden", "5"], "'soil'.*'--hidden'.*--out, .*--hidden-channels"),
         (["--model", "sail"], "'sail'.*bm3, bpr"),
         (["--model"], "--model: "),
         (["--epochs", "three"], "--epochs: .*three"),
-        (["--epochs", "0"], "'epochs'.*got 0"),
+        (["--epochs", "0"], "'--epochs'.*got 0"),
         (["--seed", "x"], "--seed: .* x "),
-        (["--profile", "new"], "'profile'.*paper, released, best.*'soil'.*'new'"),
-        (["--modalities", "[sound]"], "'modalities'.*image, text.*'sound'"),
+        (["--profile", "new"], "'--profile'.*paper, released, best.*'soil'.*'new'"),
+        (["--modalities", "[sound]"], "'--modalities'.*image, text.*'sound'"),
         (["--format", "xml"], "--format: .*xml"),
         (["--device", "abacus"], "--device: .*abacus"),
         (["--init", "nowhere"], "'nowhere'"),

@@ -120,6 +120,41 @@ def test_another_run_is_left_alone(
     assert {name: (run_folder / name).read_bytes() for name in files(run_folder)} == before
 
 
+def test_a_run_is_overwritten(data_folder: Path, run_folder: Path, tmp_path: Path) -> None:
+    options = SHORT | {"lr": 0.5}
+    expected = train(data_folder, tmp_path / "new", "bpr", **options)
+    (run_folder / "run.json").write_text("{")
+    result = train(data_folder, run_folder, "bpr", overwrite=True, **options)
+    assert (result.history, result.test) == (expected.history, expected.test)
+    assert files(run_folder) == files(tmp_path / "new")
+    assert ItemIndex.load(soil_pyg.load(run_folder)) is not None
+    assert soil_pyg.load(run_folder).settings["lr"] == 0.5
+
+
+@pytest.mark.parametrize("wrong", [{"lr": -1.0}, {"init": "nowhere"}, {"metric": "recall@3"}])
+def test_wrong_input_leaves_the_run_to_overwrite(
+    data_folder: Path, run_folder: Path, wrong: dict[str, Any]
+) -> None:
+    before = {name: (run_folder / name).read_bytes() for name in files(run_folder)}
+    with pytest.raises((ValueError, FileNotFoundError)):
+        train(data_folder, run_folder, "bpr", overwrite=True, **SHORT | wrong)
+    assert {name: (run_folder / name).read_bytes() for name in files(run_folder)} == before
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_interruption_replaces_a_run_after_the_first_epoch(
+    data_folder: Path, run_folder: Path, interrupt: Callable[..., None], batch: int
+) -> None:
+    before = (run_folder / "run.json").read_bytes()
+    options = SHORT | {"lr": 0.5, "batch_size": 100}
+    interrupt(batch)
+    with pytest.raises(KeyboardInterrupt):
+        train(data_folder, run_folder, "bpr", overwrite=True, **options)
+    assert ((run_folder / "run.json").read_bytes() == before) == (batch == 1)
+    if batch > 1:
+        assert train(data_folder, run_folder, "bpr", **options).epochs == 2
+
+
 def test_starting_from_an_earlier_run(
     data_folder: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,9 +165,9 @@ def test_starting_from_an_earlier_run(
     fit = Trainer.fit
     started = {}
 
-    def note(trainer: Trainer, model: BPR, *args: Any) -> Any:
+    def note(trainer: Trainer, model: BPR, *args: Any, **options: Any) -> Any:
         started["item"] = model.item_embedding.weight.detach().clone()
-        return fit(trainer, model, *args)
+        return fit(trainer, model, *args, **options)
 
     monkeypatch.setattr(Trainer, "fit", note)
     result = train(later, tmp_path / "new", "bpr", init=run_folder, **SHORT)

@@ -13,7 +13,7 @@ from pathlib import Path
 from jsonargparse.typing import NonNegativeInt
 from rich.console import Console
 
-from soil_bench.runs.arguments import make_console, make_parser, names_of
+from soil_bench.runs.arguments import add_out, make_console, make_parser, names_of, relative
 from soil_bench.runs.equivalence import (
     EVIDENCE,
     Evidence,
@@ -37,13 +37,13 @@ def main(argv: list[str]) -> int:
         "--models", help="names separated by commas; if not given, all models with such a run"
     )
     parser.add_argument(
-        "--results", type=str, nargs="+", default=[str(RESULTS)], help="files of finished runs"
+        "--results", type=str, nargs="+", default=[relative(RESULTS)], help="files of finished runs"
     )
     parser.add_argument("--dataset", default="synthetic", help="data set of the runs")
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="seed of the runs")
     parser.add_argument("--root", default="data", help="folder of the data sets")
-    parser.add_argument("--out", default="results/verify", help="folder of the repeated runs")
-    parser.add_argument("--evidence", default=str(EVIDENCE), help="file of the evidence")
+    add_out(parser, "results/verify", "repeated runs")
+    parser.add_argument("--evidence", default=relative(EVIDENCE), help="file of the evidence")
     arguments = parser.parse_args(argv)
     # Sums depend on the number of threads. Runs in the published file have one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
