@@ -195,7 +195,9 @@ def _dot(x: Tensor, y: Tensor) -> Tensor:
     return _add_products(x.new_zeros(x.size(0)), x, y, row, row[:-1])
 
 
-def _add_products(value: Tensor, left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
+def _add_products(
+    value: Tensor, left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor
+) -> Tensor:
     # Torch sums each product of a CPU in one order, whatever the other pairs and the threads.
     size = left.size(0), right.size(0)
     with warnings.catch_warnings():
@@ -203,7 +205,8 @@ def _add_products(value: Tensor, left: Tensor, right: Tensor, rowptr: Tensor, co
         # Torch warns even where checks are explicitly disabled.
         warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")
         pairs = torch.sparse_csr_tensor(rowptr, col, value, size, check_invariants=False)
-    return torch.sparse.sampled_addmm(pairs, left, right.t()).values()
+    out: Tensor = torch.sparse.sampled_addmm(pairs, left, right.t()).values()
+    return out
 
 
 def _cached_channels(x: Tensor) -> int:

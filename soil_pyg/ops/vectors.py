@@ -24,7 +24,7 @@ def norms(x: Tensor) -> Tensor:
         >>> norms(torch.tensor([[3.0, 4.0], [3e30, 4e30]]).float())
         tensor([5.0000e+00, 5.0000e+30], dtype=torch.float64)
     """
-    norm = torch.linalg.vector_norm(x, dim=1).double()
+    norm: Tensor = torch.linalg.vector_norm(x, dim=1).double()
     # The squares of very large or small numbers leave the range of single precision.
     extreme = ~((norm > 1e-15) & (norm < 1e15))
     norm[extreme] = torch.linalg.vector_norm(x[extreme], dim=1, dtype=torch.float64)

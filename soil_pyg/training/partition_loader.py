@@ -7,7 +7,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.training.subgraph_sampler import SubgraphSampler, positions
 from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import ITEM, USER, Triplets
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 
 STREAM = 1
 """Separates the random numbers of the partitions from those of the triplets."""
@@ -115,7 +115,7 @@ class PartitionLoader:
 
 def check_num_partitions(num_partitions: int, data: HeteroData) -> None:
     """Raises :class:`ValueError` unless every partition can have a user."""
-    check_at_least("num_partitions", num_partitions, 1)
+    check_integer("num_partitions", num_partitions, 1)
     if num_partitions > data[USER].num_nodes:
         raise ValueError(
             f"'num_partitions' must be at most the number of users, {data[USER].num_nodes} "
