@@ -42,6 +42,7 @@ WRONG: dict[Any, list[Any]] = {
     dict[str, int]: ["text", ["text"], {"text": 0}, {"text": 1.5}, {"text": "4"}, {3: 4}],
 }
 
+
 @dataclass
 class Case:
     """A public class or function that is called with keyword arguments."""

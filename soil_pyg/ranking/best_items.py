@@ -4,6 +4,7 @@ from torch import Tensor
 from soil_pyg.ops.pairs import exact_inner_product, rank_pairs
 from soil_pyg.ops.topk import ROUNDING, topk_by_id, topk_rescored
 from soil_pyg.ops.vectors import norms
+from soil_pyg.ranking.score_blocks import check_embeddings
 
 
 class BestItems:
@@ -13,6 +14,9 @@ class BestItems:
     so that the choice does not depend on the blocks or on threads. :math:`-\infty` marks items that
     are no candidates; lists with fewer candidates are padded with the index :obj:`num_items`.
 
+    Raises:
+        ValueError: If the embeddings do not match each other.
+
     Example:
         >>> emb = torch.tensor([[1.0], [3.0], [2.0]])
         >>> BestItems(emb, emb).choose(emb[:1] @ emb.t(), torch.tensor([0]), k=2)
@@ -20,6 +24,7 @@ class BestItems:
     """
 
     def __init__(self, user_emb: Tensor, item_emb: Tensor) -> None:
+        check_embeddings(user_emb, item_emb)
         self.num_items = item_emb.size(0)
         self._is_rounded = not (
             user_emb.is_sparse

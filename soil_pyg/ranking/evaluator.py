@@ -11,9 +11,10 @@ from torch_geometric.utils import cumsum
 
 from soil_pyg.ranking.best_items import BestItems
 from soil_pyg.ranking.score_blocks import score_blocks
-from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
+from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, USER
 from soil_pyg.utils._private import metric_values
 from soil_pyg.utils.checks import check_choice, check_integer
+from soil_pyg.utils.data_checks import check_edges, count_nodes
 from soil_pyg.utils.progress import blocks
 
 METRICS = {
@@ -68,7 +69,8 @@ class Evaluator:
             split (str): The split, :obj:`"val"` or :obj:`"test"`. (default: :obj:`"val"`)
 
         Raises:
-            ValueError: If the split is unknown or empty.
+            ValueError: If the split is unknown, empty or not disjoint from the train split, or the
+                embeddings do not match the data.
             FloatingPointError: If a score may not be finite.
         """
         values = self.evaluate_per_user(model, data, split)
@@ -87,13 +89,18 @@ class Evaluator:
         row = torch.arange(len(users), device=users.device).repeat_interleave(count)
         ptr = cumsum(count).tolist()
         user_emb, item_emb = compute_embeddings(model, data)
-        best = BestItems(user_emb, item_emb)
+        size = count_nodes(data, USER), count_nodes(data, ITEM)
+        if (len(user_emb), len(item_emb)) != size:
+            raise ValueError(
+                f"'model' must return embeddings of the {size[0]} users and {size[1]} items of the "
+                f"data (got {len(user_emb)} and {len(item_emb)})"
+            )
+        best, train = BestItems(user_emb, item_emb), check_edges(data)
 
         values: dict[str, list[Tensor]] = {name: [] for name in self.metrics}
         for chunk in blocks(len(users), 2**13, "Ranking"):
             labels = slice(ptr[chunk.start], ptr[chunk.stop])
             label = torch.stack([row[labels] - chunk.start, label_index[1, labels]])
-            train = data[INTERACTS].edge_index
             scored = score_blocks(user_emb, item_emb, users[chunk], train, self.memory_budget)
             ranked = self._rank_hits(scored, best, users[chunk], label)
             # The float32 sum that PyG's metrics keep would depend on the blocks.
@@ -120,11 +127,12 @@ class Evaluator:
             candidates are padded with the score :obj:`-inf` and the index :obj:`num_items`.
 
         Raises:
-            ValueError: If :obj:`k` is less than 1.
+            ValueError: If :obj:`k` is less than 1, or the embeddings do not match each other, the
+                users or the data.
             FloatingPointError: If a score may not be finite.
         """
         check_integer("k", k, 1)
-        train = data[INTERACTS].edge_index
+        train = check_edges(data, size=(len(user_emb), len(item_emb)))
         best = BestItems(user_emb, item_emb)
         scored = score_blocks(user_emb, item_emb, users, train, self.memory_budget)
         ranked = [best.rank(scores, users[rows], k) for rows, scores in scored]
@@ -173,14 +181,34 @@ def check_ks(ks: Sequence[int]) -> tuple[int, ...]:
 
 
 def held_out(data: HeteroData, split: str) -> Tensor:
-    """Returns the interactions of a held-out split; raises :class:`ValueError` if it is unknown
-    or empty.
+    """Returns the interactions of a held-out split, each once.
+
+    Raises:
+        ValueError: If the split is unknown or empty, names a user or an item that the data lacks,
+            or shares an interaction with the train split.
     """
     check_choice("split", split, HELD_OUT_SPLITS)
-    label_index: Tensor | None = data[INTERACTS].get(f"{split}_edge_label_index")
-    if label_index is None or label_index.size(1) == 0:
+    attr = f"{split}_edge_label_index"
+    if INTERACTS not in data.edge_types or attr not in data[INTERACTS]:
         raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
-    return label_index
+    pairs = check_edges(data, INTERACTS, attr)
+    if pairs.size(1) == 0:
+        raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
+    num_items = count_nodes(data, ITEM)
+    key = pairs[0] * num_items + pairs[1]
+    distinct = torch.unique(key)
+    user, item = check_edges(data)
+    known = torch.isin(distinct, user * num_items + item)
+    if bool(known.any()):
+        first = int(distinct[known][0])
+        raise ValueError(
+            f"'data' must hold interactions of the split '{split}' that are not in the train split "
+            f"(got {int(known.sum())} that are, the first of user {first // num_items} and item "
+            f"{first % num_items})"
+        )
+    if len(distinct) < len(key):
+        return torch.stack([distinct // num_items, distinct % num_items])
+    return pairs
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.typing import HELD_OUT_SPLITS, ITEM, USER
 from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.data_checks import count_nodes
 
 OnEpoch = Callable[[TrainResult], None]
 
@@ -143,9 +144,9 @@ class Trainer:
             FloatingPointError: If a loss term or a score is not finite.
         """
         for node_type, size in {USER: model.num_users, ITEM: model.num_items}.items():
-            if size != data[node_type].num_nodes:
+            if size != (num_nodes := count_nodes(data, node_type)):
                 raise ValueError(
-                    f"'model' must have the {data[node_type].num_nodes} nodes of type "
+                    f"'model' must have the {num_nodes} nodes of type "
                     f"'{node_type}' of the data (got {size})"
                 )
         for split in HELD_OUT_SPLITS if test else HELD_OUT_SPLITS[:1]:

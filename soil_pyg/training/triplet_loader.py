@@ -5,8 +5,9 @@ import numpy as np
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
+from soil_pyg.typing import ITEM, USER, Triplets
 from soil_pyg.utils.checks import check_integer
+from soil_pyg.utils.data_checks import check_edges, count_nodes
 
 logger = logging.getLogger("soil_pyg")
 
@@ -41,18 +42,18 @@ class TripletLoader:
     def __init__(self, data: HeteroData, batch_size: int = 2048, seed: int = 0) -> None:
         check_integer("batch_size", batch_size, 1)
         check_integer("seed", seed, 0)
-        edge_index = data[INTERACTS].edge_index
+        edge_index = check_edges(data)
         if edge_index.size(1) == 0:
             raise ValueError("'data' must hold training interactions (got none)")
         self.batch_size = batch_size
         self.seed = seed
         self.set_epoch(0)
 
-        row, col = edge_index.numpy(force=True).astype(np.int64)
-        num_items = data[ITEM].num_nodes
+        row, col = edge_index.numpy(force=True)
+        num_items = count_nodes(data, ITEM)
         user, positive = np.divmod(np.unique(row * num_items + col), num_items)
         self._seen, position = np.unique(positive, return_inverse=True)
-        self.degree = degree = np.bincount(user, minlength=data[USER].num_nodes)
+        self.degree = degree = np.bincount(user, minlength=count_nodes(data, USER))
         """The number of triplets per user."""
         has_negative = (degree < len(self._seen))[user]
         if not has_negative.all():
