@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from soil_pyg.runs.checkpoint import RUN, STATE, load_finished_run, load_run
+from soil_pyg.typing import HELD_OUT_SPLITS
+from soil_pyg.workflow.run_data import LEFT_OUT
 
 NOT_SETTINGS = {"seed", "device", "accelerator", "data", "out"}
 """The values that may differ between runs of the same settings."""
@@ -31,6 +33,11 @@ class Run:
         """The seed."""
         seed: int | None = self.content["trainer"].get("seed")
         return seed
+
+    @property
+    def left_out(self) -> list[int]:
+        """The number of pairs that the run leaves out of each held-out split."""
+        return [self.content["settings"].get(f"{LEFT_OUT}{split}", 0) for split in HELD_OUT_SPLITS]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -100,7 +107,7 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
             f"'{path}' is neither the folder of a run nor a folder of runs: it has no {RUN}, and "
             "neither has a folder in it"
         )
-    data = {run.content["data"]["digest"]: run for run in runs}
+    data = {(run.content["data"]["digest"], *run.left_out): run for run in runs}
     if len(data) > 1:
         first, second = (f"'{run.folder.name}'" for run in list(data.values())[:2])
         raise ValueError(

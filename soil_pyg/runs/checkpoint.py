@@ -15,10 +15,12 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import find_model, import_model
 from soil_pyg.runs.compatibility import upgrade_record
+from soil_pyg.runs.pair_hashes import PAIR_HASH, training_hashes
 from soil_pyg.runs.schema import (
     EMBEDDINGS,
     FORMAT,
     IDS,
+    PAIRS,
     REMEDY,
     WEIGHTS,
     IdRecord,
@@ -42,7 +44,7 @@ RUN = "run.json"
 STATE = "state.safetensors"
 
 FILES = (WEIGHTS, EMBEDDINGS, IDS)
-"""The files whose digests :obj:`run.json` holds."""
+"""The files that :func:`load` reads, whose digests :obj:`run.json` holds."""
 
 
 def load(
@@ -170,7 +172,8 @@ def save(
     ids = {node_type: original_ids(data, node_type) for node_type in (USER, ITEM)}
     stored = {name: {"dtype": a.dtype.str, "id": a.tolist()} for name, a in ids.items()}
     write_json(folder / IDS, stored, indent=None)
-    files = {name: file_digest(folder / name) for name in FILES}
+    save_tensors(folder / PAIRS, {PAIR_HASH: torch.from_numpy(training_hashes(data, ids))})
+    files = {name: file_digest(folder / name) for name in (*FILES, PAIRS)}
     write_record(folder / RUN, {"format": FORMAT, **run, "versions": versions(), "files": files})
 
 

@@ -17,6 +17,8 @@ REMEDY = "repeat the 'soil-pyg train' of the run with --overwrite (in Python ove
 WEIGHTS = "model.safetensors"
 EMBEDDINGS = "embeddings.safetensors"
 IDS = "ids.json"
+PAIRS = "trained_pairs.safetensors"
+"""The hashes of the pairs that the run was trained on, which runs of earlier versions lack."""
 
 Metrics = dict[str, Annotated[Finite, Field(ge=0)]]
 Size = Annotated[int, Field(ge=1, lt=2**31)]
@@ -100,6 +102,7 @@ class Digests(Schema):
     weights: Annotated[Sha256, Field(alias=WEIGHTS)]
     embeddings: Annotated[Sha256, Field(alias=EMBEDDINGS)]
     ids: Annotated[Sha256, Field(alias=IDS)]
+    pairs: Annotated[Sha256 | None, Field(alias=PAIRS)] = None
 
 
 class RunRecord(Identity, Result):

@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soil_pyg.datasets.frames import find_ids, read_table
-from soil_pyg.datasets.text_files import check_utf8
+from soil_pyg.datasets.id_files import read_id_file
+from soil_pyg.datasets.ids import find_ids
 
 IdSource: TypeAlias = Iterable[Any] | str | os.PathLike[str]
-TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
 ALL = "all"
 SHOWN = 3
 """The maximum number of ids in an error message."""
@@ -38,14 +37,10 @@ def find_positions(
     given, where = _read(ids, name, kind), f"'{name}'"
     if isinstance(ids, str | os.PathLike):
         where += f" ({os.fspath(ids)})"
-    if not given and not may_be_empty:
+    if len(given) == 0 and not may_be_empty:
         raise ValueError(f"{where} must name at least one {kind} (got none)")
-    for value in given:
-        if isinstance(value, bool) or not isinstance(value, str | Number) or value != value:
-            raise ValueError(f"{where} must hold texts or numbers (got {reprlib.repr(value)})")
-    texts = np.array([str(value) for value in given], dtype=str)
-    positions = find_ids(texts, known)
-    unknown = list(dict.fromkeys(texts[positions < 0].tolist()))
+    positions = find_ids(given, known)
+    unknown = list(dict.fromkeys(given[positions < 0].tolist()))
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         raise ValueError(
@@ -68,20 +63,21 @@ def select(ids: IdSource, known: np.ndarray, name: str, kind: str) -> Tensor:
     return torch.from_numpy(find_positions(ids, known, name, kind))
 
 
-def _read(source: IdSource, name: str, kind: str) -> list[Any]:
-    if not isinstance(source, str | os.PathLike):
-        if isinstance(source, bytes) or not isinstance(source, Iterable):
-            raise ValueError(f"'{name}' must be a list of ids (got {reprlib.repr(source)})")
-        return list(source)
-    path = Path(source).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"'{name}' must be a list of ids or an existing file (got '{path}')"
-        )
-    if path.suffix in TABLES:
-        return read_table(path, name, [kind], []).frame[kind].dropna().tolist()
-    check_utf8(path)
-    return [line for line in path.read_text("utf-8-sig").splitlines() if line]
+def _read(source: IdSource, name: str, kind: str) -> np.ndarray:
+    if isinstance(source, str | os.PathLike):
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"'{name}' must be a list of ids or an existing file (got '{path}')"
+            )
+        return read_id_file(path, name, kind, skip_blank=True)
+    if isinstance(source, bytes) or not isinstance(source, Iterable):
+        raise ValueError(f"'{name}' must be a list of ids (got {reprlib.repr(source)})")
+    listed = source.tolist() if isinstance(source, Tensor) else list(source)
+    for value in listed:
+        if isinstance(value, bool) or not isinstance(value, str | Number) or value != value:
+            raise ValueError(f"'{name}' must hold texts or numbers (got {reprlib.repr(value)})")
+    return np.array([str(value) for value in listed], dtype=object)
 
 
 def _quoted(ids: Iterable[Any]) -> str:

@@ -12,7 +12,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.ranking.item_index import ItemIndex
 from soil_pyg.ranking.tables import Ranking
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import EDGE_INDICES, INTERACTS
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, TRAINED_EARLIER
 from soil_pyg.utils.checks import check_flag, check_integer
 from soil_pyg.workflow.ids import ALL, IdSource, find_positions, select
 from soil_pyg.workflow.run_data import load_run_data, open_run
@@ -124,7 +124,7 @@ def _seen(
         return torch.empty(2, 0, dtype=torch.long)
     store = load_run_data(trained, data)[INTERACTS]
     names = EDGE_INDICES if exclude_seen == ALL else EDGE_INDICES[:1]
-    pairs = [store[name] for name in names if name in store]
+    pairs = [store[name] for name in (*names, TRAINED_EARLIER) if name in store]
     if trained.later_interactions is not None:
         pairs.append(trained.later_interactions)
     return torch.cat(pairs, dim=1).cpu()

@@ -8,8 +8,15 @@ from torch_geometric.transforms import BaseTransform
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.runs.trained_pairs import without_trained_pairs
+from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.utils.checks import check_path
 from soil_pyg.workflow.options import ModelOptions
+
+LEFT_OUT = "left_out_"
+"""The beginning of the settings of a run that count the pairs of a held-out split that it leaves
+out, because the run that it was initialised from was trained on them.
+"""
 
 
 def open_run(trained: TrainedModel | str | os.PathLike[str]) -> TrainedModel:
@@ -36,7 +43,7 @@ def load_run_data(
     trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None = None
 ) -> HeteroData:
     """Returns the given data of a run, loaded if it is a folder, or that of the folder that the run
-    was trained on.
+    was trained on. Held-out pairs that the training left out are left out.
 
     Raises :class:`FileNotFoundError` if there is no such folder, and :class:`ValueError` if it
     holds other data or if the run has no data folder.
@@ -59,6 +66,8 @@ def load_run_data(
             f"expected {trained.data_digest[:12]}): pass its folder as 'data' (--data), or train "
             "again"
         )
+    if any(f"{LEFT_OUT}{split}" in trained.settings for split in HELD_OUT_SPLITS):
+        return without_trained_pairs(found, trained)[0]
     return found
 
 

@@ -72,8 +72,8 @@ def test_a_saved_run_is_loaded(folder: Path, model: BPR, data: HeteroData) -> No
 
 
 def test_no_other_files_are_left(folder: Path) -> None:
-    names = ["embeddings.safetensors", "ids.json", "model.safetensors", "run.json"]
-    assert sorted(path.name for path in folder.iterdir()) == names
+    names = [checkpoint.EMBEDDINGS, checkpoint.IDS, checkpoint.WEIGHTS, checkpoint.RUN]
+    assert sorted(path.name for path in folder.iterdir()) == [*names, checkpoint.PAIRS]
 
 
 def test_sparse_embeddings_and_data_without_ids(
