@@ -18,6 +18,7 @@ from soil_pyg.models.resolver import import_model, model_name, own_model
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.training.trainer import DISPLAY, Trainer
 from soil_pyg.typing import ITEM, USER, features_of, modalities_of
+from soil_pyg.utils.checks import check_string, check_strings
 from soil_pyg.workflow.option_texts import option_texts
 
 NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
@@ -54,8 +55,13 @@ class ModelOptions:
     """
 
     def __init__(self, spec: str | type[Recommender]) -> None:
-        self.spec = spec if isinstance(spec, str) else model_name(spec)
-        self.model_class = import_model(spec) if isinstance(spec, str) else spec
+        self.model_class: type[Recommender]
+        if isinstance(spec, type):
+            self.spec, self.model_class = model_name(spec), spec
+        else:
+            check_string("model", spec)
+            self.spec = spec if ":" in spec else spec.lower()
+            self.model_class = import_model(spec)
         self.name = self.model_class.__name__.lower()
         self.options: dict[str, Option] = {}
         self._add_options("model", self.model_class.model_parameters(eval_str=True))
@@ -228,7 +234,11 @@ def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroDa
     """Builds the model with the sizes of the data and the modalities of the settings. Raises
     :class:`ValueError` if the data lacks a modality, or the model rejects an option.
     """
-    modalities = settings.get("modalities") or modalities_of(data)
+    modalities = settings.get("modalities")
+    if modalities is None:
+        modalities = modalities_of(data)
+    else:
+        check_strings("modalities", modalities)
     features = select_features(data, modalities, "modalities")
     try:
         return selected.model_class(

@@ -189,9 +189,8 @@ def benchmark_cases() -> Iterator[Case]:
         line = COMMANDS[command]
         for flag, wrong in flags.items():
             if flag in SHARED:
-                wrong = {kind: v for kind, v in wrong.items() if (flag, kind) not in seen} or {
-                    kind: value for kind, value in list(wrong.items())[:1]
-                }
+                first = next(iter(wrong))
+                wrong = {k: v for k, v in wrong.items() if k == first or (flag, k) not in seen}
                 seen |= {(flag, kind) for kind in wrong}
             yield from flag_cases(line, flag, wrong)
         for flag in SWITCHES.get(command, ()):

@@ -3,7 +3,6 @@
 import random
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,18 @@ from command_cases import command_cases
 from function_cases import function_cases
 from harness import Case, Place
 from option_cases import option_cases
+from pair_cases import pair_cases
 from place import make_place
+from table_cases import table_cases
 
-CASES = [*command_cases(), *option_cases(), *benchmark_cases(), *function_cases()]
+CASES = [
+    *command_cases(),
+    *option_cases(),
+    *pair_cases(),
+    *table_cases(),
+    *benchmark_cases(),
+    *function_cases(),
+]
 
 
 def sample(cases: list[Case], seed: int = 0) -> list[Case]:
@@ -23,16 +31,11 @@ def sample(cases: list[Case], seed: int = 0) -> list[Case]:
     return list({(case.group, case.kind): case for case in shuffled}.values())
 
 
-@pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pristine") / "place"
-    folder.mkdir()
-    make_place(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
-def shared_place(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    pristine = tmp_path_factory.mktemp("pristine") / "place"
+    pristine.mkdir()
+    make_place(pristine)
     return Place(pristine, tmp_path_factory.mktemp("wrong") / "place")
 
 
@@ -45,8 +48,18 @@ def place(shared_place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plac
     return shared_place
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_wrong_input(case: Case, place: Place, capfd: pytest.CaptureFixture[str]) -> None:
-    problems = place.problems(case, capfd)
+def check(case: Case, place: Place, capture: pytest.CaptureFixture[str]) -> None:
+    problems = place.problems(case, capture)
     if problems:
         pytest.fail(f"{case}: {'; '.join(problems)}", pytrace=False)
+
+
+@pytest.mark.parametrize("case", SAMPLE := sample(CASES), ids=str)
+def test_sample(case: Case, place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    check(case, place, capfd)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [case for case in CASES if case not in set(SAMPLE)], ids=str)
+def test_all_others(case: Case, place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    check(case, place, capfd)
