@@ -10,7 +10,8 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import load_data_folder, load_description
-from soil_pyg.datasets.frames import Ids, find_ids
+from soil_pyg.datasets.frames import find_ids
+from soil_pyg.datasets.ids import Ids
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
 
 
