@@ -1,5 +1,4 @@
 import importlib.util
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +8,26 @@ from typing_extensions import Self
 
 from soil_pyg.ops.knn import KNN, import_faiss
 from soil_pyg.ops.search_options import LISTS, auto_index
-from soil_pyg.runs import checkpoint
+from soil_pyg.ranking.schema import IndexRecord
+from soil_pyg.runs.schema import EMBEDDINGS
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.utils.files import atomic_path, file_digest, write_json
+from soil_pyg.utils.files import atomic_path, file_digest
 from soil_pyg.utils.progress import blocks
+from soil_pyg.utils.records import (
+    DamagedFileError,
+    check_files,
+    read_record,
+    validate,
+    write_record,
+)
 
 FORMAT = 1
 INDEX = "items.index"
 DESCRIPTION = "items.json"
+REMEDY = (
+    "repeat the 'soil-pyg train' of the run to build the index again, or with --overwrite (in "
+    "Python overwrite=True) to make the whole run anew"
+)
 
 TUNED_K = 20
 """The number of neighbours that the depth of an approximate search is tuned for."""
@@ -79,10 +90,10 @@ class ItemIndex:
             raise OSError(f"'{path}' cannot be written: {error}") from error
         self.description = {
             **self.description,
-            "embeddings": trained.run["files"][checkpoint.EMBEDDINGS],
+            "embeddings": trained.run["files"][EMBEDDINGS],
             "sha256": file_digest(path),
         }
-        write_json(path.with_name(DESCRIPTION), self.description)
+        write_record(path.with_name(DESCRIPTION), self.description)
 
     @classmethod
     def load(cls, trained: TrainedModel) -> Self | None:
@@ -96,21 +107,22 @@ class ItemIndex:
         if trained.folder is None or not (trained.folder / DESCRIPTION).exists():
             return None
         path = trained.folder / DESCRIPTION
-        remedy = "remove it and train again with the same arguments to rebuild it"
-        try:
-            description = json.loads(path.read_text("utf-8"))
-            found, sha256 = description["format"], description["sha256"]
-            embeddings = description["embeddings"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"'{path}' is corrupt ({error!r}): {remedy}") from error
-        if found != FORMAT:
-            raise ValueError(f"'{path}' must have format {FORMAT} (got {found!r}): {remedy}")
-        if embeddings != trained.run["files"][checkpoint.EMBEDDINGS]:
+        description = read_record(path, FORMAT, REMEDY)
+        found = validate(IndexRecord, description, path, REMEDY)
+        if found.embeddings != trained.run["files"][EMBEDDINGS]:
             return None
-        file = path.with_name(INDEX)
-        if not file.exists() or file_digest(file) != sha256:
-            raise ValueError(f"'{file}' has changed since {path.name} was written: {remedy}")
-        return cls(import_faiss().read_index(str(file)), description)
+        check_files(trained.folder, {INDEX: found.sha256}, [INDEX], REMEDY)
+        file = trained.folder / INDEX
+        try:
+            index = import_faiss().read_index(str(file))
+        except RuntimeError as error:
+            raise DamagedFileError(file, f"is no index of FAISS ({error})", REMEDY) from error
+        if (index.ntotal, index.d) != trained.item_emb.size():
+            reason = (
+                f"must hold {len(trained.item_emb)} items (got {index.ntotal} of size {index.d})"
+            )
+            raise DamagedFileError(file, reason, REMEDY)
+        return cls(index, description)
 
 
 @dataclass(eq=False)

@@ -9,9 +9,11 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.pair_hashes import PAIR_HASH, hashes_of, training_hashes
+from soil_pyg.runs.schema import PAIRS, REMEDY
+from soil_pyg.runs.tensor_file import load_tensors
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, TRAINED_EARLIER, USER
-from soil_pyg.utils.files import file_digest
+from soil_pyg.utils.records import DamagedFileError, check_files
 
 MIN_SHARE = 0.05
 """The share of the pairs of a held-out split that must remain."""
@@ -85,15 +87,16 @@ def trained_hashes(trained: TrainedModel) -> np.ndarray:
     """Returns the sorted hashes of the pairs that a run and those before it were trained on.
 
     For a run of an earlier version they are those of its data, if its folder is still there. Raises
-    :class:`ValueError` if they are unknown or their file is damaged.
+    :class:`ValueError` if they are unknown or their file is damaged, and :class:`FileNotFoundError`
+    if it is missing.
     """
-    digest = None if trained.folder is None else trained.run["files"].get(checkpoint.PAIRS)
-    if trained.folder is not None and digest is not None:
-        path = trained.folder / checkpoint.PAIRS
-        if not path.is_file() or file_digest(path) != digest:
-            raise ValueError(f"'{path}' is missing or has changed: train that run again")
-        hashes: np.ndarray = checkpoint.load_tensors(path)[0][PAIR_HASH].numpy()
-        return hashes
+    if trained.folder is not None and trained.run["files"].get(PAIRS) is not None:
+        check_files(trained.folder, trained.run["files"], [PAIRS], REMEDY)
+        path = trained.folder / PAIRS
+        hashes = load_tensors(path)[0].get(PAIR_HASH)
+        if hashes is None or hashes.dtype != torch.long or hashes.dim() != 1:
+            raise DamagedFileError(path, f"has no list '{PAIR_HASH}' of integers", REMEDY)
+        return np.asarray(hashes)
     folder, data = trained.settings.get("data"), None
     if folder is not None and "init" not in trained.settings:
         try:

@@ -53,7 +53,7 @@ def run_transform(trained: TrainedModel) -> BaseTransform:
     """Returns the graph transform of the model of a run, with the options of its training. Raises
     :class:`ValueError` if the settings of the run lack an option of the graphs.
     """
-    selected = ModelOptions(trained.settings.get("model") or trained.run["model"])
+    selected = ModelOptions(type(trained.model))
     names = {name for name, option in selected.options.items() if "graphs" in option.used_by}
     if missing := sorted(names - set(trained.settings)):
         raise ValueError(

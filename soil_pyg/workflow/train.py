@@ -16,6 +16,7 @@ from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex
 from soil_pyg.runs import checkpoint
+from soil_pyg.runs.schema import PAIRS, WEIGHTS
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.trained_pairs import without_trained_pairs
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
@@ -34,7 +35,7 @@ RESERVED = (
 )
 """The settings of a run that are not options of its model, its graphs or its trainer."""
 OWN_FILES = {
-    *(checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, checkpoint.PAIRS),
+    *(checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, PAIRS),
     *(INDEX, DESCRIPTION, FOLDER),
 }
 """The files and folders in the folder of a run."""
@@ -128,13 +129,23 @@ def train(
             )
     if log is not None:
         log.end(result)
-    trained = checkpoint.load(folder)
-    if overwrite:
+    trained = checkpoint.load(folder, type(recommender))
+    if not _has_index(trained):
         for name in (DESCRIPTION, INDEX):
             remove(folder / name)
-    if not (folder / INDEX).exists() and (index := ItemIndex.build(trained)) is not None:
-        index.save(trained)
+        if (index := ItemIndex.build(trained)) is not None:
+            index.save(trained)
     return result
+
+
+def _has_index(trained: TrainedModel) -> bool:
+    try:
+        return ItemIndex.load(trained) is not None
+    except (ValueError, OSError):
+        return False
+    except ImportError:
+        # Without FAISS none could be built in its place.
+        return True
 
 
 def _settings(
@@ -168,7 +179,7 @@ def _start(
             f"(got '{trained.folder}')"
         )
     logger.info("Initialised the weights of %s users and %s items", *known.values())
-    settings: dict[str, Any] = {"init": str(trained.run["files"][checkpoint.WEIGHTS])}
+    settings: dict[str, Any] = {"init": str(trained.run["files"][WEIGHTS])}
     if any(left_out.values()):
         settings |= {f"{LEFT_OUT}{split}": number for split, number in left_out.items()}
         counts = " and ".join(f"{number:,} {split} pairs" for split, number in left_out.items())

@@ -1,6 +1,5 @@
 """The data, the runs and the tables that wrong inputs are tried on."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,8 @@ from PIL import Image
 
 from soil_pyg import prepare, train
 from soil_pyg.runs.checkpoint import RUN
+from soil_pyg.runs.schema import FORMAT
+from soil_pyg.utils.records import read_record, write_record
 
 NUM_USERS, NUM_ITEMS = 24, 16
 
@@ -57,10 +58,9 @@ def make_place(folder: Path) -> None:
 
 def _make_relative(run: Path) -> None:
     # The runs move with the place.
-    path = run / RUN
-    content = json.loads(path.read_text())
+    content = read_record(run / RUN, FORMAT, "")
     content["settings"]["data"] = "DATA"
-    path.write_text(json.dumps(content))
+    write_record(run / RUN, content)
 
 
 def _write_features(folder: Path, rng: np.random.Generator, ids: list[str], prefix: str) -> None:
