@@ -30,6 +30,15 @@ class StringsValue(Schema):
     shape: list[Count]
 
 
+class TextsValue(Schema):
+    """An attribute that is an array of texts of any length, stored as one tensor of their bytes in
+    UTF-8 and one of their sizes.
+    """
+
+    texts: str
+    shape: list[Count]
+
+
 class PlainValue(Schema):
     """An attribute that is a JSON value."""
 
@@ -40,7 +49,7 @@ class Store(Schema):
     """The attributes of the nodes or edges of a type, or of the whole graph."""
 
     type: str | Annotated[list[str], Field(min_length=3, max_length=3)] | None
-    attributes: dict[str, TensorValue | ArrayValue | StringsValue | PlainValue]
+    attributes: dict[str, TensorValue | ArrayValue | StringsValue | TextsValue | PlainValue]
 
 
 class DataHeader(Schema):

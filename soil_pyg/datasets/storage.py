@@ -22,6 +22,7 @@ from soil_pyg.datasets.schema import (
     PlainValue,
     StringsValue,
     TensorValue,
+    TextsValue,
 )
 from soil_pyg.utils.files import atomic_path, bytes_digest
 from soil_pyg.utils.records import DamagedFileError, check_regular, parse_json, validate
@@ -167,6 +168,12 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
         if array.dtype.kind == "U":
             tensors[name] = torch.from_numpy(array.reshape(-1).view(np.uint8))
             return {"strings": name, "dtype": array.dtype.str, "shape": array.shape}
+        if array.dtype == object and all(type(text) is str for text in array.flat):
+            texts = [text.encode() for text in array.reshape(-1).tolist()]
+            sizes = torch.tensor([len(text) for text in texts], dtype=torch.int64)
+            tensors[name] = torch.from_numpy(np.frombuffer(b"".join(texts), np.uint8).copy())
+            tensors[f"{name}.sizes"] = sizes
+            return {"texts": name, "shape": array.shape}
         if array.dtype.kind not in "biuf" or not array.dtype.isnative:
             raise TypeError(f"it is an array of {array.dtype}, not of numbers or strings")
         tensors[name] = torch.from_numpy(array)
@@ -191,7 +198,8 @@ def _check_dtype(tensor: Tensor) -> None:
 
 
 def _decode(
-    value: TensorValue | ArrayValue | StringsValue | PlainValue, tensors: dict[str, Tensor]
+    value: TensorValue | ArrayValue | StringsValue | TextsValue | PlainValue,
+    tensors: dict[str, Tensor],
 ) -> Any:
     if isinstance(value, TensorValue):
         return tensors[value.tensor]
@@ -199,4 +207,9 @@ def _decode(
         return tensors[value.array].numpy()
     if isinstance(value, StringsValue):
         return tensors[value.strings].numpy().view(value.dtype).reshape(value.shape)
+    if isinstance(value, TextsValue):
+        content = tensors[value.texts].numpy().tobytes()
+        ends = tensors[f"{value.texts}.sizes"].cumsum(0).tolist()
+        texts = [content[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
+        return np.array(texts, dtype=object).reshape(value.shape)
     return value.value

@@ -1,4 +1,3 @@
-import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
@@ -6,7 +5,9 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from soil_pyg.ops.knn import KNN, import_faiss
+from soil_pyg.ops.faiss_index import has_faiss, import_faiss
+from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.pairs import rank_pairs
 from soil_pyg.ops.search_options import LISTS, auto_index
 from soil_pyg.ranking.schema import IndexRecord
 from soil_pyg.runs.schema import EMBEDDINGS
@@ -57,7 +58,7 @@ class ItemIndex:
         items and an inverted file for many.
         """
         emb = trained.item_emb
-        if emb.is_sparse or importlib.util.find_spec("faiss") is None:
+        if emb.is_sparse or not has_faiss():
             return None
         if index == "auto":
             index = auto_index(emb.size(0))
@@ -67,6 +68,11 @@ class ItemIndex:
         recall = knn.tune(trained.user_emb.to_dense(), min(TUNED_K, emb.size(0)))
         description = {"format": FORMAT, "index": knn.report["index"], "recall": recall}
         return cls(knn.faiss_index, description)
+
+    @property
+    def is_exact(self) -> bool:
+        """Returns whether all items are compared."""
+        return bool(self.description["index"] == "Flat")
 
     def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         r"""Returns the inner products and indices of the :obj:`k` best items of each query, given
@@ -127,8 +133,8 @@ class ItemIndex:
 
 @dataclass(eq=False)
 class IndexRanker:
-    """Ranks the items that an index finds for queries, such as users, without the pairs of query
-    and item in :obj:`mask_index`, of shape :obj:`[2, num_pairs]`.
+    """Ranks the items that an index finds for queries, such as users, by their inner products,
+    without the pairs of query and item in :obj:`mask_index`, of shape :obj:`[2, num_pairs]`.
 
     The search is deeper by the largest number of masked items per query, in blocks of
     :obj:`memory_budget` bytes.
@@ -136,12 +142,13 @@ class IndexRanker:
 
     index: ItemIndex
     query_emb: Tensor
+    item_emb: Tensor
     mask_index: Tensor
-    num_items: int
     memory_budget: int
 
     def __post_init__(self) -> None:
         query, item = self.mask_index
+        self.num_items = self.item_emb.size(0)
         self._masked = (query * self.num_items + item).sort().values
         self._num_masked = torch.bincount(query, minlength=self.query_emb.size(0))
 
@@ -159,11 +166,12 @@ class IndexRanker:
         return score, item
 
     def _search(self, users: Tensor, k: int, depth: int) -> tuple[Tensor, Tensor]:
-        score, item = self.index.search(self.query_emb[users], depth)
+        query = self.query_emb[users]
+        item = self.index.search(query, depth)[1]
         pair = users.unsqueeze(1) * self.num_items + item
         at = torch.searchsorted(self._masked, pair).clamp(max=max(len(self._masked) - 1, 0))
+        is_candidate = item >= 0
         if len(self._masked) > 0:
-            score[self._masked[at] == pair] = -torch.inf
-        item, order = item.sort(dim=1)
-        score, order = score.gather(1, order).sort(dim=1, descending=True, stable=True)
-        return score[:, :k], item.gather(1, order)[:, :k]
+            is_candidate &= self._masked[at] != pair
+        score, item = rank_pairs(query, self.item_emb, item, is_candidate)
+        return score[:, :k], item[:, :k]

@@ -20,9 +20,9 @@ from soil_pyg.reports.runs import find_runs, group_runs, selection_metric
 from soil_pyg.reports.users import ItemCards, choose_users, user_panels
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.transforms.utils import count_nodes
 from soil_pyg.typing import INTERACTS, ITEM
 from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.files import write_text
 from soil_pyg.workflow.ids import find_positions
 from soil_pyg.workflow.run_data import load_run_data, run_transform

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soil_pyg.datasets.frames import find_ids, read_table
-from soil_pyg.datasets.text_files import check_utf8
+from soil_pyg.datasets.id_files import read_id_file
+from soil_pyg.datasets.ids import find_ids
 
 IdSource: TypeAlias = Iterable[Any] | str | os.PathLike[str]
-TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
 ALL = "all"
 SHOWN = 3
 """The maximum number of ids in an error message."""
@@ -31,10 +30,9 @@ def find_positions(ids: IdSource, known: np.ndarray, name: str, kind: str) -> np
         >>> find_positions(["tea", "rum"], np.array(["milk", "rum", "tea"]), "items", "item")
         array([2, 1])
     """
-    given = _read(ids, name, kind) if isinstance(ids, str | os.PathLike) else list(ids)
-    texts = np.array([str(value) for value in given], dtype=str)
-    positions = find_ids(texts, known)
-    unknown = list(dict.fromkeys(texts[positions < 0].tolist()))
+    given = _read(ids, name, kind)
+    positions = find_ids(given, known)
+    unknown = list(dict.fromkeys(given[positions < 0].tolist()))
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         raise ValueError(
@@ -57,16 +55,16 @@ def select(ids: IdSource, known: np.ndarray, name: str, kind: str) -> Tensor:
     return torch.from_numpy(find_positions(ids, known, name, kind))
 
 
-def _read(source: str | os.PathLike[str], name: str, kind: str) -> list[Any]:
-    path = Path(source)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"'{name}' must be a list of ids or an existing file (got '{path}')"
-        )
-    if path.suffix in TABLES:
-        return read_table(path, name, [kind], []).frame[kind].dropna().tolist()
-    check_utf8(path)
-    return [line for line in path.read_text("utf-8-sig").splitlines() if line]
+def _read(source: IdSource, name: str, kind: str) -> np.ndarray:
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"'{name}' must be a list of ids or an existing file (got '{path}')"
+            )
+        return read_id_file(path, name, kind, skip_blank=True)
+    listed = source.tolist() if isinstance(source, Tensor) else source
+    return np.array([str(value) for value in listed], dtype=object)
 
 
 def _quoted(ids: Iterable[Any]) -> str:

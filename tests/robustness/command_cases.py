@@ -231,8 +231,8 @@ def flag_cases(line: str, flag: str, wrong: Values) -> Iterator[Case]:
         separate = f"{line} {name} {quote(value)}"
         if value == "":
             yield Case(separate, "an empty word", _names(name, value), make)
-    yield Case(f"{line} {name}", "a missing value", (name,))
-    first, *others = filter(None, wrong.values())
+    yield Case(f"{line} {name}", "a missing value", (name, name.partition(".")[0]))
+    first, *others = [*filter(None, wrong.values())] or ["some"]
     second = others[0] if others else "other"
     if name not in REPEATABLE:
         twice = f"{line} {name}={quote(first)} {name}={quote(second)}"
@@ -267,6 +267,8 @@ def without(line: str, flags: set[str]) -> str:
 def _names(flag: str, value: str) -> tuple[str, ...]:
     # A file is named by its path, an argument by its flag.
     path = value.partition("=")[2] or value
+    if flag in ("--dataset", "--root"):
+        return (flag, value)
     is_path = "." in path or path in ("missing", "root", "empty", "DATA", "OTHER", "RUN")
     return (flag, path) if is_path else (flag,)
 

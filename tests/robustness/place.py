@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from soil_pyg import prepare, train
+from soil_pyg.datasets import MultimodalDataset
 from soil_pyg.runs.checkpoint import RUN
 from soil_pyg.runs.schema import FORMAT
 from soil_pyg.utils.records import read_record, write_record
@@ -54,6 +55,8 @@ def make_place(folder: Path) -> None:
     shutil.copytree(folder / "BPR", folder / "UNFINISHED")
     (folder / "UNFINISHED" / RUN).rename(folder / "UNFINISHED" / "state.safetensors")
     _write_tiny(folder / "root" / "tiny", rng)
+    # Makes the processed copy, which is a cache.
+    MultimodalDataset(folder / "root", "tiny")
 
 
 def _make_relative(run: Path) -> None:

@@ -321,7 +321,8 @@ def test_without_permission_to_write_nothing_is_done(
     tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(path: Path, *_: Any, **__: Any) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        if not path.exists():
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "mkdir", fail)
     with pytest.raises(PermissionError) as error:
@@ -342,3 +343,38 @@ def test_a_million_rows_take_seconds(tmp_path: Path, out: Path) -> None:
         prepared["counts"][split] for split in SPLITS
     ) == len(frame)
     json.dumps(prepared)
+
+
+class Odd(Lengths):
+    notice = "another model is better"
+    num_skipped, skipped = 2, ["a.png (empty)", "b.png (empty)"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"features": {"text": (np.ones((2, 3)), ["tea", "rum"])}}, [("modality 'text'", 3, 5)]),
+        ({"features": {"text": (np.ones((3, 3)), ["tea", "rum", "gin"])}}, []),
+        (
+            {"features": {"text": pd.DataFrame({"item": ["tea", "x"], "a": [1, 1]})}},
+            [("modality 'text'", 4, 5)],
+        ),
+        (
+            {
+                "features": {"text": (np.ones((9, 1)), [*"abcdefgh", "tea"])},
+                "items": ITEMS[:2],
+            },
+            [("modality 'text'", 4, 5), ("row in the table of items", 3, 5)],
+        ),
+        ({"features": {"text": Lengths()}, "items": ITEMS}, []),
+        (
+            {"features": {"text": Odd()}, "items": ITEMS},
+            [("another model is better",), ("text", 2, "a.png (empty), b.png (empty)")],
+        ),
+    ],
+)
+def test_what_most_items_lack_is_a_warning(
+    options: dict[str, Any], expected: list[Any], out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare(FRAME, out, **options)
+    assert [record.args for record in caplog.records] == expected

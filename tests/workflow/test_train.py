@@ -18,6 +18,7 @@ from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models import BPR, SOIL
 from soil_pyg.ranking.item_index import ItemIndex
 from soil_pyg.runs.schema import PAIRS
+from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import ITEM, USER
 from soil_pyg.workflow.options import ModelOptions
@@ -84,13 +85,13 @@ def test_the_same_call_goes_on(
     options = {**SHORT, "epochs": 5}
     whole = train(data_folder, tmp_path / "whole", "lightgcn", **options)
 
-    def interrupt(trainer: Trainer, result: Any) -> bool:
+    def interrupt(stopping: EarlyStopping, result: Any) -> bool:
         if result.epochs == 2:
             raise KeyboardInterrupt
         return False
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_is_over", interrupt)
+        patch.setattr(EarlyStopping, "is_over", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(data_folder, tmp_path / "run", "lightgcn", **options)
     assert len(soil_pyg.load(tmp_path / "run").run["history"]) == 2

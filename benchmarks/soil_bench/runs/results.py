@@ -104,9 +104,9 @@ def read_lines(
     for number, line in enumerate(lines, start=1):
         try:
             key, value = read(json.loads(line))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(
-                f"{path}, line {number}: not {kind} ({error!r}); remove the line"
+                f"{path}, line {number}: not {kind} ({error!r:.200}); remove the line"
             ) from error
         found[key] = value
     return found

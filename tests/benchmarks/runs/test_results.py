@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from soil_bench.runs.results import (
+    ADDED_SETTINGS,
+    Record,
     append_record,
     machine_and_date,
     mean_std,
@@ -19,6 +21,9 @@ from soil_bench.runs.results import (
     upgraded,
     versions_and_code,
 )
+from soil_bench.runs.verify import RESULTS
+from soil_bench.studies.derived_data import is_derived
+from soil_pyg.workflow.options import ModelOptions
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -140,3 +145,21 @@ def test_no_table_without_runs() -> None:
     console = Console(record=True)
     print_table([], console)
     assert console.export_text() == ""
+
+
+def test_todays_settings_are_those_of_finished_runs() -> None:
+    """Otherwise they would be run again. Runs on "baby" had no published schedule."""
+    found: dict[tuple[str, str, str | None], list[Record]] = {}
+    for run in read_records(RESULTS).values():
+        if not is_derived(run["dataset"]) and ":" not in run["model"]:
+            key = run["model"], run["dataset"], run["profile"]
+            found.setdefault(key, []).append(ADDED_SETTINGS | run["settings"])
+    assert len(found) > 20
+    changed = set()
+    for (model, dataset, profile), tried in found.items():
+        settings = json.loads(json.dumps(ModelOptions(model).settings(dataset, profile, {})))
+        # For so few items, "auto" is the exact search that the first runs name.
+        settings.pop("index", None)
+        if not any(all(values.get(n) == settings[n] for n in settings) for values in tried):
+            changed.add((model, dataset))
+    assert changed == {("bpr", "baby"), ("lightgcn", "baby")}
