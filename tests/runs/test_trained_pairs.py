@@ -167,5 +167,6 @@ def test_a_file_that_has_changed(run_folder: Path, change: str) -> None:
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:-1] + b"?")
-    with pytest.raises((ValueError, FileNotFoundError), match=PAIRS):
-        trained_hashes(trained)
+    for read in (lambda: trained_hashes(trained), lambda: checkpoint.load(run_folder)):
+        with pytest.raises((ValueError, FileNotFoundError), match=f"{PAIRS}.*--overwrite"):
+            read()

@@ -17,7 +17,6 @@ from soil_pyg import train
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models import BPR, SOIL
 from soil_pyg.ranking.item_index import ItemIndex
-from soil_pyg.runs import checkpoint
 from soil_pyg.runs.schema import PAIRS
 from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.training.trainer import Trainer
