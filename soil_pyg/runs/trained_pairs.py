@@ -91,7 +91,7 @@ def trained_hashes(trained: TrainedModel) -> np.ndarray:
     """
     digest = None if trained.folder is None else trained.run["files"].get(PAIRS)
     if trained.folder is not None and digest is not None:
-        check_files(trained.folder, trained.run["files"], [PAIRS], REMEDY)
+        check_files(trained.folder / checkpoint.RUN, trained.run["files"], [PAIRS], REMEDY)
         hashes: np.ndarray = load_tensors(trained.folder / PAIRS)[0][PAIR_HASH].numpy()
         return hashes
     folder, data = trained.settings.get("data"), None
