@@ -122,7 +122,7 @@ def _check_place(out: Path, overwrite: bool | None) -> None:
 
 
 def _checked(path: str | os.PathLike[str], name: str) -> Path:
-    check_files(Path(path), load_description(path)["files"], [name], REMEDY)
+    check_files(Path(path, DESCRIPTION), load_description(path)["files"], [name], REMEDY)
     return Path(path) / name
 
 

@@ -194,7 +194,7 @@ def load_run(folder: Path, with_files: bool = True) -> dict[str, Any] | None:
     run = upgrade_record(read_record(path, FORMAT, REMEDY))
     validate(RunRecord, run, path, REMEDY)
     if with_files:
-        check_files(folder, run["files"], FILES, REMEDY)
+        check_files(path, run["files"], run["files"], REMEDY)
     return run
 
 

@@ -1,12 +1,10 @@
 """The options of a model, of its graphs and of its training, read from their signatures."""
 
 import inspect
-import logging
 from argparse import SUPPRESS, ArgumentError
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import NoneType
-from typing import Any, get_args
+from typing import Any
 
 from jsonargparse import ArgumentParser
 from torch import Tensor
@@ -20,11 +18,10 @@ from soil_pyg.training.trainer import DISPLAY, Trainer
 from soil_pyg.typing import ITEM, USER, features_of, modalities_of
 from soil_pyg.utils.checks import check_string, check_strings
 from soil_pyg.workflow.option_texts import option_texts
+from soil_pyg.workflow.option_words import element_type, elements, plain_reason
 
 NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
 """Parameters that come from the data or the command line, or do not affect the result."""
-
-logger = logging.getLogger("soil_pyg")
 
 
 @dataclass(frozen=True)
@@ -37,13 +34,6 @@ class Option:
     type: Any
     default: Any
     used_by: tuple[str, ...]
-
-    @property
-    def element_type(self) -> type | None:
-        """The type of the elements if the option is a list of texts or numbers."""
-        (of_list,) = [t for t in get_args(self.type | None) if t is not NoneType] or [None]
-        element = get_args(of_list)
-        return element[0] if element and element[0] in (str, int, float) else None
 
 
 class ModelOptions:
@@ -106,7 +96,7 @@ class ModelOptions:
             default = "" if option.default is None else f" (default: {option.default})"
             text = f"{texts.get(name, name)}{default}".replace("%", "%%")
             how: dict[str, Any] = {"type": option.type}
-            if option.element_type is not None:
+            if element_type(option.type) is not None:
                 how = {"type": str, "nargs": "+", "metavar": name.upper()}
             try:
                 flag = f"--{name.replace('_', '-')}"
@@ -130,9 +120,9 @@ class ModelOptions:
         """
         values = dict(given)
         for name in given.keys() & self.options.keys():
-            element = self.options[name].element_type
+            element = element_type(self.options[name].type)
             if element is not None:
-                values[name] = _elements(name, given[name], element)
+                values[name] = elements(name, given[name], element)
         return values
 
     @property
@@ -157,7 +147,7 @@ class ModelOptions:
         try:
             parsed = parser.parse_object({self.name: values}, defaults=False)
         except ArgumentError as error:
-            raise ValueError(f"{where}: {error.message}") from error
+            raise ValueError(f"{where}: {plain_reason(error.message)}") from error
         return dict(parsed.as_dict().get(self.name, {}))
 
     def settings(self, dataset: str, profile: str | None, flags: dict[str, Any]) -> dict[str, Any]:
@@ -191,43 +181,6 @@ class ModelOptions:
         """Returns the settings used by :obj:`"model"`, :obj:`"graphs"` or :obj:`"trainer"`."""
         names = [name for name, option in self.options.items() if taker in option.used_by]
         return {name: settings[name] for name in names}
-
-
-def settings_on(
-    data: HeteroData,
-    selected: ModelOptions,
-    dataset: str,
-    profile: str | None,
-    given: dict[str, Any],
-) -> dict[str, Any]:
-    """Returns :meth:`ModelOptions.settings` for a data set of this name.
-
-    The released aggregation of SOIL is only defined for at least as many users as items. On other
-    data the normalised user-item graph replaces it, with a warning; if it is among the given
-    options, :class:`ValueError` is raised.
-    """
-    settings = selected.settings(dataset, profile, given)
-    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
-    if settings.get("aggregation") == "sym_user_index" and num_items > num_users:
-        if "aggregation" in given:
-            raise ValueError(
-                "'aggregation' must be 'sum' or 'sym' for data with more items than users (got "
-                f"'sym_user_index' for {num_users} users and {num_items} items)"
-            )
-        settings["aggregation"] = "sym"
-        logger.warning(
-            "Set aggregation='sym' instead of 'sym_user_index', as there are more items than users"
-        )
-    return settings
-
-
-def _elements(name: str, words: Sequence[str], element: type) -> list[Any]:
-    texts = [text.strip() for word in words for text in word.strip("[]").split(",")]
-    try:
-        return [element(text) for text in texts]
-    except ValueError:
-        kind = "whole numbers" if element is int else "numbers"
-        raise ValueError(f"'{name}' must be {kind} (got {', '.join(texts)})") from None
 
 
 def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroData) -> Recommender:

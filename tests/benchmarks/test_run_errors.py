@@ -32,7 +32,10 @@ OTHERS = {
         ("--models soil --bpr.reg 1", "unrecognized arguments: --bpr.reg 1; settings"),
         ("--soil.k", "--soil.k: expected one argument"),
         ("--soil.k 0", "model 'soil': '--soil.k' must be at least 1 .got 0."),
-        ("--bpr.num_partitions 9999", "model 'bpr': '--bpr.num_partitions' must be at most the number"),
+        (
+            "--bpr.num_partitions 9999",
+            "model 'bpr': '--bpr.num_partitions' must be at most the number",
+        ),
         ("--bpr.ks [5]", "model 'bpr': '--bpr.ks' must hold 10 and 20, which the tables show .got"),
         (f"--out {__file__}", "--out: must be a writable folder .got"),
         ("--out=", "--out: must be a writable folder .got ''."),
@@ -108,5 +111,7 @@ def test_errors(
 def test_the_released_aggregation_is_refused_for_more_items_than_users(
     wide: list[str], refuses: Callable[[list[str], str], None]
 ) -> None:
-    message = "'--soil.aggregation' must be 'sum' or 'sym' .*got 'sym_user_index' for 15 users and 20 it"
+    message = (
+        "'--soil.aggregation' must be 'sum' or 'sym' .*got 'sym_user_index' for 15 users and 20 it"
+    )
     refuses([*wide, "--models", "soil", "--soil.aggregation", "sym_user_index"], message)
