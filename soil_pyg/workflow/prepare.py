@@ -216,5 +216,5 @@ def _candidates(
         others.append(source.items)
     ids = pairs.item_id.tolist()
     for more in others:
-        ids += more[find_ids(more, np.array(ids)) < 0].tolist()
+        ids += more[find_ids(more, np.array(ids, dtype=object)) < 0].tolist()
     return read_ids(ids, lambda i: f"item {ids[i]!r}").values
