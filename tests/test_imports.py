@@ -257,7 +257,7 @@ def test_few_modules_lie_outside_rooms(folder: str) -> None:
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT / "tests")))
 def test_tests_lie_at_mirrored_paths(path: Path) -> None:
     name = path.relative_to(ROOT / "tests").as_posix()
-    if name not in OF_NO_MODULE and not name.startswith("parity/"):
+    if name not in OF_NO_MODULE and not name.startswith(("parity/", "robustness/")):
         assert module_of_test(path) is not None
 
 
@@ -272,9 +272,9 @@ def test_private_names_of_other_libraries_stand_in_one_module() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_only_knn_imports_faiss(path: Path) -> None:
+def test_one_module_imports_faiss(path: Path) -> None:
     uses_faiss = any(name.split(".")[0] == "faiss" for name in imported(*read(path)))
-    assert uses_faiss == (module_name(path) == "soil_pyg.ops.knn")
+    assert uses_faiss == (module_name(path) == "soil_pyg.ops.faiss_index")
 
 
 @pytest.mark.parametrize("path", SOURCES + BENCHMARKS, ids=module_name)

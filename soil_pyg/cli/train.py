@@ -22,7 +22,10 @@ Each model has its own settings: soil-pyg train --model lightgcn --help
 The same command resumes an interrupted run."""
 MODEL = "soil"
 """The default of :obj:`--model`."""
-OWN = ("data", "out", "model", "profile", "seed", "init", "device", "tensorboard", "format")
+OWN = (
+    *("data", "out", "model", "profile", "seed", "init", "device", "tensorboard", "overwrite"),
+    "format",
+)
 """The arguments that do not depend on the model."""
 
 
@@ -38,13 +41,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and training")
     parser.add_argument(
-        "--init", metavar="RUN", help="earlier run of the model to take the initial weights from"
+        "--init",
+        metavar="RUN",
+        help="earlier run of the model to take the initial weights from; pairs that it was trained "
+        "on are not held out",
     )
     parser.add_argument(
         "--device", type=Literal["auto", "cpu", "cuda"], default="auto", help="device to train on"
     )
     parser.add_argument(
         "--tensorboard", action="store_true", help="also write TensorBoard events into the run"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="train anew and replace the run in --out"
     )
     parser.add_argument(
         "--format", type=output.Format, default="table", help="format of the printed metrics"
@@ -59,10 +68,10 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
     first.add_argument("--model", default=MODEL)
     selected = ModelOptions(first.parse_known_args(argv)[0].model)
     selected.add_flags(parser)
-    known = [f"--{name}" for name in [*OWN[1:], *selected.options]]
+    known = [f"--{name.replace('_', '-')}" for name in [*OWN[1:], *selected.options]]
     for argument in argv:
         flag = argument.partition("=")[0]
-        if flag.startswith("--") and flag not in ("--help", *known):
+        if flag.startswith("--") and flag.replace("_", "-") not in ("--help", *known):
             raise ValueError(
                 f"Model '{selected.spec}' has no flag '{flag}' (only {', '.join(known)})"
             )
@@ -74,7 +83,7 @@ def run(arguments: Namespace) -> None:
     own = {name: given.pop(name) for name in OWN}
     file_format = own.pop("format")
     output.check(file_format, None)
-    result = train(**own, **given)
+    result = train(**own, **ModelOptions(own["model"]).values_of_flags(given))
     best = f"best epoch {result.best_epoch} of {result.epochs}"
     sys.stderr.write(f"run in '{own['out']}': {best}\n")
     columns = {"val": result.val.values(), "test": result.test.values()}

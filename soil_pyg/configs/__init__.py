@@ -18,11 +18,15 @@ class Config:
     Args:
         citation (str): The paper.
         source (str): The address of the paper.
-        settings (dict[str, dict[str, Any]]): The option values per data set.
+        settings (dict[str, dict[str, Any]]): The option values per data set, with those of the
+            schedule.
         search (dict[str, list[Any]]): The values to search per option.
         published (dict[str, dict[str, float]]): The published test metrics per data set.
         profiles (dict[str, dict[str, dict[str, Any]]], optional): The option values per profile and
             data set, which replace those of :obj:`settings`. (default: none)
+        schedule (dict[str, Any], optional): The learning rate, its decay and the patience of the
+            published code, which hold for every data set in :obj:`settings` that sets no other
+            value. (default: none)
     """
 
     citation: str
@@ -31,6 +35,7 @@ class Config:
     search: dict[str, list[Any]]
     published: dict[str, dict[str, float]]
     profiles: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    schedule: dict[str, Any] = field(default_factory=dict)
 
 
 def available_configs() -> list[str]:
@@ -83,7 +88,10 @@ def parse_config(text: str, file_name: str) -> Config:
     _check_mapping(content.get("profiles", {}), dict, f"{file_name}: 'profiles'")
     for profile, settings in content.get("profiles", {}).items():
         _check_mapping(settings, dict, f"{file_name}: 'profiles.{profile}'")
-    return Config(**content)
+    schedule = content.get("schedule", {})
+    _check_mapping(schedule, object, f"{file_name}: 'schedule'")
+    settings = {dataset: schedule | values for dataset, values in content["settings"].items()}
+    return Config(**content | {"settings": settings})
 
 
 def _check_mapping(value: object, value_type: type, where: str) -> None:

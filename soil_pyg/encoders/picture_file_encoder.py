@@ -1,5 +1,5 @@
-import logging
 import os
+import warnings
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,8 +18,6 @@ from soil_pyg.utils.progress import blocks
 
 LISTED = 10
 """The number of skipped pictures that are listed by name."""
-
-logger = logging.getLogger("soil_pyg")
 
 
 class PictureFileEncoder(ABC):
@@ -47,6 +45,7 @@ class PictureFileEncoder(ABC):
         """The number of pictures that could not be read."""
         self.skipped: list[str] = []
         """The first pictures that could not be read, with the reasons, and the number of others."""
+        self.notice = ""
 
     def encode(self, items: pd.DataFrame) -> np.ndarray:
         """Returns one vector per item, zeros for missing and unreadable pictures.
@@ -63,7 +62,12 @@ class PictureFileEncoder(ABC):
         reasons: dict[str, str] = {}
         digests = _digests(files, reasons)
 
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        with (
+            warnings.catch_warnings(),
+            ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+        ):
+            # Pillow also warns of pictures that it reads.
+            warnings.filterwarnings("ignore", module="PIL")
 
             def encode_batch(rows: list[int]) -> tuple[list[int], np.ndarray]:
                 self.load()
@@ -85,13 +89,6 @@ class PictureFileEncoder(ABC):
             raise ValueError(
                 f"none of the {self.num_skipped} pictures in '{self.source}' can be read: "
                 f"{', '.join(self.skipped)}"
-            )
-        if self.skipped:
-            logger.warning(
-                "%d of %d pictures cannot be read and are skipped: %s",
-                self.num_skipped,
-                sum(file is not None for file in files),
-                ", ".join(self.skipped),
             )
         return matrix
 

@@ -6,10 +6,14 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from soil_pyg.encoders.picture_names import (
+    SUFFIXES,
+    PictureFolder,
+    file_name,
+    refuse_columns_of_names,
+    split_template,
+)
 from soil_pyg.typing import ITEM
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-"""The suffixes of pictures, in upper or lower case."""
 
 
 def find_pictures(
@@ -18,19 +22,34 @@ def find_pictures(
     """Returns the file of each item's picture, or :obj:`None` for items without one.
 
     The source is a column of paths, where relative ones start from :obj:`root` or the working
-    directory, or a folder whose pictures are named after the items, such as :obj:`tea.jpg`. Raises
-    :class:`ValueError` if it is neither or no item has a picture.
+    directory, a folder whose pictures are named after the items, such as :obj:`tea.jpg`, or, if the
+    items have a column of names in that folder as well, :obj:`"FOLDER/{item}"`. The suffix of the
+    pictures may follow, as in :obj:`"FOLDER/{item}.jpg"`; a path in a column may lack it. Raises
+    :class:`ValueError` if the source is none of these, can be read in two ways, or no item has a
+    picture.
     """
     column = os.fspath(source)
     if column in items.columns:
         return _in_column(items, column, Path(root or "").expanduser())
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        return _in_folder(items, folder)
-    raise ValueError(
-        f"'{source}' is neither a folder of pictures nor a column of the table of items, 'items' "
-        f"(--items), which has {list(items.columns)}: choose another folder, column or table"
-    )
+    folder, suffix = split_template(Path(source).expanduser())
+    if not folder.is_dir():
+        raise ValueError(
+            f"'{source}' is neither a folder of pictures nor a column of the table of items, "
+            f"'items' (--items), which has {list(items.columns)}: choose another folder, column or "
+            "table"
+        )
+    pictures = PictureFolder(folder)
+    if not pictures.names:
+        raise ValueError(f"folder '{folder}' has no pictures ({', '.join(SUFFIXES)})")
+    files = [pictures.find(str(item), suffix) for item in items[ITEM]]
+    if suffix is None:
+        refuse_columns_of_names(items, files, pictures, Path(root or "").expanduser())
+    if not any(files):
+        raise ValueError(
+            f"folder '{folder}' has no picture named after an item (pictures such as "
+            f"{pictures.names[0]!r}, items such as {str(items[ITEM].iloc[0])!r})"
+        )
+    return files
 
 
 def read_picture(path: str | os.PathLike[str]) -> Image.Image:
@@ -53,29 +72,20 @@ def read_picture(path: str | os.PathLike[str]) -> Image.Image:
         raise ValueError(error.strerror or str(error)) from error
     # Damaged files raise errors of any type.
     except Exception as error:
-        raise ValueError(str(error) or type(error).__name__) from error
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
 def _in_column(items: pd.DataFrame, column: str, root: Path) -> list[Path | None]:
+    folders: dict[Path, PictureFolder] = {}
     files: list[Path | None] = []
     for value in items[column]:
-        is_path = isinstance(value, str | os.PathLike) and str(value).strip()
-        files.append(root / Path(value).expanduser() if is_path else None)
+        name = file_name(value)
+        if name is None:
+            files.append(None)
+            continue
+        path = root / Path(name).expanduser()
+        folder = folders.setdefault(path.parent, PictureFolder(path.parent))
+        files.append(folder.find_path(path))
     if not any(files):
         raise ValueError(f"column {column!r} of the table of items has no path: choose another")
-    return files
-
-
-def _in_folder(items: pd.DataFrame, folder: Path) -> list[Path | None]:
-    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES))
-    if not names:
-        raise ValueError(f"folder '{folder}' has no pictures ({', '.join(SUFFIXES)})")
-    # The first of several pictures of an item counts.
-    file_of = {Path(name).stem: folder / name for name in reversed(names)}
-    files = [file_of.get(str(item)) for item in items[ITEM]]
-    if not any(files):
-        raise ValueError(
-            f"folder '{folder}' has no picture named after an item (pictures such as "
-            f"{names[0]!r}, items such as {str(items[ITEM].iloc[0])!r})"
-        )
     return files

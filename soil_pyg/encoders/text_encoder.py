@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
 
 from soil_pyg.encoders.encode_rows import encode_rows
 from soil_pyg.encoders.extras import check_installed, importing
 from soil_pyg.encoders.text_column import read_texts
 from soil_pyg.encoders.vector_cache import VectorCache
-from soil_pyg.encoders.weights import find_weights, weights_digest
+from soil_pyg.encoders.weights import SHIPPED, find_weights, weights_digest
 from soil_pyg.utils.checks import check_at_least
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import bytes_digest
+
+_ORGANISATION = "sentence-transformers"
+"""The organisation of names without one on the Hugging Face Hub."""
 
 
 class TextEncoder:
@@ -57,13 +59,16 @@ class TextEncoder:
         cache: str | os.PathLike[str] | None = "auto",
     ) -> None:
         check_at_least("batch_size", batch_size, 1)
+        if os.fspath(model) not in SHIPPED:
+            find_weights(model, _ORGANISATION)  # An unknown name is wrong, whatever is installed.
         check_installed("sentence_transformers", "embed", "encode the texts as 'tfidf'")
         self.columns = [column] if isinstance(column, str) else list(column)
-        self.path = find_weights(model, "sentence-transformers")
+        self.path = find_weights(model, _ORGANISATION)
         self.name = Path(model).name if Path(model).exists() else os.fspath(model)
         self.batch_size = batch_size
         self.device = resolve_device(device)
         self.cache = cache
+        self.notice = ""
 
     @cached_property
     def version(self) -> str:
@@ -100,8 +105,12 @@ class TextEncoder:
         return matrix
 
     def _encode(self, texts: list[str]) -> np.ndarray:
-        size = len(texts)
-        vectors: np.ndarray = self._model.encode(texts, batch_size=size, show_progress_bar=False)
+        size, model = len(texts), self._model
+        try:
+            vectors: np.ndarray = model.encode(texts, batch_size=size, show_progress_bar=False)
+        # Models of other libraries raise errors of any type.
+        except Exception as error:
+            raise ValueError(f"model {self.name!r} cannot encode texts: {error}") from error
         return vectors
 
     @cached_property
@@ -117,7 +126,7 @@ class TextEncoder:
                     local_files_only=True,
                     model_kwargs={"use_safetensors": True},
                 )
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except Exception as error:
             raise ValueError(
                 f"{self.path} is not the folder of a Sentence-Transformers model with weights as "
                 f".safetensors: {error}"

@@ -56,6 +56,7 @@ class TfidfEncoder:
         self.columns = [column] if isinstance(column, str) else list(column)
         self.channels = channels
         self.max_words = max_words
+        self.notice = ""
         self.version = f"1 ({channels} channels, {max_words} words)"
 
     def encode(self, items: pd.DataFrame) -> np.ndarray:

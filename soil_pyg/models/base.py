@@ -10,12 +10,12 @@ from torch_geometric.transforms import BaseTransform, Compose
 from typing_extensions import Self
 
 from soil_pyg.models.decompose import Decomposition
-from soil_pyg.models.graphs import MakeTransform
+from soil_pyg.models.graphs import MakeTransform, features
 from soil_pyg.models.newcomers import mean_of_items, mean_of_neighbours
 from soil_pyg.nn import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import ITEM, USER, Triplets
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer, check_sizes
 
 POSITIONAL = ("num_users", "num_items", "in_channels")
 """The arguments that every model takes by position."""
@@ -75,8 +75,10 @@ class Recommender(torch.nn.Module, ABC):
         self, num_users: int, num_items: int, in_channels: dict[str, int] | None = None
     ) -> None:
         super().__init__()
-        check_at_least("num_users", num_users, 1)
-        check_at_least("num_items", num_items, 1)
+        check_integer("num_users", num_users, 1)
+        check_integer("num_items", num_items, 1)
+        if in_channels is not None:
+            check_sizes("in_channels", in_channels)
         self.num_users = num_users
         self.num_items = num_items
         self.in_channels = dict(in_channels or {})
@@ -146,6 +148,20 @@ class Recommender(torch.nn.Module, ABC):
         Noise and dropout are drawn here and in training mode only. A model without parameters
         returns an empty dictionary and is not trained.
         """
+
+    def item_features(self, data: HeteroData, modality: str) -> Tensor:
+        """Returns the features of the items in a modality, in the precision of the parameters.
+
+        Args:
+            data (HeteroData): The data.
+            modality (str): A modality of :obj:`in_channels`.
+
+        Raises:
+            ValueError: If the data lacks the modality, or the features are not one row of finite
+                numbers per item with the dimension of :obj:`in_channels`.
+        """
+        x = features(data, modality, self.in_channels[modality])
+        return x.to(next(self.parameters()).dtype)
 
     def node_parameters(self) -> dict[str, str]:
         """Returns the node type of every parameter with one row per node, by its name.

@@ -12,6 +12,7 @@ from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
 from soil_pyg.nn import FeatureProjection, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.utils.checks import check_at_least, check_share
 
 
 class BM3(FeatureRecommender):
@@ -54,8 +55,9 @@ class BM3(FeatureRecommender):
         reg: float = 0.1,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
-        if not 0 <= dropout < 1:
-            raise ValueError(f"'dropout' must be at least 0 and less than 1 (got {dropout})")
+        check_share("dropout", dropout)
+        check_at_least("cl_weight", cl_weight, 0)
+        check_at_least("reg", reg, 0)
         self.dropout = dropout
         self.cl_weight = cl_weight
         self.reg = reg

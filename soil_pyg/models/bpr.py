@@ -7,6 +7,7 @@ from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import MakeTransform
 from soil_pyg.nn import BPRLoss, embedding_loss
 from soil_pyg.typing import Triplets
+from soil_pyg.utils.checks import check_at_least
 
 
 class BPR(EmbeddingRecommender):
@@ -38,6 +39,7 @@ class BPR(EmbeddingRecommender):
         reg: float = 0.1,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
+        check_at_least("reg", reg, 0)
         self.reg = reg
         self.bpr_loss = BPRLoss()
         self.reset_parameters()

@@ -5,7 +5,7 @@ from torch.nn import Embedding
 
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import PairTensor
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 
 
 class EmbeddingRecommender(Recommender):
@@ -33,7 +33,7 @@ class EmbeddingRecommender(Recommender):
         hidden_channels: int = 64,
     ) -> None:
         super().__init__(num_users, num_items, in_channels)
-        check_at_least("hidden_channels", hidden_channels, 1)
+        check_integer("hidden_channels", hidden_channels, 1)
         self.hidden_channels = hidden_channels
         self.user_embedding = Embedding(num_users, self.user_factor * hidden_channels)
         self.item_embedding = Embedding(num_items, hidden_channels)

@@ -16,7 +16,7 @@ from soil_pyg.nn import BPRLoss, FeatureProjection, LightConv, LightPropagation
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
-from soil_pyg.utils.checks import check_at_least, check_between
+from soil_pyg.utils.checks import check_at_least, check_between, check_integer, check_share
 
 ITEM_ITEM: EdgeType = (ITEM, "item_item", ITEM)
 """The frozen graph of similar items."""
@@ -121,9 +121,9 @@ class FREEDOM(FeatureRecommender):
         reg: float = 1e-3,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
-        check_at_least("num_item_layers", num_item_layers, 0)
-        if not 0 <= dropout < 1:
-            raise ValueError(f"'dropout' must be at least 0 and less than 1 (got {dropout})")
+        check_integer("num_item_layers", num_item_layers, 0)
+        check_share("dropout", dropout)
+        check_at_least("reg", reg, 0)
         self.num_item_layers = num_item_layers
         self.dropout = dropout
         self.reg = reg

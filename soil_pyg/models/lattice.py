@@ -16,7 +16,6 @@ from soil_pyg.models.graphs import (
     PairTensor,
     SimilarItemGraphs,
     adjacency,
-    features,
     similar,
 )
 from soil_pyg.nn import BPRLoss, FeatureProjection, LearnedGraph, LightConv, MeanPropagation
@@ -24,7 +23,7 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils.checks import check_at_least, check_between
+from soil_pyg.utils.checks import check_at_least, check_between, check_integer
 
 
 class LATTICEGraphs(SimilarItemGraphs):
@@ -104,9 +103,10 @@ class LATTICE(FeatureRecommender):
         **search_options: Unpack[SearchKwargs],
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
-        check_at_least("feature_channels", feature_channels, 1)
-        check_at_least("num_item_layers", num_item_layers, 0)
+        check_integer("feature_channels", feature_channels, 1)
+        check_integer("num_item_layers", num_item_layers, 0)
         check_between("original_weight", original_weight, 0, 1)
+        check_at_least("reg", reg, 0)
         self.num_item_layers = num_item_layers
         self.original_weight = original_weight
         self.reg = reg
@@ -150,7 +150,7 @@ class LATTICE(FeatureRecommender):
         learned = {}
         for modality in self.in_channels:
             projected = self.projections[modality](self.trained_features(data, modality))
-            learned[modality] = projected, features(data, modality).ne(0).any(dim=1)
+            learned[modality] = projected, self.item_features(data, modality).ne(0).any(dim=1)
         return self.learned_graph(learned, weight), weight
 
     def propagate(self, data: HeteroData, learned: Adjacency, weight: Tensor) -> PairTensor:

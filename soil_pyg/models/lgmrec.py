@@ -12,14 +12,19 @@ from soil_pyg.models.graphs import (
     PairTensor,
     adjacency,
     distinct,
-    features,
     normalized_interactions,
 )
 from soil_pyg.nn import BipartiteConv, BPRLoss, InfoNCELoss, LightPropagation, embedding_loss
 from soil_pyg.nn.feature_projection import project
 from soil_pyg.transforms import SumGraph
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import (
+    check_at_least,
+    check_between,
+    check_flag,
+    check_greater,
+    check_integer,
+)
 
 
 class LGMRec(EmbeddingRecommender):
@@ -90,11 +95,15 @@ class LGMRec(EmbeddingRecommender):
         noise: bool = True,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
-        check_at_least("num_modality_layers", num_modality_layers, 0)
-        check_at_least("num_hyper_layers", num_hyper_layers, 1)
-        check_at_least("num_hyperedges", num_hyperedges, 1)
-        if not 0 < keep_rate <= 1:
-            raise ValueError(f"'keep_rate' must be greater than 0 and at most 1 (got {keep_rate})")
+        check_integer("num_modality_layers", num_modality_layers, 0)
+        check_integer("num_hyper_layers", num_hyper_layers, 1)
+        check_integer("num_hyperedges", num_hyperedges, 1)
+        check_greater("keep_rate", keep_rate, 0)
+        check_between("keep_rate", keep_rate, 0, 1)
+        check_at_least("alpha", alpha, 0)
+        check_at_least("cl_weight", cl_weight, 0)
+        check_at_least("reg", reg, 0)
+        check_flag("noise", noise)
         self.num_modality_layers = num_modality_layers
         self.num_hyper_layers = num_hyper_layers
         self.keep_rate = keep_rate
@@ -143,7 +152,7 @@ class LGMRec(EmbeddingRecommender):
         return (user + self.alpha * global_user, item + self.alpha * global_item), hyper
 
     def _local(self, data: HeteroData, modality: str) -> PairTensor:
-        item = project(features(data, modality), self.projections[_key(modality)].t())
+        item = project(self.item_features(data, modality), self.projections[_key(modality)].t())
         interactions = adjacency(data, UNWEIGHTED).t()
         count = interactions @ item.new_ones(item.size(0), 1)
         # As released, for users without interactions.
@@ -155,7 +164,7 @@ class LGMRec(EmbeddingRecommender):
     def _hypergraph(
         self, data: HeteroData, modality: str, item: Tensor, disturb: bool
     ) -> PairTensor:
-        logits = project(features(data, modality), self.hyperedges[_key(modality)].t())
+        logits = project(self.item_features(data, modality), self.hyperedges[_key(modality)].t())
         of_item = self._assign(logits, disturb)
         of_user = self._assign(adjacency(data, UNWEIGHTED).t() @ logits, disturb)
         for _ in range(self.num_hyper_layers):

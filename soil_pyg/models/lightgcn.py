@@ -9,6 +9,7 @@ from soil_pyg.models.graphs import MakeTransform, adjacency, normalized_interact
 from soil_pyg.models.newcomers import extend_users, messages, rows_of_new
 from soil_pyg.nn import BPRLoss, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.utils.checks import check_at_least
 
 
 class LightGCN(EmbeddingRecommender):
@@ -47,6 +48,7 @@ class LightGCN(EmbeddingRecommender):
         reg: float = 1e-4,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
+        check_at_least("reg", reg, 0)
         self.reg = reg
         self.propagation = LightPropagation(num_layers)
         self.bpr_loss = BPRLoss()

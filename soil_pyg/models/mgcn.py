@@ -25,7 +25,7 @@ from soil_pyg.models.view_recommender import ViewRecommender
 from soil_pyg.nn import BPRLoss, InfoNCELoss, LightConv, LightPropagation, ModalityGate
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_at_least, check_integer
 
 
 class MGCNGraphs(SimilarItemGraphs):
@@ -89,7 +89,9 @@ class MGCN(ViewRecommender, FeatureRecommender):
         tau: float = 0.2,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
-        check_at_least("num_item_layers", num_item_layers, 0)
+        check_integer("num_item_layers", num_item_layers, 0)
+        check_at_least("reg", reg, 0)
+        check_at_least("cl_weight", cl_weight, 0)
         self.num_item_layers = num_item_layers
         self.reg = reg
         self.cl_weight = cl_weight

@@ -14,7 +14,6 @@ from soil_pyg.models.graphs import (
     MakeTransform,
     PairTensor,
     adjacency,
-    features,
     propagate_to,
     with_graphs,
 )
@@ -30,7 +29,7 @@ from soil_pyg.nn import (
     ModalityGate,
 )
 from soil_pyg.typing import SECOND_ORDER, Triplets
-from soil_pyg.utils.checks import check_at_least, check_choice
+from soil_pyg.utils.checks import check_at_least, check_choice, check_flag, check_integer
 
 PAPER_AND_RELEASED: dict[str, tuple[Any, Any]] = {
     "aggr": ("max", "sum"),
@@ -113,9 +112,13 @@ class SOIL(ViewRecommender):
         bpr_reduction: str = "sum",
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
-        check_at_least("num_item_layers", num_item_layers, 0)
+        check_integer("num_item_layers", num_item_layers, 0)
         check_choice("contrast", contrast, ("aligned_pairs", "info_nce"))
         check_choice("bpr_reduction", bpr_reduction, ("sum", "mean"))
+        check_at_least("l_ui", l_ui, 0)
+        check_at_least("l_ii", l_ii, 0)
+        check_flag("sigmoid_gate", sigmoid_gate)
+        check_flag("divide_fusion", divide_fusion)
         self.l_ui = l_ui
         self.l_ii = l_ii
         self.num_item_layers = num_item_layers
@@ -170,7 +173,7 @@ class SOIL(ViewRecommender):
         content = self.propagation(self.tables, adjacency(data, USER_ITEM))
         item_views = []
         for modality in self.in_channels:
-            view = self.gates[modality](features(data, modality), item)
+            view = self.gates[modality](self.item_features(data, modality), item)
             for _ in range(self.num_item_layers):
                 view = self.conv(view, adjacency(data, item_item(modality)))
             item_views.append(view)

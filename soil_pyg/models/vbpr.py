@@ -6,9 +6,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import features
 from soil_pyg.nn import BPRLoss, FeatureProjection, embedding_loss
 from soil_pyg.typing import Triplets
+from soil_pyg.utils.checks import check_at_least
 
 
 class VBPR(EmbeddingRecommender):
@@ -46,6 +46,7 @@ class VBPR(EmbeddingRecommender):
         reg: float = 0.1,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
+        check_at_least("reg", reg, 0)
         self.reg = reg
         self.project = FeatureProjection(sum(self.in_channels.values()), hidden_channels)
         self.bpr_loss = BPRLoss()
@@ -59,7 +60,7 @@ class VBPR(EmbeddingRecommender):
 
     def embed_items(self, data: HeteroData, index: Tensor | None = None) -> Tensor:
         """Returns the embeddings of some items, or of all."""
-        x = [features(data, modality) for modality in self.in_channels]
+        x = [self.item_features(data, modality) for modality in self.in_channels]
         embedding = self.item_embedding.weight
         if index is not None:
             x, embedding = [F.embedding(index, x_m) for x_m in x], F.embedding(index, embedding)

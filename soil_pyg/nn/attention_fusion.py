@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
+from soil_pyg.utils.checks import check_flag, check_integer
+
 
 class AttentionFusion(torch.nn.Module):
     r"""Fuses one view per modality; the less attention a view gets, the more it weighs (Eq. 14).
@@ -33,6 +35,8 @@ class AttentionFusion(torch.nn.Module):
 
     def __init__(self, channels: int, divide: bool = False) -> None:
         super().__init__()
+        check_integer("channels", channels, 1)
+        check_flag("divide", divide)
         self.channels = channels
         self.divide = divide
         self.project = Linear(channels, channels)

@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn import Linear
 
 from soil_pyg.ops.matmul import SIZE_STEP, matmul_t, uses_onednn
+from soil_pyg.utils.checks import check_integer
 
 
 class FeatureProjection(Linear):
@@ -29,6 +30,8 @@ class FeatureProjection(Linear):
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
+        check_integer("in_channels", in_channels, 1)
+        check_integer("out_channels", out_channels, 1)
         super().__init__(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,10 +8,9 @@ from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.pairs import pair_inner_product
-from soil_pyg.ops.ragged import index2ptr
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.similarity_pass import Features, NearestItems, SimilarityPass
-from soil_pyg.utils.checks import check_at_least, check_choice
+from soil_pyg.utils.checks import check_choice, check_integer
 
 
 class LearnedGraph(torch.nn.Module):
@@ -56,7 +55,7 @@ class LearnedGraph(torch.nn.Module):
         **search_options: Unpack[SearchKwargs],
     ) -> None:
         super().__init__()
-        check_at_least("k", k, 1)
+        check_integer("k", k, 1)
         check_choice("negative", negative, ("drop", "keep"))
         self.k = k
         self.negative = negative
@@ -79,11 +78,9 @@ class LearnedGraph(torch.nn.Module):
         nearest = self.search(unit)
         edges, weights = [], []
         for (modality, (c, _)), share in zip(unit.items(), weight, strict=True):
-            item, neighbour, _ = nearest.edges(modality)
-            value = _PairInnerProduct.apply(  # type: ignore[no-untyped-call]
-                c, index2ptr(item, c.size(0)), neighbour
-            )
-            edge_index = torch.stack([neighbour, item])
+            rowptr, neighbour = nearest.pairs(modality)
+            value = _PairInnerProduct.apply(c, rowptr, neighbour)  # type: ignore[no-untyped-call]
+            edge_index = torch.stack([neighbour, torch.repeat_interleave(rowptr.diff())])
             if self.negative == "drop":
                 positive = value > 0
                 edge_index, value = edge_index[:, positive], value[positive]

@@ -3,6 +3,7 @@ from torch import Tensor
 from torch.nn import Linear
 
 from soil_pyg.nn.feature_projection import FeatureProjection
+from soil_pyg.utils.checks import check_flag
 
 
 class ModalityGate(torch.nn.Module):
@@ -35,6 +36,7 @@ class ModalityGate(torch.nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, sigmoid: bool = False) -> None:
         super().__init__()
+        check_flag("sigmoid", sigmoid)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.sigmoid = sigmoid

@@ -4,8 +4,9 @@ import torch
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from soil_pyg.nn.conv.bipartite_conv import BipartiteConv
+from soil_pyg.nn.conv.inputs import check_both
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 
 
 class LightPropagation(torch.nn.Module):
@@ -34,7 +35,7 @@ class LightPropagation(torch.nn.Module):
 
     def __init__(self, num_layers: int) -> None:
         super().__init__()
-        check_at_least("num_layers", num_layers, 0)
+        check_integer("num_layers", num_layers, 0)
         self.num_layers = num_layers
         self.conv = BipartiteConv()
 
@@ -42,6 +43,7 @@ class LightPropagation(torch.nn.Module):
         self, x: PairTensor, edge_index: Adj | Adjacency, edge_weight: OptTensor = None
     ) -> PairTensor:
         """Propagates through all layers and averages them, see :class:`BipartiteConv`."""
+        x = check_both(x)
         layer = self._layer(x, edge_index, edge_weight)
         total_source, total_target = x
         for _ in range(self.num_layers):

@@ -2,6 +2,8 @@ import torch
 from torch import Tensor
 from torch.nn import Embedding
 
+from soil_pyg.utils.checks import check_integer
+
 
 class TrainedFeatures(torch.nn.Module):
     r"""Trains features like embeddings, starting from the given ones.
@@ -28,6 +30,8 @@ class TrainedFeatures(torch.nn.Module):
 
     def __init__(self, num_nodes: int, in_channels: int) -> None:
         super().__init__()
+        check_integer("num_nodes", num_nodes, 1)
+        check_integer("in_channels", in_channels, 1)
         self.offset = Embedding(num_nodes, in_channels)
         self.reset_parameters()
 
@@ -40,7 +44,13 @@ class TrainedFeatures(torch.nn.Module):
 
         Args:
             x (Tensor): The features.
+
+        Raises:
+            ValueError: If the features have another shape than the offsets.
         """
+        if x.size() != self.offset.weight.size():
+            shape = list(self.offset.weight.size())
+            raise ValueError(f"'x' must have the shape {shape} (got {list(x.size())})")
         return x + self.offset.weight
 
     def __repr__(self) -> str:

@@ -43,6 +43,8 @@ class AttractivenessRows(Collector):
         self.features = features
         self.memory_budget = memory_budget
         self.num_items = next(iter(features.values()))[0].size(0)
+        # Each factor is rounded.
+        self.rounding = ROUNDING * len(features)
         device = self._device
         # Row n holds the entries begin[n]..begin[n] + length[n], descending. Whole rows will not be
         # lengthened.
@@ -113,6 +115,19 @@ class AttractivenessRows(Collector):
             shared |= both
         return value.masked_fill(~shared, -torch.inf)
 
+    def weigh(self, row: Tensor, column: Tensor) -> Tensor:
+        """Returns the entries of pairs of items that share a modality, in single precision, each
+        summed in the same order whatever the other pairs.
+        """
+        key, inverse = torch.unique(row * self.num_items + column, return_inverse=True)
+        row, column = key // self.num_items, key % self.num_items
+        rowptr = index2ptr(row, self.num_items)
+        value = torch.ones(key.numel(), device=key.device)
+        for c, has in self.features.values():
+            factor = pair_inner_product(c, c, rowptr, column)
+            value *= factor.masked_fill(~(has[row] & has[column]), 1.0)
+        return value[inverse]
+
     @cached_property
     def _rank(self) -> Tensor:
         # The number of items before each item that are equal to it in all modalities.
@@ -124,9 +139,8 @@ class AttractivenessRows(Collector):
         return next(iter(self.features.values()))[0].device
 
     def _top(self, node: Tensor, similarity: dict[str, Tensor], k: int) -> tuple[Tensor, Tensor]:
-        # The values and columns of the k best entries per row. Each factor is rounded.
-        rounding = ROUNDING * len(self.features)
-        tolerance = torch.full((node.numel(),), rounding, device=node.device)
+        # The values and columns of the k best entries per row.
+        tolerance = torch.full((node.numel(),), self.rounding, device=node.device)
         scores = self._product(node, similarity)
         # Only the first k of equal items can be chosen.
         late = self._rank >= k
@@ -165,13 +179,8 @@ class AttractivenessRows(Collector):
             keys.append((row + node[found])[found >= 0])
         key = torch.unique(torch.cat(keys))
         row, column = key // self.num_items, key % self.num_items
-        size = block.stop - block.start
-        rowptr = index2ptr(row, size)
-        value = torch.ones(key.numel(), device=key.device)
-        for c, has in self.features.values():
-            factor = pair_inner_product(c[block], c, rowptr, column)
-            value *= factor.masked_fill(~(has[block][row] & has[column]), 1.0)
-        return best_of_each_row(row, column, value, size, CANDIDATES)
+        value = self.weigh(row + block.start, column)
+        return best_of_each_row(row, column, value, block.stop - block.start, CANDIDATES)
 
 
 def _join(rows: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:

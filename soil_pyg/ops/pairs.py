@@ -37,35 +37,49 @@ def exact_inner_product(
 ) -> Tensor:
     """Returns the inner products of pairs of rows, computed in double precision and rounded to
     single; :obj:`unit_right` normalises the rows of :obj:`right` to unit length first.
+
+    On a CPU the value of a pair depends on its two rows alone.
     """
     return _score_pairs(left, right, row, column, False, unit_right)
 
 
 def exact_cosine(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Returns the cosines of pairs of rows, computed in double precision and rounded to single.
+    """Returns the cosines of pairs of rows, like :func:`exact_inner_product`.
 
     Rows must not be zero. The cosine of a row with itself or with an equal row is exactly one.
     """
     return _score_pairs(x, x, row, column, True, True)
 
 
+def rank_pairs(
+    query: Tensor, candidates: Tensor, ids: Tensor, is_candidate: Tensor
+) -> tuple[Tensor, Tensor]:
+    r"""Returns the inner products of queries with some candidates each, in double precision and
+    rounded to single, and the ids, sorted by (value, id).
+
+    Pairs that :obj:`is_candidate` leaves out come last, with the value :math:`-\infty`.
+    """
+    row, place = is_candidate.nonzero().unbind(1)
+    values = torch.full(ids.size(), -torch.inf, device=ids.device)
+    values[row, place] = exact_inner_product(query, candidates, row, ids[row, place])
+    ids, order = ids.sort(dim=1)
+    values, first = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return values, ids.gather(1, first)
+
+
 def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
     """Returns the inner products of pairs of a row of :obj:`left` and a row of :obj:`right`, which
     are the entries of compressed rows.
+
+    On a CPU the value of a pair depends on its two rows and the size of :obj:`right` alone.
     """
-    size = left.size(0), right.size(0)
     value = left.new_zeros(col.numel())
-    if max(col.numel(), *size) < 2**31:
+    if max(col.numel(), left.size(0), right.size(0)) < 2**31:
         rowptr, col = rowptr.int(), col.int()
     for begin in range(0, left.size(1), width := _cached_channels(right)):
         channels = slice(begin, begin + width)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-            # Torch warns even where checks are explicitly disabled.
-            warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")
-            pairs = torch.sparse_csr_tensor(rowptr, col, value, size, check_invariants=False)
-        part = right[:, channels].contiguous()
-        value = torch.sparse.sampled_addmm(pairs, left[:, channels].contiguous(), part.t()).values()
+        parts = left[:, channels].contiguous(), right[:, channels].contiguous()
+        value = _add_products(value, *parts, rowptr, col)
     return value
 
 
@@ -138,10 +152,8 @@ def _score_pairwise(
     for block in blocks(row.numel(), rows, "scoring pairs"):
         a = left.index_select(0, row[block]).double()
         b = right.index_select(0, column[block]).double()
-        score = (a * b).sum(dim=1)
-        if unit_left or unit_right:
-            score /= _square(a, unit_left).mul(_square(b, unit_right)).sqrt()
-        out[block] = score.float()
+        scale = _dot(a, a) ** int(unit_left) * _dot(b, b) ** int(unit_right)
+        out[block] = (_dot(a, b) / scale.sqrt()).float()
     return out
 
 
@@ -150,26 +162,51 @@ def _score_blockwise(
 ) -> Tensor:
     # Products of whole blocks, from which the pairs are taken: many times faster for many pairs.
     out = torch.empty(row.numel(), device=left.device)
-    distinct, row = torch.unique(row, return_inverse=True)
+    is_certain = torch.empty_like(out, dtype=torch.bool)
+    distinct, place = torch.unique(row, return_inverse=True)
+    # Twice the largest error of a sum in any order, per unit of length.
+    error = (left.size(1) + 4) * 2.0**-51
     for columns in blocks(right.size(0), DENSE_COLUMNS, "scoring pairs"):
         b = right[columns].double()
-        square_b = _square(b, unit_right)
+        square_b = _dot(b, b)
         inside = ((column >= columns.start) & (column < columns.stop)).nonzero().view(-1)
         for start in range(0, distinct.numel(), DENSE_ROWS):
-            here = (row[inside] >= start) & (row[inside] < start + DENSE_ROWS)
+            here = (place[inside] >= start) & (place[inside] < start + DENSE_ROWS)
             entry = inside[here.nonzero().view(-1)]
-            at, to = row[entry] - start, column[entry] - columns.start
+            at, to = place[entry] - start, column[entry] - columns.start
             a = left.index_select(0, distinct[start : start + DENSE_ROWS]).double()
-            score = (a @ b.t())[at, to]
-            if unit_left or unit_right:
-                score /= (_square(a, unit_left)[at] * square_b[to]).sqrt()
+            square_a = _dot(a, a)
+            scale = (square_a ** int(unit_left))[at] * (square_b ** int(unit_right))[to]
+            score = (a @ b.t())[at, to] / scale.sqrt()
+            margin = error * (square_a[at] * square_b[to] / scale).sqrt()
             out[entry] = score.float()
+            is_certain[entry] = (score - margin).float() == (score + margin).float()
+    # The order of a sum depends on the block: where it can decide a digit, pairs are scored alone.
+    entry = (~is_certain).nonzero().view(-1)
+    if entry.numel() > 0:
+        pairs = row[entry], column[entry]
+        out[entry] = _score_pairwise(left, right, *pairs, unit_left, unit_right)
     return out
 
 
-def _square(x: Tensor, is_unit: bool) -> Tensor:
-    # The squared norms that scores are divided by.
-    return (x * x).sum(dim=1) if is_unit else x.new_ones(x.size(0))
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    # The inner product of each row of `x` with the same row of `y`.
+    row = torch.arange(x.size(0) + 1, device=x.device)
+    return _add_products(x.new_zeros(x.size(0)), x, y, row, row[:-1])
+
+
+def _add_products(
+    value: Tensor, left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor
+) -> Tensor:
+    # Torch sums each product of a CPU in one order, whatever the other pairs and the threads.
+    size = left.size(0), right.size(0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        # Torch warns even where checks are explicitly disabled.
+        warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")
+        pairs = torch.sparse_csr_tensor(rowptr, col, value, size, check_invariants=False)
+    out: Tensor = torch.sparse.sampled_addmm(pairs, left, right.t()).values()
+    return out
 
 
 def _cached_channels(x: Tensor) -> int:

@@ -12,7 +12,6 @@ from soil_pyg.ops.ragged import (
     order_by_group,
     rank_in_group,
 )
-from soil_pyg.ops.topk import ROUNDING
 from soil_pyg.utils.progress import blocks
 
 FEW = 4
@@ -44,6 +43,7 @@ class SecondOrderSelection:
         self.exclude_interacted = exclude_interacted
         self.negative = negative
         self.num_items = rows.num_items
+        self.rounding = rows.rounding
         self.user, self.item = user, item
         self.interactions = user * self.num_items + item
         self.first = index2ptr(user, num_users)
@@ -75,8 +75,12 @@ class SecondOrderSelection:
         # The first entries of the rows give a lower bound of the worst of the best.
         few = torch.minimum(self.rows.length[item], FEW + self.take[user] // self.history[user])
         _, value, key = self._entries(user, item, few)
+        candidate, key = self._candidates(key)
         owner = key // self.num_items - users.start
-        self.bound[users] = _nth_value(owner, value, self.take[users]) - 2 * ROUNDING
+        score = _largest(candidate, value, key.numel())
+        self.bound[users] = _nth_value(owner, score, self.take[users]) - 2 * self.rounding
+        if self.negative == "drop":
+            self.bound[users] = self.bound[users].clamp(min=-self.rounding)
 
     def _lengthen(self) -> None:
         # Rows whose last entry is above the bound of a user may have more of the best.
@@ -85,7 +89,7 @@ class SecondOrderSelection:
         some = self.rows.length > 0
         last[some] = self.rows.values[end[some]]
         short = ~self.rows.is_whole[self.item]
-        short &= last[self.item] >= self.bound[self.user] - 2 * ROUNDING
+        short &= last[self.item] >= self.bound[self.user] - 2 * self.rounding
         width = torch.zeros_like(end).scatter_reduce(
             0, self.item[short], self.width[self.user[short]], "amax"
         )
@@ -97,39 +101,65 @@ class SecondOrderSelection:
         begin, length = self.rows.begin[item], self.rows.length[item]
         many = _count_at_least(self.rows.values, begin, length, self.bound[user])
         row, value, key = self._entries(user, item, many)
-        owner, inverse = torch.unique_consecutive(key // self.num_items, return_inverse=True)
-        take = self.take[owner]
-        cut = _nth_value(inverse, value, take)[inverse]
-        near = ((value - cut).abs() <= 2 * ROUNDING).nonzero().view(-1)
-        # A single entry near the cut has no tie.
-        near = near[torch.bincount(inverse[near], minlength=1)[inverse[near]] > 1]
-        value[near] = self.rows.exact(row[near], key[near] % self.num_items)
         order = torch.argsort(key, stable=True)
-        order = order[order_by_group(inverse[order], value[order])]
-        key, value, inverse = key[order], value[order], inverse[order]
-        first = rank_in_group(inverse) < take[inverse]
-        key, inverse = torch.unique(key[first], return_inverse=True)
+        row, value, key = row[order], value[order], key[order]
+        candidate, candidate_key = self._candidates(key)
+        score = _largest(candidate, value, candidate_key.numel())
+        # Entries that rounding alone may have put below another one of their candidate stay.
+        rival = value >= score[candidate] - 2 * self.rounding
+        row, key, candidate = row[rival], key[rival], candidate[rival]
+        user, owner = torch.unique_consecutive(candidate_key // self.num_items, return_inverse=True)
+        take = self.take[user]
+        cut = _nth_value(owner, score, take)[owner]
+        near = (score - cut).abs() <= 2 * self.rounding
+        # A single candidate near the cut has no tie.
+        near &= torch.bincount(owner[near], minlength=user.numel())[owner] > 1
+        score[near] = -torch.inf
+        tied = near[candidate].nonzero().view(-1)
+        exact = self.rows.exact(row[tied], key[tied] % self.num_items)
+        score.scatter_reduce_(0, candidate[tied], exact, "amax")
+        order = order_by_group(owner, score)
+        chosen = torch.zeros_like(near)
+        chosen[order] = rank_in_group(owner[order]) < take[owner[order]]
+        entry = chosen[candidate].nonzero().view(-1)
+        return self._weigh(row[entry], key[entry])
+
+    def _weigh(self, row: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        # The ascending keys of entries, each once, and the largest value or the sum of values.
+        value = self.rows.weigh(row, key % self.num_items)
+        if self.negative == "drop":
+            positive = value > 0
+            key, value = key[positive], value[positive]
+        key, inverse = torch.unique_consecutive(key, return_inverse=True)
+        if self.aggr == "max":
+            return key, _largest(inverse, value, key.numel())
         total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
-        return key, total.index_add_(0, inverse, value[first].double()).float()
+        return key, total.index_add_(0, inverse, value.double()).float()
+
+    def _candidates(self, key: Tensor) -> tuple[Tensor, Tensor]:
+        # The candidate of each entry, and the key of each candidate.
+        if self.aggr == "sum":
+            return torch.arange(key.numel(), device=key.device), key
+        key, candidate = torch.unique(key, return_inverse=True)
+        return candidate, key
 
     def _entries(self, user: Tensor, item: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # Row, value and key of the candidates among the first entries of each row.
         position, owner = concat_ranges(self.rows.begin[item], count)
         row, value = item[owner], self.rows.values[position]
         key = user[owner] * self.num_items + self.rows.columns[position]
-        keep = torch.ones_like(key, dtype=torch.bool)
-        if self.negative == "drop":
-            keep &= value > 0
         if self.exclude_interacted:
             last = self.interactions.numel() - 1
             found = torch.searchsorted(self.interactions, key).clamp(max=last)
-            keep &= self.interactions[found] != key
-        row, value, key = row[keep], value[keep], key[keep]
-        if self.aggr == "max":
-            order = order_by_group(torch.unique(key, return_inverse=True)[1], value)
-            order = order[rank_in_group(key[order]) == 0]
-            row, value, key = row[order], value[order], key[order]
+            keep = self.interactions[found] != key
+            row, value, key = row[keep], value[keep], key[keep]
         return row, value, key
+
+
+def _largest(group: Tensor, value: Tensor, num_groups: int) -> Tensor:
+    # The largest value of each group; none is empty.
+    out = value.new_full((num_groups,), -torch.inf)
+    return out.scatter_reduce_(0, group, value, "amax")
 
 
 def _nth_value(group: Tensor, value: Tensor, n: Tensor) -> Tensor:

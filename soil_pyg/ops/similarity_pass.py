@@ -10,7 +10,7 @@ from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_precision, matmul_t, symmetric_rows
-from soil_pyg.ops.pairs import exact_cosine, pair_inner_product, rank_among_equal_rows
+from soil_pyg.ops.pairs import exact_cosine, rank_among_equal_rows
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.topk import ROUNDING, topk_rescored
 from soil_pyg.utils.progress import blocks
@@ -83,7 +83,6 @@ class NearestItems(Collector):
         # Allocated at once: results kept per block between temporaries would fragment the heap.
         size, device = self._size(), next(iter(features.values()))[0].device
         self._column = {m: torch.full(size, -1, dtype=torch.int32, device=device) for m in features}
-        self._value = {m: torch.empty(size, device=device) for m in features}
 
     def _size(self) -> tuple[int, int]:
         num_items = next(iter(self.features.values()))[0].size(0)
@@ -101,32 +100,21 @@ class NearestItems(Collector):
             node += block.start
             rescore = partial(_cosine_of_rows, c, node)
             tolerance = torch.full((node.numel(),), ROUNDING, device=c.device)
-            value, column = topk_rescored(
-                scores, self._size()[1], tolerance, rescore, ordered=False
-            )
-            column, order = column.sort(dim=1)
-            self._column[modality][node] = column.int()
-            self._value[modality][node] = value.gather(1, order)
+            k = self._size()[1]
+            column = topk_rescored(scores, k, tolerance, rescore, ordered=False)[1]
+            self._column[modality][node] = column.sort(dim=1).values.int()
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes the result of an approximate search."""
-        c = self.features[modality][0]
         neighbour = neighbour[:, : self.num_neighbours].long()
         column = node[neighbour].masked_fill(neighbour < 0, -1).sort(dim=1).values
-        found = column >= 0
-        rowptr = cumsum(found.sum(dim=1))
-        value = torch.zeros(column.size(), device=c.device)
-        value[found] = pair_inner_product(c[node], c, rowptr, column[found])
         self._column[modality][node, : column.size(1)] = column.int()
-        self._value[modality][node, : column.size(1)] = value
 
-    def edges(self, modality: str) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns items, their neighbours and the similarities, sorted by (item, neighbour), and
-        removes them.
-        """
-        column, value = self._column.pop(modality), self._value.pop(modality)
+    def pairs(self, modality: str) -> tuple[Tensor, Tensor]:
+        """Returns the neighbours of all items as compressed rows, ascending, and removes them."""
+        column = self._column.pop(modality)
         found = column >= 0
-        return found.nonzero()[:, 0], column[found].long(), value[found]
+        return cumsum(found.sum(dim=1)), column[found].long()
 
 
 class SimilarityPass:
@@ -202,7 +190,7 @@ class SimilarityPass:
             neighbour = node[:0]
             if wanted:
                 knn.tune(c, min(wanted))
-                neighbour = knn.search(c, max(wanted))[1].int()
+                neighbour = knn.find(c, max(wanted)).int()
             for collector in collectors:
                 collector.report[modality] = knn.report
                 collector.add_index(modality, knn, node, neighbour)

@@ -65,10 +65,6 @@ class EpochProgress:
         if self._bar.disable and time.monotonic() >= self._next_time:
             self._print()
 
-    def message(self, text: str) -> None:
-        """Shows a message, even where no progress is shown."""
-        self._console.print(text, soft_wrap=True)
-
     def _print(self) -> None:
         if self._enabled and self._line != self._shown:
             self._console.print(self._line, soft_wrap=True)

@@ -3,11 +3,12 @@ from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from typing_extensions import Unpack
 
+from soil_pyg.ops.pairs import pair_inner_product
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.similarity_pass import Features, NearestItems
 from soil_pyg.transforms.utils import SimilarityTransform
 from soil_pyg.typing import ITEM
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 
 
 @functional_transform("similarity_graph")
@@ -53,7 +54,7 @@ class SimilarityGraph(SimilarityTransform[NearestItems]):
         **search_options: Unpack[SearchKwargs],
     ) -> None:
         super().__init__(modalities, negative, node_type, **search_options)
-        check_at_least("k", k, 1)
+        check_integer("k", k, 1)
         self.k = k
 
     def collector(self, data: HeteroData, features: Features) -> NearestItems:
@@ -62,8 +63,10 @@ class SimilarityGraph(SimilarityTransform[NearestItems]):
 
     def build(self, data: HeteroData, features: Features, nearest: NearestItems) -> HeteroData:
         """Adds the graphs to the data."""
-        for modality in features:
-            item, neighbour, value = nearest.edges(modality)
+        for modality, (c, _) in features.items():
+            rowptr, neighbour = nearest.pairs(modality)
+            value = pair_inner_product(c, c, rowptr, neighbour)
+            item = torch.repeat_interleave(rowptr.diff())
             if self.negative == "drop":
                 positive = value > 0
                 item, neighbour, value = item[positive], neighbour[positive], value[positive]

@@ -27,6 +27,10 @@ linear_pointwise: Callable[..., Tensor] | None = _lookup("torch", "ops.mkldnn._l
 """oneDNN's product of a matrix and a transposed one, :obj:`None` in a torch without it."""
 
 
+class _NoAction(argparse.Action):
+    """Stands in for an action that argparse does not name."""
+
+
 class _UnnamedError(RuntimeError):
     """Stands in for an error that torch does not name."""
 
@@ -36,6 +40,11 @@ BackendCompilerFailed: type[Exception] = (
 )
 """The error of a compiler that :func:`torch.compile` calls. Where torch does not name it, its error
 surfaces as it is.
+"""
+
+AppendAction: type[argparse.Action] = _lookup("argparse", "_AppendAction") or _NoAction
+"""The action of a flag that may occur several times. Where :mod:`argparse` does not name it, each
+flag may occur once.
 """
 
 
@@ -48,6 +57,16 @@ def is_transformed() -> bool:
         return True
     level: int = torch.autograd.forward_ad._current_level
     return level >= 0 or _peek_interpreter_stack() is not None
+
+
+def version_of(x: Tensor) -> int | None:
+    """Returns the number of changes in place of a tensor, :obj:`None` where torch does not count
+    them.
+    """
+    try:
+        return int(x._version)
+    except (AttributeError, RuntimeError):
+        return None
 
 
 def has_transpose(edge_index: Any) -> bool:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from soil_pyg.utils.progress import blocks
+from soil_pyg.utils.workplace import moved_away, remove_debris, sync, sync_folder, workplace
 
 BLOCK_BYTES = 2**24
 """The bytes that :func:`file_digest` holds in memory."""
@@ -37,21 +37,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.exists() and not (target.is_file() or target.is_dir()):
         yield target
         return
-    temporary = _beside(target, "tmp")
-    try:
-        with _naming(path, temporary):
-            # Some libraries create files that only their owner can read.
-            temporary.touch()
-            mode = temporary.stat().st_mode
-            yield temporary
-            temporary.chmod(mode)
-            _sync(temporary)
-            os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_folder(target.parent)
+    remove_debris(target.parent, target.name)
+    with _naming(path, target), workplace(target) as folder:
+        temporary = folder / target.name
+        # Some libraries create files that only their owner can read.
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        yield temporary
+        temporary.chmod(mode)
+        sync(temporary)
+        sync_folder(folder)
+        os.replace(temporary, target)
+        sync_folder(target.parent)
 
 
 @contextmanager
@@ -66,31 +63,26 @@ def atomic_folder(
     cannot be written.
     """
     path = Path(os.path.realpath(path))
+    remove_debris(path.parent, path.name)
     check()
     created = [parent for parent in path.parents if not parent.exists()]
-    temporary, old = _beside(path, "tmp"), _beside(path, "old")
     try:
-        with _naming(path, temporary):
-            temporary.mkdir(parents=True)
+        if created:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with _naming(path, path), workplace(path) as temporary:
             yield temporary
             for entry in [*temporary.rglob("*"), temporary]:
-                sync = _sync_folder if entry.is_dir() else _sync
-                sync(entry)
+                (sync_folder if entry.is_dir() else sync)(entry)
             check()
-            if path.exists():
-                os.replace(path, old)
-            os.replace(temporary, path)
+            with moved_away(path, temporary.with_suffix(".old")):
+                os.replace(temporary, path)
+                for parent in [path.parent, *(parent.parent for parent in created)]:
+                    sync_folder(parent)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if old.exists() and not path.exists():
-            os.replace(old, path)
         with suppress(OSError):
             for parent in created:
                 parent.rmdir()
         raise
-    for parent in [path.parent, *(parent.parent for parent in created)]:
-        _sync_folder(parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -105,6 +97,15 @@ def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = 1)
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def remove(path: str | os.PathLike[str]) -> None:
+    """Removes a file, a link or a whole folder; a missing one is fine."""
+    path = Path(path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def bytes_digest(content: Iterable[bytes | memoryview]) -> str:
@@ -131,31 +132,13 @@ def user_cache() -> Path:
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "soil_pyg"
 
 
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(f".{path.name}.{uuid4().hex}.{suffix}")
-
-
 @contextmanager
-def _naming(path: Path, temporary: Path) -> Iterator[None]:
-    """Makes errors about a temporary path name the path that was asked for."""
+def _naming(path: Path, target: Path) -> Iterator[None]:
+    """Makes errors about a place beside the target name the path that was asked for."""
     try:
         yield
     except OSError as error:
-        is_beside = str(error.filename or temporary).startswith(str(temporary))
-        if error.errno is None or not is_beside:
+        beside = str(target.with_name(f".{target.name}."))
+        if error.errno is None or not str(error.filename or beside).startswith(beside):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _sync(path: Path, flags: int = os.O_RDWR) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(path: Path) -> None:
-    # Not every system can sync a folder, and by then the content is safe.
-    with suppress(OSError):
-        _sync(path, os.O_RDONLY)

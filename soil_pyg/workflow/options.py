@@ -2,9 +2,10 @@
 
 import inspect
 from argparse import SUPPRESS, ArgumentError
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from jsonargparse import ArgumentParser
 from torch import Tensor
@@ -12,9 +13,11 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.resolver import import_model
+from soil_pyg.models.resolver import import_model, model_name, own_model
+from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.training.trainer import DISPLAY, Trainer
 from soil_pyg.typing import ITEM, USER, features_of, modalities_of
+from soil_pyg.workflow.option_texts import option_texts
 
 NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
 """Parameters that come from the data or the command line, or do not affect the result."""
@@ -31,18 +34,25 @@ class Option:
     default: Any
     used_by: tuple[str, ...]
 
+    @property
+    def element_type(self) -> type | None:
+        """The type of the elements if the option is a list of texts or numbers."""
+        (of_list,) = [t for t in get_args(self.type | None) if t is not NoneType] or [None]
+        element = get_args(of_list)
+        return element[0] if element and element[0] in (str, int, float) else None
+
 
 class ModelOptions:
-    """The options of a model, selected by its name in the package or as
-    :obj:`"package.module:Class"`.
+    """The options of a model, selected by its name in the package, as
+    :obj:`"package.module:Class"` or as the class itself.
 
     Raises :class:`ValueError` if the model is unknown, an option has no type or no default, or two
     options of the same name differ.
     """
 
-    def __init__(self, spec: str) -> None:
-        self.spec = spec
-        self.model_class: type[Recommender] = import_model(spec)
+    def __init__(self, spec: str | type[Recommender]) -> None:
+        self.spec = spec if isinstance(spec, str) else model_name(spec)
+        self.model_class = import_model(spec) if isinstance(spec, str) else spec
         self.name = self.model_class.__name__.lower()
         self.options: dict[str, Option] = {}
         self._add_options("model", self.model_class.model_parameters(eval_str=True))
@@ -82,15 +92,39 @@ class ModelOptions:
         :class:`ValueError` if the parser already has a flag of that name.
         """
         group = parser.add_argument_group(f"settings of {self.name}")
+        texts = self.texts()
         for name, option in self.options.items():
-            users = " and ".join(option.used_by)
-            text = f"option of the {users} (default: {option.default})".replace("%", "%%")
+            default = "" if option.default is None else f" (default: {option.default})"
+            text = f"{texts.get(name, name)}{default}".replace("%", "%%")
+            how: dict[str, Any] = {"type": option.type}
+            if option.element_type is not None:
+                how = {"type": str, "nargs": "+", "metavar": name.upper()}
             try:
-                group.add_argument(f"--{name}", type=option.type, default=SUPPRESS, help=text)
+                flag = f"--{name.replace('_', '-')}"
+                group.add_argument(flag, default=SUPPRESS, help=text, **how)
             except (ArgumentError, ValueError) as error:
                 raise ValueError(
                     f"model '{self.spec}': its option '{name}' cannot be a flag ({error})"
                 ) from error
+
+    def texts(self) -> dict[str, str]:
+        """Returns the description of each option in the docstrings of its owners."""
+        graphs = self.model_class.graph_transform
+        transform = inspect.signature(graphs, eval_str=True).return_annotation
+        owners = [*self.model_class.__mro__, graphs, transform, SearchOptions, Trainer]
+        modalities = {"modalities": "The modalities to use, in this order (default: all)."}
+        return option_texts(owners) | modalities
+
+    def values_of_flags(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Returns the values of the flags of :meth:`add_flags`, in which the elements of a list are
+        separate words or separated by commas. Raises :class:`ValueError` if one has another type.
+        """
+        values = dict(given)
+        for name in given.keys() & self.options.keys():
+            element = self.options[name].element_type
+            if element is not None:
+                values[name] = _elements(name, given[name], element)
+        return values
 
     @property
     def default_profile(self) -> str | None:
@@ -150,18 +184,32 @@ class ModelOptions:
         return {name: settings[name] for name in names}
 
 
+def _elements(name: str, words: Sequence[str], element: type) -> list[Any]:
+    texts = [text.strip() for word in words for text in word.strip("[]").split(",")]
+    try:
+        return [element(text) for text in texts]
+    except ValueError:
+        kind = "whole numbers" if element is int else "numbers"
+        raise ValueError(f"'{name}' must be {kind} (got {', '.join(texts)})") from None
+
+
 def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroData) -> Recommender:
     """Builds the model with the sizes of the data and the modalities of the settings. Raises
     :class:`ValueError` if the data lacks a modality, or the model rejects an option.
     """
     modalities = settings.get("modalities") or modalities_of(data)
     features = select_features(data, modalities, "modalities")
-    return selected.model_class(
-        num_users=data[USER].num_nodes,
-        num_items=data[ITEM].num_nodes,
-        in_channels={name: x.size(1) for name, x in features.items()},
-        **selected.values_for("model", settings),
-    )
+    try:
+        return selected.model_class(
+            num_users=data[USER].num_nodes,
+            num_items=data[ITEM].num_nodes,
+            in_channels={name: x.size(1) for name, x in features.items()},
+            **selected.values_for("model", settings),
+        )
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ValueError) or own_model(selected.spec) is not None:
+            raise
+        raise ValueError(f"Model '{selected.spec}' cannot be built: {error!r}") from error
 
 
 def select_features(data: HeteroData, names: Iterable[str], argument: str) -> dict[str, Tensor]:

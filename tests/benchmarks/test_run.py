@@ -15,6 +15,7 @@ import run
 import soil_pyg
 from run import main
 from soil_bench.runs import jobs
+from soil_bench.runs.experiment import FailedRunsError
 
 Start = Callable[[list[str]], subprocess.Popen]
 StartLong = Callable[[Path], subprocess.Popen]
@@ -87,8 +88,7 @@ def test_another_split_of_a_public_data_set_is_refused(
 
 
 def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main(["--models", "itemknn", "--help"])
+    assert main(["--models", "itemknn", "--help"]) == 0
     text = capsys.readouterr().out
     assert "--itemknn.shrink" in text
     assert "--bpr.reg" not in text
@@ -166,7 +166,7 @@ def start_long(start: Start, arguments: list[str]) -> StartLong:
 def test_interrupt(start_long: StartLong, tmp_path: Path) -> None:
     process = start_long(tmp_path / "out")
     process.send_signal(signal.SIGINT)
-    assert "Interrupted: the same command goes on" in process.communicate()[1]
+    assert "run.py: interrupted: the same command goes on" in process.communicate()[1]
     assert process.returncode == 130
     assert not (tmp_path / "out" / "results.jsonl").exists()
     (folder,) = (tmp_path / "out" / "runs").iterdir()
@@ -199,8 +199,9 @@ def test_stopped_run_comes_to_the_same_numbers(
     [
         (0, 0, ""),
         (1, 1, ""),
-        (ValueError("as told"), 2, "error: as told\nAll options: run.py other --help\n"),
-        (KeyboardInterrupt(), 130, "Interrupted: the same command goes on"),
+        (ValueError("as told"), 2, "run.py other: as told\n"),
+        (FailedRunsError("failed: a"), 1, "run.py other: failed: a\n"),
+        (KeyboardInterrupt(), 130, "run.py other: interrupted: the same command goes on"),
     ],
 )
 def test_commands(
@@ -230,12 +231,10 @@ def test_help_names_the_commands(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
-    with pytest.raises(SystemExit) as error:
-        main(["--help"])
-    assert error.value.code == 0
+    assert main(["--help"]) == 0
     output = " ".join(capsys.readouterr().out.split())
     names = ["libraries", "graphs", "scale", "tune", "paper", "fidelity", "newcomers", "missing"]
-    assert list(run.COMMANDS) == [*names, "verify"]
+    assert list(run.COMMANDS) == [*names, "patience", "verify"]
     for name, (module, text) in run.COMMANDS.items():
         assert f"'run.py {name}': {text}" in output
         assert callable(import_module(module).main)

@@ -84,7 +84,7 @@ def test_similar(trained: TrainedModel, tmp_path: Path, capfd: pytest.CaptureFix
         (["--new-users", "nowhere.csv"], "nowhere.csv"),
         (["--new-items", "smell={}/image.parquet"], "'features'.*'smell'"),
         (["--new-items", "image={}/image.parquet", "--index"], "'--index'.*'--new-items'"),
-        (["--users", "zoe"], "zoe"),
+        (["--deny", "zoe"], "zoe"),
     ],
 )
 def test_wrong_input(

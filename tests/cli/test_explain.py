@@ -83,8 +83,8 @@ def test_data_elsewhere_and_without_titles(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"--user": "7"}, "'user'.*'7'"),
-        ({"--item": "beer"}, "'item'.*'beer'"),
+        ({"--user": "7"}, "'--user'.*'7'"),
+        ({"--item": "beer"}, "'--item'.*'beer'"),
         ({"--by": "day"}, "--by: .*day"),
         ({"--format": "xml"}, "--format: .*xml"),
     ],

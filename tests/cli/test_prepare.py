@@ -12,6 +12,8 @@ from PIL import Image
 
 from soil_pyg.cli import main
 from soil_pyg.datasets.data_folder import load_data_folder, load_description, load_item_table
+from soil_pyg.encoders.colour_histogram_encoder import ColourHistogramEncoder
+from soil_pyg.encoders.picture_files import read_picture
 
 LINES = [f"{user},{item},{5 - item % 2},{item}" for user in ("ann", "bob") for item in range(6)]
 
@@ -72,6 +74,28 @@ def test_features_may_be_named_one_by_one(refused: Callable[..., str]) -> None:
     assert load_data_folder("DATA").name == "bar"
 
 
+def test_later_data_keeps_the_split(
+    capfd: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
+    argv = ["prepare", "bar.csv", "--split", "last", "--time-column", "day", "--k-core", "2"]
+    assert main([*argv, "--out", "DATA"]) == 0
+    rows = [f"cid,{item},1,50" for item in range(4)]
+    Path("bar.csv").write_text("\n".join([Path("bar.csv").read_text(), *rows]))
+    capfd.readouterr()
+    like = ["prepare", "bar.csv", "--like", "DATA"]
+    assert main([*like, "--out", "DATA", "--overwrite"]) == 0
+    lines = {line.split()[0]: numbers_of(line) for line in capfd.readouterr().err.splitlines()}
+    assert (lines["kept"], lines["new"][1:]) == ([8, 2, 2], [1, 1])
+    assert "gone" not in lines
+    # All four pairs of the new user are of one day.
+    assert lines["tied"][0] == 2
+    options = (["--seed", "1"], ["--split", "time"], ["--ratios", "0.6", "0.2", "0.2"])
+    for option in (*options, ["--split-column", "day"]):
+        assert re.search(f"{option[0]}.*--like", refused(*like, "--out", "NEW", *option))
+    assert "'nowhere'" in refused(*like[:-1], "nowhere", "--out", "NEW")
+    assert not Path("NEW").exists()
+
+
 def test_every_flag_that_is_wrong_is_one_line(files: Path, refused: Callable[..., str]) -> None:
     Path("latin.csv").write_bytes(b"user,item\nann,caf\xe9\n")
     Path("empty.csv").write_text("user,item\n")
@@ -99,19 +123,21 @@ def test_every_flag_that_is_wrong_is_one_line(files: Path, refused: Callable[...
             "stars.csv, line 3: 'stars'.*'many'",
         ),
         (["bar.csv", *out, "--split", "first"], "--split: .*'random'.*first"),
-        (["bar.csv", *out, "--split", "last"], "'time_column'"),
-        (["bar.csv", *out, "--ratios", "1", "0", "0"], "'ratios'"),
+        (["bar.csv", *out, "--split", "last"], "'--time-column'"),
+        (["bar.csv", *out, "--ratios", "1", "0", "0"], "'--ratios'"),
         (["bar.csv", *out, "--k-core", "7"], r"--k-core.*\b7\b.*\b13\b"),
         (["bar.csv", *out, "--features", "image.npy"], "'--features' must be NAME=FILE.*'image"),
         (["bar.csv", *out, "--features", "a=image.npy", "a=x"], "'--features'.*'a'"),
-        (["bar.csv", *out, "--features", "a=image.npy"], "'item_ids'.*--item-ids"),
+        (["bar.csv", *out, "--features", "a=image.npy"], "'--item-ids'"),
         (["bar.csv", *out, *items, "--features", "a=short.npy"], r"short.npy.*\b3\b"),
         (["bar.csv", *out, *items, "--features", "a=no.npy"], "no.npy"),
         (["bar.csv", *out, *items, "--title-column", "t"], "--title-column"),
-        (["bar.csv", *out, "--items", "no.csv"], "'items'.*no.csv"),
+        (["bar.csv", *out, "--items", "no.csv"], "'--items'.*no.csv"),
         (["bar.csv", "--out", "bar.csv"], "bar.csv'"),
         (["bar.csv", "--out", "."], re.escape(f"'{files}'")),
-        (["bar.csv", *out, "--k_core", "3"], "--k_core 3"),
+        (["bar.csv", *out, "--k-cor", "3"], "--k-cor 3"),
+        (["bar.csv", *out, "--k-core", "3", "--k_core", "3"], "'--k-core'"),
+        (["bar.csv", *out, "--name="], "'--name' must not be empty"),
     ]
     for argv, message in cases:
         assert re.search(message, refused("prepare", *argv)), argv
@@ -215,6 +241,63 @@ def test_wrong_encoders(embed: str, message: str, capfd: pytest.CaptureFixture[s
     assert len(lines) == 1
     assert re.search(message, lines[0]) or "timm" in lines[0]
     assert not Path("DATA").exists()
+
+
+@pytest.mark.parametrize(
+    ("embed", "message"),
+    [
+        (["text=titel"], "'titel'.*choose another column"),
+        (["text=name", "image=nowhere"], "'nowhere'"),
+        (["text=name:tf-idf"], "'tf-idf'.*all-MiniLM-L6-v2, tfidf"),
+        (["image=pictures:histogram"], "'histogram'.*efficientnet-lite0, colour-histogram"),
+        (["image=pictures:colour-histogram"], r"two ways.*image=poster .*image=pictures/\{item\}'"),
+        (["image=broken/{item}:colour-histogram", "text=titel"], "'titel'"),
+    ],
+)
+def test_wrong_input_of_encoders_is_one_line(
+    embed: list[str], message: str, refused: Callable[..., str]
+) -> None:
+    """Neither notices of encoders nor skipped pictures come before an error."""
+    write_pictures("pictures")
+    write_pictures("broken")
+    Path("items.csv").write_text("item,name,poster\n0,Tea,1.png\n1,Rum,0.png\n2,Gin,\n")
+    argv = ["prepare", "bar.csv", "--out", "DATA", "--rating-column", "stars", "--min-rating", "2"]
+    argv += ["--items", "items.csv", "--embed-cache", "cache", "--embed", *embed]
+    assert re.search(message, refused(*argv))
+    assert not Path("DATA").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "pictures"),
+    [
+        (["image=pictures/{item}:colour-histogram"], ["0", "1", "2", None, None, None]),
+        (
+            ["image=poster:colour-histogram", "--image-folder", "pictures"],
+            ["1", "0", None, None, None, None],
+        ),
+    ],
+)
+def test_each_reading_of_a_folder_of_pictures_can_be_chosen(
+    source: list[str], pictures: list[str | None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What most items lack is a warning."""
+    write_pictures("pictures")
+    Path("pictures/3.png").unlink()
+    Path("items.csv").write_text("item,poster\n0,1.png\n1,0.png\n2,\n")
+    argv = ["prepare", "bar.csv", "--out", "DATA", "--rating-column", "stars", "--min-rating", "2"]
+    argv += ["--items", "items.csv", "--embed-cache", "cache", "--embed", *source]
+    assert main(argv) == 0
+    x = load_data_folder("DATA")["item"].x_image
+    expected = [
+        np.zeros(64)
+        if name is None
+        else ColourHistogramEncoder("file").prepare(read_picture(f"pictures/{name}.png"))
+        for name in pictures
+    ]
+    assert np.allclose(x.numpy(), expected)
+    lacking = [record.args for record in caplog.records]
+    num_missing = pictures.count(None)
+    assert lacking == [("modality 'image'", num_missing, 6)] * (num_missing > 3)
 
 
 def test_a_modality_is_given_once(refused: Callable[..., str]) -> None:

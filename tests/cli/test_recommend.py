@@ -67,11 +67,11 @@ def test_flags(
     ("flags", "message"),
     [
         ([], "'--users'.*'--users-file'"),
-        (["--users", "0,11"], "'users'.*'11'.*'0'"),
-        (["--users", "0", "--allow", "item 1,tea"], "'allow'.*'tea'"),
-        (["--users", "0", "--deny-file", "no.txt"], "'deny'.*'no.txt'"),
+        (["--users", "0,11"], "'--users'.*'11'.*'0'"),
+        (["--users", "0", "--allow", "item 1,tea"], "'--allow'.*'tea'"),
+        (["--users", "0", "--deny-file", "no.txt"], "'--deny'.*'no.txt'"),
         (["--users", "0", "--users-file", "a"], "'--users'.*'--users-file'"),
-        (["--users", "0", "--k", "0"], "'k'.*got 0"),
+        (["--users", "0", "--k", "0"], "'--k'.*got 0"),
         (["--users", "0", "--k", "many"], "--k: .*many"),
         (["--users", "0", "--exclude-seen", "maybe"], "--exclude-seen: .*maybe"),
         (["--users", "0", "--data", "no"], "'no'"),
@@ -94,7 +94,12 @@ def test_wrong_input(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_wrong_runs(run_folder: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+def test_wrong_runs(
+    run_folder: Path,
+    tmp_path: Path,
+    refused: Callable[..., str],
+    edit_run: Callable[..., None],
+) -> None:
     def message(folder: Path) -> str:
         return refused("recommend", folder, "--users", "0")
 
@@ -103,8 +108,8 @@ def test_wrong_runs(run_folder: Path, tmp_path: Path, refused: Callable[..., str
     run = json.loads((run_folder / "run.json").read_text())
     (run_folder / "run.json").write_text(json.dumps({**run, "format": 9}))
     assert re.search(r"run\.json'.*got 9", message(run_folder))
-    other = {**run, "data": {"name": "random", "digest": "other"}}
-    (run_folder / "run.json").write_text(json.dumps(other))
+    (run_folder / "run.json").write_text(json.dumps(run))
+    edit_run(run_folder, data={"name": "random", "digest": "other"})
     assert "digest" in message(run_folder)
     (run_folder / "embeddings.safetensors").write_bytes(b"damaged")
     assert "embeddings.safetensors'" in message(run_folder)

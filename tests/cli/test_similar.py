@@ -34,10 +34,10 @@ def test_similar(
     [
         ([], "'--items'.*'--users'"),
         (["--items", "item 1", "--users", "0"], "'--items'.*'--users'"),
-        (["--items", "tea"], "'items'.*'tea'"),
-        (["--items", "item 20", "--by", "image"], "'items'.*'item 20'.*'image'"),
-        (["--items", "item 1", "--by", "sound"], "'by'.*image, text.*'sound'"),
-        (["--items", "item 1", "--k", "0"], "'k'.*got 0"),
+        (["--items", "tea"], "'--items'.*'tea'"),
+        (["--items", "item 20", "--by", "image"], "'--items'.*'item 20'.*'image'"),
+        (["--items", "item 1", "--by", "sound"], "'--by'.*image, text.*'sound'"),
+        (["--items", "item 1", "--k", "0"], "'--k'.*got 0"),
     ],
 )
 def test_wrong_input(

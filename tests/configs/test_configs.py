@@ -9,8 +9,20 @@ from soil_pyg.configs import available_configs, load_config, parse_config
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model
 from soil_pyg.training.trainer import Trainer
+from soil_pyg.workflow.options import ModelOptions
 
 GOOD = "{citation: a, source: b, settings: {c: {d: 1}}, search: {d: [1]}, published: {c: {e: 0.1}}}"
+PUBLISHED = ("baby", "sports", "clothing", "tiktok")
+SCHEDULES = {
+    **dict.fromkeys(("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec"), (1.0, 20)),
+    **dict.fromkeys(("lattice", "mgcn"), (0.96, 20)),
+    "soil": (0.96, 10),
+}
+"""The decay per 50 epochs and the patience of the published code: MMRec's defaults, unless a model
+has a decay of its own there; SOIL's own configuration.
+"""
+OTHER_PATIENCE = {("bm3", "tiktok"): 60}
+"""Patience chosen by the val metric, for results better than with the published one."""
 BUILDS = [
     (name, dataset, profile)
     for name in available_configs()
@@ -75,6 +87,29 @@ def test_settings_build_the_model(name: str, dataset: str, profile: str | None) 
     Trainer(**trainer_options)
 
 
+@pytest.mark.parametrize("name", sorted(set(available_configs()) - {"itemknn", "popularity"}))
+@pytest.mark.parametrize("dataset", PUBLISHED)
+def test_published_data_sets_keep_the_published_schedule(name: str, dataset: str) -> None:
+    decay, patience = SCHEDULES[name]
+    selected = ModelOptions(name)
+    for profile in list(selected.model_class.profiles) or [None]:
+        settings = selected.settings(dataset, profile, {})
+        names = ("lr", "lr_decay", "lr_decay_epochs", "batch_size", "epochs", "patience")
+        found = [settings[option] for option in names]
+        expected = OTHER_PATIENCE.get((name, dataset), patience)
+        assert found == [1e-3, decay, 50, 2048, 1000, expected]
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_schedules(name: str) -> None:
+    config = load_config(name)
+    assert set(config.schedule) == {"lr", "lr_decay", "patience"}
+    # Finished runs on the built-in data were stopped like this.
+    assert config.settings["synthetic"]["patience"] == 10
+    for settings in config.settings.values():
+        assert set(config.schedule) <= set(settings)
+
+
 @pytest.mark.parametrize("name", available_configs())
 def test_searched_options_are_options(name: str) -> None:
     search = load_config(name).search
@@ -128,6 +163,9 @@ def test_parse() -> None:
     assert config.profiles == {}
     more = GOOD[:-1] + ", profiles: {best: {c: {d: 2}}}}"
     assert parse_config(more, "x.yaml").profiles == {"best": {"c": {"d": 2}}}
+    more = GOOD[:-1] + ", schedule: {d: 3, f: 4}}"
+    assert parse_config(more, "x.yaml").schedule == {"d": 3, "f": 4}
+    assert parse_config(more, "x.yaml").settings == {"c": {"d": 1, "f": 4}}
 
 
 @pytest.mark.parametrize(
@@ -143,6 +181,7 @@ def test_parse() -> None:
         ("{c: {d: 1}}", "{c: {1: 1}}", r"'settings.c' .*\(got 1\)"),
         ("{d: [1]}", "{d: 1}", r"'search': 'd' .*list \(got 1\)"),
         ("{e: 0.1}", "{e: high}", r"'published.c': 'e' .*float \(got 'high'\)"),
+        ("search", "schedule: 0.1, search", r"'schedule' .*\(got 0.1\)"),
         ("search", "profiles: {best: {c: 2}}, search", r"'profiles.best': 'c' .*dict \(got 2\)"),
     ],
 )

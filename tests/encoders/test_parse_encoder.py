@@ -1,4 +1,3 @@
-import logging
 import sys
 from pathlib import Path
 
@@ -32,18 +31,18 @@ def test_pictures(tmp_path: Path) -> None:
     assert parse_encoder("cover:image=photo:colour-histogram")[0] == "cover"
 
 
-def test_fallbacks_without_the_extra(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_fallbacks_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules[parse_encoder.__module__]
     monkeypatch.setattr(module, "is_installed", lambda name: False)
-    with caplog.at_level(logging.WARNING):
-        assert isinstance(parse_encoder("text=title")[1], TfidfEncoder)
-        assert isinstance(parse_encoder("image=photo")[1], ColourHistogramEncoder)
-    assert [record.args for record in caplog.records] == [
-        ("title", "tfidf"),
-        ("photo", "colour-histogram"),
-    ]
+    for text, encoder_class, name in (
+        ("text=title", TfidfEncoder, "'tfidf'"),
+        ("image=photo", ColourHistogramEncoder, "'colour-histogram'"),
+    ):
+        encoder = parse_encoder(text)[1]
+        assert isinstance(encoder, encoder_class)
+        assert text.partition("=")[2] in encoder.notice
+        assert name in encoder.notice
+    assert parse_encoder("text=title:tfidf")[1].notice == ""
 
 
 @pytest.mark.parametrize("model", ["", ":all-MiniLM-L6-v2"])
@@ -99,8 +98,22 @@ def test_wrong_form(text: str) -> None:
 
 
 @pytest.mark.usefixtures("no_network")
-def test_unknown_model() -> None:
-    with pytest.raises(ValueError, match="model 'no-such-model'"):
-        parse_encoder("image=photo:no-such-model")
-    with pytest.raises(FileNotFoundError, match=r"/no/model\.pth"):
-        parse_encoder("image=photo:/no/model.pth")
+@pytest.mark.parametrize(
+    ("text", "choices"),
+    [
+        ("image=photo:colour-histogramm", "efficientnet-lite0, colour-histogram"),
+        ("text=title:tf-idf", "all-MiniLM-L6-v2, tfidf"),
+        ("text=title:efficientnet", "all-MiniLM-L6-v2, tfidf"),
+    ],
+)
+def test_unknown_model(text: str, choices: str) -> None:
+    """It is wrong input, whatever is installed."""
+    model = text.partition(":")[2]
+    with pytest.raises(ValueError, match=f"model '{model}' .* one of {choices}$"):
+        parse_encoder(text)
+
+
+def test_absent_model() -> None:
+    for text in ("image=photo:/no/model.pth", "text=title:/no/model"):
+        with pytest.raises(FileNotFoundError, match=r"/no/model"):
+            parse_encoder(text)

@@ -16,14 +16,6 @@ def test_pictures_that_are_named_after_the_items(things: pd.DataFrame, tmp_path:
     assert files == [*(tmp_path / "pictures" / name for name in names), None]
 
 
-def test_the_first_of_several_pictures_counts(tmp_path: Path, picture: Callable[..., Path]) -> None:
-    for name in ("tea.png", "tea.jpg", "tea.webp"):
-        picture(tmp_path / name)
-    (tmp_path / "tea.csv").touch()
-    items = pd.DataFrame({"item": ["tea"]})
-    assert find_pictures(items, str(tmp_path)) == [tmp_path / "tea.jpg"]
-
-
 def test_ids_do_not_lead_out_of_the_folder(tmp_path: Path, picture: Callable[..., Path]) -> None:
     (tmp_path / "inside").mkdir()
     picture(tmp_path / "tea.png")
@@ -40,6 +32,19 @@ def test_column_of_paths(tmp_path: Path) -> None:
     assert files == [Path("tea.png"), absolute, None, None, None, Path("rum.png")]
     files = find_pictures(items, "image", tmp_path / "root")
     assert files[:2] == [tmp_path / "root" / "tea.png", absolute]
+
+
+def test_paths_in_a_column_may_lack_the_suffix(
+    tmp_path: Path, picture: Callable[..., Path]
+) -> None:
+    """Ids of another table are numbers, of floating point if some are missing."""
+    for name in ("862.JPG", "8844.png", "1.jpg"):
+        picture(tmp_path / name)
+    items = pd.DataFrame({"item": [1, 2, 3, 4], "other": [862.0, 8844.0, np.nan, 1.5]})
+    found = [tmp_path / "862.JPG", tmp_path / "8844.png", None, None]
+    assert find_pictures(items, "other", tmp_path) == found
+    names = pd.DataFrame({"item": [1, 2, 3], "name": ["862.jpg", "8844", "2.png"]})
+    assert find_pictures(names, "name", tmp_path) == [*found[:2], tmp_path / "2.png"]
 
 
 def test_column_comes_before_a_folder_of_its_name(

@@ -1,3 +1,4 @@
+import hashlib
 import importlib
 import sys
 from pathlib import Path
@@ -16,11 +17,15 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ship(folder: Path, monkeypatch: pytest.MonkeyPatch, model: str) -> Path:
-    """Makes a package that ships the weights of a model, and returns their path."""
+    """Makes a package that ships other weights of a model, and returns the path of their folder."""
     shipped = SHIPPED[model]
     path = folder / shipped.module / shipped.path
-    path.parent.mkdir(parents=True)
-    path.write_text("weights")
+    digests = {}
+    for name in shipped.files:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(f"weights {name}")
+        digests[name] = hashlib.sha256(f"weights {name}".encode()).hexdigest()
+    monkeypatch.setitem(weights.SHIPPED, model, shipped._replace(files=digests))
     (folder / shipped.module / "__init__.py").write_text("raise SystemExit('never imported')")
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, shipped.module, raising=False)
@@ -40,7 +45,49 @@ def test_a_package_ships_weights(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = ship(tmp_path, monkeypatch, model)
-    assert find_weights(model, "any") == path
+    found = find_weights(model, "any")
+    assert found == (
+        path if len(SHIPPED[model].files) > 1 else path / next(iter(SHIPPED[model].files))
+    )
+    assert len(weights_digest(found)) == 16
+
+
+@pytest.mark.parametrize("damage", ["flipped", "missing", "added"])
+@pytest.mark.parametrize("model", SHIPPED)
+def test_a_package_with_other_files_is_refused(
+    model: str, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ship(tmp_path, monkeypatch, model)
+    for name, digest in weights.SHIPPED[model].files.items():
+        file = path / name
+        content, other = file.read_bytes(), file.with_name("added_tokens.json")
+        expected, got, named = digest, "none", file
+        if damage == "flipped":
+            file.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+            got = hashlib.sha256(file.read_bytes()).hexdigest()
+        elif damage == "missing":
+            file.unlink()
+        else:
+            other.write_text("{}")
+            expected, named = "no such file", other
+            got = hashlib.sha256(b"{}").hexdigest()
+        message = rf"'{named}' .*expected {expected} \(got {got}\); install"
+        with pytest.raises(ValueError, match=message):
+            find_weights(model, "any")
+        file.write_bytes(content)
+        other.unlink(missing_ok=True)
+    assert find_weights(model, "any").exists()
+
+
+@pytest.mark.parametrize("model", SHIPPED)
+def test_the_weights_of_the_packages(model: str) -> None:
+    """The digests are those of the packages; the name of a file begins with that of its content."""
+    for name, digest in SHIPPED[model].files.items():
+        assert len(digest) == 64
+        if name.endswith(".pth"):
+            assert digest.startswith(Path(name).stem.rpartition("-")[2])
+    pytest.importorskip(SHIPPED[model].module, reason="needs the extra 'embed'")
+    assert find_weights(model, "any").exists()
 
 
 @pytest.mark.parametrize("model", SHIPPED)

@@ -88,9 +88,9 @@ def test_neither_blocks_nor_the_index_change_the_graph(index: str) -> None:
 def test_lower_precision_does_not_choose_the_neighbours() -> None:
     x = F.normalize(torch.randn(400, 8, generator=torch.Generator().manual_seed(0)))
     features = {"image": (x, torch.ones(400, dtype=torch.bool))}
-    expected = LearnedGraph(K).search(features).edges("image")
+    expected = LearnedGraph(K).search(features).pairs("image")
     with torch.autocast("cpu", torch.bfloat16):
-        found = LearnedGraph(K).search(features).edges("image")
+        found = LearnedGraph(K).search(features).pairs("image")
     assert found[1].equal(expected[1])
 
 

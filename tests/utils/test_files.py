@@ -103,8 +103,9 @@ def test_the_content_is_synced_before_the_name_and_the_folder_after(
 ) -> None:
     write_text(tmp_path / "tea.txt", "tea")
     (_, temporary), *rest = calls
-    assert Path(temporary).parent == tmp_path
+    assert Path(temporary).parent.parent == tmp_path
     assert rest == [
+        ("fsync", str(Path(temporary).parent)),
         ("replace", temporary, str(tmp_path / "tea.txt")),
         ("fsync", str(tmp_path)),
     ]
@@ -117,6 +118,7 @@ def test_a_folder_is_synced_before_its_name_and_all_new_parents_after(
     with atomic_folder(out) as folder:
         (folder / "sub").mkdir()
         (folder / "sub" / "tea.txt").write_text("tea")
+    calls[:] = [call for call in calls if "tea.txt." not in call[1]]
     moved = calls.index(("replace", str(folder), str(out)))
     assert {call[1] for call in calls[:moved]} == {
         *(str(folder), str(folder / "sub"), str(folder / "sub" / "tea.txt"))
@@ -155,7 +157,7 @@ def test_the_old_content_stays_if_the_new_cannot_be_put_in_place(
     original = getattr(os, failing)
 
     def fail(*arguments: object) -> None:
-        if failing == "fsync" or str(arguments[0]).endswith(".tmp"):
+        if failing == "fsync" or ".tmp" in str(arguments[0]):
             raise OSError(errno.EIO, "Input/output error", *map(str, arguments[1:]))
         original(*arguments)
 

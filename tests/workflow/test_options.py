@@ -186,8 +186,30 @@ def test_flags_that_are_not_given_leave_no_trace() -> None:
     parser = ArgumentParser(exit_on_error=False)
     ModelOptions("soil").add_flags(parser)
     assert parser.parse_args([]).as_dict() == {}
-    flags = ["--k", "3", "--modalities", "null", "--lr=0.5"]
-    assert parser.parse_args(flags).as_dict() == {"k": 3, "modalities": None, "lr": 0.5}
+    assert parser.parse_args(["--k", "3", "--lr=0.5"]).as_dict() == {"k": 3, "lr": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (["--ks", "5", "20", "--modalities", "image", "text"], ([5, 20], ["image", "text"])),
+        (["--ks", "5,20", "--modalities", "image,text"], ([5, 20], ["image", "text"])),
+        (["--ks=[5, 20]", "--modalities=[image, text]"], ([5, 20], ["image", "text"])),
+        (["--ks", "7", "--modalities", "null"], ([7], ["null"])),
+    ],
+)
+def test_flags_of_lists(words: list[str], values: tuple[list[int], list[str]]) -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    selected = ModelOptions("soil")
+    selected.add_flags(parser)
+    given = selected.values_of_flags(parser.parse_args(words).as_dict())
+    assert (given["ks"], given["modalities"]) == values
+
+
+@pytest.mark.parametrize("word", ["x", "1.5", "5,", "5;6"])
+def test_flags_of_lists_of_another_type(word: str) -> None:
+    with pytest.raises(ValueError, match=rf"'ks'.*\(got 5, {word.rstrip(',')}"):
+        ModelOptions("bpr").values_of_flags({"ks": ["5", word]})
 
 
 def test_a_flag_that_is_there_already() -> None:

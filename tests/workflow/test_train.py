@@ -17,6 +17,8 @@ from soil_pyg import train
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models import BPR, SOIL
 from soil_pyg.ranking.item_index import ItemIndex
+from soil_pyg.runs.schema import PAIRS
+from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import ITEM, USER
 from soil_pyg.workflow.options import ModelOptions
@@ -53,7 +55,7 @@ def test_what_a_run_keeps(data_folder: Path, tmp_path: Path, monkeypatch: Any) -
     monkeypatch.chdir(tmp_path)
     result = train("data", "run", "soil", k=4, aggr="max", **SHORT)
     names = ["embeddings.safetensors", "ids.json", "items.index", "items.json"]
-    assert files(tmp_path / "run") == [*names, "model.safetensors", "run.json"]
+    assert files(tmp_path / "run") == [*names, "model.safetensors", "run.json", PAIRS]
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     settings = run["settings"]
     known = {"data": str(data_folder), "model": "soil", "profile": "released", "device": "cpu"}
@@ -83,13 +85,13 @@ def test_the_same_call_goes_on(
     options = {**SHORT, "epochs": 5}
     whole = train(data_folder, tmp_path / "whole", "lightgcn", **options)
 
-    def interrupt(trainer: Trainer, result: Any) -> bool:
+    def interrupt(stopping: EarlyStopping, result: Any) -> bool:
         if result.epochs == 2:
             raise KeyboardInterrupt
         return False
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_is_over", interrupt)
+        patch.setattr(EarlyStopping, "is_over", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(data_folder, tmp_path / "run", "lightgcn", **options)
     assert len(soil_pyg.load(tmp_path / "run").run["history"]) == 2
@@ -120,6 +122,41 @@ def test_another_run_is_left_alone(
     assert {name: (run_folder / name).read_bytes() for name in files(run_folder)} == before
 
 
+def test_a_run_is_overwritten(data_folder: Path, run_folder: Path, tmp_path: Path) -> None:
+    options = SHORT | {"lr": 0.5}
+    expected = train(data_folder, tmp_path / "new", "bpr", **options)
+    (run_folder / "run.json").write_text("{")
+    result = train(data_folder, run_folder, "bpr", overwrite=True, **options)
+    assert (result.history, result.test) == (expected.history, expected.test)
+    assert files(run_folder) == files(tmp_path / "new")
+    assert ItemIndex.load(soil_pyg.load(run_folder)) is not None
+    assert soil_pyg.load(run_folder).settings["lr"] == 0.5
+
+
+@pytest.mark.parametrize("wrong", [{"lr": -1.0}, {"init": "nowhere"}, {"metric": "recall@3"}])
+def test_wrong_input_leaves_the_run_to_overwrite(
+    data_folder: Path, run_folder: Path, wrong: dict[str, Any]
+) -> None:
+    before = {name: (run_folder / name).read_bytes() for name in files(run_folder)}
+    with pytest.raises((ValueError, FileNotFoundError)):
+        train(data_folder, run_folder, "bpr", overwrite=True, **SHORT | wrong)
+    assert {name: (run_folder / name).read_bytes() for name in files(run_folder)} == before
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_interruption_replaces_a_run_after_the_first_epoch(
+    data_folder: Path, run_folder: Path, interrupt: Callable[..., None], batch: int
+) -> None:
+    before = (run_folder / "run.json").read_bytes()
+    options = SHORT | {"lr": 0.5, "batch_size": 100}
+    interrupt(batch)
+    with pytest.raises(KeyboardInterrupt):
+        train(data_folder, run_folder, "bpr", overwrite=True, **options)
+    assert ((run_folder / "run.json").read_bytes() == before) == (batch == 1)
+    if batch > 1:
+        assert train(data_folder, run_folder, "bpr", **options).epochs == 2
+
+
 def test_starting_from_an_earlier_run(
     data_folder: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,9 +167,9 @@ def test_starting_from_an_earlier_run(
     fit = Trainer.fit
     started = {}
 
-    def note(trainer: Trainer, model: BPR, *args: Any) -> Any:
+    def note(trainer: Trainer, model: BPR, *args: Any, **options: Any) -> Any:
         started["item"] = model.item_embedding.weight.detach().clone()
-        return fit(trainer, model, *args)
+        return fit(trainer, model, *args, **options)
 
     monkeypatch.setattr(Trainer, "fit", note)
     result = train(later, tmp_path / "new", "bpr", init=run_folder, **SHORT)

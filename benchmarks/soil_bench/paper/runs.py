@@ -33,7 +33,7 @@ def sweep(experiment: Experiment, profile: str, points: list[dict[str, Any]]) ->
         FailedRunsError: If a run fails.
     """
     dataset = experiment.plan.dataset
-    usual = ModelOptions(MODEL).settings(dataset, profile, {})
+    usual = experiment.settings(Variant(MODEL, MODEL, profile))
     varied = list(dict.fromkeys(name for point in points for name in point))
     variants = [Variant(str(point), MODEL, profile, point) for point in points]
     rows = []

@@ -1,14 +1,22 @@
 """The arguments that the commands of the benchmark share."""
 
 import importlib.util
+import os
 import sys
+from argparse import ArgumentTypeError
+from importlib import import_module
+from pathlib import Path
 from typing import Literal
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
+from soil_pyg.cli.flags import given_flags, naming_flags
+from soil_pyg.cli.parser import Parser
+from soil_pyg.cli.run_command import run_command
 from soil_pyg.utils.device import resolve_device
+from soil_pyg.utils.signals import raise_on_signals
 from soil_pyg.workflow.train import DEVICE_TYPES
 
 Profile = Literal["paper", "released", "best"]
@@ -16,17 +24,44 @@ Profile = Literal["paper", "released", "best"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
-def make_parser(command: str, description: str | None) -> ArgumentParser:
+def run_benchmark(prog: str, module: str, argv: list[str]) -> int:
+    """Runs a command of the benchmark and returns the exit code.
+
+    Args:
+        prog (str): The name of the command in its messages.
+        module (str): The module, whose :obj:`main` takes the arguments.
+        argv (list[str]): The arguments.
+    """
+
+    def body() -> int:
+        main = import_module(module).main
+        raise_on_signals()
+        try:
+            with naming_flags(given_flags(argv)):
+                code: int = main(argv)
+        except KeyboardInterrupt as interruption:
+            interruption.args = ("the same command goes on where this one stopped",)
+            raise
+        return code
+
+    return run_command(prog, body, argv)
+
+
+def make_parser(command: str, description: str | None, hint: str = "") -> Parser:
     """Returns a parser whose errors are raised.
 
     Args:
         command (str): The words after :obj:`run.py` that select the command.
         description (str, optional): The description of the command.
+        hint (str): What to say about unknown arguments. (default: nothing)
     """
     prog = f"run.py {command}".strip()
-    return ArgumentParser(
-        prog=prog, description=description, allow_abbrev=False, exit_on_error=False
-    )
+    return Parser(prog, description, hint=hint, formatter_class=DefaultHelpFormatter)
+
+
+def relative(path: Path) -> str:
+    """Returns a path from the working directory on, as defaults are shown."""
+    return os.path.relpath(path)
 
 
 def make_console(width: int = 140) -> Console:
@@ -47,10 +82,29 @@ def add_run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seeds", type=PositiveInt, default=3, help="number of seeds, from 0 on")
     parser.add_argument("--epochs", type=PositiveInt, help="maximum number of epochs per run")
     parser.add_argument("--device", type=Device, default="auto")
-    parser.add_argument("--out", default="results", help="folder of the results")
+    add_out(parser)
     parser.add_argument(
         "--workers", type=PositiveInt, default=1, help="number of runs at a time; they share cores"
     )
+
+
+def add_out(parser: ArgumentParser, default: str = "results", text: str = "results") -> None:
+    """Adds the argument :obj:`--out`, which is checked when it is parsed."""
+    parser.add_argument(
+        "--out", type=writable_folder, default=default, help=f"folder of the {text}"
+    )
+
+
+def writable_folder(path: str) -> str:
+    """Returns the path of a folder; raises :class:`argparse.ArgumentTypeError` if it can be neither
+    written to nor created.
+    """
+    found = Path(path).absolute()
+    while not found.exists():
+        found = found.parent
+    if not (path and found.is_dir() and os.access(found, os.W_OK)):
+        raise ArgumentTypeError(f"must be a writable folder (got '{path}')")
+    return path
 
 
 def add_models(parser: ArgumentParser, default: str, help_: str = "") -> None:
@@ -108,7 +162,7 @@ def check_speed(arguments: Namespace) -> Namespace:
 
 def add_measurement_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of all commands that measure speed and memory."""
-    parser.add_argument("--out", default="results", help="folder of the results")
+    add_out(parser)
     parser.add_argument("--rerun", action="store_true", help="repeat finished measurements")
 
 

@@ -17,9 +17,11 @@ from soil_bench.runs.jobs import Job, Plan, make_jobs, run_jobs
 from soil_bench.runs.results import METRICS, Record, read_records
 from soil_bench.runs.run_job import load_data
 from soil_bench.runs.significance import mean_and_error
+from soil_pyg.cli.errors import FailureError
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import atomic_path, write_json
 from soil_pyg.workflow.options import ModelOptions
+from soil_pyg.workflow.settings_on import settings_on
 from soil_pyg.workflow.train import DEVICE_TYPES
 
 RECORDS_FOLDER = "records"
@@ -27,7 +29,7 @@ PAPER_FOLDER = "paper"
 Values = dict[str, list[float]]
 
 
-class FailedRunsError(RuntimeError):
+class FailedRunsError(FailureError):
     """Some runs of an experiment failed; each has reported its error."""
 
 
@@ -83,9 +85,8 @@ class Experiment:
             ValueError: If an option is invalid.
         """
         given = {} if self.epochs is None else {"epochs": self.epochs}
-        return ModelOptions(variant.model).settings(
-            self.plan.dataset, variant.profile, given | variant.options
-        )
+        selected, given = ModelOptions(variant.model), given | variant.options
+        return settings_on(self.data, selected, self.plan.dataset, variant.profile, given)
 
     def jobs(self, variant: Variant) -> list[Job]:
         """Returns the run of each seed.

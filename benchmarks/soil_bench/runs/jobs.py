@@ -1,8 +1,8 @@
 """Training runs of a model over several seeds, each in a process of its own."""
 
 import json
-import os
 import shutil
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,6 @@ def make_jobs(
         ValueError: If a setting is invalid.
     """
     settings = settings | {"device": plan.device}
-    check_folder(plan.out)
     try:
         check_settings(settings, data)
         build_trainer(model, settings, seed=0)
@@ -142,15 +141,6 @@ def check_settings(settings: dict[str, Any], data: HeteroData) -> None:
             f"'ks' must hold {' and '.join(map(str, sorted(shown)))}, which the tables show "
             f"(got {list(settings['ks'])})"
         )
-
-
-def check_folder(out: str) -> None:
-    """Raises :class:`ValueError` if a folder can be neither written to nor created."""
-    found = Path(out).absolute()
-    while not found.exists():
-        found = found.parent
-    if not found.is_dir() or not os.access(found, os.W_OK):
-        raise ValueError(f"'--out' must be a writable folder (got '{out}')")
 
 
 def run_jobs(jobs: list[Job], console: Console, rerun: bool = False, workers: int = 1) -> list[Job]:
@@ -187,10 +177,11 @@ def run_jobs(jobs: list[Job], console: Console, rerun: bool = False, workers: in
 
     lines = [job.dumps() for _, job in todo]
     failed = []
-    for number, code in run_processes(MODULE, lines, workers, logs=logs, on_start=start):
-        text, job = todo[number]
-        if code != 0:
-            failed.append(job)
-        if workers > 1:
-            console.print(f"{text}: {'done' if code == 0 else f'failed with exit code {code}'}")
+    with closing(run_processes(MODULE, lines, workers, logs=logs, on_start=start)) as ended:
+        for number, code in ended:
+            text, job = todo[number]
+            if code != 0:
+                failed.append(job)
+            if workers > 1:
+                console.print(f"{text}: {'done' if code == 0 else f'failed with exit code {code}'}")
     return failed

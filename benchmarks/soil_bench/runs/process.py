@@ -1,4 +1,7 @@
-"""Processes that run a module and end together with their parent process."""
+"""Processes that run a module and end together with their parent process.
+
+As a program, runs the function :obj:`main` of the module that its argument names.
+"""
 
 import os
 import resource
@@ -7,13 +10,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing, suppress
+from importlib import import_module
 from pathlib import Path
 
+from soil_pyg.utils.signals import (
+    EXIT_CODE,
+    Interrupted,
+    exit_on_signals,
+    raise_on_signals,
+    signals_held,
+)
+
 POLL_SECONDS = 0.1
-INTERRUPTED = 130
-"""The exit code after Ctrl-C."""
 MEBIBYTE = 2**20
 
 
@@ -21,12 +31,13 @@ def run_process(module: str, line: str, grace_seconds: float = 60.0) -> int:
     """Runs a module with a line on its standard input and returns its exit code.
 
     Args:
-        module (str): The module, as for :obj:`python -m`.
+        module (str): The module, whose :obj:`main` reads the line and returns the exit code.
         line (str): The line, with its line break.
-        grace_seconds (float): The time the process has to stop after Ctrl-C.
+        grace_seconds (float): The time the process has to stop after SIGTERM.
             (default: :obj:`60.0`)
     """
-    return next(iter(run_processes(module, [line], 1, grace_seconds)))[1]
+    with closing(run_processes(module, [line], 1, grace_seconds)) as ended:
+        return next(ended)[1]
 
 
 def run_processes(
@@ -36,16 +47,16 @@ def run_processes(
     grace_seconds: float = 60.0,
     logs: Sequence[Path] | None = None,
     on_start: Callable[[int], None] = lambda number: None,
-) -> Iterator[tuple[int, int]]:
+) -> Generator[tuple[int, int], None, None]:
     """Runs a module once per line and yields the number and the exit code of each process as it
     ends.
 
     Args:
-        module (str): The module, as for :obj:`python -m`.
+        module (str): The module, whose :obj:`main` reads the line and returns the exit code.
         lines (Sequence[str]): The standard input of each process.
         workers (int): The number of processes at a time; several share the cores equally.
-        grace_seconds (float): The time a process has to stop after Ctrl-C.
-            (default: :obj:`60.0`)
+        grace_seconds (float): The time the processes have to stop after SIGTERM, which they get if
+            the iterator is closed before its end. (default: :obj:`60.0`)
         logs (Sequence[Path], optional): The file for the standard error of each process.
             (default: the standard error of this process)
         on_start (callable, optional): Called with the number of each process that is started.
@@ -61,7 +72,9 @@ def run_processes(
                 number = waiting.pop(0)
                 on_start(number)
                 log = None if logs is None else logs[number]
-                running[number] = _start(module, lines[number], environment, log)
+                # Nothing may come between the start of a process and its place among the others.
+                with signals_held():
+                    running[number] = _start(module, lines[number], environment, log)
             if len(running) == 1 and (workers == 1 or not waiting):
                 next(iter(running.values())).wait()
             ended = [number for number, process in running.items() if process.poll() is not None]
@@ -69,15 +82,14 @@ def run_processes(
                 yield number, running.pop(number).returncode
             if not ended:
                 time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:
-        for process in running.values():
-            process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            for process in running.values():
-                process.wait(grace_seconds)
-        raise
     finally:
+        # Each keeps its last complete epoch. Ctrl-C may be disabled, as it is in the background.
         for process in running.values():
+            process.terminate()
+        deadline = time.monotonic() + grace_seconds
+        for process in running.values():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
             process.kill()
             process.wait()
 
@@ -89,7 +101,7 @@ def _start(
         stderr = None if log is None else stack.enter_context(log.open("ab"))
         # In a session of its own, so that Ctrl-C reaches it once, from here.
         process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", "soil_bench.runs.process", module],
             stdin=subprocess.PIPE,
             stderr=stderr,
             env=environment,
@@ -103,13 +115,14 @@ def _start(
 
 
 def stop_with_parent() -> None:
-    """Interrupts this process when its parent ends, which closes the standard input."""
-    threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
+    """Ends this process by SIGTERM when its parent ends, which closes the standard input."""
+    threading.Thread(target=_terminate_at_end_of_input, daemon=True).start()
 
 
-def _interrupt_at_end_of_input() -> None:
-    sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGINT)
+def _terminate_at_end_of_input() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def peak_rss() -> int:
@@ -122,3 +135,27 @@ def peak_rss() -> int:
                 return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main(module: str) -> int:
+    """Runs the function :obj:`main` of a module as the process, and returns its exit code. Errors
+    are one line; after a signal there is none, as the parent process reports it.
+    """
+    exit_on_signals()
+    # Imported once signals are handled, as it takes seconds.
+    from soil_pyg.cli.run_command import run_command
+
+    def body() -> int:
+        function = import_module(module).main
+        raise_on_signals()
+        try:
+            code: int = function()
+        except Interrupted as interruption:
+            return EXIT_CODE + interruption.number
+        return code
+
+    return run_command("error", body)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -12,7 +12,7 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from soil_bench.runs.jobs import PAIRED, Job
-from soil_bench.runs.process import INTERRUPTED, MEBIBYTE, peak_rss, stop_with_parent
+from soil_bench.runs.process import MEBIBYTE, peak_rss, stop_with_parent
 from soil_bench.runs.results import append_record, machine_and_date
 from soil_pyg.datasets import Amazon, MultimodalDataset, SyntheticMultimodal, TikTok
 from soil_pyg.utils.files import atomic_path
@@ -81,15 +81,5 @@ def main() -> int:
     """Runs the job on standard input, until it is done or its parent process ends."""
     job = Job(**json.loads(sys.stdin.readline()))
     stop_with_parent()
-    try:
-        run(job)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except FloatingPointError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+    run(job)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

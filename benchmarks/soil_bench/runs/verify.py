@@ -13,7 +13,7 @@ from pathlib import Path
 from jsonargparse.typing import NonNegativeInt
 from rich.console import Console
 
-from soil_bench.runs.arguments import make_console, make_parser, names_of
+from soil_bench.runs.arguments import add_out, make_console, make_parser, names_of, relative
 from soil_bench.runs.equivalence import (
     EVIDENCE,
     Evidence,
@@ -22,7 +22,7 @@ from soil_bench.runs.equivalence import (
     write_evidence,
 )
 from soil_bench.runs.jobs import Job, Plan, make_jobs, run_jobs
-from soil_bench.runs.results import ADDED_SETTINGS, Record, identity, read_records
+from soil_bench.runs.results import Record, identity, read_records
 from soil_bench.runs.run_job import load_data
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.workflow.options import ModelOptions
@@ -37,13 +37,13 @@ def main(argv: list[str]) -> int:
         "--models", help="names separated by commas; if not given, all models with such a run"
     )
     parser.add_argument(
-        "--results", type=str, nargs="+", default=[str(RESULTS)], help="files of finished runs"
+        "--results", type=str, nargs="+", default=[relative(RESULTS)], help="files of finished runs"
     )
     parser.add_argument("--dataset", default="synthetic", help="data set of the runs")
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="seed of the runs")
     parser.add_argument("--root", default="data", help="folder of the data sets")
-    parser.add_argument("--out", default="results/verify", help="folder of the repeated runs")
-    parser.add_argument("--evidence", default=str(EVIDENCE), help="file of the evidence")
+    add_out(parser, "results/verify", "repeated runs")
+    parser.add_argument("--evidence", default=relative(EVIDENCE), help="file of the evidence")
     arguments = parser.parse_args(argv)
     # Sums depend on the number of threads. Runs in the published file have one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -103,8 +103,7 @@ def job_of(run: Record, plan: Plan) -> Job:
     selected, data = ModelOptions(run["model"]), load_data(plan.dataset, plan.root)
     if data.digest != run["data_digest"]:
         raise ValueError(f"'{plan.dataset}' is not the data of the finished runs: it has changed")
-    added = {name: ADDED_SETTINGS[name] for name in ADDED_SETTINGS if name in selected.options}
-    settings = added | {n: value for n, value in run["settings"].items() if n != "device"}
+    settings = {name: value for name, value in run["settings"].items() if name != "device"}
     if set(settings) != set(selected.options):
         changed = sorted(set(settings) ^ set(selected.options))
         raise ValueError(f"model '{run['model']}' has other options than its runs: {changed}")

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from typing_extensions import Self
 
-from soil_bench.runs.process import INTERRUPTED, MEBIBYTE, peak_rss, run_process, stop_with_parent
+from soil_bench.runs.process import MEBIBYTE, peak_rss, run_process, stop_with_parent
 from soil_bench.runs.results import Record
 from soil_bench.speed.timing import has_gpu
+from soil_pyg.cli.errors import FailureError
 from soil_pyg.ops.ragged import trim_heap
 
 MODULE = "soil_bench.speed.measurement"
@@ -47,7 +48,7 @@ class Measurement:
         """Calls the function and returns its result, after creating missing files that it reads.
 
         Raises:
-            RuntimeError: If a process fails.
+            FailureError: If a process fails.
         """
         for need in self.needs.values():
             if need.path is not None and not need.path.exists():
@@ -106,14 +107,14 @@ def call_isolated(function: str, arguments: dict[str, Any]) -> Record:
         arguments (dict[str, Any]): Its arguments, as JSON values.
 
     Raises:
-        RuntimeError: If the process fails.
+        FailureError: If the process fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         call = {"function": function, "arguments": arguments, "result": str(result)}
         code = run_process(MODULE, json.dumps(call) + "\n", GRACE_SECONDS)
         if code != 0:
-            raise RuntimeError(f"the process of {function} ended with exit code {code}")
+            raise FailureError(f"the process of {function} ended with exit code {code}")
         found: Record = json.loads(result.read_text("utf-8"))
         return found
 
@@ -123,13 +124,6 @@ def main() -> int:
     call = json.loads(sys.stdin.readline())
     stop_with_parent()
     module, _, name = call["function"].partition(":")
-    try:
-        result = getattr(import_module(module), name)(**call["arguments"])
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    result = getattr(import_module(module), name)(**call["arguments"])
     Path(call["result"]).write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-import page
+from soil_bench.pages import results
 from soil_bench.pages.paper import paper_sections
 from soil_bench.paper.command import main as paper
 from soil_bench.studies.fidelity import main as fidelity
@@ -35,7 +35,7 @@ def test_the_page_has_a_section_for_each_record(
     assert "torch 2; date 2026-01-01 and 2026-01-02." in sections[0]
     assert "SOIL minus bpr, recall@20 over 30 users" in sections[0]
     assert "run.py fidelity --dataset tiny --seeds 2 --epochs 4`" in sections[2]
-    assert page.other_sections(out / "records", tmp_path) == sections
+    assert results.other_sections(out / "records", tmp_path) == sections
 
 
 def test_no_records(tmp_path: Path) -> None:

@@ -85,6 +85,28 @@ def test_several_at_a_time(arguments: Namespace) -> None:
     assert len(list((experiment.out / "logs").iterdir())) == 2
 
 
+def test_more_items_than_users_have_the_aggregation_of_the_command(
+    arguments: Namespace, wide: list[str]
+) -> None:
+    """The rule is that of :obj:`soil-pyg train`, and a figure's usual settings follow it."""
+    arguments.dataset = "wide"
+    experiment, _ = make(arguments)
+    settings = {profile: Variant(profile, "soil", profile) for profile in SOIL.profiles}
+    found = {name: experiment.settings(variant) for name, variant in settings.items()}
+    assert {name: values["aggregation"] for name, values in found.items()} == {
+        "paper": "sum",
+        "released": "sym",
+        "best": "sym",
+    }
+    for variant in settings.values():
+        assert experiment.jobs(variant)[0].record["settings"] == found[variant.profile] | {
+            "device": "cpu"
+        }
+    asked = Variant("asked", "soil", "paper", {"aggregation": "sym_user_index"})
+    with pytest.raises(ValueError, match=r"'aggregation'.*\(got 'sym_user_index' for 15 users"):
+        experiment.jobs(asked)
+
+
 def test_an_option_that_cannot_be_right_is_refused_before_any_run(arguments: Namespace) -> None:
     experiment, _ = make(arguments)
     variants = [Variant("a", "bpr", options=FAST), Variant("b", "soil", options={"k": 0})]

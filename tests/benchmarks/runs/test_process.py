@@ -1,7 +1,9 @@
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,20 +13,28 @@ from soil_bench.runs.process import run_process, run_processes
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 REPOSITORY = BENCHMARKS.parent
-READS = "import sys\nsys.exit(int(sys.stdin.readline()))"
+READS = """
+import sys
+
+def main():
+    return int(sys.stdin.readline())
+"""
 WAITS = """
 import sys
 import time
+from pathlib import Path
 
 from soil_bench.runs.process import stop_with_parent
 
-sys.stdin.readline()
-stop_with_parent()
-try:
-    print("waiting", flush=True)
-    time.sleep(60)
-except KeyboardInterrupt:
-    sys.exit(7)
+
+def main():
+    line = sys.stdin.readline().strip()
+    stop_with_parent()
+    try:
+        print("waiting", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned up", flush=True)
 """
 
 
@@ -45,32 +55,93 @@ def test_line_and_exit_code(write: Callable[[str], str]) -> None:
     assert [run_process(module, f"{code}\n") for code in (0, 5)] == [0, 5]
 
 
-def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(WAITS)
-    process = subprocess.Popen(
-        [sys.executable, str(script)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={"PYTHONPATH": os.pathsep.join([str(BENCHMARKS), str(REPOSITORY)])},
-        text=True,
+@pytest.fixture
+def start(
+    tmp_path: Path, write: Callable[[str], str]
+) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts a process that waits."""
+    module = write(WAITS)
+    folders = map(str, [BENCHMARKS, REPOSITORY, tmp_path])
+    started = []
+
+    def begin() -> subprocess.Popen[str]:
+        begun = subprocess.Popen(
+            [sys.executable, "-m", "soil_bench.runs.process", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+            text=True,
+        )
+        assert begun.stdin is not None
+        assert begun.stdout is not None
+        begun.stdin.write("line\n")
+        begun.stdin.flush()
+        assert begun.stdout.readline() == "waiting\n"
+        started.append(begun)
+        return begun
+
+    yield begin
+    for each in started:
+        each.kill()
+        each.communicate()
+
+
+def test_a_process_ends_with_the_one_that_started_it(
+    start: Callable[[], subprocess.Popen[str]],
+) -> None:
+    begun = start()
+    assert begun.poll() is None
+    # Closes the input, as the end of the parent would.
+    assert begun.communicate(timeout=30) == ("cleaned up\n", "")
+    assert begun.returncode == 143
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_left_to_the_parent_to_report(
+    start: Callable[[], subprocess.Popen[str]], number: signal.Signals
+) -> None:
+    begun = start()
+    begun.send_signal(number)
+    assert begun.wait(30) == 128 + number
+    assert begun.communicate() == ("cleaned up\n", "")
+
+
+def test_an_error_is_a_line(write: Callable[[str], str], capfd: pytest.CaptureFixture[str]) -> None:
+    module = write("def main():\n    raise ValueError('as told')")
+    assert run_process(module, "line\n") == 2
+    assert capfd.readouterr().err == "error: as told\n"
+
+
+def test_an_interruption_ends_the_processes(tmp_path: Path, write: Callable[[str], str]) -> None:
+    """One of two processes ends and the caller stops: the other one can clean up."""
+    module = write(
+        "import sys, time, pathlib\n"
+        "def main():\n"
+        "    path = pathlib.Path(sys.stdin.readline().strip())\n"
+        "    if path.name == 'first':\n"
+        "        while not path.with_name('second').exists():\n"
+        "            time.sleep(0.05)\n"
+        "        return 0\n"
+        "    path.touch()\n"
+        "    try:\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        path.write_text('cleaned up')\n"
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("line\n")
-    process.stdin.flush()
-    assert process.stdout.readline() == "waiting\n"
-    assert process.poll() is None
-    process.stdin.close()
-    assert process.wait(30) == 7
+    lines = [f"{tmp_path / name}\n" for name in ("first", "second")]
+    with closing(run_processes(module, lines, 2)) as ended:
+        assert next(ended) == (0, 0)
+    assert (tmp_path / "second").read_text() == "cleaned up"
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_several_at_a_time(tmp_path: Path, write: Callable[[str], str], workers: int) -> None:
     module = write(
         "import os, sys\n"
-        "print(os.environ.get('OMP_NUM_THREADS'), file=sys.stderr)\n"
-        "sys.exit(int(sys.stdin.readline()))"
+        "def main():\n"
+        "    print(os.environ.get('OMP_NUM_THREADS'), file=sys.stderr)\n"
+        "    return int(sys.stdin.readline())\n"
     )
     logs = [tmp_path / f"{number}.log" for number in range(4)]
     started: list[int] = []
@@ -86,12 +157,14 @@ def test_several_at_a_time(tmp_path: Path, write: Callable[[str], str], workers:
 def test_no_more_than_the_workers_at_a_time(tmp_path: Path, write: Callable[[str], str]) -> None:
     module = write(
         "import sys, time, pathlib\n"
-        "folder = pathlib.Path(sys.stdin.readline().strip())\n"
-        "mine = folder / str(time.monotonic_ns())\n"
-        "mine.touch()\n"
-        "(folder.parent / f'{mine.name}.seen').write_text(str(len(list(folder.iterdir()))))\n"
-        "time.sleep(0.3)\n"
-        "mine.unlink()\n"
+        "def main():\n"
+        "    folder = pathlib.Path(sys.stdin.readline().strip())\n"
+        "    mine = folder / str(time.monotonic_ns())\n"
+        "    mine.touch()\n"
+        "    (folder.parent / f'{mine.name}.seen').write_text(str(len(list(folder.iterdir()))))\n"
+        "    time.sleep(0.3)\n"
+        "    mine.unlink()\n"
+        "    return 0\n"
     )
     folder = tmp_path / "running"
     folder.mkdir()

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from page import main, other_sections, page, read_runs, read_tuned
+from page import main
+from soil_bench.pages.results import other_sections, page, read_runs, read_tuned
 
 
 def record(model: str, seed: int, val: float, test: float, **settings: Any) -> dict[str, Any]:
@@ -48,6 +49,26 @@ def test_settings_are_chosen_by_the_val_metric() -> None:
     ]
     assert "0.2000" not in page(RECORDS)
     assert "Data digest `0123456789ab`. torch 2.13.0." in lines
+
+
+def test_a_schedule_that_was_not_published_is_named() -> None:
+    """Beside published values, a run with another schedule must not pass as published."""
+    runs = [
+        record("lightgcn", 0, val=0.1, test=0.1, lr_decay=0.96, patience=20),
+        record("bpr", 0, val=0.1, test=0.1, lr_decay=1.0, patience=60),
+        record("soil", 0, val=0.1, test=0.1, lr_decay=0.96, patience=10),
+        record("package.module:Mine", 0, val=0.1, test=0.1, lr_decay=0.5),
+    ]
+    rows = [line.split("|") for line in page(runs).splitlines() if line.startswith("| ")][1:]
+    ends = {row[1].strip(): row[-2] for row in rows}
+    assert ends == {
+        "lightgcn": " 1 tried; lr_decay 0.96, published with 1.0 ",
+        "bpr": " 1 tried; patience 60, published with 20 ",
+        "soil": " 1 tried ",
+        "package.module:Mine": " 1 tried ",
+    }
+    runs = [run | {"dataset": "own"} for run in runs]
+    assert "published with" not in page(runs)
 
 
 def test_a_single_seed_is_not_compared_with_more() -> None:
@@ -136,11 +157,24 @@ def test_the_device_is_no_setting() -> None:
 
 
 def test_a_file_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(SystemExit) as error:
-        main([str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "page.md")])
-    assert error.value.code == 2
+    assert main([str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "page.md")]) == 2
     assert "'results' must name files of finished runs" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("out", ["", "none/page.md", "."])
+def test_a_page_that_cannot_be_written(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results.jsonl").write_text(json.dumps(RECORDS[0]) + "\n")
+    assert main(["results.jsonl", "--out", out]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("page.py: ")
+    assert "'--out'" in error
+    assert f"(got '{out}')" in error
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
 
 
 def test_sections_of_the_records_beside_the_runs(tmp_path: Path) -> None:
@@ -170,10 +204,8 @@ def test_a_file_of_runs_that_is_broken(
     results, out = tmp_path / "results.jsonl", tmp_path / "page.md"
     line = {name: value for name, value in (RECORDS[0] | change).items() if value is not ...}
     results.write_text(json.dumps(line) + "\n")
-    with pytest.raises(SystemExit) as error:
-        main([str(results), "--out", str(out)])
-    assert error.value.code == 2
-    assert re.search(f"error: {re.escape(str(results))}.*{message}", capsys.readouterr().err)
+    assert main([str(results), "--out", str(out)]) == 2
+    assert re.search(f"page.py: {re.escape(str(results))}.*{message}", capsys.readouterr().err)
     assert not out.exists()
 
 
@@ -182,16 +214,14 @@ def test_a_record_that_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture) 
     results.write_text(json.dumps(RECORDS[0]) + "\n")
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "graphs.json").write_text("{")
-    with pytest.raises(SystemExit) as error:
-        main([str(results), "--out", str(out)])
-    assert error.value.code == 2
+    assert main([str(results), "--out", str(out)]) == 2
     message = capsys.readouterr().err
     assert f"{tmp_path / 'records' / 'graphs.json'}: not a record of 'run.py graphs'" in message
     assert not out.exists()
 
 
 def test_the_page_of_the_repository_is_that_of_its_records() -> None:
-    folder = Path(__file__).parents[2] / "benchmarks"
+    folder = Path(__file__).parents[3] / "benchmarks"
     runs, others = read_runs(folder / "results.jsonl"), other_sections(folder / "records", folder)
     tuned = read_tuned(folder / "records")
     assert (folder / "README.md").read_text(encoding="utf-8") == page(runs, others, tuned)

@@ -1,0 +1,236 @@
+"""The page of results: reads files of finished runs and writes them as tables in Markdown.
+
+For each model it shows the tried settings with the best val metric. The records of the other
+benchmarks are read from the folder of the first file and from its folder "records".
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from types import MappingProxyType
+from typing import Any
+
+from jsonargparse import DefaultHelpFormatter
+
+from soil_bench.pages.paper import paper_sections
+from soil_bench.pages.records import read_as
+from soil_bench.pages.speed import speed_sections
+from soil_bench.runs.arguments import relative
+from soil_bench.runs.results import (
+    CHOICE,
+    METRICS,
+    Record,
+    environment,
+    mean_std,
+    read_records,
+    upgraded,
+)
+from soil_bench.runs.tables import table
+from soil_bench.studies.derived_data import is_derived
+from soil_bench.tuning.report import options_text
+from soil_pyg.cli.parser import Parser
+from soil_pyg.cli.run_command import run_command
+from soil_pyg.configs import available_configs, load_config
+from soil_pyg.utils.files import write_text
+from soil_pyg.utils.signals import raise_on_signals
+
+RECORDS = "records"
+DEVICE = "device"
+PAGE = Path(__file__).parents[2] / "README.md"
+COLUMNS = ["model", "profile", "seeds", *METRICS, "published", "epoch", "minutes", "settings"]
+
+INTRODUCTION = """# Results
+
+Written by `python benchmarks/page.py benchmarks/results.jsonl`; each line of that file is a run of
+`python benchmarks/run.py`, with all its settings. The sections after those of the data sets come
+from the JSON files in the folder `records` beside it.
+
+Full ranking of all items, training items masked, means over the users with test items; mean ±
+sample standard deviation over seeds. Settings are chosen by val Recall@20 alone, among those with
+the most seeds; the last column has the number of tried settings. Training stops early by the same
+metric, and the best weights are tested once. *published* is Recall@20 / NDCG@20 in the literature,
+if known for the data set. Where a run has another learning rate, decay or patience than the
+published code, the last column has both values.
+"""
+
+
+def run_page(argv: list[str]) -> int:
+    """Writes the page and returns the exit code."""
+    return run_command("page.py", lambda: _run(argv), argv)
+
+
+def _run(argv: list[str]) -> None:
+    parser = Parser("page.py", __doc__, formatter_class=DefaultHelpFormatter)
+    parser.add_argument("results", nargs="+", type=str, help="files of finished runs")
+    parser.add_argument("--out", default=relative(PAGE), help="the page")
+    arguments = parser.parse_args(argv)
+    paths, out = [Path(path) for path in arguments.results], Path(arguments.out)
+    for path in paths:
+        if not path.is_file():
+            raise ValueError(f"'results' must name files of finished runs (got '{path}')")
+    if not arguments.out or out.is_dir() or not out.parent.is_dir():
+        raise ValueError(f"'--out' must be a file in an existing folder (got '{arguments.out}')")
+    raise_on_signals()
+    records = [record for path in paths for record in read_runs(path)]
+    folder = paths[0].parent / RECORDS
+    others, tuned = other_sections(folder, out.parent), read_tuned(folder)
+    write_text(out, page(records, others, tuned))
+
+
+def read_runs(path: Path) -> list[Record]:
+    """Returns the runs of a file.
+
+    Raises:
+        ValueError: If a line is not the record of a finished run.
+    """
+    runs = read_records(path)
+    for key, run in runs.items():
+        try:
+            page([run])
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: the run {key} is not a finished one ({error!r}); remove its line"
+            ) from error
+    return list(runs.values())
+
+
+def read_tuned(records: Path) -> dict[str, str]:
+    """Returns the settings that searches have tried, with the number of trials as text.
+
+    Args:
+        records (Path): The folder of the records of :obj:`run.py tune`, which need not exist.
+
+    Raises:
+        ValueError: If a file is not the record of a search.
+    """
+    found: dict[str, str] = {}
+    for path in sorted(records.glob("tuned-*.json")):
+        found |= read_as(path, "tune", _tried)
+    return found
+
+
+def _tried(record: Record) -> dict[str, str]:
+    seeds = f" of {record['trial_seeds']} seeds" if record["trial_seeds"] > 1 else ""
+    tried = [record["winner"]["settings"]]
+    if record["profile"] is None:
+        # Over several seeds another one may be better. A profile's are given, not chosen.
+        tried += [trial["settings"] for trial in record["trials"]]
+    found = {}
+    for settings in tried:
+        run = upgraded(record | {"settings": record["fixed"] | settings})
+        text = f"{options_text(settings)}; {record['num_trials']} tried{seeds}"
+        found[choice_of(run)] = text
+    return found
+
+
+def choice_of(record: Record) -> str:
+    """Returns a key of the model, the data set and all settings of a run except the device."""
+    settings = {name: value for name, value in record["settings"].items() if name != DEVICE}
+    return json.dumps([record["model"], record["dataset"], settings], sort_keys=True)
+
+
+def other_sections(records: Path, page_folder: Path) -> list[str]:
+    """Returns the sections on the experiments of the paper, and on speed and memory.
+
+    Raises:
+        ValueError: If a file is not the record of its experiment or benchmark.
+    """
+    # Benchmarks of speed write theirs beside the finished runs.
+    return [*paper_sections(records), *speed_sections([records, records.parent], page_folder)]
+
+
+def page(
+    records: Iterable[Record],
+    others: Sequence[str] = (),
+    tuned: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Returns the page of finished runs.
+
+    Args:
+        records (Iterable[dict]): The runs.
+        others (Sequence[str], optional): The sections after those of the data sets.
+            (default: :obj:`()`)
+        tuned (Mapping[str, str], optional): The result of :func:`read_tuned`. (default: nothing)
+    """
+    by_dataset: dict[str, list[Record]] = {}
+    for record in records:
+        if is_derived(record["dataset"]):
+            continue
+        run = record | {"tuned": tuned.get(choice_of(record))}
+        by_dataset.setdefault(record["dataset"], []).append(run)
+    sections = [section(runs) for _, runs in sorted(by_dataset.items())]
+    return "\n".join([INTRODUCTION, *sections, *others])
+
+
+def section(runs: list[Record]) -> str:
+    """Returns the table of one data set."""
+    models: dict[tuple[str, str, int], dict[str, dict[int, Record]]] = {}
+    for run in runs:
+        group = (run["model"], run["profile"] or "-", run["settings"]["num_partitions"])
+        tried = models.setdefault(group, {})
+        # Among runs that differ only in their code, the last one counts.
+        tried.setdefault(repr(sorted(run["settings"].items())), {})[run["seed"]] = run
+    rows = []
+    for tried in models.values():
+        groups = [list(group.values()) for group in tried.values()]
+        # A single seed may be lucky, so that only settings with the most seeds are compared.
+        most = max(map(len, groups))
+        final = [group for group in groups if len(group) == most]
+        best = max(final, key=lambda group: fmean(run["val"][CHOICE] for run in group))
+        rows.append((best, [group[0]["settings"] for group in groups]))
+    rows.sort(key=lambda row: fmean(run["test"][CHOICE] for run in row[0]))
+    lines = [
+        f"## {runs[0]['dataset']}",
+        "",
+        f"Data digest `{runs[0]['data_digest'][:12]}`. {'; '.join(environment(runs))}.",
+        "",
+        *table(COLUMNS, [row_of(*row) for row in rows]),
+    ]
+    return "\n".join(lines)
+
+
+def row_of(group: list[Record], tried: list[Record]) -> list[str]:
+    """Returns the cells of one model."""
+    run = group[0]
+    num_partitions = run["settings"]["num_partitions"]
+    return [
+        run["model"] if num_partitions == 1 else f"{run['model']}, {num_partitions} partitions",
+        run["profile"] or "-",
+        str(len(group)),
+        *(mean_std([run["test"][name] for run in group], 4) for name in METRICS),
+        published(run["model"], run["dataset"]),
+        mean_std([run["best_epoch"] for run in group], 0),
+        mean_std([run["seconds"]["total"] / 60 for run in group], 1),
+        (run["tuned"] or chosen(run["settings"], tried)) + other_schedule(run),
+    ]
+
+
+def published(model: str, dataset: str) -> str:
+    """Returns the published metrics of a model on a data set as text, or a dash."""
+    if model not in available_configs():
+        return "-"
+    values = load_config(model).published.get(dataset, {})
+    return f"{values['recall@20']:.4f} / {values['ndcg@20']:.4f}" if values else "-"
+
+
+def other_schedule(run: Record) -> str:
+    """Returns the values of a run that replace those of the published schedule as text."""
+    if published(run["model"], run["dataset"]) == "-":
+        return ""
+    schedule, settings = load_config(run["model"]).schedule, run["settings"]
+    return "".join(
+        f"; {name} {settings[name]}, published with {value}"
+        for name, value in schedule.items()
+        if settings.get(name, value) != value
+    )
+
+
+def chosen(settings: dict[str, Any], tried: list[dict[str, Any]]) -> str:
+    """Returns the chosen values of the settings in which the tried ones differ."""
+    names = [name for name in settings if name != DEVICE]
+    varied = [name for name in names if len({repr(other.get(name)) for other in tried}) > 1]
+    if not varied:
+        return "1 tried"
+    values = ", ".join(f"{name} {settings[name]}" for name in varied)
+    return f"{values}; {len(tried)} tried"

@@ -1,0 +1,46 @@
+"""The commands of the benchmark."""
+
+DEFAULT = "soil_bench.runs.command"
+"""The module of the command without a name."""
+COMMANDS = {
+    "libraries": (
+        "soil_bench.speed.libraries",
+        "propagation and nearest neighbours in every library that is installed",
+    ),
+    "graphs": (
+        "soil_bench.speed.graphs",
+        "graphs, steps and epochs of SOIL beside a naive implementation of its definitions",
+    ),
+    "scale": ("soil_bench.speed.scale", "graphs and training of SOIL by the number of items"),
+    "tune": (
+        "soil_bench.tuning.command",
+        "settings of a model, searched by their val metric; the best are tested",
+    ),
+    "paper": ("soil_bench.paper.command", "the tables and figures of the SOIL paper"),
+    "fidelity": (
+        "soil_bench.studies.fidelity",
+        "the effect of each difference between the paper and the released code",
+    ),
+    "newcomers": (
+        "soil_bench.studies.newcomers",
+        "accuracy for users and items that are added after training",
+    ),
+    "missing": (
+        "soil_bench.studies.missing",
+        "accuracy by the share of missing features and by their treatment",
+    ),
+    "patience": (
+        "soil_bench.studies.patience",
+        "the val metric that a smaller patience would have lost",
+    ),
+    "verify": (
+        "soil_bench.runs.verify",
+        "check that the code still gives the results of finished runs, to the last digit",
+    ),
+}
+"""The module and the description of each command.
+
+The module's :obj:`main` takes the remaining arguments and returns the exit code. It raises
+:class:`ValueError` if an argument, a setting or the data is invalid, and
+:class:`~soil_bench.runs.experiment.FailedRunsError` if a run fails.
+"""

@@ -1,0 +1,105 @@
+"""The spelling of flags on the command line and in messages."""
+
+import argparse
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from jsonargparse import Namespace
+
+IDS = ("user", "item", "users", "items", "allow", "deny")
+"""The arguments whose values may be empty, as ids may."""
+_BEFORE = "and|as|either|excludes|for|give|if|of|or|pass|requires|with|without"
+_AFTER = "excludes|holds|is|must|requires"
+
+
+def spell(parser: argparse.ArgumentParser, argv: list[str]) -> list[str]:
+    """Returns a command line with the flags as the parser spells them: in all flags, :obj:`_` and
+    :obj:`-` are the same. Raises :class:`ValueError` if a flag that takes one value occurs twice.
+    """
+    # Imports torch, which takes seconds.
+    from soil_pyg.utils._private import AppendAction
+
+    actions = {flag: action for action in _actions(parser) for flag in action.option_strings}
+    known = {_plain(flag): flag for flag in actions}
+    spelled: list[str] = []
+    seen: set[str] = set()
+    for place, word in enumerate(argv):
+        flag, equals, value = word.partition("=")
+        if word == "--":
+            return spelled + argv[place:]
+        if word.startswith("--"):
+            flag = known.get(_plain(flag), flag)
+            if flag in seen and not isinstance(actions.get(flag), AppendAction):
+                raise ValueError(f"'{flag}' must be given once (got it twice)")
+            seen.add(flag)
+        spelled.append(flag + equals + value)
+    return spelled
+
+
+def refuse_empty(parser: argparse.ArgumentParser, arguments: Namespace) -> None:
+    """Raises :class:`ValueError` if the value of a flag other than ids is an empty text."""
+    for action in _actions(parser):
+        value = arguments.get(action.dest)
+        if action.dest not in IDS and "" in (value if isinstance(value, list) else [value]):
+            raise ValueError(f"'{_name_of(action)}' must not be empty (got '')")
+
+
+def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
+    """Returns the flag or the name of each argument of a parser."""
+    return {action.dest: _name_of(action) for action in _actions(parser)}
+
+
+def given_flags(argv: list[str]) -> dict[str, str]:
+    """Returns the flag of each argument that a command line gives.
+
+    Example:
+        >>> given_flags(["--batch-size=3", "--soil.k_i", "5"])
+        {'batch_size': '--batch-size', 'k_i': '--soil.k_i'}
+    """
+    flags = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    return {flag.lstrip("-").rpartition(".")[2].replace("-", "_"): flag for flag in flags}
+
+
+def name_flags(message: str, flags: Mapping[str, str]) -> str:
+    """Returns a message of a function with flags in place of its arguments.
+
+    Example:
+        >>> name_flags("'k' must be at least 1 (got 'k')", {"k": "--k"})
+        "'--k' must be at least 1 (got 'k')"
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        before, name, after = match[1] or "", match[2], match[3] or ""
+        is_argument = match.start() == 0 or before or after
+        return f"{before}'{flags.get(name, name) if is_argument else name}'{after}"
+
+    pattern = rf"(\b(?:{_BEFORE}) )?'(\w+)'( (?:{_AFTER})\b|:)?"
+    named = re.sub(pattern, replace, message, flags=re.IGNORECASE)
+    return re.sub(r"('(--[\w-]+)') \(\2\)", r"\1", named)
+
+
+@contextmanager
+def naming_flags(flags: Mapping[str, str]) -> Iterator[None]:
+    """Makes errors about arguments of functions name the flags that stand for them."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        message = name_flags(str(error), flags)
+        if message == str(error) or getattr(error, "errno", None) is not None:
+            raise
+        raise ValueError(message) from error
+
+
+def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    from soil_pyg.utils._private import parser_actions
+
+    return parser_actions(parser)
+
+
+def _plain(flag: str) -> str:
+    return flag.replace("_", "-")
+
+
+def _name_of(action: argparse.Action) -> str:
+    return action.option_strings[0] if action.option_strings else action.dest.upper()

@@ -1,0 +1,124 @@
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+
+from soil_pyg.cli.flags import refuse_empty, spell
+
+HELP = {"-h", "--help", "--version"}
+
+
+class UsageError(ValueError):
+    """A command line that does not fit its flags."""
+
+
+class HelpShown(SystemExit):
+    """Ends a command that has shown its help or its version."""
+
+
+class HelpFormatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of examples and leaves out defaults of None and False."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = str(super()._get_help_string(action))
+        if action.default in (None, []) or action.default is False:
+            for part in (", default: %(default)s", " (default: %(default)s)"):
+                text = text.replace(part, "")
+        return text
+
+
+class Parser(ArgumentParser):
+    """A parser that takes no abbreviations and raises :class:`UsageError` with the flag, what was
+    expected and what was got.
+
+    Args:
+        prog (str, optional): The name of the command. (default: that of the process)
+        description (str, optional): The text before the flags in the help. (default: :obj:`None`)
+        epilog (str, optional): The text after them. (default: :obj:`None`)
+        hint (str): What to say about unknown arguments. (default: that flags are not abbreviated)
+        **options: Other options of :class:`jsonargparse.ArgumentParser`.
+    """
+
+    def __init__(
+        self,
+        prog: str | None = None,
+        description: str | None = None,
+        epilog: str | None = None,
+        hint: str = "",
+        **options: Any,
+    ) -> None:
+        self._hint = hint or "flags cannot be abbreviated"
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            **{"formatter_class": HelpFormatter, "allow_abbrev": False, **options},
+            exit_on_error=False,
+        )
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, **options: Any
+    ) -> Namespace:
+        """Returns the parsed arguments. In all flags, :obj:`_` and :obj:`-` are the same."""
+        words = list(sys.argv[1:] if args is None else args)
+        asks_for_help = not HELP.isdisjoint(words)
+        try:
+            # The spelling imports torch, which takes seconds.
+            found = super().parse_args(words if asks_for_help else spell(self, words), **options)
+        except argparse.ArgumentError as error:
+            raise UsageError(self._describe(error)) from error
+        refuse_empty(self, found)
+        return found
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Raises :class:`HelpShown`, which other code that exits does not."""
+        raise HelpShown(status)
+
+    def _describe(self, error: argparse.ArgumentError) -> str:
+        # Imports torch, which takes seconds.
+        from soil_pyg.utils._private import parser_actions
+
+        flags = {
+            action.dest: action.option_strings[0] if action.option_strings else action.dest.upper()
+            for action in parser_actions(self)
+        }
+        message = re.sub(
+            r'Parser key "([\w.]+)"', lambda key: flags.get(key[1], key[1]), error.message
+        )
+        if message.startswith("unrecognized"):
+            message += f"; {self._hint}"
+        start, required, names = message.partition("arguments are required: ")
+        if required:
+            message = start + required + ", ".join(flags.get(n, n) for n in names.split(", "))
+        # jsonargparse prints Python types, which are shortened here.
+        message = re.sub(
+            r"Does not validate against any of the Union subtypes.*?Errors:(.*?)Given value type:"
+            r".*?Given value: ",
+            lambda found: f"{_either(found[1])}. Got value: ",
+            message,
+            flags=re.DOTALL,
+        )
+        message = re.sub(
+            r"Not of type \w+: (.+) does not conform to restriction v *(\S+)(?: and v *(\S+))?",
+            _restricted,
+            message,
+        )
+        message = re.sub(r"Not of type \w+: ", "", message)
+        message = re.sub(r"Expected a typing\.Literal(\[.*?\])", r"expected one of \1", message)
+        message = re.sub(r"Expected a <class '(\w+)'>", r"expected \1", message)
+        if error.argument_name is not None:
+            message = f"{error.argument_name}: {message}"
+        return f"{message} (all options: {self.prog} --help)"
+
+
+def _either(reasons: str) -> str:
+    types = re.findall(r"-\s+(?:e|E)xpected a (.+?)(?=\s+-\s|\s*$)", reasons)
+    return " or ".join(f"Expected a {name}" for name in types if "NoneType" not in name)
+
+
+def _restricted(found: re.Match[str]) -> str:
+    value, *limits = filter(None, found.groups())
+    return f"must be {' and '.join(limits)} (got {value})"

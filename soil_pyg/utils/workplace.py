@@ -1,0 +1,141 @@
+"""Places to write in before a rename, and what killed processes leave of them.
+
+A process locks the folder that it writes in. Whoever can take the lock knows that its process is
+gone.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from soil_pyg.utils.signals import signals_held
+
+try:
+    import fcntl
+except ImportError:  # Windows has no locks of this kind.
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextmanager
+def workplace(target: Path) -> Iterator[Path]:
+    """Yields a new empty folder beside the target, locked as long as its process writes to it."""
+    folder, lock = target, None
+    try:
+        with signals_held():
+            folder, lock = _make(target)
+        yield folder
+    finally:
+        # A folder that has moved to its target is gone from here.
+        if folder is not target:
+            _clear(folder)
+            _unlock(lock)
+
+
+def _make(target: Path) -> tuple[Path, int | None]:
+    while True:
+        folder = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
+        folder.mkdir()
+        try:
+            lock = _lock(folder)
+        except BlockingIOError:
+            # Another process takes it for debris, as it was not locked at once.
+            continue
+        if folder.exists():
+            return folder, lock
+        _unlock(lock)
+
+
+def _clear(folder: Path) -> None:
+    # A signal between two files would leave the rest.
+    with signals_held():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def moved_away(path: Path, old: Path) -> Iterator[None]:
+    """Removes what a path holds when the block succeeds, and puts it back if the block fails."""
+    lock = None
+    with suppress(BlockingIOError):
+        lock = _lock(path)
+    try:
+        if path.exists():
+            os.replace(path, old)
+            sync_folder(path.parent)
+        yield
+        _clear(old)
+    finally:
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        _unlock(lock)
+
+
+def remove_debris(folder: str | os.PathLike[str], name: str | None = None) -> None:
+    """Removes what killed processes have left in a folder when they wrote the file or folder of a
+    name, by default of any name.
+
+    A folder that such a process had moved away, but not replaced, is put back. What a living
+    process writes is locked and stays. Where the system has no locks for folders, all stays.
+    """
+    written = ".+" if name is None else re.escape(name)
+    pattern = re.compile(rf"\.({written})\.[0-9a-f]{{32}}\.(tmp|old)", re.DOTALL)
+    try:
+        entries = sorted(Path(folder).iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        found = pattern.fullmatch(entry.name)
+        if found is None:
+            continue
+        with suppress(OSError):
+            if (lock := _lock(entry)) is None:
+                continue
+            target = entry.with_name(found[1])
+            if found[2] == "old" and not target.exists():
+                os.replace(entry, target)
+            else:
+                _clear(entry)
+            _unlock(lock)
+
+
+def sync(path: Path, flags: int = os.O_RDWR) -> None:
+    """Returns when the content of a file is on the disk."""
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Returns when the names in a folder are on the disk, or if the system cannot sync folders."""
+    with suppress(OSError):
+        sync(path, os.O_RDONLY)
+
+
+def _lock(folder: Path) -> int | None:
+    """Returns a descriptor that locks a folder, :obj:`None` if it cannot be locked; raises
+    :class:`BlockingIOError` if another process has locked it.
+    """
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
+    return descriptor
+
+
+def _unlock(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)

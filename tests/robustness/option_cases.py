@@ -1,0 +1,109 @@
+"""Wrong values of the options of every model, which 'soil-pyg train' and 'run.py' take as flags."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from functools import cache
+from shlex import quote
+
+import values
+from harness import Case
+from soil_pyg import models
+from soil_pyg.workflow.options import ModelOptions, Option
+
+NON_NEGATIVE = {"a negative number": "-1"}
+ABOVE_ZERO = {"a negative number": "-1", "zero": "0"}
+NEGATIVE_SHARE = {"a negative number": "-0.1", "a number above one": "1.5"}
+TOO_MUCH = {"a size for which there is no memory": str(10**12), "a huge number": str(10**20)}
+
+RANGES: dict[str, Mapping[str, str]] = {
+    "hidden_channels": ABOVE_ZERO | TOO_MUCH,
+    "feature_channels": ABOVE_ZERO,
+    "num_layers": NON_NEGATIVE,
+    "num_item_layers": NON_NEGATIVE,
+    "num_modality_layers": NON_NEGATIVE,
+    "num_hyper_layers": ABOVE_ZERO,
+    "num_hyperedges": ABOVE_ZERO,
+    "dropout": {"a negative number": "-0.1", "one": "1"},
+    "keep_rate": NEGATIVE_SHARE | {"zero": "0"},
+    "alpha": NON_NEGATIVE,
+    "noise": {},
+    "cl_weight": NON_NEGATIVE,
+    "reg": NON_NEGATIVE,
+    "l_ui": NON_NEGATIVE,
+    "l_ii": NON_NEGATIVE,
+    "tau": ABOVE_ZERO,
+    "ssl_tau": ABOVE_ZERO,
+    "first_weight": NEGATIVE_SHARE,
+    "original_weight": NEGATIVE_SHARE,
+    "k": ABOVE_ZERO,
+    "k_i": ABOVE_ZERO,
+    "k_a": ABOVE_ZERO,
+    "shrink": NON_NEGATIVE,
+    "second_order_scale": NON_NEGATIVE,
+    "interest_scale": NON_NEGATIVE,
+    "min_weight": NON_NEGATIVE,
+    "recall": NEGATIVE_SHARE | {"zero": "0"},
+    "memory_budget": ABOVE_ZERO,
+    "index": {
+        "an empty value": "",
+        "an unknown index": "Nothing",
+        "an index without neighbours": "HNSW0",
+        "a list of none": "Lists0",
+        "no number of lists": "ListsX",
+        "more lists than items": "IVF1000,Flat",
+        "an unknown parameter": "Flat;nprobe=3",
+        "half a parameter": "Lists2;nprobe",
+        "capitals": "FLAT",
+    },
+    "lr": ABOVE_ZERO,
+    "lr_decay": ABOVE_ZERO,
+    "lr_decay_epochs": ABOVE_ZERO,
+    "weight_decay": NON_NEGATIVE,
+    "batch_size": ABOVE_ZERO,
+    "epochs": ABOVE_ZERO,
+    "patience": ABOVE_ZERO,
+    "num_partitions": ABOVE_ZERO | {"more than users": "1000", "a huge number": str(10**20)},
+    "metric": {"a length that is not in --ks": "recall@7", "no length": "recall"},
+    "ks": {"a negative number": "-1", "zero": "0", "a list with zero": "5,0", "nothing": "[]"},
+    "modalities": {
+        "an unknown modality": "smell",
+        "an unknown modality among others": "visual,smell",
+        "one twice": "visual,visual",
+        "nothing": "[]",
+    },
+}
+"""The values of each option that have the right type and are out of its range."""
+
+FIXED = "--epochs 1 --device cpu"
+
+
+@cache
+def model_names() -> tuple[str, ...]:
+    """Returns the names of all models of the package."""
+    classes = [getattr(models, name) for name in models.__all__]
+    return tuple(c.__name__.lower() for c in classes if not inspect.isabstract(c))
+
+
+def option_cases() -> Iterator[Case]:
+    """Yields the cases of each option; options of the trainer are those of one model."""
+    seen: set[str] = set()
+    for model in model_names():
+        for name, option in ModelOptions(model).options.items():
+            if option.used_by == ("trainer",) and name in seen:
+                continue
+            wrong = _kinds(name, option, name in seen)
+            seen.add(name)
+            flag = f"--{name.replace('_', '-')}"
+            fixed = FIXED if name != "epochs" else "--device cpu"
+            line = f"soil-pyg train DATA --model {model} {fixed} --out NEW"
+            for kind, value in wrong.items():
+                yield Case(f"{line} {flag}={quote(value)}", f"{kind} for {name}", (flag,))
+
+
+def _kinds(name: str, option: Option, only_range: bool) -> dict[str, str]:
+    if isinstance(option.default, str):
+        return {**values.CHOICE, **RANGES.get(name, {})}
+    if option.type is bool:
+        return {} if only_range else dict(values.SWITCH)
+    kinds = {int: values.INTEGER, float: values.FLOAT}.get(option.type, {})
+    return {**({} if only_range else kinds), **RANGES[name]}

@@ -1,0 +1,208 @@
+"""Every public class and function refuses arguments of a wrong kind or out of range.
+
+The wrong values of an argument follow from its annotation. A class of :data:`ROOMS` without a case
+fails, and so does an argument with an annotation that :data:`WRONG` lacks.
+"""
+
+import inspect
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from torch_geometric.typing import EdgeType
+
+from soil_pyg import models, nn, transforms
+from soil_pyg.models.freedom import FREEDOMGraphs
+from soil_pyg.models.lattice import LATTICEGraphs
+from soil_pyg.models.mgcn import MGCNGraphs
+from soil_pyg.models.soil_graphs import SOILGraphs
+
+ROOMS = (models, nn, transforms)
+INTERACTS = ("user", "interacts", "item")
+OBJECTS = {torch.Tensor, nn.Adjacency}
+"""The annotations of inputs that the tests of each function are about."""
+
+# The values that are wrong for each annotation; None is one unless the argument is optional.
+WRONG: dict[Any, list[Any]] = {
+    int: ["3", [], 1.5, math.nan, math.inf, True, -1, 10**400, torch.ones(2)],
+    float: ["3", [], math.nan, math.inf, -math.inf, True, -1, torch.ones(2)],
+    bool: ["yes", [], 2, 1.0],
+    str: ["no such value", "", 3, [], ["max"], torch.ones(2)],
+    list[str]: ["image", 3, [], [3], ["image", None], {"image": 1}, ["image", "image"]],
+    list[float]: ["1.0", 1.0, ["1.0"], [math.nan], [None], [math.inf]],
+    EdgeType: ["user", 3, ("user", "item"), ("user", 1, "item"), ["user", "interacts", "item"]],
+    list[EdgeType]: ["user", 3, ["user"], ("user", "interacts", "item"), [("user", "item")]],
+    Mapping[EdgeType, str | None]: [{}, [INTERACTS], {"user": None}, {INTERACTS: 3}],
+    dict[str, int]: ["text", ["text"], {"text": 0}, {"text": 1.5}, {"text": "4"}, {3: 4}],
+}
+
+
+@dataclass
+class Case:
+    """A public class or function that is called with keyword arguments."""
+
+    function: Callable[..., Any]
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """Arguments with which the call succeeds."""
+    wrong: dict[str, list[Any]] = field(default_factory=dict)
+    """Further wrong values by argument."""
+    lawful: dict[str, list[Any]] = field(default_factory=dict)
+    """Values that :data:`WRONG` has for the annotation, but that this argument accepts."""
+
+    def values(self) -> Iterator[tuple[str, Any]]:
+        """Yields the arguments with their wrong values."""
+        parameters = inspect.signature(self.function, eval_str=True).parameters.values()
+        variadic = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
+        for parameter in parameters:
+            if parameter.kind in variadic or parameter.annotation in OBJECTS:
+                continue
+            name, lawful = parameter.name, self.lawful.get(parameter.name, [])
+            values = wrong_values(parameter.annotation) + self.wrong.get(name, [])
+            yield from ((name, value) for value in values if not _is_in(value, lawful))
+
+
+def wrong_values(annotation: Any) -> list[Any]:
+    """Returns the wrong values of an annotation."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        members = typing.get_args(annotation)
+        assert type(None) in members, annotation
+        return [value for value in wrong_values(members[0]) if value is not None]
+    assert annotation in WRONG, f"'WRONG' must say what is wrong for {annotation}"
+    return [*WRONG[annotation], None]
+
+
+def _is_in(value: Any, values: list[Any]) -> bool:
+    return any(type(value) is type(other) and value == other for other in values)
+
+
+def model(cls: type, **wrong: list[Any]) -> Case:
+    sizes = {"num_users": 4, "num_items": 5, "in_channels": {"image": 3, "text": 2}}
+    counts = {"num_users": [0], "num_items": [0], "hidden_channels": [0]}
+    parameters = inspect.signature(cls, eval_str=True).parameters
+    counts = {name: values for name, values in counts.items() if name in parameters}
+    return Case(cls, sizes, {**counts, **wrong})
+
+
+def _embedding_loss(**_: Any) -> Any:
+    return nn.embedding_loss(torch.ones(2, 2))
+
+
+SEARCH: dict[str, list[Any]] = {"recall": [0, 1.5], "memory_budget": [0]}
+ADJACENCY = nn.Adjacency.from_edge_index(torch.tensor([[0], [0]]), size=(1, 1))
+TAU = {"tau": [0]}
+SHARE: list[Any] = [1, 2]
+
+CASES: dict[str, Case] = {
+    "BM3": model(models.BM3, dropout=SHARE),
+    "BPR": model(models.BPR),
+    "FREEDOM": model(models.FREEDOM, dropout=SHARE),
+    "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
+    "MGCN": model(models.MGCN, **TAU),
+    "SOIL": model(models.SOIL, **TAU),
+    "VBPR": model(models.VBPR),
+    "EmbeddingRecommender": model(models.BPR),
+    "ItemKNN": model(models.ItemKNN),
+    "LGMRec": model(
+        models.LGMRec, num_hyper_layers=[0], num_hyperedges=[0], keep_rate=[0, 2], **TAU
+    ),
+    "LightGCN": model(models.LightGCN),
+    "Popularity": model(models.Popularity),
+    "Recommender": model(models.Popularity),
+    "SLMRec": model(models.SLMRec, ssl_tau=[0], **TAU),
+    "ItemKNN.graph_transform": Case(
+        models.ItemKNN.graph_transform, wrong={"k": [0], "memory_budget": [0]}
+    ),
+    "FREEDOMGraphs": Case(FREEDOMGraphs, wrong={"k": [0], "first_weight": [2], **SEARCH}),
+    "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
+    "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
+    "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),
+    "KNN": Case(nn.KNN, {"candidates": torch.eye(3)}, SEARCH),
+    "Adjacency": Case(
+        nn.Adjacency,
+        {"rowptr": ADJACENCY.rowptr, "col": ADJACENCY.col, "weight": ADJACENCY.weight}
+        | {"num_columns": 1},
+    ),
+    "AlignedPairsLoss": Case(nn.AlignedPairsLoss, wrong=TAU),
+    "AttentionFusion": Case(nn.AttentionFusion, {"channels": 2}, {"channels": [0]}),
+    "BPRLoss": Case(nn.BPRLoss),
+    "BipartiteConv": Case(nn.BipartiteConv),
+    "FeatureProjection": Case(
+        nn.FeatureProjection,
+        {"in_channels": 2, "out_channels": 2},
+        {"in_channels": [0], "out_channels": [0]},
+    ),
+    "InfoNCELoss": Case(nn.InfoNCELoss, wrong=TAU),
+    "LearnedGraph": Case(nn.LearnedGraph, wrong={"k": [0], **SEARCH}),
+    "LightConv": Case(nn.LightConv),
+    "LightPropagation": Case(nn.LightPropagation, {"num_layers": 1}),
+    "MeanPropagation": Case(nn.MeanPropagation, {"num_layers": 1}),
+    "ModalityGate": Case(
+        nn.ModalityGate,
+        {"in_channels": 2, "out_channels": 2},
+        {"in_channels": [0], "out_channels": [0]},
+    ),
+    "SampledAdjacency": Case(
+        nn.SampledAdjacency, {"part": ADJACENCY, "scale": torch.ones(1), "scale_t": torch.ones(1)}
+    ),
+    "SearchOptions": Case(nn.SearchOptions, wrong=SEARCH),
+    "TrainedFeatures": Case(
+        nn.TrainedFeatures,
+        {"num_nodes": 2, "in_channels": 2},
+        {"num_nodes": [0], "in_channels": [0]},
+    ),
+    "embedding_loss": Case(_embedding_loss),
+    "topk_by_id": Case(nn.topk_by_id, {"scores": torch.eye(3), "k": 1}, {"k": [0]}),
+    "CoOccurrenceGraph": Case(transforms.CoOccurrenceGraph, wrong={"k": [0], "memory_budget": [0]}),
+    "InterestGraph": Case(transforms.InterestGraph, wrong={"k_i": [0], **SEARCH}),
+    "NormalizeGraph": Case(
+        transforms.NormalizeGraph,
+        {"edge_types": [INTERACTS]},
+        lawful={"attr": ["no such value"]},
+    ),
+    "SecondOrderGraph": Case(transforms.SecondOrderGraph, wrong={"k_a": [0], **SEARCH}),
+    "SimilarityGraph": Case(
+        transforms.SimilarityGraph,
+        wrong={"k": [0], **SEARCH},
+        lawful={"node_type": ["no such value"]},
+    ),
+    "SumGraph": Case(
+        transforms.SumGraph,
+        {"terms": {INTERACTS: None}, "out": ("user", "sum", "item")},
+        {"scales": [[1.0, 1.0]]},
+    ),
+    "ToAdjacency": Case(
+        transforms.ToAdjacency,
+        {"edge_types": [INTERACTS]},
+        lawful={"attr": ["no such value"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__)
+def test_every_public_name_has_a_case(room: types.ModuleType) -> None:
+    assert set(room.__all__) <= set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_lawful_arguments(name: str) -> None:
+    CASES[name].function(**CASES[name].arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "value"),
+    [
+        pytest.param(name, argument, value, id=f"{name}-{argument}-{str(value)[:20]!r}")
+        for name, case in CASES.items()
+        for argument, value in case.values()
+    ],
+)
+def test_wrong_arguments(name: str, argument: str, value: Any) -> None:
+    case = CASES[name]
+    with pytest.raises((ValueError, TypeError), match=rf"'{re.escape(argument)}\b"):
+        case.function(**{**case.arguments, argument: value})
