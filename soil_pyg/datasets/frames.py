@@ -11,9 +11,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from soil_pyg.datasets.ids import Ids
-from soil_pyg.datasets.ids import find_ids as find_ids
-from soil_pyg.datasets.ids import read_ids as read_ids
+from soil_pyg.datasets.ids import Ids, read_ids
 from soil_pyg.datasets.json_lines import read_json_lines
 from soil_pyg.datasets.separated import DELIMITERS, open_separated
 from soil_pyg.datasets.text_files import split_suffix

@@ -8,7 +8,8 @@ import numpy as np
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import new_folder, save_data_folder
-from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns, find_ids, read_ids
+from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns
+from soil_pyg.datasets.ids import find_ids, read_ids
 from soil_pyg.datasets.item_table import ItemTable
 from soil_pyg.datasets.known_split import KnownSplit
 from soil_pyg.datasets.layouts import Source, read_source

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from soil_pyg.datasets.frames import read_table
-from soil_pyg.datasets.ids import find_ids, read_ids, text_array, union_ids
+from soil_pyg.datasets.ids import find_ids, join_ids, read_ids, text_array, union_ids
 
 UUIDS = [uuid.UUID(int=2), uuid.UUID(int=1)]
 
@@ -174,6 +174,13 @@ def test_union_ids() -> None:
     integers, texts = np.array([3, 1]), text_array(["b", "3"])
     assert union_ids([integers, integers + 1]).tolist() == [1, 2, 3, 4]
     assert union_ids([integers, texts]).tolist() == ["1", "3", "b"]
+
+
+def test_join_ids() -> None:
+    integers, texts = np.array([3, 1]), text_array(["b", "3"])
+    assert join_ids(integers, integers).tolist() == [3, 1, 3, 1]
+    assert join_ids(integers, texts).tolist() == ["3", "1", "b", "3"]
+    assert join_ids(text_array(["a"] * 20_000), text_array(["x" * 100_000])).dtype == object
 
 
 def test_find_ids() -> None:
