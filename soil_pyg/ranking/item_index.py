@@ -117,7 +117,7 @@ class ItemIndex:
         found = validate(IndexRecord, description, path, REMEDY)
         if found.embeddings != trained.run["files"][EMBEDDINGS]:
             return None
-        check_files(trained.folder, {INDEX: found.sha256}, [INDEX], REMEDY)
+        check_files(path, {INDEX: found.sha256}, [INDEX], REMEDY)
         file = trained.folder / INDEX
         try:
             index = import_faiss().read_index(str(file))

@@ -91,7 +91,7 @@ def trained_hashes(trained: TrainedModel) -> np.ndarray:
     if it is missing.
     """
     if trained.folder is not None and trained.run["files"].get(PAIRS) is not None:
-        check_files(trained.folder, trained.run["files"], [PAIRS], REMEDY)
+        check_files(trained.folder / checkpoint.RUN, trained.run["files"], [PAIRS], REMEDY)
         path = trained.folder / PAIRS
         hashes = load_tensors(path)[0].get(PAIR_HASH)
         if hashes is None or hashes.dtype != torch.long or hashes.dim() != 1:

@@ -97,7 +97,7 @@ class TrainingRun:
             self._refuse_other(run)
             if run["finished"]:
                 self.finished = True
-                check_files(folder, run["files"], checkpoint.FILES, REMEDY)
+                check_files(folder / checkpoint.RUN, run["files"], checkpoint.FILES, REMEDY)
                 self.result = TrainResult(**{name: run[name] for name in asdict(self.result)})
                 self.best = load_tensors(folder / WEIGHTS)[0]
                 (folder / checkpoint.STATE).unlink(missing_ok=True)

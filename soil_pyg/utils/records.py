@@ -123,15 +123,16 @@ def first_fault(error: ValidationError) -> str:
     return f"'{key}': {message}{got}" if key else message
 
 
-def check_files(folder: Path, digests: dict[str, str], names: Iterable[str], remedy: str) -> None:
-    """Raises :class:`FileNotFoundError` if a file is missing in a folder, and
-    :class:`DamagedFileError` if its digest is another.
+def check_files(record: Path, digests: dict[str, str], names: Iterable[str], remedy: str) -> None:
+    """Raises :class:`FileNotFoundError` if a file beside a record is missing, and
+    :class:`DamagedFileError` if it has another digest than in the record.
     """
     for name in names:
-        path = folder / name
+        path = record.with_name(name)
         check_regular(path, remedy)
         if file_digest(path) != digests.get(name):
-            raise DamagedFileError(path, "has changed since it was written", remedy)
+            reason = f"is not the file that was written with {record.name}"
+            raise DamagedFileError(path, reason, remedy)
 
 
 def check_regular(path: Path, remedy: str) -> None:

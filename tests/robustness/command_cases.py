@@ -270,7 +270,7 @@ def _names(flag: str, value: str) -> tuple[str, ...]:
     if flag in ("--dataset", "--root"):
         return (flag, value)
     is_path = "." in path or path in ("missing", "root", "empty", "DATA", "OTHER", "RUN")
-    return (flag, path) if is_path else (flag,)
+    return (flag, path, path.partition("/")[0]) if is_path else (flag,)
 
 
 def source_cases(command: str) -> Iterator[Case]:
