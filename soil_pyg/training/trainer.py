@@ -2,7 +2,7 @@ import copy
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast
 
 import numpy as np
 from lightning_fabric import Fabric
@@ -13,16 +13,17 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.evaluator import Evaluator, held_out
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
+from soil_pyg.training.check_options import Precision, check_options
 from soil_pyg.training.early_stopping import EarlyStopping
-from soil_pyg.training.epoch import CAUSES, Session, TrainingLoss, train_epoch
+from soil_pyg.training.epoch import CAUSES, Session, TrainingLoss, make_fabric, train_epoch
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.typing import HELD_OUT_SPLITS, ITEM, USER
-from soil_pyg.utils.checks import check_at_least, check_choice
+from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.data_checks import count_nodes
 
 OnEpoch = Callable[[TrainResult], None]
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 DISPLAY = {"progress", "checkpoint_seconds"}
 """Options that do not affect the result."""
@@ -99,13 +100,7 @@ class Trainer:
     checkpoint_seconds: float = 60
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "epochs", "patience", "num_partitions"):
-            check_at_least(name, getattr(self, name), 1)
-        for name in ("lr", "lr_decay", "lr_decay_epochs"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"'{name}' must be greater than 0 (got {getattr(self, name)})")
-        for name in ("weight_decay", "seed", "checkpoint_seconds"):
-            check_at_least(name, getattr(self, name), 0)
+        check_options(vars(self))
         if self.compile and self.num_partitions > 1:
             raise ValueError(
                 "'compile' must be False for more than one partition "
@@ -113,7 +108,6 @@ class Trainer:
             )
         self.evaluator = Evaluator(self.ks)
         check_choice("metric", self.metric, tuple(self.evaluator.metrics))
-        check_choice("precision", self.precision, get_args(Precision))
 
     def result_options(self) -> dict[str, Any]:
         """Returns the options that the result depends on."""
@@ -152,14 +146,14 @@ class Trainer:
             FloatingPointError: If a loss term or a score is not finite.
         """
         for node_type, size in {USER: model.num_users, ITEM: model.num_items}.items():
-            if size != data[node_type].num_nodes:
+            if size != (num_nodes := count_nodes(data, node_type)):
                 raise ValueError(
-                    f"'model' must have the {data[node_type].num_nodes} nodes of type "
+                    f"'model' must have the {num_nodes} nodes of type "
                     f"'{node_type}' of the data (got {size})"
                 )
         for split in HELD_OUT_SPLITS if test else HELD_OUT_SPLITS[:1]:
             held_out(data, split)
-        fabric = Fabric(accelerator=self.accelerator, devices=1, precision=self.precision)
+        fabric = make_fabric(self.accelerator, self.precision)
         data = copy.copy(data).to("cpu" if self.num_partitions > 1 else fabric.device)
         loader = PartitionLoader(
             data, self.batch_size, self.seed, self.num_partitions, fabric.device

@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.resolver import import_model
+from soil_pyg.models.resolver import import_model, model_name, own_model
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.training.trainer import DISPLAY, Trainer
 from soil_pyg.typing import ITEM, USER, features_of, modalities_of
@@ -43,16 +43,16 @@ class Option:
 
 
 class ModelOptions:
-    """The options of a model, selected by its name in the package or as
-    :obj:`"package.module:Class"`.
+    """The options of a model, selected by its name in the package, as
+    :obj:`"package.module:Class"` or as the class itself.
 
     Raises :class:`ValueError` if the model is unknown, an option has no type or no default, or two
     options of the same name differ.
     """
 
-    def __init__(self, spec: str) -> None:
-        self.spec = spec
-        self.model_class: type[Recommender] = import_model(spec)
+    def __init__(self, spec: str | type[Recommender]) -> None:
+        self.spec = spec if isinstance(spec, str) else model_name(spec)
+        self.model_class = import_model(spec) if isinstance(spec, str) else spec
         self.name = self.model_class.__name__.lower()
         self.options: dict[str, Option] = {}
         self._add_options("model", self.model_class.model_parameters(eval_str=True))
@@ -199,12 +199,17 @@ def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroDa
     """
     modalities = settings.get("modalities") or modalities_of(data)
     features = select_features(data, modalities, "modalities")
-    return selected.model_class(
-        num_users=data[USER].num_nodes,
-        num_items=data[ITEM].num_nodes,
-        in_channels={name: x.size(1) for name, x in features.items()},
-        **selected.values_for("model", settings),
-    )
+    try:
+        return selected.model_class(
+            num_users=data[USER].num_nodes,
+            num_items=data[ITEM].num_nodes,
+            in_channels={name: x.size(1) for name, x in features.items()},
+            **selected.values_for("model", settings),
+        )
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ValueError) or own_model(selected.spec) is not None:
+            raise
+        raise ValueError(f"Model '{selected.spec}' cannot be built: {error!r}") from error
 
 
 def select_features(data: HeteroData, names: Iterable[str], argument: str) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from soil_bench.runs.results import (
     print_table,
     read_records,
     run_key,
+    upgraded,
     versions_and_code,
 )
 from soil_bench.runs.verify import RESULTS
@@ -90,7 +91,8 @@ def test_records_come_back_the_last_of_each_key(tmp_path: Path) -> None:
     for run in runs:
         append_record(path, run)
     assert path.read_text().count("\n") == 3
-    assert read_records(path) == {run_key(record()): runs[2], run_key(record(seed=1)): runs[1]}
+    expected = {run_key(record()): runs[2], run_key(record(seed=1)): runs[1]}
+    assert read_records(path) == {key: upgraded(run) for key, run in expected.items()}
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"model": "soil"}', "", "1"])
