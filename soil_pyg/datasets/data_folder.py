@@ -14,6 +14,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.schema import DATA, ITEMS, Description
 from soil_pyg.datasets.storage import REMEDY, load_data, save_data
+from soil_pyg.utils.checks import check_path
 from soil_pyg.utils.files import atomic_folder, file_digest
 from soil_pyg.utils.records import (
     DamagedFileError,
@@ -39,6 +40,7 @@ def load_data_folder(path: str | os.PathLike[str]) -> HeteroData:
         FileNotFoundError: If the folder or one of its files does not exist.
         ValueError: If a file has another format or was changed.
     """
+    check_path("path", path)
     return load_data(_checked(path, DATA))
 
 

@@ -50,7 +50,7 @@ def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) ->
         raise ValueError(f"{where(0)}: {column} must hold integers or strings: {error}") from None
     if (codes < 0).any():
         row = where(int(np.argmin(codes)))
-        raise ValueError(f"{row}: {column} is missing; fill it in or drop the row")
+        raise ValueError(f"{row}: {column} is missing: fill in the id or drop the row")
 
     def where_distinct(i: int) -> str:
         return where(int(np.argmax(codes == i)))

@@ -20,7 +20,8 @@ class ItemTable:
     The columns of titles and pictures are :obj:`"title"` and :obj:`"image"` if they exist and no
     others are given. Relative paths of pictures start from :obj:`image_folder` or else from the
     folder of the table's file, or from the working directory. Raises :class:`ValueError` if the
-    table cannot be read, a given column is missing, or an id is missing or repeated.
+    table cannot be read, a given column is missing, or an id is missing or repeated, and
+    :class:`FileNotFoundError` if there is no such file or folder.
     """
 
     def __init__(
@@ -33,6 +34,10 @@ class ItemTable:
     ) -> None:
         table = read_table(source, "items", [item_column])
         table.refuse_empty()
+        if image_folder is not None and not Path(image_folder).expanduser().is_dir():
+            raise FileNotFoundError(
+                f"'image_folder' (--image-folder) must be an existing folder (got '{image_folder}')"
+            )
         frame = table.frame.reset_index(drop=True)
         check_columns(frame.columns, list(frame.columns), table.source)
         ids = table.ids(item_column)

@@ -10,7 +10,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import load_data_folder, load_description
-from soil_pyg.datasets.frames import Ids, find_ids
+from soil_pyg.datasets.ids import Ids, find_ids
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
 
 
@@ -75,7 +75,7 @@ class KnownSplit:
 
 def _ids(data: HeteroData, node_type: str, folder: Path) -> np.ndarray:
     ids = np.asarray(data[node_type].get("id", ()))
-    if ids.shape != (data[node_type].num_nodes,) or ids.dtype.kind not in "iuU":
+    if ids.shape != (data[node_type].num_nodes,) or ids.dtype.kind not in "iuUO":
         raise ValueError(
             f"'like' (--like) must be a data folder with one id per {node_type} (got '{folder}', "
             f"with {len(ids)} ids for {data[node_type].num_nodes} {node_type}s)"

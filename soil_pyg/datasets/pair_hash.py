@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from soil_pyg.datasets.frames import Ids
+from soil_pyg.datasets.ids import Ids
 
 
 def pair_hash(user: Ids, item: Ids, seed: int = 0) -> np.ndarray:

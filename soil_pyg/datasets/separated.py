@@ -60,7 +60,7 @@ class SeparatedText:
         names the line if the number of fields differs from the header.
         """
         self._check_quotes()
-        self._check_returns()
+        self._check_line_ends()
         keys = [str(i) for i in range(len(self.names))]
         used = [keys[i] for i in self._used]
         if self._start == len(self._content):
@@ -136,19 +136,21 @@ class SeparatedText:
                 f"inside of a quoted field must be doubled, not follow a backslash"
             )
 
-    def _check_returns(self) -> None:
+    def _check_line_ends(self) -> None:
         content = self._content
-        if content.count(b"\r") == content.count(b"\r\n"):
+        if b"\r" not in content:
             return
         ends = line_ends(content)
         if self.quotes is not None:
             ends = ends[~is_quoted(self.quotes, ends)]
-        is_return = np.frombuffer(content, dtype=np.uint8)[ends] == ord("\r")
-        if is_return.any() and not is_return.all():
-            line = line_of(content, int(ends[np.argmax(is_return)]))
+        values = np.frombuffer(content, dtype=np.uint8)
+        is_pair = (values[ends] == ord("\n")) & (values[ends - 1] == ord("\r"))
+        kind = np.where(is_pair, 0, values[ends])
+        if (kind != kind[:1]).any():
+            line = line_of(content, int(ends[np.argmax(kind != kind[0])]))
             raise ValueError(
-                f"{self.path}, line {line}: a carriage return must not end this line alone, as "
-                f"other lines end otherwise; quote the values that hold one"
+                f"{self.path}, line {line}: it must end with the same character as line 1; quote "
+                f"values that hold a carriage return, or save the file with equal line ends"
             )
 
     def _error(self, message: str) -> ValueError:
@@ -173,7 +175,9 @@ def open_separated(
     columns, doubled quotation marks inside of quoted fields decide for quoting. Raises
     :class:`ValueError` that names the line if nothing decides.
     """
-    content = read_text(path).rstrip(b"\r\n")
+    content = read_text(path)
+    line_end = re.search(rb"\r\n|\n|\r", content)
+    content = content.rstrip(line_end[0]) if line_end else content
     if not content:
         raise ValueError(f"{path} is empty: its first line must name the columns")
     first = None

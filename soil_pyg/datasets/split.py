@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from soil_pyg.datasets.frames import Ids
+from soil_pyg.datasets.ids import Ids
 from soil_pyg.datasets.interactions import sort_pairs
 from soil_pyg.datasets.pair_hash import pair_hash
 from soil_pyg.utils.checks import check_choice

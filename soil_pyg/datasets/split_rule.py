@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soil_pyg.datasets.frames import Ids, find_ids
+from soil_pyg.datasets.ids import Ids, find_ids
 from soil_pyg.datasets.known_split import KnownSplit
 from soil_pyg.datasets.split import TIMED, check_split, is_tied, split_pairs
 from soil_pyg.typing import SPLITS

@@ -29,6 +29,7 @@ from soil_pyg.runs.schema import (
 from soil_pyg.runs.tensor_file import load_tensors, save_tensors
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import ITEM, USER
+from soil_pyg.utils.checks import check_path
 from soil_pyg.utils.files import file_digest, write_json
 from soil_pyg.utils.records import (
     DamagedFileError,
@@ -64,6 +65,7 @@ def load(
         FileNotFoundError: If the folder or one of its files does not exist.
         ValueError: If a file has changed since it was written, or the model cannot be built.
     """
+    check_path("folder", folder)
     folder = Path(folder)
     run = load_finished_run(folder)
     ids = load_ids(folder)
@@ -192,7 +194,7 @@ def load_run(folder: Path, with_files: bool = True) -> dict[str, Any] | None:
     run = upgrade_record(read_record(path, FORMAT, REMEDY))
     validate(RunRecord, run, path, REMEDY)
     if with_files:
-        check_files(path, run["files"], FILES, REMEDY)
+        check_files(path, run["files"], run["files"], REMEDY)
     return run
 
 

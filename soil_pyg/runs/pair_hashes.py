@@ -3,7 +3,7 @@
 import numpy as np
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.frames import Ids
+from soil_pyg.datasets.ids import Ids
 from soil_pyg.datasets.pair_hash import pair_hash
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
 

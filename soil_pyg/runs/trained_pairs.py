@@ -13,7 +13,7 @@ from soil_pyg.runs.schema import PAIRS, REMEDY
 from soil_pyg.runs.tensor_file import load_tensors
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, TRAINED_EARLIER, USER
-from soil_pyg.utils.records import check_files
+from soil_pyg.utils.records import DamagedFileError, check_files
 
 MIN_SHARE = 0.05
 """The share of the pairs of a held-out split that must remain."""
@@ -87,13 +87,16 @@ def trained_hashes(trained: TrainedModel) -> np.ndarray:
     """Returns the sorted hashes of the pairs that a run and those before it were trained on.
 
     For a run of an earlier version they are those of its data, if its folder is still there. Raises
-    :class:`ValueError` if they are unknown or their file is damaged.
+    :class:`ValueError` if they are unknown or their file is damaged, and :class:`FileNotFoundError`
+    if it is missing.
     """
-    digest = None if trained.folder is None else trained.run["files"].get(PAIRS)
-    if trained.folder is not None and digest is not None:
+    if trained.folder is not None and trained.run["files"].get(PAIRS) is not None:
         check_files(trained.folder / checkpoint.RUN, trained.run["files"], [PAIRS], REMEDY)
-        hashes: np.ndarray = load_tensors(trained.folder / PAIRS)[0][PAIR_HASH].numpy()
-        return hashes
+        path = trained.folder / PAIRS
+        hashes = load_tensors(path)[0].get(PAIR_HASH)
+        if hashes is None or hashes.dtype != torch.long or hashes.dim() != 1:
+            raise DamagedFileError(path, f"has no list '{PAIR_HASH}' of integers", REMEDY)
+        return np.asarray(hashes)
     folder, data = trained.settings.get("data"), None
     if folder is not None and "init" not in trained.settings:
         try:

@@ -1,7 +1,9 @@
 """Lookup of users and items by the ids of the original data."""
 
 import os
+import reprlib
 from collections.abc import Iterable
+from numbers import Number
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,25 +20,31 @@ SHOWN = 3
 """The maximum number of ids in an error message."""
 
 
-def find_positions(ids: IdSource, known: np.ndarray, name: str, kind: str) -> np.ndarray:
+def find_positions(
+    ids: IdSource, known: np.ndarray, name: str, kind: str, may_be_empty: bool = False
+) -> np.ndarray:
     """Returns the positions of ids among those of a run, compared as text. The ids may also be a
     text file with one id per line, or a table with the column :obj:`kind`; :obj:`name` is the name
     of the argument in errors.
 
-    Raises :class:`FileNotFoundError` if the file does not exist, and :class:`ValueError` if an id
-    is unknown or the file cannot be read.
+    Raises :class:`FileNotFoundError` if the file does not exist, and :class:`ValueError` if there
+    is no id, an id is unknown or no text or number, or the file cannot be read.
 
     Example:
         >>> find_positions(["tea", "rum"], np.array(["milk", "rum", "tea"]), "items", "item")
         array([2, 1])
     """
-    given = _read(ids, name, kind)
+    given, where = _read(ids, name, kind), f"'{name}'"
+    if isinstance(ids, str | os.PathLike):
+        where += f" ({os.fspath(ids)})"
+    if len(given) == 0 and not may_be_empty:
+        raise ValueError(f"{where} must name at least one {kind} (got none)")
     positions = find_ids(given, known)
     unknown = list(dict.fromkeys(given[positions < 0].tolist()))
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         raise ValueError(
-            f"'{name}': the run has no {kind} {_quoted(unknown)}{more} "
+            f"{where}: the run has no {kind} {_quoted(unknown)}{more} "
             f"(known {kind}s: {_quoted(known)}, ...)"
         )
     return positions
@@ -57,13 +65,18 @@ def select(ids: IdSource, known: np.ndarray, name: str, kind: str) -> Tensor:
 
 def _read(source: IdSource, name: str, kind: str) -> np.ndarray:
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
+        path = Path(source).expanduser()
         if not path.is_file():
             raise FileNotFoundError(
                 f"'{name}' must be a list of ids or an existing file (got '{path}')"
             )
         return read_id_file(path, name, kind, skip_blank=True)
-    listed = source.tolist() if isinstance(source, Tensor) else source
+    if isinstance(source, bytes) or not isinstance(source, Iterable):
+        raise ValueError(f"'{name}' must be a list of ids (got {reprlib.repr(source)})")
+    listed = source.tolist() if isinstance(source, Tensor) else list(source)
+    for value in listed:
+        if isinstance(value, bool) or not isinstance(value, str | Number) or value != value:
+            raise ValueError(f"'{name}' must hold texts or numbers (got {reprlib.repr(value)})")
     return np.array([str(value) for value in listed], dtype=object)
 
 

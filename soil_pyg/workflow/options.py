@@ -1,7 +1,6 @@
 """The options of a model, of its graphs and of its training, read from their signatures."""
 
 import inspect
-import logging
 from argparse import SUPPRESS, ArgumentError
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ from soil_pyg.workflow.option_texts import option_texts
 
 NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
 """Parameters that come from the data or the command line, or do not affect the result."""
-
-logger = logging.getLogger("soil_pyg")
 
 
 @dataclass(frozen=True)
@@ -185,34 +182,6 @@ class ModelOptions:
         """Returns the settings used by :obj:`"model"`, :obj:`"graphs"` or :obj:`"trainer"`."""
         names = [name for name, option in self.options.items() if taker in option.used_by]
         return {name: settings[name] for name in names}
-
-
-def settings_on(
-    data: HeteroData,
-    selected: ModelOptions,
-    dataset: str,
-    profile: str | None,
-    given: dict[str, Any],
-) -> dict[str, Any]:
-    """Returns :meth:`ModelOptions.settings` for a data set of this name.
-
-    The released aggregation of SOIL is only defined for at least as many users as items. On other
-    data the normalised user-item graph replaces it, with a warning; if it is among the given
-    options, :class:`ValueError` is raised.
-    """
-    settings = selected.settings(dataset, profile, given)
-    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
-    if settings.get("aggregation") == "sym_user_index" and num_items > num_users:
-        if "aggregation" in given:
-            raise ValueError(
-                "'aggregation' must be 'sum' or 'sym' for data with more items than users (got "
-                f"'sym_user_index' for {num_users} users and {num_items} items)"
-            )
-        settings["aggregation"] = "sym"
-        logger.warning(
-            "Set aggregation='sym' instead of 'sym_user_index', as there are more items than users"
-        )
-    return settings
 
 
 def _elements(name: str, words: Sequence[str], element: type) -> list[Any]:

@@ -25,8 +25,9 @@ from soil_pyg.training.tensorboard import FOLDER, TensorBoardLog
 from soil_pyg.typing import HELD_OUT_SPLITS, modalities_of
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import remove
-from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer, settings_on
+from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 from soil_pyg.workflow.run_data import LEFT_OUT
+from soil_pyg.workflow.settings_on import settings_on
 
 DEVICE_TYPES = ("cpu", "cuda")
 RESERVED = (

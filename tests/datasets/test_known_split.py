@@ -7,7 +7,7 @@ import pytest
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import save_data_folder
-from soil_pyg.datasets.frames import Ids
+from soil_pyg.datasets.ids import Ids
 from soil_pyg.datasets.known_split import KnownSplit
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soil_pyg.datasets.frames import Ids
+from soil_pyg.datasets.ids import Ids
 from soil_pyg.datasets.pair_hash import pair_hash
 
 FIRST = np.zeros(1, dtype=int)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soil_pyg.datasets.frames import Ids
+from soil_pyg.datasets.ids import Ids
 from soil_pyg.datasets.split import (
     check_split,
     is_tied,

@@ -37,6 +37,13 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--split last --time-column": {"a missing column": "date", "an empty value": ""},
         "--split-column": {"a missing column": "part", "an empty value": ""},
         "--seed": values.SEED,
+        "--like": values.DATA,
+        "--like DATA --seed": {"another seed than that of the data": "7"},
+        "--like DATA --split": {"another kind than that of the data": "time"},
+        "--like DATA --split-column": {"a column beside known data": "split"},
+        "--like DATA --time-column": {"a time of a random split": "time"},
+        "--title-column": {"a column of no table": "title"},
+        "--image-column": {"a column of no table": "image"},
         "--features": {
             "no name": "visual.npy",
             "no file": "visual=",
@@ -263,7 +270,7 @@ def _names(flag: str, value: str) -> tuple[str, ...]:
     if flag in ("--dataset", "--root"):
         return (flag, value)
     is_path = "." in path or path in ("missing", "root", "empty", "DATA", "OTHER", "RUN")
-    return (flag, path) if is_path else (flag,)
+    return (flag, path, path.partition("/")[0]) if is_path else (flag,)
 
 
 def source_cases(command: str) -> Iterator[Case]:

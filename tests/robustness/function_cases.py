@@ -111,6 +111,7 @@ FEATURES: Values = {
     "None": None,
     "a list": [1],
     "an unknown modality": {"smell": np.ones((1, 6))},
+    "too many rows": {"visual": np.ones((2, 6)), "text": np.ones((2, 5))},
     "too few rows": {"visual": np.ones((0, 6)), "text": np.ones((1, 5))},
     "too many columns": {"visual": np.ones((1, 7)), "text": np.ones((1, 5))},
     "one dimension": {"visual": np.ones(6), "text": np.ones((1, 5))},
@@ -124,7 +125,6 @@ FEATURES: Values = {
 NEW_IDS: Values = {
     "no ids": [],
     "a known id": ["v1"],
-    "too many": ["n0", "n1"],
     "None": None,
     "a number": 5,
     "a text": "n0",
@@ -362,7 +362,7 @@ def function_cases() -> Iterator[Case]:
                 call = partial(_exhaust, function, others | {name: value})
                 given = value if isinstance(value, list) else [value]
                 paths = [str(v) for v in given if isinstance(v, str | Path) and v]
-                names = (name, *paths)
+                names = (name, *paths, *(p.partition("/")[0] for p in paths))
                 shown = f"{function.__name__}({name}={_short(value)})"
                 yield Case(shown, f"{kind} for {name}", names, call=call)
 

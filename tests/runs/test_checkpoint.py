@@ -17,6 +17,7 @@ import soil_pyg
 from soil_pyg.models import BPR
 from soil_pyg.ranking.evaluator import compute_embeddings
 from soil_pyg.runs import checkpoint
+from soil_pyg.runs.schema import EMBEDDINGS, IDS, PAIRS, WEIGHTS
 from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import ITEM, USER
@@ -72,8 +73,8 @@ def test_a_saved_run_is_loaded(folder: Path, model: BPR, data: HeteroData) -> No
 
 
 def test_no_other_files_are_left(folder: Path) -> None:
-    names = [checkpoint.EMBEDDINGS, checkpoint.IDS, checkpoint.WEIGHTS, checkpoint.RUN]
-    assert sorted(path.name for path in folder.iterdir()) == [*names, checkpoint.PAIRS]
+    names = [EMBEDDINGS, IDS, WEIGHTS, checkpoint.RUN, PAIRS]
+    assert sorted(path.name for path in folder.iterdir()) == names
 
 
 def test_sparse_embeddings_and_data_without_ids(

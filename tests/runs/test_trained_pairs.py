@@ -11,6 +11,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models import BPR
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.runs import checkpoint
+from soil_pyg.runs.schema import PAIRS
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.trained_pairs import trained_hashes, without_trained_pairs
 from soil_pyg.runs.warm_start import warm_start
@@ -148,7 +149,7 @@ def test_a_run_of_an_earlier_version(data_folder: Path, run_folder: Path) -> Non
     trained = checkpoint.load(run_folder)
     expected = trained_hashes(trained)
     assert expected.dtype == np.int64
-    del trained.run["files"][checkpoint.PAIRS]
+    del trained.run["files"][PAIRS]
     assert trained_hashes(trained).tolist() == expected.tolist()
     later = replace(trained, settings=trained.settings | {"init": "1234"})
     with pytest.raises(ValueError, match=r"'init' \(--init\)"):
@@ -161,10 +162,11 @@ def test_a_run_of_an_earlier_version(data_folder: Path, run_folder: Path) -> Non
 @pytest.mark.parametrize("change", ["damaged", "missing"])
 def test_a_file_that_has_changed(run_folder: Path, change: str) -> None:
     trained = checkpoint.load(run_folder)
-    path = run_folder / checkpoint.PAIRS
+    path = run_folder / PAIRS
     if change == "missing":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:-1] + b"?")
-    with pytest.raises((ValueError, FileNotFoundError), match=checkpoint.PAIRS):
-        trained_hashes(trained)
+    for read in (lambda: trained_hashes(trained), lambda: checkpoint.load(run_folder)):
+        with pytest.raises((ValueError, FileNotFoundError), match=f"{PAIRS}.*--overwrite"):
+            read()

@@ -321,7 +321,8 @@ def test_without_permission_to_write_nothing_is_done(
     tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(path: Path, *_: Any, **__: Any) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        if not path.exists():
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "mkdir", fail)
     with pytest.raises(PermissionError) as error:

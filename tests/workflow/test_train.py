@@ -17,7 +17,7 @@ from soil_pyg import train
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models import BPR, SOIL
 from soil_pyg.ranking.item_index import ItemIndex
-from soil_pyg.runs import checkpoint
+from soil_pyg.runs.schema import PAIRS
 from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import ITEM, USER
@@ -55,7 +55,7 @@ def test_what_a_run_keeps(data_folder: Path, tmp_path: Path, monkeypatch: Any) -
     monkeypatch.chdir(tmp_path)
     result = train("data", "run", "soil", k=4, aggr="max", **SHORT)
     names = ["embeddings.safetensors", "ids.json", "items.index", "items.json"]
-    assert files(tmp_path / "run") == [*names, "model.safetensors", "run.json", checkpoint.PAIRS]
+    assert files(tmp_path / "run") == [*names, "model.safetensors", "run.json", PAIRS]
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     settings = run["settings"]
     known = {"data": str(data_folder), "model": "soil", "profile": "released", "device": "cpu"}

@@ -101,13 +101,13 @@ def test_an_interrupted_run_goes_on_with_the_same_pairs(
     options: dict[str, Any] = {"init": weeks / "run", "epochs": 3, **OPTIONS}
     whole = soil_pyg.train(weeks / "anew", tmp_path / "whole", **options)
 
-    def interrupt(trainer: Trainer, result: Any) -> bool:
+    def interrupt(stopping: EarlyStopping, result: Any) -> bool:
         if result.epochs == 2:
             raise KeyboardInterrupt
         return False
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_is_over", interrupt)
+        patch.setattr(EarlyStopping, "is_over", interrupt)
         with pytest.raises(KeyboardInterrupt):
             soil_pyg.train(weeks / "anew", tmp_path / "parts", **options)
     parts = soil_pyg.train(weeks / "anew", tmp_path / "parts", **options)
