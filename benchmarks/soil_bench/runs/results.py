@@ -49,9 +49,11 @@ def run_key(record: Record) -> str:
 
 def upgraded(record: Record) -> Record:
     """Returns a record with today's names of splits, settings and models."""
-    model = RENAMED_MODELS.get(str(record["model"]), record["model"])
-    model_class = import_model(model) if str(model).startswith(OWN_MODELS) else None
-    return upgrade_record(record, model_class) | {"model": model}
+    model = RENAMED_MODELS.get(str(record["model"]), str(record["model"]))
+    model_class = import_model(model) if model.startswith(OWN_MODELS) else None
+    # A name of another type is refused by the schema.
+    found = {"model": model} if isinstance(record["model"], str) else {}
+    return upgrade_record(record, model_class) | found
 
 
 def identity(record: Record) -> str:
