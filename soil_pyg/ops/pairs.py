@@ -179,7 +179,9 @@ def _dot(x: Tensor, y: Tensor) -> Tensor:
     return _add_products(x.new_zeros(x.size(0)), x, y, row, row[:-1])
 
 
-def _add_products(value: Tensor, left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
+def _add_products(
+    value: Tensor, left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor
+) -> Tensor:
     # Torch sums each product of a CPU in one order, whatever the other pairs and the threads.
     size = left.size(0), right.size(0)
     with warnings.catch_warnings():

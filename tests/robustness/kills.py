@@ -40,6 +40,7 @@ EXCLUDED = re.compile(r"(^|/)(epochs\.log|.*\.db|.*\.lock|cache|logs|__pycache__
 cache of computed features and the standard error of workers."""
 DEBRIS = re.compile(r"\.(tmp|old)$|(^|/)\.|(^|/)tmp\w+$")
 GRACE_SECONDS = 120.0
+START_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -355,8 +356,8 @@ class Harness:
         number = SIGNALS[kill.sent]
         soft = kill.sent != "SIGKILL"
         codes = {0, 128 + number} if soft else {0, -number}
-        # The first moments of Python are out of reach.
-        codes |= {-number} if kill.fresh else set()
+        # The first moments of a process, before any code of ours, are out of reach.
+        codes |= {-number} if kill.fresh or delay < START_SECONDS else set()
         if ended.code not in codes:
             found.append(f"exit code {ended.code}")
         lines = [line for line in ended.errors.splitlines() if "interrupted" in line]
