@@ -10,7 +10,7 @@ from torch_geometric.transforms import BaseTransform, Compose
 from typing_extensions import Self
 
 from soil_pyg.models.decompose import Decomposition
-from soil_pyg.models.graphs import MakeTransform
+from soil_pyg.models.graphs import MakeTransform, features
 from soil_pyg.models.newcomers import mean_of_items, mean_of_neighbours
 from soil_pyg.nn import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
@@ -148,6 +148,20 @@ class Recommender(torch.nn.Module, ABC):
         Noise and dropout are drawn here and in training mode only. A model without parameters
         returns an empty dictionary and is not trained.
         """
+
+    def item_features(self, data: HeteroData, modality: str) -> Tensor:
+        """Returns the features of the items in a modality, in the precision of the parameters.
+
+        Args:
+            data (HeteroData): The data.
+            modality (str): A modality of :obj:`in_channels`.
+
+        Raises:
+            ValueError: If the data lacks the modality, or the features are not one row of finite
+                numbers per item with the dimension of :obj:`in_channels`.
+        """
+        x = features(data, modality, self.in_channels[modality])
+        return x.to(next(self.parameters()).dtype)
 
     def node_parameters(self) -> dict[str, str]:
         """Returns the node type of every parameter with one row per node, by its name.

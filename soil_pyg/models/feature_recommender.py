@@ -4,7 +4,6 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import features
 from soil_pyg.nn import TrainedFeatures
 
 
@@ -39,5 +38,5 @@ class FeatureRecommender(EmbeddingRecommender):
 
     def trained_features(self, data: HeteroData, modality: str) -> Tensor:
         """Returns the trained features of the items in a modality."""
-        x: Tensor = self.features[modality](features(data, modality))
+        x: Tensor = self.features[modality](self.item_features(data, modality))
         return x

@@ -16,7 +16,9 @@ from soil_pyg.nn import LightConv
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, ToAdjacency
+from soil_pyg.transforms.edges import held
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+from soil_pyg.utils.data_checks import check_edges, check_features
 
 MakeTransform: TypeAlias = Callable[[], BaseTransform]
 """Returns the graph transform of a model; it is called only if the graphs must be built."""
@@ -60,15 +62,26 @@ class SimilarItemGraphs(BaseTransform):
         return f"{self.__class__.__name__}({self.similarity_graph})"
 
 
-def features(data: HeteroData, modality: str) -> Tensor:
+def features(data: HeteroData, modality: str, channels: int | None = None) -> Tensor:
     """Returns the features of the items in a modality, or raises :class:`ValueError` if there are
-    none.
+    none or they do not match the items and the number of channels.
     """
     present = modalities_of(data)
     if modality not in present:
         raise ValueError(f"'in_channels' names {modality!r}, but the data has {present}")
-    x: Tensor = data[ITEM][FEATURE_PREFIX + modality]
-    return x
+    if torch.compiler.is_compiling():
+        x: Tensor = data[ITEM][FEATURE_PREFIX + modality]
+        return x
+    return check_features(data, modality, ITEM, channels)
+
+
+def distinct_interactions(data: HeteroData, size: tuple[int, int]) -> Tensor:
+    """Returns the training interactions by (user, item), each once, given the number of users and
+    of items.
+    """
+    user, item = check_edges(data, size=size)
+    key = torch.unique(user * size[1] + item)
+    return torch.stack([key // size[1], key % size[1]])
 
 
 def normalized_interactions() -> BaseTransform:
@@ -90,17 +103,17 @@ def prepared(data: HeteroData, edge_type: EdgeType, attr: str) -> EdgeStorage:
 
 def adjacency(data: HeteroData, edge_type: EdgeType) -> Adjacency:
     """Returns the prepared matrix of an edge type, or raises :class:`ValueError` if the transform
-    of the model was not applied.
+    of the model was not applied, or was applied to other nodes or interactions.
     """
-    adj: Adjacency = prepared(data, edge_type, "adj").adj
-    return adj
+    prepared(data, edge_type, "adjacency")
+    return held(data, edge_type)
 
 
 def with_graphs(data: HeteroData, edge_type: EdgeType, make_transform: MakeTransform) -> HeteroData:
     """Returns the data itself if it has the prepared graph of an edge type, or else the transformed
     data.
     """
-    if edge_type in data.edge_types and "adj" in data[edge_type]:
+    if edge_type in data.edge_types and "adjacency" in data[edge_type]:
         return data
     return make_transform()(data)
 

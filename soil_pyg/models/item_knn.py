@@ -1,12 +1,16 @@
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform
+from torch_geometric.transforms import BaseTransform, Compose
+from torch_geometric.typing import EdgeType
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import prepared
-from soil_pyg.transforms import CoOccurrenceGraph
-from soil_pyg.typing import INTERACTS, ITEM, Triplets
+from soil_pyg.models.graphs import adjacency, distinct_interactions
+from soil_pyg.transforms import CoOccurrenceGraph, ToAdjacency
+from soil_pyg.typing import ITEM, Triplets
+
+CO_OCCURRENCE: EdgeType = (ITEM, "co_occurrence", ITEM)
+"""The graph of the items that share the most users."""
 
 
 class ItemKNN(Recommender):
@@ -27,7 +31,7 @@ class ItemKNN(Recommender):
     Example:
         >>> data = HeteroData()
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
-        >>> data[INTERACTS].edge_index = torch.tensor([[0, 0, 1], [0, 1, 1]])
+        >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 1]])
         >>> data = ItemKNN.graph_transform(k=1)(data)
         >>> user_emb, item_emb = ItemKNN(num_users=2, num_items=3)(data)
         >>> torch.sparse.mm(user_emb, item_emb.t()).to_dense()
@@ -46,18 +50,19 @@ class ItemKNN(Recommender):
                 (default: :obj:`0.0`)
             memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
         """
-        return CoOccurrenceGraph(k, shrink, memory_budget=memory_budget)
+        graph = CoOccurrenceGraph(k, shrink, memory_budget=memory_budget)
+        return Compose([graph, ToAdjacency([CO_OCCURRENCE])])
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Returns the interactions of the users and the nearest items of the items, both sparse."""
-        edge_index = data[INTERACTS].edge_index
-        ones = torch.ones(edge_index.size(1), device=edge_index.device)
+        graph = adjacency(data, CO_OCCURRENCE)
         size = (self.num_users, self.num_items)
+        edge_index = distinct_interactions(data, size)
+        ones = torch.ones(edge_index.size(1), device=edge_index.device)
         user_emb = torch.sparse_coo_tensor(edge_index, ones, size, check_invariants=False)
-        graph = prepared(data, (ITEM, "co_occurrence", ITEM), "edge_weight")
         item_emb = torch.sparse_coo_tensor(
-            graph.edge_index.flip(0),
-            graph.edge_weight,
+            torch.stack([graph.row(), graph.col.long()]),
+            graph.weight,
             (self.num_items, self.num_items),
             check_invariants=False,
         )

@@ -16,7 +16,6 @@ from soil_pyg.models.graphs import (
     PairTensor,
     SimilarItemGraphs,
     adjacency,
-    features,
     similar,
 )
 from soil_pyg.nn import BPRLoss, FeatureProjection, LearnedGraph, LightConv, MeanPropagation
@@ -151,7 +150,7 @@ class LATTICE(FeatureRecommender):
         learned = {}
         for modality in self.in_channels:
             projected = self.projections[modality](self.trained_features(data, modality))
-            learned[modality] = projected, features(data, modality).ne(0).any(dim=1)
+            learned[modality] = projected, self.item_features(data, modality).ne(0).any(dim=1)
         return self.learned_graph(learned, weight), weight
 
     def propagate(self, data: HeteroData, learned: Adjacency, weight: Tensor) -> PairTensor:

@@ -12,7 +12,6 @@ from soil_pyg.models.graphs import (
     PairTensor,
     adjacency,
     distinct,
-    features,
     normalized_interactions,
 )
 from soil_pyg.nn import BipartiteConv, BPRLoss, InfoNCELoss, LightPropagation, embedding_loss
@@ -153,7 +152,7 @@ class LGMRec(EmbeddingRecommender):
         return (user + self.alpha * global_user, item + self.alpha * global_item), hyper
 
     def _local(self, data: HeteroData, modality: str) -> PairTensor:
-        item = project(features(data, modality), self.projections[_key(modality)].t())
+        item = project(self.item_features(data, modality), self.projections[_key(modality)].t())
         interactions = adjacency(data, UNWEIGHTED).t()
         count = interactions @ item.new_ones(item.size(0), 1)
         # As released, for users without interactions.
@@ -165,7 +164,7 @@ class LGMRec(EmbeddingRecommender):
     def _hypergraph(
         self, data: HeteroData, modality: str, item: Tensor, disturb: bool
     ) -> PairTensor:
-        logits = project(features(data, modality), self.hyperedges[_key(modality)].t())
+        logits = project(self.item_features(data, modality), self.hyperedges[_key(modality)].t())
         of_item = self._assign(logits, disturb)
         of_user = self._assign(adjacency(data, UNWEIGHTED).t() @ logits, disturb)
         for _ in range(self.num_hyper_layers):

@@ -11,6 +11,7 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN
 from soil_pyg.transforms.utils import unit_features
 from soil_pyg.typing import INTERACTS, ITEM, USER
+from soil_pyg.utils.data_checks import check_edges, count_nodes
 
 
 class LaterItemError(ValueError):
@@ -128,7 +129,7 @@ def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> He
     """Returns the interactions of the data followed by those of new users, which
     :obj:`edge_index` numbers from 0, or raises :class:`LaterItemError` if the data lacks an item.
     """
-    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
+    num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
     is_later = edge_index[1] >= num_items
     if is_later.any():
         raise LaterItemError(int(edge_index[1, is_later][0]))
@@ -136,7 +137,7 @@ def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> He
     out = HeteroData()
     out[USER].num_nodes = num_users + num_new_users
     out[ITEM].num_nodes = num_items
-    out[INTERACTS].edge_index = torch.cat([data[INTERACTS].edge_index, later], dim=1)
+    out[INTERACTS].edge_index = torch.cat([check_edges(data), later], dim=1)
     return out
 
 

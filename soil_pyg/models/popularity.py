@@ -3,7 +3,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.models.graphs import distinct_interactions
+from soil_pyg.typing import Triplets
 
 
 class Popularity(Recommender):
@@ -28,7 +29,7 @@ class Popularity(Recommender):
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Returns ones for the users and the counts of the items, in one dimension."""
-        item = data[INTERACTS].edge_index[1]
+        _, item = distinct_interactions(data, (self.num_users, self.num_items))
         count = torch.bincount(item, minlength=self.num_items).float()
         return torch.ones(self.num_users, 1, device=item.device), count.unsqueeze(1)
 

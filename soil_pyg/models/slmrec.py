@@ -7,7 +7,7 @@ from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import PairTensor, adjacency, features, normalized_interactions
+from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
 from soil_pyg.nn import FeatureProjection, InfoNCELoss, LightPropagation
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_greater, check_integer
@@ -110,7 +110,9 @@ class SLMRec(EmbeddingRecommender):
         """
         items = [self.item_embedding.weight]
         for modality in self.in_channels:
-            items.append(self.projections[modality](F.normalize(features(data, modality))))
+            items.append(
+                self.projections[modality](F.normalize(self.item_features(data, modality)))
+            )
         users = self.user_embedding.weight.repeat(1, len(items))
         x = users, torch.cat(items, dim=-1)
         user, item = self.propagation(x, adjacency(data, INTERACTS))

@@ -14,7 +14,6 @@ from soil_pyg.models.graphs import (
     MakeTransform,
     PairTensor,
     adjacency,
-    features,
     propagate_to,
     with_graphs,
 )
@@ -174,7 +173,7 @@ class SOIL(ViewRecommender):
         content = self.propagation(self.tables, adjacency(data, USER_ITEM))
         item_views = []
         for modality in self.in_channels:
-            view = self.gates[modality](features(data, modality), item)
+            view = self.gates[modality](self.item_features(data, modality), item)
             for _ in range(self.num_item_layers):
                 view = self.conv(view, adjacency(data, item_item(modality)))
             item_views.append(view)

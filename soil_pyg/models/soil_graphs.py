@@ -14,11 +14,11 @@ from soil_pyg.transforms import InterestGraph, NormalizeGraph, SecondOrderGraph,
 from soil_pyg.transforms.utils import (
     SimilarityTransform,
     build_in_one_pass,
-    count_nodes,
     unit_features,
 )
 from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER
 from soil_pyg.utils.checks import check_at_least, check_choice, check_flag
+from soil_pyg.utils.data_checks import count_nodes
 
 USER_ITEM: EdgeType = (USER, "user_item", ITEM)
 AGGREGATION: EdgeType = (USER, "aggregation", ITEM)
@@ -186,9 +186,9 @@ class SOILGraphs(SimilarItemGraphs):
         :func:`~soil_pyg.models.newcomers.extend_users`, given the known data with its graphs and
         the interactions of the new users.
         """
-        num_users = data[USER].num_nodes
+        num_users = count_nodes(data, USER)
         if self.second_order:
-            num_new = extended[USER].num_nodes - num_users
+            num_new = count_nodes(extended, USER) - num_users
             user, item, weight = self._second_order_of_new(data, edge_index, num_new)
             store, later = data[SECOND_ORDER], torch.stack([user + num_users, item])
             extended[SECOND_ORDER].edge_index = torch.cat([store.edge_index, later], dim=1)

@@ -10,7 +10,6 @@ from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import EdgeStorage
 
 from soil_pyg.models.graphs import MakeTransform, adjacency, similar, with_graphs
-from soil_pyg.models.graphs import features as features_of
 from soil_pyg.models.newcomers import (
     extend_users,
     mean_of_neighbours,
@@ -63,7 +62,8 @@ def embed_new_items(
     views = []
     for modality in self.in_channels:
         gate, similarity = self.gates[modality], neighbours[modality]
-        known, view = gate(features_of(data, modality), item), gate(features[modality], new_item)
+        new = features[modality].to(item.dtype)
+        known, view = gate(self.item_features(data, modality), item), gate(new, new_item)
         both = adjacency(data, item_item(modality))
         edges = data[similar(modality)]
         size = (item.size(0), item.size(0))

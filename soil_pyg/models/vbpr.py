@@ -6,7 +6,6 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import features
 from soil_pyg.nn import BPRLoss, FeatureProjection, embedding_loss
 from soil_pyg.typing import Triplets
 from soil_pyg.utils.checks import check_at_least
@@ -61,7 +60,7 @@ class VBPR(EmbeddingRecommender):
 
     def embed_items(self, data: HeteroData, index: Tensor | None = None) -> Tensor:
         """Returns the embeddings of some items, or of all."""
-        x = [features(data, modality) for modality in self.in_channels]
+        x = [self.item_features(data, modality) for modality in self.in_channels]
         embedding = self.item_embedding.weight
         if index is not None:
             x, embedding = [F.embedding(index, x_m) for x_m in x], F.embedding(index, embedding)

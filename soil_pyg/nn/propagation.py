@@ -4,6 +4,7 @@ import torch
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from soil_pyg.nn.conv.bipartite_conv import BipartiteConv
+from soil_pyg.nn.conv.inputs import check_both
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.utils.checks import check_integer
 
@@ -42,6 +43,7 @@ class LightPropagation(torch.nn.Module):
         self, x: PairTensor, edge_index: Adj | Adjacency, edge_weight: OptTensor = None
     ) -> PairTensor:
         """Propagates through all layers and averages them, see :class:`BipartiteConv`."""
+        x = check_both(x)
         layer = self._layer(x, edge_index, edge_weight)
         total_source, total_target = x
         for _ in range(self.num_layers):

@@ -44,7 +44,13 @@ class TrainedFeatures(torch.nn.Module):
 
         Args:
             x (Tensor): The features.
+
+        Raises:
+            ValueError: If the features have another shape than the offsets.
         """
+        if x.size() != self.offset.weight.size():
+            shape = list(self.offset.weight.size())
+            raise ValueError(f"'x' must have the shape {shape} (got {list(x.size())})")
         return x + self.offset.weight
 
     def __repr__(self) -> str:

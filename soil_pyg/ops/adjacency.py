@@ -1,5 +1,6 @@
 import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,13 +9,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch_geometric import EdgeIndex
 from torch_geometric.utils import cumsum
+from typing_extensions import Self
 
+from soil_pyg.ops.compressed_rows import INTEGERS, CompressedRows
 from soil_pyg.ops.ragged import concat_ranges, index2ptr
 from soil_pyg.utils._private import has_transpose
-from soil_pyg.utils.checks import check_integer
 
 
-class Adjacency:
+class Adjacency(CompressedRows):
     r"""A weighted sparse matrix :math:`\mathbf{A}` to multiply node features with.
 
     Rows are target nodes and columns source nodes, so that :math:`\mathbf{A}\mathbf{X}` is one
@@ -39,16 +41,18 @@ class Adjacency:
     """
 
     def __init__(self, rowptr: Tensor, col: Tensor, weight: Tensor, num_columns: int) -> None:
-        if not torch.compiler.is_compiling():
-            check_integer("num_columns", num_columns, 0)
-        index_dtype = torch.int32 if max(col.numel(), num_columns) < 2**31 else torch.int64
-        self.rowptr = rowptr.to(index_dtype)
-        self.col = col.to(index_dtype)
-        self.weight = weight
-        self.size = (rowptr.numel() - 1, num_columns)
+        super().__init__(rowptr, col, weight, num_columns)
+        self.interactions: int | None = None
+        """Identifies the interactions for which a transform has made the matrix."""
         self._perm: Tensor | None = None
         self._parts: tuple[Tensor, Tensor] | None = None
         self._transposed: Adjacency | None = None
+
+    def apply(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """Returns the matrix with a function applied to each array."""
+        out = super().apply(function)
+        out._perm = out._parts = out._transposed = None
+        return out
 
     @classmethod
     def from_edge_index(
@@ -70,12 +74,19 @@ class Adjacency:
             ValueError: If the size is unknown, an edge lies outside of it, or the weights do not
                 match the edges.
         """
+        if edge_index.dim() != 2 or edge_index.size(0) != 2:
+            got = list(edge_index.size())
+            raise ValueError(f"'edge_index' must have the shape [2, num_edges] (got {got})")
+        if edge_index.dtype not in INTEGERS:
+            raise ValueError(f"'edge_index' must hold integers (got {edge_index.dtype})")
         num_edges = edge_index.size(1)
         if edge_weight is None:
             edge_weight = torch.ones(num_edges, device=edge_index.device)
         elif edge_weight.size() != (num_edges,):
             shape = tuple(edge_weight.size())
             raise ValueError(f"'edge_weight' must have the shape ({num_edges},) (got {shape})")
+        elif not torch.isfinite(edge_weight).all():
+            raise ValueError("'edge_weight' must be finite (got NaN or infinity)")
         if isinstance(edge_index, EdgeIndex):
             if edge_index.is_sorted and size in (None, edge_index.sparse_size()):
                 return cls._from_sorted(edge_index, edge_weight)
@@ -160,30 +171,18 @@ class Adjacency:
         Raises:
             ValueError: If the number of rows of :obj:`x` is not the number of columns.
         """
+        if x.dim() != 2:
+            raise ValueError(f"'x' must have two dimensions (got {list(x.size())})")
         if x.size(0) != self.size[1]:
             raise ValueError(f"'x' must have {self.size[1]} rows (got {x.size(0)})")
+        if not x.is_floating_point():
+            raise ValueError(f"'x' must hold floating-point numbers (got {x.dtype})")
         if not (torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)):
             return self._multiply(x, self.weight)
         out: Tensor = _Propagate.apply(x, self.weight, self)  # type: ignore[no-untyped-call]
         return out
 
     __matmul__ = matmul
-
-    def to(self, *args: Any, **kwargs: Any) -> "Adjacency":
-        """Moves all arrays to a device, as :meth:`torch.Tensor.to` does."""
-        weight = self.weight.to(*args, **kwargs)
-        rowptr, col = self.rowptr.to(weight.device), self.col.to(weight.device)
-        return Adjacency(rowptr, col, weight, self.size[1])
-
-    def to_dense(self) -> Tensor:
-        """Returns the matrix as a dense tensor."""
-        out = self.weight.new_zeros(self.size)
-        return out.index_put_((self.row(), self.col.long()), self.weight, accumulate=True)
-
-    def row(self) -> Tensor:
-        """Returns the row of each entry, of shape :obj:`[num_edges]`."""
-        rows = torch.arange(self.size[0], device=self.col.device)
-        return torch.repeat_interleave(rows, self.rowptr.diff().long())
 
     def _multiply(self, x: Tensor, weight: Tensor) -> Tensor:
         if x.device.type == "cpu":
@@ -207,10 +206,6 @@ class Adjacency:
         begin = self.rowptr[row] + (part - row_ptr[row]) * length
         part_ptr = torch.cat([begin.clamp(max=self.col.numel()), self.rowptr[-1:]])
         return part_ptr.to(self.col.dtype), row_ptr
-
-    def __repr__(self) -> str:
-        name = self.__class__.__name__
-        return f"{name}({self.size[0]}, {self.size[1]}, num_edges={self.col.numel()})"
 
 
 def _sum_rows(x: Tensor, index: Tensor, ptr: Tensor, weight: Tensor | None = None) -> Tensor:

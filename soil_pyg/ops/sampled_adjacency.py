@@ -1,4 +1,4 @@
-from typing import Any
+from collections.abc import Callable
 
 from torch import Tensor
 
@@ -28,6 +28,10 @@ class SampledAdjacency(Adjacency):
     """
 
     def __init__(self, part: Adjacency, scale: Tensor, scale_t: Tensor) -> None:
+        for name, factor, size in ("scale", scale, 0), ("scale_t", scale_t, 1):
+            if factor.size() != (part.size[size],):
+                shape = list(factor.size())
+                raise ValueError(f"'{name}' must have the shape [{part.size[size]}] (got {shape})")
         super().__init__(part.rowptr, part.col, part.weight * scale[part.row()], part.size[1])
         self.part = part
         self.scale = scale
@@ -50,10 +54,10 @@ class SampledAdjacency(Adjacency):
 
     __matmul__ = matmul
 
-    def to(self, *args: Any, **kwargs: Any) -> "SampledAdjacency":
-        """Moves all arrays to a device, as :meth:`torch.Tensor.to` does."""
-        scales = [scale.to(*args, **kwargs) for scale in (self.scale, self.scale_t)]
-        return SampledAdjacency(self.part.to(*args, **kwargs), *scales)
+    def apply(self, function: Callable[[Tensor], Tensor]) -> "SampledAdjacency":
+        """Returns the matrix with a function applied to each array."""
+        scales = function(self.scale), function(self.scale_t)
+        return SampledAdjacency(self.part.apply(function), *scales)
 
 
 def row_totals(matrix: Adjacency) -> Tensor:

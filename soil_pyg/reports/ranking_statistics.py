@@ -9,8 +9,8 @@ from torch_geometric.data import HeteroData
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.transforms.utils import count_nodes
 from soil_pyg.typing import INTERACTS, ITEM, USER
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.progress import blocks
 
 USERS_AT_ONCE = 2**13

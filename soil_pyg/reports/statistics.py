@@ -7,8 +7,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.transforms.utils import count_nodes, edge_blocks
+from soil_pyg.transforms.edges import edge_blocks
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
+from soil_pyg.utils.data_checks import count_nodes
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def graph_statistics(data: HeteroData) -> list[GraphStatistics]:
     return [
         _graph(data, edge_type)
         for edge_type in data.edge_types
-        if "edge_index" in data[edge_type] or "adj" in data[edge_type]
+        if "edge_index" in data[edge_type] or "adjacency" in data[edge_type]
     ]
 
 

@@ -17,8 +17,8 @@ from soil_pyg.datasets.item_table import IMAGE, TITLE
 from soil_pyg.encoders.picture_files import read_picture
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.transforms.utils import count_nodes
 from soil_pyg.typing import INTERACTS, SECOND_ORDER, USER
+from soil_pyg.utils.data_checks import count_nodes
 
 NUM_ITEMS = 10
 """The number of recommendations, and the maximum number of pictures per list."""

@@ -3,10 +3,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.utils import cumsum
 
+from soil_pyg.models.graphs import adjacency
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.ragged import budget_blocks
 from soil_pyg.ops.sampled_adjacency import SampledAdjacency, column_totals, row_totals
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER
+from soil_pyg.utils.data_checks import check_edges, count_nodes
 
 BLOCK_ENTRIES = 2**20
 """The number of entries of a graph that are selected at a time, which fits a processor's cache."""
@@ -32,22 +34,24 @@ class SubgraphSampler:
         >>> data = LightGCN.graph_transform()(SyntheticMultimodal(40, 30)[0])
         >>> nodes = {"user": torch.tensor([2]), "item": torch.arange(3)}
         >>> sample = SubgraphSampler(data).sample(nodes)
-        >>> sample["user", "interacts", "item"].adj.size
+        >>> sample["user", "interacts", "item"].adjacency.size
         (3, 1)
     """
 
     def __init__(self, data: HeteroData) -> None:
         self.data = data
         self.graphs: dict[tuple[str, str, str], Adjacency] = {
-            edge_type: store.adj for edge_type, store in data.edge_items() if "adj" in store
+            edge_type: adjacency(data, edge_type)
+            for edge_type, store in data.edge_items()
+            if "adjacency" in store
         }
         self._totals = {
             edge_type: (row_totals(graph), column_totals(graph))
             for edge_type, graph in self.graphs.items()
         }
         # Rows are users: their interactions are selected.
-        item_to_user = data[INTERACTS].edge_index.flip(0)
-        size = data[ITEM].num_nodes, data[USER].num_nodes
+        item_to_user = check_edges(data).flip(0)
+        size = count_nodes(data, ITEM), count_nodes(data, USER)
         self._interactions = Adjacency.from_edge_index(item_to_user, size=size)
 
     def sample(self, nodes: dict[str, Tensor]) -> HeteroData:
@@ -56,7 +60,7 @@ class SubgraphSampler:
         position = {}
         for node_type, n_id in nodes.items():
             sample[node_type].num_nodes, sample[node_type].n_id = n_id.numel(), n_id
-            position[node_type] = positions(n_id, self.data[node_type].num_nodes)
+            position[node_type] = positions(n_id, count_nodes(self.data, node_type))
             for name, value in self.data[node_type].items():
                 if name.startswith(FEATURE_PREFIX):
                     sample[node_type][name] = value.index_select(0, n_id)
@@ -64,14 +68,14 @@ class SubgraphSampler:
             source, _, target = edge_type
             # Rows of users first: few of their edges leave the sample.
             if source == USER:
-                adj = _select(graph.t(), nodes[source], position[target], nodes[target]).t()
+                part = _select(graph.t(), nodes[source], position[target], nodes[target]).t()
             else:
-                adj = _select(graph, nodes[target], position[source], nodes[source])
+                part = _select(graph, nodes[target], position[source], nodes[source])
             total, total_t = self._totals[edge_type]
-            sample[edge_type].adj = SampledAdjacency(
-                adj,
-                _scale(row_totals(adj), total[nodes[target]]),
-                _scale(column_totals(adj), total_t[nodes[source]]),
+            sample[edge_type].adjacency = SampledAdjacency(
+                part,
+                _scale(row_totals(part), total[nodes[target]]),
+                _scale(column_totals(part), total_t[nodes[source]]),
             )
         kept = _select(self._interactions, nodes[USER], position[ITEM], nodes[ITEM])
         sample[INTERACTS].edge_index = torch.stack([kept.row(), kept.col.long()])

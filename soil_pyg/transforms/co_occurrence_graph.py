@@ -6,9 +6,10 @@ from torch_geometric.typing import EdgeType
 
 from soil_pyg.ops.ragged import budget_blocks, concat_ranges, index2ptr
 from soil_pyg.ops.topk import best_of_each_row
-from soil_pyg.transforms.utils import check_edges, count_nodes
+from soil_pyg.transforms.edges import distinct_edges
 from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_at_least, check_edge_type, check_integer
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.progress import blocks
 
 
@@ -61,7 +62,7 @@ class CoOccurrenceGraph(BaseTransform):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graph to the data."""
-        user, item = check_edges(data, self.edge_type)
+        user, item = distinct_edges(data, self.edge_type)
         user_type, _, item_type = self.edge_type
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
         by_user = torch.argsort(user * num_items + item)

@@ -12,9 +12,11 @@ from soil_pyg.ops.pairs import pair_inner_product
 from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, concat_ranges, index2ptr
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.similarity_pass import Features
-from soil_pyg.transforms.utils import SimilarityTransform, check_edges, count_nodes
+from soil_pyg.transforms.edges import distinct_edges, hold
+from soil_pyg.transforms.utils import SimilarityTransform
 from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_edge_type, check_flag, check_integer
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.progress import blocks
 
 
@@ -44,7 +46,7 @@ class InterestGraph(SimilarityTransform[InterestItems]):
         edge_type (tuple, optional): The edge type of the interactions, user -> item.
             (default: :obj:`("user", "interacts", "item")`)
         to_adjacency (bool, optional): If set to :obj:`True`, adds an
-            :class:`~soil_pyg.nn.Adjacency` named :obj:`adj` instead of :obj:`edge_index` and
+            :class:`~soil_pyg.nn.Adjacency` named :obj:`adjacency` instead of :obj:`edge_index` and
             :obj:`edge_weight`: 8 instead of 20 bytes per edge. (default: :obj:`False`)
         **search_options (optional): How the nearest items are searched: the arguments of
             :class:`~soil_pyg.nn.SearchOptions`.
@@ -82,7 +84,7 @@ class InterestGraph(SimilarityTransform[InterestItems]):
 
     def collector(self, data: HeteroData, features: Features) -> InterestItems:
         """Returns the collector of the items of interest."""
-        edge_index = check_edges(data, self.edge_type)
+        edge_index = distinct_edges(data, self.edge_type)
         user_type, _, item_type = self.edge_type
         size = count_nodes(data, item_type), count_nodes(data, user_type)
         history = Adjacency.from_edge_index(edge_index.flip([0]), size=size)
@@ -92,10 +94,11 @@ class InterestGraph(SimilarityTransform[InterestItems]):
         """Adds the graphs to the data."""
         item_type = self.edge_type[2]
         for modality, adjacency in self._adjacencies(features, interest).items():
-            store = data[item_type, f"{modality}_interest", item_type]
+            edge_type = (item_type, f"{modality}_interest", item_type)
+            store = data[edge_type]
             store.search = interest.report[modality]
             if self.to_adjacency:
-                store.adj = adjacency
+                hold(data, edge_type, adjacency)
             else:
                 store.edge_index = torch.stack([adjacency.col.long(), adjacency.row()])
                 store.edge_weight = adjacency.weight

@@ -5,8 +5,9 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.transforms.utils import count_edges, count_nodes, edge_blocks
+from soil_pyg.transforms.edges import count_edges, edge_blocks
 from soil_pyg.utils.checks import check_at_least, check_choice, check_edge_types, check_string
+from soil_pyg.utils.data_checks import count_nodes
 
 NORMS = ("sym", "row", "sym_user_index")
 
@@ -24,8 +25,8 @@ class NormalizeGraph(BaseTransform):
     <https://doi.org/10.1145/3664647.3681207>`_ (functional name: :obj:`normalize_graph`). Edges
     between two node types are one block of a symmetric matrix: each side has its own degrees.
     Edges within a node type need not be symmetric: both factors come from the row sums. The factor
-    of a node without edges is 0. Edges without weights weigh 1. Edges that are held as :obj:`adj`
-    instead of :obj:`edge_index` are normalised in blocks.
+    of a node without edges is 0. Edges without weights weigh 1 and count once if they are repeated.
+    Edges that are held as :obj:`adjacency` instead of :obj:`edge_index` are normalised in blocks.
 
     Args:
         edge_types (list[tuple]): The edge types to normalise.

@@ -11,9 +11,11 @@ from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.second_order_items import SecondOrderSelection
 from soil_pyg.ops.similarity_pass import Features
-from soil_pyg.transforms.utils import SimilarityTransform, check_edges, count_nodes
+from soil_pyg.transforms.edges import distinct_edges
+from soil_pyg.transforms.utils import SimilarityTransform
 from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_choice, check_edge_type, check_flag, check_integer
+from soil_pyg.utils.data_checks import count_nodes
 
 SAMPLE = 64
 """The number of users whose exact graph measures the recall of an approximate search."""
@@ -89,12 +91,12 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
 
     def collector(self, data: HeteroData, features: Features) -> AttractivenessRows:
         """Returns the collector of the rows of :math:`S_a`."""
-        check_edges(data, self.edge_type)
+        distinct_edges(data, self.edge_type)
         return AttractivenessRows(features, self.search_options.memory_budget)
 
     def build(self, data: HeteroData, features: Features, rows: AttractivenessRows) -> HeteroData:
         """Adds the graph to the data."""
-        edge_index = check_edges(data, self.edge_type)
+        edge_index = distinct_edges(data, self.edge_type)
         user_type, _, item_type = self.edge_type
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
         rows.finish()

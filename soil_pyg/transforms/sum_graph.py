@@ -10,8 +10,17 @@ from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, index2ptr
-from soil_pyg.transforms.utils import EDGES_AT_ONCE, count_nodes, edge_blocks, is_held_as_matrix
+from soil_pyg.transforms.edges import (
+    EDGES_AT_ONCE,
+    check_weight,
+    distinct_edges,
+    edge_blocks,
+    held,
+    hold,
+    is_held_as_matrix,
+)
 from soil_pyg.utils.checks import check_edge_type, check_flag, check_numbers, check_string
+from soil_pyg.utils.data_checks import count_nodes
 
 
 @functional_transform("sum_graph")
@@ -24,8 +33,8 @@ class SumGraph(BaseTransform):
     as in Eq. 4, 5, 10 and 13 of `"SOIL: Contrastive Second-Order Interest Learning for Multimodal
     Recommendation" <https://doi.org/10.1145/3664647.3681207>`_ (functional name:
     :obj:`sum_graph`). Edges in several graphs are merged; edges are sorted by (target, source). If
-    a term is held as :obj:`adj` instead of :obj:`edge_index`, the sum is made in blocks of targets
-    and held as :obj:`adj`.
+    a term is held as :obj:`adjacency` instead of :obj:`edge_index`, the sum is made in blocks of
+    targets and held as :obj:`adjacency`.
 
     Args:
         terms (dict[tuple, str or None]): The attribute of the weights by edge type, :obj:`None` for
@@ -34,7 +43,7 @@ class SumGraph(BaseTransform):
         scales (list[float], optional): The factor :math:`s_g` of each term.
             (default: :obj:`None`, all 1)
         to_adjacency (bool, optional): If set to :obj:`True`, adds an
-            :class:`~soil_pyg.nn.Adjacency` named :obj:`adj` instead of :obj:`edge_index` and
+            :class:`~soil_pyg.nn.Adjacency` named :obj:`adjacency` instead of :obj:`edge_index` and
             :obj:`edge_weight` in any case. (default: :obj:`False`)
 
     Raises:
@@ -82,7 +91,7 @@ class SumGraph(BaseTransform):
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the sum to the data."""
         if any(is_held_as_matrix(data, term) for term in self.terms):
-            data[self.out].adj = self._sum_of_matrices(data)
+            hold(data, self.out, self._sum_of_matrices(data))
             return data
         num_sources, num_targets = (count_nodes(data, self.out[end]) for end in (0, 2))
         keys, weights = [], []
@@ -94,7 +103,7 @@ class SumGraph(BaseTransform):
         source, target = key % num_sources, key // num_sources
         if self.to_adjacency:
             rowptr = index2ptr(target, num_targets)
-            data[self.out].adj = Adjacency(rowptr, source, weight, num_sources)
+            hold(data, self.out, Adjacency(rowptr, source, weight, num_sources))
         else:
             data[self.out].edge_index = torch.stack([source, target])
             data[self.out].edge_weight = weight
@@ -104,14 +113,15 @@ class SumGraph(BaseTransform):
         num_sources, num_targets = (count_nodes(data, self.out[end]) for end in (0, 2))
         matrices = []
         for edge_type, attr in self.terms.items():
-            weight = None if attr is None else data[edge_type][attr]
-            if "edge_index" in data[edge_type]:
-                edge_index, size = data[edge_type].edge_index, (num_sources, num_targets)
-                matrices.append(Adjacency.from_edge_index(edge_index, weight, size))
+            if is_held_as_matrix(data, edge_type):
+                matrix = held(data, edge_type)
+                weight = None if attr is None else check_weight(data, edge_type, attr)
+                weight = torch.ones_like(matrix.weight) if weight is None else weight
+                matrices.append(Adjacency(matrix.rowptr, matrix.col, weight, num_sources))
             else:
-                held = data[edge_type].adj
-                weight = torch.ones_like(held.weight) if weight is None else weight
-                matrices.append(Adjacency(held.rowptr, held.col, weight, num_sources))
+                edge_index, size = distinct_edges(data, edge_type), (num_sources, num_targets)
+                weight = None if attr is None else check_weight(data, edge_type, attr)
+                matrices.append(Adjacency.from_edge_index(edge_index, weight, size))
         cost = sum(matrix.rowptr.diff().long() for matrix in matrices)
         types = torch.long, torch.int32, torch.float32
         out = GrowingTensors(*types, device=matrices[0].col.device)

@@ -59,6 +59,16 @@ def is_transformed() -> bool:
     return level >= 0 or _peek_interpreter_stack() is not None
 
 
+def version_of(x: Tensor) -> int | None:
+    """Returns the number of changes in place of a tensor, :obj:`None` where torch does not count
+    them.
+    """
+    try:
+        return int(x._version)
+    except (AttributeError, RuntimeError):
+        return None
+
+
 def has_transpose(edge_index: Any) -> bool:
     """Returns whether an :class:`~torch_geometric.EdgeIndex` has cached its other direction,
     :obj:`False` where PyG does not say so.

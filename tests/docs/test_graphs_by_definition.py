@@ -38,7 +38,7 @@ def test_the_fast_graphs_equal_the_definition(profile: str, num_modalities: int,
     assert len(expected) == 2 + num_modalities
     for name, matrix in expected.items():
         source = USER if name in ("user_item", "aggregation") else ITEM
-        adjacency = data[source, name, ITEM].adj.to_dense().double()
+        adjacency = data[source, name, ITEM].adjacency.to_dense().double()
         fast = adjacency.t() if source == USER else adjacency
         assert torch.equal(fast != 0, matrix != 0), name
         torch.testing.assert_close(fast, matrix, rtol=0, atol=1e-6)

@@ -373,11 +373,11 @@ def test_multimodal_models_need_a_modality(name: str) -> None:
 def test_data_without_a_graph_or_a_modality(name: str) -> None:
     data, model = make_data(name), make_model(name)
     for edge_type, store in list(data.edge_items()):
-        if "adj" not in store and edge_type != (ITEM, "co_occurrence", ITEM):
+        if "adjacency" not in store:
             continue
         lacking = copy.copy(data)
         if edge_type == INTERACTS:
-            del lacking[edge_type].adj
+            del lacking[edge_type].adjacency
         else:
             del lacking[edge_type]
         match = f"{re.escape(str(edge_type))}.*'graph_transform"

@@ -28,7 +28,7 @@ def make_data() -> HeteroData:
     data[SECOND_ORDER].edge_index = torch.tensor([[0, 0], [2, 1]])
     edge_index = torch.tensor([[0, 0, 0, 1], [0, 1, 2, 2]])
     weight = torch.tensor([0.25, 0.75, 0.125, 1.0])
-    data[GRAPH].adj = Adjacency.from_edge_index(edge_index, weight, (2, 3))
+    data[GRAPH].adjacency = Adjacency.from_edge_index(edge_index, weight, (2, 3))
     return data
 
 
@@ -65,7 +65,7 @@ def test_split_of_a_propagation_adds_up() -> None:
     hops, propagation = FirstHops(data, GRAPH), LightPropagation(3)
     x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64), ITEMS
     own, sent = hops.split(propagation, x)
-    expected = propagation(x, data[GRAPH].adj)[0]
+    expected = propagation(x, data[GRAPH].adjacency)[0]
     for user in (0, 1):
         torch.testing.assert_close(own[user] + hops.gather(user, sent), expected[user])
 

@@ -129,7 +129,7 @@ def test_equals_the_dense_model(
         user_emb, item_emb = model(data)
         losses = [model.train(mode).loss(data, BATCH) for mode in (True, False)]
     # The graphs are held in single precision.
-    np.testing.assert_allclose(data[ITEM_ITEM].adj.to_dense(), whole.matrix, rtol=1e-5)
+    np.testing.assert_allclose(data[ITEM_ITEM].adjacency.to_dense(), whole.matrix, rtol=1e-5)
     np.testing.assert_allclose(user_emb, whole.user, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(item_emb, whole.item, rtol=1e-5, atol=1e-7)
     for terms, dense in zip(losses, (trained, whole), strict=True):
@@ -141,7 +141,7 @@ def test_every_epoch_keeps_other_interactions() -> None:
     data, model = make_data(), make_model(dropout=0.6)
     whole = data[INTERACTS].edge_index
     num_kept = round(0.4 * whole.size(1))
-    before, draws = data[INTERACTS].adj.to_dense(), []
+    before, draws = data[INTERACTS].adjacency.to_dense(), []
     for _ in range(5):
         model.on_epoch_start(data)
         kept = data[PRUNED].edge_index
@@ -149,10 +149,10 @@ def test_every_epoch_keeps_other_interactions() -> None:
         assert len(pairs) == kept.size(1) == num_kept
         assert pairs <= {tuple(pair) for pair in whole.t().tolist()}
         expected = sym(interactions(kept)).T
-        np.testing.assert_allclose(data[PRUNED].adj.to_dense(), expected, rtol=1e-6)
+        np.testing.assert_allclose(data[PRUNED].adjacency.to_dense(), expected, rtol=1e-6)
         draws.append(frozenset(pairs))
     assert len(set(draws)) > 1
-    assert data[INTERACTS].adj.to_dense().equal(before)
+    assert data[INTERACTS].adjacency.to_dense().equal(before)
 
 
 def test_the_seed_tells_the_interactions() -> None:
@@ -234,7 +234,7 @@ def test_training(
     loss, num_edges = FREEDOM.loss, set()
 
     def record(self: FREEDOM, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        pruned, whole = data[PRUNED].adj, data[INTERACTS].adj
+        pruned, whole = data[PRUNED].adjacency, data[INTERACTS].adjacency
         assert isinstance(pruned, SampledAdjacency) == (num_partitions > 1)
         assert ((pruned.to_dense() != 0) <= (whole.to_dense() != 0)).all()
         num_edges.add((pruned.col.numel(), whole.col.numel()))

@@ -49,7 +49,7 @@ def test_the_first_modality_has_its_weight_and_the_others_share_the_rest(
 ) -> None:
     data = FREEDOMGraphs(K, modalities, first_weight=0.2)(make_data())
     expected = sum(share * nearest(data, modality) for modality, share in shares.items())
-    np.testing.assert_allclose(data[ITEM_ITEM].adj.to_dense(), expected, rtol=1e-6)
+    np.testing.assert_allclose(data[ITEM_ITEM].adjacency.to_dense(), expected, rtol=1e-6)
 
 
 def test_interactions_are_normalised() -> None:
@@ -57,14 +57,14 @@ def test_interactions_are_normalised() -> None:
     expected = torch.zeros(NUM_ITEMS, NUM_USERS)
     expected[0, 0] = expected[1, 1] = 0.5**0.5
     expected[1, 0], expected[3, 2], expected[8, 4] = 0.5, 1.0, 1.0
-    torch.testing.assert_close(data[INTERACTS].adj.to_dense(), expected)
+    torch.testing.assert_close(data[INTERACTS].adjacency.to_dense(), expected)
 
 
 def test_negative_similarities_link_items_too() -> None:
     data = make_data()
     data[ITEM].x_image = torch.tensor([[1.0], [-1.0]]).repeat(5, 1)[:NUM_ITEMS]
     data = FREEDOMGraphs(NUM_ITEMS, ["image"])(data)
-    dense = data[ITEM_ITEM].adj.to_dense()
+    dense = data[ITEM_ITEM].adjacency.to_dense()
     torch.testing.assert_close(dense, torch.full((NUM_ITEMS, NUM_ITEMS), 1 / NUM_ITEMS))
 
 

@@ -21,8 +21,8 @@ def make() -> HeteroData:
 
 def test_what_is_there_is_returned() -> None:
     data = make()
-    data[BUYS].adj = Adjacency.from_edge_index(data[BUYS].edge_index, size=(1, 2))
-    assert adjacency(data, BUYS) is data[BUYS].adj
+    data[BUYS].adjacency = Adjacency.from_edge_index(data[BUYS].edge_index, size=(1, 2))
+    assert adjacency(data, BUYS) is data[BUYS].adjacency
     assert prepared(data, BUYS, "edge_index").edge_index is data[BUYS].edge_index
     assert features(data, "image") is data["item"].x_image
 

@@ -60,4 +60,5 @@ def test_nothing_is_trained() -> None:
 
 
 def test_graphs() -> None:
-    assert str(ItemKNN.graph_transform(k=5, shrink=1.5)) == "CoOccurrenceGraph(k=5, shrink=1.5)"
+    graph, _ = ItemKNN.graph_transform(k=5, shrink=1.5).transforms
+    assert str(graph) == "CoOccurrenceGraph(k=5, shrink=1.5)"

@@ -133,7 +133,7 @@ def test_equals_the_dense_model(
 def test_an_item_without_a_modality_has_no_neighbours_by_it() -> None:
     data, model = make_data(), make_model()
     learned, _ = model.item_graph(data)
-    matrices = [learned.to_dense(), *(data[similar(m)].adj.to_dense() for m in SIZES)]
+    matrices = [learned.to_dense(), *(data[similar(m)].adjacency.to_dense() for m in SIZES)]
     for matrix in matrices:
         assert matrix[5].count_nonzero() == matrix[:, 5].count_nonzero() == 0
     assert [int(matrix[2].count_nonzero()) > 0 for matrix in matrices] == [True, False, True, True]

@@ -31,7 +31,7 @@ def test_items_are_linked_with_the_most_similar(negative: str) -> None:
         source, target = expected.edge_index
         dense = torch.zeros(9, 9)
         dense[target, source] = expected.norm_weight
-        assert data[similar(modality)].adj.to_dense().equal(dense)
+        assert data[similar(modality)].adjacency.to_dense().equal(dense)
         assert dense[5].count_nonzero() == 0
 
 
@@ -40,17 +40,17 @@ def test_interactions_are_unweighted() -> None:
     data[INTERACTS].edge_weight = torch.rand(5)
     # The graph of another model stays as it is.
     data = LightGCN.graph_transform()(data)
-    before = data[INTERACTS].adj
+    before = data[INTERACTS].adjacency
     data = LATTICEGraphs()(data)
     expected = torch.zeros(9, 5)
     expected[[0, 1, 1, 3, 8], [0, 0, 1, 2, 4]] = 1
-    assert data[UNWEIGHTED].adj.to_dense().equal(expected)
-    assert data[INTERACTS].adj is before
+    assert data[UNWEIGHTED].adjacency.to_dense().equal(expected)
+    assert data[INTERACTS].adjacency is before
 
 
 def test_modalities() -> None:
     data = LATTICEGraphs(k=2, modalities=["text"])(make_data())
-    assert "adj" in data[similar("text")]
+    assert "adjacency" in data[similar("text")]
     assert similar("image") not in data.edge_types
 
 

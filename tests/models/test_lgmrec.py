@@ -199,7 +199,7 @@ def test_assignments_are_no_less_than_single_precision() -> None:
 
 def test_users_and_items_without_interactions_or_features() -> None:
     data, model = make_data(), make_model()
-    assert data[UNWEIGHTED].adj.t().select_rows(torch.tensor([3])).col.numel() == 0
+    assert data[UNWEIGHTED].adjacency.t().select_rows(torch.tensor([3])).col.numel() == 0
     batch = Triplets(torch.tensor([3, 3]), torch.tensor([5, 6]), torch.tensor([6, 5]))
     loss = total(model.train().loss(data, batch))
     loss.backward()

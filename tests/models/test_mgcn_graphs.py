@@ -50,13 +50,13 @@ def test_item_graphs(k: int, negative: str) -> None:
         degree = weight.sum(1)
         for i, j in zip(*np.nonzero(weight), strict=True):
             weight[i, j] /= math.sqrt(degree[i] * degree[j])
-        np.testing.assert_allclose(data[similar(modality)].adj.to_dense(), weight, atol=1e-6)
+        np.testing.assert_allclose(data[similar(modality)].adjacency.to_dense(), weight, atol=1e-6)
     if k == 20:
         assert (min(lowest) < 0) == (negative == "keep")
 
 
 def test_user_item_graph() -> None:
-    adj = MGCN.graph_transform()(make_data())[INTERACTS].adj.to_dense()
+    adj = MGCN.graph_transform()(make_data())[INTERACTS].adjacency.to_dense()
     expected = torch.zeros(NUM_ITEMS, NUM_USERS)
     half = math.sqrt(0.5)
     expected[0, 0] = expected[6, 1] = half

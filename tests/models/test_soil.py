@@ -45,14 +45,14 @@ class Dense:
         options = model.options
         weight = {name: p.detach().numpy() for name, p in model.named_parameters()}
         e = np.concatenate([weight["user_embedding.weight"], weight["item_embedding.weight"]])
-        block = data[USER_ITEM].adj.to_dense().double().numpy()
+        block = data[USER_ITEM].adjacency.to_dense().double().numpy()
         matrix = np.zeros((NUM_USERS + NUM_ITEMS,) * 2)
         matrix[NUM_USERS:, :NUM_USERS], matrix[:NUM_USERS, NUM_USERS:] = block, block.T
         layers = [e]
         for _ in range(options["num_layers"]):
             layers.append(matrix @ layers[-1])
         self.content = sum(layers) / len(layers)
-        aggregation = data[AGGREGATION].adj.to_dense().double().numpy().T
+        aggregation = data[AGGREGATION].adjacency.to_dense().double().numpy().T
         views = []
         for modality in options["in_channels"]:
             gate = (
@@ -64,7 +64,7 @@ class Dense:
                 gate = 1 / (1 + np.exp(-gate - weight[f"gates.{modality}.gate.bias"]))
             view = e[NUM_USERS:] * gate
             for _ in range(options["num_item_layers"]):
-                view = data[item_item(modality)].adj.to_dense().double().numpy() @ view
+                view = data[item_item(modality)].adjacency.to_dense().double().numpy() @ view
             views.append(np.concatenate([aggregation @ view, view]))
         self.views = views
         self.side = np.zeros_like(e)
@@ -178,7 +178,7 @@ def test_modalities_may_have_any_name() -> None:
 def rename(data: HeteroData, names: dict[str, int]) -> HeteroData:
     for new, name in zip("abc", names, strict=True):
         data["item"][f"x_{new}"] = data["item"][f"x_{name}"]
-        data[item_item(new)].adj = data[item_item(name)].adj
+        data[item_item(new)].adjacency = data[item_item(name)].adjacency
     return data
 
 

@@ -134,7 +134,7 @@ def make(data: HeteroData, profile: str, **options: object) -> HeteroData:
 
 def assert_equal(data: HeteroData, expected: dict[tuple, Matrix]) -> None:
     for edge_type, matrix in expected.items():
-        ours = data[edge_type].adj.to_dense()
+        ours = data[edge_type].adjacency.to_dense()
         ours = ours.t() if edge_type[0] == "user" else ours
         np.testing.assert_allclose(ours, matrix, atol=1e-5, err_msg=str(edge_type))
 
@@ -167,7 +167,9 @@ def test_min_weight(profile: str) -> None:
 
 def test_aggregation_by_the_user_item_graph() -> None:
     data = make(make_data(0), "released", aggregation="sym")
-    torch.testing.assert_close(data[AGGREGATION].adj.to_dense(), data[USER_ITEM].adj.to_dense())
+    torch.testing.assert_close(
+        data[AGGREGATION].adjacency.to_dense(), data[USER_ITEM].adjacency.to_dense()
+    )
 
 
 def test_some_modalities() -> None:
@@ -177,7 +179,7 @@ def test_some_modalities() -> None:
     del alone["item"].x_text
     alone = make(alone, "paper")
     for edge_type in (USER_ITEM, AGGREGATION, item_item("image"), item_item("audio")):
-        assert data[edge_type].adj.to_dense().equal(alone[edge_type].adj.to_dense())
+        assert data[edge_type].adjacency.to_dense().equal(alone[edge_type].adjacency.to_dense())
 
 
 def test_held_out_interactions_are_not_looked_at() -> None:
@@ -186,16 +188,18 @@ def test_held_out_interactions_are_not_looked_at() -> None:
     other[INTERACTS].test_edge_label_index = torch.tensor([[2], [3]])
     data, other = make(data, "paper"), make(other, "paper")
     for edge_type in (USER_ITEM, AGGREGATION, item_item("image")):
-        assert data[edge_type].adj.to_dense().equal(other[edge_type].adj.to_dense())
+        assert data[edge_type].adjacency.to_dense().equal(other[edge_type].adjacency.to_dense())
 
 
 @pytest.mark.parametrize("profile", ["paper", "released"])
 def test_any_memory_budget(profile: str) -> None:
     data, other = make(make_data(1), profile), make(make_data(1), profile, memory_budget=1)
     for edge_type in (USER_ITEM, AGGREGATION, item_item("text")):
-        assert data[edge_type].adj.rowptr.equal(other[edge_type].adj.rowptr)
-        assert data[edge_type].adj.col.equal(other[edge_type].adj.col)
-        torch.testing.assert_close(data[edge_type].adj.weight, other[edge_type].adj.weight)
+        assert data[edge_type].adjacency.rowptr.equal(other[edge_type].adjacency.rowptr)
+        assert data[edge_type].adjacency.col.equal(other[edge_type].adjacency.col)
+        torch.testing.assert_close(
+            data[edge_type].adjacency.weight, other[edge_type].adjacency.weight
+        )
 
 
 def test_the_paper_is_the_default() -> None:
@@ -237,7 +241,7 @@ def test_an_interest_graph_is_gone_before_the_next_is_added(
     def build_and_watch(self: InterestGraph, data: HeteroData, *rest: Any) -> HeteroData:
         data = build(self, data, *rest)
         names = [name for _, name, _ in data.edge_types if name.endswith("_interest")]
-        held.update({name: weakref.ref(data["item", name, "item"].adj) for name in names})
+        held.update({name: weakref.ref(data["item", name, "item"].adjacency) for name in names})
         return data
 
     def look_and_add(self: SumGraph, data: HeteroData) -> HeteroData:

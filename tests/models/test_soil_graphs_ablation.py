@@ -40,12 +40,12 @@ def test_without_second_order_items(profile: str) -> None:
     data = SOIL.graph_transform(profile, k=2, k_i=2, second_order=False)(make_data())
     r = interactions(data)
     assert SECOND_ORDER not in data.edge_types
-    torch.testing.assert_close(data[USER_ITEM].adj.to_dense(), sym(r))
+    torch.testing.assert_close(data[USER_ITEM].adjacency.to_dense(), sym(r))
     expected = r if profile == "paper" else sym(r)
-    torch.testing.assert_close(data[AGGREGATION].adj.to_dense(), expected)
+    torch.testing.assert_close(data[AGGREGATION].adjacency.to_dense(), expected)
     whole = SOIL.graph_transform(profile, k=2, k_i=2)(make_data())
     for modality in ("image", "text"):
-        ours, theirs = (d[item_item(modality)].adj.to_dense() for d in (data, whole))
+        ours, theirs = (d[item_item(modality)].adjacency.to_dense() for d in (data, whole))
         torch.testing.assert_close(ours, theirs)
 
 
@@ -60,12 +60,12 @@ def test_without_interest_graphs(profile: str) -> None:
         similar[target, source] = store.edge_weight
         degree = similar.sum(dim=1).pow(-0.5)
         expected = degree.unsqueeze(1) * similar * degree
-        torch.testing.assert_close(data[item_item(modality)].adj.to_dense(), expected)
+        torch.testing.assert_close(data[item_item(modality)].adjacency.to_dense(), expected)
         assert data[item_item(modality)].search == {"index": "Flat"}
     whole = SOIL.graph_transform(profile, k=2, k_i=2)(make_data())
     assert data[SECOND_ORDER].edge_index.equal(whole[SECOND_ORDER].edge_index)
     for edge_type in (USER_ITEM, AGGREGATION):
-        assert data[edge_type].adj.to_dense().equal(whole[edge_type].adj.to_dense())
+        assert data[edge_type].adjacency.to_dense().equal(whole[edge_type].adjacency.to_dense())
 
 
 @PROFILES
@@ -82,8 +82,8 @@ def test_the_interest_graphs_may_be_scaled() -> None:
     graphs = {}
     for scale in (0.0, 1.0, 3.0):
         data = SOIL.graph_transform("paper", k=2, k_i=2, interest_scale=scale)(make_data())
-        graphs[scale] = data[item_item("text")].adj.to_dense()
+        graphs[scale] = data[item_item("text")].adjacency.to_dense()
     expected = graphs[0.0] + 3 * (graphs[1.0] - graphs[0.0])
     torch.testing.assert_close(graphs[3.0], expected)
     without = SOIL.graph_transform("paper", k=2, interest=False)(make_data())
-    torch.testing.assert_close(graphs[0.0], without[item_item("text")].adj.to_dense())
+    torch.testing.assert_close(graphs[0.0], without[item_item("text")].adjacency.to_dense())

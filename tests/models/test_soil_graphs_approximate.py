@@ -24,7 +24,7 @@ def test_graphs_are_close_to_the_exact_ones(clustered_data: HeteroData, index: s
     exact = SOILGraphs(k=5, k_i=5)(clustered_data)
     found = SOILGraphs(k=5, k_i=5, index=index)(clustered_data)
     for edge_type in GRAPHS:
-        mine, other = found[edge_type].adj.to_dense(), exact[edge_type].adj.to_dense()
+        mine, other = found[edge_type].adjacency.to_dense(), exact[edge_type].adjacency.to_dense()
         assert mine.size() == other.size()
         assert mine.isfinite().all()
         shared = (mine > 0) & (other > 0)
@@ -72,7 +72,7 @@ def test_one_index_a_modality_serves_all_graphs(
 def test_same_graphs_again(clustered_data: HeteroData) -> None:
     first, second = (SOILGraphs(index="Lists32")(clustered_data) for _ in range(2))
     for edge_type in GRAPHS:
-        assert first[edge_type].adj.to_dense().equal(second[edge_type].adj.to_dense())
+        assert first[edge_type].adjacency.to_dense().equal(second[edge_type].adjacency.to_dense())
 
 
 @pytest.mark.parametrize("profile", ["paper", "released"])
@@ -81,12 +81,14 @@ def test_any_memory_budget(clustered_data: HeteroData, profile: str) -> None:
     expected = SOIL.graph_transform(profile, **options)(clustered_data)
     out = SOIL.graph_transform(profile, **options, memory_budget=2**16)(clustered_data)
     for edge_type in GRAPHS:
-        assert out[edge_type].adj.col.equal(expected[edge_type].adj.col)
-        torch.testing.assert_close(out[edge_type].adj.weight, expected[edge_type].adj.weight)
+        assert out[edge_type].adjacency.col.equal(expected[edge_type].adjacency.col)
+        torch.testing.assert_close(
+            out[edge_type].adjacency.weight, expected[edge_type].adjacency.weight
+        )
 
 
 def test_a_modality_that_no_item_has(clustered_data: HeteroData) -> None:
     clustered_data["item"].x_audio = torch.zeros(500, 4)
     out = SOILGraphs(index="Lists4")(clustered_data)
-    assert out[item_item("audio")].adj.col.numel() == 0
-    assert out[item_item("image")].adj.col.numel() > 0
+    assert out[item_item("audio")].adjacency.col.numel() == 0
+    assert out[item_item("image")].adjacency.col.numel() > 0

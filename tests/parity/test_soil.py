@@ -21,11 +21,11 @@ def test_soil_graphs(golden: Callable[[str], Golden]) -> None:
     second_order[user, item] = data[SECOND_ORDER].aggregation_weight
     assert_close(second_order, published_graph(values, "mm_attractive_adj_R"))
     published = published_graph(values, "norm_adj")
-    assert_close(data[USER_ITEM].adj.to_dense(), published[num_users:, :num_users])
-    assert_close(data[AGGREGATION].adj.t().to_dense(), published_graph(values, "R"))
+    assert_close(data[USER_ITEM].adjacency.to_dense(), published[num_users:, :num_users])
+    assert_close(data[AGGREGATION].adjacency.t().to_dense(), published_graph(values, "R"))
     for modality in ("image", "text"):
         published = published_graph(values, f"{modality}_interest_adj")
-        assert_close(data[item_item(modality)].adj.to_dense(), published)
+        assert_close(data[item_item(modality)].adjacency.to_dense(), published)
 
 
 def test_soil_views_and_loss_terms(golden: Callable[[str], Golden]) -> None:

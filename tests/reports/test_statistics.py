@@ -70,7 +70,9 @@ def test_graphs(featured_data: RandomData) -> None:
         if "edge_index" in store:
             edges = store.edge_index.t().tolist()
         else:
-            edges = list(zip(store.adj.col.tolist(), store.adj.row().tolist(), strict=True))
+            edges = list(
+                zip(store.adjacency.col.tolist(), store.adjacency.row().tolist(), strict=True)
+            )
         sizes = [data[edge_type[0]].num_nodes, data[edge_type[2]].num_nodes]
         assert graph.num_edges == len(edges)
         assert graph.mean_degree == (len(edges) / sizes[0], len(edges) / sizes[1])

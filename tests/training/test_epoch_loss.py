@@ -47,8 +47,8 @@ def case(request: pytest.FixtureRequest, random_data: Callable[..., HeteroData])
     data = model_class.graph_transform(**graphs)(data)
     # Double precision tells errors from rounding.
     for edge_type in data.edge_types:
-        if "adj" in data[edge_type]:
-            data[edge_type].adj = data[edge_type].adj.to(torch.float64)
+        if "adjacency" in data[edge_type]:
+            data[edge_type].adjacency = data[edge_type].adjacency.to(torch.float64)
     for name in ("x_image", "x_text"):
         data[ITEM][name] = data[ITEM][name].double()
     options = model_class.profile_options(profile, model_class) if profile else {}
@@ -83,6 +83,7 @@ class Dense(Adjacency):
 
     def __init__(self, dense: Tensor, dense_t: Tensor) -> None:
         self.dense, self.dense_t = dense, dense_t
+        self.size, self.interactions = tuple(dense.size()), None
 
     def matmul(self, x: Tensor) -> Tensor:
         return self.dense @ x
@@ -102,14 +103,14 @@ def masked(data: HeteroData, partition: HeteroData) -> HeteroData:
     for kind in is_in:
         is_in[kind][partition[kind].n_id] = 1.0
     for source, relation, target in data.edge_types:
-        if "adj" in data[source, relation, target]:
-            full = data[source, relation, target].adj.to_dense()
+        if "adjacency" in data[source, relation, target]:
+            full = data[source, relation, target].adjacency.to_dense()
             kept = full * is_in[target].unsqueeze(1) * is_in[source]
             scaled = [
                 k * torch.nan_to_num(f.abs().sum(1) / k.abs().sum(1), posinf=1.0).unsqueeze(1)
                 for k, f in [(kept, full), (kept.t(), full.t())]
             ]
-            out[source, relation, target].adj = Dense(*scaled)
+            out[source, relation, target].adjacency = Dense(*scaled)
     return out
 
 

@@ -63,15 +63,15 @@ def test_partitions_share_no_user_and_hold_the_items_of_their_users(data: Hetero
         assert set(positive.tolist()) == set(col[kept].tolist())
         assert items == sorted(set(positive.tolist()) | set(negative.tolist()))
         assert partition[INTERACTS].edge_index.size(1) == int(kept.sum()) == user.numel()
-        assert partition[INTERACTS].adj.size == (len(items), len(users))
+        assert partition[INTERACTS].adjacency.size == (len(items), len(users))
 
 
 def test_items_that_share_an_edge_with_the_users_are_kept(data: HeteroData) -> None:
     second: Any = data[USER, "second_order", ITEM]
-    second.adj = LightGCN.graph_transform()(data)[INTERACTS].adj.select_rows(
+    second.adjacency = LightGCN.graph_transform()(data)[INTERACTS].adjacency.select_rows(
         torch.arange(40).roll(1)
     )
-    linked = second.adj.to_dense() > 0
+    linked = second.adjacency.to_dense() > 0
     for partition, _ in PartitionLoader(data, 8, 0, num_partitions=5):
         items = linked[:, partition[USER].n_id].any(dim=1).nonzero().view(-1)
         assert torch.isin(items, partition[ITEM].n_id).all()

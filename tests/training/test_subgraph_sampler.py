@@ -19,7 +19,7 @@ def data(data: HeteroData) -> HeteroData:
 
 
 def graphs(data: HeteroData) -> list[tuple[str, str, str]]:
-    return [edge_type for edge_type in data.edge_types if "adj" in data[edge_type]]
+    return [edge_type for edge_type in data.edge_types if "adjacency" in data[edge_type]]
 
 
 def naive(dense: Tensor, rows: list[int], columns: list[int]) -> Tensor:
@@ -39,9 +39,9 @@ def test_graphs_are_those_among_the_nodes(data: HeteroData) -> None:
     assert len(graphs(sample)) >= 4
     for edge_type in graphs(data):
         source, _, target = edge_type
-        dense = data[edge_type].adj.to_dense()
+        dense = data[edge_type].adjacency.to_dense()
         rows, columns = NODES[target].tolist(), NODES[source].tolist()
-        adj = sample[edge_type].adj
+        adj = sample[edge_type].adjacency
         assert adj.to_dense().count_nonzero() > 0
         torch.testing.assert_close(adj.to_dense(), naive(dense, rows, columns))
         torch.testing.assert_close(adj.t().to_dense(), naive(dense.t(), columns, rows))
@@ -67,8 +67,12 @@ def test_features_interactions_and_indices(data: HeteroData) -> None:
 def test_all_nodes_give_the_same_graphs(data: HeteroData) -> None:
     sample = SubgraphSampler(data).sample(EVERYTHING)
     for edge_type in graphs(data):
-        assert torch.equal(sample[edge_type].adj.to_dense(), data[edge_type].adj.to_dense())
-        assert torch.equal(sample[edge_type].adj.t().to_dense(), data[edge_type].adj.t().to_dense())
+        assert torch.equal(
+            sample[edge_type].adjacency.to_dense(), data[edge_type].adjacency.to_dense()
+        )
+        assert torch.equal(
+            sample[edge_type].adjacency.t().to_dense(), data[edge_type].adjacency.t().to_dense()
+        )
 
 
 def test_nodes_without_neighbours_in_the_sample(data: HeteroData) -> None:
@@ -76,7 +80,7 @@ def test_nodes_without_neighbours_in_the_sample(data: HeteroData) -> None:
     sample = SubgraphSampler(data).sample(nodes)
     assert sample[INTERACTS].edge_index.size() == (2, 0)
     for edge_type in graphs(data):
-        assert sample[edge_type].adj.to_dense().isfinite().all()
+        assert sample[edge_type].adjacency.to_dense().isfinite().all()
 
 
 def test_neighbours(data: HeteroData) -> None:
@@ -84,7 +88,7 @@ def test_neighbours(data: HeteroData) -> None:
     users, items = torch.tensor([4, 9]), torch.tensor([1, 8])
     of_users, of_items, similar = set[int](), set[int](), set[int]()
     for edge_type in graphs(data):
-        dense = data[edge_type].adj.to_dense()
+        dense = data[edge_type].adjacency.to_dense()
         if edge_type[0] == USER:
             of_users |= set(dense[:, users].nonzero()[:, 0].tolist())
             of_items |= set(dense[items].nonzero()[:, 1].tolist())

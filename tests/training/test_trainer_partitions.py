@@ -44,7 +44,7 @@ def test_partitions_are_trained_and_the_whole_data_is_evaluated(data: HeteroData
     assert result.history[-1]["loss"]["bpr"] < 0.8 * result.history[0]["loss"]["bpr"]
     assert Evaluator().evaluate(model, data, "val") == result.val
     assert Evaluator().evaluate(model, data, "test") == result.test
-    assert not isinstance(data[INTERACTS].adj, SampledAdjacency)
+    assert not isinstance(data[INTERACTS].adjacency, SampledAdjacency)
 
 
 def test_each_interaction_is_trained_once_per_epoch(

@@ -87,7 +87,7 @@ def test_held_as_adjacency(random_data: Callable, weight_by_users: bool) -> None
         expected = torch.zeros(50, 50)
         source, target = edges[edge_type].edge_index
         expected[target, source] = edges[edge_type].edge_weight
-        assert held[edge_type].adj.to_dense().equal(expected)
+        assert held[edge_type].adjacency.to_dense().equal(expected)
 
 
 @pytest.mark.parametrize("index", ["Lists4", "Lists32"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.transforms import InterestGraph, NormalizeGraph, ToAdjacency, utils
+from soil_pyg.transforms import InterestGraph, NormalizeGraph, ToAdjacency, edges
 
 SQUARE = ("item", "image_similar", "item")
 BIPARTITE = ("user", "interacts", "item")
@@ -123,11 +123,13 @@ def test_edges_held_as_matrix(
     norm: str,
     min_weight: float,
 ) -> None:
-    monkeypatch.setattr(utils, "EDGES_AT_ONCE", edges_at_once)
-    edge_types = [(square, ("item", "image_interest", "item")), (bipartite, BIPARTITE)]
-    for data, edge_type in edge_types:
+    monkeypatch.setattr(edges, "EDGES_AT_ONCE", edges_at_once)
+    graphs = [(square, ("item", "image_interest", "item")), (bipartite, BIPARTITE)]
+    for data, edge_type in graphs:
         transform = NormalizeGraph([edge_type], norm, min_weight)
-        expected = ToAdjacency([edge_type], attr="norm_weight")(transform(data))[edge_type].adj
+        expected = ToAdjacency([edge_type], attr="norm_weight")(transform(data))[
+            edge_type
+        ].adjacency
         held = ToAdjacency([edge_type])(data)
         del held[edge_type].edge_index, held[edge_type].edge_weight
         assert transform(held)[edge_type].norm_weight.equal(expected.weight)

@@ -123,7 +123,7 @@ def test_wrong_data() -> None:
     with pytest.raises(ValueError, match=r"'item'.*x_\*"):
         SimilarityGraph()(data)
     data["item"].x_image = torch.tensor([[1.0], [float("nan")]])
-    with pytest.raises(ValueError, match=r"'image'.*node 1 "):
+    with pytest.raises(ValueError, match=r"'x_image'.*node 1 "):
         SimilarityGraph()(data)
     with pytest.raises(ValueError, match=r"'modalities'.*'text'.*\['image'\]"):
         SimilarityGraph(modalities=["text"])(data)

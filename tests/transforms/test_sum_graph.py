@@ -45,26 +45,26 @@ def test_terms_held_as_matrix(
         data[edge_type].edge_index = edges.t().nonzero().t().flip([0]).contiguous()
         data[edge_type].norm_weight = torch.rand(int(edges.sum()), generator=generator)
     transform = SumGraph({BOUGHT: attr, VIEWED: "norm_weight"}, OUT, scales=[1.0, 2.0])
-    expected = ToAdjacency([OUT])(transform(data))[OUT].adj
+    expected = ToAdjacency([OUT])(transform(data))[OUT].adjacency
     data = ToAdjacency(terms)(data)
     for edge_type in terms:
         del data[edge_type].edge_index
     out = transform(data)[OUT]
     assert "edge_index" not in out
-    assert out.adj.rowptr.equal(expected.rowptr)
-    assert out.adj.col.equal(expected.col)
-    torch.testing.assert_close(out.adj.weight, expected.weight)
-    assert out.adj.size == (5, 6)
+    assert out.adjacency.rowptr.equal(expected.rowptr)
+    assert out.adjacency.col.equal(expected.col)
+    torch.testing.assert_close(out.adjacency.weight, expected.weight)
+    assert out.adjacency.size == (5, 6)
 
 
 def test_sum_as_a_matrix(data: HeteroData) -> None:
     terms = {BOUGHT: None, VIEWED: "norm_weight"}
-    expected = ToAdjacency([OUT])(SumGraph(terms, OUT)(data))[OUT].adj
+    expected = ToAdjacency([OUT])(SumGraph(terms, OUT)(data))[OUT].adjacency
     out = SumGraph(terms, OUT, to_adjacency=True)(data)[OUT]
-    assert list(out.keys()) == ["adj"]
+    assert list(out.keys()) == ["adjacency"]
     for name in ("rowptr", "col", "weight"):
-        assert getattr(out.adj, name).equal(getattr(expected, name))
-    assert out.adj.size == expected.size
+        assert getattr(out.adjacency, name).equal(getattr(expected, name))
+    assert out.adjacency.size == expected.size
 
 
 def test_errors(data: HeteroData) -> None:

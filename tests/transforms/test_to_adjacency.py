@@ -17,30 +17,33 @@ def data() -> HeteroData:
 
 def test_to_adjacency(data: HeteroData) -> None:
     out = ToAdjacency([EDGE_TYPE])(data)
-    assert out[EDGE_TYPE].adj.to_dense().tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    assert out[EDGE_TYPE].adjacency.to_dense().tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     data[EDGE_TYPE].norm_weight = torch.tensor([0.5, 2.0])
     out = ToAdjacency([EDGE_TYPE], attr="norm_weight")(data)
-    assert out[EDGE_TYPE].adj.to_dense().tolist() == [[2.0, 0.0, 0.0], [0.0, 0.0, 0.5]]
+    assert out[EDGE_TYPE].adjacency.to_dense().tolist() == [[2.0, 0.0, 0.0], [0.0, 0.0, 0.5]]
 
 
 def test_it_moves_with_the_data(data: HeteroData) -> None:
     out = ToAdjacency([EDGE_TYPE])(data).to("cpu")
-    assert out[EDGE_TYPE].adj.weight.device.type == "cpu"
+    assert out[EDGE_TYPE].adjacency.weight.device.type == "cpu"
     out = ToAdjacency([EDGE_TYPE])(data).to("meta")
-    assert out[EDGE_TYPE].adj.weight.device.type == "meta"
-    assert out[EDGE_TYPE].adj.col.device.type == "meta"
+    assert out[EDGE_TYPE].adjacency.weight.device.type == "meta"
+    assert out[EDGE_TYPE].adjacency.col.device.type == "meta"
 
 
 def test_edges_held_as_matrix_stay_as_they_are(data: HeteroData) -> None:
     held = ToAdjacency([EDGE_TYPE])(data)
     del held[EDGE_TYPE].edge_index
-    assert ToAdjacency([EDGE_TYPE], attr="norm_weight")(held)[EDGE_TYPE].adj is held[EDGE_TYPE].adj
+    assert (
+        ToAdjacency([EDGE_TYPE], attr="norm_weight")(held)[EDGE_TYPE].adjacency
+        is held[EDGE_TYPE].adjacency
+    )
 
 
 def test_edges_are_held_anew(data: HeteroData) -> None:
     held = ToAdjacency([EDGE_TYPE])(data)
     held[EDGE_TYPE].edge_index = torch.tensor([[1], [0]])
-    assert ToAdjacency([EDGE_TYPE])(held)[EDGE_TYPE].adj.to_dense().tolist() == [
+    assert ToAdjacency([EDGE_TYPE])(held)[EDGE_TYPE].adjacency.to_dense().tolist() == [
         [0.0, 1.0, 0.0],
         [0.0, 0.0, 0.0],
     ]

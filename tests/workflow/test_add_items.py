@@ -76,7 +76,7 @@ def soil_embedding(
         root = np.where(degree > 0, degree, 1) ** -0.5
         normalised = np.where(similarity > 0, root[:, None] * similarity * root, 0)
         normalised = np.where(similarity > 0, np.maximum(normalised, min_weight), 0)
-        both = data[item_item(m)].adj.to_dense().double().numpy()
+        both = data[item_item(m)].adjacency.to_dense().double().numpy()
         near = found[m][: k - 1]
         own_degree = 1 + sum(cosine for _, cosine in near)
         known = item * gate(data[ITEM][f"x_{m}"].double().numpy())

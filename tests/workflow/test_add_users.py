@@ -117,13 +117,13 @@ def test_soil_equals_the_definition(
     graphs = run_transform(trained)(data)
     larger = add_users(trained, data, NEW)
     user_item, aggregation = extended_matrices(graphs, trained, profile)
-    known = graphs["user", "user_item", "item"].adj.to_dense().double().numpy().T
+    known = graphs["user", "user_item", "item"].adjacency.to_dense().double().numpy().T
     content = content_of_new(trained, known, user_item)
     model, views = trained.model, []
     for m in model.in_channels:
         view = model.gates[m](graphs[ITEM][f"x_{m}"], model.item_embedding.weight).detach()
         for _ in range(model.num_item_layers):
-            view = graphs[item_item(m)].adj.to_dense() @ view
+            view = graphs[item_item(m)].adjacency.to_dense() @ view
         views.append(torch.from_numpy(aggregation[30:] @ view.double().numpy()).float())
     expected = content + model.fusion(views).detach().numpy()
     np.testing.assert_allclose(larger.user_emb[30:], expected, rtol=1e-4, atol=1e-5)
@@ -225,7 +225,7 @@ def test_what_new_users_have_is_not_recommended(
         ([], "'interactions'"),
         ([(900, "item 1"), (70, "item 1")], "'interactions', row 1.* user"),
         ([(900, "item 1"), (900, "beer")], "'interactions', row 1.* item"),
-        ([(None, "item 1")], "'interactions', row 0.* id"),
+        ([(None, "item 1")], "'interactions', row 0: 'user'"),
     ],
 )
 def test_errors(

@@ -79,7 +79,7 @@ class Dense:
         self.views = {m: self.view(m) for m in self.options["in_channels"]}
 
     def matrix(self, edge_type: tuple[str, str, str]) -> Matrix:
-        return self.data[edge_type].adj.to_dense().double().numpy()
+        return self.data[edge_type].adjacency.to_dense().double().numpy()
 
     def view(self, modality: str) -> Matrix:
         prefix = f"gates.{modality}"

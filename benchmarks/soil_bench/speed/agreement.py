@@ -172,6 +172,6 @@ def fast_matrices(data: HeteroData) -> dict[str, Tensor]:
 
 def coo(data: HeteroData, edge_type: tuple[str, str, str]) -> Tensor:
     """Returns a prepared graph as a sparse COO matrix whose rows are the targets."""
-    adjacency = data[edge_type].adj
+    adjacency = data[edge_type].adjacency
     index = torch.stack([adjacency.row().long(), adjacency.col.long()])
     return sparse(index, adjacency.weight, adjacency.size)

@@ -100,7 +100,7 @@ def save_graphs(data: HeteroData, path: str | Path) -> None:
     """Stores data with all its graphs, including prepared ones."""
     data = copy.copy(data)
     for edge_type in data.edge_types:
-        adjacency = data[edge_type].pop("adj", None)
+        adjacency = data[edge_type].pop("adjacency", None)
         if adjacency is not None:
             data[edge_type].csr_rowptr = adjacency.rowptr
             data[edge_type].csr_col = adjacency.col
@@ -116,7 +116,7 @@ def load_graphs(path: str | Path) -> HeteroData:
         store = data[edge_type]
         if "csr_rowptr" in store:
             parts = [store.pop(f"csr_{name}") for name in ("rowptr", "col", "weight", "columns")]
-            store.adj = Adjacency(*parts)
+            store.adjacency = Adjacency(*parts)
     return data
 
 

@@ -1,6 +1,7 @@
 import torch
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
+from soil_pyg.nn.conv.inputs import check_both, is_matrix, to_matrix
 from soil_pyg.nn.conv.light_conv import LightConv
 from soil_pyg.ops.adjacency import Adjacency
 
@@ -45,12 +46,14 @@ class BipartiteConv(torch.nn.Module):
 
         Args:
             x ((Tensor, Tensor)): Features of the source and of the target nodes.
-            edge_index (Tensor, EdgeIndex, torch.sparse_csr_tensor or Adjacency): The edges,
-                source -> target.
+            edge_index (Tensor, EdgeIndex, SparseTensor or Adjacency): The edges,
+                source -> target, see :class:`LightConv`.
             edge_weight (Tensor, optional): The weights, unless :obj:`edge_index` holds them.
                 (default: :obj:`None`)
         """
-        x_source, x_target = x
+        x_source, x_target = check_both(x)
+        if is_matrix(edge_index):
+            edge_index, edge_weight = to_matrix(edge_index, edge_weight), None
         out_target = self.conv((x_source, x_target), edge_index, edge_weight)
         out_source = self.conv((x_target, x_source), _reverse(edge_index), edge_weight)
         return out_source, out_target
@@ -62,6 +65,4 @@ class BipartiteConv(torch.nn.Module):
 def _reverse(edge_index: Adj | Adjacency) -> Adj | Adjacency:
     if isinstance(edge_index, Adjacency):
         return edge_index.t()
-    if edge_index.is_sparse_csr:
-        return edge_index.t().to_sparse_csr()
     return edge_index.flip([0])

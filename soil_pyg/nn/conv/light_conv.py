@@ -1,8 +1,17 @@
+import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
+from soil_pyg.nn.conv.inputs import (
+    check_pair,
+    check_range,
+    check_size,
+    check_weight,
+    is_matrix,
+    to_matrix,
+)
 from soil_pyg.ops.adjacency import Adjacency
 
 
@@ -19,7 +28,8 @@ class LightConv(MessagePassing):
     (:class:`~soil_pyg.transforms.NormalizeGraph`).
 
     Given an :class:`~soil_pyg.nn.Adjacency`, an :class:`~torch_geometric.EdgeIndex` sorted by
-    column or a :class:`torch.sparse_csr_tensor`, it multiplies matrices and never holds a message.
+    column or a sparse matrix in COO, CSR or CSC layout, it multiplies matrices and never holds a
+    message.
 
     Args:
         **kwargs (optional): Additional arguments of
@@ -66,16 +76,25 @@ class LightConv(MessagePassing):
         Args:
             x (Tensor or (Tensor, Tensor)): Node features, or those of sources and of targets. Only
                 the number of targets is used, and their features may be :obj:`None`.
-            edge_index (Tensor, EdgeIndex, torch.sparse_csr_tensor or Adjacency): The edges.
+            edge_index (Tensor, EdgeIndex, SparseTensor or Adjacency): The edges, as indices of
+                shape :obj:`[2, num_edges]` or as a matrix of shape
+                :obj:`[num_targets, num_sources]`.
             edge_weight (Tensor, optional): The weights, unless :obj:`edge_index` holds them.
                 (default: :obj:`None`)
             size ((int, int), optional): The number of source and of target nodes.
                 (default: :obj:`None`)
+
+        Raises:
+            ValueError: If features, edges, weights and sizes do not match, or a matrix has blocks.
         """
-        if isinstance(x, Tensor):
-            x = (x, x)
-        if isinstance(edge_index, Adjacency):
-            return edge_index.matmul(x[0])
+        x = check_pair(x)
+        if isinstance(edge_index, Adjacency) or is_matrix(edge_index):
+            matrix = to_matrix(edge_index, edge_weight)
+            check_size(matrix, x, size)
+            return matrix.matmul(x[0])
+        edge_weight = check_weight(edge_index, edge_weight)
+        if not torch.compiler.is_compiling():
+            check_range(edge_index, x, size)
         if isinstance(edge_index, EdgeIndex) and None in edge_index.sparse_size() and size:
             # Message passing would ignore `size`.
             edge_index = edge_index.as_tensor()
@@ -84,17 +103,12 @@ class LightConv(MessagePassing):
 
     def message(self, x_j: Tensor, edge_weight: OptTensor) -> Tensor:
         """Weighs the features of the source nodes."""
-        return x_j if edge_weight is None else edge_weight.view(-1, 1) * x_j
+        return x_j if edge_weight is None else edge_weight.view(-1, 1).to(x_j.dtype) * x_j
 
     def message_and_aggregate(
         self, edge_index: Adj, x: OptPairTensor, edge_weight: OptTensor
     ) -> Tensor:
         """Multiplies the matrix of the edges with the features."""
-        return _to_adjacency(edge_index, x, edge_weight).matmul(x[0])
-
-
-def _to_adjacency(edge_index: Adj, x: OptPairTensor, edge_weight: OptTensor) -> Adjacency:
-    if edge_index.is_sparse_csr:
-        return Adjacency.from_csr(edge_index)
-    num_targets = edge_index.sparse_size(1) if x[1] is None else x[1].size(0)
-    return Adjacency.from_edge_index(edge_index, edge_weight, (x[0].size(0), num_targets))
+        num_targets = edge_index.sparse_size(1) if x[1] is None else x[1].size(0)
+        size = x[0].size(0), num_targets
+        return Adjacency.from_edge_index(edge_index, edge_weight, size).matmul(x[0])

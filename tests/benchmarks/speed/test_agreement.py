@@ -40,7 +40,7 @@ def test_both_make_the_same_graphs(drawn: HeteroData, tmp_path: Path) -> None:
     assert found["tied_interest"] == 0
     assert found["graphs"]["image_item_item"]["left_out"] == 0
 
-    data[item_item("image")].adj.weight[3] += 0.1
+    data[item_item("image")].adjacency.weight[3] += 0.1
     save_graphs(data, files[0])
     graph = compare(*files)["graphs"]["image_item_item"]
     assert graph["differing"] == 1
@@ -113,7 +113,7 @@ def test_only_a_tie_excuses_other_items_of_interest(
     assert graph["entries"] > graph["left_out"]
 
     # What has nothing to do with the user's items still differs.
-    adjacency = graphs[item_item("image")].adj
+    adjacency = graphs[item_item("image")].adjacency
     free = ~torch.isin(torch.stack([adjacency.row(), adjacency.col]), torch.tensor(items)).any(0)
     adjacency.weight[free.nonzero()[0]] += 0.1
     save_graphs(graphs, files[0])

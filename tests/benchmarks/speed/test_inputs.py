@@ -75,10 +75,10 @@ def test_graphs_from_a_file(random_data: Callable[..., HeteroData], tmp_path: Pa
     assert loaded.edge_types == data.edge_types
     for edge_type in data.edge_types:
         assert set(loaded[edge_type].keys()) == set(data[edge_type].keys())
-        if "adj" in data[edge_type]:
-            assert loaded[edge_type].adj.size == data[edge_type].adj.size
-            expected = data[edge_type].adj.to_dense()
-            torch.testing.assert_close(loaded[edge_type].adj.to_dense(), expected)
+        if "adjacency" in data[edge_type]:
+            assert loaded[edge_type].adjacency.size == data[edge_type].adjacency.size
+            expected = data[edge_type].adjacency.to_dense()
+            torch.testing.assert_close(loaded[edge_type].adjacency.to_dense(), expected)
     assert loaded[USER_ITEM].search == data[USER_ITEM].search
     torch.testing.assert_close(loaded["item"].x_image, data["item"].x_image)
 

@@ -95,18 +95,18 @@ def test_graphs_are_those_of_the_released_profile(
     found = naive.graphs(data, **OPTIONS)
     expected = SOIL.graph_transform("released", **OPTIONS)(data)
     torch.testing.assert_close(
-        found["user_item"].to_dense(), full(expected[USER_ITEM].adj), rtol=0, atol=1e-6
+        found["user_item"].to_dense(), full(expected[USER_ITEM].adjacency), rtol=0, atol=1e-6
     )
     torch.testing.assert_close(
         found["aggregation"].to_dense(),
-        expected[AGGREGATION].adj.to_dense().t(),
+        expected[AGGREGATION].adjacency.to_dense().t(),
         rtol=0,
         atol=1e-6,
     )
     for modality in modalities:
         torch.testing.assert_close(
             found[f"{modality}_item_item"].to_dense(),
-            expected[item_item(modality)].adj.to_dense(),
+            expected[item_item(modality)].adjacency.to_dense(),
             rtol=0,
             atol=1e-6,
         )

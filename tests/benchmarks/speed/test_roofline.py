@@ -34,10 +34,13 @@ def data() -> HeteroData:
     data = HeteroData()
     data["user"].num_nodes, data["item"].num_nodes = 3, 4
     data["item"].x_image, data["item"].x_smell = torch.rand(4, 5), torch.rand(4, 3)
-    data[USER_ITEM].adj = matrix([(0, 0), (0, 1), (1, 1), (2, 2), (2, 3)], 3)
-    data[AGGREGATION].adj = matrix([(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (1, 3), (2, 3)], 3)
-    data[item_item("image")].adj = matrix([(0, 0), (1, 2), (2, 1)], 4)
-    data[item_item("smell")].adj = matrix([(0, 0), (0, 1), (1, 0), (2, 2), (2, 3), (3, 3)], 4)
+    data[USER_ITEM].adjacency = matrix([(0, 0), (0, 1), (1, 1), (2, 2), (2, 3)], 3)
+    data[AGGREGATION].adjacency = matrix(
+        [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (1, 3), (2, 3)], 3
+    )
+    data[item_item("image")].adjacency = matrix([(0, 0), (1, 2), (2, 1)], 4)
+    smell = [(0, 0), (0, 1), (1, 0), (2, 2), (2, 3), (3, 3)]
+    data[item_item("smell")].adjacency = matrix(smell, 4)
     return data
 
 

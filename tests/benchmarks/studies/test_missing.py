@@ -156,5 +156,7 @@ def test_without_missing_features_nothing_differs() -> None:
     data = SyntheticMultimodal(60, 40)[0]
     first, second = (kind.graph_transform("released", k=3)(data) for kind in (SOIL, ZeroSOIL))
     for edge_type in first.edge_types:
-        if "adj" in first[edge_type]:
-            assert first[edge_type].adj.to_dense().equal(second[edge_type].adj.to_dense())
+        if "adjacency" in first[edge_type]:
+            assert (
+                first[edge_type].adjacency.to_dense().equal(second[edge_type].adjacency.to_dense())
+            )
