@@ -34,9 +34,7 @@ def check_both(x: PairTensor) -> PairTensor:
     """Returns features of sources and of targets, or raises :class:`ValueError` if either lack."""
     source, target = check_pair(x)
     if isinstance(x, Tensor) or target is None:
-        raise ValueError(
-            "'x' must be a pair of tensors, those of the sources and of the targets"
-        )
+        raise ValueError("'x' must be a pair of tensors, those of the sources and of the targets")
     return source, target
 
 
