@@ -17,6 +17,10 @@ SPLITS = ("train", *HELD_OUT_SPLITS)
 """The splits in the order of their labels 0, 1 and 2."""
 EDGE_INDICES = ("edge_index", *(f"{split}_edge_label_index" for split in HELD_OUT_SPLITS))
 """The attributes of :obj:`INTERACTS` that hold the pairs of each split."""
+TRAINED_EARLIER = "trained_edge_label_index"
+"""The attribute of :obj:`INTERACTS` that holds pairs that are neither held out nor ranked, because
+the run that a model was initialised from was trained on them.
+"""
 
 
 class Triplets(NamedTuple):

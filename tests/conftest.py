@@ -2,6 +2,7 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,12 @@ from soil_pyg.models.resolver import model_name
 from soil_pyg.ops import matmul
 from soil_pyg.ranking.evaluator import compute_embeddings
 from soil_pyg.runs import checkpoint
+from soil_pyg.runs.schema import FORMAT
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.runs.training_run import TrainResult
+from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
+from soil_pyg.utils.records import read_record, write_record
 from soil_pyg.workflow.options import ModelOptions, build_model
 from soil_pyg.workflow.train import train
 
@@ -134,8 +139,8 @@ def random_run(tmp_path: Path) -> Callable[..., TrainedModel]:
             "options": model.options,
             "settings": {"model": spec, "data": folder and str(folder), **settings},
             "data": {"name": data.name, "digest": data.digest},
-            "val": {},
-            "test": {},
+            "trainer": Trainer().result_options(),
+            **asdict(TrainResult()),
         }
         checkpoint.save(
             tmp_path / "run", run, model.state_dict(), compute_embeddings(model, graphs), data
@@ -160,6 +165,17 @@ def run_folder(data_folder: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "bpr"
     train(data_folder, folder, "bpr", epochs=2, hidden_channels=4, progress=False, device="cpu")
     return folder
+
+
+@pytest.fixture(scope="session")
+def edit_run() -> Callable[..., None]:
+    """Writes :obj:`run.json` again with other values, as a run of that kind does."""
+
+    def edit(folder: Path, **values: Any) -> None:
+        run = read_record(folder / checkpoint.RUN, FORMAT, "")
+        write_record(folder / checkpoint.RUN, run | values)
+
+    return edit
 
 
 @pytest.fixture

@@ -52,9 +52,6 @@ WRONG: dict[Any, list[Any]] = {
     dict[str, int]: ["text", ["text"], {"text": 0}, {"text": 1.5}, {"text": "4"}, {3: 4}],
 }
 
-UNCHECKED = {"KNN", "topk_by_id", *inspect.signature(nn.SearchOptions).parameters}
-"""Cases and arguments without complete checks."""
-
 
 @dataclass
 class Case:
@@ -233,11 +230,7 @@ def test_lawful_arguments(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "argument", "value"),
     [
-        pytest.param(
-            *(name, argument, value),
-            id=f"{name}-{argument}-{str(value)[:20]!r}",
-            marks=[pytest.mark.xfail(reason="unchecked")] * ({name, argument} & UNCHECKED != set()),
-        )
+        pytest.param(name, argument, value, id=f"{name}-{argument}-{str(value)[:20]!r}")
         for name, case in CASES.items()
         for argument, value in case.values()
     ],

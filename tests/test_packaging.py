@@ -138,6 +138,16 @@ def test_readme_path_of_own_data_as_commands(capfd: pytest.CaptureFixture[str]) 
     assert "recall@20" in output
     assert len(pd.read_parquet("top.parquet")) == 60 * 20
     assert "thing v" in Path("report.html").read_text("utf-8")
+    with open("purchases.csv", "a") as file:
+        file.writelines(f"new{user},v{item}\n" for user in range(5) for item in range(8))
+    next_week = next(text for text in blocks("console") if "--like" in text)
+    lines = next_week.replace("\\\n", "").replace("--init", "--epochs 1 --init").splitlines()
+    for line in lines:
+        assert main(shlex.split(line)[2:]) == 0, line
+    output = capfd.readouterr()
+    assert "recall@20" in output.out
+    assert "kept     240 train, 60 val, 60 test pairs" in output.err
+    assert "Left out" not in output.err
 
 
 @pytest.mark.usefixtures("own_tables")

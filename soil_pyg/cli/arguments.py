@@ -5,6 +5,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.datasets.new_items import read_new_items
+from soil_pyg.models.resolver import import_named
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.workflow.add_items import add_items
@@ -19,6 +20,26 @@ ACCEPTS_ALL = ("users", "items")
 def add_run(parser: ArgumentParser) -> None:
     """Adds the argument :obj:`run`."""
     parser.add_argument("run", help="folder of the run, written by 'soil-pyg train'")
+    add_model_module(parser)
+
+
+def add_model_module(parser: ArgumentParser) -> None:
+    """Adds the argument :obj:`--model-module`."""
+    parser.add_argument(
+        "--model-module",
+        metavar="MODULE",
+        help="module of a model of your own that the run was trained with, to be imported",
+    )
+
+
+def run_folder(arguments: Namespace, name: str = "run") -> str:
+    """Returns the folder of the run after an import of :obj:`--model-module`. A run does not choose
+    what is imported.
+    """
+    if arguments.model_module is not None:
+        import_named(arguments.model_module, "'--model-module'")
+    folder: str = arguments[name]
+    return folder
 
 
 def add_data(parser: ArgumentParser) -> None:
@@ -97,7 +118,7 @@ def with_newcomers(arguments: Namespace) -> TrainedModel | str:
     """Returns the run with the new users and items of :func:`add_newcomers`, or its folder if there
     are none.
     """
-    run: str = arguments.run
+    run = run_folder(arguments)
     sources = named_files(arguments.new_items, "--new-items", "image=new.parquet")
     if not sources and arguments.new_users is None:
         return run

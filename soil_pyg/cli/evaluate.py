@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> None:
     """Evaluates the run and writes the metrics."""
     output.check(arguments.format, arguments.out)
     frame = evaluate(
-        arguments.run,
+        shared.run_folder(arguments),
         splits=HELD_OUT_SPLITS if arguments.split == "both" else (arguments.split,),
         ks=arguments.ks,
         per_user=arguments.per_user,

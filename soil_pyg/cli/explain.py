@@ -37,7 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     """Writes the parts of the score, and their sum to standard error."""
     output.check(arguments.format, arguments.out)
-    trained = load(arguments.run)
+    trained = load(shared.run_folder(arguments))
     found = explain(trained, arguments.user, arguments.item, arguments.data)
     if arguments.by == "part":
         frame = found.parts

@@ -4,6 +4,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
+from soil_pyg.cli import arguments as shared
 from soil_pyg.workflow.export import export_embeddings, export_hetero_data, export_mmrec
 
 EXAMPLES = """\
@@ -22,14 +23,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         required=True,
         help="mmrec or hetero for data, parquet or npy for the embeddings of a run",
     )
+    shared.add_model_module(parser)
     parser.add_argument("--out", required=True, help="folder to create; for hetero, a .pt file")
 
 
 def run(arguments: Namespace) -> None:
     """Writes the data or the embeddings in the given format."""
+    folder = shared.run_folder(arguments, "folder")
     if arguments.to == "mmrec":
-        export_mmrec(arguments.folder, arguments.out)
+        export_mmrec(folder, arguments.out)
     elif arguments.to == "hetero":
-        export_hetero_data(arguments.folder, arguments.out)
+        export_hetero_data(folder, arguments.out)
     else:
-        export_embeddings(arguments.folder, arguments.out, arguments.to)
+        export_embeddings(folder, arguments.out, arguments.to)

@@ -2,10 +2,10 @@
 
 import argparse
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from jsonargparse import Namespace
-
-from soil_pyg.utils._private import AppendAction, parser_actions
 
 IDS = ("user", "item", "users", "items", "allow", "deny")
 """The arguments whose values may be empty, as ids may."""
@@ -17,7 +17,10 @@ def spell(parser: argparse.ArgumentParser, argv: list[str]) -> list[str]:
     """Returns a command line with the flags as the parser spells them: in all flags, :obj:`_` and
     :obj:`-` are the same. Raises :class:`ValueError` if a flag that takes one value occurs twice.
     """
-    actions = {flag: action for action in parser_actions(parser) for flag in action.option_strings}
+    # Imports torch, which takes seconds.
+    from soil_pyg.utils._private import AppendAction
+
+    actions = {flag: action for action in _actions(parser) for flag in action.option_strings}
     known = {_plain(flag): flag for flag in actions}
     spelled: list[str] = []
     seen: set[str] = set()
@@ -36,25 +39,62 @@ def spell(parser: argparse.ArgumentParser, argv: list[str]) -> list[str]:
 
 def refuse_empty(parser: argparse.ArgumentParser, arguments: Namespace) -> None:
     """Raises :class:`ValueError` if the value of a flag other than ids is an empty text."""
-    for action in parser_actions(parser):
+    for action in _actions(parser):
         value = arguments.get(action.dest)
         if action.dest not in IDS and "" in (value if isinstance(value, list) else [value]):
             raise ValueError(f"'{_name_of(action)}' must not be empty (got '')")
 
 
-def name_flags(parser: argparse.ArgumentParser, message: str) -> str:
-    """Returns a message of a function with the flags of a parser in place of the arguments."""
-    names = {action.dest: _name_of(action) for action in parser_actions(parser)}
+def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
+    """Returns the flag or the name of each argument of a parser."""
+    return {action.dest: _name_of(action) for action in _actions(parser)}
+
+
+def given_flags(argv: list[str]) -> dict[str, str]:
+    """Returns the flag of each argument that a command line gives.
+
+    Example:
+        >>> given_flags(["--batch-size=3", "--soil.k_i", "5"])
+        {'batch_size': '--batch-size', 'k_i': '--soil.k_i'}
+    """
+    flags = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    return {flag.lstrip("-").rpartition(".")[2].replace("-", "_"): flag for flag in flags}
+
+
+def name_flags(message: str, flags: Mapping[str, str]) -> str:
+    """Returns a message of a function with flags in place of its arguments.
+
+    Example:
+        >>> name_flags("'k' must be at least 1 (got 'k')", {"k": "--k"})
+        "'--k' must be at least 1 (got 'k')"
+    """
 
     def replace(match: re.Match[str]) -> str:
         before, name, after = match[1] or "", match[2], match[3] or ""
         is_argument = match.start() == 0 or before or after
-        named = names.get(name, name) if is_argument else name
-        return f"{before}'{named}'{after}"
+        return f"{before}'{flags.get(name, name) if is_argument else name}'{after}"
 
     pattern = rf"(\b(?:{_BEFORE}) )?'(\w+)'( (?:{_AFTER})\b|:)?"
     named = re.sub(pattern, replace, message, flags=re.IGNORECASE)
     return re.sub(r"('(--[\w-]+)') \(\2\)", r"\1", named)
+
+
+@contextmanager
+def naming_flags(flags: Mapping[str, str]) -> Iterator[None]:
+    """Makes errors about arguments of functions name the flags that stand for them."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        message = name_flags(str(error), flags)
+        if message == str(error) or getattr(error, "errno", None) is not None:
+            raise
+        raise ValueError(message) from error
+
+
+def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    from soil_pyg.utils._private import parser_actions
+
+    return parser_actions(parser)
 
 
 def _plain(flag: str) -> str:

@@ -1,8 +1,14 @@
 import argparse
 import re
+import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+
+from soil_pyg.cli.flags import refuse_empty, spell
+
+HELP = {"-h", "--help", "--version"}
 
 
 class UsageError(ValueError):
@@ -54,13 +60,18 @@ class Parser(ArgumentParser):
         )
 
     def parse_args(  # type: ignore[override]
-        self, *args: Any, **options: Any
+        self, args: Sequence[str] | None = None, **options: Any
     ) -> Namespace:
-        """Returns the parsed arguments."""
+        """Returns the parsed arguments. In all flags, :obj:`_` and :obj:`-` are the same."""
+        words = list(sys.argv[1:] if args is None else args)
+        asks_for_help = not HELP.isdisjoint(words)
         try:
-            return super().parse_args(*args, **options)
+            # The spelling imports torch, which takes seconds.
+            found = super().parse_args(words if asks_for_help else spell(self, words), **options)
         except argparse.ArgumentError as error:
             raise UsageError(self._describe(error)) from error
+        refuse_empty(self, found)
+        return found
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Raises :class:`HelpShown`, which other code that exits does not."""

@@ -18,6 +18,7 @@ examples:
       --features image=image.npy text=text.parquet --k-core 5
   soil-pyg prepare purchases.csv --out DATA --items items.csv \\
       --embed image=pictures text=title
+  soil-pyg prepare later_purchases.csv --like DATA --out NEW_DATA
 
 sources of --embed:
   text=COLUMN[:MODEL]    a text column of --items; MODEL is all-MiniLM-L6-v2 (default), tfidf or
@@ -55,11 +56,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--ratios",
         nargs=3,
         type=float,
-        default=[0.8, 0.1, 0.1],
         metavar=("TRAIN", "VAL", "TEST"),
-        help="shares of the interactions, for the splits random and time",
+        help="shares of the interactions, for the splits random and time (default: 0.8 0.1 0.1)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the split random")
+    parser.add_argument("--seed", type=int, help="seed of the split (default: 0)")
+    parser.add_argument(
+        "--like",
+        metavar="DATA",
+        help="earlier data folder: known pairs keep their split, and only new ones are split",
+    )
     parser.add_argument(
         "--features",
         nargs="+",
@@ -95,7 +100,8 @@ def run(arguments: Namespace) -> None:
     """Prepares the data and writes a summary to standard error."""
     options = arguments.as_dict()
     source, out = options.pop("file"), options.pop("out")
-    options["ratios"] = tuple(options["ratios"])
+    if options["ratios"] is not None:
+        options["ratios"] = tuple(options["ratios"])
     named = named_files(options.pop("features") or [], "--features", "image=image.npy")
     features: dict[str, ModalitySource] = {**named}
     root = options["image_folder"] or (options["items"] and Path(options["items"]).parent)
@@ -115,10 +121,20 @@ def summary(prepared: dict[str, Any], out: str) -> str:
     """
     left = prepared["counts"]
     num_items = f"{left['items']:,} items"
-    splits = ", ".join(f"{left[split]:,} {split}" for split in SPLITS)
     lines = [f"read     {_sizes(prepared['read'])}"]
     lines += [f"dropped  {_sizes(step)}: {step['why']}" for step in prepared["dropped"]]
-    lines += [f"left     {left['users']:,} users, {num_items}, {splits} pairs"]
+    lines += [f"left     {left['users']:,} users, {num_items}, {_per_split(left)}"]
+    if "like" in prepared:
+        lines += [f"{name:8} {_per_split(prepared['like'][name])}" for name in ("kept", "new")]
+        if any(prepared["like"]["gone"].values()):
+            gone = _per_split(prepared["like"]["gone"])
+            lines.append(f"gone     {gone}: known, but no longer there")
+    if prepared["tied"]["pairs"]:
+        tied = prepared["tied"]
+        lines.append(
+            f"tied     {tied['pairs']:,} held-out pairs ({tied['share']:.1%}): of equal times, "
+            "placed by a hash of ids and seed"
+        )
     for name, modality in prepared["modalities"].items():
         missing = f"missing for {modality['missing']:,} of {num_items}"
         lines.append(f"features {name}: {modality['channels']:,} channels, {missing}")
@@ -127,6 +143,10 @@ def summary(prepared: dict[str, Any], out: str) -> str:
     if prepared.get("items_without_row"):
         lines.append(f"missing  {prepared['items_without_row']:,} items are not in the item table")
     return "\n".join([*lines, f"written  {out}", ""])
+
+
+def _per_split(sizes: dict[str, int]) -> str:
+    return ", ".join(f"{sizes[split]:,} {split}" for split in SPLITS) + " pairs"
 
 
 def _sizes(sizes: dict[str, int]) -> str:

@@ -18,6 +18,7 @@ examples:
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of the command."""
     parser.add_argument("run", help="folder of a run, or folder that holds such folders")
+    shared.add_model_module(parser)
     parser.add_argument("--out", default="report.html", help="page to write")
     shared.add_data(parser)
     shared.add_ids(parser, "users", "users to show, separated by commas", "user")
@@ -34,5 +35,6 @@ def run(arguments: Namespace) -> None:
     users = shared.given_ids(arguments, "users")
     if users == ALL:
         raise ValueError("'--users' must list ids, as the page shows only a few (got 'all')")
-    path = report(arguments.run, arguments.out, arguments.data, arguments.num_users, users)
+    folder = shared.run_folder(arguments)
+    path = report(folder, arguments.out, arguments.data, arguments.num_users, users)
     sys.stderr.write(f"wrote '{path}' ({path.stat().st_size / 1e6:.1f} MB)\n")

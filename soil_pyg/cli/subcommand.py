@@ -4,7 +4,7 @@ from argparse import SUPPRESS
 from importlib import import_module
 
 from soil_pyg.cli import COMMANDS
-from soil_pyg.cli.flags import name_flags, refuse_empty, spell
+from soil_pyg.cli.flags import flags_of, naming_flags
 from soil_pyg.cli.parser import Parser
 from soil_pyg.cli.run_command import run_command
 from soil_pyg.utils.signals import raise_on_signals
@@ -31,15 +31,10 @@ def _run(prog: str, argv: list[str]) -> None:
     module.add_arguments(parser)
     if hasattr(module, "add_options"):
         module.add_options(parser, rest)
-    arguments = parser.parse_args(spell(parser, rest))
-    refuse_empty(parser, arguments)
+    arguments = parser.parse_args(rest)
     raise_on_signals()
-    try:
+    with naming_flags(flags_of(parser)):
         module.run(arguments)
-    except (ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise ValueError(name_flags(parser, str(error))) from error
 
 
 def _main_parser(prog: str) -> Parser:

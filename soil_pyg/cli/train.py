@@ -41,7 +41,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and training")
     parser.add_argument(
-        "--init", metavar="RUN", help="earlier run of the model to take the initial weights from"
+        "--init",
+        metavar="RUN",
+        help="earlier run of the model to take the initial weights from; pairs that it was trained "
+        "on are not held out",
     )
     parser.add_argument(
         "--device", type=Literal["auto", "cpu", "cuda"], default="auto", help="device to train on"

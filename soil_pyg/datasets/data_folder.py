@@ -1,6 +1,5 @@
 """The folder of prepared data, which :func:`soil_pyg.prepare` writes for all other steps."""
 
-import json
 import os
 import platform
 from contextlib import AbstractContextManager
@@ -13,13 +12,21 @@ from typing import Any
 import pandas as pd
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.storage import load_data, save_data
-from soil_pyg.utils.files import atomic_folder, file_digest, write_json
+from soil_pyg.datasets.schema import DATA, ITEMS, Description
+from soil_pyg.datasets.storage import REMEDY, load_data, save_data
+from soil_pyg.utils.checks import check_path
+from soil_pyg.utils.files import atomic_folder, file_digest
+from soil_pyg.utils.records import (
+    DamagedFileError,
+    check_files,
+    read_record,
+    validate,
+    write_record,
+)
+from soil_pyg.utils.workplace import remove_debris
 
 FORMAT = 1
 """The version of the format of :obj:`prepare.json`."""
-DATA = "data.safetensors"
-ITEMS = "items.parquet"
 DESCRIPTION = "prepare.json"
 
 
@@ -33,6 +40,7 @@ def load_data_folder(path: str | os.PathLike[str]) -> HeteroData:
         FileNotFoundError: If the folder or one of its files does not exist.
         ValueError: If a file has another format or was changed.
     """
+    check_path("path", path)
     return load_data(_checked(path, DATA))
 
 
@@ -46,7 +54,11 @@ def load_item_table(path: str | os.PathLike[str]) -> pd.DataFrame | None:
     """
     if ITEMS not in load_description(path)["files"]:
         return None
-    return pd.read_parquet(_checked(path, ITEMS))
+    file = _checked(path, ITEMS)
+    try:
+        return pd.read_parquet(file)
+    except (ValueError, OSError) as error:
+        raise DamagedFileError(file, f"is no table ({error})", REMEDY) from error
 
 
 def load_description(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -55,20 +67,15 @@ def load_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises :class:`FileNotFoundError` if the folder does not exist or is not complete, and
     :class:`ValueError` if the file is corrupt or has another version of the format.
     """
-    file = Path(path) / DESCRIPTION
-    if not Path(path).is_dir():
+    folder = Path(os.path.realpath(path))
+    if not folder.exists():
+        # A killed process may have moved it away and not replaced it.
+        remove_debris(folder.parent, folder.name)
+    if not folder.is_dir():
         raise FileNotFoundError(f"The data folder '{path}' does not exist: check its path")
-    if not file.is_file():
-        raise FileNotFoundError(f"'{path}' has no {DESCRIPTION}: prepare the data there first")
-    try:
-        description: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        got, _ = description["format"], description["files"].items()
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"'{file}' is corrupt: prepare the data again ({error!r})") from error
-    if got != FORMAT:
-        raise ValueError(
-            f"'{file}' must have format {FORMAT} (got {got!r}): prepare the data again"
-        )
+    file = Path(path) / DESCRIPTION
+    description = read_record(file, FORMAT, REMEDY)
+    validate(Description, description, file, REMEDY)
     return description
 
 
@@ -85,7 +92,7 @@ def save_data_folder(
         items.to_parquet(folder / ITEMS, index=False)
     files = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
     description = {"format": FORMAT, **description, "versions": _versions(), "files": files}
-    write_json(folder / DESCRIPTION, description)
+    write_record(folder / DESCRIPTION, description)
     return description
 
 
@@ -115,15 +122,8 @@ def _check_place(out: Path, overwrite: bool | None) -> None:
 
 
 def _checked(path: str | os.PathLike[str], name: str) -> Path:
-    digest = load_description(path)["files"].get(name)
-    file = Path(path) / name
-    if not file.is_file():
-        raise FileNotFoundError(f"'{path}' has no {name}: prepare the data again")
-    if file_digest(file) != digest:
-        raise ValueError(
-            f"'{file}' is not the file that was written with {DESCRIPTION}: prepare the data again"
-        )
-    return file
+    check_files(Path(path, DESCRIPTION), load_description(path)["files"], [name], REMEDY)
+    return Path(path) / name
 
 
 def _versions() -> dict[str, str]:

@@ -17,7 +17,11 @@ def digest_of(value: Any) -> str:
 
 
 def array_digest(array: np.ndarray) -> str:
-    """Returns the hexadecimal SHA-256 digest of the type, shape and content of an array."""
+    """Returns the hexadecimal SHA-256 digest of the type, shape and content of an array; objects
+    must be strings.
+    """
+    if array.dtype == object:
+        return digest_of([array.shape, array.tolist()])
     content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     return bytes_digest([f"{array.dtype.str} {array.shape} ".encode(), content.data])
 

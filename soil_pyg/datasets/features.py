@@ -1,6 +1,7 @@
 """Reading of feature matrices with one row per item."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,14 +11,24 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from soil_pyg.datasets.frames import Table, TableSource, find_ids, read_ids, read_table
+from soil_pyg.datasets.columns import to_numbers
+from soil_pyg.datasets.frames import Table, TableSource, find_ids, read_table
+from soil_pyg.datasets.npy_files import open_array
 from soil_pyg.utils.progress import blocks
 
-FeatureSource: TypeAlias = TableSource | tuple[np.ndarray | Tensor, Sequence[Any] | np.ndarray]
+_Rows: TypeAlias = Sequence[Any] | np.ndarray
+FeatureSource: TypeAlias = (
+    TableSource
+    | tuple[np.ndarray | Tensor, _Rows]
+    | tuple[np.ndarray | Tensor, _Rows, str | os.PathLike[str]]
+)
 
 FEATURE_SUFFIX = "_feat.npy"
 """The end of the name of a feature file, after the modality."""
 _BLOCK_BYTES = 1 << 26
+_UNNAMED = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")
+_VECTORS = (list, tuple, np.ndarray, Tensor)
+_SHOWN = 60
 
 
 def feature_files(folder: str | os.PathLike[str]) -> dict[str, Path]:
@@ -45,12 +56,7 @@ def open_features(paths: Mapping[str, Path]) -> tuple[dict[str, np.ndarray], int
 
 def open_matrix(path: Path) -> np.ndarray:
     """Opens an :obj:`.npy` file without reading its content and refuses all but real matrices."""
-    try:
-        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path} is not a matrix of numbers in the .npy format: {error}") from None
-    if not isinstance(matrix, np.ndarray):
-        raise ValueError(f"{path} is not a matrix of numbers in the .npy format")
+    matrix = open_array(path)
     check_matrix(matrix, str(path))
     return matrix
 
@@ -96,8 +102,8 @@ def read_features(
     """Reads the features of a modality, keyed by item ids.
 
     The source is a data frame that is indexed by item id or has the column :obj:`item_column`, a
-    file with that column, or a matrix and the list of its ids. An empty row of a table is a
-    missing modality.
+    file with that column, or a matrix and the list of its ids, with the name of its file if it has
+    one. An empty row of a table is a missing modality.
 
     Returns the features of all items in :obj:`item_id`, zeros for those without a row, and the
     number of rows that belong to no item. Raises :class:`ValueError` if an id is missing or
@@ -106,15 +112,17 @@ def read_features(
     name = f"features[{modality!r}]"
     check_modality(modality, name)
     if isinstance(source, tuple):
-        matrix, keys = source
-        matrix = matrix.detach().cpu().numpy() if isinstance(matrix, Tensor) else np.asarray(matrix)
-        table = Table(pd.DataFrame({item_column: list(keys)}), lambda i: f"{name}, row {i}", False)
+        matrix, keys, *origin = source
+        name = str(origin[0]) if origin else name
+        matrix = to_array(matrix, name)
+        frame = pd.DataFrame({item_column: keys if isinstance(keys, np.ndarray) else list(keys)})
+        table = Table(frame, lambda i: f"{name}, row {i}", False)
     else:
         if isinstance(source, pd.DataFrame) and item_column not in source.columns:
             source = source.rename_axis(index=item_column).reset_index()
         table = read_table(source, name, [item_column])
-        matrix = _to_matrix(table.frame.drop(columns=item_column), name)
-    ids = read_ids(table.frame[item_column], table.where, table.is_text)
+        matrix = _to_matrix(table, item_column, name)
+    ids = table.ids(item_column)
     check_matrix(matrix, name)
     if len(ids.position) != len(matrix):
         raise ValueError(f"{name} has {len(matrix)} rows, but {len(ids.position)} item ids")
@@ -127,26 +135,90 @@ def read_features(
             f"features of ids such as {ids.values[:1].tolist()})"
         )
     known = np.flatnonzero(is_known)
+
+    def row_name(i: int) -> str:
+        row = f"row {known[i]}" if isinstance(source, tuple) else table.where(known[i])
+        return f"{row} (item {ids.values[ids.position[known[i]]]})"
+
     features = torch.zeros(len(item_id), matrix.shape[1])
-    features[torch.from_numpy(position[known])] = to_features(
-        matrix[known], name, lambda i: f"the row of item {ids.values[ids.position[known[i]]]}"
-    )
+    features[torch.from_numpy(position[known])] = to_features(matrix[known], name, row_name)
     return features, len(matrix) - len(known)
 
 
-def _to_matrix(frame: pd.DataFrame, name: str) -> np.ndarray:
+def to_array(matrix: np.ndarray | Tensor, source: str) -> np.ndarray:
+    """Returns a matrix on the CPU as an array, in :obj:`float32` if numpy lacks the type;
+    :obj:`source` is its origin, for the error.
+    """
+    if not isinstance(matrix, Tensor):
+        return np.asarray(matrix)
+    if matrix.layout is not torch.strided or matrix.is_quantized or matrix.is_meta:
+        raise ValueError(f"{source} must be a dense tensor (got layout {matrix.layout})")
+    is_known = matrix.dtype in (torch.float16, torch.float32, torch.float64)
+    is_float = matrix.is_floating_point() and not is_known
+    array: np.ndarray = (
+        (matrix.float() if is_float else matrix).detach().cpu().resolve_neg().numpy()
+    )
+    return array
+
+
+def _to_matrix(table: Table, item_column: str, name: str) -> np.ndarray:
+    frame = table.frame.drop(columns=item_column)
+    unnamed = [column for column in map(str, frame.columns) if _UNNAMED.fullmatch(column)]
+    if unnamed:
+        raise ValueError(f"{name}: column {unnamed[0]!r} has no name, like row numbers: drop it")
     first = frame.iloc[:, 0].dropna().head(1).tolist() if frame.shape[1] == 1 else []
-    if first and isinstance(first[0], list | tuple | np.ndarray):
-        vectors = frame.iloc[:, 0].dropna().tolist()
-        sizes = {np.shape(vector) for vector in vectors}
-        if len(sizes) != 1:
-            shapes = sorted(map(str, sizes))
-            raise ValueError(f"{name}: the vectors have different shapes ({shapes})")
-        matrix = np.zeros((len(frame), *sizes.pop()), dtype=np.asarray(vectors[0]).dtype)
-        matrix[frame.iloc[:, 0].notna().to_numpy()] = vectors
-        return matrix
+    if first and isinstance(first[0], _VECTORS):
+        return _stack_vectors(table, frame.iloc[:, 0])
+    if table.is_text:
+        frame = pd.DataFrame({i: _parse(table, frame.iloc[:, i]) for i in range(frame.shape[1])})
     for column, dtype in frame.dtypes.items():
-        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
+        if not pd.api.types.is_numeric_dtype(dtype) or dtype.kind not in "iuf":
             raise ValueError(f"{name}: column {column!r} must hold numbers (got type {dtype})")
     matrix = frame.to_numpy(dtype=np.float32, na_value=np.nan)
     return np.where(frame.isna().to_numpy().all(axis=1, keepdims=True), np.float32(0), matrix)
+
+
+def _parse(table: Table, texts: pd.Series) -> np.ndarray:
+    numbers = to_numbers(texts)
+    wrong = np.isnan(numbers) & texts.notna().to_numpy()
+    got = texts.iloc[int(np.argmax(wrong))] if wrong.any() else ""
+    table.refuse(wrong, f"{texts.name!r} must be a number (got {str(got)[:_SHOWN]!r})")
+    return numbers
+
+
+def _stack_vectors(table: Table, values: pd.Series) -> np.ndarray:
+    """Returns vectors as the rows of a matrix whose type holds the numbers of all of them."""
+    present = np.flatnonzero(values.notna().to_numpy())
+    vectors = []
+    for row in present:
+        value = values.iloc[row]
+        vector = _to_vector(value)
+        if vector is None:
+            shown = f"{value!r}"[:_SHOWN]
+            table.refuse(
+                np.arange(len(values)) == row,
+                f"{values.name!r} must be a vector of numbers (got {shown})",
+            )
+            continue
+        vectors.append(vector)
+        if vector.shape != vectors[0].shape:
+            table.refuse(
+                np.arange(len(values)) == row,
+                f"{values.name!r} must have shape {vectors[0].shape}, as the first vector (got "
+                f"shape {vector.shape})",
+            )
+    matrix = np.zeros(
+        (len(values), *vectors[0].shape), np.result_type(*{vector.dtype for vector in vectors})
+    )
+    matrix[present] = vectors
+    return matrix
+
+
+def _to_vector(value: Any) -> np.ndarray | None:
+    try:
+        is_vector = isinstance(value, _VECTORS)
+        vector = to_array(value if isinstance(value, Tensor) else np.asarray(value), "a vector")
+    except (ValueError, OverflowError):
+        # Lists of different lengths inside.
+        return None
+    return vector if is_vector and vector.dtype.kind in "iuf" else None

@@ -1,21 +1,30 @@
-"""Reading of tables and of their ids, which may have any type."""
+"""Reading of tables in any format."""
 
 import os
-import warnings
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pyarrow.parquet
 
-from soil_pyg.datasets.text_files import check_utf8, read_json_lines
+from soil_pyg.datasets.ids import Ids
+from soil_pyg.datasets.ids import find_ids as find_ids
+from soil_pyg.datasets.ids import read_ids as read_ids
+from soil_pyg.datasets.json_lines import read_json_lines
+from soil_pyg.datasets.separated import DELIMITERS, open_separated
+from soil_pyg.datasets.text_files import split_suffix
 
 TableSource: TypeAlias = pd.DataFrame | str | os.PathLike[str]
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
+_PARQUET = ".parquet"
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+_DAMAGE = (ValueError, OSError, MemoryError, OverflowError, RecursionError)
+_SHOWN = 20
 
 
 class Table(NamedTuple):
@@ -31,6 +40,10 @@ class Table(NamedTuple):
     def source(self) -> str:
         """The file or the name of the table."""
         return self.where(0).rsplit(", ", 1)[0]
+
+    def ids(self, column: str) -> Ids:
+        """Reads a column of ids with :func:`~soil_pyg.datasets.ids.read_ids`."""
+        return read_ids(self.frame[column], self.where, self.is_text)
 
     def refuse(self, bad: np.ndarray, message: str) -> None:
         """Raises a :obj:`ValueError` that names the first bad row, if there is any."""
@@ -57,135 +70,88 @@ def check_columns(found: Iterable[Any], wanted: Sequence[str], source: str) -> N
     for column in wanted:
         if found.count(column) != 1:
             problem = "occurs twice" if column in found else "is missing"
-            raise ColumnError(f"{source}: column {column!r} {problem} (got {found})", column)
-
-
-class Ids(NamedTuple):
-    """Ids as positions in their sorted list."""
-
-    position: np.ndarray
-    """One position per value, :obj:`int64`."""
-    values: np.ndarray
-    """The distinct ids, sorted: :obj:`int64` or strings."""
+            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            raise ColumnError(
+                f"{source}: column {column!r} {problem} (got {found[:_SHOWN]}{more})", column
+            )
 
 
 def read_table(
     source: TableSource, name: str, id_columns: Sequence[str], columns: Sequence[str] | None = None
 ) -> Table:
-    """Reads a table. Ids in text files are read as written; ids in JSON keep their types.
+    """Reads a table. Values in separated text are read as written; values in JSON keep their types.
 
-    The source is a data frame or a file: :obj:`.csv`, :obj:`.tsv`, :obj:`.parquet`, or JSON lines
-    as :obj:`.jsonl`, :obj:`.ndjson` or :obj:`.json`. Besides the columns of ids, all others are
-    read by default. Raises :class:`FileNotFoundError` if there is no such file, and
-    :class:`ValueError` if it cannot be read or a column is missing; :obj:`name` is the argument
-    that holds the table, for the error.
+    The source is a data frame or a file: separated text as :obj:`.csv`, :obj:`.tsv`, :obj:`.inter`
+    or :obj:`.txt`; :obj:`.parquet`; or JSON lines as :obj:`.jsonl`, :obj:`.ndjson` or
+    :obj:`.json`. The suffix may be in capitals, and text may be compressed as :obj:`.gz`,
+    :obj:`.bz2` or :obj:`.xz`. Besides the columns of ids, all others are read by default.
+
+    Raises :class:`FileNotFoundError` if there is no such file, :class:`ValueError` if it cannot be
+    read or a column is missing, and :class:`TypeError` if the source is none of the above;
+    :obj:`name` is the argument that holds the table, for the error.
     """
     wanted = None if columns is None else [*id_columns, *columns]
+    needed = id_columns if wanted is None else wanted
     if isinstance(source, pd.DataFrame):
-        check_columns(source.columns, wanted or id_columns, f"'{name}'")
+        check_columns(source.columns, needed, f"'{name}'")
         frame = source if wanted is None else source[wanted]
         return Table(frame, lambda i: f"'{name}', row {i}", False)
+    if not isinstance(source, str | os.PathLike):
+        kind = type(source).__name__
+        raise TypeError(f"'{name}' must be a pandas.DataFrame or the path of a file (got {kind})")
     path = Path(source).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"'{name}': there is no file {path}")
-    if path.suffix == ".parquet":
-        return _read_parquet(path, wanted, id_columns)
-    if path.suffix in _JSON_LINES:
-        lines, where = read_json_lines(path, id_columns, wanted)
-        check_columns(lines.column_names, wanted or id_columns, str(path))
-        return Table(lines.to_pandas(), where, False)
-    if path.suffix in _SEPARATORS:
-        return _read_separated(path, wanted, id_columns)
-    raise ValueError(f"'{name}' must be a .csv, .tsv, .parquet or .jsonl file (got {path})")
+    suffix = split_suffix(path)[1]
+    if suffix in DELIMITERS:
+        return _read_separated(path, suffix, needed, id_columns, wanted)
+    if suffix in _JSON_LINES:
+        frame, where = read_json_lines(path, id_columns, wanted)
+        check_columns(frame.columns, needed, str(path))
+        return Table(frame if wanted is None else frame[wanted], where, False)
+    if path.suffix.lower() == _PARQUET:
+        return Table(_read_parquet(path, wanted, needed), lambda i: f"{path}, row {i}", False)
+    raise ValueError(f"'{name}' must be a .csv, .tsv, .txt, .parquet or .jsonl file (got {path})")
 
 
-def _read_parquet(path: Path, wanted: list[str] | None, id_columns: Sequence[str]) -> Table:
+def is_table(path: Path) -> bool:
+    """Returns whether :func:`read_table` reads files with the suffix of a path."""
+    suffix = split_suffix(path)[1]
+    return suffix in (*DELIMITERS, *_JSON_LINES) or path.suffix.lower() == _PARQUET
+
+
+def _read_separated(
+    path: Path,
+    suffix: str,
+    needed: Sequence[str],
+    id_columns: Sequence[str],
+    wanted: Sequence[str] | None,
+) -> Table:
+    text = open_separated(path, suffix, needed, wanted)
+    check_columns(text.names, needed, f"{path}, line 1")
+    frame = text.frame(id_columns)
+
+    def where(row: int) -> str:
+        # Errors are rare, and the text may be large.
+        return f"{path}, line {open_separated(path, suffix, needed, wanted).line(row + 1)}"
+
+    return Table(frame if wanted is None else frame[list(wanted)], where, True)
+
+
+def _read_parquet(path: Path, wanted: Sequence[str] | None, needed: Sequence[str]) -> pd.DataFrame:
     try:
-        check_columns(pyarrow.parquet.read_schema(path).names, wanted or id_columns, str(path))
-        table = pyarrow.parquet.read_table(path, columns=wanted)
+        names = pyarrow.parquet.read_schema(path).names
+        check_columns(names, needed, str(path))
+        # An index without a name is not a column.
+        columns = [name for name in names if not _UNNAMED_INDEX.fullmatch(name)]
+        table = pyarrow.parquet.read_table(path, columns=wanted or columns)
         # The metadata could turn the id column into an index.
-        frame = table.to_pandas(ignore_metadata=True)
-    except (pyarrow.ArrowException, OSError) as error:
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    except ColumnError:
+        raise
+    except (pyarrow.ArrowException, *_DAMAGE) as error:
         # An error of the system has a number.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{path} is not a Parquet table: {error}") from error
-    return Table(frame, lambda i: f"{path}, row {i}", False)
-
-
-def _read_separated(path: Path, wanted: list[str] | None, id_columns: Sequence[str]) -> Table:
-    separator = _SEPARATORS[path.suffix]
-    try:
-        header = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str).iloc[0].tolist()
-        check_columns(header, wanted or id_columns, f"{path}, line 1")
-        # "NA" is an id like any other, and blank lines count.
-        missing = {c: [""] if c in id_columns else ["", "NA", "NaN", "nan"] for c in header}
-        with warnings.catch_warnings():
-            # The warning also concerns columns that are not used.
-            warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-            # Surplus fields in the first rows would be dropped or become an index.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path,
-                sep=separator,
-                index_col=False,
-                dtype=dict.fromkeys(id_columns, str),
-                keep_default_na=False,
-                na_values=missing,
-                skip_blank_lines=False,
-            )
-    except UnicodeDecodeError:
-        check_utf8(path)
-        raise
-    except pd.errors.ParserWarning as error:
-        raise ValueError(
-            f"{path}, line 2: there are more fields than the {len(header)} columns of line 1; "
-            "quote values that contain the separator"
-        ) from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path} is not a table whose first line is a header: {error}") from error
-    frame = frame if wanted is None else frame[wanted]
-    return Table(frame, lambda i: f"{path}, line {i + 2}", True)
-
-
-def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) -> Ids:
-    """Numbers ids of any type: integers stay integers, all others become strings.
-
-    Ids that were read from text become integers if all of them are written as integers. Raises
-    :class:`ValueError` if an id is missing, a floating-point number or a Boolean, or if two ids
-    differ only in type; :obj:`where` returns the origin of a value, for the error.
-    """
-    codes, distinct = pd.factorize(pd.Index(values, tupleize_cols=False))
-    if (codes < 0).any():
-        row = where(int(np.argmin(codes)))
-        raise ValueError(f"{row}: the id is missing; fill it in or drop the row")
-    ids = _to_array(np.asarray(distinct), lambda i: where(int(np.argmax(codes == i))), is_text)
-    order = np.argsort(ids)
-    rank = np.empty(len(ids), dtype=np.int64)
-    rank[order] = np.arange(len(ids))
-    return Ids(rank[codes], ids[order])
-
-
-def find_ids(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Returns the positions of ids in a list of distinct known ids, -1 for unknown ones.
-
-    Ids are compared as written: the integer 12 equals the string "12".
-    """
-    found: np.ndarray = pd.Index(known.astype(str)).get_indexer(pd.Index(ids.astype(str)))
-    return found
-
-
-def _to_array(values: np.ndarray, where: Callable[[int], str], is_text: bool) -> np.ndarray:
-    kind = pd.api.types.infer_dtype(values, skipna=False)
-    if kind in ("floating", "mixed-integer-float", "boolean", "complex", "decimal"):
-        raise ValueError(f"{where(0)}: ids must be integers or strings (got {values[0]})")
-    if kind == "integer" and values.max() <= np.iinfo(np.int64).max:
-        return values.astype(np.int64)
-    texts = values.astype(str)
-    if is_text and pd.Series(texts).str.fullmatch(r"0|-?[1-9]\d{0,17}").all():
-        return texts.astype(np.int64)
-    repeated = pd.Index(texts).duplicated()
-    if repeated.any():
-        row = int(np.argmax(repeated))
-        raise ValueError(f"{where(row)}: an id of another type is also written '{texts[row]}'")
-    return texts
+    return frame if wanted is None else frame[list(wanted)]

@@ -1,12 +1,11 @@
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from soil_pyg.datasets.frames import TableSource, find_ids, read_ids, read_table
-from soil_pyg.datasets.text_files import check_utf8
+from soil_pyg.datasets.columns import to_numbers
+from soil_pyg.datasets.frames import TableSource, check_columns, find_ids, read_table
 from soil_pyg.typing import ITEM
 
 TITLE = "title"
@@ -21,7 +20,8 @@ class ItemTable:
     The columns of titles and pictures are :obj:`"title"` and :obj:`"image"` if they exist and no
     others are given. Relative paths of pictures start from :obj:`image_folder` or else from the
     folder of the table's file, or from the working directory. Raises :class:`ValueError` if the
-    table cannot be read, a given column is missing, or an id is missing or repeated.
+    table cannot be read, a given column is missing, or an id is missing or repeated, and
+    :class:`FileNotFoundError` if there is no such file or folder.
     """
 
     def __init__(
@@ -34,8 +34,13 @@ class ItemTable:
     ) -> None:
         table = read_table(source, "items", [item_column])
         table.refuse_empty()
-        frame = table.frame
-        ids = read_ids(frame[item_column], table.where, table.is_text)
+        if image_folder is not None and not Path(image_folder).expanduser().is_dir():
+            raise FileNotFoundError(
+                f"'image_folder' (--image-folder) must be an existing folder (got '{image_folder}')"
+            )
+        frame = table.frame.reset_index(drop=True)
+        check_columns(frame.columns, list(frame.columns), table.source)
+        ids = table.ids(item_column)
         table.refuse(pd.Index(ids.position).duplicated(), "the item already has a row")
         self.ids = ids.values[ids.position]
         """The ids, in the order of the rows."""
@@ -58,8 +63,8 @@ class ItemTable:
             )
         for column in frame.columns:
             if column not in (ITEM, TITLE, IMAGE):
-                columns[str(column)] = _storable(frame[column])
-        self._frame = pd.DataFrame(columns, index=frame.index).reset_index(drop=True)
+                columns[str(column)] = _storable(frame[column], table.is_text)
+        self._frame = pd.DataFrame(columns, index=frame.index)
 
     def select(self, item_id: np.ndarray) -> pd.DataFrame:
         """Returns the rows of items; rows of unknown items are null except for the id.
@@ -73,38 +78,17 @@ class ItemTable:
         return frame
 
 
-def read_item_ids(path: str | os.PathLike[str], item_column: str) -> list[Any]:
-    """Reads the ids of the rows of a matrix from a :obj:`.txt` file with one id per line, an
-    :obj:`.npy` file, or a table with the column of the ids.
-
-    Raises :class:`FileNotFoundError` or :class:`ValueError` if the file cannot be read.
-    """
-    path = Path(path).expanduser()
-    if path.suffix == ".txt" and path.is_file():
-        check_utf8(path)
-        with open(path, encoding="utf-8-sig") as file:
-            return [line.rstrip("\n") for line in file]
-    if path.suffix == ".npy" and path.is_file():
-        try:
-            ids = np.load(path, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"'item_ids': {path} does not hold ids: {error}") from None
-        if ids.ndim != 1 or ids.dtype.kind not in "iuU":
-            raise ValueError(
-                f"'item_ids': {path} must hold integers or strings in one dimension "
-                f"(got {ids.dtype}, shape {ids.shape})"
-            )
-    else:
-        ids = read_table(path, "item_ids", [item_column], []).frame[item_column]
-    listed: list[Any] = ids.tolist()
-    return listed
-
-
 def _to_text(values: pd.Series) -> pd.Series:
     return values.map(str, na_action="ignore").astype(object)
 
 
-def _storable(values: pd.Series) -> pd.Series:
+def _storable(values: pd.Series, is_text: bool) -> pd.Series:
+    if is_text:
+        numbers = to_numbers(values)
+        is_number = not (np.isnan(numbers) & values.notna()).any() and values.notna().any()
+        # A code with leading zeros is not a number.
+        has_zeros = values.str.match(r"[+-]?0[0-9]").any()
+        return pd.Series(numbers, values.index) if is_number and not has_zeros else values
     # A Parquet column has one type.
     is_plain = values.dtype.kind in "biufmM" or pd.api.types.is_string_dtype(values)
     return values if is_plain else _to_text(values)

@@ -12,8 +12,9 @@ from torch_geometric.data.storage import BaseStorage, EdgeStorage, GlobalStorage
 
 from soil_pyg.datasets.features import FeatureSource, feature_files, open_features
 from soil_pyg.datasets.frames import Table, TableSource, read_table
-from soil_pyg.datasets.multimodal import COLUMNS
+from soil_pyg.datasets.multimodal import COLUMNS, candidates, read_pairs
 from soil_pyg.datasets.storage import load_data
+from soil_pyg.datasets.text_files import split_suffix
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
 
 SPLIT = COLUMNS[2]
@@ -52,13 +53,13 @@ def read_source(
     path = Path(source).expanduser()
     if path.is_dir():
         return _from_mmrec(path, user_column, item_column, columns)
-    if path.suffix in (".pt", ".safetensors") and path.is_file():
+    if path.suffix.lower() in (".pt", ".safetensors") and path.is_file():
         data = _load_hetero_data(path)
         read = _from_hetero_data(data, str(path), user_column, item_column)
         read.name = str(data["name"]) if "name" in data else path.stem
     else:
         table = read_table(path, "interactions", [user_column, item_column], columns)
-        read = Source(table, path.stem)
+        read = Source(table, split_suffix(path)[0])
     read.files["interactions"] = path
     return read
 
@@ -70,22 +71,21 @@ def _from_mmrec(folder: Path, user_column: str, item_column: str, columns: list[
         raise FileNotFoundError(
             f"'{folder}' has no {path.name}: give a table or a folder in the layout of MMRec"
         )
-    others = [column for column in columns if column not in COLUMNS]
-    table = read_table(path, "interactions", COLUMNS[:2], [SPLIT, *others])
-    names = dict(zip(COLUMNS, (user_column, item_column, SPLIT), strict=True))
-    table = table._replace(frame=table.frame.rename(columns=names))
     paths = feature_files(folder)
     matrices, num_rows = open_features(paths)
-    items = None if num_rows is None else np.arange(num_rows)
+    table = read_pairs(path, num_rows, [column for column in columns if column not in COLUMNS])
+    items = candidates(table.frame[COLUMNS[1]].to_numpy(), num_rows)
+    names = dict(zip(COLUMNS, (user_column, item_column, SPLIT), strict=True))
+    table = table._replace(frame=table.frame.rename(columns=names))
     features: dict[str, FeatureSource] = {
-        modality: (matrix, range(len(matrix))) for modality, matrix in matrices.items()
+        modality: (matrix, items, paths[modality]) for modality, matrix in matrices.items()
     }
     files = {"interactions": path, **{f"features.{name}": file for name, file in paths.items()}}
     return Source(table, folder.name, SPLIT, features, items, files)
 
 
 def _load_hetero_data(path: Path) -> HeteroData:
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return load_data(path)
     try:
         with torch.serialization.safe_globals(_HETERO_CLASSES):

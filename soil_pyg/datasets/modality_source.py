@@ -10,7 +10,8 @@ import pandas as pd
 
 from soil_pyg.datasets.encoder import Encoder
 from soil_pyg.datasets.features import FeatureSource, check_matrix, open_matrix
-from soil_pyg.datasets.item_table import ItemTable, read_item_ids
+from soil_pyg.datasets.id_files import read_id_file
+from soil_pyg.datasets.item_table import ItemTable
 from soil_pyg.typing import ITEM
 
 ModalitySource: TypeAlias = FeatureSource | Encoder
@@ -36,18 +37,18 @@ def resolve_features(
         frame = pd.DataFrame({ITEM: item_id}) if items is None else items.select(item_id)
         return _encode(source, frame, name), item_id
     path = file_of(source)
-    if path is None or path.suffix != ".npy":
+    if path is None or path.suffix.lower() != ".npy":
         return source
     if not path.is_file():
         raise FileNotFoundError(f"{name}: there is no file {path}")
     matrix = open_matrix(path)
-    rows: Sequence[Any]
+    rows: Sequence[Any] | np.ndarray
     if isinstance(item_ids, str | os.PathLike):
-        rows, origin = read_item_ids(item_ids, item_column), str(item_ids)
+        rows, origin = read_id_file(item_ids, "item_ids", item_column), str(item_ids)
     elif item_ids is not None:
         rows, origin = item_ids, "'item_ids'"
     elif items is not None:
-        rows, origin = items.ids.tolist(), "the table of items"
+        rows, origin = items.ids, "the table of items"
     else:
         raise ValueError(
             f"{name}: the rows of {path} must have ids: give 'item_ids' (--item-ids) or 'items' "
@@ -58,7 +59,7 @@ def resolve_features(
             f"{name}: {path} has {len(matrix)} rows, but {origin} has {len(rows)} items: there "
             f"must be one row per item, in the same order"
         )
-    return matrix, rows
+    return matrix, rows, path
 
 
 def file_of(source: Any) -> Path | None:

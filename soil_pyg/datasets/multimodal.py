@@ -1,23 +1,24 @@
-import io
 import os
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow
-from pyarrow import csv
+import pandas as pd
 from torch_geometric.data import HeteroData
 
+from soil_pyg.datasets.columns import read_labels
 from soil_pyg.datasets.features import feature_files, open_features, to_features
-from soil_pyg.datasets.frames import check_columns
+from soil_pyg.datasets.frames import Table, read_table
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
+from soil_pyg.datasets.ids import INTEGER
 from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
 from soil_pyg.utils.files import file_digest
 
 COLUMNS = ("userID", "itemID", "x_label")
 """The columns of an interaction file that are read."""
 _MAX_ID = 10**8 - 1
+_HINT = "because ids count from 0; TableDataset accepts ids of any kind"
 
 
 class MultimodalDataset(HeteroDataset):
@@ -84,15 +85,15 @@ class MultimodalDataset(HeteroDataset):
         matrices, limit = open_features(paths)
         pairs = read_interactions(self.raw_paths[0], limit)
         features = {
-            name: to_features(matrix, str(paths[name]), lambda row: f"row {row}")
+            name: to_features(matrix, str(paths[name]), lambda row: f"row {row} (item {row})")
             for name, matrix in matrices.items()
         }
         return to_hetero_data(
             *pairs,
-            num_users=int(pairs.user.max()) + 1,
-            item_id=np.arange(int(pairs.item.max()) + 1 if limit is None else limit),
+            num_users=len(np.unique(pairs.user)),
+            item_id=candidates(pairs.item, limit),
             features=features,
-            source=self.raw_paths[0],
+            source=f"'interactions' of {self.name!r}",
         )
 
 
@@ -105,49 +106,52 @@ class Interactions(NamedTuple):
 
 
 def read_interactions(path: str | os.PathLike[str], num_items: int | None = None) -> Interactions:
-    """Reads and checks an interaction file, tab-separated with a header.
+    """Reads and checks an interaction file, as :func:`read_pairs` does, with its split.
 
-    The item ids must be less than :obj:`num_items` if it is given. Raises :class:`ValueError` if
-    the file is invalid; the error names the line.
+    Raises :class:`ValueError` that names the line if a label is unknown or a pair is repeated, and
+    if a split is empty.
     """
-    content = Path(path).read_bytes().rstrip(b"\r\n")
-    header = content.split(b"\n", 1)[0].decode("utf-8-sig", "replace").rstrip("\r").split("\t")
-    check_columns(header, COLUMNS, f"{path}, line 1")
-    if b"\n" not in content:
-        raise ValueError(f"{path} has no interactions")
-    types = dict.fromkeys(COLUMNS, pyarrow.int64())
-    try:
-        table = csv.read_csv(
-            io.BytesIO(content),
-            # With threads, errors have no line numbers.
-            csv.ReadOptions(use_threads=False),
-            csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False),
-            csv.ConvertOptions(include_columns=COLUMNS, column_types=types, null_values=[]),
-        )
-    except pyarrow.ArrowInvalid as error:
-        row = re.search(r"Row #(\d+)", str(error))
-        if row is None:
-            raise ValueError(f"{path} is not a table of {len(header)} columns: {error}") from error
-        line = content.split(b"\n")[int(row[1]) - 1].decode(errors="replace").rstrip("\r")
-        raise ValueError(
-            f"{path}, line {row[1]}: there must be {len(header)} fields between tabs, with "
-            f"integers in {', '.join(COLUMNS)} (got {line!r})"
-        ) from None
-    pairs = Interactions(*(table[column].to_numpy() for column in COLUMNS))
+    table = read_pairs(path, num_items)
+    user, item = (table.frame[column].to_numpy() for column in COLUMNS[:2])
+    label = read_labels(table, COLUMNS[2])
+    check_pairs(user, item, table.where)
+    return Interactions(user, item, label)
 
-    def refuse(bad: np.ndarray, column: str, message: str) -> None:
-        if bad.any():
-            row = int(np.argmax(bad))
-            value = table[column][row]
-            raise ValueError(f"{path}, line {row + 2}: {column!r} must be {message} (got {value})")
 
-    for column, ids in zip(COLUMNS[:2], pairs[:2], strict=True):
-        refuse(ids < 0, column, "at least 0")
-        hint = "because ids count from 0; TableDataset accepts ids of any kind"
-        refuse(ids > _MAX_ID, column, f"at most {_MAX_ID}, {hint}")
-    refuse((pairs.label < 0) | (pairs.label > 2), COLUMNS[2], "0, 1 or 2")
+def candidates(item: np.ndarray, num_rows: int | None) -> np.ndarray:
+    """Returns the ids of all items, one per feature row or up to the largest with interactions."""
+    return np.arange(int(item.max()) + 1 if num_rows is None else num_rows)
+
+
+def read_pairs(
+    path: str | os.PathLike[str], num_items: int | None = None, others: Sequence[str] = ()
+) -> Table:
+    """Reads the columns of an interaction file and others, and checks the ids.
+
+    The item ids must be less than :obj:`num_items` if it is given. Raises :class:`ValueError` that
+    names the line if a column or an id is invalid.
+    """
+    table = read_table(path, "interactions", COLUMNS[:2], [COLUMNS[2], *others])
+    table.refuse_empty()
+    ids = {column: _read_numbers(table, column) for column in COLUMNS[:2]}
     if num_items is not None:
-        message = f"less than {num_items}, the number of feature rows"
-        refuse(pairs.item >= num_items, COLUMNS[1], message)
-    check_pairs(pairs.user, pairs.item, lambda row: f"{path}, line {row + 2}")
-    return pairs
+        column = COLUMNS[1]
+        bound = f"less than {num_items}, the number of feature rows"
+        _refuse(table, ids[column] >= num_items, column, bound)
+    return table._replace(frame=table.frame.assign(**ids))
+
+
+def _read_numbers(table: Table, column: str) -> np.ndarray:
+    ids = table.ids(column)
+    numbers: np.ndarray = ids.values[ids.position]
+    if numbers.dtype.kind != "i":
+        is_integer = pd.Series(ids.values).str.fullmatch(INTEGER).to_numpy(bool)
+        _refuse(table, ~is_integer[ids.position], column, f"an integer, {_HINT}")
+    _refuse(table, numbers < 0, column, "at least 0")
+    _refuse(table, numbers > _MAX_ID, column, f"at most {_MAX_ID}, {_HINT}")
+    return numbers
+
+
+def _refuse(table: Table, wrong: np.ndarray, column: str, expected: str) -> None:
+    got = table.frame[column].iloc[int(np.argmax(wrong))] if len(wrong) else ""
+    table.refuse(wrong, f"{column!r} must be {expected} (got {got})")

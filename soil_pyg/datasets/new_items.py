@@ -6,7 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from soil_pyg.datasets.features import read_features
-from soil_pyg.datasets.frames import TableSource, read_ids, read_table
+from soil_pyg.datasets.frames import TableSource, read_table
+from soil_pyg.datasets.ids import union_ids
 
 
 def read_new_items(
@@ -28,10 +29,10 @@ def read_new_items(
     for modality, source in sources.items():
         table = read_table(source, f"features[{modality!r}]", [item_column])
         table.refuse_empty()
-        found.append(read_ids(table.frame[item_column], table.where, table.is_text).values)
+        found.append(table.ids(item_column).values)
     if not found:
         raise ValueError("'features' must name at least one modality (got none)")
-    ids = np.unique(np.concatenate(found))
+    ids = union_ids(found)
     return ids, {
         modality: read_features(modality, source, item_column, ids)[0]
         for modality, source in sources.items()

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.encoder import Encoder
@@ -13,6 +14,9 @@ from soil_pyg.datasets.select_pairs import Selection
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
 
 logger = logging.getLogger("soil_pyg")
+
+SOURCES = {"interactions", "features", "items", "item_ids", "image_folder", "like"}
+"""The arguments that may be paths."""
 
 
 def counts(data: HeteroData) -> dict[str, int]:
@@ -68,14 +72,23 @@ def log_warnings(description: dict[str, Any], features: Mapping[str, ModalitySou
             logger.warning(message, what, number, num_items)
 
 
-def plain(value: Any) -> Any:
-    """Returns an argument as a JSON value: paths of files, and names of types of other objects."""
+def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of :func:`soil_pyg.prepare` as JSON values: paths of files, and names
+    of types of other objects.
+    """
+    return {
+        name: _source(value) if name in SOURCES else _value(value)
+        for name, value in arguments.items()
+    }
+
+
+def _source(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: plain(source) for key, source in value.items()}
-    if (path := file_of(value)) is not None and path.exists():
-        return str(path.absolute())
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, tuple) and all(isinstance(share, float) for share in value):
-        return list(value)
-    return type(value).__name__
+        return {key: _source(source) for key, source in value.items()}
+    path = file_of(value)
+    return str(path.absolute()) if path is not None and path.exists() else _value(value)
+
+
+def _value(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if value is None or isinstance(value, str | int | float) else type(value).__name__

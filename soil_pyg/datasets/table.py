@@ -10,8 +10,9 @@ from soil_pyg.datasets.digest import array_digest
 from soil_pyg.datasets.features import FeatureSource, read_features
 from soil_pyg.datasets.frames import TableSource, find_ids, read_ids, read_table
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
-from soil_pyg.datasets.interactions import check_pairs, sort_pairs, to_hetero_data
-from soil_pyg.datasets.split import check_split, last_split, random_split, time_split
+from soil_pyg.datasets.ids import Ids
+from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
+from soil_pyg.datasets.split import check_split, split_pairs
 from soil_pyg.datasets.storage import typed_stores
 
 
@@ -50,8 +51,9 @@ class TableDataset(HeteroDataset):
         ratios (tuple[float, float, float]): The shares of training, validation and test
             interactions for the splits :obj:`"random"` and :obj:`"time"`.
             (default: :obj:`(0.8, 0.1, 0.1)`)
-        seed (int): The seed of the split :obj:`"random"`, which does not depend on the order of the
-            rows. (default: :obj:`0`)
+        seed (int): The seed of the split: of :obj:`"random"`, and of the order of interactions
+            at the same time in the others. No split depends on the order of the rows.
+            (default: :obj:`0`)
         items (sequence, optional): The ids of all candidate items.
             (default: those with interactions)
         root (str or os.PathLike, optional): The folder for processed data; :obj:`None` stores
@@ -99,25 +101,19 @@ class TableDataset(HeteroDataset):
             raise ValueError(f"The columns must differ from each other (got {columns})")
         table = read_table(interactions, "interactions", [user_column, item_column], extra)
         table.refuse_empty()
-        user = read_ids(table.frame[user_column], table.where, table.is_text)
-        item = read_ids(table.frame[item_column], table.where, table.is_text)
+        user, item = table.ids(user_column), table.ids(item_column)
         item_position, item_id = item
         if items is not None:
             item_id = read_ids(list(items), lambda i: f"'items', position {i}").values
             item_position = find_ids(item.values, item_id)[item.position]
             table.refuse(item_position < 0, "the item is not one of 'items'")
         check_pairs(user.position, item_position, table.where)
-        label = np.empty(len(table.frame), dtype=np.int64)
-        # A split must not depend on the order of the rows.
-        order = sort_pairs(user.position, item_position)
         if split_column is not None:
             label = read_labels(table, split_column)
-        elif time_column is None:
-            label[order] = random_split(user.position[order], ratios, seed)
-        elif split == "last":
-            label[order] = last_split(user.position[order], read_times(table, time_column)[order])
         else:
-            label = time_split(read_times(table, time_column), ratios)
+            time = None if time_column is None else read_times(table, time_column)
+            pairs = user, Ids(item_position, item_id)
+            label = split_pairs(*pairs, split or "random", time, ratios, seed)
 
         tensors, num_ignored = {}, 0
         for modality, source in (features or {}).items():

@@ -1,78 +1,93 @@
-"""Errors of text files that cannot be read, and tables of JSON lines."""
+"""Reading of text files: compression, encoding and lines."""
 
-import json
-from collections.abc import Callable, Sequence
-from itertools import islice
+import bz2
+import codecs
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import pyarrow
-import pyarrow.json
+import numpy as np
 
-_JSON_BLOCK = 1 << 24
-
-
-def check_utf8(path: Path) -> None:
-    """Refuses a file that is not UTF-8; the error names the line and the byte."""
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                raise ValueError(
-                    f"{path}, line {number}: byte {error.start + 1} (0x{line[error.start]:02x}) "
-                    f"is not UTF-8; save the file with this encoding"
-                ) from None
+_OPEN: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OTHER_ENCODINGS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 
 
-def read_json_lines(
-    path: Path, id_columns: Sequence[str], columns: Sequence[str] | None
-) -> tuple[pyarrow.Table, Callable[[int], str]]:
-    """Reads a table of JSON objects, one per line; ids keep their types.
+def split_suffix(path: Path) -> tuple[str, str]:
+    """Returns the name of a file without its suffixes, and the suffix in lower case; that of a
+    compression does not count.
 
-    Returns the table of the columns, all if they are :obj:`None`, and a function that returns the
-    origin of a row. Raises :class:`ValueError` if the file cannot be read.
+    Example:
+        >>> split_suffix(Path("shop/Clicks.CSV.gz"))
+        ('Clicks', '.csv')
     """
+    inner = Path(path.stem) if path.suffix.lower() in _OPEN else path
+    return inner.stem, inner.suffix.lower()
+
+
+def read_text(path: Path) -> bytes:
+    """Returns the decompressed content of a UTF-8 file without its byte order mark.
+
+    Raises :class:`ValueError` that names the line if the file has another encoding, and the file if
+    it cannot be decompressed.
+    """
+    opener = _OPEN.get(path.suffix.lower(), open)
     try:
-        table = _parse(path, {})
-        # Ids that look like dates would become dates.
-        texts = {
-            name: pyarrow.string()
-            for name in id_columns
-            if name in table.column_names and pyarrow.types.is_timestamp(table[name].type)
-        }
-        table = _parse(path, texts) if texts else table
-    except pyarrow.ArrowException as error:
-        check_utf8(path)
-        _check_objects(path)
-        raise ValueError(f"{path} is not a table: {error}") from error
-    if columns is not None:
-        table = table.select([name for name in table.column_names if name in columns])
-    return table, lambda i: f"{path}, line {_line_of_row(path, i)}"
+        with opener(path, "rb") as file:
+            content: bytes = file.read()
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} cannot be decompressed: {error}") from error
+    except OSError as error:
+        # An error of the system has a number.
+        if error.errno is not None:
+            raise
+        raise ValueError(f"{path} cannot be decompressed: {error}") from error
+    for mark, encoding in _OTHER_ENCODINGS.items():
+        if content.startswith(mark):
+            raise ValueError(f"{path} is encoded in {encoding}; save the file as UTF-8")
+    _check_utf8(content, path)
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
-def _parse(path: Path, types: dict[str, pyarrow.DataType]) -> pyarrow.Table:
-    table = pyarrow.json.read_json(
-        path,
-        pyarrow.json.ReadOptions(block_size=_JSON_BLOCK),
-        pyarrow.json.ParseOptions(explicit_schema=pyarrow.schema(types) if types else None),
-    )
-    # Only this checks the bytes of strings.
-    table.validate(full=True)
-    return table
+def read_lines(path: Path) -> list[str]:
+    """Returns the lines of a text file; raises the errors of :func:`read_text`."""
+    return [line.decode() for line in read_text(path).splitlines()]
 
 
-def _check_objects(path: Path) -> None:
-    with open(path, encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                is_object = not line.strip() or isinstance(json.loads(line), dict)
-            except ValueError:
-                is_object = False
-            if not is_object:
-                raise ValueError(f"{path}, line {number}: there must be one JSON object per line")
+def line_ends(content: bytes) -> np.ndarray:
+    r"""Returns the offsets of the characters that end lines: ``\n``, or ``\r`` where no ``\n``
+    follows.
+    """
+    values = np.frombuffer(content, dtype=np.uint8)
+    is_end = values == ord("\n")
+    if b"\r" in content:
+        is_return = values == ord("\r")
+        is_return[:-1] &= values[1:] != ord("\n")
+        is_end |= is_return
+    return np.flatnonzero(is_end)
 
 
-def _line_of_row(path: Path, row: int) -> int:
-    with open(path, "rb") as file:
-        lines = (number for number, line in enumerate(file, start=1) if line.strip())
-        return next(islice(lines, row, None), row + 1)
+def line_of(content: bytes, offset: int) -> int:
+    """Returns the number of the line that holds a byte."""
+    return int(np.searchsorted(line_ends(content), offset)) + 1
+
+
+def _check_utf8(content: bytes, path: Path) -> None:
+    try:
+        content.decode()
+        wrong = content.find(b"\0")
+    except UnicodeDecodeError as error:
+        wrong = error.start
+    if wrong >= 0:
+        start = max(content.rfind(end, 0, wrong) for end in (b"\n", b"\r")) + 1
+        raise ValueError(
+            f"{path}, line {line_of(content, wrong)}: byte {wrong - start + 1} "
+            f"(0x{content[wrong]:02x}) is not UTF-8 text; save the file with this encoding"
+        )

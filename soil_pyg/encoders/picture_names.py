@@ -32,14 +32,15 @@ class PictureFolder:
 
     @cached_property
     def by_stem(self) -> dict[str, list[str]]:
-        """The names of the pictures by their names without a suffix."""
+        """The names of the pictures by their names with and without a suffix."""
         found: dict[str, list[str]] = {}
         for name in self.names:
             found.setdefault(Path(name).stem, []).append(name)
+            found.setdefault(name, []).append(name)
         return found
 
     def find(self, stem: str, suffix: str | None = None) -> Path | None:
-        """Returns the picture of a name without a suffix, or :obj:`None`.
+        """Returns the picture of a name, which may lack the suffix, or :obj:`None`.
 
         Raises :class:`ValueError` if several pictures have the name and the suffix, if it is given.
         """
@@ -127,7 +128,7 @@ def _named(
     for row, value in enumerate(values):
         name = file_name(value)
         last = "" if name is None else os.path.basename(name)
-        if name is None or not (last in known or last in pictures.by_stem):
+        if name is None or last not in pictures.by_stem:
             continue
         if base != root:
             name = os.path.relpath(os.path.join(root, name), root)

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from soil_pyg.datasets.digest import digest_of
-from soil_pyg.datasets.storage import write_tensors
+from soil_pyg.datasets.storage import read_tensors, write_tensors
 from soil_pyg.utils.files import atomic_path, user_cache
 
-FORMAT = 1
+FORMAT = 2
 """The version of the cache, to increase when encoders of the same version return other vectors."""
+
+KEY = "soil_pyg.vectors"
+"""The key of the header of a file."""
 
 logger = logging.getLogger("soil_pyg")
 
@@ -44,10 +45,10 @@ class VectorCache:
         vectors: dict[str, np.ndarray] = {}
         for path in sorted(self.folder.glob("*.safetensors")) if self.folder else []:
             try:
-                batch = load_file(path)
+                batch, _ = read_tensors(path, [KEY], "remove it")
                 rows = zip(batch["digests"], batch["vectors"], strict=True)
-                known = {bytes(digest).hex(): vector for digest, vector in rows}
-            except (SafetensorError, KeyError, ValueError) as error:
+                known = {bytes(digest.tolist()).hex(): vector.numpy() for digest, vector in rows}
+            except (KeyError, ValueError) as error:
                 logger.warning("%s is corrupt and ignored (%s)", path, error)
                 continue
             vectors.update((digest, known[digest]) for digest in known if digest in digests)
@@ -64,4 +65,4 @@ class VectorCache:
         path = self.folder / f"{digest_of(list(digests))[:32]}.safetensors"
         batch = {"digests": torch.from_numpy(keys), "vectors": torch.from_numpy(vectors)}
         with atomic_path(path) as temporary:
-            write_tensors(batch, temporary, {})
+            write_tensors(batch, temporary, KEY, {})

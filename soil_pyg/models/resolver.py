@@ -1,11 +1,14 @@
 import inspect
+import sys
 from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 from soil_pyg.models.base import Recommender
 
 
 def import_model(name: str) -> type[Recommender]:
-    """Returns the class of a model by its name.
+    """Returns the class of a model that a user names.
 
     Args:
         name (str): The name of a model of this package in lower case, such as :obj:`"soil"`, or
@@ -23,18 +26,75 @@ def import_model(name: str) -> type[Recommender]:
     """
     module_name, separator, class_name = name.partition(":")
     if not separator:
-        return _own_model(name)
+        found = _own_models().get(name)
+        if found is None:
+            raise ValueError(
+                f"The model '{name}' is not one of {', '.join(sorted(_own_models()))}; name a "
+                "model of your own by 'package.module:Class'"
+            )
+        return found
+    value: Any = import_named(module_name, f"The model '{name}'")
     try:
-        found = import_module(module_name)
         for part in class_name.split("."):
-            found = getattr(found, part)
-    except (ImportError, ValueError, AttributeError) as error:
+            value = getattr(value, part)
+    except AttributeError as error:
         raise ValueError(f"The model '{name}' cannot be imported: {error}") from error
-    if not isinstance(found, type) or not issubclass(found, Recommender):
-        raise ValueError(f"The model '{name}' must be a subclass of Recommender (got {found!r})")
-    if inspect.isabstract(found):
-        raise ValueError(f"The model '{name}' must define 'forward' and 'loss'")
-    return found
+    return _concrete(name, value)
+
+
+def import_named(module: str, what: str) -> ModuleType:
+    """Returns a module that a user names.
+
+    Raises :class:`ValueError`, which begins with :obj:`what`, whatever the module raises while it
+    is imported, the end of the process included.
+    """
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        return import_module(module)
+    except (Exception, SystemExit) as error:
+        reason = str(error) if isinstance(error, ImportError | ValueError) else repr(error)
+        raise ValueError(f"{what} cannot be imported: {reason}") from error
+    finally:
+        # A failed import must leave nothing on the disk.
+        sys.dont_write_bytecode = writes
+
+
+def own_model(name: str) -> type[Recommender] | None:
+    """Returns the model of this package with a name in either form, :obj:`None` if there is none.
+
+    Example:
+        >>> own_model("bpr").__name__, own_model("soil_pyg.models.bpr:BPR").__name__
+        ('BPR', 'BPR')
+    """
+    models = _own_models()
+    return models.get(name) or {model_name(model): model for model in models.values()}.get(name)
+
+
+def find_model(name: str) -> type[Recommender]:
+    """Returns the class that the folder of a run names, without an import that the folder chooses:
+    a model of this package, or a class of a module that the program has imported.
+
+    Raises:
+        ValueError: If it is neither, or no concrete :class:`~soil_pyg.models.Recommender`.
+
+    Example:
+        >>> find_model("soil_pyg.models.lightgcn:LightGCN").__name__
+        'LightGCN'
+    """
+    if (own := own_model(name)) is not None:
+        return own
+    module, _, class_name = name.partition(":")
+    value: Any = sys.modules.get(module)
+    for part in class_name.split("."):
+        # Unlike getattr, this runs no code of the module.
+        value = vars(value).get(part) if isinstance(value, ModuleType | type) else None
+    if value is None:
+        raise ValueError(
+            f"The model '{name}' is not one of this package, and a run does not choose what is "
+            f"imported: name its class in 'model' of soil_pyg.load ('--model-module {module}' in a "
+            "command) if you trust it"
+        )
+    return _concrete(name, value)
 
 
 def model_name(model_class: type[Recommender]) -> str:
@@ -48,15 +108,17 @@ def model_name(model_class: type[Recommender]) -> str:
     return f"{model_class.__module__}:{model_class.__qualname__}"
 
 
-def _own_model(name: str) -> type[Recommender]:
+def _concrete(name: str, value: Any) -> type[Recommender]:
+    if not isinstance(value, type) or not issubclass(value, Recommender):
+        raise ValueError(f"The model '{name}' must be a subclass of Recommender (got {value!r})")
+    if inspect.isabstract(value):
+        raise ValueError(f"The model '{name}' must define 'forward' and 'loss'")
+    return value
+
+
+def _own_models() -> dict[str, type[Recommender]]:
+    """Returns the models of this package by their names in lower case."""
     # Imported here, as the package may import this module.
     package = import_module("soil_pyg.models")
     exports = {export.lower(): getattr(package, export) for export in package.__all__}
-    models = {key: model for key, model in exports.items() if not inspect.isabstract(model)}
-    if name not in models:
-        raise ValueError(
-            f"The model '{name}' is not one of {', '.join(sorted(models))}; name a model of your "
-            "own by 'package.module:Class'"
-        )
-    found: type[Recommender] = models[name]
-    return found
+    return {key: model for key, model in exports.items() if not inspect.isabstract(model)}

@@ -120,7 +120,7 @@ class InterestItems(Collector):
         if sample.numel() > 0:
             query = self.history.select_rows(sample).matmul(c)
             exact = KNN(knn.candidates, use_faiss=False, memory_budget=self.memory_budget)
-            best = node[exact.search(query, self.k)[1]]
+            best = node[exact.find(query, self.k)]
             recall = torch.isin(sample.unsqueeze(1) * self.num_items + best, found).float().mean()
             self.report[modality]["recall"] = float(recall)
             logger.info("%.3f of the items of interest of %d users found", recall, len(sample))
@@ -132,7 +132,7 @@ class InterestItems(Collector):
         rows = block_rows(self.memory_budget, c.size(1))
         for block in blocks(owner.numel(), rows, "searching items of interest"):
             query = self.history.select_rows(owner[block]).matmul(c)
-            sought[block] = knn.search(query, self.k)[1].int()
+            sought[block] = knn.find(query, self.k).int()
         return sought
 
     def _best_candidates(

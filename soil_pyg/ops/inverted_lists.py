@@ -4,16 +4,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from soil_pyg.ops.faiss_index import TRAINING_POINTS
 from soil_pyg.ops.matmul import matmul_t, matmul_t_rows
 from soil_pyg.ops.pairs import rank_among_equal_rows
 from soil_pyg.ops.ragged import index2ptr
 from soil_pyg.ops.search_options import LISTS
 from soil_pyg.ops.topk import best_of_each_row, topk_by_id
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.progress import blocks
-
-TRAINING_POINTS = 64
-"""The number of vectors per list on which the centres are trained."""
 
 ITERATIONS = 8
 """The number of iterations of spherical k-means."""
@@ -49,7 +47,7 @@ class InvertedLists:
     """
 
     def __init__(self, candidates: Tensor, num_lists: int, memory_budget: int = 2**30) -> None:
-        check_at_least("num_lists", num_lists, 1)
+        check_integer("num_lists", num_lists, 1)
         self.candidates = candidates
         self.memory_budget = memory_budget
         self.num_lists = min(num_lists, candidates.size(0))

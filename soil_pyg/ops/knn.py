@@ -1,4 +1,3 @@
-import importlib.util
 import logging
 from functools import cached_property, partial
 from typing import Any
@@ -8,9 +7,16 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from soil_pyg.ops import inverted_lists
+from soil_pyg.ops.faiss_index import (
+    build_index,
+    faiss_errors,
+    has_faiss,
+    import_faiss,
+    search_index,
+)
 from soil_pyg.ops.inverted_lists import PROBES, InvertedLists, count_lists
 from soil_pyg.ops.matmul import matmul_precision, matmul_t
-from soil_pyg.ops.pairs import block_rows, exact_inner_product
+from soil_pyg.ops.pairs import block_rows, exact_inner_product, rank_pairs
 from soil_pyg.ops.search_options import (
     LISTS,
     ExactSearchKwargs,
@@ -18,7 +24,8 @@ from soil_pyg.ops.search_options import (
     takes_search_options,
 )
 from soil_pyg.ops.topk import ROUNDING, has_near_ties, isin_rowwise, topk_rescored
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.ops.vectors import as_vectors, norms
+from soil_pyg.utils.checks import check_flag, check_integer
 from soil_pyg.utils.progress import blocks
 
 FAISS_GPU_MAX_K = 2048
@@ -37,8 +44,9 @@ class KNN:
     r"""Searches the :math:`k` candidates with the largest inner product, ties by the smaller id.
 
     The exact search does not depend on the library, the block size or the number of threads:
-    candidates whose inner products differ by rounding are scored again in double precision and
-    sorted by (value, id).
+    candidates whose inner products may differ by rounding alone are compared in double precision.
+    All values are inner products in double precision, rounded to single; where these are equal, the
+    smaller id comes first.
 
     Args:
         candidates (Tensor): Candidates of shape :obj:`[num_candidates, channels]`.
@@ -51,7 +59,8 @@ class KNN:
 
     Raises:
         ImportError: If :obj:`index` or :obj:`use_faiss` asks for FAISS and it is not installed.
-        ValueError: If the candidates are not finite, or an option is out of its range.
+        ValueError: If the candidates are not finite, an option is out of its range, or FAISS cannot
+            build the index for the candidates.
 
     Example:
         >>> knn = KNN(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
@@ -67,9 +76,9 @@ class KNN:
         use_faiss: bool | None = None,
         **search_options: Unpack[ExactSearchKwargs],
     ) -> None:
-        if not torch.isfinite(candidates).all():
-            raise ValueError("'candidates' must be finite (got NaN or infinity)")
-        self.candidates = candidates.float().contiguous()
+        self.candidates = as_vectors("candidates", candidates)
+        if use_faiss is not None:
+            check_flag("use_faiss", use_faiss)
         options = SearchOptions(index, **search_options).resolve(candidates.size(0))
         self.search_options = options
         self.memory_budget = options.memory_budget
@@ -82,7 +91,9 @@ class KNN:
         self.report: dict[str, Any] = {"index": options.index}
         if use_faiss is None:
             use_faiss = not self.search_options.is_exact or _has_faiss(candidates)
-        self.faiss_index: Any = self._build() if use_faiss and candidates.size(0) > 0 else None
+        self.faiss_index: Any = None
+        if use_faiss and candidates.numel() > 0:
+            self.faiss_index = build_index(self.candidates, self.index)
 
     def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         r"""Returns the inner products and the ids of the :math:`k` best candidates of each query.
@@ -96,15 +107,31 @@ class KNN:
             fewer than :math:`k` fills up with the value :math:`-\infty` and the id :obj:`-1`.
 
         Raises:
-            ValueError: If :obj:`k` is less than 1.
+            ValueError: If :obj:`k` is less than 1, or the queries are not finite or do not match
+                the candidates.
         """
-        check_at_least("k", k, 1)
+        query = self._check_query(query)
+        ids = self._find(query, k)
+        values = query.new_empty(ids.size())
+        rows = block_rows(self.memory_budget, ids.size(1), 64)
+        for block in blocks(query.size(0), rows, "scoring neighbours"):
+            values[block], ids[block] = rank_pairs(
+                query[block], self.candidates, ids[block], ids[block] >= 0
+            )
+        return values, ids
+
+    def find(self, query: Tensor, k: int) -> Tensor:
+        """Returns the ids that :meth:`search` returns, without the cost of their values: in any
+        order if the search is exact, and otherwise in that of the index.
+        """
+        return self._find(self._check_query(query), k)
+
+    def _find(self, query: Tensor, k: int) -> Tensor:
+        check_integer("k", k, 1)
         k = min(k, self.candidates.size(0))
-        query = query.float().contiguous()
-        values = query.new_empty(query.size(0), k)
         ids = torch.empty(query.size(0), k, dtype=torch.long, device=query.device)
-        if k == 0 or query.size(0) == 0:
-            return values, ids
+        if ids.numel() == 0:
+            return ids
         if not self.search_options.is_exact and "recall" not in self.report:
             self.tune(query, k)
         if self._lists is not None:
@@ -114,21 +141,34 @@ class KNN:
         if self.search_options.is_exact:
             rows = block_rows(self.memory_budget, self.candidates.size(0))
         for block in blocks(query.size(0), rows, "searching neighbours"):
-            values[block], ids[block] = self._search_block(query[block], k)
-        return values, ids
+            ids[block] = self._search_block(query[block], k)
+        return ids
+
+    def _check_query(self, query: Tensor) -> Tensor:
+        query = as_vectors("query", query)
+        if query.size(1) != self.candidates.size(1) or query.device != self.candidates.device:
+            raise ValueError(
+                f"'query' must have {self.candidates.size(1)} channels on "
+                f"{self.candidates.device}, as the candidates have "
+                f"(got {query.size(1)} on {query.device})"
+            )
+        largest = float(norms(query).amax()) if query.size(0) > 0 else 0.0
+        if largest * self._largest_norm > torch.finfo(query.dtype).max:
+            raise ValueError(f"'query' must be smaller: products overflow (got length {largest})")
+        return query
 
     def tune(self, query: Tensor, k: int) -> float:
         """Sets the depth of an approximate search and returns its recall on a sample of queries."""
-        query = query[:: max(1, -(-query.size(0) // SAMPLE))].float().contiguous()
+        query = self._check_query(query)[:: max(1, -(-query.size(0) // SAMPLE))].contiguous()
         exact = KNN(self.candidates, use_faiss=False, memory_budget=self.memory_budget)
-        expected = exact.search(query, k)[1]
+        expected = exact.find(query, k)
         if self.search_options.is_exact or expected.numel() == 0:
             return 1.0
         parameter = "" if self._parameters else self._depth_parameter()
         for depth in DEPTHS if parameter else DEPTHS[:1]:
             settings = f"{parameter}={depth}" if parameter else self._parameters
             self._set(settings)
-            found = self._search_index(query, expected.size(1))[1]
+            found = self._search_index(query, expected.size(1))
             recall = float(isin_rowwise(expected, found).float().mean())
             if recall >= self.search_options.recall:
                 break
@@ -143,64 +183,34 @@ class KNN:
         elif parameters:
             faiss = import_faiss()
             space = faiss.GpuParameterSpace if self.candidates.is_cuda else faiss.ParameterSpace
-            try:
+            with faiss_errors(parameters):
                 space().set_index_parameters(self.faiss_index, parameters)
-            except RuntimeError as error:
-                raise ValueError(
-                    f"'index' has search parameters that FAISS does not accept (got {parameters!r})"
-                ) from error
 
-    def _search_block(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def _search_block(self, query: Tensor, k: int) -> Tensor:
         if not self.search_options.is_exact:
             return self._search_index(query, k)
         if self.faiss_index is None or (query.is_cuda and k >= FAISS_GPU_MAX_K):
             return self._search_torch(query, k)
-        values, ids = self._search_faiss(query, min(k + 1, self.candidates.size(0)))
-        tied = has_near_ties(values, self._tolerance(query))
-        values, ids = values[:, :k].contiguous(), ids[:, :k].contiguous()
+        size = min(k + 1, self.candidates.size(0))
+        values, ids = search_index(self.faiss_index, query, size)
+        tied = has_near_ties(values[:, k - 1 :], self._tolerance(query))
+        ids = ids[:, :k].contiguous()
         if tied.any():
-            values[tied], ids[tied] = self._search_torch(query[tied], k)
-        return values, ids
+            ids[tied] = self._search_torch(query[tied], k)
+        return ids
 
-    def _search_torch(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def _search_torch(self, query: Tensor, k: int) -> Tensor:
         with matmul_precision(self.search_options.matmul_precision):
             scores = matmul_t(query, self.candidates)
-        return topk_rescored(
-            scores,
-            k,
-            self._tolerance(query),
-            partial(exact_inner_product, query, self.candidates),
-        )
+        rescore = partial(exact_inner_product, query, self.candidates)
+        return topk_rescored(scores, k, self._tolerance(query), rescore, ordered=False)[1]
 
     def _tolerance(self, query: Tensor) -> Tensor:
-        tolerance: Tensor = ROUNDING * query.norm(dim=1) * self._largest_norm
-        return tolerance
+        return ROUNDING * self._largest_norm * norms(query)
 
     @cached_property
-    def _largest_norm(self) -> Tensor:
-        norm: Tensor = self.candidates.norm(dim=1)
-        return norm.max()
-
-    def _build(self) -> Any:
-        faiss = import_faiss()
-        channels, metric = self.candidates.size(1), faiss.METRIC_INNER_PRODUCT
-        try:
-            index = faiss.index_factory(channels, self.index, metric)
-        except RuntimeError as error:
-            raise ValueError(
-                f"'index' must be 'Flat', 'Lists' and a number, or a FAISS index factory string "
-                f"(got {self.index!r})"
-            ) from error
-        if self.candidates.is_cuda:
-            resources = faiss.StandardGpuResources()
-            index = faiss.index_cpu_to_gpu(resources, self.candidates.device.index or 0, index)
-        array = self.candidates.cpu().numpy()
-        inverted = faiss.try_extract_index_ivf(index)
-        if inverted is not None:
-            inverted.cp.max_points_per_centroid = inverted_lists.TRAINING_POINTS
-        index.train(array)
-        index.add(array)
-        return index
+    def _largest_norm(self) -> float:
+        return float(norms(self.candidates).amax()) if self.candidates.size(0) > 0 else 0.0
 
     def _depth_parameter(self) -> str:
         if self._lists is not None or import_faiss().try_extract_index_ivf(self.faiss_index):
@@ -208,30 +218,13 @@ class KNN:
         kind = type(import_faiss().downcast_index(self.faiss_index)).__name__
         return "efSearch" if "HNSW" in kind else ""
 
-    def _search_index(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def _search_index(self, query: Tensor, k: int) -> Tensor:
         if self._lists is not None:
-            return self._lists.search(query, k, self._num_probes)
-        return self._search_faiss(query, k)
-
-    def _search_faiss(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        values, ids = self.faiss_index.search(query.cpu().numpy(), k)
-        values, ids = torch.from_numpy(values).to(query), torch.from_numpy(ids).to(query.device)
-        return values.masked_fill_(ids < 0, -torch.inf), ids
+            return self._lists.search(query, k, self._num_probes)[1]
+        return search_index(self.faiss_index, query, k)[1]
 
 
 def _has_faiss(candidates: Tensor) -> bool:
-    if importlib.util.find_spec("faiss") is None:
+    if not has_faiss():
         return False
     return not candidates.is_cuda or hasattr(import_faiss(), "StandardGpuResources")
-
-
-def import_faiss() -> Any:
-    """Returns the module :mod:`faiss`, or raises :class:`ImportError` if it is not installed."""
-    try:
-        import faiss
-    except ImportError as error:
-        raise ImportError(
-            "FAISS is not installed: install the extra 'cpu' or 'gpu', or use index='Flat' with "
-            "use_faiss=False"
-        ) from error
-    return faiss

@@ -51,6 +51,22 @@ def exact_cosine(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
     return _score_pairs(x, x, row, column, True, True)
 
 
+def rank_pairs(
+    query: Tensor, candidates: Tensor, ids: Tensor, is_candidate: Tensor
+) -> tuple[Tensor, Tensor]:
+    r"""Returns the inner products of queries with some candidates each, in double precision and
+    rounded to single, and the ids, sorted by (value, id).
+
+    Pairs that :obj:`is_candidate` leaves out come last, with the value :math:`-\infty`.
+    """
+    row, place = is_candidate.nonzero().unbind(1)
+    values = torch.full(ids.size(), -torch.inf, device=ids.device)
+    values[row, place] = exact_inner_product(query, candidates, row, ids[row, place])
+    ids, order = ids.sort(dim=1)
+    values, first = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return values, ids.gather(1, first)
+
+
 def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
     """Returns the inner products of pairs of a row of :obj:`left` and a row of :obj:`right`, which
     are the entries of compressed rows.
@@ -179,7 +195,9 @@ def _dot(x: Tensor, y: Tensor) -> Tensor:
     return _add_products(x.new_zeros(x.size(0)), x, y, row, row[:-1])
 
 
-def _add_products(value: Tensor, left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
+def _add_products(
+    value: Tensor, left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor
+) -> Tensor:
     # Torch sums each product of a CPU in one order, whatever the other pairs and the threads.
     size = left.size(0), right.size(0)
     with warnings.catch_warnings():
@@ -187,7 +205,8 @@ def _add_products(value: Tensor, left: Tensor, right: Tensor, rowptr: Tensor, co
         # Torch warns even where checks are explicitly disabled.
         warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")
         pairs = torch.sparse_csr_tensor(rowptr, col, value, size, check_invariants=False)
-    return torch.sparse.sampled_addmm(pairs, left, right.t()).values()
+    out: Tensor = torch.sparse.sampled_addmm(pairs, left, right.t()).values()
+    return out
 
 
 def _cached_channels(x: Tensor) -> int:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict, TypeVar
 
-from soil_pyg.utils.checks import check_at_least, check_choice
+from soil_pyg.ops.faiss_index import check_index
+from soil_pyg.utils.checks import check_between, check_choice, check_greater, check_integer
 
 PRECISIONS = ("highest", "high", "medium")
 """The settings of :func:`torch.set_float32_matmul_precision`."""
@@ -68,9 +69,10 @@ class SearchOptions:
     matmul_precision: str = "highest"
 
     def __post_init__(self) -> None:
-        if not 0 < self.recall <= 1:
-            raise ValueError(f"'recall' must be above 0 and at most 1 (got {self.recall})")
-        check_at_least("memory_budget", self.memory_budget, 1)
+        check_index(self.index)
+        check_greater("recall", self.recall, 0)
+        check_between("recall", self.recall, 0, 1)
+        check_integer("memory_budget", self.memory_budget, 1)
         check_choice("matmul_precision", self.matmul_precision, PRECISIONS)
 
     @property

@@ -108,9 +108,7 @@ class SecondOrderSelection:
         # Entries that rounding alone may have put below another one of their candidate stay.
         rival = value >= score[candidate] - 2 * self.rounding
         row, key, candidate = row[rival], key[rival], candidate[rival]
-        user, owner = torch.unique_consecutive(
-            candidate_key // self.num_items, return_inverse=True
-        )
+        user, owner = torch.unique_consecutive(candidate_key // self.num_items, return_inverse=True)
         take = self.take[user]
         cut = _nth_value(owner, score, take)[owner]
         near = (score - cut).abs() <= 2 * self.rounding

@@ -190,7 +190,7 @@ class SimilarityPass:
             neighbour = node[:0]
             if wanted:
                 knn.tune(c, min(wanted))
-                neighbour = knn.search(c, max(wanted))[1].int()
+                neighbour = knn.find(c, max(wanted)).int()
             for collector in collectors:
                 collector.report[modality] = knn.report
                 collector.add_index(modality, knn, node, neighbour)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.ops.ragged import order_by_group, rank_in_group
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 
 ROUNDING = 4e-6
 """The largest difference between the rounded and the exact inner product of two unit vectors."""
@@ -41,7 +41,7 @@ def topk_by_id(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
         >>> topk_by_id(torch.tensor([[1.0, 3.0, 3.0, 3.0]]), k=2)[1]
         tensor([[1, 2]])
     """
-    check_at_least("k", k, 1)
+    check_integer("k", k, 1)
     k = min(k, scores.size(1))
     values, columns = _topk_grouped(scores, min(k + 1, scores.size(1)))
     if values.size(1) > k:

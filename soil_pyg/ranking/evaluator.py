@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -8,11 +9,12 @@ from torch_geometric.metrics import LinkPredMAP, LinkPredNDCG, LinkPredPrecision
 from torch_geometric.metrics.link_pred import LinkPredMetricData
 from torch_geometric.utils import cumsum
 
-from soil_pyg.ops.topk import topk_by_id
+from soil_pyg.ranking.best_items import BestItems
 from soil_pyg.ranking.score_blocks import score_blocks
-from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
+from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, TRAINED_EARLIER, USER
 from soil_pyg.utils._private import metric_values
-from soil_pyg.utils.checks import check_at_least, check_choice
+from soil_pyg.utils.checks import check_choice, check_integer
+from soil_pyg.utils.data_checks import check_edges, count_nodes
 from soil_pyg.utils.progress import blocks
 
 METRICS = {
@@ -23,12 +25,18 @@ METRICS = {
 }
 
 
+MAX_K = 2**20
+"""The largest length of a list: PyG's metrics hold a number per rank."""
+
+
 class Evaluator:
     r"""Evaluates a model by full ranking with PyG's ranking metrics.
 
     For every user with held-out items, all items except the training items of the user are ranked
     by score, ties by the smaller item index, and the top of the list is compared with the held-out
-    items. Users are scored in blocks; results do not depend on the blocks or on threads.
+    items. The training items of an earlier run that the model was initialised from are left out as
+    well, see :func:`~soil_pyg.runs.trained_pairs.without_trained_pairs`. Users are scored in
+    blocks; results do not depend on the blocks or on threads.
 
     Args:
         ks (Sequence[int]): The list lengths. (default: :obj:`(5, 10, 20, 50)`)
@@ -47,10 +55,8 @@ class Evaluator:
     """
 
     def __init__(self, ks: Sequence[int] = (5, 10, 20, 50), memory_budget: int = 2**30) -> None:
-        if len(ks) == 0 or min(ks) < 1:
-            raise ValueError(f"'ks' must hold numbers of at least 1 (got {list(ks)})")
-        check_at_least("memory_budget", memory_budget, 1)
-        self.ks = tuple(sorted(set(ks)))
+        self.ks = check_ks(ks)
+        check_integer("memory_budget", memory_budget, 1)
         self.memory_budget = memory_budget
         self.metrics = {f"{name}@{k}": cls(k) for name, cls in METRICS.items() for k in self.ks}
 
@@ -65,7 +71,8 @@ class Evaluator:
             split (str): The split, :obj:`"val"` or :obj:`"test"`. (default: :obj:`"val"`)
 
         Raises:
-            ValueError: If the split is unknown or empty.
+            ValueError: If the split is unknown, empty or not disjoint from the train split, or the
+                embeddings do not match the data.
             FloatingPointError: If a score may not be finite.
         """
         values = self.evaluate_per_user(model, data, split)
@@ -84,12 +91,20 @@ class Evaluator:
         row = torch.arange(len(users), device=users.device).repeat_interleave(count)
         ptr = cumsum(count).tolist()
         user_emb, item_emb = compute_embeddings(model, data)
+        size = count_nodes(data, USER), count_nodes(data, ITEM)
+        if (len(user_emb), len(item_emb)) != size:
+            raise ValueError(
+                f"'model' must return embeddings of the {size[0]} users and {size[1]} items of the "
+                f"data (got {len(user_emb)} and {len(item_emb)})"
+            )
+        best, known = BestItems(user_emb, item_emb), _known(data)
 
         values: dict[str, list[Tensor]] = {name: [] for name in self.metrics}
         for chunk in blocks(len(users), 2**13, "Ranking"):
             labels = slice(ptr[chunk.start], ptr[chunk.stop])
             label = torch.stack([row[labels] - chunk.start, label_index[1, labels]])
-            ranked = self._rank_hits(user_emb, item_emb, data, users[chunk], label)
+            scored = score_blocks(user_emb, item_emb, users[chunk], known, self.memory_budget)
+            ranked = self._rank_hits(scored, best, users[chunk], label)
             # The float32 sum that PyG's metrics keep would depend on the blocks.
             ranking = LinkPredMetricData(ranked, label)
             for name, metric in self.metrics.items():
@@ -114,49 +129,96 @@ class Evaluator:
             candidates are padded with the score :obj:`-inf` and the index :obj:`num_items`.
 
         Raises:
-            ValueError: If :obj:`k` is less than 1.
+            ValueError: If :obj:`k` is less than 1, or the embeddings do not match each other, the
+                users or the data.
             FloatingPointError: If a score may not be finite.
         """
-        train = data[INTERACTS].edge_index
-        scored = score_blocks(user_emb, item_emb, users, train, self.memory_budget)
-        values, items = zip(*(_best_items(scores, k) for _, scores in scored), strict=True)
+        check_integer("k", k, 1)
+        known = _known(data, (len(user_emb), len(item_emb)))
+        best = BestItems(user_emb, item_emb)
+        scored = score_blocks(user_emb, item_emb, users, known, self.memory_budget)
+        ranked = [best.rank(scores, users[rows], k) for rows, scores in scored]
+        values, items = zip(*ranked, strict=True)
         return torch.cat(values), torch.cat(items)
 
     def _rank_hits(
-        self, user_emb: Tensor, item_emb: Tensor, data: HeteroData, users: Tensor, label: Tensor
+        self,
+        scored: Iterator[tuple[slice, Tensor]],
+        best: BestItems,
+        users: Tensor,
+        label: Tensor,
     ) -> Tensor:
         # A user for whom k items score higher than every held-out one has no hit. Counting them is
         # faster than ranking, so only the other users are ranked.
-        k = min(max(self.ks), item_emb.size(0))
-        ranked = users.new_full((len(users), k), item_emb.size(0))
+        k = min(max(self.ks), best.num_items)
+        ranked = users.new_full((len(users), k), best.num_items)
         first_label = torch.searchsorted(
             label[0], torch.arange(len(users) + 1, device=label.device)
         ).tolist()
-        train = data[INTERACTS].edge_index
         is_better = torch.empty(0, device=users.device)
-        for rows, scores in score_blocks(user_emb, item_emb, users, train, self.memory_budget):
+        for rows, scores in scored:
             row, item = label[:, first_label[rows.start] : first_label[rows.stop]]
             row = row - rows.start
-            best = scores.new_full((len(scores),), -torch.inf)
-            best.scatter_reduce_(0, row, scores[row, item], "amax")
-            torch.gt(scores, best.unsqueeze(1), out=is_better.resize_(scores.size()))
+            bar = scores.new_full((len(scores),), -torch.inf)
+            bar.scatter_reduce_(0, row, scores[row, item], "amax")
+            bar += 2 * best.tolerance(users[rows])
+            torch.gt(scores, bar.unsqueeze(1), out=is_better.resize_(scores.size()))
             hit = (is_better.sum(dim=1) < k).nonzero().view(-1)
-            ranked[rows.start + hit] = _best_items(scores[hit], k)[1]
+            ranked[rows.start + hit] = best.choose(scores[hit], users[rows][hit], k)
         return ranked
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(ks={self.ks})"
 
 
+def check_ks(ks: Sequence[int]) -> tuple[int, ...]:
+    """Returns list lengths in ascending order, each once, or raises :class:`ValueError` unless they
+    are integers of at least 1.
+    """
+    if isinstance(ks, str) or not isinstance(ks, Iterable) or len(values := list(ks)) == 0:
+        raise ValueError(f"'ks' must be a list of integers (got {reprlib.repr(ks)})")
+    for k in values:
+        check_integer("ks", k, 1, MAX_K)
+    return tuple(sorted({int(k) for k in values}))
+
+
 def held_out(data: HeteroData, split: str) -> Tensor:
-    """Returns the interactions of a held-out split; raises :class:`ValueError` if it is unknown
-    or empty.
+    """Returns the interactions of a held-out split, each once.
+
+    Raises:
+        ValueError: If the split is unknown or empty, names a user or an item that the data lacks,
+            or shares an interaction with the train split.
     """
     check_choice("split", split, HELD_OUT_SPLITS)
-    label_index: Tensor | None = data[INTERACTS].get(f"{split}_edge_label_index")
-    if label_index is None or label_index.size(1) == 0:
+    attr = f"{split}_edge_label_index"
+    if INTERACTS not in data.edge_types or attr not in data[INTERACTS]:
         raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
-    return label_index
+    pairs = check_edges(data, INTERACTS, attr)
+    if pairs.size(1) == 0:
+        raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
+    num_items = count_nodes(data, ITEM)
+    key = pairs[0] * num_items + pairs[1]
+    distinct = torch.unique(key)
+    user, item = check_edges(data)
+    known = torch.isin(distinct, user * num_items + item)
+    if bool(known.any()):
+        first = int(distinct[known][0])
+        raise ValueError(
+            f"'data' must hold interactions of the split '{split}' that are not in the train split "
+            f"(got {int(known.sum())} that are, the first of user {first // num_items} and item "
+            f"{first % num_items})"
+        )
+    if len(distinct) < len(key):
+        return torch.stack([distinct // num_items, distinct % num_items])
+    return pairs
+
+
+def _known(data: HeteroData, size: tuple[int, int] | None = None) -> Tensor:
+    """Returns the pairs that are not ranked."""
+    pairs = check_edges(data, size=size)
+    if TRAINED_EARLIER not in data[INTERACTS]:
+        return pairs
+    return torch.cat([pairs, check_edges(data, INTERACTS, TRAINED_EARLIER, size=size)], dim=1)
 
 
 @torch.no_grad()
@@ -169,8 +231,3 @@ def compute_embeddings(model: torch.nn.Module, data: HeteroData) -> tuple[Tensor
         return embeddings
     finally:
         model.train(training)
-
-
-def _best_items(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    values, items = topk_by_id(scores, k)
-    return values, items.masked_fill(values == -torch.inf, scores.size(1))

@@ -1,5 +1,3 @@
-import importlib.util
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,16 +5,30 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from soil_pyg.ops.knn import KNN, import_faiss
+from soil_pyg.ops.faiss_index import has_faiss, import_faiss
+from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.pairs import rank_pairs
 from soil_pyg.ops.search_options import LISTS, auto_index
-from soil_pyg.runs import checkpoint
+from soil_pyg.ranking.schema import IndexRecord
+from soil_pyg.runs.schema import EMBEDDINGS
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.utils.files import atomic_path, file_digest, write_json
+from soil_pyg.utils.files import atomic_path, file_digest
 from soil_pyg.utils.progress import blocks
+from soil_pyg.utils.records import (
+    DamagedFileError,
+    check_files,
+    read_record,
+    validate,
+    write_record,
+)
 
 FORMAT = 1
 INDEX = "items.index"
 DESCRIPTION = "items.json"
+REMEDY = (
+    "repeat the 'soil-pyg train' of the run to build the index again, or with --overwrite (in "
+    "Python overwrite=True) to make the whole run anew"
+)
 
 TUNED_K = 20
 """The number of neighbours that the depth of an approximate search is tuned for."""
@@ -46,7 +58,7 @@ class ItemIndex:
         items and an inverted file for many.
         """
         emb = trained.item_emb
-        if emb.is_sparse or importlib.util.find_spec("faiss") is None:
+        if emb.is_sparse or not has_faiss():
             return None
         if index == "auto":
             index = auto_index(emb.size(0))
@@ -56,6 +68,11 @@ class ItemIndex:
         recall = knn.tune(trained.user_emb.to_dense(), min(TUNED_K, emb.size(0)))
         description = {"format": FORMAT, "index": knn.report["index"], "recall": recall}
         return cls(knn.faiss_index, description)
+
+    @property
+    def is_exact(self) -> bool:
+        """Returns whether all items are compared."""
+        return bool(self.description["index"] == "Flat")
 
     def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         r"""Returns the inner products and indices of the :obj:`k` best items of each query, given
@@ -79,10 +96,10 @@ class ItemIndex:
             raise OSError(f"'{path}' cannot be written: {error}") from error
         self.description = {
             **self.description,
-            "embeddings": trained.run["files"][checkpoint.EMBEDDINGS],
+            "embeddings": trained.run["files"][EMBEDDINGS],
             "sha256": file_digest(path),
         }
-        write_json(path.with_name(DESCRIPTION), self.description)
+        write_record(path.with_name(DESCRIPTION), self.description)
 
     @classmethod
     def load(cls, trained: TrainedModel) -> Self | None:
@@ -96,27 +113,28 @@ class ItemIndex:
         if trained.folder is None or not (trained.folder / DESCRIPTION).exists():
             return None
         path = trained.folder / DESCRIPTION
-        remedy = "remove it and train again with the same arguments to rebuild it"
-        try:
-            description = json.loads(path.read_text("utf-8"))
-            found, sha256 = description["format"], description["sha256"]
-            embeddings = description["embeddings"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"'{path}' is corrupt ({error!r}): {remedy}") from error
-        if found != FORMAT:
-            raise ValueError(f"'{path}' must have format {FORMAT} (got {found!r}): {remedy}")
-        if embeddings != trained.run["files"][checkpoint.EMBEDDINGS]:
+        description = read_record(path, FORMAT, REMEDY)
+        found = validate(IndexRecord, description, path, REMEDY)
+        if found.embeddings != trained.run["files"][EMBEDDINGS]:
             return None
-        file = path.with_name(INDEX)
-        if not file.exists() or file_digest(file) != sha256:
-            raise ValueError(f"'{file}' has changed since {path.name} was written: {remedy}")
-        return cls(import_faiss().read_index(str(file)), description)
+        check_files(path, {INDEX: found.sha256}, [INDEX], REMEDY)
+        file = trained.folder / INDEX
+        try:
+            index = import_faiss().read_index(str(file))
+        except RuntimeError as error:
+            raise DamagedFileError(file, f"is no index of FAISS ({error})", REMEDY) from error
+        if (index.ntotal, index.d) != trained.item_emb.size():
+            reason = (
+                f"must hold {len(trained.item_emb)} items (got {index.ntotal} of size {index.d})"
+            )
+            raise DamagedFileError(file, reason, REMEDY)
+        return cls(index, description)
 
 
 @dataclass(eq=False)
 class IndexRanker:
-    """Ranks the items that an index finds for queries, such as users, without the pairs of query
-    and item in :obj:`mask_index`, of shape :obj:`[2, num_pairs]`.
+    """Ranks the items that an index finds for queries, such as users, by their inner products,
+    without the pairs of query and item in :obj:`mask_index`, of shape :obj:`[2, num_pairs]`.
 
     The search is deeper by the largest number of masked items per query, in blocks of
     :obj:`memory_budget` bytes.
@@ -124,12 +142,13 @@ class IndexRanker:
 
     index: ItemIndex
     query_emb: Tensor
+    item_emb: Tensor
     mask_index: Tensor
-    num_items: int
     memory_budget: int
 
     def __post_init__(self) -> None:
         query, item = self.mask_index
+        self.num_items = self.item_emb.size(0)
         self._masked = (query * self.num_items + item).sort().values
         self._num_masked = torch.bincount(query, minlength=self.query_emb.size(0))
 
@@ -147,11 +166,12 @@ class IndexRanker:
         return score, item
 
     def _search(self, users: Tensor, k: int, depth: int) -> tuple[Tensor, Tensor]:
-        score, item = self.index.search(self.query_emb[users], depth)
+        query = self.query_emb[users]
+        item = self.index.search(query, depth)[1]
         pair = users.unsqueeze(1) * self.num_items + item
         at = torch.searchsorted(self._masked, pair).clamp(max=max(len(self._masked) - 1, 0))
+        is_candidate = item >= 0
         if len(self._masked) > 0:
-            score[self._masked[at] == pair] = -torch.inf
-        item, order = item.sort(dim=1)
-        score, order = score.gather(1, order).sort(dim=1, descending=True, stable=True)
-        return score[:, :k], item.gather(1, order)[:, :k]
+            is_candidate &= self._masked[at] != pair
+        score, item = rank_pairs(query, self.item_emb, item, is_candidate)
+        return score[:, :k], item[:, :k]

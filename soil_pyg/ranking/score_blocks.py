@@ -5,6 +5,7 @@ from torch import Tensor
 
 from soil_pyg.ops.matmul import matmul_t
 from soil_pyg.ops.ragged import concat_ranges
+from soil_pyg.utils.checks import check_between, check_integer
 
 
 @torch.no_grad()
@@ -26,6 +27,7 @@ def score_blocks(
     :obj:`memory_budget` bytes. It is valid until the next one, which may reuse its memory.
 
     Raises:
+        ValueError: If the embeddings do not match each other or the users.
         FloatingPointError: If the embeddings admit a score that is not finite.
 
     Example:
@@ -34,15 +36,18 @@ def score_blocks(
         ...     print(rows, scores)
         slice(0, 1, None) tensor([[-inf, 0., 1.]])
     """
+    check_integer("memory_budget", memory_budget, 1)
+    check_embeddings(user_emb, item_emb)
+    _check_users(users, user_emb.size(0))
     num_items = item_emb.size(0)
     user_emb, item_emb = _prepare(user_emb), _prepare(item_emb.t())
     _check_finite(user_emb, item_emb)
     if bool((mask_index[0].diff() < 0).any()):
         mask_index = mask_index[:, mask_index[0].argsort(stable=True)]
     masked_user, masked_item = mask_index.contiguous()
-    block_size = memory_budget // (16 * num_items)
+    block_size = memory_budget // (16 * max(num_items, 1))
     if users.device.type == "cpu":  # A block fits the processor's cache.
-        block_size = min(block_size, max(2**20 // num_items, 32))
+        block_size = min(block_size, max(2**20 // max(num_items, 1), 32))
     num_blocks = -(-len(users) // max(block_size, 1))
 
     memory = torch.empty(0, dtype=user_emb.dtype, device=user_emb.device)
@@ -53,6 +58,24 @@ def score_blocks(
         scores[row, masked_item[index]] = -torch.inf
         start, stop = stop, stop + len(block)
         yield slice(start, stop), scores
+
+
+def check_embeddings(user_emb: Tensor, item_emb: Tensor) -> None:
+    """Raises :class:`ValueError` unless embeddings are matrices that can be multiplied."""
+    sizes = tuple(user_emb.size()), tuple(item_emb.size())
+    if any(len(size) != 2 for size in sizes) or sizes[0][1] != sizes[1][1]:
+        raise ValueError(
+            "'user_emb' and 'item_emb' must be matrices of the same number of columns "
+            f"(got {sizes[0]} and {sizes[1]})"
+        )
+
+
+def _check_users(users: Tensor, num_users: int) -> None:
+    if users.dim() != 1 or users.is_floating_point() or users.dtype == torch.bool:
+        raise ValueError(f"'users' must be a vector of integers (got {users.dtype})")
+    if users.numel() > 0:
+        check_between("users", int(users.amin()), 0, num_users - 1)
+        check_between("users", int(users.amax()), 0, num_users - 1)
 
 
 def _prepare(emb: Tensor) -> Tensor:

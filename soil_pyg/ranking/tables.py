@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.ranking.item_index import IndexRanker, ItemIndex
 from soil_pyg.typing import INTERACTS
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.progress import blocks
 
 MAX_QUERIES = 2**13
@@ -59,8 +59,8 @@ class Ranking:
         There is at least one table. Queries with fewer than :obj:`k` candidates have fewer lines.
         Raises :class:`ValueError` if an argument is less than 1.
         """
-        check_at_least("k", k, 1)
-        check_at_least("memory_budget", memory_budget, 1)
+        check_integer("k", k, 1)
+        check_integer("memory_budget", memory_budget, 1)
         return self._frames(min(k, len(self.item_id)), memory_budget)
 
     def _frames(self, k: int, memory_budget: int) -> Iterator[pd.DataFrame]:
@@ -91,9 +91,10 @@ class Ranking:
             yield frame(none, none, none, none.float())
 
     def _ranker(self, memory_budget: int) -> Callable[[Tensor, int], tuple[Tensor, Tensor]]:
-        if self.index is not None:
+        # An exact index would compare all candidates as well.
+        if self.index is not None and not self.index.is_exact:
             return IndexRanker(
-                self.index, self.query_emb, self.mask_index, len(self.item_id), memory_budget
+                self.index, self.query_emb, self.item_emb, self.mask_index, memory_budget
             ).rank
         masked = HeteroData()
         masked[INTERACTS].edge_index = self.mask_index

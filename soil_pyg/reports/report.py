@@ -21,7 +21,7 @@ from soil_pyg.reports.users import ItemCards, choose_users, user_panels
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, ITEM
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer, check_path
 from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.files import write_text
 from soil_pyg.workflow.ids import find_positions
@@ -68,8 +68,9 @@ def report(
         OSError: If the file cannot be written.
         ImportError: If a package of the extra :obj:`report` is missing.
     """
+    check_path("run_or_folder", run_or_folder)
     out = _check_out(out)
-    check_at_least("num_users", num_users, 0)
+    check_integer("num_users", num_users, 0)
     import_extra()
     runs, unfinished = find_runs(run_or_folder)
     scope = Scope(group_runs(runs), selection_metric(runs))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from soil_pyg.models.resolver import find_model
 from soil_pyg.reports.chart import Table
 from soil_pyg.reports.run_charts import by_list_length, comparison, loss_terms, validation_curves
 from soil_pyg.reports.runs import SIZES, Run, RunGroup, Summary
@@ -106,8 +107,8 @@ def list_settings(run: Run) -> list[Setting]:
     values = {**content["settings"], **content["trainer"], **content["options"]}
     values = {name: value for name, value in values.items() if name not in SIZES}
     try:
-        selected = ModelOptions(content["model"])
-    except ValueError:  # The options of a custom model may lack types or defaults.
+        selected = ModelOptions(find_model(content["model"]))
+    except ValueError:  # The options of a custom model may lack types, defaults or an import.
         return [Setting(name, value) for name, value in values.items()]
     profile = selected.model_class.profiles.get(values.get("profile", ""), {})
     known = [

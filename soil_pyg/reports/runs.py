@@ -9,14 +9,10 @@ from typing import Any
 
 from soil_pyg.runs.checkpoint import RUN, STATE, load_finished_run, load_run
 from soil_pyg.typing import HELD_OUT_SPLITS
+from soil_pyg.workflow.run_data import LEFT_OUT
 
 NOT_SETTINGS = {"seed", "device", "accelerator", "data", "out"}
 """The values that may differ between runs of the same settings."""
-PARTS = {
-    *("model", "options", "settings", "trainer", "data", "versions", "finished"),
-    *("best_epoch", "history", "seconds", *HELD_OUT_SPLITS),
-}
-"""The keys of :obj:`run.json` that a report requires."""
 SIZES = {"num_users", "num_items", "in_channels"}
 
 
@@ -37,6 +33,11 @@ class Run:
         """The seed."""
         seed: int | None = self.content["trainer"].get("seed")
         return seed
+
+    @property
+    def left_out(self) -> list[int]:
+        """The number of pairs that the run leaves out of each held-out split."""
+        return [self.content["settings"].get(f"{LEFT_OUT}{split}", 0) for split in HELD_OUT_SPLITS]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -97,16 +98,16 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
     """
     path = Path(path)
     if not path.is_dir() or (path / RUN).exists() or (path / STATE).exists():
-        return [_checked(path, load_finished_run(path))], []
+        return [Run(path, load_finished_run(path))], []
     folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
     found = [(folder, load_run(folder)) for folder in folders]
-    runs = [_checked(folder, content) for folder, content in found if content is not None]
+    runs = [Run(folder, content) for folder, content in found if content is not None]
     if not runs:
         raise FileNotFoundError(
             f"'{path}' is neither the folder of a run nor a folder of runs: it has no {RUN}, and "
             "neither has a folder in it"
         )
-    data = {run.content["data"]["digest"]: run for run in runs}
+    data = {(run.content["data"]["digest"], *run.left_out): run for run in runs}
     if len(data) > 1:
         first, second = (f"'{run.folder.name}'" for run in list(data.values())[:2])
         raise ValueError(
@@ -140,12 +141,6 @@ def selection_metric(runs: list[Run]) -> str:
     """Returns the val metric that selected the best epoch of the first run."""
     content = runs[0].content
     return str(content["trainer"].get("metric") or next(iter(content["val"])))
-
-
-def _checked(folder: Path, content: dict[str, Any]) -> Run:
-    if missing := sorted(PARTS - set(content)):
-        raise ValueError(f"'{folder / RUN}' has no '{missing[0]}': train again")
-    return Run(folder, content)
 
 
 def _labels(groups: list[list[Run]]) -> list[str]:

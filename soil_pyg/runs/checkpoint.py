@@ -1,6 +1,5 @@
 """The folder of a run: weights, embeddings and training state as safetensors, else JSON."""
 
-import json
 import os
 import platform
 from importlib import import_module
@@ -10,69 +9,77 @@ from typing import Any
 import numpy as np
 import torch
 import torch_geometric
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.storage import write_tensors
-from soil_pyg.models.resolver import import_model
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.resolver import find_model, import_model
 from soil_pyg.runs.compatibility import upgrade_record
+from soil_pyg.runs.pair_hashes import PAIR_HASH, training_hashes
+from soil_pyg.runs.schema import (
+    EMBEDDINGS,
+    FORMAT,
+    IDS,
+    PAIRS,
+    REMEDY,
+    WEIGHTS,
+    IdRecord,
+    RunRecord,
+)
+from soil_pyg.runs.tensor_file import load_tensors, save_tensors
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import ITEM, USER
-from soil_pyg.utils.files import atomic_path, file_digest, write_json
-
-FORMAT = 1
-"""The version of the format of the folder."""
+from soil_pyg.utils.checks import check_path
+from soil_pyg.utils.files import file_digest, write_json
+from soil_pyg.utils.records import (
+    DamagedFileError,
+    check_files,
+    parse_json,
+    read_record,
+    validate,
+    write_record,
+)
 
 RUN = "run.json"
-IDS = "ids.json"
-WEIGHTS = "model.safetensors"
-EMBEDDINGS = "embeddings.safetensors"
 STATE = "state.safetensors"
 
 FILES = (WEIGHTS, EMBEDDINGS, IDS)
-"""The files whose digests :obj:`run.json` holds."""
+"""The files that :func:`load` reads, whose digests :obj:`run.json` holds."""
 
 
-def load(folder: str | os.PathLike[str]) -> TrainedModel:
+def load(
+    folder: str | os.PathLike[str], model: type[Recommender] | str | None = None
+) -> TrainedModel:
     """Loads a trained model from the folder of its run, without unpickling anything.
 
-    The class of the model is imported by its name, so its module must be importable.
+    The run does not choose what is imported: its model must be one of the package, a class of a
+    module that the program has imported, or :obj:`model`.
 
     Args:
         folder (str or os.PathLike): The folder, the argument :obj:`out` of
             :meth:`~soil_pyg.training.Trainer.fit`.
+        model (type or str, optional): The class of the model, or its name
+            :obj:`"package.module:Class"`. (default: the one that the run names)
 
     Raises:
         FileNotFoundError: If the folder or one of its files does not exist.
         ValueError: If a file has changed since it was written, or the model cannot be built.
     """
+    check_path("folder", folder)
     folder = Path(folder)
     run = load_finished_run(folder)
-    for name in FILES:
-        if not (folder / name).exists():
-            raise FileNotFoundError(f"'{folder}' has no {name}: train again")
-        if file_digest(folder / name) != run["files"].get(name):
-            raise ValueError(f"'{folder / name}' has changed since {RUN} was written: train again")
-
-    try:
-        model = import_model(run["model"])(**run["options"])
-    except TypeError as error:
-        raise ValueError(
-            f"{run['model']} cannot be built from the options in {RUN}: {error}"
-        ) from error
-    try:
-        model.load_state_dict(load_tensors(folder / WEIGHTS)[0])
-    except RuntimeError as error:
-        raise ValueError(f"'{folder / WEIGHTS}' does not fit {run['model']}: {error}") from error
+    ids = load_ids(folder)
     embeddings = load_tensors(folder / EMBEDDINGS)[0]
-    ids = json.loads((folder / IDS).read_text("utf-8"))
+    check_sizes(folder, run, ids, embeddings)
+    weights = load_tensors(folder / WEIGHTS)[0]
+    found = import_model(model) if isinstance(model, str) else model
+    built = _build(folder, run, found or find_model(run["model"]), weights)
     return TrainedModel(
-        model=model.eval(),
-        user_emb=embeddings["user"],
-        item_emb=embeddings["item"],
-        user_id=np.array(ids["user"]["id"], dtype=ids["user"]["dtype"]),
-        item_id=np.array(ids["item"]["id"], dtype=ids["item"]["dtype"]),
+        model=built.eval(),
+        user_emb=embeddings[USER],
+        item_emb=embeddings[ITEM],
+        user_id=ids[USER],
+        item_id=ids[ITEM],
         settings=run["settings"],
         metrics={"val": run["val"], "test": run["test"]},
         data_name=run["data"]["name"],
@@ -80,6 +87,52 @@ def load(folder: str | os.PathLike[str]) -> TrainedModel:
         run=run,
         folder=folder,
     )
+
+
+def _build(
+    folder: Path,
+    run: dict[str, Any],
+    model_class: type[Recommender],
+    weights: dict[str, Tensor],
+) -> Recommender:
+    """Returns the model of a run with its weights. Their sizes are compared before the model takes
+    any memory.
+    """
+    small = _without_memory(model_class, run["options"])
+    if small is not None:
+        _refuse_other_sizes(folder, run, small, weights)
+    try:
+        model = model_class(**run["options"])
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"{run['model']} cannot be built from the options in '{folder / RUN}': {error!r}"
+        ) from error
+    _refuse_other_sizes(folder, run, model, weights)
+    model.load_state_dict(weights)
+    return model
+
+
+def _refuse_other_sizes(
+    folder: Path, run: dict[str, Any], model: Recommender, weights: dict[str, Tensor]
+) -> None:
+    expected = {name: list(value.size()) for name, value in model.state_dict().items()}
+    found = {name: list(value.size()) for name, value in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            reason = (
+                f"does not fit {run['model']} ('{name}' must have the size {expected.get(name)}, "
+                f"got {found.get(name)})"
+            )
+            raise DamagedFileError(folder / WEIGHTS, reason, REMEDY)
+
+
+def _without_memory(model_class: type[Recommender], options: dict[str, Any]) -> Recommender | None:
+    try:
+        with torch.device("meta"):
+            return model_class(**options)
+    except (Exception, SystemExit):
+        # A model of one's own may need the values of its parameters to be built.
+        return None
 
 
 def load_finished_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -91,11 +144,14 @@ def load_finished_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"The folder '{folder}' does not exist: check its path")
     run = load_run(folder)
     if run is None:
-        reason = (
-            "its training has not finished; repeat the call with the same arguments to resume it"
-            if (folder / STATE).exists()
-            else "it is not the folder of a run"
-        )
+        reason = "it is not the folder of a run"
+        if (folder / STATE).exists():
+            reason = (
+                "its training has not finished; repeat the call with the same arguments to resume "
+                "it"
+            )
+        elif any((folder / name).exists() for name in FILES):
+            reason = REMEDY
         raise FileNotFoundError(f"'{folder}' has no {RUN}: {reason}")
     return run
 
@@ -116,8 +172,9 @@ def save(
     ids = {node_type: original_ids(data, node_type) for node_type in (USER, ITEM)}
     stored = {name: {"dtype": a.dtype.str, "id": a.tolist()} for name, a in ids.items()}
     write_json(folder / IDS, stored, indent=None)
-    files = {name: file_digest(folder / name) for name in FILES}
-    write_json(folder / RUN, {"format": FORMAT, **run, "versions": versions(), "files": files})
+    save_tensors(folder / PAIRS, {PAIR_HASH: torch.from_numpy(training_hashes(data, ids))})
+    files = {name: file_digest(folder / name) for name in (*FILES, PAIRS)}
+    write_record(folder / RUN, {"format": FORMAT, **run, "versions": versions(), "files": files})
 
 
 def original_ids(data: HeteroData, node_type: str) -> np.ndarray:
@@ -126,61 +183,50 @@ def original_ids(data: HeteroData, node_type: str) -> np.ndarray:
     return np.asarray(store.id if "id" in store else np.arange(store.num_nodes))
 
 
-def load_run(folder: Path) -> dict[str, Any] | None:
-    """Returns the content of :obj:`run.json`, or :obj:`None` if there is no such file; raises
-    :class:`ValueError` if it is corrupt or of another version of the format.
+def load_run(folder: Path, with_files: bool = True) -> dict[str, Any] | None:
+    """Returns the content of :obj:`run.json` under today's names, or :obj:`None` if there is no
+    such file. Raises :class:`ValueError` if it is damaged or of another version of the format, or
+    if one of the other files, which are checked :obj:`with_files`, was not written with it.
     """
     path = folder / RUN
     if not path.exists():
         return None
-    try:
-        run = json.loads(path.read_text("utf-8"))
-        version = run["format"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"'{path}' is corrupt: {error!r}") from error
-    if version != FORMAT:
-        raise ValueError(f"'{path}' must have format {FORMAT} (got {version!r}): train again")
-    return upgrade_record(run)
+    run = upgrade_record(read_record(path, FORMAT, REMEDY))
+    validate(RunRecord, run, path, REMEDY)
+    if with_files:
+        check_files(path, run["files"], run["files"], REMEDY)
+    return run
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -> None:
-    """Writes dense and sparse COO tensors on any device, and a JSON value, to one file,
-    atomically.
+def load_ids(folder: Path) -> dict[str, np.ndarray]:
+    """Returns the original ids of the users and items of a run; raises
+    :class:`DamagedFileError` if the file is not of its schema.
     """
-    dense, sparse = {}, {}
-    for name, tensor in tensors.items():
-        pieces = {name: tensor.detach().cpu()}
-        if tensor.is_sparse:
-            tensor = pieces.pop(name).coalesce()
-            sparse[name] = list(tensor.size())
-            pieces = {f"{name}.indices": tensor.indices(), f"{name}.values": tensor.values()}
-        for key, piece in pieces.items():
-            # The format refuses tensors that share memory.
-            dense[key] = piece.clone(memory_format=torch.contiguous_format)
-    header = json.dumps({"format": FORMAT, "sparse": sparse, "metadata": metadata})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        write_tensors(dense, temporary, {"soil_pyg": header})
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """Returns the tensors and the metadata of a file written by :func:`save_tensors`; raises
-    :class:`ValueError` if it is corrupt or of another version of the format.
-    """
+    path = folder / IDS
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads(file.metadata()["soil_pyg"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        for name, size in header["sparse"].items():
-            indices, values = tensors.pop(f"{name}.indices"), tensors.pop(f"{name}.values")
-            tensors[name] = torch.sparse_coo_tensor(
-                indices, values, size, check_invariants=True
-            ).coalesce()
-    except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise ValueError(f"'{path}' is corrupt: {error!r}") from error
-    if header["format"] != FORMAT:
-        raise ValueError(f"'{path}' must have format {FORMAT} (got {header['format']!r})")
-    return tensors, header["metadata"]
+        ids = validate(IdRecord, parse_json(path.read_bytes()), path, REMEDY)
+        return {USER: ids.user.array(), ITEM: ids.item.array()}
+    except DamagedFileError:
+        raise
+    except ValueError as error:
+        raise DamagedFileError(path, f"is damaged ({error})", REMEDY) from error
+
+
+def check_sizes(
+    folder: Path, run: dict[str, Any], ids: dict[str, np.ndarray], embeddings: dict[str, Tensor]
+) -> None:
+    """Raises :class:`DamagedFileError` unless the model, the ids and the embeddings of a run have
+    the same users and items.
+    """
+    for node_type in (USER, ITEM):
+        expected, emb = run["options"][f"num_{node_type}s"], embeddings.get(node_type)
+        if len(ids[node_type]) != expected:
+            found = f"has {len(ids[node_type])} ids of type '{node_type}' for {expected} in {RUN}"
+            raise DamagedFileError(folder / IDS, found, REMEDY)
+        if emb is None or emb.dim() != 2 or emb.size(0) != expected:
+            size = None if emb is None else list(emb.shape)
+            found = f"has embeddings of size {size} for {expected} nodes of type '{node_type}'"
+            raise DamagedFileError(folder / EMBEDDINGS, found, REMEDY)
 
 
 def versions() -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from soil_pyg.models.resolver import import_model
+from soil_pyg.models.base import Recommender
+from soil_pyg.models.resolver import own_model
 
 RENAMED_SETTINGS = {
     "count_users": "weight_by_users",
@@ -13,9 +14,12 @@ RENAMED_SETTINGS = {
 
 ADDED_SETTINGS = {
     "compile": False,
+    "interest": True,
+    "interest_scale": 1.0,
     "matmul_precision": "highest",
     "num_partitions": 1,
     "recall": 0.95,
+    "second_order": True,
 }
 """The behaviour of the package before it had a setting, for records that lack it."""
 
@@ -25,25 +29,36 @@ OF_TRAINER = {"compile", "num_partitions"}
 OF_TRAIN = {"data", "device", "model", "profile"}
 """The settings by which a run of :func:`soil_pyg.train` is recognised."""
 
+OF_BENCHMARK = {"dataset", "profile"}
+"""The keys by which a run of the benchmark is recognised."""
 
-def upgrade_record(record: dict[str, Any]) -> dict[str, Any]:
+
+def upgrade_record(
+    record: dict[str, Any], model_class: type[Recommender] | None = None
+) -> dict[str, Any]:
     """Returns the content of :obj:`run.json`, or of a finished run of the benchmark, with today's
     names of splits and with today's settings.
 
+    Of a model that is neither given nor one of the package, only the settings of the trainer are
+    renamed and added: a record does not choose what is imported.
+
     Example:
-        >>> upgrade_record({"valid": {"recall@20": 0.1}, "settings": {"floor": 0.0}})
-        {'val': {'recall@20': 0.1}, 'settings': {'min_weight': 0.0}}
+        >>> upgrade_record({"valid": {"recall@20": 0.1}, "trainer": {"num_parts": 4}})["trainer"]
+        {'compile': False, 'num_partitions': 4}
     """
     record = _rename(record, {"valid": "val"})
     if isinstance(record.get("history"), list):
-        record["history"] = [_rename(epoch, {"valid": "val"}) for epoch in record["history"]]
-    known = _known_settings(record)
+        record["history"] = [
+            _rename(epoch, {"valid": "val"}) if isinstance(epoch, dict) else epoch
+            for epoch in record["history"]
+        ]
+    names, known = _settings_by_group(record, model_class)
     for group in ("settings", "trainer", "options"):
         if isinstance(record.get(group), dict):
             # A model of one's own may have an option by a former name.
-            names = {n: new for n, new in RENAMED_SETTINGS.items() if n not in known[group]}
+            former = {n: new for n, new in names[group].items() if n not in known[group]}
             added = {name: ADDED_SETTINGS[name] for name in ADDED_SETTINGS if name in known[group]}
-            record[group] = added | _rename(record[group], names)
+            record[group] = added | _rename(record[group], former)
     return record
 
 
@@ -51,18 +66,23 @@ def _rename(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in values.items()}
 
 
-def _known_settings(record: dict[str, Any]) -> dict[str, set[str]]:
-    # The settings of each group of a record, as far as its model tells.
-    known: dict[str, set[str]] = {"settings": set(), "trainer": set(), "options": set()}
-    if not (isinstance(record.get("settings"), dict) and isinstance(record.get("model"), str)):
-        return known
-    try:
-        model_class = import_model(record["model"])
-    except ValueError:  # Raised again, with its reason, where the model is made.
-        return known
-    known |= {"trainer": OF_TRAINER, "options": set(model_class.model_parameters())}
+def _settings_by_group(
+    record: dict[str, Any], model_class: type[Recommender] | None
+) -> tuple[dict[str, dict[str, str]], dict[str, set[str]]]:
+    """Returns the former names of settings and the known settings, by the group of a record."""
+    name, settings, trainer = (record.get(key) for key in ("model", "settings", "trainer"))
+    if model_class is None and isinstance(name, str):
+        model_class = own_model(name)
+    of_trainer = {n: new for n, new in RENAMED_SETTINGS.items() if new in OF_TRAINER}
+    is_former = isinstance(trainer, dict) and not of_trainer.keys().isdisjoint(trainer)
+    names = {"trainer": of_trainer, "settings": of_trainer if is_former else {}, "options": {}}
+    known: dict[str, set[str]] = {"trainer": OF_TRAINER, "settings": set(), "options": set()}
+    if model_class is not None:
+        names = dict.fromkeys(names, RENAMED_SETTINGS)
+        known["options"] = set(model_class.model_parameters())
     # Runs of a Trainer alone keep arbitrary settings.
-    if record["settings"].keys() >= OF_TRAIN:
-        of_graphs = set(model_class.graph_transform_parameters())
-        known["settings"] = OF_TRAINER | known["options"] | of_graphs
-    return known
+    is_of_train = isinstance(settings, dict) and settings.keys() >= OF_TRAIN
+    if is_of_train or record.keys() >= OF_BENCHMARK:
+        of_graphs = {} if model_class is None else model_class.graph_transform_parameters()
+        known["settings"] = OF_TRAINER | known["options"] | set(of_graphs)
+    return names, known

@@ -16,7 +16,12 @@ from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model, model_name
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.compatibility import upgrade_record
+from soil_pyg.runs.schema import REMEDY, WEIGHTS
+from soil_pyg.runs.state import load_state, refuse_other_tensors
+from soil_pyg.runs.tensor_file import load_tensors, save_tensors
 from soil_pyg.utils.files import remove
+from soil_pyg.utils.records import check_files
+from soil_pyg.utils.workplace import remove_debris
 
 
 @dataclass
@@ -79,24 +84,27 @@ class TrainingRun:
             # Upgraded like the stored identity, from which it must not differ by names or defaults.
             self._identity = upgrade_record(_identity(model, data, settings, options))
             self._folder.mkdir(parents=True, exist_ok=True)
+            remove_debris(self._folder)
             if not overwrite:
-                self._read(self._folder)
+                self._read(self._folder, model)
         self._begin = time.perf_counter() - self.result.seconds["total"]
         self._next_checkpoint = time.monotonic() + checkpoint_seconds
 
-    def _read(self, folder: Path) -> None:
-        run = checkpoint.load_run(folder)
+    def _read(self, folder: Path, model: Recommender) -> None:
+        # The files of a run that has not finished may be newer: the state counts.
+        run = checkpoint.load_run(folder, with_files=False)
         if run is not None:
             self._refuse_other(run)
             if run["finished"]:
                 self.finished = True
+                check_files(folder / checkpoint.RUN, run["files"], checkpoint.FILES, REMEDY)
                 self.result = TrainResult(**{name: run[name] for name in asdict(self.result)})
-                self.best = checkpoint.load_tensors(folder / checkpoint.WEIGHTS)[0]
+                self.best = load_tensors(folder / WEIGHTS)[0]
                 (folder / checkpoint.STATE).unlink(missing_ok=True)
         if not self.finished and (folder / checkpoint.STATE).exists():
-            tensors, metadata = checkpoint.load_tensors(folder / checkpoint.STATE)
-            metadata = {name: upgrade_record(value) for name, value in metadata.items()}
+            tensors, metadata = load_state(folder / checkpoint.STATE)
             self._refuse_other(metadata["identity"])
+            refuse_other_tensors(folder / checkpoint.STATE, tensors, model)
             self.result = TrainResult(**metadata["result"])
             self.best = _select(tensors, "best.")
             self._snapshot = tensors, metadata
@@ -108,7 +116,8 @@ class TrainingRun:
         if names:
             differences = "; ".join(f"{n}: {old.get(n)!r} there, {new.get(n)!r} now" for n in names)
             raise ValueError(
-                f"'{self._folder}' holds a run that differs ({differences}): choose another folder"
+                f"'{self._folder}' holds a run that differs ({differences}): choose another "
+                "folder, or replace it with 'overwrite' (--overwrite)"
             )
 
     def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -157,8 +166,10 @@ class TrainingRun:
             state = self._folder / checkpoint.STATE
             if self._replaces and state.is_dir():
                 remove(state)
-            checkpoint.save_tensors(state, *self._snapshot)
-            self._remove_old(self._folder, [])
+            save_tensors(state, *self._snapshot)
+            if self._replaces:
+                self._remove(*checkpoint.FILES)
+            self._replaces = False
             self._next_checkpoint = time.monotonic() + self._checkpoint_seconds
 
     def go_back(self) -> bool:
@@ -176,18 +187,18 @@ class TrainingRun:
         :func:`soil_pyg.load`; training and testing have :obj:`finished`, or can be resumed.
         """
         if self._folder is not None:
-            self._remove_old(self._folder, [checkpoint.STATE])
+            self._remove(*((checkpoint.STATE, *checkpoint.FILES) if self._replaces else ()))
+            self._replaces = False
             run = {"finished": finished, **self._identity, **asdict(self.result)}
             checkpoint.save(self._folder, run, self.best, embeddings, data)
             if finished:
                 (self._folder / checkpoint.STATE).unlink(missing_ok=True)
 
-    def _remove_old(self, folder: Path, others: list[str]) -> None:
-        # Without its first file the folder is no run, whatever interrupts this.
-        if self._replaces:
-            for name in [checkpoint.RUN, *others, *checkpoint.FILES]:
-                remove(folder / name)
-        self._replaces = False
+    def _remove(self, *others: str) -> None:
+        # Without its first file the folder holds no result, whatever interrupts this.
+        assert self._folder is not None
+        for name in (checkpoint.RUN, *others):
+            remove(self._folder / name)
 
 
 def _identity(

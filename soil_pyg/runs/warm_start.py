@@ -6,6 +6,7 @@ from soil_pyg.datasets.frames import find_ids
 from soil_pyg.models.base import Recommender
 from soil_pyg.runs.checkpoint import original_ids
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.runs.trained_pairs import count_trained_pairs
 from soil_pyg.typing import ITEM, USER
 
 
@@ -18,13 +19,21 @@ def warm_start(model: Recommender, data: HeteroData, trained: TrainedModel) -> d
     modalities, keep their initial values. The state of the optimizer is not carried over.
 
     Returns the numbers of users and items of the new data that the run knows, by :obj:`"user"` and
-    :obj:`"item"`. Raises :class:`ValueError`, before any change, if the run is of another model or
-    a parameter has another size.
+    :obj:`"item"`. Raises :class:`ValueError`, before any change, if the run is of another model, a
+    parameter has another size, or the run was trained on held-out pairs of the data, which
+    :func:`~soil_pyg.runs.trained_pairs.without_trained_pairs` leaves out.
     """
     if type(model) is not type(trained.model):
         raise ValueError(
             f"'init' (--init) must be a run of {type(model).__name__} "
             f"(got {type(trained.model).__name__})"
+        )
+    leaked = count_trained_pairs(data, trained)
+    if sum(leaked.values()) > 0:
+        counts = " and ".join(f"{number:,} {split} pairs" for split, number in leaked.items())
+        raise ValueError(
+            f"'data' holds out {counts} that the earlier run was trained on: leave them out by "
+            "'without_trained_pairs'"
         )
     rows = {}
     for node_type, known in {USER: trained.user_id, ITEM: trained.item_id}.items():

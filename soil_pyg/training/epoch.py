@@ -27,6 +27,19 @@ CAUSES = "likely causes: a high learning rate, negative='keep' in the graphs, or
 """The end of every error about a loss or a score that is not finite."""
 
 
+def make_fabric(accelerator: str, precision: Any) -> Fabric:
+    """Returns Lightning Fabric on one device, or raises :class:`ValueError` if this machine has no
+    such device.
+    """
+    try:
+        return Fabric(accelerator=accelerator, devices=1, precision=precision)
+    except (ValueError, RuntimeError, ImportError) as error:
+        raise ValueError(
+            "'accelerator' must be the name of a device of this machine in Lightning Fabric "
+            f"(got {accelerator!r}: {str(error).splitlines()[0]})"
+        ) from error
+
+
 def train_epoch(
     fabric: Fabric,
     loss: "TrainingLoss",

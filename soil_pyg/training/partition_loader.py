@@ -7,7 +7,8 @@ from torch_geometric.data import HeteroData
 from soil_pyg.training.subgraph_sampler import SubgraphSampler, positions
 from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import ITEM, USER, Triplets
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
+from soil_pyg.utils.data_checks import count_nodes
 
 STREAM = 1
 """Separates the random numbers of the partitions from those of the triplets."""
@@ -100,7 +101,7 @@ class PartitionLoader:
         items = torch.unique(torch.cat([triplets.positive, triplets.negative, neighbours]))
         partition = sampler.sample({USER: users, ITEM: items})
         user, item = (
-            positions(partition[kind].n_id, self._data[kind].num_nodes) for kind in (USER, ITEM)
+            positions(partition[kind].n_id, count_nodes(self._data, kind)) for kind in (USER, ITEM)
         )
         local = [user[triplets.user], item[triplets.positive], item[triplets.negative]]
         if self._device is not None and self._device != users.device:
@@ -115,9 +116,10 @@ class PartitionLoader:
 
 def check_num_partitions(num_partitions: int, data: HeteroData) -> None:
     """Raises :class:`ValueError` unless every partition can have a user."""
-    check_at_least("num_partitions", num_partitions, 1)
-    if num_partitions > data[USER].num_nodes:
+    check_integer("num_partitions", num_partitions, 1)
+    num_users = count_nodes(data, USER)
+    if num_partitions > num_users:
         raise ValueError(
-            f"'num_partitions' must be at most the number of users, {data[USER].num_nodes} "
+            f"'num_partitions' must be at most the number of users, {num_users} "
             f"(got {num_partitions})"
         )

@@ -1,6 +1,7 @@
 """Checks of arguments; NaN fails all of them, and a number is neither a bool nor a string."""
 
 import math
+import os
 import reprlib
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from numbers import Integral, Real
@@ -71,6 +72,12 @@ def check_string(name: str, value: object) -> None:
     """Raises :class:`ValueError` unless an argument is a string that is not empty."""
     if not isinstance(value, str) or value == "":
         raise ValueError(f"'{name}' must be a string that is not empty (got {reprlib.repr(value)})")
+
+
+def check_path(name: str, value: object) -> None:
+    """Raises :class:`ValueError` unless an argument is a path that is not empty."""
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ValueError(f"'{name}' must be a path (got {reprlib.repr(value)})")
 
 
 def check_strings(name: str, value: object) -> None:

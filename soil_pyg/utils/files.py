@@ -67,7 +67,7 @@ def atomic_folder(
     check()
     created = [parent for parent in path.parents if not parent.exists()]
     try:
-        with _naming(path, path):
+        if created:
             path.parent.mkdir(parents=True, exist_ok=True)
         with _naming(path, path), workplace(path) as temporary:
             yield temporary

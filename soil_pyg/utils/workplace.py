@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from soil_pyg.utils.signals import signals_held
+
 try:
     import fcntl
 except ImportError:  # Windows has no locks of this kind.
@@ -21,6 +23,19 @@ except ImportError:  # Windows has no locks of this kind.
 @contextmanager
 def workplace(target: Path) -> Iterator[Path]:
     """Yields a new empty folder beside the target, locked as long as its process writes to it."""
+    folder, lock = target, None
+    try:
+        with signals_held():
+            folder, lock = _make(target)
+        yield folder
+    finally:
+        # A folder that has moved to its target is gone from here.
+        if folder is not target:
+            _clear(folder)
+            _unlock(lock)
+
+
+def _make(target: Path) -> tuple[Path, int | None]:
     while True:
         folder = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
         folder.mkdir()
@@ -30,14 +45,14 @@ def workplace(target: Path) -> Iterator[Path]:
             # Another process takes it for debris, as it was not locked at once.
             continue
         if folder.exists():
-            break
+            return folder, lock
         _unlock(lock)
-    try:
-        yield folder
-    finally:
-        # A folder that has moved to its target is gone from here.
+
+
+def _clear(folder: Path) -> None:
+    # A signal between two files would leave the rest.
+    with signals_held():
         shutil.rmtree(folder, ignore_errors=True)
-        _unlock(lock)
 
 
 @contextmanager
@@ -51,7 +66,7 @@ def moved_away(path: Path, old: Path) -> Iterator[None]:
             os.replace(path, old)
             sync_folder(path.parent)
         yield
-        shutil.rmtree(old, ignore_errors=True)
+        _clear(old)
     finally:
         if old.exists() and not path.exists():
             os.replace(old, path)
@@ -82,7 +97,7 @@ def remove_debris(folder: str | os.PathLike[str], name: str | None = None) -> No
             if found[2] == "old" and not target.exists():
                 os.replace(entry, target)
             else:
-                shutil.rmtree(entry, ignore_errors=True)
+                _clear(entry)
             _unlock(lock)
 
 

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,14 +15,14 @@ from soil_pyg.models.newcomers import count_modalities, nearest_known
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import features_of
 from soil_pyg.workflow.options import select_features
-from soil_pyg.workflow.run_data import load_run_data, run_transform
+from soil_pyg.workflow.run_data import load_run_data, open_run, run_transform
 
 K = 10
 """The number of neighbours if the run has no option :obj:`k`."""
 
 
 def add_items(
-    trained: TrainedModel,
+    trained: TrainedModel | str | os.PathLike[str],
     data: HeteroData | str | os.PathLike[str] | None,
     features: Mapping[str, np.ndarray | Tensor],
     ids: Sequence[Any],
@@ -36,7 +36,8 @@ def add_items(
     the neighbours. Nothing changes for known items.
 
     Args:
-        trained (TrainedModel): The trained model, of :func:`soil_pyg.load`.
+        trained (TrainedModel, str or os.PathLike): The trained model, of :func:`soil_pyg.load`, or
+            its folder.
         data (HeteroData, str or os.PathLike, optional): The data, with or without its graphs, or
             its folder; :obj:`None` for the folder that the run was trained on.
         features (mapping): The features of the new items by modality, one row per item, computed
@@ -53,6 +54,7 @@ def add_items(
         ValueError: If an id is known or repeated, the features do not fit those of the data, an
             item has no feature or no neighbour, or the model cannot embed new items.
     """
+    trained = open_run(trained)
     known = load_run_data(trained, data)
     new_id = _read_ids(ids, trained.item_id)
     new = _read_features(trained, known, features, new_id)
@@ -76,9 +78,13 @@ def add_items(
 
 
 def _read_ids(ids: Sequence[Any], known: np.ndarray) -> np.ndarray:
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        raise ValueError(f"'ids' must be a list of ids (got {ids!r})")
     new = list(ids)
+    if nested := [value for value in new if not isinstance(value, Hashable)]:
+        raise ValueError(f"'ids' must hold texts or numbers (got {nested[0]!r})")
     if not new:
-        raise ValueError("'ids' must name at least one item")
+        raise ValueError("'ids' must name at least one item (got none)")
     read = read_ids(new, lambda row: f"'ids', position {row}")
     new_id: np.ndarray = read.values[read.position]
     first = np.unique(read.position, return_index=True)[1][read.position]
@@ -98,6 +104,8 @@ def _read_features(
     features: Mapping[str, np.ndarray | Tensor],
     new_id: np.ndarray,
 ) -> dict[str, Tensor]:
+    if not isinstance(features, Mapping):
+        raise ValueError(f"'features' must map modalities to matrices (got {features!r})")
     select_features(data, features, "features")
     used = select_features(data, trained.model.in_channels, "data") or features_of(data)
     if not used:

@@ -10,11 +10,12 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets.frames import TableSource, find_ids, read_ids, read_table
 from soil_pyg.models.newcomers import LaterItemError
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.workflow.run_data import load_run_data, run_transform
+from soil_pyg.utils.checks import check_string
+from soil_pyg.workflow.run_data import load_run_data, open_run, run_transform
 
 
 def add_users(
-    trained: TrainedModel,
+    trained: TrainedModel | str | os.PathLike[str],
     data: HeteroData | str | os.PathLike[str] | None,
     interactions: TableSource,
     user_column: str = "user",
@@ -28,7 +29,8 @@ def add_users(
     the items in the graphs.
 
     Args:
-        trained (TrainedModel): The trained model, of :func:`soil_pyg.load`.
+        trained (TrainedModel, str or os.PathLike): The trained model, of :func:`soil_pyg.load`, or
+            its folder.
         data (HeteroData, str or os.PathLike, optional): The data, with or without its graphs, or
             its folder; :obj:`None` for the folder that the run was trained on.
         interactions (pandas.DataFrame, str or os.PathLike): The interactions of the new users, one
@@ -45,6 +47,9 @@ def add_users(
         FileNotFoundError: If a file or folder does not exist.
         ValueError: If a user is known or an item unknown, or if the model cannot embed new users.
     """
+    check_string("user_column", user_column)
+    check_string("item_column", item_column)
+    trained = open_run(trained)
     known = load_run_data(trained, data)
     new_id, edge_index = _read_interactions(trained, interactions, user_column, item_column)
     try:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,6 +10,7 @@ from pandas.api.extensions import ExtensionArray
 
 from soil_pyg.runs.checkpoint import load_finished_run
 from soil_pyg.typing import HELD_OUT_SPLITS
+from soil_pyg.utils.checks import check_path
 
 
 def compare(runs: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
@@ -26,8 +27,10 @@ def compare(runs: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
         FileNotFoundError: If a run does not exist.
         ValueError: If no run is given, or a file is corrupt.
     """
-    if len(runs) == 0:
-        raise ValueError("'runs' must name at least one folder (got none)")
+    if isinstance(runs, str | bytes) or not isinstance(runs, Collection) or len(runs) == 0:
+        raise ValueError(f"'runs' must be a list of at least one folder (got {runs!r})")
+    for folder in runs:
+        check_path("runs", folder)
     contents = [load_finished_run(folder) for folder in runs]
     settings = [_settings(run) for run in contents]
     differing = [

@@ -1,7 +1,7 @@
 """The metrics of a trained model on held-out interactions."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,11 +10,10 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.ranking.evaluator import Evaluator, held_out
-from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import HELD_OUT_SPLITS
-from soil_pyg.utils.checks import check_choice
-from soil_pyg.workflow.run_data import load_run_data
+from soil_pyg.utils.checks import check_choice, check_flag, check_integer
+from soil_pyg.workflow.run_data import load_run_data, open_run
 
 
 class _Embeddings(torch.nn.Module):
@@ -28,7 +27,7 @@ class _Embeddings(torch.nn.Module):
 
 def evaluate(
     trained: TrainedModel | str | os.PathLike[str],
-    splits: Sequence[str] = HELD_OUT_SPLITS,
+    splits: str | Sequence[str] = HELD_OUT_SPLITS,
     ks: Sequence[int] | None = None,
     per_user: bool = False,
     data: HeteroData | str | os.PathLike[str] | None = None,
@@ -40,7 +39,7 @@ def evaluate(
     Args:
         trained (TrainedModel, str or os.PathLike): The trained model, as returned by
             :func:`soil_pyg.load`, or its folder.
-        splits (Sequence[str]): :obj:`"val"`, :obj:`"test"` or both.
+        splits (str or Sequence[str]): :obj:`"val"`, :obj:`"test"` or a list of both.
             (default: :obj:`("val", "test")`)
         ks (Sequence[int], optional): The list lengths. (default: those of the training)
         per_user (bool): Whether to return the metrics of each user. (default: :obj:`False`)
@@ -59,10 +58,14 @@ def evaluate(
             the run.
         FloatingPointError: If a score is not finite.
     """
-    if not isinstance(trained, TrainedModel):
-        trained = load(trained)
+    check_flag("per_user", per_user)
+    check_integer("memory_budget", memory_budget, 1)
+    splits = [splits] if isinstance(splits, str) else splits
+    if not isinstance(splits, Collection) or not splits:
+        raise ValueError(f"'splits' must name at least one split (got {splits!r})")
     for split in splits:
         check_choice("splits", split, HELD_OUT_SPLITS)
+    trained = open_run(trained)
     evaluator = Evaluator(trained.run["trainer"]["ks"] if ks is None else ks, memory_budget)
     data = load_run_data(trained, data)
     model = _Embeddings(trained)

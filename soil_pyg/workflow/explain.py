@@ -8,10 +8,9 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.explanation import Explanation
-from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.workflow.ids import find_positions
-from soil_pyg.workflow.run_data import load_run_data, run_transform
+from soil_pyg.workflow.run_data import load_run_data, open_run, run_transform
 
 TOLERANCE = 1e-5
 """The accepted difference between the score and the sum of its parts, times the norms of both
@@ -64,9 +63,7 @@ def explain(
         ValueError: If an id is unknown, the data is not that of the run, the model does not define
             :meth:`~soil_pyg.models.Recommender.decompose`, or the parts do not add up to the score.
     """
-    if not isinstance(trained, TrainedModel):
-        trained = load(trained)
-    return Explainer(trained, data).explain(user, item)
+    return Explainer(open_run(trained), data).explain(user, item)
 
 
 class Explainer:

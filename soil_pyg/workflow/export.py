@@ -11,14 +11,15 @@ import pyarrow.parquet
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.data_folder import load_data_folder, new_folder
+from soil_pyg.datasets.data_folder import new_folder
 from soil_pyg.datasets.features import FEATURE_SUFFIX
 from soil_pyg.datasets.multimodal import COLUMNS
-from soil_pyg.runs.checkpoint import load, original_ids
+from soil_pyg.runs.checkpoint import original_ids
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER, features_of
-from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.checks import check_choice, check_path
 from soil_pyg.utils.files import atomic_path
+from soil_pyg.workflow.run_data import load_data_or_folder, open_run
 
 
 def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
@@ -37,7 +38,8 @@ def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLi
         ValueError: If the folder holds other files, or the layout cannot hold the data: the last
             items have neither interactions nor features, or a modality is not a valid file name.
     """
-    data = _data(data)
+    check_path("out", out)
+    data = load_data_or_folder(data)
     edges = [data[INTERACTS][name].cpu() for name in EDGE_INDICES]
     label = np.repeat(np.arange(len(edges)), [edge.size(1) for edge in edges])
     user, item = torch.cat(edges, dim=1).numpy()
@@ -78,10 +80,11 @@ def export_hetero_data(
     Raises:
         ValueError: If the file has another suffix.
     """
+    check_path("out", out)
     path = Path(out).expanduser()
     if path.suffix != ".pt":
         raise ValueError(f"'out' must be a .pt file (got '{path}')")
-    content = _data(data).to_dict()
+    content = load_data_or_folder(data).to_dict()
     for store in content.values():
         for key, value in store.items():
             if isinstance(value, np.ndarray):
@@ -119,8 +122,8 @@ def export_embeddings(
         ValueError: If the folder holds other files, or the embeddings are sparse matrices.
     """
     check_choice("file_format", file_format, ("parquet", "npy"))
-    if not isinstance(trained, TrainedModel):
-        trained = load(trained)
+    check_path("out", out)
+    trained = open_run(trained)
     users, items = (trained.user_id, trained.user_emb), (trained.item_id, trained.item_emb)
     tables = {USER: users, ITEM: items}
     if any(emb.is_sparse for _, emb in tables.values()):
@@ -147,7 +150,3 @@ def _save_array(path: Path, array: np.ndarray) -> None:
         if error.errno is None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
-
-
-def _data(data: HeteroData | str | os.PathLike[str]) -> HeteroData:
-    return data if isinstance(data, HeteroData) else load_data_folder(data)

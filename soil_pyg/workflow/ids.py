@@ -1,7 +1,9 @@
 """Lookup of users and items by the ids of the original data."""
 
 import os
+import reprlib
 from collections.abc import Iterable
+from numbers import Number
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -9,36 +11,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soil_pyg.datasets.frames import find_ids, read_table
-from soil_pyg.datasets.text_files import check_utf8
+from soil_pyg.datasets.id_files import read_id_file
+from soil_pyg.datasets.ids import find_ids
 
 IdSource: TypeAlias = Iterable[Any] | str | os.PathLike[str]
-TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
 ALL = "all"
 SHOWN = 3
 """The maximum number of ids in an error message."""
 
 
-def find_positions(ids: IdSource, known: np.ndarray, name: str, kind: str) -> np.ndarray:
+def find_positions(
+    ids: IdSource, known: np.ndarray, name: str, kind: str, may_be_empty: bool = False
+) -> np.ndarray:
     """Returns the positions of ids among those of a run, compared as text. The ids may also be a
     text file with one id per line, or a table with the column :obj:`kind`; :obj:`name` is the name
     of the argument in errors.
 
-    Raises :class:`FileNotFoundError` if the file does not exist, and :class:`ValueError` if an id
-    is unknown or the file cannot be read.
+    Raises :class:`FileNotFoundError` if the file does not exist, and :class:`ValueError` if there
+    is no id, an id is unknown or no text or number, or the file cannot be read.
 
     Example:
         >>> find_positions(["tea", "rum"], np.array(["milk", "rum", "tea"]), "items", "item")
         array([2, 1])
     """
-    given = _read(ids, name, kind) if isinstance(ids, str | os.PathLike) else list(ids)
-    texts = np.array([str(value) for value in given], dtype=str)
-    positions = find_ids(texts, known)
-    unknown = list(dict.fromkeys(texts[positions < 0].tolist()))
+    given, where = _read(ids, name, kind), f"'{name}'"
+    if isinstance(ids, str | os.PathLike):
+        where += f" ({os.fspath(ids)})"
+    if len(given) == 0 and not may_be_empty:
+        raise ValueError(f"{where} must name at least one {kind} (got none)")
+    positions = find_ids(given, known)
+    unknown = list(dict.fromkeys(given[positions < 0].tolist()))
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         raise ValueError(
-            f"'{name}': the run has no {kind} {_quoted(unknown)}{more} "
+            f"{where}: the run has no {kind} {_quoted(unknown)}{more} "
             f"(known {kind}s: {_quoted(known)}, ...)"
         )
     return positions
@@ -57,16 +63,21 @@ def select(ids: IdSource, known: np.ndarray, name: str, kind: str) -> Tensor:
     return torch.from_numpy(find_positions(ids, known, name, kind))
 
 
-def _read(source: str | os.PathLike[str], name: str, kind: str) -> list[Any]:
-    path = Path(source)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"'{name}' must be a list of ids or an existing file (got '{path}')"
-        )
-    if path.suffix in TABLES:
-        return read_table(path, name, [kind], []).frame[kind].dropna().tolist()
-    check_utf8(path)
-    return [line for line in path.read_text("utf-8-sig").splitlines() if line]
+def _read(source: IdSource, name: str, kind: str) -> np.ndarray:
+    if isinstance(source, str | os.PathLike):
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"'{name}' must be a list of ids or an existing file (got '{path}')"
+            )
+        return read_id_file(path, name, kind, skip_blank=True)
+    if isinstance(source, bytes) or not isinstance(source, Iterable):
+        raise ValueError(f"'{name}' must be a list of ids (got {reprlib.repr(source)})")
+    listed = source.tolist() if isinstance(source, Tensor) else list(source)
+    for value in listed:
+        if isinstance(value, bool) or not isinstance(value, str | Number) or value != value:
+            raise ValueError(f"'{name}' must hold texts or numbers (got {reprlib.repr(value)})")
+    return np.array([str(value) for value in listed], dtype=object)
 
 
 def _quoted(ids: Iterable[Any]) -> str:

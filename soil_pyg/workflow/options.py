@@ -1,7 +1,6 @@
 """The options of a model, of its graphs and of its training, read from their signatures."""
 
 import inspect
-import logging
 from argparse import SUPPRESS, ArgumentError
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.resolver import import_model
+from soil_pyg.models.resolver import import_model, model_name, own_model
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.training.trainer import DISPLAY, Trainer
 from soil_pyg.typing import ITEM, USER, features_of, modalities_of
@@ -22,8 +21,6 @@ from soil_pyg.workflow.option_texts import option_texts
 
 NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
 """Parameters that come from the data or the command line, or do not affect the result."""
-
-logger = logging.getLogger("soil_pyg")
 
 
 @dataclass(frozen=True)
@@ -46,16 +43,16 @@ class Option:
 
 
 class ModelOptions:
-    """The options of a model, selected by its name in the package or as
-    :obj:`"package.module:Class"`.
+    """The options of a model, selected by its name in the package, as
+    :obj:`"package.module:Class"` or as the class itself.
 
     Raises :class:`ValueError` if the model is unknown, an option has no type or no default, or two
     options of the same name differ.
     """
 
-    def __init__(self, spec: str) -> None:
-        self.spec = spec
-        self.model_class: type[Recommender] = import_model(spec)
+    def __init__(self, spec: str | type[Recommender]) -> None:
+        self.spec = spec if isinstance(spec, str) else model_name(spec)
+        self.model_class = import_model(spec) if isinstance(spec, str) else spec
         self.name = self.model_class.__name__.lower()
         self.options: dict[str, Option] = {}
         self._add_options("model", self.model_class.model_parameters(eval_str=True))
@@ -187,34 +184,6 @@ class ModelOptions:
         return {name: settings[name] for name in names}
 
 
-def settings_on(
-    data: HeteroData,
-    selected: ModelOptions,
-    dataset: str,
-    profile: str | None,
-    given: dict[str, Any],
-) -> dict[str, Any]:
-    """Returns :meth:`ModelOptions.settings` for a data set of this name.
-
-    The released aggregation of SOIL is only defined for at least as many users as items. On other
-    data the normalised user-item graph replaces it, with a warning; if it is among the given
-    options, :class:`ValueError` is raised.
-    """
-    settings = selected.settings(dataset, profile, given)
-    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
-    if settings.get("aggregation") == "sym_user_index" and num_items > num_users:
-        if "aggregation" in given:
-            raise ValueError(
-                "'aggregation' must be 'sum' or 'sym' for data with more items than users (got "
-                f"'sym_user_index' for {num_users} users and {num_items} items)"
-            )
-        settings["aggregation"] = "sym"
-        logger.warning(
-            "Set aggregation='sym' instead of 'sym_user_index', as there are more items than users"
-        )
-    return settings
-
-
 def _elements(name: str, words: Sequence[str], element: type) -> list[Any]:
     texts = [text.strip() for word in words for text in word.strip("[]").split(",")]
     try:
@@ -230,12 +199,17 @@ def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroDa
     """
     modalities = settings.get("modalities") or modalities_of(data)
     features = select_features(data, modalities, "modalities")
-    return selected.model_class(
-        num_users=data[USER].num_nodes,
-        num_items=data[ITEM].num_nodes,
-        in_channels={name: x.size(1) for name, x in features.items()},
-        **selected.values_for("model", settings),
-    )
+    try:
+        return selected.model_class(
+            num_users=data[USER].num_nodes,
+            num_items=data[ITEM].num_nodes,
+            in_channels={name: x.size(1) for name, x in features.items()},
+            **selected.values_for("model", settings),
+        )
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ValueError) or own_model(selected.spec) is not None:
+            raise
+        raise ValueError(f"Model '{selected.spec}' cannot be built: {error!r}") from error
 
 
 def select_features(data: HeteroData, names: Iterable[str], argument: str) -> dict[str, Tensor]:

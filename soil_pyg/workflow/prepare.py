@@ -8,15 +8,16 @@ import numpy as np
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import new_folder, save_data_folder
-from soil_pyg.datasets.frames import ColumnError, TableSource, find_ids, read_ids
+from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns, find_ids, read_ids
 from soil_pyg.datasets.item_table import ItemTable
+from soil_pyg.datasets.known_split import KnownSplit
 from soil_pyg.datasets.layouts import Source, read_source
 from soil_pyg.datasets.modality_source import ModalitySource, file_of, resolve_features
 from soil_pyg.datasets.select_pairs import Selection, select_pairs
-from soil_pyg.datasets.split import check_split
+from soil_pyg.datasets.split_rule import SplitRule
 from soil_pyg.datasets.summary import counts, log_warnings, modalities, plain, untrained
 from soil_pyg.datasets.table import TableDataset
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.files import file_digest
 
 
@@ -34,8 +35,9 @@ def prepare(
     time_column: str | None = None,
     split_column: str | None = None,
     split: str | None = None,
-    ratios: tuple[float, float, float] = (0.8, 0.1, 0.1),
-    seed: int = 0,
+    ratios: tuple[float, float, float] | None = None,
+    seed: int | None = None,
+    like: str | os.PathLike[str] | None = None,
     k_core: int = 1,
     title_column: str | None = None,
     image_column: str | None = None,
@@ -78,10 +80,18 @@ def prepare(
             (default: :obj:`None`)
         split (str, optional): The kind of split: :obj:`"random"` per user; :obj:`"last"` holds out
             the last two interactions of each user; :obj:`"time"` cuts all interactions at two
-            points in time. (default: :obj:`"random"`, or the given split)
-        ratios (tuple[float, float, float]): The shares of train, val and test.
-            (default: :obj:`(0.8, 0.1, 0.1)`)
-        seed (int): The seed of the split :obj:`"random"`. (default: :obj:`0`)
+            points in time. Interactions at the same time are ordered by a hash of the ids and the
+            seed. (default: that of :obj:`like`, the given split, or :obj:`"random"`)
+        ratios (tuple[float, float, float], optional): The shares of train, val and test for the
+            splits :obj:`"random"` and :obj:`"time"`.
+            (default: those of :obj:`like`, or :obj:`(0.8, 0.1, 0.1)`)
+        seed (int, optional): The seed of the split. (default: that of :obj:`like`, or :obj:`0`)
+        like (str or os.PathLike, optional): A data folder of earlier interactions, which
+            :obj:`interactions` repeat. Each pair that is known to it keeps its split, and only new
+            pairs are split: with :obj:`"random"`, each is held out as often as without known
+            pairs; with :obj:`"last"` and :obj:`"time"`, the new pairs are split among themselves,
+            and known pairs stay in their split although later ones follow. May be :obj:`out`.
+            (default: :obj:`None`)
         k_core (int): The minimum number of interactions per user and per item.
             (default: :obj:`1`)
         title_column (str, optional): The column of titles in :obj:`items`.
@@ -97,8 +107,11 @@ def prepare(
 
     Returns:
         The content of :obj:`prepare.json`: among others the :obj:`"counts"` of users, items and
-        interactions per split, the :obj:`"dropped"` interactions per step, and the
-        :obj:`"modalities"`.
+        interactions per split, the :obj:`"dropped"` interactions per step, the
+        :obj:`"modalities"`, the :obj:`"tied"` pairs, whose place in a held-out split was decided by
+        the order of equal times, and their share of the held-out pairs that were split. With
+        :obj:`like`, the entry of this name counts per split the pairs that are known and
+        :obj:`"kept"`, those that are :obj:`"new"`, and the known ones that are :obj:`"gone"`.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -114,10 +127,13 @@ def prepare(
         >>> prepared["dropped"][0]
         {'why': 'stars below 4', 'users': 0, 'items': 0, 'pairs': 1}
     """
-    arguments = {key: plain(value) for key, value in locals().items() if key != "out"}
+    arguments = plain({key: value for key, value in locals().items() if key != "out"})
     features = features or {}
-    check_split(split_column, split, time_column, ratios)
-    check_at_least("k_core", k_core, 1)
+    rule = SplitRule.resolve(
+        *(split, split_column, time_column, ratios, seed),
+        None if like is None else KnownSplit.load(like),
+    )
+    check_integer("k_core", k_core, 1)
     if (rating_column is None) != (min_rating is None):
         raise ValueError(
             "'rating_column' (--rating-column) and 'min_rating' (--min-rating) must be given "
@@ -127,22 +143,29 @@ def prepare(
         user_column=user_column,
         item_column=item_column,
         rating_column=rating_column,
-        time_column=time_column,
-        split_column=split_column,
+        time_column=rule.time_column,
+        split_column=rule.split_column,
     )
-    check_at_least("seed", seed, 0)
     if keep_items and (items is None or k_core > 1):
-        raise ValueError("'keep_items' requires 'items' and excludes 'k_core' (got True)")
+        raise ValueError(
+            "'keep_items' (--keep-items) requires 'items' (--items) and excludes 'k_core' "
+            "(--k-core) (got True)"
+        )
+    for option, column in {"title_column": title_column, "image_column": image_column}.items():
+        if column is not None and items is None:
+            raise ValueError(
+                f"'{option}' ({_flag(option)}) requires 'items' (--items) (got {column!r})"
+            )
     with new_folder(out, overwrite) as folder:
         table = None
         if items is not None:
             table = ItemTable(items, item_column, title_column, image_column, image_folder)
         source = _read(interactions, columns)
-        if source.split_column is not None and (split, split_column) == (None, None):
-            split_column = source.split_column
+        if source.split_column is not None and (split, split_column, like) == (None, None, None):
+            rule = rule.given(source.split_column, ratios)
         pairs = select_pairs(
             *(source.table, user_column, item_column, rating_column, min_rating),
-            *(time_column, split_column, k_core),
+            *(rule.time_column, rule.split_column, k_core),
         )
         item_id = _candidates(pairs, source, table if keep_items else None, k_core)
         resolved = dict(source.features)
@@ -150,15 +173,12 @@ def prepare(
             resolved[modality] = resolve_features(
                 modality, given, item_id, table, item_ids, item_column
             )
+        frame, label_column, made = rule.apply(pairs.frame, user_column, item_column, item_id)
         data = TableDataset(
-            *(pairs.frame, resolved),
+            *(frame, resolved),
             user_column=user_column,
             item_column=item_column,
-            split_column=split_column,
-            split=split,
-            time_column=time_column,
-            ratios=ratios,
-            seed=seed,
+            split_column=label_column,
             items=item_id.tolist(),
             name=source.name if name is None else name,
         )[0]
@@ -169,7 +189,7 @@ def prepare(
             "name": data.name,
             "digest": data.digest,
             "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "arguments": arguments,
+            "arguments": arguments | rule.arguments,
             "sources": {
                 key: {"file": str(path.absolute()), "sha256": file_digest(path)}
                 for key, path in (source.files | files).items()
@@ -177,6 +197,7 @@ def prepare(
             "read": pairs.read,
             "dropped": [asdict(step) for step in [*pairs.dropped, untrained(data, pairs)]],
             "counts": counts(data),
+            **made,
             "ignored_feature_rows": data.num_ignored_feature_rows,
             "modalities": modalities(data, features),
         }
@@ -200,13 +221,19 @@ def _given_columns(**columns: str | None) -> dict[str, str]:
 def _read(interactions: TableSource | HeteroData, columns: dict[str, str]) -> Source:
     user_column, item_column, *others = columns.values()
     try:
-        return read_source(interactions, user_column, item_column, others)
+        source = read_source(interactions, user_column, item_column, others)
+        # A graph has no further columns.
+        check_columns(source.table.frame.columns, others, source.name)
+        return source
     except ColumnError as error:
         options = [option for option, column in columns.items() if column == error.column]
         if not options:
             raise
-        flag = f"--{options[0].replace('_', '-')}"
-        raise ValueError(f"{error}: set '{options[0]}' ({flag})") from error
+        raise ValueError(f"{error}: set '{options[0]}' ({_flag(options[0])})") from error
+
+
+def _flag(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
 
 
 def _candidates(

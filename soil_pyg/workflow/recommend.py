@@ -11,11 +11,11 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.ranking.item_index import ItemIndex
 from soil_pyg.ranking.tables import Ranking
-from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import EDGE_INDICES, INTERACTS
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, TRAINED_EARLIER
+from soil_pyg.utils.checks import check_flag, check_integer
 from soil_pyg.workflow.ids import ALL, IdSource, find_positions, select
-from soil_pyg.workflow.run_data import load_run_data
+from soil_pyg.workflow.run_data import load_run_data, open_run
 
 
 def recommend(
@@ -82,10 +82,12 @@ def recommend_blocks(
 
     Takes the arguments of :func:`recommend`, and raises the same errors before the first block.
     """
-    if not isinstance(trained, TrainedModel):
-        trained = load(trained)
-    if exclude_seen not in (True, False, ALL):
+    check_integer("k", k, 1)
+    check_integer("memory_budget", memory_budget, 1)
+    check_flag("index", index)
+    if not (isinstance(exclude_seen, bool) or exclude_seen == ALL):
         raise ValueError(f"'exclude_seen' must be True, False or 'all' (got {exclude_seen!r})")
+    trained = open_run(trained)
     if index and (allow is not None or deny is not None):
         raise ValueError("'index' must be False if 'allow' or 'deny' is given (got True)")
     item_index = ItemIndex.load(trained) if index else None
@@ -108,7 +110,7 @@ def recommend_blocks(
         if allow is not None:
             is_allowed[find_positions(allow, trained.item_id, "allow", "item")] = True
         if deny is not None:
-            is_allowed[find_positions(deny, trained.item_id, "deny", "item")] = False
+            is_allowed[find_positions(deny, trained.item_id, "deny", "item", True)] = False
         ranking = ranking.restricted_to(torch.from_numpy(np.flatnonzero(is_allowed)))
     return ranking.frames(k, memory_budget)
 
@@ -122,7 +124,7 @@ def _seen(
         return torch.empty(2, 0, dtype=torch.long)
     store = load_run_data(trained, data)[INTERACTS]
     names = EDGE_INDICES if exclude_seen == ALL else EDGE_INDICES[:1]
-    pairs = [store[name] for name in names if name in store]
+    pairs = [store[name] for name in (*names, TRAINED_EARLIER) if name in store]
     if trained.later_interactions is not None:
         pairs.append(trained.later_interactions)
     return torch.cat(pairs, dim=1).cpu()

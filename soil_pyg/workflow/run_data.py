@@ -6,15 +6,44 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.datasets.data_folder import load_data_folder
+from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.runs.trained_pairs import without_trained_pairs
+from soil_pyg.typing import HELD_OUT_SPLITS
+from soil_pyg.utils.checks import check_path
 from soil_pyg.workflow.options import ModelOptions
+
+LEFT_OUT = "left_out_"
+"""The beginning of the settings of a run that count the pairs of a held-out split that it leaves
+out, because the run that it was initialised from was trained on them.
+"""
+
+
+def open_run(trained: TrainedModel | str | os.PathLike[str]) -> TrainedModel:
+    """Returns a trained model, loaded if it is the folder of its run. Raises the errors of
+    :func:`soil_pyg.load`, and :class:`ValueError` if it is neither.
+    """
+    if isinstance(trained, TrainedModel):
+        return trained
+    check_path("trained", trained)
+    return load(trained)
+
+
+def load_data_or_folder(data: HeteroData | str | os.PathLike[str]) -> HeteroData:
+    """Returns data, loaded if it is a folder. Raises the errors of
+    :func:`soil_pyg.load_data_folder`, and :class:`ValueError` if it is neither.
+    """
+    if isinstance(data, HeteroData):
+        return data
+    check_path("data", data)
+    return load_data_folder(data)
 
 
 def load_run_data(
     trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None = None
 ) -> HeteroData:
     """Returns the given data of a run, loaded if it is a folder, or that of the folder that the run
-    was trained on.
+    was trained on. Held-out pairs that the training left out are left out.
 
     Raises :class:`FileNotFoundError` if there is no such folder, and :class:`ValueError` if it
     holds other data or if the run has no data folder.
@@ -25,7 +54,7 @@ def load_run_data(
         if folder is None:
             raise ValueError("the run was not trained on a data folder: pass its data as 'data'")
         try:
-            where, found = f"'{folder}'", load_data_folder(folder)
+            where, found = f"'{folder}'", load_data_or_folder(folder)
         except FileNotFoundError as error:
             if data is not None:
                 raise
@@ -37,6 +66,8 @@ def load_run_data(
             f"expected {trained.data_digest[:12]}): pass its folder as 'data' (--data), or train "
             "again"
         )
+    if any(f"{LEFT_OUT}{split}" in trained.settings for split in HELD_OUT_SPLITS):
+        return without_trained_pairs(found, trained)[0]
     return found
 
 
@@ -44,7 +75,7 @@ def run_transform(trained: TrainedModel) -> BaseTransform:
     """Returns the graph transform of the model of a run, with the options of its training. Raises
     :class:`ValueError` if the settings of the run lack an option of the graphs.
     """
-    selected = ModelOptions(trained.settings.get("model") or trained.run["model"])
+    selected = ModelOptions(type(trained.model))
     names = {name for name, option in selected.options.items() if "graphs" in option.used_by}
     if missing := sorted(names - set(trained.settings)):
         raise ValueError(

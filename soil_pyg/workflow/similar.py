@@ -9,11 +9,11 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.ranking.tables import Ranking
-from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.utils.checks import check_integer, check_string
 from soil_pyg.workflow.ids import ALL, IdSource, select
 from soil_pyg.workflow.options import select_features
-from soil_pyg.workflow.run_data import load_run_data
+from soil_pyg.workflow.run_data import load_run_data, open_run
 
 
 def similar(
@@ -74,8 +74,11 @@ def similar_blocks(
 
     Takes the arguments of :func:`similar`, and raises the same errors before the first block.
     """
-    if not isinstance(trained, TrainedModel):
-        trained = load(trained)
+    check_integer("k", k, 1)
+    check_integer("memory_budget", memory_budget, 1)
+    if by is not None:
+        check_string("by", by)
+    trained = open_run(trained)
     if (items is None) == (users is None):
         raise ValueError("Either 'items' or 'users' must be given")
     if by is not None and items is None:

@@ -16,19 +16,29 @@ from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex
 from soil_pyg.runs import checkpoint
+from soil_pyg.runs.schema import PAIRS, WEIGHTS
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.runs.trained_pairs import without_trained_pairs
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
 from soil_pyg.runs.warm_start import warm_start
 from soil_pyg.training.tensorboard import FOLDER, TensorBoardLog
-from soil_pyg.typing import modalities_of
+from soil_pyg.typing import HELD_OUT_SPLITS, modalities_of
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import remove
-from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer, settings_on
+from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
+from soil_pyg.workflow.run_data import LEFT_OUT
+from soil_pyg.workflow.settings_on import settings_on
 
 DEVICE_TYPES = ("cpu", "cuda")
-RESERVED = ("data", "model", "profile", "device", "init", "overwrite")
+RESERVED = (
+    *("data", "model", "profile", "device", "init", "overwrite"),
+    *(f"{LEFT_OUT}{split}" for split in HELD_OUT_SPLITS),
+)
 """The settings of a run that are not options of its model, its graphs or its trainer."""
-OWN_FILES = {checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, INDEX, DESCRIPTION, FOLDER}
+OWN_FILES = {
+    *(checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, PAIRS),
+    *(INDEX, DESCRIPTION, FOLDER),
+}
 """The files and folders in the folder of a run."""
 
 logger = logging.getLogger("soil_pyg")
@@ -64,7 +74,9 @@ def train(
         seed (int): The seed of the initial weights and of the training. (default: :obj:`0`)
         init (TrainedModel, str or os.PathLike, optional): An earlier run of the model, or its
             folder, from which known users and items take their initial weights. The optimiser
-            state is not restored. (default: :obj:`None`)
+            state is not restored. Held-out pairs that the earlier run was trained on, or one that
+            it was initialised from, are neither held out nor ranked; the settings
+            :obj:`left_out_val` and :obj:`left_out_test` count them. (default: :obj:`None`)
         device (str): :obj:`"auto"`, :obj:`"cpu"` or :obj:`"cuda"`. (default: :obj:`"auto"`)
         tensorboard (bool): Whether to also write TensorBoard events. (default: :obj:`False`)
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
@@ -78,7 +90,8 @@ def train(
         FileNotFoundError: If the data folder or the run :obj:`init` does not exist.
         ValueError: If an argument or an option is invalid, the data has no features although the
             model requires them, :obj:`out` holds another run or other files, or :obj:`init` is a
-            run of another model or size, or shares no users and items with the data.
+            run of another model or size, shares no users and items with the data, was trained on
+            nearly all pairs of a held-out split, or does not say what it was trained on.
         ImportError: If TensorBoard is requested but not installed.
         FloatingPointError: If a loss term or a score is not finite.
     """
@@ -100,7 +113,8 @@ def train(
     seed_everything(seed)
     recommender = build_model(selected, settings, found)
     if init is not None:
-        settings["init"] = _start(recommender, found, init)
+        found, started = _start(recommender, found, init)
+        settings |= started
     log = TensorBoardLog(out) if tensorboard else None
     with _folder(Path(out)) as folder:
         # Rejects the folder of another run before the graphs are built, which may take long.
@@ -116,13 +130,23 @@ def train(
             )
     if log is not None:
         log.end(result)
-    trained = checkpoint.load(folder)
-    if overwrite:
+    trained = checkpoint.load(folder, type(recommender))
+    if not _has_index(trained):
         for name in (DESCRIPTION, INDEX):
             remove(folder / name)
-    if not (folder / INDEX).exists() and (index := ItemIndex.build(trained)) is not None:
-        index.save(trained)
+        if (index := ItemIndex.build(trained)) is not None:
+            index.save(trained)
     return result
+
+
+def _has_index(trained: TrainedModel) -> bool:
+    try:
+        return ItemIndex.load(trained) is not None
+    except (ValueError, OSError):
+        return False
+    except ImportError:
+        # Without FAISS none could be built in its place.
+        return True
 
 
 def _settings(
@@ -143,9 +167,12 @@ def _settings(
 
 def _start(
     model: Recommender, data: HeteroData, init: TrainedModel | str | os.PathLike[str]
-) -> str:
-    """Copies the weights of an earlier run into a model, and returns the digest of their file."""
+) -> tuple[HeteroData, dict[str, Any]]:
+    """Copies the weights of an earlier run into a model. Returns the data without the held-out
+    pairs that the run was trained on, and the settings that say so.
+    """
     trained = init if isinstance(init, TrainedModel) else checkpoint.load(init)
+    data, left_out = without_trained_pairs(data, trained)
     known = warm_start(model, data, trained)
     if not any(known.values()):
         raise ValueError(
@@ -153,7 +180,16 @@ def _start(
             f"(got '{trained.folder}')"
         )
     logger.info("Initialised the weights of %s users and %s items", *known.values())
-    return str(trained.run["files"][checkpoint.WEIGHTS])
+    settings: dict[str, Any] = {"init": str(trained.run["files"][WEIGHTS])}
+    if any(left_out.values()):
+        settings |= {f"{LEFT_OUT}{split}": number for split, number in left_out.items()}
+        counts = " and ".join(f"{number:,} {split} pairs" for split, number in left_out.items())
+        logger.warning(
+            "Left out %s, which the run 'init' was trained on; data that is prepared with 'like' "
+            "(--like) keeps them in its train split",
+            counts,
+        )
+    return data, settings
 
 
 @contextmanager

@@ -74,6 +74,28 @@ def test_features_may_be_named_one_by_one(refused: Callable[..., str]) -> None:
     assert load_data_folder("DATA").name == "bar"
 
 
+def test_later_data_keeps_the_split(
+    capfd: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
+    argv = ["prepare", "bar.csv", "--split", "last", "--time-column", "day", "--k-core", "2"]
+    assert main([*argv, "--out", "DATA"]) == 0
+    rows = [f"cid,{item},1,50" for item in range(4)]
+    Path("bar.csv").write_text("\n".join([Path("bar.csv").read_text(), *rows]))
+    capfd.readouterr()
+    like = ["prepare", "bar.csv", "--like", "DATA"]
+    assert main([*like, "--out", "DATA", "--overwrite"]) == 0
+    lines = {line.split()[0]: numbers_of(line) for line in capfd.readouterr().err.splitlines()}
+    assert (lines["kept"], lines["new"][1:]) == ([8, 2, 2], [1, 1])
+    assert "gone" not in lines
+    # All four pairs of the new user are of one day.
+    assert lines["tied"][0] == 2
+    options = (["--seed", "1"], ["--split", "time"], ["--ratios", "0.6", "0.2", "0.2"])
+    for option in (*options, ["--split-column", "day"]):
+        assert re.search(f"{option[0]}.*--like", refused(*like, "--out", "NEW", *option))
+    assert "'nowhere'" in refused(*like[:-1], "nowhere", "--out", "NEW")
+    assert not Path("NEW").exists()
+
+
 def test_every_flag_that_is_wrong_is_one_line(files: Path, refused: Callable[..., str]) -> None:
     Path("latin.csv").write_bytes(b"user,item\nann,caf\xe9\n")
     Path("empty.csv").write_text("user,item\n")

@@ -94,7 +94,12 @@ def test_wrong_input(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_wrong_runs(run_folder: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+def test_wrong_runs(
+    run_folder: Path,
+    tmp_path: Path,
+    refused: Callable[..., str],
+    edit_run: Callable[..., None],
+) -> None:
     def message(folder: Path) -> str:
         return refused("recommend", folder, "--users", "0")
 
@@ -103,8 +108,8 @@ def test_wrong_runs(run_folder: Path, tmp_path: Path, refused: Callable[..., str
     run = json.loads((run_folder / "run.json").read_text())
     (run_folder / "run.json").write_text(json.dumps({**run, "format": 9}))
     assert re.search(r"run\.json'.*got 9", message(run_folder))
-    other = {**run, "data": {"name": "random", "digest": "other"}}
-    (run_folder / "run.json").write_text(json.dumps(other))
+    (run_folder / "run.json").write_text(json.dumps(run))
+    edit_run(run_folder, data={"name": "random", "digest": "other"})
     assert "digest" in message(run_folder)
     (run_folder / "embeddings.safetensors").write_bytes(b"damaged")
     assert "embeddings.safetensors'" in message(run_folder)

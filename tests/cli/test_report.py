@@ -73,7 +73,12 @@ def test_wrong_input(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_wrong_runs(run_folder: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+def test_wrong_runs(
+    run_folder: Path,
+    tmp_path: Path,
+    refused: Callable[..., str],
+    edit_run: Callable[..., None],
+) -> None:
     def message(folder: Path) -> str:
         return refused("report", folder, "--out", tmp_path / "a.html")
 
@@ -81,8 +86,7 @@ def test_wrong_runs(run_folder: Path, tmp_path: Path, refused: Callable[..., str
     (tmp_path / "empty").mkdir()
     assert "empty'" in message(tmp_path / "empty")
     run = json.loads((run_folder / "run.json").read_text())
-    other = {**run, "data": {"name": "random", "digest": "other"}}
-    (run_folder / "run.json").write_text(json.dumps(other))
+    edit_run(run_folder, data={"name": "random", "digest": "other"})
     assert "digest" in message(run_folder)
     (run_folder / "run.json").write_text(json.dumps({**run, "format": 9}))
     assert re.search(r"run\.json'.*got 9", message(run_folder))

@@ -52,6 +52,20 @@ def test_a_run_that_diverges_fails_with_one_line(
     assert "Epoch 1: " in refused(*command(data_folder, tmp_path / "run", *flags), code=1)
 
 
+def test_a_run_that_stopped_early_names_flags_that_go_on(
+    data_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run stays at its first epoch, and the command with the named flags trains longer."""
+    argv = command(data_folder, tmp_path / "run", "--model", "bpr", "--lr", "1e-12")
+    assert cli.main([*argv, "--patience", "2"]) == 0
+    (record,) = caplog.records
+    flags = record.getMessage().rpartition("(")[2].rstrip(")").split()
+    assert flags == ["--patience", "60", "--overwrite"]
+    assert cli.main([*argv, *flags]) == 0
+    trained = soil_pyg.load(tmp_path / "run")
+    assert trained.run["epochs"] - trained.run["best_epoch"] == trained.settings["patience"] == 60
+
+
 def test_options_of_every_type(data_folder: Path, tmp_path: Path) -> None:
     flags = ["--profile", "paper", "--modalities", "[text]", "--ks", "[5,20]", "--epochs", "1"]
     flags += ["--exclude_interacted", "false", "--aggr=sum", "--seed", "7"]

@@ -74,7 +74,7 @@ def test_folders_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         load_data_folder(tmp_path)
     cases: list[tuple[str, Any, str]] = [
         ("data.safetensors", None, r"data\.safetensors: prepare the data again"),
-        ("data.safetensors", "x", r"data\.safetensors' .*prepare\.json: prepare the data again"),
+        ("data.safetensors", "x", r"data\.safetensors' .*prepare the data again.*--overwrite"),
         ("prepare.json", "{", r"prepare\.json' .*prepare the data again"),
         ("prepare.json", "[]", r"prepare\.json' .*prepare the data again"),
         ("prepare.json", '{"format": 2, "files": {}}', r"prepare\.json' .* 1 \(got 2\): prepare"),
@@ -109,7 +109,8 @@ def test_only_a_data_folder_is_replaced_and_only_if_asked_for(tmp_path: Path) ->
     with pytest.raises(ValueError, match=r"empty' .*another folder$"):
         write(folder)
     with new_folder(folder, overwrite=True) as temporary:
-        (temporary / "prepare.json").write_text(json.dumps({"format": 1, "files": {}, "n": 1}))
+        files = {"data.safetensors": "0" * 64}
+        (temporary / "prepare.json").write_text(json.dumps({"format": 1, "files": files, "n": 1}))
     assert load_description(folder)["n"] == 1
     assert [path.name for path in folder.iterdir()] == ["prepare.json"]
     (folder / "run").mkdir()

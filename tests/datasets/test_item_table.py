@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soil_pyg.datasets.item_table import ItemTable, read_item_ids
+from soil_pyg.datasets.item_table import ItemTable
 
 FRAME = pd.DataFrame(
     {
@@ -48,8 +48,25 @@ def test_an_address_stays_as_it_is() -> None:
     assert frame["image"].tolist() == ["http://x.org/rum.jpg", str(Path("tea.jpg").absolute())]
 
 
+def test_values_of_separated_text_come_as_written(tmp_path: Path) -> None:
+    rows = "7,1984,00501,5,x\n8,,02134,7.5,\n9,007,10115,,y\n"
+    (tmp_path / "x.csv").write_text(f"item,title,zip,price,note\n{rows}")
+    frame = ItemTable(tmp_path / "x.csv", "item").select(np.array([7, 8, 9]))
+    assert frame["title"].fillna("").tolist() == ["1984", "", "007"]
+    assert frame["zip"].tolist() == ["00501", "02134", "10115"]
+    assert frame["price"].fillna(0).tolist() == [5, 7.5, 0]
+    assert frame["price"].dtype == float
+    assert frame["note"].fillna("").tolist() == ["x", "", "y"]
+
+
+def test_an_index_that_repeats_does_not_matter() -> None:
+    frame = ItemTable(FRAME.set_axis([0, 0, 0]), "asin").select(np.array(["gin"]))
+    assert frame["title"].tolist() == ["z"]
+
+
 def test_tables_that_cannot_be_right_are_refused() -> None:
     cases = [
+        (FRAME.rename(columns={"name": "title"}), "asin", {}, "'items': .*'title' .*twice"),
         (FRAME, "id", {}, "'items': .*'id'"),
         (FRAME, "asin", {"title_column": "t"}, "'items': .*'t' .*'title_column' .*--title-column"),
         (FRAME, "asin", {"image_column": "t"}, "'items': .*'t' .*'image_column' .*--image-column"),
@@ -62,19 +79,3 @@ def test_tables_that_cannot_be_right_are_refused() -> None:
             ItemTable(frame, column, **options)
     with pytest.raises(FileNotFoundError, match=r"'items': .*nowhere\.csv"):
         ItemTable("nowhere.csv", "item")
-
-
-def test_item_ids_of_rows(tmp_path: Path) -> None:
-    (tmp_path / "x.txt").write_text("tea\n007\n\ngin\n", "utf-8")
-    np.save(tmp_path / "x.npy", np.array(["tea", "gin"]))
-    np.save(tmp_path / "y.npy", np.array([1.5]))
-    np.save(tmp_path / "z.npy", np.array([None]))
-    (tmp_path / "x.csv").write_text("n,item\n1,tea\n2,gin\n")
-    assert read_item_ids(tmp_path / "x.txt", "item") == ["tea", "007", "", "gin"]
-    assert read_item_ids(tmp_path / "x.npy", "item") == ["tea", "gin"]
-    assert read_item_ids(tmp_path / "x.csv", "item") == ["tea", "gin"]
-    for name, problem in (("y.npy", r"\(got float64, shape \(1,\)\)"), ("z.npy", "pickle")):
-        with pytest.raises(ValueError, match=rf"'item_ids': .*{name} .*{problem}"):
-            read_item_ids(tmp_path / name, "item")
-    with pytest.raises(FileNotFoundError, match=r"'item_ids': .*no\.txt"):
-        read_item_ids(tmp_path / "no.txt", "item")

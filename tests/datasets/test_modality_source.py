@@ -62,7 +62,9 @@ def test_the_rows_of_a_matrix_are_those_of_the_ids(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("rum\ntea\n")
 
     def rows(items: ItemTable | None, item_ids: Any) -> Any:
-        return resolve_features("image", str(path), ITEM_ID, items, item_ids, "item")[1]
+        matrix, ids, origin = resolve_features("image", str(path), ITEM_ID, items, item_ids, "item")
+        assert (matrix.tolist(), origin) == ([[1], [2]], path)
+        return list(ids)
 
     assert rows(ITEMS, None) == ["tea", "gin"]
     assert rows(ITEMS, ["gin", "rum"]) == ["gin", "rum"]

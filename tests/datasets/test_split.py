@@ -1,9 +1,20 @@
+import math
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soil_pyg.datasets.split import check_split, last_split, random_split, time_split
+from soil_pyg.datasets.ids import Ids
+from soil_pyg.datasets.split import (
+    check_split,
+    is_tied,
+    last_split,
+    random_split,
+    split_pairs,
+    time_split,
+)
 
 RATIOS = (0.8, 0.1, 0.1)
 users = st.lists(st.integers(0, 5), min_size=1, max_size=60).map(lambda ids: np.array(sorted(ids)))
@@ -39,33 +50,92 @@ def test_random_split_depends_on_the_seed() -> None:
 @given(users, st.data())
 def test_last_split_agrees_with_a_loop(user: np.ndarray, draw: st.DataObject) -> None:
     times = st.lists(st.integers(0, 4), min_size=len(user), max_size=len(user))
-    time = np.array(draw.draw(times))
+    time, tie_break = (
+        np.array(draw.draw(times)),
+        np.array(draw.draw(st.permutations(range(len(user))))),
+    )
+    order = np.array(draw.draw(st.permutations(range(len(user)))))
     expected = np.zeros(len(user), dtype=int)
     for u in set(user.tolist()):
-        rows = sorted(np.flatnonzero(user == u), key=lambda row: (time[row], row))
+        rows = sorted(np.flatnonzero(user == u), key=lambda row: (time[row], tie_break[row]))
         if len(rows) >= 3:
             expected[rows[-1]], expected[rows[-2]] = 2, 1
-    assert last_split(user, time).tolist() == expected.tolist()
+    label = last_split(user[order], time[order], tie_break[order])
+    assert label.tolist() == expected[order].tolist()
 
 
-def test_time_split_cuts_at_two_times() -> None:
-    time = np.arange(20)[::-1]
-    assert np.bincount(time_split(time, RATIOS)).tolist() == [16, 2, 2]
-    assert time_split(time, RATIOS)[:4].tolist() == [2, 2, 1, 1]
+@given(st.lists(st.integers(0, 4), min_size=3, max_size=40), st.randoms(use_true_random=False))
+def test_time_split_agrees_with_a_loop(times: list[int], random: Random) -> None:
+    tie_break = list(range(len(times)))
+    random.shuffle(tie_break)
+    rows = sorted(range(len(times)), key=lambda row: (times[row], tie_break[row]))
+    num_train = math.floor(len(times) * 0.6 + 1e-9)
+    num_seen = min(math.floor(len(times) * 0.8 + 1e-9), len(times) - 1)
+    expected = np.empty(len(times), dtype=int)
+    expected[rows] = [0] * num_train + [1] * (num_seen - num_train) + [2] * (len(times) - num_seen)
+    label = time_split(np.array(times), np.array(tie_break), (0.6, 0.2, 0.2))
+    assert label.tolist() == expected.tolist()
 
 
-def test_time_split_never_separates_equal_times() -> None:
-    time = np.array([1, 1, 1, 1, 1, 1, 1, 2, 2, 2])
-    assert time_split(time, RATIOS).tolist() == [0] * 7 + [2] * 3
+@given(st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=30), st.booleans())
+def test_tied_pairs_agree_with_a_loop(rows: list[tuple[int, int, int]], of_users: bool) -> None:
+    label, time, user = np.array(rows).T
+    expected = [
+        any(a != d and b == e and (c == f or not of_users) for d, e, f in rows) for a, b, c in rows
+    ]
+    got = is_tied(label, time, user if of_users else None)
+    assert got.tolist() == expected
+
+
+def test_no_pairs_are_tied() -> None:
+    none = np.zeros(0, dtype=int)
+    assert is_tied(none, none).tolist() == []
+
+
+def pairs(num_users: int = 40, num_items: int = 30) -> tuple[Ids, Ids]:
+    rng = np.random.default_rng(0)
+    item = np.concatenate([rng.permutation(num_items)[:10] for _ in range(num_users)])
+    names = np.array([f"i{place:02}" for place in range(num_items)])
+    return Ids(np.repeat(np.arange(num_users), 10), np.arange(num_users) * 7), Ids(item, names)
+
+
+@pytest.mark.parametrize("split", ["random", "last", "time"])
+@pytest.mark.parametrize("num_times", [1, 3])
+def test_a_split_does_not_depend_on_the_order_of_the_rows(split: str, num_times: int) -> None:
+    user, item = pairs()
+    time = np.arange(400) % num_times
+    label = split_pairs(user, item, split, time, RATIOS, 0)
+    order = np.random.default_rng(1).permutation(400)
+    shuffled = (Ids(ids.position[order], ids.values) for ids in (user, item))
+    assert split_pairs(*shuffled, split, time[order], RATIOS, 0).tolist() == label[order].tolist()
+    assert split_pairs(user, item, split, time, RATIOS, 1).tolist() != label.tolist()
+
+
+@pytest.mark.parametrize("split", ["last", "time"])
+def test_equal_times_are_broken_at_random_whatever_the_numbers_of_the_ids(split: str) -> None:
+    user, item = pairs()
+    time = np.zeros(400)
+    label = split_pairs(user, item, split, time, RATIOS, 0)
+    assert np.bincount(label).tolist() == [320, 40, 40]
+    # The mean place of 40 of 30 items at random is 14.5 with a standard deviation of 1.4.
+    assert 10 < item.position[label == 2].mean() < 19
+    assert 10 < item.position[label == 1].mean() < 19
+    assert is_tied(label, time, user.position if split == "last" else None).all()
+    reversed_items = Ids(29 - item.position, item.values[::-1])
+    assert split_pairs(user, reversed_items, split, time, RATIOS, 0).tolist() == label.tolist()
+    more_users = Ids(user.position + 1, np.array(["a", *user.values]))
+    assert split_pairs(more_users, item, split, time, RATIOS, 0).tolist() == label.tolist()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ((None, None, None, (0.8, 0.2)), r"'ratios' .*\(got \(0.8, 0.2\)\)"),
+        ((None, None, None, 0.8), r"'ratios' .*\(got 0.8\)"),
+        ((None, None, None, (0.8, math.nan, 0.1)), r"'ratios' .*\(got \(0.8, nan, 0.1\)\)"),
         ((None, None, None, (0.8, 0.1, 0.2)), r"'ratios' .*\(got \(0.8, 0.1, 0.2\)\)"),
         ((None, None, None, (1.0, 0.0, 0.0)), r"'ratios' .*\(got \(1.0, 0.0, 0.0\)\)"),
-        (("s", "random", None, RATIOS), r"'split' .*'split_column' \(got 'random'\)"),
+        (("s", "random", None, RATIOS), r"'split' .*'split_column' .*\(got 'random'\)"),
         ((None, "rando", None, RATIOS), r"'split' .*'random', 'last', 'time' \(got 'rando'\)"),
         ((None, "last", None, RATIOS), "'time_column' .*split 'last' and time_column None"),
         ((None, "time", None, RATIOS), "'time_column' .*split 'time' and time_column None"),

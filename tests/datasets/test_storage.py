@@ -1,4 +1,6 @@
+import contextlib
 import errno
+import json
 import os
 import pickle
 import re
@@ -7,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.storage import FORMAT, load_data, save_data
+from soil_pyg.datasets.storage import FORMAT, FORMER, load_data, save_data
 
 
 class Exploit:
@@ -145,11 +147,83 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     for name, message in {
         "foreign": FORMAT,
         "old": FORMAT,
-        "broken": "not subscriptable",
+        "broken": "stores",
     }.items():
-        with pytest.raises(ValueError, match=f"{tmp_path / name} .*{message}"):
+        with pytest.raises(ValueError, match=f"'{tmp_path / name}' .*{message}"):
             load_data(tmp_path / name)
     save_data(HeteroData(x=torch.ones(100)), tmp_path / "data")
     (tmp_path / "data").write_bytes((tmp_path / "data").read_bytes()[:-50])
     with pytest.raises(ValueError, match=str(tmp_path / "data")):
+        load_data(tmp_path / "data")
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> tuple[Path, HeteroData]:
+    data = HeteroData(name="x", none=float("nan"))
+    data["item"].x = torch.arange(6.0).view(2, 3)
+    data["item"].id = np.array(["tea", "mil"])
+    save_data(data, tmp_path / "data")
+    return tmp_path / "data", data
+
+
+def same(data: HeteroData, other: HeteroData) -> bool:
+    return repr(data.to_dict()) == repr(other.to_dict())
+
+
+def test_no_flipped_bit_goes_unnoticed(stored: tuple[Path, HeteroData]) -> None:
+    path, data = stored
+    content = path.read_bytes()
+    assert same(load_data(path), data)
+    for bit in range(0, 8 * len(content), 61):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        # The same number may be written in two ways.
+        with contextlib.suppress(ValueError):
+            assert same(load_data(path), data)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_a_truncated_file_is_refused(stored: tuple[Path, HeteroData], share: float) -> None:
+    path, _ = stored
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=str(path)):
+        load_data(path)
+
+
+def test_files_of_the_former_format_are_read(stored: tuple[Path, HeteroData]) -> None:
+    path, data = stored
+    with safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()[FORMAT])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, {FORMER: json.dumps(header["stores"])})
+    assert same(load_data(path), data)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 200_000, "nested"),
+        ("{}", "stores"),
+        ("null", "input"),
+        ('{"stores": [], "stores": []}', "twice"),
+        ('{"stores": [{"type": null, "attributes": {"x": {"tensor": "none"}}}]}', "none"),
+        ('{"stores": [{"type": null, "attributes": {"x": {"exec": "none"}}}]}', "attributes.x"),
+        ('{"stores": [{"type": ["a"], "attributes": {}}]}', "type"),
+        (
+            '{"stores": [{"type": null, "attributes": {"x": {"strings": "0", "dtype": "|O", '
+            '"shape": [1]}}}]}',
+            "attributes.x",
+        ),
+        (
+            '{"stores": [{"type": null, "attributes": {"x": {"strings": "0", "dtype": '
+            '"<U999999999", "shape": [1]}}}]}',
+            "U999999999",
+        ),
+    ],
+)
+def test_a_header_of_another_form_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    save_file({"0": torch.ones(1)}, tmp_path / "data", {FORMAT: text})
+    with pytest.raises(ValueError, match=f"data'.*{reason}"):
         load_data(tmp_path / "data")

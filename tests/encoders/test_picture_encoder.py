@@ -50,6 +50,13 @@ def test_network_without_vectors(
         encoder.encode(things)
 
 
+def test_network_that_fails(things: pd.DataFrame, tmp_path: Path) -> None:
+    """Its error is one of the encoder, whatever its type."""
+    encoder = PictureEncoder(tmp_path / "pictures", torch.nn.Linear(3, 2), cache=None, device="cpu")
+    with pytest.raises(ValueError, match=r"model 'Linear' cannot encode pictures: .*shapes"):
+        encoder.encode(things)
+
+
 @pytest.mark.usefixtures("no_network")
 def test_unknown_model() -> None:
     with pytest.raises(ValueError, match="model 'no-such-model'"):

@@ -110,6 +110,15 @@ def test_several_pictures_of_an_item(folder: Path, picture: Picture) -> None:
         find_pictures(items, f"{folder}/{{item}}.jpg")
 
 
+def test_ids_may_be_names_of_pictures(folder: Path, picture: Picture) -> None:
+    items = pd.DataFrame({"item": ["1.jpg", "2", "3.jpeg"], "poster": ["1.jpg", "2", None]})
+    found = [folder / "1.jpg", folder / "2.jpg", None]
+    assert find_pictures(items, folder) == find_pictures(items, "poster", folder) == found
+    picture(folder / "1.jpg.png")
+    with pytest.raises(ValueError, match=r"\(1\.jpg, 1\.jpg\.png\)"):
+        find_pictures(items, folder)
+
+
 def test_ids_with_slashes_have_no_picture(folder: Path) -> None:
     items = pd.DataFrame({"item": ["1", "pictures/2", "../pictures/3", "/3"]})
     assert find_pictures(items, folder) == [folder / "1.jpg", None, None, None]

@@ -87,7 +87,9 @@ class TestMiniLM:
             TextEncoder("title", cache=tmp_path / "file").encode(things)
 
 
-def test_unknown_model() -> None:
+def test_unknown_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A wrong name is wrong with and without the extra.
+    monkeypatch.setattr(text_encoder, "check_installed", None)
     with pytest.raises(ValueError, match="model 'no-such-model'"):
         TextEncoder("title", "no-such-model")
     with pytest.raises(FileNotFoundError, match="/no/such/model"):
@@ -120,3 +122,18 @@ def test_the_extra_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_options(options: dict, message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         TextEncoder("title", tmp_path, **options)
+
+
+def test_model_that_fails(
+    things: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error is one of the encoder, whatever its type."""
+
+    class Failing:
+        def encode(self, texts: list[str], **options: object) -> None:
+            raise RuntimeError("no memory")
+
+    encoder = TextEncoder("title", tmp_path, cache=None)
+    monkeypatch.setattr(encoder, "_model", Failing())
+    with pytest.raises(ValueError, match=rf"model '{tmp_path.name}' cannot encode texts: no mem"):
+        encoder.encode(things)

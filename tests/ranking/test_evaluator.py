@@ -1,5 +1,6 @@
+import re
+import reprlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from math import log2
 from typing import Any
 
@@ -12,13 +13,14 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.metrics import LinkPredMetricCollection
 
-from soil_pyg.ranking import evaluator
+from soil_pyg.models import BPR
+from soil_pyg.ranking import best_items
 from soil_pyg.ranking.evaluator import METRICS, Evaluator
+from soil_pyg.training import Trainer
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
 RandomData = Callable[..., HeteroData]
 Draw = Callable[..., Tensor]
-Refused = Callable[[str, object], AbstractContextManager[object]]
 Tables = Callable[[Tensor, Tensor], Any]
 
 
@@ -144,11 +146,11 @@ def test_blocks_keep_to_the_budget(
 ) -> None:
     rows = []
 
-    def topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def topk(scores: Tensor, k: int, *_: object) -> tuple[Tensor, Tensor]:
         rows.append(scores.size(0))
         return scores.topk(min(k, scores.size(1)))
 
-    monkeypatch.setattr(evaluator, "topk_by_id", topk)
+    monkeypatch.setattr(best_items, "topk_rescored", topk)
     data = random_data(num_users=30, num_items=40)
     Evaluator(memory_budget=16 * 40 * 7).evaluate(tables(normal(30, 2), normal(40, 2)), data)
     assert rows == [6] * 5
@@ -192,9 +194,15 @@ def test_scores_that_are_not_numbers(data: HeteroData, tables: Tables, value: fl
         Evaluator().evaluate(tables(torch.ones(30, 4), item_emb), data)
 
 
-@pytest.mark.parametrize(("name", "got"), [("ks", []), ("ks", [5, 0]), ("memory_budget", 0)])
-def test_wrong_arguments(refused: Refused, name: str, got: Any) -> None:
-    with refused(name, got):
+@pytest.mark.parametrize(
+    ("name", "got"),
+    [("ks", got) for got in ([], 5, "10", None)]
+    + [("ks", [5, got]) for got in (0, -1, 1.5, "10", True, None, 10**20, torch.nan)]
+    + [("memory_budget", got) for got in (0, -1, 1.5, "1", True, torch.nan)],
+)
+def test_wrong_arguments(name: str, got: Any) -> None:
+    shown = got[-1] if isinstance(got, list) and got else got
+    with pytest.raises(ValueError, match=rf"'{name}' must.*\(got {re.escape(reprlib.repr(shown))}"):
         Evaluator(**{name: got})
 
 
@@ -211,6 +219,57 @@ def test_splits_without_interactions(data: HeteroData, split: str) -> None:
         with pytest.raises(ValueError, match=rf"'{split}'.*\(got none\)"):
             Evaluator().evaluate(torch.nn.Identity(), data, split)
         data[INTERACTS].pop(f"{split}_edge_label_index", None)
+
+
+def one_user(train: Any, held_out: Any) -> HeteroData:
+    data = HeteroData()
+    data[USER].num_nodes, data[ITEM].num_nodes = 1, 4
+    data[INTERACTS].edge_index = torch.tensor(train)
+    data[INTERACTS].val_edge_label_index = torch.as_tensor(held_out)
+    return data
+
+
+def test_pairs_that_are_held_out_twice_count_once(tables: Tables) -> None:
+    model = tables(torch.ones(1, 1), torch.tensor([[4.0], [3.0], [2.0], [1.0]]))
+    once = one_user([[0], [0]], [[0, 0], [1, 2]])
+    twice = one_user([[0], [0]], [[0, 0, 0, 0], [2, 1, 1, 2]])
+    found = Evaluator((1, 2)).evaluate(model, twice)
+    assert found == Evaluator((1, 2)).evaluate(model, once)
+    assert (found["recall@1"], found["recall@2"]) == (0.5, 1.0)
+    # Edges that are repeated, and a list that is longer than the catalogue.
+    repeated = one_user([[0, 0], [0, 0]], [[0, 0], [1, 2]])
+    assert Evaluator((1, 2)).evaluate(model, repeated) == found
+    assert Evaluator((100,)).evaluate(model, once)["precision@100"] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "match"),
+    [
+        ([[0, 0], [1, 0]], r"'data'.*'val'.*train split \(got 1 .* user 0 and item 0\)"),
+        ([[0], [-1]], "'val_edge_label_index'.*-1 of type 'item'"),
+        ([[0], [4]], "'val_edge_label_index'.*4 of type 'item'"),
+        ([[1], [1]], "'val_edge_label_index'.*1 of type 'user'"),
+        ([[0.0], [1.0]], r"'val_edge_label_index'.*integers \(got torch.float32"),
+        ([[0], [1], [2]], r"'val_edge_label_index'.*shape.*\(got \[3, 1\]"),
+        ([0, 1], r"'val_edge_label_index'.*shape.*\(got \[2\]"),
+        ([[True], [False]], r"'val_edge_label_index'.*integers \(got torch.bool"),
+    ],
+)
+def test_held_out_pairs_that_cannot_be_right(pairs: Any, match: str) -> None:
+    data = one_user([[0], [0]], pairs)
+    for check in (
+        lambda: Evaluator((1,)).evaluate(torch.nn.Identity(), data),
+        lambda: Trainer(ks=[20], progress=False).fit(BPR(1, 4), data),
+    ):
+        with pytest.raises(ValueError, match=match):
+            check()
+
+
+@pytest.mark.parametrize(("num_users", "num_items"), [(2, 4), (1, 3), (1, 5), (0, 4)])
+def test_a_model_of_other_sizes(tables: Tables, num_users: int, num_items: int) -> None:
+    model = tables(torch.ones(num_users, 2), torch.ones(num_items, 2))
+    with pytest.raises(ValueError, match=rf"'model'.*\(got {num_users} and {num_items}\)"):
+        Evaluator((1,)).evaluate(model, one_user([[0], [0]], [[0], [1]]))
 
 
 def test_names_and_repr() -> None:

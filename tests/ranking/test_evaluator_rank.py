@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from math import log2
 from typing import Any
 
@@ -76,8 +75,20 @@ def test_half_precision_is_scored_in_full(data: HeteroData, normal: Draw) -> Non
     assert torch.equal(values, full[0])
 
 
-def test_wrong_k(
-    data: HeteroData, refused: Callable[[str, object], AbstractContextManager[object]]
-) -> None:
-    with refused("k", 0):
-        Evaluator().rank(torch.ones(30, 4), torch.ones(40, 4), data, torch.arange(3), 0)
+@pytest.mark.parametrize(
+    ("name", "got", "shown"),
+    [
+        *(("k", got, repr(got)) for got in (0, -1, 1.5, True, None, float("nan"))),
+        ("users", torch.tensor([30]), "30"),
+        ("users", torch.tensor([-1]), "-1"),
+        ("users", torch.tensor([1.0]), "torch.float32"),
+        ("users", torch.tensor([[1]]), "torch.int64"),
+        ("item_emb", torch.ones(40, 5), r"\(30, 4\) and \(40, 5\)"),
+        ("item_emb", torch.ones(40), r"\(30, 4\) and \(40,\)"),
+    ],
+)
+def test_wrong_arguments(data: HeteroData, name: str, got: Any, shown: str) -> None:
+    arguments = {"user_emb": torch.ones(30, 4), "item_emb": torch.ones(40, 4), "data": data}
+    arguments |= {"users": torch.arange(3), "k": 2, name: got}
+    with pytest.raises(ValueError, match=rf"'{name}'.*\(got {shown}\)"):
+        Evaluator().rank(**arguments)

@@ -124,13 +124,16 @@ def test_users_that_are_asked_for(runs: Path, tmp_path: Path) -> None:
 
 
 def test_data_that_has_moved(
-    runs: Path, shop: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    runs: Path,
+    shop: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    edit_run: Callable[..., None],
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(runs / "soil 0", run)
-    content = json.loads((run / "run.json").read_text("utf-8"))
-    content["settings"]["data"] = str(tmp_path / "gone")
-    (run / "run.json").write_text(json.dumps(content))
+    settings = json.loads((run / "run.json").read_text("utf-8"))["settings"]
+    edit_run(run, settings=settings | {"data": str(tmp_path / "gone")})
     out = tmp_path / "a.html"
     with caplog.at_level(logging.WARNING, "soil_pyg"):
         page = report(run, out).read_text("utf-8")
@@ -169,11 +172,12 @@ def test_graphs_of_large_data_are_left_out(
     assert "more than 39 items" in page
 
 
-def test_interrupted_and_unfinished_runs(runs: Path, tmp_path: Path) -> None:
+def test_interrupted_and_unfinished_runs(
+    runs: Path, tmp_path: Path, edit_run: Callable[..., None]
+) -> None:
     folder = tmp_path / "runs"
     shutil.copytree(runs / "soil 0", folder / "a")
-    content = json.loads((folder / "a" / "run.json").read_text("utf-8"))
-    (folder / "a" / "run.json").write_text(json.dumps({**content, "finished": False}))
+    edit_run(folder / "a", finished=False)
     (folder / "b").mkdir()
     (folder / "b" / "state.safetensors").write_bytes(b"")
     page = report(folder, tmp_path / "a.html").read_text("utf-8")

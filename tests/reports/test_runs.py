@@ -119,11 +119,10 @@ def test_runs_that_have_not_ended(tmp_path: Path, runs: Path) -> None:
     assert unfinished == [tmp_path / "b"]
 
 
-def test_runs_on_different_data(tmp_path: Path, content: dict[str, Any]) -> None:
+def test_runs_on_different_data(tmp_path: Path, runs: Path, edit_run: Callable[..., None]) -> None:
     for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        run = {**content, "data": {"name": name, "digest": name}}
-        (tmp_path / name / "run.json").write_text(json.dumps(run))
+        shutil.copytree(runs / "soil 0", tmp_path / name)
+        edit_run(tmp_path / name, data={"name": name, "digest": name})
     with pytest.raises(ValueError, match=r"'a'.*'b'"):
         find_runs(tmp_path)
 
@@ -132,7 +131,7 @@ def test_damaged_runs(tmp_path: Path, content: dict[str, Any]) -> None:
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(ValueError, match=r"run\.json"):
         find_runs(tmp_path)
-    del content["history"]
+    del content["history"], content["checksum"]
     (tmp_path / "run.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"run\.json.*'history'"):
         find_runs(tmp_path)

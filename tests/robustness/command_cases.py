@@ -37,6 +37,13 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--split last --time-column": {"a missing column": "date", "an empty value": ""},
         "--split-column": {"a missing column": "part", "an empty value": ""},
         "--seed": values.SEED,
+        "--like": values.DATA,
+        "--like DATA --seed": {"another seed than that of the data": "7"},
+        "--like DATA --split": {"another kind than that of the data": "time"},
+        "--like DATA --split-column": {"a column beside known data": "split"},
+        "--like DATA --time-column": {"a time of a random split": "time"},
+        "--title-column": {"a column of no table": "title"},
+        "--image-column": {"a column of no table": "image"},
         "--features": {
             "no name": "visual.npy",
             "no file": "visual=",
@@ -224,8 +231,8 @@ def flag_cases(line: str, flag: str, wrong: Values) -> Iterator[Case]:
         separate = f"{line} {name} {quote(value)}"
         if value == "":
             yield Case(separate, "an empty word", _names(name, value), make)
-    yield Case(f"{line} {name}", "a missing value", (name,))
-    first, *others = filter(None, wrong.values())
+    yield Case(f"{line} {name}", "a missing value", (name, name.partition(".")[0]))
+    first, *others = [*filter(None, wrong.values())] or ["some"]
     second = others[0] if others else "other"
     if name not in REPEATABLE:
         twice = f"{line} {name}={quote(first)} {name}={quote(second)}"
@@ -260,8 +267,10 @@ def without(line: str, flags: set[str]) -> str:
 def _names(flag: str, value: str) -> tuple[str, ...]:
     # A file is named by its path, an argument by its flag.
     path = value.partition("=")[2] or value
+    if flag in ("--dataset", "--root"):
+        return (flag, value)
     is_path = "." in path or path in ("missing", "root", "empty", "DATA", "OTHER", "RUN")
-    return (flag, path) if is_path else (flag,)
+    return (flag, path, path.partition("/")[0]) if is_path else (flag,)
 
 
 def source_cases(command: str) -> Iterator[Case]:

@@ -133,7 +133,7 @@ def _problems_of_call(case: Case, capture: pytest.CaptureFixture[str]) -> list[s
     assert case.call is not None
     try:
         case.call()
-    except (ValueError, TypeError, FileNotFoundError) as error:
+    except (ValueError, TypeError, OSError) as error:
         if names_one_of(str(error), case.names):
             return []
         return [f"names none of {case.names}; got {error!r:.300}"]

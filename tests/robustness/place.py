@@ -1,6 +1,5 @@
 """The data, the runs and the tables that wrong inputs are tried on."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,10 @@ import pandas as pd
 from PIL import Image
 
 from soil_pyg import prepare, train
+from soil_pyg.datasets import MultimodalDataset
 from soil_pyg.runs.checkpoint import RUN
+from soil_pyg.runs.schema import FORMAT
+from soil_pyg.utils.records import read_record, write_record
 
 NUM_USERS, NUM_ITEMS = 24, 16
 
@@ -53,14 +55,15 @@ def make_place(folder: Path) -> None:
     shutil.copytree(folder / "BPR", folder / "UNFINISHED")
     (folder / "UNFINISHED" / RUN).rename(folder / "UNFINISHED" / "state.safetensors")
     _write_tiny(folder / "root" / "tiny", rng)
+    # Makes the processed copy, which is a cache.
+    MultimodalDataset(folder / "root", "tiny")
 
 
 def _make_relative(run: Path) -> None:
     # The runs move with the place.
-    path = run / RUN
-    content = json.loads(path.read_text())
+    content = read_record(run / RUN, FORMAT, "")
     content["settings"]["data"] = "DATA"
-    path.write_text(json.dumps(content))
+    write_record(run / RUN, content)
 
 
 def _write_features(folder: Path, rng: np.random.Generator, ids: list[str], prefix: str) -> None:

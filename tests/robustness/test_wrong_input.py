@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmark_cases import benchmark_cases
 from command_cases import command_cases
+from function_cases import function_cases
 from harness import Case, Place
 from option_cases import option_cases
 from place import make_place
 
-CASES = [*command_cases(), *option_cases()]
+CASES = [*command_cases(), *option_cases(), *benchmark_cases(), *function_cases()]
 
 
 def sample(cases: list[Case], seed: int = 0) -> list[Case]:

@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import save_file
 
 import soil_pyg
 from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.models import BPR, SOIL
 from soil_pyg.runs import checkpoint
-from soil_pyg.runs.compatibility import ADDED_SETTINGS, RENAMED_SETTINGS, upgrade_record
+from soil_pyg.runs.compatibility import (
+    ADDED_SETTINGS,
+    OF_TRAIN,
+    RENAMED_SETTINGS,
+    upgrade_record,
+)
 from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.trainer import Trainer
 
@@ -39,12 +45,15 @@ def make_old(folder: Path, with_added: bool = False) -> None:
     """Rewrites the records in the folder of a run as earlier versions did."""
     path = folder / checkpoint.RUN
     if path.exists():
-        path.write_text(json.dumps(old_record(json.loads(path.read_text()), with_added)))
+        record = json.loads(path.read_text())
+        del record["checksum"]
+        path.write_text(json.dumps(old_record(record, with_added)))
     state = folder / checkpoint.STATE
     if state.exists():
         tensors, metadata = checkpoint.load_tensors(state)
         metadata = {name: old_record(value, with_added) for name, value in metadata.items()}
-        checkpoint.save_tensors(state, tensors, metadata)
+        header = {"format": 1, "sparse": {}, "metadata": metadata}
+        save_file(tensors, state, {"soil_pyg": json.dumps(header)})
 
 
 def train(data_folder: Path, out: Path, model: str = "soil", **options: Any) -> TrainResult:
@@ -139,9 +148,29 @@ def test_settings_of_an_own_trainer_stay_as_they_are(tmp_path: Path) -> None:
     }
 
 
-def test_a_model_that_cannot_be_imported_keeps_its_record() -> None:
-    record = {"model": "no_such_module:Mine", "settings": {"k": 1}, "trainer": {"lr": 0.1}}
-    assert upgrade_record(record) == record
+def test_of_a_model_from_elsewhere_only_the_settings_of_the_trainer_are_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    train_settings = dict.fromkeys(OF_TRAIN, "x")
+    record = {
+        "model": "elsewhere:Mine",
+        "options": {"floor": 1, "num_parts": 2},
+        "settings": {"floor": 1, "num_parts": 4, **train_settings},
+        "trainer": {"lr": 0.1, "num_parts": 4},
+        "valid": {},
+    }
+    today = {"compile": False, "num_partitions": 4}
+    assert upgrade_record(record) == {
+        "model": "elsewhere:Mine",
+        "options": {"floor": 1, "num_parts": 2},
+        "settings": {"floor": 1, **train_settings, **today},
+        "trainer": {"lr": 0.1, **today},
+        "val": {},
+    }
+    options = {"settings": {"num_parts": 8, "num_partitions": 4}, "trainer": today}
+    assert upgrade_record({"model": "elsewhere:Mine", **options})["settings"]["num_parts"] == 8
 
 
 def test_todays_records_stay_as_they_are(data_folder: Path, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import contextlib
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -5,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch.optim import Adam
 from torch_geometric.data import HeteroData
 
@@ -12,6 +16,7 @@ from soil_pyg.models import BPR
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
 
+TRAINER = {"lr": 0.1, "ks": (20,), "metric": "recall@20", "seed": 0}
 Make = Callable[..., TrainingRun]
 
 
@@ -21,7 +26,7 @@ def make(data: HeteroData, tmp_path: Path) -> Make:
         folder: Path | None = tmp_path, seconds: float = 0, settings: Any = None
     ) -> TrainingRun:
         model = BPR(30, 40, hidden_channels=4)
-        return TrainingRun(model, data, folder, settings or {"a": 1}, {"lr": 0.1}, seconds)
+        return TrainingRun(model, data, folder, settings or {"a": 1}, TRAINER, seconds)
 
     return make
 
@@ -31,7 +36,7 @@ def epoch(run: TrainingRun, model: BPR, optimizer: Adam) -> None:
     model.user_embedding.weight.square().sum().backward()
     optimizer.step()
     run.result.epochs += 1
-    run.result.history.append({"epoch": run.result.epochs})
+    run.result.history.append({"epoch": run.result.epochs, "loss": {}, "val": {}})
     run.end_epoch(model, optimizer)
 
 
@@ -71,7 +76,7 @@ def test_going_back_undoes_an_epoch_that_did_not_end(make: Make) -> None:
     torch.nn.init.zeros_(model.user_embedding.weight)
     run.keep_best(model, {"recall@20": 0.6})
     assert run.go_back()
-    assert (run.result.epochs, run.result.history) == (1, [{"epoch": 1}])
+    assert (run.result.epochs, run.result.history) == (1, [{"epoch": 1, "loss": {}, "val": {}}])
     assert run.result.val == {"recall@20": 0.5}
     assert all(torch.equal(run.best[name], value) for name, value in before.items())
 
@@ -145,3 +150,94 @@ def test_a_finished_run_comes_back_without_its_state(
         assert again.finished
         assert again.result.val == {"recall@20": 0.5}
         assert torch.equal(again.best["item_embedding.weight"], tables[1])
+
+
+@pytest.fixture
+def state(make: Make, tmp_path: Path) -> Path:
+    run, (model, optimizer) = make(), model_and_optimizer()
+    run.keep_best(model, {"recall@20": 0.5})
+    epoch(run, model, optimizer)
+    return tmp_path / checkpoint.STATE
+
+
+def rewrite(state: Path, change: Callable[[dict[str, Any]], None], seal: bool) -> None:
+    """Changes the header of a state, by default as an earlier version wrote it."""
+    with safe_open(state, "pt") as file:
+        header = json.loads(file.metadata()["soil_pyg"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del header["sha256"]
+    change(header)
+    if seal:
+        checkpoint.save_tensors(state, tensors, header["metadata"])
+    else:
+        save_file(tensors, state, {"soil_pyg": json.dumps(header)})
+
+
+def test_no_flipped_bit_in_the_state_goes_unnoticed(make: Make, state: Path) -> None:
+    content = state.read_bytes()
+    expected = make().result
+    for bit in range(0, 8 * len(content), 8 * len(content) // 60 + 1):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        state.write_bytes(flipped)
+        with contextlib.suppress(ValueError):
+            assert make().result == expected
+            assert "e" in chr(content[bit // 8]).lower()  # Both cases stand for the same number.
+
+
+def test_a_state_without_a_digest_is_resumed(make: Make, state: Path) -> None:
+    expected = make().result
+    rewrite(state, lambda header: None, seal=False)
+    assert make().result == expected
+
+
+def drop(*keys: str) -> Callable[[dict[str, Any]], None]:
+    def change(header: dict[str, Any]) -> None:
+        value = header
+        for key in keys[:-1]:
+            value = value[key]
+        del value[keys[-1]]
+
+    return change
+
+
+@pytest.mark.parametrize("seal", [False, True])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda header: header.update(metadata=None), "StateRecord"),
+        (lambda header: header.update(metadata={"result": {}}), "identity"),
+        (lambda header: header["metadata"].update(identity={}), "identity.model"),
+        (drop("metadata", "result", "epochs"), "result.epochs"),
+        (lambda header: header["metadata"]["result"].update(epochs=2), "history"),
+        (lambda header: header["metadata"]["result"].update(best_epoch=5), "best_epoch"),
+    ],
+)
+def test_a_state_of_another_form_is_refused(
+    make: Make, state: Path, change: Callable[[dict[str, Any]], None], named: str, seal: bool
+) -> None:
+    rewrite(state, change, seal)
+    with pytest.raises(ValueError, match=f"state.safetensors'.*{named}.*--overwrite"):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model.user_embedding.weight", torch.zeros(30, 5)),
+        ("model.user_embedding.weight", None),
+        ("best.item_embedding.weight", None),
+        ("optimizer.0.exp_avg", torch.zeros(29, 4)),
+        ("optimizer.7.exp_avg", torch.zeros(30, 4)),
+        ("optimizer.x.exp_avg", torch.zeros(30, 4)),
+        ("other", torch.zeros(1)),
+    ],
+)
+def test_a_state_with_other_tensors_is_refused(
+    make: Make, state: Path, name: str, value: torch.Tensor | None
+) -> None:
+    tensors, metadata = checkpoint.load_tensors(state)
+    tensors.pop(name, None)
+    checkpoint.save_tensors(state, tensors | ({} if value is None else {name: value}), metadata)
+    with pytest.raises(ValueError, match=f"state.safetensors'.*'{name}'.*--overwrite"):
+        make()

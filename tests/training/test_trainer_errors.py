@@ -75,8 +75,22 @@ def test_a_score_that_is_not_finite_names_the_epoch(data: HeteroData, bpr: MakeB
 @pytest.mark.parametrize(
     ("name", "got"),
     [
+        *(
+            (name, value)
+            for name in ("epochs", "patience", "batch_size", "num_partitions", "seed")
+            for value in (-1, 1.5, True, "3", float("nan"), float("inf"))
+        ),
+        *(
+            (name, value)
+            for name in ("lr", "lr_decay", "lr_decay_epochs", "weight_decay", "checkpoint_seconds")
+            for value in (-1, float("nan"), float("inf"), "1", True)
+        ),
         *((name, 0) for name in ("epochs", "patience", "batch_size", "num_partitions")),
-        *(("lr", value) for value in (0.0, float("nan"), float("inf"))),
+        *((name, 1) for name in ("released_stopping", "compile", "progress")),
+        *(("accelerator", value) for value in ("warp", "", 3, "tpu")),
+        ("lr", 0.0),
+        ("metric", 3),
+        ("precision", 32),
         ("lr_decay", -1.0),
         ("lr_decay_epochs", 0),
         ("weight_decay", -0.1),

@@ -1,6 +1,8 @@
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
@@ -43,11 +45,12 @@ def test_an_epoch_against_the_definition(
     seen = {item for _, item in pairs}
     items = [{item for user, item in pairs if user == u} for u in range(num_users)]
     data = data_of(pairs, num_users, num_items)
-    if any(own == seen for own in items):
-        with pytest.raises(ValueError, match="User"):
+    if all(own in (seen, set()) for own in items):
+        with pytest.raises(ValueError, match=r"'data'.*no negative"):
             TripletLoader(data)
         return
 
+    pairs = [(user, item) for user, item in pairs if items[user] != seen]
     loader = TripletLoader(data, batch_size, seed)
     batches = list(loader)
     assert len(batches) == len(loader)
@@ -120,12 +123,12 @@ def test_repr(data: HeteroData) -> None:
     assert repr(TripletLoader(data, batch_size=8)) == f"TripletLoader({num_edges}, batch_size=8)"
 
 
-@pytest.mark.parametrize(("name", "got"), [("batch_size", 0), ("seed", -1), ("epoch", -2)])
-def test_wrong_arguments(data: HeteroData, refused: Refused, name: str, got: int) -> None:
-    with refused(name, got):
-        if name == "epoch":
-            TripletLoader(data).set_epoch(got)
-        TripletLoader(data, **{name: got})
+@pytest.mark.parametrize("name", ["batch_size", "seed", "epoch"])
+@pytest.mark.parametrize("got", [-1, 1.5, True, None, "1", float("nan"), 10**20])
+def test_wrong_arguments(data: HeteroData, name: str, got: Any) -> None:
+    loader = TripletLoader(data)
+    with pytest.raises(ValueError, match=rf"'{name}' must.*\(got {got!r}\)"):
+        loader.set_epoch(got) if name == "epoch" else TripletLoader(data, **{name: got})
 
 
 def test_no_interactions(refused: Refused) -> None:
@@ -133,10 +136,27 @@ def test_no_interactions(refused: Refused) -> None:
         TripletLoader(data_of([], num_users=2, num_items=2))
 
 
-def test_a_user_with_every_item_is_named() -> None:
-    data = data_of([(0, 0), (1, 0), (1, 2)], num_users=2, num_items=3)
-    with pytest.raises(ValueError, match=r"User 1 .* 2 training items"):
-        TripletLoader(data)
-    data[USER].id = ["Ada", "Bo"]
-    with pytest.raises(ValueError, match=r"User Bo .* 2 training items"):
-        TripletLoader(data)
+def test_triplets_without_a_negative_are_left_out_with_a_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pairs = [(0, 0), (1, 0), (1, 2), (2, 2), (3, 0), (3, 2)]
+    loader = TripletLoader(data_of(pairs, num_users=5, num_items=3))
+    assert [message.split(":")[0] for message in caplog.messages] == ["4 triplets left out"]
+    assert re.findall(r"\d+", caplog.messages[0]) == ["4", "2", "5", "2"]
+    assert loader.degree.tolist() == [1, 0, 1, 0, 0]
+    assert sorted(epoch(loader).t().tolist()) == [[0, 0, 2], [2, 2, 0]]
+
+
+def test_other_users_have_the_negatives_that_they_had(data: HeteroData) -> None:
+    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
+    seen = data[INTERACTS].edge_index[1].unique()
+    for user in (0, num_users - 1):
+        others = data[INTERACTS].edge_index
+        others = others[:, others[0] != user]
+        everything = torch.stack([torch.full_like(seen, user), seen])
+        both = data_of([], num_users, num_items)
+        both[INTERACTS].edge_index = torch.cat([others, everything], dim=1)
+        triplets = epoch(TripletLoader(both))
+        assert sorted(triplets[:2].t().tolist()) == sorted(others.t().tolist())
+        known = {tuple(pair) for pair in others.t().tolist()}
+        assert not known & {tuple(pair) for pair in triplets[[0, 2]].t().tolist()}

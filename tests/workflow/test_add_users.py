@@ -225,7 +225,7 @@ def test_what_new_users_have_is_not_recommended(
         ([], "'interactions'"),
         ([(900, "item 1"), (70, "item 1")], "'interactions', row 1.* user"),
         ([(900, "item 1"), (900, "beer")], "'interactions', row 1.* item"),
-        ([(None, "item 1")], "'interactions', row 0.* id"),
+        ([(None, "item 1")], "'interactions', row 0: 'user'"),
     ],
 )
 def test_errors(

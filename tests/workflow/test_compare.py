@@ -32,7 +32,7 @@ def test_equal_runs_differ_in_nothing(run_folder: Path) -> None:
 
 
 def test_runs_that_are_not_there(run_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'runs'.*\(got none\)"):
+    with pytest.raises(ValueError, match=r"'runs'.*\(got \[\]\)"):
         compare([])
     with pytest.raises(FileNotFoundError, match="nowhere'"):
         compare([run_folder, tmp_path / "nowhere"])

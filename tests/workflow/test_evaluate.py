@@ -50,7 +50,7 @@ def test_every_user(run_folder: Path, data_folder: Path) -> None:
     [
         ({"splits": ["train"]}, "'splits'.*'val', 'test'.*'train'"),
         ({"splits": ["validation"]}, "'splits'.*'val', 'test'.*'validation'"),
-        ({"ks": [0]}, r"'ks'.*\(got \[0\]\)"),
+        ({"ks": [0]}, r"'ks'.*\(got 0\)"),
         ({"memory_budget": 0}, r"'memory_budget'.*\(got 0\)"),
     ],
 )

@@ -1,4 +1,5 @@
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets import MultimodalDataset, TableDataset
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models import BPR
+from soil_pyg.models.resolver import model_name
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.runs.training_run import TrainResult
+from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, modalities_of
 from soil_pyg.workflow.export import export_embeddings, export_hetero_data, export_mmrec
 from soil_pyg.workflow.prepare import prepare
@@ -147,8 +151,9 @@ def test_embeddings_of_a_folder(trained: TrainedModel, tmp_path: Path) -> None:
     data = HeteroData()
     data["user"].id, data["item"].id = trained.user_id, trained.item_id
     run = {
-        **{"finished": True, "model": "bpr", "options": trained.model.options, "settings": {}},
-        **{"val": {}, "test": {}, "data": {"name": "bar", "digest": ""}},
+        **{"finished": True, "model": model_name(type(trained.model)), "settings": {}},
+        **{"options": trained.model.options, "trainer": Trainer().result_options()},
+        **{"data": {"name": "bar", "digest": ""}, **asdict(TrainResult())},
     }
     embeddings = (trained.user_emb, trained.item_emb)
     checkpoint.save(tmp_path / "run", run, trained.model.state_dict(), embeddings, data)

@@ -19,7 +19,24 @@ def test_ids_are_compared_as_they_are_written(ids: object) -> None:
 
 
 def test_no_ids() -> None:
-    assert find_positions([], ITEMS, "deny", "item").tolist() == []
+    assert find_positions([], ITEMS, "deny", "item", may_be_empty=True).tolist() == []
+    with pytest.raises(ValueError, match=r"'allow'.*\(got none\)"):
+        find_positions([], ITEMS, "allow", "item")
+
+
+def test_odd_ids_reach_their_rows(tmp_path: Path) -> None:
+    known = np.array(["", "-1", "007", "7", "a,b", "nan", "two words", "\u00e9", " x"])
+    positions = find_positions(known.tolist(), known, "users", "user")
+    assert positions.tolist() == list(range(len(known)))
+    (tmp_path / "ids.txt").write_text("\n".join(known[1:]) + "\n", "utf-8")
+    assert find_positions(tmp_path / "ids.txt", known, "users", "user").tolist() == [*range(1, 9)]
+    assert find_positions([7, np.int64(-1)], known, "users", "user").tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), True, b"tea", ["tea"]])
+def test_values_that_are_no_ids(value: object) -> None:
+    with pytest.raises(ValueError, match="'items' must hold texts or numbers"):
+        find_positions(["tea", value], ITEMS, "items", "item")
 
 
 @pytest.mark.parametrize(

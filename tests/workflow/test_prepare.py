@@ -154,6 +154,35 @@ def test_splits(out: Path) -> None:
     assert load_description(out)["counts"]["train"] == 9
 
 
+def test_data_may_take_the_place_of_the_data_it_continues(tmp_path: Path, out: Path) -> None:
+    first = prepare(FRAME.head(10), out, name="bar")
+    old = load_data_folder(out)
+    with pytest.raises(ValueError, match=r"'overwrite' \(--overwrite\)"):
+        prepare(FRAME, out, like=out)
+    with pytest.raises(OSError, match="No space"):
+        prepare(FRAME, out, {"text": Fails()}, like=out, overwrite=True)
+    assert load_description(out) == first
+    second = prepare(FRAME, out, like=out, overwrite=True)
+    assert second["like"]["kept"] == {name: first["counts"][name] for name in SPLITS}
+    assert sum(second["like"]["new"].values()) == 5
+    data = load_data_folder(out)
+    for name in EDGE_INDICES:
+        pairs = [set(map(tuple, d[INTERACTS][name].t().tolist())) for d in (old, data)]
+        assert {(u, data["item"].id[i]) for u, i in pairs[1] if u < 2} == {
+            (u, old["item"].id[i]) for u, i in pairs[0]
+        }
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_arguments_are_not_taken_for_files(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "last").touch()
+    prepared = prepare(FRAME, out, split="last", time_column="day", seed=np.int64(3))
+    assert [prepared["arguments"][name] for name in ("split", "seed")] == ["last", 3]
+
+
 def test_repeated_pairs_are_merged_at_their_latest_time(out: Path) -> None:
     frame = pd.concat([FRAME, FRAME.head(1).assign(day=99)])
     prepared = prepare(frame, out, split="last", time_column="day")
@@ -220,9 +249,12 @@ def test_wrong_options_are_refused_before_anything_is_read(tmp_path: Path, out: 
         ({"keep_items": True}, "'keep_items'.*'items'.*'k_core'"),
         ({"keep_items": True, "items": ITEMS, "k_core": 2}, "'keep_items'.*'items'.*'k_core'"),
         ({"ratios": (1.0, 0.0, 0.0)}, r"'ratios'.*1\.0, 0\.0"),
+        ({"title_column": "name"}, r"'title_column'.*--title-column.*'items'.*\(got 'name'\)"),
+        ({"image_column": "url"}, r"'image_column'.*--image-column.*'items'.*\(got 'url'\)"),
+        ({"like": tmp_path / "no data"}, "no data'"),
     ]
     for options, message in cases:
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
             prepare(tmp_path / "nowhere.csv", out, **options)
 
 
@@ -234,6 +266,7 @@ def test_bad_input_is_refused_and_leaves_nothing(tmp_path: Path, out: Path) -> N
     (tmp_path / "stars.csv").write_text("user,item,stars\nann,tea,5\nann,rum,many\n")
     files = sorted(path.name for path in tmp_path.iterdir())
     stars: dict[str, Any] = {"rating_column": "stars", "min_rating": 3}
+    data = TableDataset(FRAME)[0]
     cases: list[tuple[Any, dict[str, Any], str]] = [
         (FRAME, {"user_column": "u"}, r"'u'.*'user_column' \(--user-column\)"),
         (FRAME, {"item_column": "i"}, r"'i'.*'item_column' \(--item-column\)"),
@@ -244,6 +277,9 @@ def test_bad_input_is_refused_and_leaves_nothing(tmp_path: Path, out: Path) -> N
         (tmp_path / "no.csv", {}, r"no\.csv"),
         (tmp_path / "bad.parquet", {}, r"bad\.parquet"),
         (tmp_path / "stars.csv", stars, r"stars\.csv, line 3: 'stars'.*'many'"),
+        (data, {"split": "last", "time_column": "day"}, r"'day'.*'time_column' \(--time-column\)"),
+        (data, stars, r"'stars'.*'rating_column' \(--rating-column\)"),
+        (data, {"ratios": (0.6, 0.2, 0.2)}, r"'ratios' \(--ratios\).*\(0.6, 0.2, 0.2\)"),
         (FRAME, {"k_core": 6}, r"'k_core' \(--k-core\).*\b6\b.*\b15\b.*\b3\b"),
         (FRAME, {"features": {"image": tmp_path / "image.npy"}, "items": ITEMS},
          r"features\['image'\].*image\.npy.*\b3\b.*\b4\b"),
@@ -285,7 +321,8 @@ def test_without_permission_to_write_nothing_is_done(
     tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(path: Path, *_: Any, **__: Any) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        if not path.exists():
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "mkdir", fail)
     with pytest.raises(PermissionError) as error:
@@ -306,3 +343,38 @@ def test_a_million_rows_take_seconds(tmp_path: Path, out: Path) -> None:
         prepared["counts"][split] for split in SPLITS
     ) == len(frame)
     json.dumps(prepared)
+
+
+class Odd(Lengths):
+    notice = "another model is better"
+    num_skipped, skipped = 2, ["a.png (empty)", "b.png (empty)"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"features": {"text": (np.ones((2, 3)), ["tea", "rum"])}}, [("modality 'text'", 3, 5)]),
+        ({"features": {"text": (np.ones((3, 3)), ["tea", "rum", "gin"])}}, []),
+        (
+            {"features": {"text": pd.DataFrame({"item": ["tea", "x"], "a": [1, 1]})}},
+            [("modality 'text'", 4, 5)],
+        ),
+        (
+            {
+                "features": {"text": (np.ones((9, 1)), [*"abcdefgh", "tea"])},
+                "items": ITEMS[:2],
+            },
+            [("modality 'text'", 4, 5), ("row in the table of items", 3, 5)],
+        ),
+        ({"features": {"text": Lengths()}, "items": ITEMS}, []),
+        (
+            {"features": {"text": Odd()}, "items": ITEMS},
+            [("another model is better",), ("text", 2, "a.png (empty), b.png (empty)")],
+        ),
+    ],
+)
+def test_what_most_items_lack_is_a_warning(
+    options: dict[str, Any], expected: list[Any], out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare(FRAME, out, **options)
+    assert [record.args for record in caplog.records] == expected

@@ -52,7 +52,8 @@ def test_some_users_in_their_order(trained: TrainedModel, run_folder: Path) -> N
     everyone = recommend(trained, k=2).groupby("user")["item"].agg(list)
     assert frame["item"].tolist() == everyone[290] + everyone[0] + everyone[290]
     assert recommend(run_folder, users=[10], k=1)["user"].tolist() == [10]
-    assert len(recommend(trained, users=[])) == 0
+    with pytest.raises(ValueError, match=r"'users'.*\(got none\)"):
+        recommend(trained, users=[])
 
 
 def test_what_is_excluded(trained: TrainedModel, data: HeteroData) -> None:
@@ -95,7 +96,8 @@ def test_allow_and_deny(trained: TrainedModel, tmp_path: Path) -> None:
     frame = recommend(trained, k=25, deny=denied)
     rest = everything[~everything["item"].isin(denied)]
     assert frame["item"].tolist() == rest["item"].tolist()
-    assert len(recommend(trained, allow=[])) == 0
+    with pytest.raises(ValueError, match=r"'allow'.*\(got none\)"):
+        recommend(trained, allow=[])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,6 @@ from torch_geometric.data import HeteroData
 
 import soil_pyg
 from soil_pyg.datasets.data_folder import load_data_folder, save_data_folder
-from soil_pyg.models.resolver import model_name
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS
 from soil_pyg.workflow.run_data import load_run_data, run_transform
@@ -69,14 +67,13 @@ def test_graphs_are_those_of_the_training(
 
 
 def test_graphs_of_a_run_without_their_options(
-    featured_data: Callable[..., HeteroData], random_run: Callable[..., TrainedModel]
+    featured_data: Callable[..., HeteroData],
+    random_run: Callable[..., TrainedModel],
+    edit_run: Callable[..., None],
 ) -> None:
     data = featured_data(2)
     trained = random_run(data, "soil", k=3)
     assert trained.folder is not None
-    run = json.loads((trained.folder / "run.json").read_text())
-    run["settings"] = {}
-    assert run["model"] == model_name(type(trained.model))
-    (trained.folder / "run.json").write_text(json.dumps(run))
+    edit_run(trained.folder, settings={})
     with pytest.raises(ValueError, match="'aggr'"):
         run_transform(soil_pyg.load(trained.folder))(data)

@@ -17,6 +17,8 @@ from soil_pyg import train
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models import BPR, SOIL
 from soil_pyg.ranking.item_index import ItemIndex
+from soil_pyg.runs.schema import PAIRS
+from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import ITEM, USER
 from soil_pyg.workflow.options import ModelOptions
@@ -53,7 +55,7 @@ def test_what_a_run_keeps(data_folder: Path, tmp_path: Path, monkeypatch: Any) -
     monkeypatch.chdir(tmp_path)
     result = train("data", "run", "soil", k=4, aggr="max", **SHORT)
     names = ["embeddings.safetensors", "ids.json", "items.index", "items.json"]
-    assert files(tmp_path / "run") == [*names, "model.safetensors", "run.json"]
+    assert files(tmp_path / "run") == [*names, "model.safetensors", "run.json", PAIRS]
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     settings = run["settings"]
     known = {"data": str(data_folder), "model": "soil", "profile": "released", "device": "cpu"}
@@ -83,13 +85,13 @@ def test_the_same_call_goes_on(
     options = {**SHORT, "epochs": 5}
     whole = train(data_folder, tmp_path / "whole", "lightgcn", **options)
 
-    def interrupt(trainer: Trainer, result: Any) -> bool:
+    def interrupt(stopping: EarlyStopping, result: Any) -> bool:
         if result.epochs == 2:
             raise KeyboardInterrupt
         return False
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_is_over", interrupt)
+        patch.setattr(EarlyStopping, "is_over", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(data_folder, tmp_path / "run", "lightgcn", **options)
     assert len(soil_pyg.load(tmp_path / "run").run["history"]) == 2

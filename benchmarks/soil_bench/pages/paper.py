@@ -12,6 +12,7 @@ from soil_bench.runs.tables import markdown
 from soil_bench.studies.fidelity import fidelity_section
 from soil_bench.studies.missing import missing_report
 from soil_bench.studies.newcomers_report import reports
+from soil_bench.studies.patience import patience_report
 
 SECTIONS: dict[str, tuple[str, str, Callable[[Record], list[str]]]] = {
     "table2": ("All models", "paper table2", lambda record: markdown(table2_report(record))),
@@ -23,9 +24,13 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Record], list[str]]]] = {
         lambda record: [line for report in reports(record) for line in markdown(report)],
     ),
     "missing": ("Missing features", "missing", lambda record: markdown(missing_report(record))),
+    "patience": ("Patience", "patience", lambda record: markdown(patience_report(record))),
 }
 """The title, the command and the lines of each kind of record, by the prefix of its file."""
-OPTIONS = ("dataset", "seeds", "epochs", "models", "profile", "share", "histories", "k", "rates")
+OPTIONS = (
+    *("dataset", "seeds", "epochs", "models", "profile", "share", "histories", "k", "rates"),
+    "patiences",
+)
 """The options of the commands that decide a record."""
 
 

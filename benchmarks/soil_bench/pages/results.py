@@ -18,7 +18,6 @@ from soil_bench.pages.records import read_as
 from soil_bench.pages.speed import speed_sections
 from soil_bench.runs.arguments import relative
 from soil_bench.runs.results import (
-    ADDED_SETTINGS,
     CHOICE,
     METRICS,
     Record,
@@ -127,8 +126,7 @@ def _tried(record: Record) -> dict[str, str]:
 
 def choice_of(record: Record) -> str:
     """Returns a key of the model, the data set and all settings of a run except the device."""
-    settings = ADDED_SETTINGS | record["settings"]
-    settings.pop(DEVICE, None)
+    settings = {name: value for name, value in record["settings"].items() if name != DEVICE}
     return json.dumps([record["model"], record["dataset"], settings], sort_keys=True)
 
 
@@ -159,10 +157,7 @@ def page(
     for record in records:
         if is_derived(record["dataset"]):
             continue
-        run = record | {
-            "settings": ADDED_SETTINGS | record["settings"],
-            "tuned": tuned.get(choice_of(record)),
-        }
+        run = record | {"tuned": tuned.get(choice_of(record))}
         by_dataset.setdefault(record["dataset"], []).append(run)
     sections = [section(runs) for _, runs in sorted(by_dataset.items())]
     return "\n".join([INTRODUCTION, *sections, *others])

@@ -12,6 +12,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
+from soil_pyg.cli.flags import given_flags, naming_flags
 from soil_pyg.cli.parser import Parser
 from soil_pyg.cli.run_command import run_command
 from soil_pyg.utils.device import resolve_device
@@ -36,7 +37,8 @@ def run_benchmark(prog: str, module: str, argv: list[str]) -> int:
         main = import_module(module).main
         raise_on_signals()
         try:
-            code: int = main(argv)
+            with naming_flags(given_flags(argv)):
+                code: int = main(argv)
         except KeyboardInterrupt as interruption:
             interruption.args = ("the same command goes on where this one stopped",)
             raise

@@ -21,7 +21,8 @@ from soil_bench.runs.jobs import Job, Plan, make_jobs, run_jobs
 from soil_bench.runs.results import print_table, read_records
 from soil_bench.runs.run_job import load_data
 from soil_pyg.utils.device import resolve_device
-from soil_pyg.workflow.options import ModelOptions, settings_on
+from soil_pyg.workflow.options import ModelOptions
+from soil_pyg.workflow.settings_on import settings_on
 from soil_pyg.workflow.train import DEVICE_TYPES
 
 MODELS = "soil,lightgcn,bpr"

@@ -20,7 +20,8 @@ from soil_bench.runs.significance import mean_and_error
 from soil_pyg.cli.errors import FailureError
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import atomic_path, write_json
-from soil_pyg.workflow.options import ModelOptions, settings_on
+from soil_pyg.workflow.options import ModelOptions
+from soil_pyg.workflow.settings_on import settings_on
 from soil_pyg.workflow.train import DEVICE_TYPES
 
 RECORDS_FOLDER = "records"

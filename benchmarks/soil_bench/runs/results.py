@@ -16,8 +16,9 @@ from soil_bench.runs.sources import code_digest
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.datasets.digest import digest_of
 from soil_pyg.models.base import Recommender
-from soil_pyg.runs import compatibility
+from soil_pyg.models.resolver import import_model
 from soil_pyg.runs.checkpoint import versions
+from soil_pyg.runs.compatibility import upgrade_record
 from soil_pyg.utils.files import bytes_digest
 
 Record = dict[str, Any]
@@ -26,13 +27,12 @@ CHOICE = "recall@20"
 """The validation metric that settings are chosen by."""
 IDENTITY = ["model", "profile", "dataset", "data_digest", "seed", "settings"]
 """Two runs with these and the digest of the code in common have the same result."""
-RENAMED_MODELS = {"zero_features:ZeroSOIL": "soil_bench.studies.missing:ZeroSOIL"}
-ADDED_SETTINGS = compatibility.ADDED_SETTINGS | {
-    "interest": True,
-    "interest_scale": 1.0,
-    "second_order": True,
-}
-"""Values of settings that a record may lack: the behaviour of runs before each became a setting."""
+RENAMED_MODELS = dict.fromkeys(
+    ["zero_features:ZeroSOIL", "soil_bench.studies.missing:ZeroSOIL"],
+    "soil_bench.studies.zero_features:ZeroSOIL",
+)
+OWN_MODELS = "soil_bench."
+"""The start of the names of models of the benchmark, which records may name to be imported."""
 
 
 def run_key(record: Record) -> str:
@@ -44,14 +44,15 @@ def run_key(record: Record) -> str:
 
 def upgraded(record: Record) -> Record:
     """Returns a record with today's names of splits, settings and models."""
-    model = record["model"]
-    return compatibility.upgrade_record(record) | {"model": RENAMED_MODELS.get(model, model)}
+    name: str = record["model"]
+    model = RENAMED_MODELS.get(name, name)
+    model_class = import_model(model) if model.startswith(OWN_MODELS) else None
+    return upgrade_record(record, model_class) | {"model": model}
 
 
 def identity(record: Record) -> str:
-    """Returns all that decides the result of a run, except for the code."""
-    values = record | {"settings": ADDED_SETTINGS | record["settings"]}
-    return json.dumps([values[name] for name in IDENTITY], sort_keys=True)
+    """Returns all that decides the result of an upgraded record's run, except for the code."""
+    return json.dumps([record[name] for name in IDENTITY], sort_keys=True)
 
 
 def versions_and_code(model_class: type[Recommender]) -> dict[str, str]:
@@ -103,9 +104,9 @@ def read_lines(
     for number, line in enumerate(lines, start=1):
         try:
             key, value = read(json.loads(line))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(
-                f"{path}, line {number}: not {kind} ({error!r}); remove the line"
+                f"{path}, line {number}: not {kind} ({error!r:.200}); remove the line"
             ) from error
         found[key] = value
     return found

@@ -22,7 +22,7 @@ from soil_bench.runs.equivalence import (
     write_evidence,
 )
 from soil_bench.runs.jobs import Job, Plan, make_jobs, run_jobs
-from soil_bench.runs.results import ADDED_SETTINGS, Record, identity, read_records
+from soil_bench.runs.results import Record, identity, read_records
 from soil_bench.runs.run_job import load_data
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.workflow.options import ModelOptions
@@ -103,8 +103,7 @@ def job_of(run: Record, plan: Plan) -> Job:
     selected, data = ModelOptions(run["model"]), load_data(plan.dataset, plan.root)
     if data.digest != run["data_digest"]:
         raise ValueError(f"'{plan.dataset}' is not the data of the finished runs: it has changed")
-    added = {name: ADDED_SETTINGS[name] for name in ADDED_SETTINGS if name in selected.options}
-    settings = added | {n: value for n, value in run["settings"].items() if n != "device"}
+    settings = {name: value for name, value in run["settings"].items() if name != "device"}
     if set(settings) != set(selected.options):
         changed = sorted(set(settings) ^ set(selected.options))
         raise ValueError(f"model '{run['model']}' has other options than its runs: {changed}")

@@ -1,11 +1,12 @@
 """How early a smaller patience would have stopped the training of each model.
 
 Trains each model with the largest patience. From its val metrics it replays the epoch at which each
-smaller patience would have stopped, and the best val metric by then. Nothing else is chosen, and
-the test split plays no part. Finished runs are not run again. The table is written to the folder
-"records" of the results.
+smaller patience would have stopped, and the best val metric by then. The test split plays no part
+in the comparison. Finished runs are not run again, and a later command for other models adds them
+to the table in the folder "records" of the results.
 """
 
+import json
 from statistics import fmean
 from typing import Any
 
@@ -13,16 +14,25 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
 from soil_bench.runs.arguments import make_console, names_of, study_parser
-from soil_bench.runs.experiment import Experiment, Variant, describe, extent, write_record
+from soil_bench.runs.experiment import (
+    RECORDS_FOLDER,
+    Experiment,
+    Variant,
+    describe,
+    extent,
+    write_record,
+)
 from soil_bench.runs.jobs import Job
 from soil_bench.runs.results import CHOICE, Record, mean_std
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.runs.checkpoint import load_run
 
-PATIENCES = [10, 20, 30, 50, 100]
+PATIENCES = [10, 20, 30, 60, 100]
 MODELS = ",".join(name for name in available_configs() if load_config(name).published)
 """The models that are trained."""
+COMPARABLE = ("data_digest", "seeds", "profile", "patiences")
+"""What the models of a table have in common."""
 
 
 def main(argv: list[str]) -> int:
@@ -33,7 +43,7 @@ def main(argv: list[str]) -> int:
     )
     arguments = parser.parse_args(argv)
     experiment = Experiment(arguments, make_console())
-    record = measure(experiment, arguments)
+    record = with_earlier(measure(experiment, arguments), experiment)
     write_record(experiment, "patience", record)
     print_report(patience_report(record), experiment.console)
     return 0
@@ -52,6 +62,7 @@ def measure(experiment: Experiment, arguments: Namespace) -> Record:
     for name, group in jobs.items():
         curves = [val_curve(job) for job in group]
         rows[name] = {
+            "at_most": experiment.epochs,
             "test": [runs[job.key]["test"][CHOICE] for job in group],
             "stops": {
                 str(patience): [stop(curve, patience) for curve in curves] for patience in patiences
@@ -59,11 +70,27 @@ def measure(experiment: Experiment, arguments: Namespace) -> Record:
         }
     described = describe(experiment, [runs[job.key] for group in jobs.values() for job in group])
     return described | {
-        "models": arguments.models,
+        "epochs": None,
         "profile": arguments.profile,
         "patiences": patiences,
         "values": rows,
     }
+
+
+def with_earlier(record: Record, experiment: Experiment) -> Record:
+    """Returns a record with the models of the earlier one that it replaces, if only models and the
+    number of epochs differ. Raises :class:`ValueError` if the earlier file is no record.
+    """
+    path = experiment.out / RECORDS_FOLDER / f"patience-{experiment.plan.dataset}.json"
+    try:
+        earlier = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        if all(earlier.get(name) == record[name] for name in COMPARABLE):
+            record["values"] = earlier["values"] | record["values"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: not a record of 'run.py patience' ({error!r}); remove it"
+        ) from error
+    return record | {"models": ",".join(record["values"])}
 
 
 def val_curve(job: Job) -> list[float]:
@@ -113,13 +140,14 @@ def patience_report(record: Record) -> Report:
     rows = []
     for model, found in record["values"].items():
         cells = [cell(found["stops"][patience]) for patience in patiences]
-        rows.append([model, *cells, mean_std(found["test"], 4)])
+        rows.append([model, str(found["at_most"] or "-"), *cells, mean_std(found["test"], 4)])
     notes = [
         f"share of the best val {CHOICE} that the patience loses, and its best epoch of those "
         "trained, as means over seeds",
-        f"test: {CHOICE} of the run with a patience of {patiences[-1]}",
+        f"at most: the maximum number of epochs; test: {CHOICE} with a patience of {patiences[-1]}",
     ]
-    return Report(f"Patience on {extent(record)}", ["model", *patiences, "test"], rows, notes)
+    columns = ["model", "at most", *patiences, "test"]
+    return Report(f"Patience on {extent(record)}", columns, rows, notes)
 
 
 def cell(stops: list[dict[str, Any]]) -> str:

@@ -15,8 +15,9 @@ from soil_bench.runs.equivalence import (
     write_evidence,
 )
 from soil_bench.runs.jobs import Plan, make_jobs
-from soil_bench.runs.results import ADDED_SETTINGS, read_records
+from soil_bench.runs.results import read_records
 from soil_bench.runs.run_job import load_data
+from soil_pyg.runs.compatibility import ADDED_SETTINGS
 from soil_pyg.workflow.options import ModelOptions
 
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results.jsonl"

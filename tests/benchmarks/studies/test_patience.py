@@ -48,9 +48,18 @@ def test_a_smaller_patience_is_replayed(
         test = [found["test"]["recall@20"] for found in runs if found["model"] == name]
         assert record["values"][name]["test"] == test
     printed = capsys.readouterr().out
-    assert "Patience on tiny, 2 seeds, at most 12 epochs per run" in printed
-    assert run.main([*arguments, "bpr,lightgcn"]) == 0
-    assert record_of("patience") == record
+    assert "Patience on tiny, 2 seeds" in printed
+    # Finished runs are found again, and models of another command stay in the table.
+    assert run.main([*arguments, "lightgcn"]) == 0
+    assert record_of("patience")["values"] == record["values"]
+    path = out / "records" / "patience-tiny.json"
+    path.write_text(path.read_text().replace('"seeds": 2', '"seeds": 3'))
+    assert run.main([*arguments, "lightgcn"]) == 0
+    assert record_of("patience")["models"] == "lightgcn"
+    path.write_text("{")
+    assert run.main([*arguments, "bpr"]) == 2
+    assert "patience-tiny.json: not a record of" in " ".join(capsys.readouterr().err.split())
+    path.unlink()
     shutil.rmtree(out / "runs")
     assert run.main([*arguments, "bpr"]) == 2
     assert "remove the line of seed 0" in " ".join(capsys.readouterr().err.split())
@@ -91,10 +100,11 @@ def test_table() -> None:
     record = {
         "dataset": "own",
         "seeds": 2,
-        "epochs": 9,
+        "epochs": None,
         "patiences": [1, 4],
         "values": {
             "bpr": {
+                "at_most": 9,
                 "test": [0.1, 0.3],
                 "stops": {
                     "1": [stop([0.4, 0.2, 0.5], 1), stop([0.4, 0.2], 1)],
@@ -104,7 +114,7 @@ def test_table() -> None:
         },
     }
     report = patience_report(json.loads(json.dumps(record)))
-    assert report.columns == ["model", "1", "4", "test"]
+    assert report.columns == ["model", "at most", "1", "4", "test"]
     assert report.rows == [
-        ["bpr", "10.0 % (1 of 2)", "0.0 % (2 of 2)", "0.2000 ± 0.1414"],
+        ["bpr", "9", "10.0 % (1 of 2)", "0.0 % (2 of 2)", "0.2000 ± 0.1414"],
     ]

@@ -1,0 +1,77 @@
+"""Reading of tables of JSON objects, one per line."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from soil_pyg.datasets.text_files import read_text
+
+
+def read_json_lines(
+    path: Path, id_columns: Sequence[str], wanted: Sequence[str] | None
+) -> tuple[pd.DataFrame, Callable[[int], str]]:
+    """Reads a table of JSON objects, one per line; ids keep their types, and lists of numbers
+    become arrays.
+
+    Returns the table of the columns, all if they are :obj:`None`, without those that no object
+    has, and a function that returns the origin of a row. Raises :class:`ValueError` if the file
+    cannot be read.
+    """
+    names = None if wanted is None else set(wanted)
+    columns: dict[str, list[Any]] = {}
+    num_rows = 0
+    for number, line in _lines(path):
+        record = _parse(line, f"{path}, line {number}")
+        for name, value in record.items():
+            if names is None or name in names:
+                column = columns.setdefault(name, [])
+                column.extend([None] * (num_rows - len(column)))
+                column.append(_vector(value) if isinstance(value, list) else value)
+        num_rows += 1
+    if num_rows == 0:
+        raise ValueError(f"{path} is empty: it must hold one JSON object per line")
+    for values in columns.values():
+        values.extend([None] * (num_rows - len(values)))
+    typed = {
+        name: pd.Series(values, dtype=object if name in id_columns else None)
+        for name, values in columns.items()
+    }
+    frame = pd.DataFrame(typed, index=range(num_rows))
+    return frame, lambda i: f"{path}, line {next(islice(_lines(path), i, None), (i + 1,))[0]}"
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    lines = enumerate(read_text(path).splitlines(), start=1)
+    return ((number, line) for number, line in lines if line.strip())
+
+
+def _parse(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line, object_pairs_hook=_unique)
+        if b"\\ud" in line.lower():
+            # An escaped half of a surrogate pair is no character.
+            json.dumps(record, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: there must be one JSON object per line ({error})") from None
+    if not isinstance(record, dict):
+        raise ValueError(
+            f"{where}: there must be one JSON object per line (got a {type(record).__name__})"
+        )
+    return record
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a name occurs twice in an object")
+    return record
+
+
+def _vector(values: list[Any]) -> np.ndarray | list[Any]:
+    is_numeric = all(type(value) in (int, float) for value in values)
+    return np.array(values) if is_numeric else values

@@ -1,0 +1,31 @@
+"""Vectors in single precision, and their lengths."""
+
+import torch
+from torch import Tensor
+
+
+def as_vectors(name: str, x: Tensor) -> Tensor:
+    """Returns an argument as a contiguous matrix in single precision without a gradient, or raises
+    :class:`ValueError` unless it is a dense and finite matrix of numbers.
+    """
+    if not isinstance(x, Tensor) or x.dim() != 2 or x.layout != torch.strided or x.is_complex():
+        got = tuple(x.size()) if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"'{name}' must be a dense matrix of numbers, one row each (got {got})")
+    x = x.detach().float().contiguous()
+    if not torch.isfinite(x).all():
+        raise ValueError(f"'{name}' must be finite in single precision (got NaN or infinity)")
+    return x
+
+
+def norms(x: Tensor) -> Tensor:
+    """Returns the length of each row in double precision.
+
+    Example:
+        >>> norms(torch.tensor([[3.0, 4.0], [3e30, 4e30]]).float())
+        tensor([5.0000e+00, 5.0000e+30], dtype=torch.float64)
+    """
+    norm: Tensor = torch.linalg.vector_norm(x, dim=1).double()
+    # The squares of very large or small numbers leave the range of single precision.
+    extreme = ~((norm > 1e-15) & (norm < 1e15))
+    norm[extreme] = torch.linalg.vector_norm(x[extreme], dim=1, dtype=torch.float64)
+    return norm

@@ -1,0 +1,32 @@
+"""Hashes of the pairs of data by their original ids, of which a run keeps those of its training."""
+
+import numpy as np
+from torch_geometric.data import HeteroData
+
+from soil_pyg.datasets.ids import Ids
+from soil_pyg.datasets.pair_hash import pair_hash
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
+
+PAIR_HASH = "trained_pair_hash"
+"""The attribute of the data with the hashes of the pairs that earlier runs were trained on."""
+
+
+def hashes_of(data: HeteroData, name: str, ids: dict[str, np.ndarray]) -> np.ndarray:
+    """Returns the hash of each pair in an attribute of :obj:`INTERACTS`, as :obj:`int64`; the
+    original ids come by node type.
+    """
+    if INTERACTS not in data.edge_types or name not in data[INTERACTS]:
+        return np.empty(0, dtype=np.int64)
+    index = data[INTERACTS][name].numpy(force=True)
+    user, item = (Ids(*pair) for pair in zip(index, (ids[USER], ids[ITEM]), strict=True))
+    return pair_hash(user, item).view(np.int64)
+
+
+def training_hashes(data: HeteroData, ids: dict[str, np.ndarray]) -> np.ndarray:
+    """Returns the sorted hashes of the training pairs, and of the pairs that earlier runs were
+    trained on.
+    """
+    hashes = np.unique(hashes_of(data, EDGE_INDICES[0], ids))
+    if PAIR_HASH not in data:
+        return hashes
+    return np.union1d(hashes, data[PAIR_HASH].numpy(force=True))

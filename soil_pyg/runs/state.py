@@ -1,0 +1,52 @@
+"""The state of a run that has not finished, as it is read back."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from soil_pyg.runs.compatibility import upgrade_record
+from soil_pyg.runs.schema import REMEDY, StateRecord
+from soil_pyg.runs.tensor_file import load_tensors
+from soil_pyg.utils.records import DamagedFileError, validate
+
+
+def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Returns the tensors and the metadata of a state under today's names; raises
+    :class:`ValueError` if the file is damaged or of another version of the format.
+    """
+    tensors, metadata = load_tensors(path)
+    if isinstance(metadata, dict):
+        metadata = {
+            name: upgrade_record(value) if isinstance(value, dict) else value
+            for name, value in metadata.items()
+        }
+    validate(StateRecord, metadata, path, REMEDY)
+    assert isinstance(metadata, dict)
+    return tensors, metadata
+
+
+def refuse_other_tensors(path: Path, tensors: dict[str, Tensor], model: torch.nn.Module) -> None:
+    """Raises :class:`DamagedFileError` unless the tensors of a state are the weights of the model,
+    its best weights, and the state of an optimizer of its parameters.
+    """
+    sizes = {name: value.size() for name, value in model.state_dict().items()}
+    expected = {
+        f"{group}.{name}": size for group in ("model", "best") for name, size in sizes.items()
+    }
+    trained = [parameter.size() for parameter in model.parameters() if parameter.requires_grad]
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition(".")
+        size = expected.pop(name, None)
+        if group == "optimizer":
+            index = rest.partition(".")[0]
+            known = index.isdecimal() and int(index) < len(trained)
+            size = trained[int(index)] if known and tensor.dim() > 0 else tensor.size()
+            size = size if known else None
+        if tensor.size() != size:
+            raise DamagedFileError(path, f"does not fit the model ('{name}')", REMEDY)
+    lacking = {name.partition(".")[0] for name in expected}
+    # There are no best weights before the first validation.
+    if "model" in lacking or (lacking and any(name.startswith("best.") for name in tensors)):
+        raise DamagedFileError(path, f"lacks weights of the model ('{max(expected)}')", REMEDY)

@@ -1,0 +1,49 @@
+import logging
+from dataclasses import dataclass
+
+from soil_pyg.runs.training_run import TrainResult
+
+EARLY_EPOCHS = 5
+"""A run that stops with its best epoch among so many first ones may have stopped too early."""
+LONG_PATIENCE = 60
+"""The least patience to recommend for such a run."""
+
+logger = logging.getLogger("soil_pyg")
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Compares the validation metrics of epochs and decides when training is over.
+
+    Args:
+        metric, patience, epochs, released_stopping: See :class:`~soil_pyg.training.Trainer`.
+    """
+
+    metric: str
+    patience: int
+    epochs: int
+    released_stopping: bool
+
+    def is_better(self, val: dict[str, float], best: dict[str, float]) -> bool:
+        """Returns whether the metric of an epoch is better than the best one so far."""
+        new, old = val[self.metric], best.get(self.metric, -1.0)
+        return round(new, 4) > round(old, 4) if self.released_stopping else new > old
+
+    def is_over(self, result: TrainResult) -> bool:
+        """Returns whether the number of epochs or the patience is exhausted."""
+        return result.epochs >= self.epochs or self._is_exhausted(result)
+
+    def warn(self, result: TrainResult) -> None:
+        """Logs a warning if training may have ended in a dip after its first epochs."""
+        if result.best_epoch > EARLY_EPOCHS or not self._is_exhausted(result):
+            return
+        patience = max(2 * self.patience, LONG_PATIENCE)
+        logger.warning(
+            "The best epoch is %d of %d, so training may have stopped too early with patience=%d: "
+            "repeat it with patience=%d (--patience %d --overwrite)",
+            *(result.best_epoch, result.epochs, self.patience, patience, patience),
+        )
+
+    def _is_exhausted(self, result: TrainResult) -> bool:
+        waited = result.epochs - result.best_epoch
+        return waited >= self.patience + self.released_stopping

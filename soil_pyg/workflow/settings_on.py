@@ -1,0 +1,39 @@
+"""The settings of a model on a data set."""
+
+import logging
+from typing import Any
+
+from torch_geometric.data import HeteroData
+
+from soil_pyg.typing import ITEM, USER
+from soil_pyg.workflow.options import ModelOptions
+
+logger = logging.getLogger("soil_pyg")
+
+
+def settings_on(
+    data: HeteroData,
+    selected: ModelOptions,
+    dataset: str,
+    profile: str | None,
+    given: dict[str, Any],
+) -> dict[str, Any]:
+    """Returns :meth:`ModelOptions.settings` for a data set of this name.
+
+    The released aggregation of SOIL is only defined for at least as many users as items. On other
+    data the normalised user-item graph replaces it, with a warning; if it is among the given
+    options, :class:`ValueError` is raised.
+    """
+    settings = selected.settings(dataset, profile, given)
+    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
+    if settings.get("aggregation") == "sym_user_index" and num_items > num_users:
+        if "aggregation" in given:
+            raise ValueError(
+                "'aggregation' must be 'sum' or 'sym' for data with more items than users (got "
+                f"'sym_user_index' for {num_users} users and {num_items} items)"
+            )
+        settings["aggregation"] = "sym"
+        logger.warning(
+            "Set aggregation='sym' instead of 'sym_user_index', as there are more items than users"
+        )
+    return settings

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from soil_pyg.datasets.frames import read_table
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "ndjson", "json"])
+def test_json_lines(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x.{suffix}"
+    path.write_text(
+        '{"user": 7, "item": "2024-01-01", "day": "2024-05-06", "v": [1, 2]}\n'
+        "\n"
+        '{"item": "2024-01-02", "user": 8, "day": "2024-05-07", "other": null}\n'
+    )
+    table = read_table(path, "x", ["user", "item"], ["day"])
+    assert set(table.frame.columns) == {"user", "item", "day"}
+    assert table.frame["user"].tolist() == [7, 8]
+    assert table.frame["item"].tolist() == ["2024-01-01", "2024-01-02"]
+    assert table.frame["day"].tolist() == ["2024-05-06", "2024-05-07"]
+    assert not table.is_text
+    assert table.where(0) == f"{path}, line 1"
+    assert table.where(1) == f"{path}, line 3"
+    assert table.source == str(path)
+    assert read_table(path, "x", ["user"]).frame["v"][0].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "x.jsonl is empty"),
+        ("[1]\n", "x.jsonl, line 1: "),
+        ('{"user": 1}\n\n{"user": 1\n', "x.jsonl, line 3: "),
+        ('[{"user": 1},\n {"user": 2}]\n', "x.jsonl, line 1: "),
+        ('{"item": 1}\n', r"x.jsonl: .*'user' .*missing \(got \['item'\]\)"),
+    ],
+)
+def test_json_lines_that_cannot_be_read_are_refused(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "x.jsonl").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read_table(tmp_path / "x.jsonl", "x", ["user"])
