@@ -65,8 +65,8 @@ def build_index(candidates: Tensor, index: str) -> Any:
 
 
 def search_index(index: Any, name: str, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    r"""Returns the values and ids that a named index finds, with the value :math:`-\infty` and the id
-    :obj:`-1` where it finds fewer than :obj:`k`.
+    r"""Returns the values and ids that a named index finds, :math:`-\infty` and :obj:`-1` where it
+    finds fewer than :obj:`k`.
     """
     with faiss_errors(name):
         values, ids = index.search(query.cpu().numpy(), k)

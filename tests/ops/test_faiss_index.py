@@ -58,7 +58,6 @@ def test_an_index_that_does_not_suit_the_candidates(index: str) -> None:
         *(
             "PCA2,Flat",
             "PCAR4,Flat",
-            "OPQ2_4,PQ2x4",
             "PQ2x4",
             "L2norm,Flat",
             "Flat,RFlat",
