@@ -321,6 +321,7 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], dict[str, Values]]] = 
             "image_column": COLUMN,
             "image_folder": {"a number": 5, "a missing folder": "missing"},
             "keep_items": SWITCH,
+            "like": {kind: value for kind, value in DATA.items() if kind != "other data"},
             "name": {"a number": 3, "a list": ["x"], "bytes": b"x"},
             "overwrite": SWITCH,
         },
@@ -336,6 +337,7 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], dict[str, Values]]] = 
             "init": {kind: value for kind, value in RUN.items() if value is not None},
             "device": CHOICE | {"None": None},
             "tensorboard": SWITCH,
+            "overwrite": SWITCH,
             "progress": SWITCH,
             "epochs": COUNT,
             "lr": {**NUMBER, "zero": 0},
@@ -386,7 +388,7 @@ def function_cases() -> Iterator[Case]:
                 paths = [str(v) for v in given if isinstance(v, str | Path) and v]
                 names = (name, *paths, *(p.partition("/")[0] for p in paths))
                 shown = f"{function.__name__}({name}={_short(value)})"
-                yield Case(shown, f"{kind} for {name}", names, call=call)
+                yield Case(shown, kind, names, call=call)
 
 
 def _exhaust(function: Callable[..., Any], arguments: dict[str, Any]) -> None:
