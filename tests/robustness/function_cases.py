@@ -320,7 +320,6 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], dict[str, Values]]] = 
             "image_column": COLUMN,
             "image_folder": {"a number": 5, "a missing folder": "missing"},
             "keep_items": SWITCH,
-            "like": {kind: value for kind, value in DATA.items() if kind != "other data"},
             "name": {"a number": 3, "a list": ["x"], "bytes": b"x"},
             "overwrite": SWITCH,
         },
