@@ -315,7 +315,7 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], dict[str, Values]]] = 
                 "a number": 0.8,
             },
             "seed": INTEGER,
-            "like": {kind: value for kind, value in DATA.items() if value is not None},
+            "like": {kind: value for kind, value in DATA.items() if kind != "other data"},
             "k_core": COUNT,
             "title_column": COLUMN,
             "image_column": COLUMN,
