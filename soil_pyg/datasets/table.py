@@ -8,9 +8,9 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets.columns import read_labels, read_times
 from soil_pyg.datasets.digest import array_digest
 from soil_pyg.datasets.features import FeatureSource, read_features
-from soil_pyg.datasets.frames import TableSource, find_ids, read_ids, read_table
+from soil_pyg.datasets.frames import TableSource, read_table
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
-from soil_pyg.datasets.ids import Ids
+from soil_pyg.datasets.ids import Ids, find_ids, read_ids
 from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
 from soil_pyg.datasets.split import check_split, split_pairs
 from soil_pyg.datasets.storage import typed_stores

@@ -104,7 +104,7 @@ def train(
     settings = _settings(selected, found, profile, given)
     settings |= {
         "data": None if isinstance(data, HeteroData) else str(Path(data).expanduser().resolve()),
-        "model": model,
+        "model": selected.spec,
         "device": resolve_device(device, supported=DEVICE_TYPES).type,
     }
     trainer = build_trainer(selected, settings, seed)
