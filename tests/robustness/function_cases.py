@@ -338,8 +338,9 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], dict[str, Values]]] = 
             "tensorboard": SWITCH,
             "overwrite": SWITCH,
             "progress": SWITCH,
-            "epochs": COUNT,
-            "lr": {**NUMBER, "zero": 0},
+            "epochs": {kind: value for kind, value in COUNT.items() if kind != "digits in a text"},
+            "lr": {kind: value for kind, value in NUMBER.items() if kind != "digits in a text"}
+            | {"zero": 0},
             "ks": {"a text": "5", "no lengths": [], "zero": [0], "a number": 5},
             "metric": CHOICE,
             "nothing": {"an unknown option": 3},

@@ -272,8 +272,8 @@ def test_wrong_options_are_refused_before_anything_is_read(tmp_path: Path, out: 
         ({"keep_items": True}, "'keep_items'.*'items'.*'k_core'"),
         ({"keep_items": True, "items": ITEMS, "k_core": 2}, "'keep_items'.*'items'.*'k_core'"),
         ({"ratios": (1.0, 0.0, 0.0)}, r"'ratios'.*1\.0, 0\.0"),
-        ({"title_column": "name"}, r"'title_column'.*--title-column.*'items'.*\(got 'name'\)"),
-        ({"image_column": "url"}, r"'image_column'.*--image-column.*'items'.*\(got 'url'\)"),
+        ({"title_column": "name"}, r"'title_column'.*'items'.*\(got 'name'\)"),
+        ({"image_column": "url"}, r"'image_column'.*'items'.*\(got 'url'\)"),
         ({"like": tmp_path / "no data"}, "no data'"),
     ]
     for options, message in cases:
