@@ -85,9 +85,9 @@ def name_flags(message: str, flags: Mapping[str, str]) -> str:
     """
 
     def replace(match: re.Match[str]) -> str:
-        before, name, after = match[1] or "", match[2], match[3] or ""
-        is_argument = match.start() == 0 or before or after
-        return f"{before}'{flags.get(name, name) if is_argument else name}'{after}"
+        before, name = match[1] or "", match[2]
+        is_argument = match.start() == 0 or before or match[3]
+        return f"{before}'{flags.get(name, name) if is_argument else name}'"
 
     # A mapping is given as NAME=FILE.
     message = re.sub(
@@ -95,7 +95,7 @@ def name_flags(message: str, flags: Mapping[str, str]) -> str:
         lambda match: f"'{flags[match[1]]} {match[2]}'" if match[1] in flags else match[0],
         message,
     )
-    pattern = rf"(\b(?:{_BEFORE}) )?'(\w+)'( (?:{_AFTER})\b|:)?"
+    pattern = rf"(\b(?:{_BEFORE}) )?'(\w+)'(?=( (?:{_AFTER})\b|:)|)"
     named = re.sub(pattern, replace, message, flags=re.IGNORECASE)
     return re.sub(r"('(--[\w-]+)') \(\2\)", r"\1", named)
 

@@ -18,8 +18,8 @@ from soil_pyg.datasets.select_pairs import Selection, select_pairs
 from soil_pyg.datasets.split_rule import SplitRule
 from soil_pyg.datasets.summary import counts, log_warnings, modalities, plain, untrained
 from soil_pyg.datasets.table import TableDataset
-from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.files import file_digest
+from soil_pyg.workflow.prepare_arguments import check_arguments
 
 
 def prepare(
@@ -128,18 +128,13 @@ def prepare(
         >>> prepared["dropped"][0]
         {'why': 'stars below 4', 'users': 0, 'items': 0, 'pairs': 1}
     """
+    check_arguments(locals())
     arguments = plain({key: value for key, value in locals().items() if key != "out"})
     features = features or {}
     rule = SplitRule.resolve(
         *(split, split_column, time_column, ratios, seed),
         None if like is None else KnownSplit.load(like),
     )
-    check_integer("k_core", k_core, 1)
-    if (rating_column is None) != (min_rating is None):
-        raise ValueError(
-            "'rating_column' (--rating-column) and 'min_rating' (--min-rating) must be given "
-            f"together (got {rating_column!r} and {min_rating!r})"
-        )
     columns = _given_columns(
         user_column=user_column,
         item_column=item_column,
@@ -147,16 +142,6 @@ def prepare(
         time_column=rule.time_column,
         split_column=rule.split_column,
     )
-    if keep_items and (items is None or k_core > 1):
-        raise ValueError(
-            "'keep_items' (--keep-items) requires 'items' (--items) and excludes 'k_core' "
-            "(--k-core) (got True)"
-        )
-    for option, column in {"title_column": title_column, "image_column": image_column}.items():
-        if column is not None and items is None:
-            raise ValueError(
-                f"'{option}' ({_flag(option)}) requires 'items' (--items) (got {column!r})"
-            )
     with new_folder(out, overwrite) as folder:
         table = None
         if items is not None:

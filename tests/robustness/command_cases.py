@@ -281,9 +281,19 @@ def without(line: str, flags: set[str]) -> str:
 def _names(flag: str, value: str) -> tuple[str, ...]:
     # A file is named by its path, an argument by its flag.
     path = value.partition("=")[2] or value
+    if path != value:
+        return (flag, path)
     if flag in ("--dataset", "--root"):
         return (flag, value)
-    is_path = "." in path or path in ("missing", "root", "empty", "DATA", "OTHER", "RUN")
+    is_path = "." in path or path in (
+        "missing",
+        "root",
+        "empty",
+        "DATA",
+        "OTHER",
+        "RUN",
+        "UNFINISHED",
+    )
     return (flag, path, path.partition("/")[0]) if is_path else (flag,)
 
 
