@@ -106,6 +106,8 @@ def run(arguments: Namespace) -> None:
     features: dict[str, ModalitySource] = {**named}
     root = options["image_folder"] or (options["items"] and Path(options["items"]).parent)
     cache = options.pop("embed_cache")
+    if Path(cache).expanduser().is_file():
+        raise ValueError(f"'embed_cache' must be a folder (got the file '{cache}')")
     for text in (text for group in options.pop("embed") or [] for text in group):
         modality, encoder = parse_encoder(text, root, cache)
         if modality in features:

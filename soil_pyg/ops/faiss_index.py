@@ -64,11 +64,11 @@ def build_index(candidates: Tensor, index: str) -> Any:
     return out
 
 
-def search_index(index: Any, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    r"""Returns the values and ids that an index finds, with the value :math:`-\infty` and the id
-    :obj:`-1` where it finds fewer than :obj:`k`.
+def search_index(index: Any, name: str, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    r"""Returns the values and ids that a named index finds, :math:`-\infty` and :obj:`-1` where it
+    finds fewer than :obj:`k`.
     """
-    with faiss_errors(type(index).__name__):
+    with faiss_errors(name):
         values, ids = index.search(query.cpu().numpy(), k)
     values, ids = torch.from_numpy(values).to(query), torch.from_numpy(ids).to(query.device)
     return values.masked_fill_(ids < 0, -torch.inf), ids

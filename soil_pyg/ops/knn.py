@@ -145,13 +145,7 @@ class KNN:
         return ids
 
     def _check_query(self, query: Tensor) -> Tensor:
-        query = as_vectors("query", query)
-        if query.size(1) != self.candidates.size(1) or query.device != self.candidates.device:
-            raise ValueError(
-                f"'query' must have {self.candidates.size(1)} channels on "
-                f"{self.candidates.device}, as the candidates have "
-                f"(got {query.size(1)} on {query.device})"
-            )
+        query = as_vectors("query", query, like=self.candidates)
         largest = float(norms(query).amax()) if query.size(0) > 0 else 0.0
         if largest * self._largest_norm > torch.finfo(query.dtype).max:
             raise ValueError(f"'query' must be smaller: products overflow (got length {largest})")
@@ -192,7 +186,7 @@ class KNN:
         if self.faiss_index is None or (query.is_cuda and k >= FAISS_GPU_MAX_K):
             return self._search_torch(query, k)
         size = min(k + 1, self.candidates.size(0))
-        values, ids = search_index(self.faiss_index, query, size)
+        values, ids = search_index(self.faiss_index, self.index, query, size)
         tied = has_near_ties(values[:, k - 1 :], self._tolerance(query))
         ids = ids[:, :k].contiguous()
         if tied.any():
@@ -221,7 +215,7 @@ class KNN:
     def _search_index(self, query: Tensor, k: int) -> Tensor:
         if self._lists is not None:
             return self._lists.search(query, k, self._num_probes)[1]
-        return search_index(self.faiss_index, query, k)[1]
+        return search_index(self.faiss_index, self.index, query, k)[1]
 
 
 def _has_faiss(candidates: Tensor) -> bool:

@@ -87,8 +87,9 @@ def topk_rescored(
         row, column = ((near >= bar) & (near > -torch.inf)).nonzero().unbind(1)
         value = near[row, column]
         # Entries above the cut by more than the margin are among the best in any case.
-        doubtful = value <= (cut + (torch.inf if ordered else margin))[row]
-        doubtful = doubtful.nonzero().view(-1)
+        doubtful = torch.arange(row.numel(), device=row.device)
+        if not ordered:
+            doubtful = doubtful[value <= (cut + margin)[row]]
         value[doubtful] = rescore(tied[row[doubtful]], column[doubtful])
         values[tied], columns[tied] = best_of_each_row(row, column, value, tied.numel(), k)
     return values, columns.masked_fill_(values == -torch.inf, -1)
@@ -143,7 +144,7 @@ def _topk_grouped(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     with :func:`torch.topk`, the choice among equal scores is undefined.
     """
     num_columns = scores.size(1)
-    if scores.device.type != "cpu" or num_columns < MIN_COLUMNS * k:
+    if scores.device.type != "cpu" or num_columns < MIN_COLUMNS * max(k, 1):
         values, columns = scores.topk(k)
         return values, columns
     num_groups = num_columns // GROUP_SIZE

@@ -4,13 +4,21 @@ import torch
 from torch import Tensor
 
 
-def as_vectors(name: str, x: Tensor) -> Tensor:
-    """Returns an argument as a contiguous matrix in single precision without a gradient, or raises
-    :class:`ValueError` unless it is a dense and finite matrix of numbers.
+def as_vectors(name: str, x: Tensor, like: Tensor | None = None) -> Tensor:
+    """Returns an argument as a contiguous matrix in single precision without a gradient.
+
+    Raises:
+        ValueError: If it is no dense and finite matrix of numbers, or has another number of columns
+            or another device than :obj:`like`.
     """
     if not isinstance(x, Tensor) or x.dim() != 2 or x.layout != torch.strided or x.is_complex():
         got = tuple(x.size()) if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"'{name}' must be a dense matrix of numbers, one row each (got {got})")
+    if like is not None and (x.size(1), x.device) != (like.size(1), like.device):
+        raise ValueError(
+            f"'{name}' must have {like.size(1)} columns on {like.device} "
+            f"(got {x.size(1)} on {x.device})"
+        )
     x = x.detach().float().contiguous()
     if not torch.isfinite(x).all():
         raise ValueError(f"'{name}' must be finite in single precision (got NaN or infinity)")

@@ -5,13 +5,15 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from soil_pyg.ops.faiss_index import has_faiss, import_faiss
+from soil_pyg.ops.faiss_index import has_faiss, import_faiss, search_index
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.pairs import rank_pairs
 from soil_pyg.ops.search_options import LISTS, auto_index
+from soil_pyg.ops.vectors import as_vectors
 from soil_pyg.ranking.schema import IndexRecord
 from soil_pyg.runs.schema import EMBEDDINGS
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.files import atomic_path, file_digest
 from soil_pyg.utils.progress import blocks
 from soil_pyg.utils.records import (
@@ -77,11 +79,14 @@ class ItemIndex:
     def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
         r"""Returns the inner products and indices of the :obj:`k` best items of each query, given
         in shape :obj:`[num_queries, channels]`. If fewer are found, the lists are padded with the
-        value :math:`-\infty` and the index :obj:`-1`.
+        value :math:`-\infty` and the index :obj:`-1`. Raises :class:`ValueError` if :obj:`k` is
+        less than 1, or the queries are not finite or have another number of channels.
         """
-        values, ids = self._index.search(query.float().contiguous().numpy(), k)
-        values, ids = torch.from_numpy(values), torch.from_numpy(ids)
-        return values.masked_fill_(ids < 0, -torch.inf), ids
+        check_integer("k", k, 1)
+        query = as_vectors("query", query)
+        if query.size(1) != self._index.d:
+            raise ValueError(f"'query' must have {self._index.d} channels (got {query.size(1)})")
+        return search_index(self._index, self.description["index"], query, k)
 
     def save(self, trained: TrainedModel) -> None:
         """Writes the index to the folder that the model was loaded from, each file atomically;
@@ -110,14 +115,9 @@ class ItemIndex:
             ValueError: If a file has changed since it was written.
             ImportError: If FAISS is not installed.
         """
-        if trained.folder is None or not (trained.folder / DESCRIPTION).exists():
+        if (description := read_description(trained)) is None:
             return None
-        path = trained.folder / DESCRIPTION
-        description = read_record(path, FORMAT, REMEDY)
-        found = validate(IndexRecord, description, path, REMEDY)
-        if found.embeddings != trained.run["files"][EMBEDDINGS]:
-            return None
-        check_files(path, {INDEX: found.sha256}, [INDEX], REMEDY)
+        assert trained.folder is not None
         file = trained.folder / INDEX
         try:
             index = import_faiss().read_index(str(file))
@@ -129,6 +129,22 @@ class ItemIndex:
             )
             raise DamagedFileError(file, reason, REMEDY)
         return cls(index, description)
+
+
+def read_description(trained: TrainedModel) -> dict[str, Any] | None:
+    """Returns the content of :obj:`items.json`, or :obj:`None` if the folder of the run has no
+    index of the current embeddings. Raises :class:`ValueError` if a file has changed since it was
+    written.
+    """
+    if trained.folder is None or not (trained.folder / DESCRIPTION).exists():
+        return None
+    path = trained.folder / DESCRIPTION
+    description = read_record(path, FORMAT, REMEDY)
+    found = validate(IndexRecord, description, path, REMEDY)
+    if found.embeddings != trained.run["files"][EMBEDDINGS]:
+        return None
+    check_files(path, {INDEX: found.sha256}, [INDEX], REMEDY)
+    return description
 
 
 @dataclass(eq=False)

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from soil_pyg.utils._private import sparse_rows
+from soil_pyg.utils.checks import check_at_least
 
 
 class RowAdam(Adam):
@@ -30,6 +31,8 @@ class RowAdam(Adam):
     """
 
     def __init__(self, params: Any, lr: float = 1e-3, weight_decay: float = 0.0) -> None:
+        check_at_least("lr", lr, 0)
+        check_at_least("weight_decay", weight_decay, 0)
         super().__init__(params, lr, weight_decay=weight_decay)
 
     @torch.no_grad()

@@ -8,7 +8,8 @@ import numpy as np
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import new_folder, save_data_folder
-from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns, find_ids, read_ids
+from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns
+from soil_pyg.datasets.ids import find_ids, read_ids
 from soil_pyg.datasets.item_table import ItemTable
 from soil_pyg.datasets.known_split import KnownSplit
 from soil_pyg.datasets.layouts import Source, read_source
@@ -17,8 +18,8 @@ from soil_pyg.datasets.select_pairs import Selection, select_pairs
 from soil_pyg.datasets.split_rule import SplitRule
 from soil_pyg.datasets.summary import counts, log_warnings, modalities, plain, untrained
 from soil_pyg.datasets.table import TableDataset
-from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.files import file_digest
+from soil_pyg.workflow.prepare_arguments import check_arguments
 
 
 def prepare(
@@ -127,18 +128,13 @@ def prepare(
         >>> prepared["dropped"][0]
         {'why': 'stars below 4', 'users': 0, 'items': 0, 'pairs': 1}
     """
+    check_arguments(locals())
     arguments = plain({key: value for key, value in locals().items() if key != "out"})
     features = features or {}
     rule = SplitRule.resolve(
         *(split, split_column, time_column, ratios, seed),
         None if like is None else KnownSplit.load(like),
     )
-    check_integer("k_core", k_core, 1)
-    if (rating_column is None) != (min_rating is None):
-        raise ValueError(
-            "'rating_column' (--rating-column) and 'min_rating' (--min-rating) must be given "
-            f"together (got {rating_column!r} and {min_rating!r})"
-        )
     columns = _given_columns(
         user_column=user_column,
         item_column=item_column,
@@ -146,16 +142,6 @@ def prepare(
         time_column=rule.time_column,
         split_column=rule.split_column,
     )
-    if keep_items and (items is None or k_core > 1):
-        raise ValueError(
-            "'keep_items' (--keep-items) requires 'items' (--items) and excludes 'k_core' "
-            "(--k-core) (got True)"
-        )
-    for option, column in {"title_column": title_column, "image_column": image_column}.items():
-        if column is not None and items is None:
-            raise ValueError(
-                f"'{option}' ({_flag(option)}) requires 'items' (--items) (got {column!r})"
-            )
     with new_folder(out, overwrite) as folder:
         table = None
         if items is not None:
@@ -245,5 +231,5 @@ def _candidates(
         others.append(source.items)
     ids = pairs.item_id.tolist()
     for more in others:
-        ids += more[find_ids(more, np.array(ids)) < 0].tolist()
+        ids += more[find_ids(more, np.array(ids, dtype=object)) < 0].tolist()
     return read_ids(ids, lambda i: f"item {ids[i]!r}").values

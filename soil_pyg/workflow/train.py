@@ -12,9 +12,8 @@ from typing import Any
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models.base import Recommender
-from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex
+from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex, read_description
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.schema import PAIRS, WEIGHTS
 from soil_pyg.runs.trained_model import TrainedModel
@@ -23,10 +22,11 @@ from soil_pyg.runs.training_run import TrainingRun, TrainResult
 from soil_pyg.runs.warm_start import warm_start
 from soil_pyg.training.tensorboard import FOLDER, TensorBoardLog
 from soil_pyg.typing import HELD_OUT_SPLITS, modalities_of
+from soil_pyg.utils.checks import check_flag, check_path, check_string
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import remove
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
-from soil_pyg.workflow.run_data import LEFT_OUT
+from soil_pyg.workflow.run_data import LEFT_OUT, load_data_or_folder
 from soil_pyg.workflow.settings_on import settings_on
 
 DEVICE_TYPES = ("cpu", "cuda")
@@ -95,16 +95,21 @@ def train(
         ImportError: If TensorBoard is requested but not installed.
         FloatingPointError: If a loss term or a score is not finite.
     """
+    check_path("out", out)
+    check_string("device", device)
+    flags = {"tensorboard": tensorboard, "progress": progress, "overwrite": overwrite}
+    for name, flag in flags.items():
+        check_flag(name, flag)
     selected = ModelOptions(model)
     for name in RESERVED:
         if name in selected.options:
             raise ValueError(f"Model '{model}' must not have an option '{name}', which is reserved")
     given = selected.check(options, "options")
-    found = data if isinstance(data, HeteroData) else load_data_folder(data)
+    found = load_data_or_folder(data)
     settings = _settings(selected, found, profile, given)
     settings |= {
         "data": None if isinstance(data, HeteroData) else str(Path(data).expanduser().resolve()),
-        "model": model,
+        "model": selected.spec,
         "device": resolve_device(device, supported=DEVICE_TYPES).type,
     }
     trainer = build_trainer(selected, settings, seed)
@@ -141,12 +146,9 @@ def train(
 
 def _has_index(trained: TrainedModel) -> bool:
     try:
-        return ItemIndex.load(trained) is not None
+        return read_description(trained) is not None
     except (ValueError, OSError):
         return False
-    except ImportError:
-        # Without FAISS none could be built in its place.
-        return True
 
 
 def _settings(
@@ -171,6 +173,8 @@ def _start(
     """Copies the weights of an earlier run into a model. Returns the data without the held-out
     pairs that the run was trained on, and the settings that say so.
     """
+    if not isinstance(init, TrainedModel):
+        check_path("init", init)
     trained = init if isinstance(init, TrainedModel) else checkpoint.load(init)
     data, left_out = without_trained_pairs(data, trained)
     known = warm_start(model, data, trained)

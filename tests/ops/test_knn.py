@@ -191,12 +191,56 @@ def test_the_precision_of_products_is_an_option(monkeypatch: pytest.MonkeyPatch)
 @LIBRARIES
 def test_errors(use_faiss: bool) -> None:
     search = KNN(normal(3, 2), use_faiss=use_faiss)
-    for k in (0, -1):
-        with pytest.raises(ValueError, match=rf"'k'.*\(got {k}\)"):
+    for k in (0, -1, 1.5, True, None, "3", torch.nan):
+        with pytest.raises(ValueError, match=rf"'k'.*\(got {k!r}\)"):
             search.search(normal(1, 2), k)
-    for value in (torch.nan, torch.inf):
+    for value in (torch.nan, torch.inf, -torch.inf):
+        x = torch.tensor([[0.0, value]])
         with pytest.raises(ValueError, match=r"'candidates'.*\(got NaN or infinity"):
-            KNN(torch.tensor([[0.0, value]]), use_faiss=use_faiss)
+            KNN(x, use_faiss=use_faiss)
+        for function in (search.search, search.find, search.tune):
+            with pytest.raises(ValueError, match=r"'query'.*\(got NaN or infinity"):
+                function(x, 1)
+    for query, got in {
+        normal(2): r"\(2,\)",
+        normal(1, 3): "3 on cpu",
+        torch.empty(1, 2, device="meta"): "2 on meta",
+        torch.full((1, 2), 3e38): "length 4.24",
+    }.items():
+        with pytest.raises(ValueError, match=rf"'query'.*\(got {got}"):
+            search.search(query, 1)
+
+
+@LIBRARIES
+def test_vectors_without_channels(use_faiss: bool) -> None:
+    values, ids = KNN(torch.empty(4, 0), use_faiss=use_faiss).search(torch.empty(2, 0), k=3)
+    assert values.tolist() == [[0.0] * 3] * 2
+    assert ids.tolist() == [[0, 1, 2]] * 2
+
+
+@LIBRARIES
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64, torch.int64])
+def test_queries_of_other_types_and_with_gradients(use_faiss: bool, dtype: torch.dtype) -> None:
+    candidates, query = (8 * normal(20, 4)).round(), (8 * normal(5, 4, seed=1)).round()
+    expected = naive(candidates, query, 6)
+    search = KNN(candidates.to(dtype), use_faiss=use_faiss)
+    values, ids = search.search(query.to(dtype), k=6)
+    assert (values.tolist(), ids.tolist()) == expected
+    values, ids = search.search(query.requires_grad_(), k=6)
+    assert not values.requires_grad
+    assert ids.tolist() == expected[1]
+
+
+@LIBRARIES
+def test_candidates_one_unit_in_the_last_place_apart(use_faiss: bool) -> None:
+    x = torch.nn.functional.normalize(normal(1, 300).abs()).repeat(50, 1)
+    order = torch.randperm(50, generator=torch.Generator().manual_seed(0))
+    for rank, row in enumerate(order.tolist()):
+        for _ in range(rank):
+            x[row] = torch.nextafter(x[row], torch.tensor(torch.inf))
+    query = x[:3]
+    values, ids = KNN(x, use_faiss=use_faiss).search(query, k=20)
+    assert (values.tolist(), ids.tolist()) == naive(x, query, 20)
 
 
 def test_without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -245,9 +245,9 @@ def test_more_items_than_users(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "sail"}, "'sail'.*bm3, "),
+        ({"model": "sail"}, "'model'.*bm3, .*'sail'"),
         ({"model": "soil", "kk": 3}, "options: .*'soil'.*'kk'.*aggr, "),
-        ({"model": "soil", "k": "many"}, "options: .*soil.k"),
+        ({"model": "soil", "k": "many"}, "options: 'k': expected int"),
         ({"model": "soil", "profile": "new"}, "'profile'.*paper, released, best.*'soil'.*'new'"),
         ({"model": "bpr", "profile": "paper"}, "'profile'.*None.*'bpr'.*'paper'"),
         ({"model": "soil", "modalities": ["sound"]}, "'modalities'.*image, text.*'sound'"),
