@@ -6,10 +6,11 @@ fails, and so does an argument with an annotation that :data:`WRONG` lacks.
 
 import inspect
 import math
+import os
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,15 +18,22 @@ import pytest
 import torch
 from torch_geometric.typing import EdgeType
 
-from soil_pyg import models, nn, transforms
+from soil_pyg import datasets, encoders, models, nn, transforms
 from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
 
-ROOMS = (models, nn, transforms)
+ROOMS = (datasets, encoders, models, nn, transforms)
 INTERACTS = ("user", "interacts", "item")
-OBJECTS = {torch.Tensor, nn.Adjacency}
+READ_FILES = {
+    *("Amazon", "HeteroDataset", "MultimodalDataset", "TableDataset", "TikTok"),
+    *("PictureEncoder", "TextEncoder", "parse_encoder"),
+}
+"""Names whose arguments are tables, files and models, which tests of their own are about."""
+PATH = str | os.PathLike[str]
+TRANSFORM = inspect.signature(datasets.TikTok, eval_str=True).parameters["transform"].annotation
+OBJECTS = [torch.Tensor, nn.Adjacency, PATH, PATH | None, TRANSFORM]
 """The annotations of inputs that the tests of each function are about."""
 
 # The values that are wrong for each annotation; None is one unless the argument is optional.
@@ -39,6 +47,8 @@ WRONG: dict[Any, list[Any]] = {
     EdgeType: ["user", 3, ("user", "item"), ("user", 1, "item"), ["user", "interacts", "item"]],
     list[EdgeType]: ["user", 3, ["user"], ("user", "interacts", "item"), [("user", "item")]],
     Mapping[EdgeType, str | None]: [{}, [INTERACTS], {"user": None}, {INTERACTS: 3}],
+    str | Sequence[str]: [3, [], "", [3], ["title", None]],
+    Mapping[str, int]: ["text", ["text"], {"text": 0}, {"text": 1.5}, {"text": "4"}, {3: 4}],
     dict[str, int]: ["text", ["text"], {"text": 0}, {"text": 1.5}, {"text": "4"}, {3: 4}],
 }
 
@@ -69,12 +79,13 @@ class Case:
 
 def wrong_values(annotation: Any) -> list[Any]:
     """Returns the wrong values of an annotation."""
+    if annotation in WRONG:
+        return [*WRONG[annotation], None]
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         members = typing.get_args(annotation)
         assert type(None) in members, annotation
         return [value for value in wrong_values(members[0]) if value is not None]
-    assert annotation in WRONG, f"'WRONG' must say what is wrong for {annotation}"
-    return [*WRONG[annotation], None]
+    raise AssertionError(f"'WRONG' must say what is wrong for {annotation}")
 
 
 def _is_in(value: Any, values: list[Any]) -> bool:
@@ -181,12 +192,34 @@ CASES: dict[str, Case] = {
         {"edge_types": [INTERACTS]},
         lawful={"attr": ["no such value"]},
     ),
+    "SyntheticMultimodal": Case(
+        datasets.SyntheticMultimodal,
+        {"num_users": 30, "num_items": 20},
+        {
+            "num_users": [0],
+            "num_items": [0],
+            "interactions_per_user": [0],
+            "strength": [2],
+            "missing": [2],
+            "num_communities": [0],
+            "style_size": [0],
+        },
+    ),
+    "ColourHistogramEncoder": Case(
+        encoders.ColourHistogramEncoder,
+        {"source": "picture"},
+        {"bins": [0, 257]},
+        {"source": ["no such value"], "cache": ["no such value"]},
+    ),
+    "TfidfEncoder": Case(
+        encoders.TfidfEncoder, {"column": "title"}, {"channels": [0], "max_words": [0]}
+    ),
 }
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__)
 def test_every_public_name_has_a_case(room: types.ModuleType) -> None:
-    assert set(room.__all__) <= set(CASES)
+    assert set(room.__all__) <= set(CASES) | READ_FILES
 
 
 @pytest.mark.parametrize("name", CASES)

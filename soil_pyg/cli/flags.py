@@ -9,6 +9,16 @@ from jsonargparse import Namespace
 
 IDS = ("user", "item", "users", "items", "allow", "deny")
 """The arguments whose values may be empty, as ids may."""
+_ALIASES = (
+    ("interactions", "file"),
+    ("interactions", "new_users"),
+    ("features", "new_items"),
+    ("ids", "new_items"),
+    ("splits", "split"),
+    ("file_format", "to"),
+    ("trained", "run"),
+    ("run_or_folder", "run"),
+)
 _BEFORE = "and|as|either|excludes|for|give|if|of|or|pass|requires|with|without"
 _AFTER = "excludes|holds|is|must|requires"
 
@@ -46,8 +56,12 @@ def refuse_empty(parser: argparse.ArgumentParser, arguments: Namespace) -> None:
 
 
 def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """Returns the flag or the name of each argument of a parser."""
-    return {action.dest: _name_of(action) for action in _actions(parser)}
+    """Returns the flag or the name of each argument of a parser, and of those arguments of
+    functions that stand for one by another name.
+    """
+    flags = {action.dest: _name_of(action) for action in _actions(parser)}
+    others = {name: flags[dest] for name, dest in _ALIASES if dest in flags}
+    return others | flags
 
 
 def given_flags(argv: list[str]) -> dict[str, str]:
@@ -57,8 +71,9 @@ def given_flags(argv: list[str]) -> dict[str, str]:
         >>> given_flags(["--batch-size=3", "--soil.k_i", "5"])
         {'batch_size': '--batch-size', 'k_i': '--soil.k_i'}
     """
-    flags = [word.partition("=")[0] for word in argv if word.startswith("--")]
-    return {flag.lstrip("-").rpartition(".")[2].replace("-", "_"): flag for flag in flags}
+    given = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    flags = {flag.lstrip("-").rpartition(".")[2].replace("-", "_"): flag for flag in given}
+    return {"model": flags["models"]} | flags if "models" in flags else flags
 
 
 def name_flags(message: str, flags: Mapping[str, str]) -> str:
@@ -74,6 +89,12 @@ def name_flags(message: str, flags: Mapping[str, str]) -> str:
         is_argument = match.start() == 0 or before or after
         return f"{before}'{flags.get(name, name) if is_argument else name}'{after}"
 
+    # A mapping is given as NAME=FILE.
+    message = re.sub(
+        r"^(\w+)\['([^']+)'\]",
+        lambda match: f"'{flags[match[1]]} {match[2]}'" if match[1] in flags else match[0],
+        message,
+    )
     pattern = rf"(\b(?:{_BEFORE}) )?'(\w+)'( (?:{_AFTER})\b|:)?"
     named = re.sub(pattern, replace, message, flags=re.IGNORECASE)
     return re.sub(r"('(--[\w-]+)') \(\2\)", r"\1", named)

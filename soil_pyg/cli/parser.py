@@ -19,8 +19,8 @@ class HelpShown(SystemExit):
     """Ends a command that has shown its help or its version."""
 
 
-class HelpFormatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps the line breaks of examples and leaves out defaults of None and False."""
+class HelpFormatter(DefaultHelpFormatter):
+    """Leaves out defaults of None and False."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = str(super()._get_help_string(action))
@@ -30,6 +30,10 @@ class HelpFormatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
         return text
 
 
+class ExamplesFormatter(HelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of examples."""
+
+
 class Parser(ArgumentParser):
     """A parser that takes no abbreviations and raises :class:`UsageError` with the flag, what was
     expected and what was got.
@@ -37,7 +41,8 @@ class Parser(ArgumentParser):
     Args:
         prog (str, optional): The name of the command. (default: that of the process)
         description (str, optional): The text before the flags in the help. (default: :obj:`None`)
-        epilog (str, optional): The text after them. (default: :obj:`None`)
+        epilog (str, optional): The text after them, which keeps its line breaks.
+            (default: :obj:`None`)
         hint (str): What to say about unknown arguments. (default: that flags are not abbreviated)
         **options: Other options of :class:`jsonargparse.ArgumentParser`.
     """
@@ -50,13 +55,16 @@ class Parser(ArgumentParser):
         hint: str = "",
         **options: Any,
     ) -> None:
+        formatter = ExamplesFormatter if epilog else HelpFormatter
         self._hint = hint or "flags cannot be abbreviated"
         super().__init__(
             prog=prog,
             description=description,
             epilog=epilog,
-            **{"formatter_class": HelpFormatter, "allow_abbrev": False, **options},
+            formatter_class=formatter,
+            allow_abbrev=False,
             exit_on_error=False,
+            **options,
         )
 
     def parse_args(  # type: ignore[override]

@@ -30,7 +30,8 @@ def _run(prog: str, argv: list[str]) -> None:
     parser = Parser(prog, f"{text[0].upper()}{text[1:]}.", module.EXAMPLES)
     module.add_arguments(parser)
     if hasattr(module, "add_options"):
-        module.add_options(parser, rest)
+        with naming_flags(flags_of(parser)):
+            module.add_options(parser, rest)
     arguments = parser.parse_args(rest)
     raise_on_signals()
     with naming_flags(flags_of(parser)):

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from soil_pyg.datasets.columns import to_numbers
-from soil_pyg.datasets.frames import Table, TableSource, find_ids, read_table
+from soil_pyg.datasets.frames import Table, TableSource, read_table
+from soil_pyg.datasets.ids import find_ids
 from soil_pyg.datasets.npy_files import open_array
 from soil_pyg.utils.progress import blocks
 

@@ -11,9 +11,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from soil_pyg.datasets.ids import Ids
-from soil_pyg.datasets.ids import find_ids as find_ids
-from soil_pyg.datasets.ids import read_ids as read_ids
+from soil_pyg.datasets.ids import Ids, read_ids
 from soil_pyg.datasets.json_lines import read_json_lines
 from soil_pyg.datasets.separated import DELIMITERS, open_separated
 from soil_pyg.datasets.text_files import split_suffix
@@ -145,6 +143,8 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, needed: Sequence[str
         # An index without a name is not a column.
         columns = [name for name in names if not _UNNAMED_INDEX.fullmatch(name)]
         table = pyarrow.parquet.read_table(path, columns=wanted or columns)
+        # Only this checks the bytes of strings.
+        table.validate(full=True)
         # The metadata could turn the id column into an index.
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     except ColumnError:
@@ -153,5 +153,6 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, needed: Sequence[str
         # An error of the system has a number.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise ValueError(f"{path} is not a Parquet table: {error}") from error
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is not a Parquet table: {reason}") from error
     return frame if wanted is None else frame[list(wanted)]

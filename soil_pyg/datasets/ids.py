@@ -99,6 +99,13 @@ def union_ids(lists: Iterable[np.ndarray]) -> np.ndarray:
     return text_array(sorted({text for ids in lists for text in _texts(ids)}))
 
 
+def join_ids(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Returns one list of ids after the other: :obj:`int64`, or strings if any of both are."""
+    if first.dtype.kind == second.dtype.kind == "i":
+        return np.concatenate([first, second])
+    return text_array([*_texts(first), *_texts(second)])
+
+
 def _to_series(values: Any) -> pd.Series:
     if isinstance(values, pd.Series):
         is_arrow = isinstance(values.dtype, pd.ArrowDtype)

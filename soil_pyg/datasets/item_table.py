@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 
 from soil_pyg.datasets.columns import to_numbers
-from soil_pyg.datasets.frames import TableSource, check_columns, find_ids, read_table
+from soil_pyg.datasets.frames import TableSource, check_columns, read_table
+from soil_pyg.datasets.ids import find_ids
 from soil_pyg.typing import ITEM
 
 TITLE = "title"

@@ -1,6 +1,7 @@
 """Reading of tables of JSON objects, one per line."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,9 @@ import numpy as np
 import pandas as pd
 
 from soil_pyg.datasets.text_files import read_text
+
+_MAX_DEPTH = 64
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?')
 
 
 def read_json_lines(
@@ -51,18 +55,25 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _parse(line: bytes, where: str) -> dict[str, Any]:
+    if line.count(b"[") + line.count(b"{") > _MAX_DEPTH and _depth(line) > _MAX_DEPTH:
+        raise ValueError(f"{where}: lists and objects must be nested at most {_MAX_DEPTH} deep")
     try:
         record = json.loads(line, object_pairs_hook=_unique)
         if b"\\ud" in line.lower():
             # An escaped half of a surrogate pair is no character.
             json.dumps(record, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{where}: there must be one JSON object per line ({error})") from None
     if not isinstance(record, dict):
-        raise ValueError(
-            f"{where}: there must be one JSON object per line (got a {type(record).__name__})"
-        )
+        kind = type(record).__name__
+        raise ValueError(f"{where}: there must be one JSON object per line (got {kind})")
     return record
+
+
+def _depth(line: bytes) -> int:
+    values = np.frombuffer(_STRING.sub(b"", line), dtype=np.uint8)
+    steps = np.isin(values, list(b"[{")).astype(np.int64) - np.isin(values, list(b"]}"))
+    return int(np.cumsum(steps).max(initial=0))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

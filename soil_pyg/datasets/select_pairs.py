@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from soil_pyg.datasets.columns import read_labels, read_numbers, read_times
-from soil_pyg.datasets.frames import Table, read_ids
+from soil_pyg.datasets.frames import Table
 from soil_pyg.datasets.interactions import check_pairs
 from soil_pyg.datasets.pair_filter import (
     Dropped,
@@ -47,8 +47,7 @@ def select_pairs(
     is invalid or no interactions remain.
     """
     table.refuse_empty()
-    user = read_ids(table.frame[user_column], table.where, table.is_text)
-    item = read_ids(table.frame[item_column], table.where, table.is_text)
+    user, item = table.ids(user_column), table.ids(item_column)
     pairs = PairFilter(user.position, item.position)
     if rating_column is not None and min_rating is not None:
         rating = read_numbers(table, rating_column)

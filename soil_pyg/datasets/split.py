@@ -7,7 +7,7 @@ import numpy as np
 from soil_pyg.datasets.ids import Ids
 from soil_pyg.datasets.interactions import sort_pairs
 from soil_pyg.datasets.pair_hash import pair_hash
-from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.checks import check_choice, check_numbers
 
 KINDS = ("random", "last", "time")
 """The kinds of split that can be made."""
@@ -19,8 +19,8 @@ def check_split(
     split_column: str | None, split: str | None, time_column: str | None, ratios: Sequence[float]
 ) -> None:
     """Refuses split options that are invalid or do not fit together."""
-    is_triple = isinstance(ratios, Sequence) and len(ratios) == 3
-    if not is_triple or not min(ratios) > 0 or not abs(sum(ratios) - 1) <= 1e-6:
+    check_numbers("ratios", ratios)
+    if len(ratios) != 3 or min(ratios) <= 0 or abs(sum(ratios) - 1) > 1e-6:
         raise ValueError(
             f"'ratios' (--ratios) must be three positive shares whose sum is 1 (got {ratios})"
         )

@@ -11,7 +11,13 @@ from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.interactions import sort_pairs, to_hetero_data
 from soil_pyg.datasets.pair_filter import latest_of_pairs
 from soil_pyg.datasets.split import random_split
-from soil_pyg.utils.checks import check_at_least, check_between
+from soil_pyg.utils.checks import (
+    check_at_least,
+    check_between,
+    check_flag,
+    check_integer,
+    check_sizes,
+)
 
 DEFAULT_MODALITIES = {"image": 64, "text": 32}
 MIN_INTERACTIONS = 5
@@ -81,7 +87,7 @@ class SyntheticMultimodal(HeteroDataset):
             "num_users": num_users,
             "num_items": num_items,
             "interactions_per_user": interactions_per_user,
-            "modalities": dict(DEFAULT_MODALITIES if modalities is None else modalities),
+            "modalities": DEFAULT_MODALITIES if modalities is None else modalities,
             "strength": strength,
             "noise": noise,
             "missing": missing,
@@ -91,11 +97,15 @@ class SyntheticMultimodal(HeteroDataset):
             "seed": seed,
         }
         for name in ("num_users", "num_items", "num_communities", "style_size"):
-            check_at_least(name, self.options[name], 1)
-        for modality, size in self.options["modalities"].items():
-            check_at_least(f"modalities[{modality!r}]", size, 1)
+            check_integer(name, self.options[name], 1)
+        check_sizes("modalities", self.options["modalities"])
+        self.options["modalities"] = dict(self.options["modalities"])
         for name in ("strength", "missing"):
             check_between(name, self.options[name], 0, 1)
+        for name in ("noise", "popularity_exponent"):
+            check_at_least(name, self.options[name], 0)
+        check_integer("seed", seed, 0)
+        check_flag("force_reload", force_reload)
         check_at_least("interactions_per_user", interactions_per_user, MIN_INTERACTIONS)
         super().__init__(root, "synthetic", transform, pre_transform, force_reload)
 

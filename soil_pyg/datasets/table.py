@@ -8,9 +8,9 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets.columns import read_labels, read_times
 from soil_pyg.datasets.digest import array_digest
 from soil_pyg.datasets.features import FeatureSource, read_features
-from soil_pyg.datasets.frames import TableSource, find_ids, read_ids, read_table
+from soil_pyg.datasets.frames import TableSource, read_table
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
-from soil_pyg.datasets.ids import Ids
+from soil_pyg.datasets.ids import Ids, find_ids, read_ids
 from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
 from soil_pyg.datasets.split import check_split, split_pairs
 from soil_pyg.datasets.storage import typed_stores
@@ -32,7 +32,9 @@ class TableDataset(HeteroDataset):
 
     Args:
         interactions (pandas.DataFrame, str or os.PathLike): The interactions, one per row: a data
-            frame or a :obj:`.csv`, :obj:`.tsv`, :obj:`.parquet` or :obj:`.jsonl` file.
+            frame or a :obj:`.csv`, :obj:`.tsv`, :obj:`.txt`, :obj:`.parquet` or :obj:`.jsonl`
+            file. Text may be compressed (:obj:`.gz`, :obj:`.bz2`, :obj:`.xz`), and fields between
+            tabs may be quoted or not; a file that can be read in two ways is refused.
         features (mapping, optional): The features of the items per modality: a data frame that is
             indexed by item id or has the column :obj:`item_column`; a file with that column; or a
             pair of a matrix and the list of the item ids of its rows. A single column may hold the

@@ -42,11 +42,9 @@ def read_text(path: Path) -> bytes:
     try:
         with opener(path, "rb") as file:
             content: bytes = file.read()
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} cannot be decompressed: {error}") from error
-    except OSError as error:
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         # An error of the system has a number.
-        if error.errno is not None:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{path} cannot be decompressed: {error}") from error
     for mark, encoding in _OTHER_ENCODINGS.items():

@@ -5,7 +5,7 @@ import PIL
 from PIL import Image
 
 from soil_pyg.encoders.picture_file_encoder import PictureFileEncoder
-from soil_pyg.utils.checks import check_between
+from soil_pyg.utils.checks import check_between, check_integer
 
 _SIZE = 64
 """The width and height that pictures are resized to."""
@@ -47,6 +47,7 @@ class ColourHistogramEncoder(PictureFileEncoder):
         cache: str | os.PathLike[str] | None = "auto",
     ) -> None:
         super().__init__(source, root, batch_size=256, cache=cache)
+        check_integer("bins", bins)
         check_between("bins", bins, 1, 256)
         self.bins = bins
 

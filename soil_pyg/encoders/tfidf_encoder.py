@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.encoders.text_column import read_texts
-from soil_pyg.utils.checks import check_at_least
+from soil_pyg.utils.checks import check_integer, check_strings
 
 _ITERATIONS = 7
 """The number of subspace iterations."""
@@ -51,9 +51,11 @@ class TfidfEncoder:
     def __init__(
         self, column: str | Sequence[str], channels: int = 256, max_words: int = 50_000
     ) -> None:
-        check_at_least("channels", channels, 1)
-        check_at_least("max_words", max_words, 1)
-        self.columns = [column] if isinstance(column, str) else list(column)
+        columns = [column] if isinstance(column, str) and column else column
+        check_strings("column", columns)
+        check_integer("channels", channels, 1)
+        check_integer("max_words", max_words, 1)
+        self.columns = list(columns)
         self.channels = channels
         self.max_words = max_words
         self.notice = ""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from soil_pyg.datasets.digest import digest_of
-from soil_pyg.encoders.extras import is_installed
+from soil_pyg.encoders.extras import importing, is_installed
 from soil_pyg.utils.files import file_digest
 
 
@@ -132,8 +132,9 @@ def _in_package(shipped: Shipped) -> Path | None:
 def _in_hub_cache(repository: str) -> Path | None:
     if not is_installed("huggingface_hub"):
         return None
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    with importing("huggingface_hub"):
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(repository, local_files_only=True))

@@ -26,19 +26,21 @@ def import_model(name: str) -> type[Recommender]:
     """
     module_name, separator, class_name = name.partition(":")
     if not separator:
-        found = _own_models().get(name)
+        found = _own_models().get(name.lower())
         if found is None:
             raise ValueError(
-                f"The model '{name}' is not one of {', '.join(sorted(_own_models()))}; name a "
-                "model of your own by 'package.module:Class'"
+                f"'model' must be one of {', '.join(sorted(_own_models()))} or, for a model of "
+                f"your own, package.module:Class (got '{name}')"
             )
         return found
-    value: Any = import_named(module_name, f"The model '{name}'")
+    value: Any = import_named(module_name, f"'model' must name a class: '{name}'")
     try:
         for part in class_name.split("."):
             value = getattr(value, part)
     except AttributeError as error:
-        raise ValueError(f"The model '{name}' cannot be imported: {error}") from error
+        raise ValueError(
+            f"'model' must name a class: '{name}' cannot be imported: {error}"
+        ) from error
     return _concrete(name, value)
 
 
@@ -110,9 +112,10 @@ def model_name(model_class: type[Recommender]) -> str:
 
 def _concrete(name: str, value: Any) -> type[Recommender]:
     if not isinstance(value, type) or not issubclass(value, Recommender):
-        raise ValueError(f"The model '{name}' must be a subclass of Recommender (got {value!r})")
+        kind = value.__name__ if isinstance(value, type) else type(value).__name__
+        raise ValueError(f"'model' must be a subclass of Recommender (got {kind} for '{name}')")
     if inspect.isabstract(value):
-        raise ValueError(f"The model '{name}' must define 'forward' and 'loss'")
+        raise ValueError(f"'model' must define 'forward' and 'loss' (got '{name}')")
     return value
 
 

@@ -44,6 +44,8 @@ class Adjacency(CompressedRows):
         super().__init__(rowptr, col, weight, num_columns)
         self.interactions: int | None = None
         """Identifies the interactions for which a transform has made the matrix."""
+        self.is_source = False
+        """Is set if edges beside the matrix in the data were made from it, and not it from them."""
         self._perm: Tensor | None = None
         self._parts: tuple[Tensor, Tensor] | None = None
         self._transposed: Adjacency | None = None

@@ -1,3 +1,4 @@
+import logging
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -16,6 +17,7 @@ from soil_pyg.utils._private import metric_values
 from soil_pyg.utils.checks import check_choice, check_integer
 from soil_pyg.utils.data_checks import check_edges, count_nodes
 from soil_pyg.utils.progress import blocks
+from soil_pyg.utils.remember import remember
 
 METRICS = {
     "recall": LinkPredRecall,
@@ -23,10 +25,10 @@ METRICS = {
     "precision": LinkPredPrecision,
     "map": LinkPredMAP,
 }
-
-
 MAX_K = 2**20
 """The largest length of a list: PyG's metrics hold a number per rank."""
+
+logger = logging.getLogger("soil_pyg")
 
 
 class Evaluator:
@@ -71,8 +73,8 @@ class Evaluator:
             split (str): The split, :obj:`"val"` or :obj:`"test"`. (default: :obj:`"val"`)
 
         Raises:
-            ValueError: If the split is unknown, empty or not disjoint from the train split, or the
-                embeddings do not match the data.
+            ValueError: If the split is unknown, has no interaction that the train split lacks, or
+                the embeddings do not match the data.
             FloatingPointError: If a score may not be finite.
         """
         values = self.evaluate_per_user(model, data, split)
@@ -183,11 +185,12 @@ def check_ks(ks: Sequence[int]) -> tuple[int, ...]:
 
 
 def held_out(data: HeteroData, split: str) -> Tensor:
-    """Returns the interactions of a held-out split, each once.
+    """Returns the interactions of a held-out split, each once. Those that the train split has are
+    left out with a warning, as they are not ranked.
 
     Raises:
-        ValueError: If the split is unknown or empty, names a user or an item that the data lacks,
-            or shares an interaction with the train split.
+        ValueError: If the split is unknown, names a user or an item that the data lacks, or holds
+            no interaction that the train split lacks.
     """
     check_choice("split", split, HELD_OUT_SPLITS)
     attr = f"{split}_edge_label_index"
@@ -200,14 +203,18 @@ def held_out(data: HeteroData, split: str) -> Tensor:
     key = pairs[0] * num_items + pairs[1]
     distinct = torch.unique(key)
     user, item = check_edges(data)
-    known = torch.isin(distinct, user * num_items + item)
-    if bool(known.any()):
-        first = int(distinct[known][0])
+    is_trained = torch.isin(distinct, user * num_items + item)
+    count = int(is_trained.sum())
+    if count == len(distinct):
         raise ValueError(
             f"'data' must hold interactions of the split '{split}' that are not in the train split "
-            f"(got {int(known.sum())} that are, the first of user {first // num_items} and item "
-            f"{first % num_items})"
+            f"(got {count}, all of which are)"
         )
+    if count > 0:
+        text = "Left out %d of %d interactions of the split '%s', which the train split has"
+        # Once per tensor, although every epoch is evaluated.
+        remember(pairs, "left out", lambda: logger.warning(text, count, len(distinct), split))
+        distinct = distinct[~is_trained]
     if len(distinct) < len(key):
         return torch.stack([distinct // num_items, distinct % num_items])
     return pairs

@@ -155,6 +155,7 @@ def _make_graphs(trained: TrainedModel, data: HeteroData) -> tuple[HeteroData | 
 
 
 def _check_out(out: str | os.PathLike[str]) -> Path:
+    check_path("out", out)
     out = Path(out).expanduser()
     if out.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"'out' (--out) must end in .html (got '{out}')")

@@ -23,6 +23,9 @@ from soil_pyg.utils.files import remove
 from soil_pyg.utils.records import check_files
 from soil_pyg.utils.workplace import remove_debris
 
+SHOWN = 5
+"""The maximum number of differences in an error message."""
+
 
 @dataclass
 class TrainResult:
@@ -114,7 +117,9 @@ class TrainingRun:
         new = _flatten(self._identity)
         names = [name for name in old | new if old.get(name) != new.get(name)]
         if names:
-            differences = "; ".join(f"{n}: {old.get(n)!r} there, {new.get(n)!r} now" for n in names)
+            shown = [f"{n}: {old.get(n)!r} there, {new.get(n)!r} now" for n in names[:SHOWN]]
+            more = f"; and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            differences = "; ".join(shown) + more
             raise ValueError(
                 f"'{self._folder}' holds a run that differs ({differences}): choose another "
                 "folder, or replace it with 'overwrite' (--overwrite)"

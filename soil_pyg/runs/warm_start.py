@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.frames import find_ids
+from soil_pyg.datasets.ids import find_ids
 from soil_pyg.models.base import Recommender
 from soil_pyg.runs.checkpoint import original_ids
 from soil_pyg.runs.trained_model import TrainedModel

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.data.storage import EdgeStorage
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.ops.adjacency import Adjacency
@@ -14,7 +15,9 @@ from soil_pyg.utils.data_checks import check_edges, count_nodes, digest_edges
 from soil_pyg.utils.remember import remember
 
 EDGES_AT_ONCE = 2**22
-"""The number of edges per block in which compressed edges are unpacked."""
+"""The number of edges per block in which compressed edges are unpacked, and up to which a matrix is
+accompanied by its edges: PyG's loaders read them, but they take twice the memory of the matrix.
+"""
 
 
 def distinct_edges(data: HeteroData, edge_type: EdgeType) -> Tensor:
@@ -87,12 +90,21 @@ def check_weight(data: HeteroData, edge_type: EdgeType, attr: str) -> Tensor | N
     return weight
 
 
-def hold(data: HeteroData, edge_type: EdgeType, matrix: Adjacency) -> None:
-    """Adds a matrix to the data as :obj:`adjacency`, with the interactions that it was made for."""
+def hold(data: HeteroData, edge_type: EdgeType, matrix: Adjacency, is_source: bool = False) -> None:
+    """Adds a matrix to the data as :obj:`adjacency`, with the interactions that it was made for.
+
+    A matrix that is the source of its edges is accompanied by them, unless there are too many.
+    """
     if INTERACTS in data.edge_types and "edge_index" in data[INTERACTS]:
         distinct_edges(data, INTERACTS)
     matrix.interactions = digest_edges(data)
-    data[edge_type].adjacency = matrix
+    store = data[edge_type]
+    has_own = "edge_index" in store and not is_held_as_matrix(data, edge_type)
+    store.adjacency, matrix.is_source = matrix, is_source and not has_own
+    if matrix.is_source:
+        few = matrix.col.numel() <= EDGES_AT_ONCE
+        store.edge_index = torch.stack([matrix.col.long(), matrix.row()]) if few else None
+        store.edge_weight = matrix.weight if few else None
 
 
 def held(data: HeteroData, edge_type: EdgeType) -> Adjacency:
@@ -120,17 +132,33 @@ def held(data: HeteroData, edge_type: EdgeType) -> Adjacency:
             f"the graph {edge_type} was made for other edges {INTERACTS}, or another order of "
             f"them: {again}"
         )
+    if matrix.is_source and not _has_edges_of(data[edge_type], matrix):
+        raise ValueError(f"the edges of the graph {edge_type} are not those of its matrix: {again}")
     return matrix
 
 
-def is_held_as_matrix(data: HeteroData, edge_type: EdgeType) -> bool:
-    """Returns whether edges are held as :obj:`adjacency` and not as :obj:`edge_index`."""
-    # Looking up a type that the data lacks would add it.
-    return (
-        edge_type in data.edge_types
-        and "adjacency" in data[edge_type]
-        and "edge_index" not in data[edge_type]
+def _has_edges_of(store: EdgeStorage, matrix: Adjacency) -> bool:
+    # PyG may have filtered or sorted the edges, and changed or kept their weights.
+    edges, weight = store.get("edge_index"), store.get("edge_weight")
+    if edges is None or edges.device.type == "meta":
+        return True
+    if weight is None or edges.size(1) != matrix.col.numel():
+        return False
+    same = remember(
+        edges,
+        ("matrix", id(matrix.col)),
+        lambda: edges[0].equal(matrix.col.long()) and edges[1].equal(matrix.row()),
     )
+    return same and (weight is matrix.weight or weight.equal(matrix.weight))
+
+
+def is_held_as_matrix(data: HeteroData, edge_type: EdgeType) -> bool:
+    """Returns whether :obj:`adjacency` is the source of the edges, and not :obj:`edge_index`."""
+    # Looking up a type that the data lacks would add it.
+    if edge_type not in data.edge_types or "adjacency" not in data[edge_type]:
+        return False
+    store = data[edge_type]
+    return "edge_index" not in store or getattr(store.adjacency, "is_source", False)
 
 
 def count_edges(data: HeteroData, edge_type: EdgeType) -> int:

@@ -46,8 +46,9 @@ class InterestGraph(SimilarityTransform[InterestItems]):
         edge_type (tuple, optional): The edge type of the interactions, user -> item.
             (default: :obj:`("user", "interacts", "item")`)
         to_adjacency (bool, optional): If set to :obj:`True`, adds an
-            :class:`~soil_pyg.nn.Adjacency` named :obj:`adjacency` instead of :obj:`edge_index` and
-            :obj:`edge_weight`: 8 instead of 20 bytes per edge. (default: :obj:`False`)
+            :class:`~soil_pyg.nn.Adjacency` named :obj:`adjacency`, and :obj:`edge_index` and
+            :obj:`edge_weight` only for up to :math:`2^{22}` edges: larger graphs take 8 instead of
+            20 bytes per edge. (default: :obj:`False`)
         **search_options (optional): How the nearest items are searched: the arguments of
             :class:`~soil_pyg.nn.SearchOptions`.
 
@@ -98,7 +99,7 @@ class InterestGraph(SimilarityTransform[InterestItems]):
             store = data[edge_type]
             store.search = interest.report[modality]
             if self.to_adjacency:
-                hold(data, edge_type, adjacency)
+                hold(data, edge_type, adjacency, is_source=True)
             else:
                 store.edge_index = torch.stack([adjacency.col.long(), adjacency.row()])
                 store.edge_weight = adjacency.weight

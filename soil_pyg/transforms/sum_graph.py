@@ -33,8 +33,8 @@ class SumGraph(BaseTransform):
     as in Eq. 4, 5, 10 and 13 of `"SOIL: Contrastive Second-Order Interest Learning for Multimodal
     Recommendation" <https://doi.org/10.1145/3664647.3681207>`_ (functional name:
     :obj:`sum_graph`). Edges in several graphs are merged; edges are sorted by (target, source). If
-    a term is held as :obj:`adjacency` instead of :obj:`edge_index`, the sum is made in blocks of
-    targets and held as :obj:`adjacency`.
+    a term is held as :obj:`adjacency` without an :obj:`edge_index` of its own, the sum is made in
+    blocks of targets and held as :obj:`adjacency`.
 
     Args:
         terms (dict[tuple, str or None]): The attribute of the weights by edge type, :obj:`None` for
@@ -43,8 +43,9 @@ class SumGraph(BaseTransform):
         scales (list[float], optional): The factor :math:`s_g` of each term.
             (default: :obj:`None`, all 1)
         to_adjacency (bool, optional): If set to :obj:`True`, adds an
-            :class:`~soil_pyg.nn.Adjacency` named :obj:`adjacency` instead of :obj:`edge_index` and
-            :obj:`edge_weight` in any case. (default: :obj:`False`)
+            :class:`~soil_pyg.nn.Adjacency` named :obj:`adjacency` in any case, and
+            :obj:`edge_index` and :obj:`edge_weight` only for up to :math:`2^{22}` edges.
+            (default: :obj:`False`)
 
     Raises:
         ValueError: If the terms do not link the same node types, or their number is not that of the
@@ -91,7 +92,7 @@ class SumGraph(BaseTransform):
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the sum to the data."""
         if any(is_held_as_matrix(data, term) for term in self.terms):
-            hold(data, self.out, self._sum_of_matrices(data))
+            hold(data, self.out, self._sum_of_matrices(data), is_source=True)
             return data
         num_sources, num_targets = (count_nodes(data, self.out[end]) for end in (0, 2))
         keys, weights = [], []
@@ -103,7 +104,8 @@ class SumGraph(BaseTransform):
         source, target = key % num_sources, key // num_sources
         if self.to_adjacency:
             rowptr = index2ptr(target, num_targets)
-            hold(data, self.out, Adjacency(rowptr, source, weight, num_sources))
+            matrix = Adjacency(rowptr, source, weight, num_sources)
+            hold(data, self.out, matrix, is_source=True)
         else:
             data[self.out].edge_index = torch.stack([source, target])
             data[self.out].edge_weight = weight

@@ -12,7 +12,9 @@ from soil_pyg.utils.data_checks import count_nodes
 @functional_transform("to_adjacency")
 class ToAdjacency(BaseTransform):
     r"""Adds the edges as an :class:`~soil_pyg.nn.Adjacency` named :obj:`adjacency`, for propagation
-    (functional name: :obj:`to_adjacency`). Edges already held as one are left unchanged.
+    (functional name: :obj:`to_adjacency`). Edges already held as one are left unchanged. Models
+    refuse the matrix once the interactions or the number of nodes differ: apply the transform
+    again.
 
     Args:
         edge_types (list[tuple]): The edge types.

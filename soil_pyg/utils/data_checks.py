@@ -48,7 +48,8 @@ def check_edges(
 
     Args:
         data (HeteroData): The data.
-        edge_type (tuple, optional): The edge type. (default: :obj:`INTERACTS`)
+        edge_type (tuple, optional): The edge type.
+            (default: :obj:`("user", "interacts", "item")`)
         attr (str, optional): The attribute that holds the edges. (default: :obj:`"edge_index"`)
         size ((int, int), optional): The number of source and of target nodes.
             (default: :obj:`None`, those of the data)

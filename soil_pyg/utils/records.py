@@ -120,7 +120,7 @@ def first_fault(error: ValidationError) -> str:
     got = "" if fault["type"] == "missing" else f", got {_shown(fault['input'])}"
     message = fault["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    return f"'{key}': {message}{got}" if key else message
+    return f"{key}: {message}{got}" if key else f"{message}{got}"
 
 
 def check_files(record: Path, digests: dict[str, str], names: Iterable[str], remedy: str) -> None:

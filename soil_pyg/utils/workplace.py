@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 from uuid import uuid4
 
 from soil_pyg.utils.signals import signals_held
@@ -134,6 +135,16 @@ def _lock(folder: Path) -> int | None:
             raise
         return None
     return descriptor
+
+
+@contextmanager
+def locked(file: IO[bytes]) -> Iterator[None]:
+    """Holds the lock of an open file, for which other processes wait; where the system has no such
+    locks, does nothing.
+    """
+    with suppress(OSError, AttributeError):
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+    yield
 
 
 def _unlock(lock: int | None) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.features import to_features
-from soil_pyg.datasets.frames import find_ids, read_ids
+from soil_pyg.datasets.ids import find_ids, join_ids, read_ids
 from soil_pyg.models.newcomers import count_modalities, nearest_known
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import features_of
@@ -72,7 +72,7 @@ def add_items(
     return replace(
         trained,
         item_emb=torch.cat([trained.item_emb, emb.to(trained.item_emb)]),
-        item_id=np.concatenate([trained.item_id, new_id]),
+        item_id=join_ids(trained.item_id, new_id),
         folder=None,
     )
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.frames import TableSource, find_ids, read_ids, read_table
+from soil_pyg.datasets.frames import TableSource, read_table
+from soil_pyg.datasets.ids import find_ids, join_ids
 from soil_pyg.models.newcomers import LaterItemError
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.utils.checks import check_string
@@ -68,7 +69,7 @@ def add_users(
     return replace(
         trained,
         user_emb=torch.cat([trained.user_emb, emb.to(trained.user_emb)]),
-        user_id=np.concatenate([trained.user_id, new_id]),
+        user_id=join_ids(trained.user_id, new_id),
         later_interactions=pairs,
     )
 
@@ -80,10 +81,7 @@ def _read_interactions(
     table = read_table(source, "interactions", [user_column, item_column], [])
     if len(table.frame) == 0:
         raise ValueError("'interactions' has no rows")
-    user, item = (
-        read_ids(table.frame[column], table.where, table.is_text)
-        for column in (user_column, item_column)
-    )
+    user, item = table.ids(user_column), table.ids(item_column)
     is_known = find_ids(user.values, trained.user_id) >= 0
     table.refuse(
         is_known[user.position],

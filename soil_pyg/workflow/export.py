@@ -88,7 +88,7 @@ def export_hetero_data(
     for store in content.values():
         for key, value in store.items():
             if isinstance(value, np.ndarray):
-                is_text = value.dtype.kind == "U"
+                is_text = value.dtype.kind in "UO"
                 store[key] = value.tolist() if is_text else torch.from_numpy(value)
     try:
         with atomic_path(path) as temporary, temporary.open("wb") as file:

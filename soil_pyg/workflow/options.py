@@ -2,10 +2,9 @@
 
 import inspect
 from argparse import SUPPRESS, ArgumentError
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import NoneType
-from typing import Any, get_args
+from typing import Any
 
 from jsonargparse import ArgumentParser
 from torch import Tensor
@@ -17,7 +16,9 @@ from soil_pyg.models.resolver import import_model, model_name, own_model
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.training.trainer import DISPLAY, Trainer
 from soil_pyg.typing import ITEM, USER, features_of, modalities_of
+from soil_pyg.utils.checks import check_string, check_strings
 from soil_pyg.workflow.option_texts import option_texts
+from soil_pyg.workflow.option_words import element_type, elements, plain_reason
 
 NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
 """Parameters that come from the data or the command line, or do not affect the result."""
@@ -34,13 +35,6 @@ class Option:
     default: Any
     used_by: tuple[str, ...]
 
-    @property
-    def element_type(self) -> type | None:
-        """The type of the elements if the option is a list of texts or numbers."""
-        (of_list,) = [t for t in get_args(self.type | None) if t is not NoneType] or [None]
-        element = get_args(of_list)
-        return element[0] if element and element[0] in (str, int, float) else None
-
 
 class ModelOptions:
     """The options of a model, selected by its name in the package, as
@@ -51,8 +45,13 @@ class ModelOptions:
     """
 
     def __init__(self, spec: str | type[Recommender]) -> None:
-        self.spec = spec if isinstance(spec, str) else model_name(spec)
-        self.model_class = import_model(spec) if isinstance(spec, str) else spec
+        self.model_class: type[Recommender]
+        if isinstance(spec, type):
+            self.spec, self.model_class = model_name(spec), spec
+        else:
+            check_string("model", spec)
+            self.spec = spec if ":" in spec else spec.lower()
+            self.model_class = import_model(spec)
         self.name = self.model_class.__name__.lower()
         self.options: dict[str, Option] = {}
         self._add_options("model", self.model_class.model_parameters(eval_str=True))
@@ -97,7 +96,7 @@ class ModelOptions:
             default = "" if option.default is None else f" (default: {option.default})"
             text = f"{texts.get(name, name)}{default}".replace("%", "%%")
             how: dict[str, Any] = {"type": option.type}
-            if option.element_type is not None:
+            if element_type(option.type) is not None:
                 how = {"type": str, "nargs": "+", "metavar": name.upper()}
             try:
                 flag = f"--{name.replace('_', '-')}"
@@ -121,9 +120,9 @@ class ModelOptions:
         """
         values = dict(given)
         for name in given.keys() & self.options.keys():
-            element = self.options[name].element_type
+            element = element_type(self.options[name].type)
             if element is not None:
-                values[name] = _elements(name, given[name], element)
+                values[name] = elements(name, given[name], element)
         return values
 
     @property
@@ -148,7 +147,7 @@ class ModelOptions:
         try:
             parsed = parser.parse_object({self.name: values}, defaults=False)
         except ArgumentError as error:
-            raise ValueError(f"{where}: {error.message}") from error
+            raise ValueError(f"{where}: {plain_reason(error.message)}") from error
         return dict(parsed.as_dict().get(self.name, {}))
 
     def settings(self, dataset: str, profile: str | None, flags: dict[str, Any]) -> dict[str, Any]:
@@ -184,20 +183,15 @@ class ModelOptions:
         return {name: settings[name] for name in names}
 
 
-def _elements(name: str, words: Sequence[str], element: type) -> list[Any]:
-    texts = [text.strip() for word in words for text in word.strip("[]").split(",")]
-    try:
-        return [element(text) for text in texts]
-    except ValueError:
-        kind = "whole numbers" if element is int else "numbers"
-        raise ValueError(f"'{name}' must be {kind} (got {', '.join(texts)})") from None
-
-
 def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroData) -> Recommender:
     """Builds the model with the sizes of the data and the modalities of the settings. Raises
     :class:`ValueError` if the data lacks a modality, or the model rejects an option.
     """
-    modalities = settings.get("modalities") or modalities_of(data)
+    modalities = settings.get("modalities")
+    if modalities is None:
+        modalities = modalities_of(data)
+    else:
+        check_strings("modalities", modalities)
     features = select_features(data, modalities, "modalities")
     try:
         return selected.model_class(

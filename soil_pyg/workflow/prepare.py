@@ -8,7 +8,8 @@ import numpy as np
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import new_folder, save_data_folder
-from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns, find_ids, read_ids
+from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns
+from soil_pyg.datasets.ids import find_ids, read_ids
 from soil_pyg.datasets.item_table import ItemTable
 from soil_pyg.datasets.known_split import KnownSplit
 from soil_pyg.datasets.layouts import Source, read_source
@@ -245,5 +246,5 @@ def _candidates(
         others.append(source.items)
     ids = pairs.item_id.tolist()
     for more in others:
-        ids += more[find_ids(more, np.array(ids)) < 0].tolist()
+        ids += more[find_ids(more, np.array(ids, dtype=object)) < 0].tolist()
     return read_ids(ids, lambda i: f"item {ids[i]!r}").values

@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models.base import Recommender
-from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex
+from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex, read_description
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.schema import PAIRS, WEIGHTS
 from soil_pyg.runs.trained_model import TrainedModel
@@ -104,7 +104,7 @@ def train(
     settings = _settings(selected, found, profile, given)
     settings |= {
         "data": None if isinstance(data, HeteroData) else str(Path(data).expanduser().resolve()),
-        "model": model,
+        "model": selected.spec,
         "device": resolve_device(device, supported=DEVICE_TYPES).type,
     }
     trainer = build_trainer(selected, settings, seed)
@@ -141,12 +141,9 @@ def train(
 
 def _has_index(trained: TrainedModel) -> bool:
     try:
-        return ItemIndex.load(trained) is not None
+        return read_description(trained) is not None
     except (ValueError, OSError):
         return False
-    except ImportError:
-        # Without FAISS none could be built in its place.
-        return True
 
 
 def _settings(

@@ -110,7 +110,7 @@ def test_help_is_that_of_the_model(capfd: pytest.CaptureFixture[str]) -> None:
     [
         (["--model", "bpr", "--k", "5"], "'bpr'.*'--k'.*--out, .*--lr"),
         (["--hidden", "5"], "'soil'.*'--hidden'.*--out, .*--hidden-channels"),
-        (["--model", "sail"], "'sail'.*bm3, bpr"),
+        (["--model", "sail"], "'--model' must.*bm3, bpr.*'sail'"),
         (["--model"], "--model: "),
         (["--epochs", "three"], "--epochs: .*three"),
         (["--epochs", "0"], "'--epochs'.*got 0"),

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +47,56 @@ def test_times(times: object) -> None:
     assert np.argsort(read_times(table, "t")).tolist() == [1, 2, 0]
 
 
+@pytest.mark.parametrize("suffix", ["frame", "csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["1580000002", "1580000000", "1580000001"],
+        ["1580000002000000001", "1580000001999999999", " 1580000002000000000"],
+        ["1580000000.3", "1580000000.1", "1580000000.2"],
+        ["20240301", "20230105", "20240105"],
+        ["2024-03-01T00:00:00.000000002Z", "2023-01-01T00:00:00Z", "2024-03-01T00:00:00+00:00"],
+        [1580000002, "1580000000", "1580000001"],
+    ],
+)
+def test_times_as_text(times: list[object], suffix: str, tmp_path: Path) -> None:
+    frame, source = pd.DataFrame({"t": pd.Series(times, dtype=object)}), tmp_path / f"x.{suffix}"
+    if suffix == "jsonl":
+        frame.to_json(source, orient="records", lines=True)
+    elif suffix == "parquet":
+        frame.astype(str).to_parquet(source)
+    elif suffix != "frame":
+        frame.to_csv(source, index=False, sep="," if suffix == "csv" else "\t")
+    table = read_table(frame if suffix == "frame" else source, "x", [], ["t"])
+    assert np.argsort(read_times(table, "t"), kind="stable").tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("times", "row"),
+    [
+        (["1580000000", "2024-01-01"], 1),
+        (["2024-01-01", "2024-01-02", "1580000000"], 2),
+        (["2024-01-01T00:00:00Z", "2024-01-01T00:00:00"], 1),
+        (["2024-01-01", "2024-01-01T00:00:00+01:00"], 1),
+        (["2024-01-01", "now"], 1),
+        (["today", "2024-01-01"], 0),
+        (["2024-01-01", "2024-13-01"], 1),
+        ([1580000000, pd.Timestamp("2024-01-01")], 1),
+        ([1580000000, True], 1),
+        ([True, False], 0),
+        ([0.5, float("inf")], 1),
+        ([1j, 2j], 0),
+        ([[1], [2]], 0),
+        ([b"1", b"2"], 0),
+        (["\ud800", "1"], 0),
+    ],
+)
+def test_times_in_different_forms_are_refused(times: list[object], row: int) -> None:
+    table = read_table(pd.DataFrame({"t": pd.Series(times, dtype=object)}), "x", ["t"])
+    with pytest.raises(ValueError, match=f"^'x', row {row}: 't' .*ISO 8601"):
+        read_times(table, "t")
+
+
 def test_times_that_cannot_be_right_are_refused() -> None:
     for times, message in (([1.0, None], "missing"), (["2024-01-01", "soon"], r"\(got 'soon'\)")):
         table = read_table(pd.DataFrame({"t": times}), "x", ["t"])
@@ -55,7 +107,7 @@ def test_times_that_cannot_be_right_are_refused() -> None:
 def test_numbers() -> None:
     table = read_table(pd.DataFrame({"n": ["1", 2.5, "3e2"]}), "x", ["n"])
     assert read_numbers(table, "n").tolist() == [1, 2.5, 300]
-    for wrong, message in (("five", r"\(got 'five'\)"), (None, "missing")):
+    for wrong, message in (("five", r"\(got 'five'\)"), (None, "missing"), ("inf", "'inf'")):
         table = read_table(pd.DataFrame({"n": ["1", wrong]}), "x", ["n"])
         with pytest.raises(ValueError, match=f"'x', row 1: 'n' .*{message}"):
             read_numbers(table, "n")

@@ -97,3 +97,10 @@ def test_descriptions_are_the_same_for_equal_options() -> None:
 def test_functions_have_no_description(value: object) -> None:
     with pytest.raises(TypeError):
         describe(value)
+
+
+def test_the_digest_of_texts_of_any_length() -> None:
+    texts = np.array(["a", "bc"], dtype=object)
+    others = [np.array(other, dtype=object) for other in (["ab", "c"], ["a", "b"], ["bc", "a"])]
+    assert len({array_digest(array) for array in (texts, *others)}) == 4
+    assert array_digest(texts.copy()) == array_digest(texts)

@@ -83,6 +83,90 @@ def test_vectors_in_a_parquet_file(tmp_path: Path) -> None:
     assert read_features("m", tmp_path / "x.parquet", "item", ITEMS)[0].tolist() == EXPECTED
 
 
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        [[0, 0], [0.5, 0.25], [1.5, 1.0]],
+        [None, [0.5, 0.25], [1.5, 1.0]],
+        [[0, 0], np.array([0.5, 0.25], dtype=np.float16), (1.5, 1)],
+        [np.zeros(2, dtype=int), torch.tensor([0.5, 0.25]).bfloat16(), [1.5, 1]],
+    ],
+)
+def test_the_type_of_vectors_holds_all_of_them(vectors: list[Any]) -> None:
+    frame = pd.DataFrame({"item": ["a", "b", "c"], "v": pd.Series(vectors, dtype=object)})
+    result, _ = read_features("m", frame, "item", ITEMS)
+    assert result.tolist() == [[0, 0], [0.5, 0.25], [1.5, 1]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([1], r"shape \(2,\),.*shape \(1,\)"),
+        ([], r"shape \(2,\),.*shape \(0,\)"),
+        (["a", "b"], r"\['a', 'b'\]"),
+        ([None, 1], r"\[None, 1\]"),
+        ([True, False], r"\[True, False\]"),
+        ([1j, 1], r"\[1j, 1\]"),
+        ([[1], [1, 2]], r"\[\[1\], \[1, 2\]\]"),
+        ([2**70, 1], "1180591620717411303424"),
+        ("0.5", "'0.5'"),
+        (0.5, "0.5"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_named(wrong: Any, message: str) -> None:
+    frame = pd.DataFrame({"v": [[1, 2], wrong, [3, 4]]}, index=list("abc"))
+    with pytest.raises(ValueError, match=rf"features\['m'\].*row 1: 'v' .*{message}"):
+        read_features("m", frame, "item", ITEMS)
+
+
+FLOATS = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
+FLOATS += [torch.float8_e4m3fn, torch.float8_e5m2]
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.int8, torch.uint16, torch.int64])
+def test_tensors_of_every_real_type(dtype: torch.dtype) -> None:
+    values = torch.tensor([[1.0, 2.0], [0.0, 4.0]]).to(dtype)
+    result, _ = read_features("m", (values, ["c", "a"]), "item", ITEMS)
+    assert result.tolist() == [[0, 4], [0, 0], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (torch.ones(2, 1, dtype=torch.complex64), "complex64"),
+        (torch.ones(2, 1, dtype=torch.bool), "bool"),
+        (torch.ones(2, 1).to_sparse(), "sparse_coo"),
+        (torch.ones(2, 1, device="meta"), "dense"),
+    ],
+)
+def test_other_tensors_are_refused(tensor: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=rf"features\['m'\] .*{message}"):
+        read_features("m", (tensor, ["a", "b"]), "item", ITEMS)
+
+
+def test_row_numbers_are_no_features(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"item": list("abc"), "v": [1.0, 2.0, 3.0]}).iloc[[2, 0]]
+    frame.to_csv(tmp_path / "x.csv")
+    frame.to_parquet(tmp_path / "x.parquet")
+    read = pd.read_csv(tmp_path / "x.csv")
+    for source, column in ((tmp_path / "x.csv", ""), (read, "Unnamed: 0")):
+        with pytest.raises(ValueError, match=rf"features\['m'\]: column '{column}' .*name"):
+            read_features("m", source, "item", ITEMS)
+    assert read_features("m", tmp_path / "x.parquet", "item", ITEMS)[0].tolist() == [[1], [0], [3]]
+
+
+def test_numbers_in_text_are_exact_and_named(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(3, 50))
+    frame = pd.DataFrame(values, index=pd.Index(list("abc"), name="item"))
+    frame.to_csv(tmp_path / "x.TSV.gz", sep="\t")
+    result, _ = read_features("m", tmp_path / "x.TSV.gz", "item", ITEMS)
+    assert result.tolist() == values.astype(np.float32).tolist()
+    for wrong in ("1,5", "inf", "0x1F", "1_0", "true"):
+        (tmp_path / "x.csv").write_text(f"item;v\na;1\nb;{wrong}\n")
+        with pytest.raises(ValueError, match=rf"x\.csv, line 3: 'v' .*\(got '{wrong}'\)"):
+            read_features("m", tmp_path / "x.csv", "item", ITEMS)
+
+
 def test_rows_of_other_items_are_ignored_with_a_count() -> None:
     matrix = np.array([[1.0], [np.nan], [3.0], [4.0]])
     result, num_ignored = read_features("m", (matrix, ["b", "x", "y", "c"]), "item", ITEMS)

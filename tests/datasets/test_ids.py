@@ -1,10 +1,15 @@
 import uuid
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from soil_pyg.datasets.ids import find_ids, read_ids
+from soil_pyg.datasets.frames import read_table
+from soil_pyg.datasets.ids import find_ids, join_ids, read_ids, text_array, union_ids
 
 UUIDS = [uuid.UUID(int=2), uuid.UUID(int=1)]
 
@@ -49,6 +54,22 @@ def test_ids_of_any_type_are_numbered(
         ([1.0, 2.0], r"row 0: .*\(got 1.0\)"),
         ([True, False], r"row 0: .*\(got True\)"),
         (["a", 1, "a", "1"], "row 3: .*type.*'1'"),
+        ([1, True], r"row 1: .*\(got True\)"),
+        ([1, 1.0, "x"], r"row 1: .*\(got 1.0\)"),
+        (pd.Series([0.5, None]), "row 1: .*missing"),
+        (pd.Series([0.5, 1], name="user"), r"row 0: 'user' .*\(got 0.5\)"),
+        ([["a", "b"], ["c"]], r"row 0: .*\(got \['a', 'b'\]\): .*explode"),
+        ([np.array([1, 2]), np.array([3, 4])], r"row 0: .*\(got \[1, 2\]\): .*explode"),
+        (["a", ("b", 1)], r"row 1: .*\(got \('b', 1\)\): .*explode"),
+        (["a", {"b": 1}], r"row 1: .*\(got \{'b': 1\}\)"),
+        (["a", b"b"], r"row 1: .*\(got b'b'\): .*bytes"),
+        ([1, Decimal("2")], r"row 1: .*\(got Decimal\('2'\)\)"),
+        (pd.Series([1j]), r"row 0: .*\(got 1j\)"),
+        (["a", "b\0"], "row 1: .*text"),
+        (["a", "\ud800"], "row 1: .*text"),
+        (["['a', 'b']", "['c', 'd']"], "row 0: .*explode"),
+        (pd.Series([[1]], dtype=pd.ArrowDtype(pa.list_(pa.int64()))), "row 0: .*explode"),
+        (pd.Series([b"a"], dtype=pd.ArrowDtype(pa.binary())), "row 0: .*bytes"),
     ],
 )
 def test_ids_that_cannot_be_right_are_refused(values: object, message: str) -> None:
@@ -65,12 +86,101 @@ def test_ids_that_cannot_be_right_are_refused(values: object, message: str) -> N
         (["1.0"], ["1.0"]),
         (["-0"], ["-0"]),
         (["1" * 19], ["1" * 19]),
+        (["\u0661\u0662"], ["\u0661\u0662"]),
+        (["+1"], ["+1"]),
+        (["1e5", "2"], ["1e5", "2"]),
     ],
 )
 def test_ids_in_text_become_integers_if_nothing_is_lost(
     texts: list[str], expected: list[object]
 ) -> None:
     assert read_ids(texts, row_name, is_text=True).values.tolist() == expected
+
+
+@pytest.mark.parametrize("text", ["1e+05", "1.5E+12"])
+def test_numbers_that_were_shortened_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"row 1: .*\(got '1\..*E\+|row 1: .*\(got '1e\+"):
+        read_ids(["100001", text], row_name, is_text=True)
+
+
+ODD = ["007", "7", "nan", "NA", "null", "None", " a", "a ", "1e5", "1.0", "True", "-1", "\u00e9"]
+ODD += [
+    "e\u0301",
+    "\U0001f35b",
+    "a,b",
+    "a\tb",
+    'a"b',
+    "'",
+    '"',
+    "a\nb",
+    "\u0661",
+    "#",
+    "\\N",
+    "x" * 9999,
+]
+
+
+@pytest.mark.parametrize(
+    "suffix", ["frame", "csv", "tsv", "csv.gz", "jsonl", "parquet", "category"]
+)
+def test_odd_ids_come_back_as_written(suffix: str, tmp_path: Path) -> None:
+    frame, path = pd.DataFrame({"user": ODD, "item": ODD[::-1]}), tmp_path / f"x.{suffix}"
+    source: Any = path
+    if suffix in ("frame", "category"):
+        source = frame if suffix == "frame" else frame.astype("category")
+    elif suffix == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    elif suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
+    table = read_table(source, "x", ["user", "item"])
+    for column in ("user", "item"):
+        ids = table.ids(column)
+        assert ids.values[ids.position].tolist() == frame[column].tolist()
+        assert ids.values.tolist() == sorted(ODD)
+    assert find_ids(np.array(ODD, dtype=object), ids.values).tolist() == [
+        sorted(ODD).index(text) for text in ODD
+    ]
+
+
+@pytest.mark.parametrize("value", [-(2**63), 2**63 - 1, 2**53 + 1, 0])
+def test_integers_of_64_bits_come_back(value: int, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"user": [value, 5]})
+    frame.to_parquet(tmp_path / "x.parquet")
+    frame.to_json(tmp_path / "x.jsonl", orient="records", lines=True)
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    for name in ("x.parquet", "x.jsonl", "x.csv"):
+        ids = read_table(tmp_path / name, "x", ["user"]).ids("user")
+        assert list(map(str, ids.values[ids.position])) == [str(value), "5"]
+
+
+def test_times_and_days_are_ids_as_pandas_writes_them() -> None:
+    days = pd.Series(pd.to_datetime(["2024-01-02", "2024-01-01"]))
+    assert read_ids(days, row_name).values.tolist() == ["2024-01-01", "2024-01-02"]
+    assert read_ids(days.dt.date, row_name).values.tolist() == ["2024-01-01", "2024-01-02"]
+
+
+def test_one_long_id_does_not_make_all_of_them_long() -> None:
+    texts = [f"u{i}" for i in range(20_000)] + ["x" * 100_000]
+    ids = read_ids(texts, row_name)
+    assert ids.values.dtype == object
+    assert ids.values.tolist() == sorted(texts)
+    assert text_array(texts[:-1]).dtype == "<U6"
+    assert find_ids(ids.values[[5, -1]], ids.values).tolist() == [5, 20_000]
+
+
+def test_union_ids() -> None:
+    integers, texts = np.array([3, 1]), text_array(["b", "3"])
+    assert union_ids([integers, integers + 1]).tolist() == [1, 2, 3, 4]
+    assert union_ids([integers, texts]).tolist() == ["1", "3", "b"]
+
+
+def test_join_ids() -> None:
+    integers, texts = np.array([3, 1]), text_array(["b", "3"])
+    assert join_ids(integers, integers).tolist() == [3, 1, 3, 1]
+    assert join_ids(integers, texts).tolist() == ["3", "1", "b", "3"]
+    assert join_ids(text_array(["a"] * 20_000), text_array(["x" * 100_000])).dtype == object
 
 
 def test_find_ids() -> None:

@@ -227,3 +227,18 @@ def test_a_header_of_another_form_is_refused(tmp_path: Path, text: str, reason: 
     save_file({"0": torch.ones(1)}, tmp_path / "data", {FORMAT: text})
     with pytest.raises(ValueError, match=f"data'.*{reason}"):
         load_data(tmp_path / "data")
+
+
+@pytest.mark.parametrize("texts", [["tea", "", "caff\u00e8", "x" * 1000], [], ["\U0001f35b"]])
+def test_texts_of_any_length(texts: list[str], tmp_path: Path) -> None:
+    data = HeteroData()
+    data["item"].id = np.array(texts, dtype=object)
+    data["item"].other = np.array(texts, dtype=object)
+    save_data(data, tmp_path / "x.safetensors")
+    loaded = load_data(tmp_path / "x.safetensors")
+    for name in ("id", "other"):
+        assert loaded["item"][name].dtype == object
+        assert loaded["item"][name].tolist() == texts
+    data["item"].id = np.array([*texts, None], dtype=object)
+    with pytest.raises(TypeError, match=r"'id' of data\['item'\]: .*object"):
+        save_data(data, tmp_path / "x.safetensors")

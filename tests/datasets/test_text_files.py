@@ -1,9 +1,12 @@
+import bz2
+import gzip
+import lzma
 from pathlib import Path
 
 import pytest
 
 from soil_pyg.datasets.frames import read_table
-from soil_pyg.datasets.text_files import read_text
+from soil_pyg.datasets.text_files import read_lines, read_text, split_suffix
 
 
 def test_a_byte_that_is_not_utf8_is_named(tmp_path: Path) -> None:
@@ -26,3 +29,32 @@ def test_tables_in_another_encoding_are_refused(suffix: str, tmp_path: Path) -> 
     path.write_text(lines[suffix], "latin-1")
     with pytest.raises(ValueError, match=r"line [23]: byte \d+ \(0xe9\) .*UTF-8"):
         read_table(path, "x", ["user", "item"])
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "GZ"])
+def test_compressed_text(suffix: str, tmp_path: Path) -> None:
+    path, whole = tmp_path / f"x.csv.{suffix}", "user,item\na,caffè\n"
+    compress = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix.lower()]
+    content = compress(whole.encode())
+    path.write_bytes(content)
+    assert read_text(path).decode() == whole
+    assert split_suffix(path) == ("x", ".csv")
+    for wrong in (content[:-5], b"user,item\na,b\n", content[:20] + b"\xff" * 9 + content[29:]):
+        path.write_bytes(wrong)
+        with pytest.raises(ValueError, match=rf"x\.csv\.{suffix} cannot be decompressed"):
+            read_text(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_other_encodings_are_named(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("user,item\na,b\n", encoding)
+    with pytest.raises(ValueError, match=rf"x\.csv .*{encoding.upper()}.*UTF-8"):
+        read_text(tmp_path / "x.csv")
+    (tmp_path / "x.csv").write_text("user,item\na,b\n", f"{encoding}-le")
+    with pytest.raises(ValueError, match=r"x\.csv, line 1: byte 2 \(0x00\) .*UTF-8"):
+        read_text(tmp_path / "x.csv")
+
+
+def test_lines_end_as_in_an_editor(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes("\ufeffa\r\nb\rc\u2028\x0bd\n\ne".encode())
+    assert read_lines(tmp_path / "x.txt") == ["a", "b", "c\u2028\x0bd", "", "e"]

@@ -134,6 +134,6 @@ def test_model_that_fails(
             raise RuntimeError("no memory")
 
     encoder = TextEncoder("title", tmp_path, cache=None)
-    monkeypatch.setattr(encoder, "_model", Failing())
+    monkeypatch.setitem(vars(encoder), "_model", Failing())
     with pytest.raises(ValueError, match=rf"model '{tmp_path.name}' cannot encode texts: no mem"):
         encoder.encode(things)

@@ -32,9 +32,9 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("bpr", BPR), ("lightgcn", LightGCN), ("itemknn", ItemKNN), ("popularity", Popularity)],
+    [("bpr", BPR), ("LightGCN", LightGCN), ("itemknn", ItemKNN), ("popularity", Popularity)],
 )
-def test_own_models_by_lower_case_name(name: str, expected: type) -> None:
+def test_own_models_by_name(name: str, expected: type) -> None:
     assert import_model(name) is expected
 
 
@@ -48,18 +48,17 @@ def test_model_from_outside(mine: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("soill", r"'soill'.* bpr.* soil.*'package.module:Class'"),
-        ("SOIL", "'SOIL' is not"),
-        ("recommender", "'recommender' is not"),
-        ("embeddingrecommender", "'embeddingrecommender' is not"),
-        ("", "'' is not"),
+        ("soill", r"'model'.* bpr.* soil.*package.module:Class \(got 'soill'\)"),
+        ("recommender", "got 'recommender'"),
+        ("embeddingrecommender", "got 'embeddingrecommender'"),
+        ("", "'model'.*got ''"),
         ("no_such_module:Mine", "'no_such_module:Mine'.*No module named"),
         ("resolver_mine:Other", "'resolver_mine:Other'.*no attribute 'Other'"),
         ("resolver_mine:", "'resolver_mine:'.*no attribute ''"),
         (":Mine", "':Mine'.*Empty module name"),
-        ("resolver_mine:function", r"Recommender \(got <function"),
-        ("pathlib:Path", r"Recommender \(got <class 'pathlib"),
-        ("resolver_mine:Abstract", "'resolver_mine:Abstract'.*'forward'.*'loss'"),
+        ("resolver_mine:function", r"Recommender \(got function"),
+        ("pathlib:Path", r"Recommender \(got Path "),
+        ("resolver_mine:Abstract", "'forward'.*'loss'.*'resolver_mine:Abstract'"),
     ],
 )
 def test_errors(mine: str, name: str, message: str) -> None:
@@ -76,7 +75,7 @@ def test_errors(mine: str, name: str, message: str) -> None:
         ("def f(): f()\nf()", "recursion"),
         ("import no_such_module", "no_such_module"),
         ("class Mine: pass", "Recommender"),
-        ("Mine = 3", r"\(got 3\)"),
+        ("Mine = 3", "got int "),
         ("", "no attribute 'Mine'"),
     ],
 )
@@ -87,7 +86,7 @@ def test_errors_of_a_module(
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "resolver_wrong.py").write_text(source)
     monkeypatch.delitem(sys.modules, "resolver_wrong", raising=False)
-    with pytest.raises(ValueError, match=f"'resolver_wrong:Mine'.*{reason}"):
+    with pytest.raises(ValueError, match=rf"(?=.*'resolver_wrong:Mine').*{reason}"):
         import_model("resolver_wrong:Mine")
     assert [path.name for path in tmp_path.iterdir()] == ["resolver_wrong.py"]
 
@@ -108,7 +107,7 @@ def test_a_stored_name_imports_nothing(mine: str) -> None:
     assert find_model(name) is model
     assert find_model(f"{mine}:Mine.Nested").__qualname__ == "Mine.Nested"
     for other in ("function", "Abstract"):
-        with pytest.raises(ValueError, match=f"'{mine}:{other}' must"):
+        with pytest.raises(ValueError, match=f"'model' must.*'{mine}:{other}'"):
             find_model(f"{mine}:{other}")
     for other in (
         "os:system",

@@ -242,10 +242,22 @@ def test_pairs_that_are_held_out_twice_count_once(tables: Tables) -> None:
     assert Evaluator((100,)).evaluate(model, once)["precision@100"] == pytest.approx(0.02)
 
 
+def test_held_out_pairs_of_the_train_split_are_left_out(
+    tables: Tables, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = tables(torch.ones(1, 1), torch.tensor([[4.0], [3.0], [2.0], [1.0]]))
+    right = Evaluator((1, 2)).evaluate(model, one_user([[0], [0]], [[0, 0], [1, 2]]))
+    assert caplog.records == []
+    data = one_user([[0], [0]], [[0, 0, 0], [1, 0, 2]])
+    assert Evaluator((1, 2)).evaluate(model, data) == right
+    assert Evaluator((1, 2)).evaluate(model, data) == right
+    assert [record.args for record in caplog.records] == [(1, 3, "val")]
+
+
 @pytest.mark.parametrize(
     ("pairs", "match"),
     [
-        ([[0, 0], [1, 0]], r"'data'.*'val'.*train split \(got 1 .* user 0 and item 0\)"),
+        ([[0, 0], [0, 0]], r"'data'.*'val'.*train split \(got 1, all"),
         ([[0], [-1]], "'val_edge_label_index'.*-1 of type 'item'"),
         ([[0], [4]], "'val_edge_label_index'.*4 of type 'item'"),
         ([[1], [1]], "'val_edge_label_index'.*1 of type 'user'"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import values
 from command_cases import flag_cases
 from harness import WRONG, Case
+from soil_pyg.workflow.options import ModelOptions
 
 DATA = "--dataset tiny --root root --device cpu --out RES --epochs 1 --seeds 1"
 COMMANDS = {
@@ -27,6 +28,7 @@ COMMANDS = {
 }
 """A right command line of each command."""
 
+MODELS_OF_DEFAULT = ("soil", "lightgcn", "bpr")
 DATASET = {"an unknown name": "nothing", "a path to a missing folder": "root/missing"}
 ROOT = {"a missing folder": "missing", "a file in place of a folder": "p.csv"}
 OUT = {name: value for name, value in values.NEW_FOLDER.items() if value != "root"}
@@ -141,7 +143,7 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
 
 SWITCHES = {
     "": ("--rerun",),
-    "graphs": ("--rerun",),
+    "graphs": ("--rerun", "--naive"),
     "scale": ("--rerun",),
     "libraries": ("--rerun", "--quick"),
 }
@@ -189,9 +191,8 @@ def benchmark_cases() -> Iterator[Case]:
         line = COMMANDS[command]
         for flag, wrong in flags.items():
             if flag in SHARED:
-                wrong = {kind: v for kind, v in wrong.items() if (flag, kind) not in seen} or {
-                    kind: value for kind, value in list(wrong.items())[:1]
-                }
+                first = next(iter(wrong))
+                wrong = {k: v for k, v in wrong.items() if k == first or (flag, k) not in seen}
                 seen |= {(flag, kind) for kind in wrong}
             yield from flag_cases(line, flag, wrong)
         for flag in SWITCHES.get(command, ()):
@@ -199,8 +200,19 @@ def benchmark_cases() -> Iterator[Case]:
             yield Case(f"{line} {flag} {flag}", "a flag twice", (flag,))
         yield Case(f"{line} --nonsense 3", "an unknown flag", ("--nonsense",))
         yield Case(f"{line} more", "one argument too many", ("more",))
+    yield from option_cases()
     for line, (kind, name) in OTHERS.items():
         yield Case(line, kind, (name, name.upper()), _write_records)
+
+
+def option_cases() -> Iterator[Case]:
+    """Yields a case per option of the models that the benchmark runs by default."""
+    for model in MODELS_OF_DEFAULT:
+        line = f"run.py --models {model} {DATA.replace('--epochs 1 ', '')}"
+        for name, option in ModelOptions(model).options.items():
+            flag = f"--{model}.{name}"
+            kind = "an unknown choice" if isinstance(option.default, str) else "a word"
+            yield Case(f"{line} {flag}=nothing", f"{kind} for an option", (flag,))
 
 
 def _write_records() -> None:

@@ -37,6 +37,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--split last --time-column": {"a missing column": "date", "an empty value": ""},
         "--split-column": {"a missing column": "part", "an empty value": ""},
         "--seed": values.SEED,
+        "--name": {"an empty value": ""},
         "--like": values.DATA,
         "--like DATA --seed": {"another seed than that of the data": "7"},
         "--like DATA --split": {"another kind than that of the data": "time"},
@@ -107,7 +108,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--allow": values.IDS,
         "--allow-file": values.ID_FILE,
         "--deny": values.IDS,
-        "--deny-file": values.ID_FILE,
+        "--deny-file": {k: v for k, v in values.ID_FILE.items() if k != "an empty file"},
         "--data": values.DATA | {"other data": "OTHER"},
         "--memory-budget": values.COUNT,
         "--format": values.CHOICE,
@@ -179,7 +180,7 @@ FLAGS: dict[str, dict[str, Values]] = {
 
 SWITCHES = {
     "prepare": ("--overwrite", "--keep-items"),
-    "train": ("--tensorboard",),
+    "train": ("--tensorboard", "--overwrite"),
     "recommend": ("--index",),
     "evaluate": ("--per-user",),
 }
@@ -198,6 +199,16 @@ SOURCES = {
 }
 """The wrong values of the first argument."""
 
+MODULES = {
+    "a missing module": "missing_module",
+    "a missing part": "soil_pyg.missing",
+    "an empty value": "",
+    "a class": "soil_pyg.models:BPR",
+    "a relative name": ".models",
+    "a file": "p.csv",
+}
+"""The wrong values of the flag that names a module."""
+
 REPEATABLE = ("--features", "--embed", "--new-items")
 """Flags that may be given several times."""
 
@@ -212,6 +223,9 @@ def command_cases() -> Iterator[Case]:
             yield Case(f"{line} {flag}=3", "a switch with a value", (flag,))
             yield Case(f"{line} {flag} {flag}", "a flag twice", (flag,))
             yield Case(f"{line} {flag[:-1]}", "an abbreviated flag", (flag[:-1],))
+        if command in ("recommend", "similar", "explain", "evaluate", "report", "export"):
+            line = f"soil-pyg {COMMANDS[command]}"
+            yield from flag_cases(line, "--model-module", MODULES)
         yield from source_cases(command)
 
 

@@ -31,12 +31,7 @@ NUMBER: Values = {
 INTEGER: Values = {**NUMBER, "a fraction": 1.5, "a huge number": 10**20}
 COUNT: Values = {**INTEGER, "zero": 0, "None": None}
 SWITCH: Values = {"a text": "yes", "a number": 2, "None": None, "a list": [True], "a float": 0.5}
-CHOICE: Values = {
-    "an unknown choice": "nothing",
-    "a number": 3,
-    "a list": ["x"],
-    "an empty text": "",
-}
+CHOICE: Values = {"an unknown choice": "nothing", "a number": 3, "a list": ["x"], "an empty text": ""}
 NAME: Values = {"a number": 3, "a list": ["x"], "bytes": b"x", "an empty text": "", "true": True}
 RUN: Values = {
     "a missing folder": "missing",
@@ -63,9 +58,7 @@ DATA: Values = {
     "a list": ["DATA"],
     "a frame": pd.DataFrame(),
 }
-SOURCE: Values = {kind: value for kind, value in DATA.items() if kind != "other data"} | {
-    "None": None
-}
+SOURCE: Values = {kind: value for kind, value in DATA.items() if kind != "other data"} | {"None": None}
 IDS: Values = {
     "a text": "ann",
     "a number": 5,
@@ -91,13 +84,7 @@ ID: Values = {
     "true": True,
     "a number": 7,
 }
-PATH: Values = {
-    "None": None,
-    "a number": 5,
-    "an empty text": "",
-    "a list": ["NEW"],
-    "bytes": b"NEW",
-}
+PATH: Values = {"None": None, "a number": 5, "an empty text": "", "a list": ["NEW"], "bytes": b"NEW"}
 FOLDER: Values = {
     **PATH,
     "a file in place of a folder": "p.csv",
@@ -119,12 +106,7 @@ TABLE: Values = {
     "a column twice": pd.DataFrame([["a", "b", "c"]], columns=["user", "item", "item"]),
     "an id that is null": pd.DataFrame({"user": ["a", None], "item": ["b", "c"]}),
 }
-COLUMN: Values = {
-    "a missing column": "name",
-    "a number": 3,
-    "a list": ["user"],
-    "an empty text": "",
-}
+COLUMN: Values = {"a missing column": "name", "a number": 3, "a list": ["user"], "an empty text": ""}
 FEATURES: Values = {
     "None": None,
     "a list": [1],
@@ -314,7 +296,8 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], dict[str, Values]]] = 
                 "texts": ("0.8", "0.1", "0.1"),
                 "a number": 0.8,
             },
-            "seed": {**INTEGER, "None": None},
+            "seed": INTEGER,
+            "like": {kind: value for kind, value in DATA.items() if kind != "other data"},
             "k_core": COUNT,
             "title_column": COLUMN,
             "image_column": COLUMN,
@@ -335,6 +318,7 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], dict[str, Values]]] = 
             "init": {kind: value for kind, value in RUN.items() if value is not None},
             "device": CHOICE | {"None": None},
             "tensorboard": SWITCH,
+            "overwrite": SWITCH,
             "progress": SWITCH,
             "epochs": COUNT,
             "lr": {**NUMBER, "zero": 0},
@@ -346,10 +330,7 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], dict[str, Values]]] = 
     export_mmrec: ({"data": "DATA", "out": "NEW"}, {"data": SOURCE, "out": FOLDER}),
     export_hetero_data: (
         {"data": "DATA", "out": "NEW.pt"},
-        {
-            "data": SOURCE,
-            "out": {**PATH, "a wrong extension": "new.csv", "a folder": "missing/a.pt"},
-        },
+        {"data": SOURCE, "out": {**PATH, "a wrong extension": "new.csv", "a folder": "missing/a.pt"}},
     ),
     export_embeddings: (
         {"trained": "RUN", "out": "NEW"},
@@ -385,7 +366,7 @@ def function_cases() -> Iterator[Case]:
                 paths = [str(v) for v in given if isinstance(v, str | Path) and v]
                 names = (name, *paths, *(p.partition("/")[0] for p in paths))
                 shown = f"{function.__name__}({name}={_short(value)})"
-                yield Case(shown, f"{kind} for {name}", names, call=call)
+                yield Case(shown, kind, names, call=call)
 
 
 def _exhaust(function: Callable[..., Any], arguments: dict[str, Any]) -> None:

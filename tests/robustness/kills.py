@@ -33,13 +33,16 @@ MODULES = [
     *["optuna.storages", "optuna.samplers", "optuna.pruners", "sqlalchemy.dialects.sqlite"],
 ]
 """What a command would import."""
-VOLATILE = {"seconds", "date", "created", "peak_rss_mb", "machine"}
-"""Values of JSON files that differ from run to run."""
+VOLATILE = {"seconds", "date", "checksum", "created", "peak_rss_mb", "machine"}
+"""Values of JSON files that differ from run to run; the checksum is that of the others."""
 EXCLUDED = re.compile(r"(^|/)(epochs\.log|.*\.db|.*\.lock|cache|logs|__pycache__)(/|$)")
 """Paths whose content is not compared: a list of begun epochs, SQLite files with times, locks, the
 cache of computed features and the standard error of workers."""
+OF_LIBRARIES = re.compile(r"^torchinductor_|_(propagate|edge_updater)_\w+\.py$")
+"""What torch and PyG leave in the folder of temporary files, undisturbed as well."""
 DEBRIS = re.compile(r"\.(tmp|old)$|(^|/)\.|(^|/)tmp\w+$")
 GRACE_SECONDS = 120.0
+START_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -279,9 +282,8 @@ def debris(folder: Path, allowed: set[str]) -> list[str]:
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     found = [name for name in names - allowed if not EXCLUDED.search(name)]
     found += [name for name in names if DEBRIS.search(name) and not EXCLUDED.search(name)]
-    # PyG writes the code of each convolution to a file that it leaves.
-    written = [path.name for path in _temporary(folder).iterdir() if path.suffix != ".py"]
-    found += [f"TMPDIR/{name}" for name in written]
+    written = [path.name for path in _temporary(folder).iterdir()]
+    found += [f"TMPDIR/{name}" for name in written if not OF_LIBRARIES.search(name)]
     return sorted(set(found))
 
 
@@ -355,8 +357,8 @@ class Harness:
         number = SIGNALS[kill.sent]
         soft = kill.sent != "SIGKILL"
         codes = {0, 128 + number} if soft else {0, -number}
-        # The first moments of Python are out of reach.
-        codes |= {-number} if kill.fresh else set()
+        # The first moments of a process, before any code of ours, are out of reach.
+        codes |= {-number} if kill.fresh or delay < START_SECONDS else set()
         if ended.code not in codes:
             found.append(f"exit code {ended.code}")
         lines = [line for line in ended.errors.splitlines() if "interrupted" in line]

@@ -97,7 +97,7 @@ def option_cases() -> Iterator[Case]:
             fixed = FIXED if name != "epochs" else "--device cpu"
             line = f"soil-pyg train DATA --model {model} {fixed} --out NEW"
             for kind, value in wrong.items():
-                yield Case(f"{line} {flag}={quote(value)}", f"{kind} for {name}", (flag,))
+                yield Case(f"{line} {flag}={quote(value)}", kind, (flag,))
 
 
 def _kinds(name: str, option: Option, only_range: bool) -> dict[str, str]:

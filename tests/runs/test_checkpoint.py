@@ -213,7 +213,7 @@ def test_tensors_of_another_writer(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.safetensors'.*'soil_pyg'"):
         checkpoint.load_tensors(path)
     save_file({}, path, {"soil_pyg": json.dumps({"format": 99, "sparse": {}, "metadata": None})})
-    with pytest.raises(ValueError, match=r"a\.safetensors'.*'format'.* got 99"):
+    with pytest.raises(ValueError, match=r"a\.safetensors'.*format: .* got 99"):
         checkpoint.load_tensors(path)
 
 

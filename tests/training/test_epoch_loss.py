@@ -84,6 +84,7 @@ class Dense(Adjacency):
     def __init__(self, dense: Tensor, dense_t: Tensor) -> None:
         self.dense, self.dense_t = dense, dense_t
         self.size, self.interactions = tuple(dense.size()), None
+        self.is_source = False
 
     def matmul(self, x: Tensor) -> Tensor:
         return self.dense @ x

@@ -83,7 +83,8 @@ def test_held_as_adjacency(random_data: Callable, weight_by_users: bool) -> None
     edges = InterestGraph(k_i=4, weight_by_users=weight_by_users)(data)
     held = InterestGraph(k_i=4, weight_by_users=weight_by_users, to_adjacency=True)(data)
     for edge_type in edges.edge_types[1:]:
-        assert "edge_index" not in held[edge_type]
+        assert held[edge_type].edge_index.equal(edges[edge_type].edge_index)
+        assert held[edge_type].edge_weight.equal(edges[edge_type].edge_weight)
         expected = torch.zeros(50, 50)
         source, target = edges[edge_type].edge_index
         expected[target, source] = edges[edge_type].edge_weight

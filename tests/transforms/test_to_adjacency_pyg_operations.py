@@ -1,5 +1,6 @@
 """Operations of PyG on data with prepared graphs: models get the right graphs or say no."""
 
+import contextlib
 import copy
 import pickle
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.loader.utils import filter_hetero_data
 
 from soil_pyg.models import FREEDOM, LATTICE, MGCN, SOIL, ItemKNN, LGMRec, LightGCN, Recommender
+from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, item_item
 from soil_pyg.nn import Adjacency
+from soil_pyg.transforms import edges
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
 NUM_USERS, NUM_ITEMS = 6, 5
@@ -70,9 +73,13 @@ SAME: dict[str, Callable[[HeteroData], HeteroData]] = {
     "share_memory_": lambda data: data.share_memory_(),
     "dict": lambda data: HeteroData.from_dict(data.to_dict()),
     "update": lambda data: HeteroData().update(data),
-    "ToUndirected": T.ToUndirected(),
     "to_data_list": lambda data: Batch.from_data_list([data, data]).to_data_list()[1],
     "subgraph": lambda data: data.subgraph(EVERYTHING),
+}
+
+# Operations that keep the interactions, but may sort or add edges of other graphs.
+SORTED: dict[str, Callable[[HeteroData], HeteroData]] = {
+    "ToUndirected": T.ToUndirected(),
     "coalesce": lambda data: data.clone().coalesce(),
     "sort": lambda data: data.clone().sort(),
 }
@@ -103,6 +110,20 @@ def test_operations_that_keep_the_graphs(name: str, cls: type[Recommender]) -> N
     changed = SAME[name](data)
     assert all(torch.equal(*pair) for pair in zip(embed(cls, changed), expected, strict=True))
     # The transform can be applied again.
+    again = embed(cls, with_graphs(cls, changed))
+    assert all(torch.equal(*pair) for pair in zip(again, expected, strict=True))
+
+
+@pytest.mark.parametrize("cls", GRAPHS)
+@pytest.mark.parametrize("name", SORTED)
+def test_operations_that_sort_edges(name: str, cls: type[Recommender]) -> None:
+    data = with_graphs(cls, plain())
+    expected = embed(cls, data)
+    changed = SORTED[name](data)
+    found = []
+    with contextlib.suppress(ValueError):
+        found = embed(cls, changed)
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=found != []))
     again = embed(cls, with_graphs(cls, changed))
     assert all(torch.equal(*pair) for pair in zip(again, expected, strict=True))
 
@@ -139,7 +160,33 @@ def test_questions_that_pyg_answers(cls: type[Recommender]) -> None:
     assert data[INTERACTS].num_edges == EDGES.size(1)
     assert not data[INTERACTS].has_isolated_nodes()
     assert "adjacency=Adjacency(" in repr(data)
+    assert data.num_edges == sum(store.edge_index.size(1) for store in data.edge_stores)
+    assert data.has_isolated_nodes() in (True, False)
+    assert data.is_undirected() is False
+    assert data.has_self_loops() in (True, False)
     assert data.to_homogeneous().num_nodes == NUM_USERS + NUM_ITEMS
+
+
+def test_matrices_are_accompanied_by_their_edges_unless_there_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = with_graphs(SOIL, plain())
+    for edge_type in (USER_ITEM, AGGREGATION, item_item("text")):
+        store = data[edge_type]
+        size = store.size()
+        of_edges = Adjacency.from_edge_index(store.edge_index, store.edge_weight, size)
+        assert of_edges.to_dense().equal(store.adjacency.to_dense())
+    expected = embed(SOIL, data)
+    for changed in ("edge_index", "edge_weight"):
+        other = copy.copy(data)
+        other[USER_ITEM][changed] = other[USER_ITEM][changed].flip(-1)
+        with pytest.raises(ValueError, match="graph_transform"):
+            embed(SOIL, other)
+    monkeypatch.setattr(edges, "EDGES_AT_ONCE", 2)
+    data = with_graphs(SOIL, data)
+    assert "edge_index" not in data[USER_ITEM]
+    assert "edge_weight" not in data[USER_ITEM]
+    assert all(torch.equal(*pair) for pair in zip(embed(SOIL, data), expected, strict=True))
 
 
 def test_methods_named_like_those_of_tensors() -> None:

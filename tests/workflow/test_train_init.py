@@ -11,7 +11,7 @@ import pytest
 import soil_pyg
 from soil_pyg.reports.runs import find_runs
 from soil_pyg.runs import trained_pairs, warm_start
-from soil_pyg.training import Trainer
+from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.typing import INTERACTS, TRAINED_EARLIER
 from soil_pyg.workflow.run_data import load_run_data
 

@@ -1,11 +1,11 @@
 """Records of commands, read for the page."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from soil_bench.runs.results import Record, environment
+from soil_pyg.utils.records import parse_json
 
 T = TypeVar("T")
 
@@ -17,8 +17,8 @@ def read_as(path: Path, command: str, read: Callable[[Any], T]) -> T:
         ValueError: If the function fails, because the file is not such a record.
     """
     try:
-        return read(json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        return read(parse_json(path.read_bytes()))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{path}: not a record of 'run.py {command}' ({error!r}); write it again or remove it"
         ) from error

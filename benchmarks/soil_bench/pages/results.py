@@ -11,8 +11,6 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
-from jsonargparse import DefaultHelpFormatter
-
 from soil_bench.pages.paper import paper_sections
 from soil_bench.pages.records import read_as
 from soil_bench.pages.speed import speed_sections
@@ -61,7 +59,7 @@ def run_page(argv: list[str]) -> int:
 
 
 def _run(argv: list[str]) -> None:
-    parser = Parser("page.py", __doc__, formatter_class=DefaultHelpFormatter)
+    parser = Parser("page.py", __doc__)
     parser.add_argument("results", nargs="+", type=str, help="files of finished runs")
     parser.add_argument("--out", default=relative(PAGE), help="the page")
     arguments = parser.parse_args(argv)

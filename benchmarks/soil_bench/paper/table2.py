@@ -22,6 +22,7 @@ from soil_bench.runs.experiment import (
 )
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import CHOICE, METRICS, Record
+from soil_bench.runs.run_job import load_users
 from soil_bench.runs.significance import compare
 from soil_bench.runs.tables import print_report
 from soil_pyg.configs import available_configs, load_config
@@ -123,6 +124,5 @@ def per_user(jobs: list[Job], metric: str) -> np.ndarray:
     """Returns a test metric of every user, the mean over seeds."""
     values: list[Any] = []
     for job in jobs:
-        with np.load(job.users_file) as arrays:
-            values.append(arrays[metric].astype(np.float64))
+        values.append(load_users(job.users_file)[metric].astype(np.float64))
     return np.asarray(np.mean(values, axis=0))

@@ -3,13 +3,14 @@
 import importlib.util
 import os
 import sys
-from argparse import ArgumentTypeError
+from argparse import Action, ArgumentError
+from argparse import ArgumentParser as BaseParser
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
-from jsonargparse.typing import PositiveInt
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import PositiveInt, restricted_number_type
 from rich.console import Console
 
 from soil_pyg.cli.flags import given_flags, naming_flags
@@ -22,6 +23,8 @@ from soil_pyg.workflow.train import DEVICE_TYPES
 Profile = Literal["paper", "released", "best"]
 """The profiles of SOIL, the model that has some."""
 Device = Literal["auto", "cpu", "cuda"]
+# Each run is planned before the first one begins.
+NumSeeds = restricted_number_type("NumSeeds", int, [(">=", 1), ("<=", 10_000)])
 
 
 def run_benchmark(prog: str, module: str, argv: list[str]) -> int:
@@ -56,7 +59,7 @@ def make_parser(command: str, description: str | None, hint: str = "") -> Parser
         hint (str): What to say about unknown arguments. (default: nothing)
     """
     prog = f"run.py {command}".strip()
-    return Parser(prog, description, hint=hint, formatter_class=DefaultHelpFormatter)
+    return Parser(prog, description, hint=hint)
 
 
 def relative(path: Path) -> str:
@@ -79,7 +82,7 @@ def add_run_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of all commands that train models."""
     parser.add_argument("--dataset", default="synthetic", help="name of the data set or its folder")
     parser.add_argument("--root", default="data", help="folder of the data sets")
-    parser.add_argument("--seeds", type=PositiveInt, default=3, help="number of seeds, from 0 on")
+    parser.add_argument("--seeds", type=NumSeeds, default=3, help="number of seeds, from 0 on")
     parser.add_argument("--epochs", type=PositiveInt, help="maximum number of epochs per run")
     parser.add_argument("--device", type=Device, default="auto")
     add_out(parser)
@@ -88,23 +91,30 @@ def add_run_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def add_out(parser: ArgumentParser, default: str = "results", text: str = "results") -> None:
+def add_out(parser: ArgumentParser, default: str = "results", kind: str = "results") -> None:
     """Adds the argument :obj:`--out`, which is checked when it is parsed."""
     parser.add_argument(
-        "--out", type=writable_folder, default=default, help=f"folder of the {text}"
+        "--out", action=WritableFolder, default=default, help=f"folder of the {kind}"
     )
 
 
-def writable_folder(path: str) -> str:
-    """Returns the path of a folder; raises :class:`argparse.ArgumentTypeError` if it can be neither
-    written to nor created.
-    """
-    found = Path(path).absolute()
-    while not found.exists():
-        found = found.parent
-    if not (path and found.is_dir() and os.access(found, os.W_OK)):
-        raise ArgumentTypeError(f"must be a writable folder (got '{path}')")
-    return path
+class WritableFolder(Action):
+    """Takes the path of a folder that can be written to or created."""
+
+    def __call__(
+        self,
+        parser: BaseParser,
+        namespace: Any,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Sets the path, or raises :class:`argparse.ArgumentError`."""
+        found = Path(values).absolute()
+        while not found.exists():
+            found = found.parent
+        if not (values and found.is_dir() and os.access(found, os.W_OK)):
+            raise ArgumentError(self, f"must be a writable folder (got '{values}')")
+        setattr(namespace, self.dest, values)
 
 
 def add_models(parser: ArgumentParser, default: str, help_: str = "") -> None:

@@ -1,11 +1,14 @@
 """Versions of the code that are known to give equal results, and the runs that have shown it."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from soil_bench.runs.results import Record, identity, read_records, run_key, upgraded
+from soil_bench.runs.schema import EVIDENCE_ENTRIES
 from soil_pyg.utils.files import write_json
+from soil_pyg.utils.records import DamagedFileError, check_regular, first_fault, parse_json
 
 EVIDENCE = Path(__file__).parents[2] / "records" / "same-results.json"
 
@@ -32,8 +35,21 @@ class Evidence:
 
 
 def read_evidence(path: Path = EVIDENCE) -> list[Evidence]:
-    """Returns the evidence of a file, which need not exist."""
-    return [Evidence(**entry) for entry in json.loads(path.read_text())] if path.exists() else []
+    """Returns the evidence of a file, which need not exist.
+
+    Raises:
+        ValueError: If the file holds something else.
+    """
+    if not path.exists():
+        return []
+    remedy = "move it away; 'run.py verify' finds the evidence again"
+    check_regular(path, remedy)
+    try:
+        entries = EVIDENCE_ENTRIES.validate_python(parse_json(path.read_bytes()))
+    except (ValueError, RecursionError) as error:
+        reason = first_fault(error) if isinstance(error, ValidationError) else str(error)
+        raise DamagedFileError(path, f"is no evidence ({reason})", remedy) from error
+    return [Evidence(**entry.model_dump()) for entry in entries]
 
 
 def write_evidence(found: list[Evidence], path: Path = EVIDENCE) -> None:

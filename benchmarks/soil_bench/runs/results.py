@@ -1,5 +1,6 @@
 """The file of finished runs, and the table made of it."""
 
+import errno
 import json
 import os
 import platform
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from rich.console import Console
 
+from soil_bench.runs.schema import RunLine
 from soil_bench.runs.sources import code_digest
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.datasets.digest import digest_of
@@ -20,6 +23,8 @@ from soil_pyg.models.resolver import import_model
 from soil_pyg.runs.checkpoint import versions
 from soil_pyg.runs.compatibility import upgrade_record
 from soil_pyg.utils.files import bytes_digest
+from soil_pyg.utils.records import CHECKSUM, checksum, first_fault, parse_json
+from soil_pyg.utils.workplace import locked
 
 Record = dict[str, Any]
 METRICS = ["recall@10", "recall@20", "ndcg@10", "ndcg@20"]
@@ -44,10 +49,11 @@ def run_key(record: Record) -> str:
 
 def upgraded(record: Record) -> Record:
     """Returns a record with today's names of splits, settings and models."""
-    name: str = record["model"]
-    model = RENAMED_MODELS.get(name, name)
+    model = RENAMED_MODELS.get(str(record["model"]), str(record["model"]))
     model_class = import_model(model) if model.startswith(OWN_MODELS) else None
-    return upgrade_record(record, model_class) | {"model": model}
+    # A name of another type is refused by the schema.
+    found = {"model": model} if isinstance(record["model"], str) else {}
+    return upgrade_record(record, model_class) | found
 
 
 def identity(record: Record) -> str:
@@ -68,13 +74,25 @@ def versions_and_code(model_class: type[Recommender]) -> dict[str, str]:
 
 
 def append_record(path: Path, record: dict[str, Any]) -> None:
-    """Appends a run as one line of JSON, in a single write so that no two lines can mix."""
-    line = json.dumps(record, allow_nan=False) + "\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        os.write(descriptor, line.encode())
-    finally:
-        os.close(descriptor)
+    """Appends a run with its checksum as one line of JSON, after which it is on the disk. Lines of
+    several processes do not mix, and a line that was cut off is ended first.
+    """
+    text = json.dumps(record, allow_nan=False)
+    sealed = {**record, CHECKSUM: checksum(json.loads(text))}
+    line = f"{json.dumps(sealed, allow_nan=False)}\n".encode()
+    with open(path, "a+b", buffering=0) as file, locked(file):
+        end = file.seek(0, os.SEEK_END)
+        if end > 0:
+            file.seek(end - 1)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        try:
+            written = file.write(line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(end)
+            raise
 
 
 def read_records(path: Path) -> dict[str, Record]:
@@ -83,7 +101,13 @@ def read_records(path: Path) -> dict[str, Record]:
     Raises:
         ValueError: If a line is not the record of a run.
     """
-    return read_lines(path, "the record of a run", lambda line: (run_key(line), upgraded(line)))
+    return read_lines(path, "the record of a run", _read_run)
+
+
+def _read_run(line: Record) -> tuple[str, Record]:
+    record = upgraded(line)
+    RunLine.model_validate(record)
+    return run_key(line), record
 
 
 def read_lines(
@@ -99,14 +123,24 @@ def read_lines(
     Raises:
         ValueError: If a line holds something else.
     """
-    found = {}
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    for number, line in enumerate(lines, start=1):
+    found: dict[str, Record] = {}
+    if not path.exists():
+        return found
+    if not path.is_file():
+        raise ValueError(f"'{path}' must be a file: move it away, or choose another '--out'")
+    # Other ends of lines than this one may be in texts.
+    for number, line in enumerate(path.read_bytes().removesuffix(b"\n").split(b"\n"), start=1):
         try:
-            key, value = read(json.loads(line))
+            record = parse_json(line)
+            stored = record.pop(CHECKSUM, None) if isinstance(record, dict) else None
+            if stored is not None and stored != checksum(record):
+                raise ValueError("it has changed since it was written")
+            key, value = read(record)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            reason = first_fault(error) if isinstance(error, ValidationError) else repr(error)
             raise ValueError(
-                f"{path}, line {number}: not {kind} ({error!r:.200}); remove the line"
+                f"{path}, line {number}: not {kind} ({reason:.200}); remove the line (sed -i "
+                f"{number}d '{path}')"
             ) from error
         found[key] = value
     return found

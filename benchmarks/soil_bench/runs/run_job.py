@@ -1,10 +1,11 @@
 """The process of a training run: its peak memory is that of the run alone."""
 
 import json
-import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -12,10 +13,11 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from soil_bench.runs.jobs import PAIRED, Job
-from soil_bench.runs.process import MEBIBYTE, peak_rss, stop_with_parent
+from soil_bench.runs.process import MEBIBYTE, peak_rss
 from soil_bench.runs.results import append_record, machine_and_date
 from soil_pyg.datasets import Amazon, MultimodalDataset, SyntheticMultimodal, TikTok
 from soil_pyg.utils.files import atomic_path
+from soil_pyg.utils.records import DamagedFileError, check_regular
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 
 
@@ -50,7 +52,11 @@ def run(job: Job) -> None:
     seed_everything(seed)
     model = build_model(selected, settings, data)
     before = time.perf_counter() - start
-    result = trainer.fit(model, data, out=job.folder, settings=settings)
+    try:
+        result = trainer.fit(model, data, out=job.folder, settings=settings)
+    except DamagedFileError as error:
+        remedy = f"remove the folder (rm -r '{job.folder}') and repeat the command"
+        raise DamagedFileError(error.path, error.reason, remedy) from error
     per_user = trainer.evaluator.evaluate_per_user(model.to("cpu"), data.to("cpu"), "test")
     save_users(job.users_file, {name: per_user[name] for name in PAIRED})
     has_gpu = settings["device"] == "cuda"
@@ -77,9 +83,23 @@ def save_users(path: Path, values: dict[str, np.ndarray]) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def main() -> int:
-    """Runs the job on standard input, until it is done or its parent process ends."""
-    job = Job(**json.loads(sys.stdin.readline()))
-    stop_with_parent()
-    run(job)
+def load_users(path: Path) -> dict[str, np.ndarray]:
+    """Returns the metrics that :func:`save_users` has stored.
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        ValueError: If the file is damaged.
+    """
+    remedy = f"remove it (rm '{path}') and repeat 'run.py' with --rerun"
+    check_regular(path, remedy)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in PAIRED}
+    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:
+        raise DamagedFileError(path, f"is damaged ({error!r:.200})", remedy) from error
+
+
+def main(line: str) -> int:
+    """Runs the job in a line of JSON."""
+    run(Job(**json.loads(line)))
     return 0

@@ -17,6 +17,7 @@ from soil_bench.runs.arguments import make_console, names_of, study_parser
 from soil_bench.runs.experiment import Experiment, Variant, describe, write_record
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import Record
+from soil_bench.runs.run_job import load_users
 from soil_bench.runs.tables import print_report
 from soil_bench.studies.derived_data import (
     DerivedData,
@@ -170,5 +171,5 @@ def of_trained(job: Job, data: HeteroData, new: NewUsers) -> Values:
     """Returns the metrics of a run on all data over the held-out users."""
     tested = np.unique(data[INTERACTS].test_edge_label_index[0].numpy())
     places = np.searchsorted(tested, new.users)
-    with np.load(job.users_file) as values:
-        return {name: float(values[name][places].mean(dtype=np.float64)) for name in PAIRED}
+    values = load_users(job.users_file)
+    return {name: float(values[name][places].mean(dtype=np.float64)) for name in PAIRED}

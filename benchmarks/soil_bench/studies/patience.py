@@ -6,7 +6,6 @@ in the comparison. Finished runs are not run again, and a later command for othe
 to the table in the folder "records" of the results.
 """
 
-import json
 from statistics import fmean
 from typing import Any
 
@@ -27,6 +26,7 @@ from soil_bench.runs.results import CHOICE, Record, mean_std
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.runs.checkpoint import load_run
+from soil_pyg.utils.records import parse_json
 
 PATIENCES = [10, 20, 30, 60, 100]
 MODELS = ",".join(name for name in available_configs() if load_config(name).published)
@@ -83,10 +83,10 @@ def with_earlier(record: Record, experiment: Experiment) -> Record:
     """
     path = experiment.out / RECORDS_FOLDER / f"patience-{experiment.plan.dataset}.json"
     try:
-        earlier = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        earlier = parse_json(path.read_bytes()) if path.exists() else {}
         if all(earlier.get(name) == record[name] for name in COMPARABLE):
             record["values"] = earlier["values"] | record["values"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{path}: not a record of 'run.py patience' ({error!r}); remove it"
         ) from error

@@ -1,6 +1,7 @@
 """The study of a search: the settings tried so far and the next ones, in a SQLite file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,9 @@ class Study:
         name (str): The name of the study: trials of the same name can be compared.
         space (Space): The settings to try.
         seed (int): The seed.
+
+    Raises:
+        ValueError: If the file is damaged, locked or not a database of studies.
     """
 
     def __init__(self, path: Path, name: str, space: Space, seed: int) -> None:
@@ -72,16 +76,18 @@ class Study:
             name: optuna.distributions.CategoricalDistribution(texts)
             for name, texts in space.texts.items()
         }
-        self._study = optuna.create_study(
-            storage=f"sqlite:///{path.resolve()}",
-            study_name=name,
-            direction="maximize",
-            pruner=optuna.pruners.MedianPruner(COMPLETE_BEFORE_PRUNING, EPOCHS_BEFORE_PRUNING),
-            # Every trial is enqueued with its settings.
-            sampler=optuna.samplers.RandomSampler(),
-            load_if_exists=True,
-        )
-        self._take_up()
+        with _naming(path):
+            self._study = optuna.create_study(
+                storage=f"sqlite:///{path.resolve()}",
+                study_name=name,
+                direction="maximize",
+                pruner=optuna.pruners.MedianPruner(COMPLETE_BEFORE_PRUNING, EPOCHS_BEFORE_PRUNING),
+                # Every trial is enqueued with its settings.
+                sampler=optuna.samplers.RandomSampler(),
+                load_if_exists=True,
+            )
+            self._take_up()
+            self.trials()
 
     def trials(self) -> list[Trial]:
         """Returns the finished trials, without interrupted ones."""
@@ -178,6 +184,8 @@ class Study:
         state, value = FAILED, None
         if trial.state.name == "COMPLETE":
             state, value = COMPLETE, trial.value
+            if value is None:
+                raise ValueError(f"trial {trial.number} has no value")
         elif trial.state.name == "PRUNED":
             state, value = PRUNED, max(values)
         return Trial(
@@ -188,6 +196,19 @@ class Study:
             epochs=len(values),
             error=trial.user_attrs.get(ERROR, ""),
         )
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Makes all errors about a database name its file."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(getattr(error, "orig", None) or f"{type(error).__name__}: {error}")
+        raise ValueError(
+            f"'{path}' cannot be read as a database of studies ({reason:.200}): remove it, or "
+            "choose another folder with '--out'"
+        ) from error
 
 
 def best(trials: list[Trial]) -> Trial | None:

@@ -1,5 +1,10 @@
+import contextlib
+import errno
 import json
+import os
 import re
+import shlex
+import subprocess
 import sys
 from datetime import date
 from importlib.util import module_from_spec, spec_from_file_location
@@ -10,7 +15,6 @@ import pytest
 from rich.console import Console
 
 from soil_bench.runs.results import (
-    ADDED_SETTINGS,
     Record,
     append_record,
     machine_and_date,
@@ -42,6 +46,8 @@ def record(**changes: Any) -> dict[str, Any]:
             "date": "2026-01-02",
         },
         "best_epoch": 3,
+        "epochs": 4,
+        "val": metrics,
         "test": metrics,
         "seconds": {"total": 2.0},
     } | changes
@@ -103,6 +109,89 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
         read_records(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", 5),
+        ("model", "os:system; x"),
+        ("seed", -1),
+        ("seed", True),
+        ("settings", None),
+        ("versions", {"code": 3}),
+        ("best_epoch", 1e30),
+        ("test", {"recall@20": "0.1"}),
+        ("val", []),
+        ("seconds", {}),
+        ("peak_rss_mb", -1.0),
+    ],
+)
+def test_a_value_of_another_type_is_named(tmp_path: Path, name: str, value: object) -> None:
+    path = tmp_path / "results.jsonl"
+    append_record(path, record())
+    append_record(path, record(**{name: value}))
+    with pytest.raises(ValueError, match=rf"line 2: .*{name}.*sed -i 2d"):
+        read_records(path)
+
+
+def test_no_flipped_bit_goes_unnoticed(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    append_record(path, record())
+    expected, content = read_records(path), path.read_bytes()
+    for bit in range(0, 8 * len(content), 5):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with contextlib.suppress(ValueError):
+            assert read_records(path) == expected
+
+
+def test_the_remedy_removes_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "the results.jsonl"
+    for content in (b"[" * 200_000, b"\xff\n\x0b\x1c", b'{"a": 1, "a": 2}', b"NaN"):
+        append_record(path, record())
+        path.write_bytes(path.read_bytes() + content + b"\n")
+        append_record(path, record(seed=1))
+        while True:
+            try:
+                assert len(read_records(path)) == 2
+                break
+            except ValueError as error:
+                found = re.search(r"remove the line \((.*)\)$", str(error))
+                assert found
+                subprocess.run(shlex.split(found[1]), check=True)
+
+
+def test_a_line_that_was_cut_off_does_not_swallow_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    append_record(path, record())
+    path.write_bytes(path.read_bytes() + b'{"model": "so')
+    append_record(path, record(seed=1))
+    lines = path.read_text().splitlines()
+    assert lines[1] == '{"model": "so'
+    assert len(lines) == 3
+    path.write_text("\n".join([lines[0], lines[2]]))
+    assert len(read_records(path)) == 2
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "results.jsonl"
+    append_record(path, record())
+    before = path.read_bytes()
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        append_record(path, record(seed=1))
+    assert path.read_bytes() == before
+
+
+def test_a_folder_is_no_file_of_results(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"'{tmp_path}'")):
+        read_records(tmp_path)
+
+
 def test_a_number_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range"):
         append_record(tmp_path / "results.jsonl", record(test={"recall@20": float("nan")}))
@@ -153,7 +242,7 @@ def test_todays_settings_are_those_of_finished_runs() -> None:
     for run in read_records(RESULTS).values():
         if not is_derived(run["dataset"]) and ":" not in run["model"]:
             key = run["model"], run["dataset"], run["profile"]
-            found.setdefault(key, []).append(ADDED_SETTINGS | run["settings"])
+            found.setdefault(key, []).append(run["settings"])
     assert len(found) > 20
     changed = set()
     for (model, dataset, profile), tried in found.items():

@@ -1,4 +1,6 @@
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,6 +46,66 @@ def first(study: Study, num_trials: int) -> list[Trial]:
     while len(trials) < num_trials and (trial := study.step(train)) is not None:
         trials.append(trial)
     return trials
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"no database" * 500)
+
+
+def half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def zeros(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + bytes(len(content) - 4096))
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def statement(text: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute(text)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        garbage,
+        half,
+        zeros,
+        folder,
+        statement("DROP TABLE trial_values"),
+        statement("UPDATE alembic_version SET version_num = 'x'"),
+        statement("UPDATE trial_user_attributes SET value_json = '{'"),
+        statement("DELETE FROM trial_user_attributes"),
+        statement('UPDATE trial_user_attributes SET value_json = \'{"c": "1"}\''),
+    ],
+)
+def test_a_damaged_file_is_named(
+    make: Make, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    first(make(), 2)
+    path = tmp_path / "studies" / "a.db"
+    damage(path)
+    with pytest.raises(ValueError, match=f"'{path}'.*'--out'"):
+        make()
+
+
+def test_a_locked_file_is_named(make: Make, tmp_path: Path) -> None:
+    first(make(), 1)
+    path = tmp_path / "studies" / "a.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ValueError, match=f"'{path}'.*locked"):
+            make()
+    assert len(make().trials()) == 1
 
 
 def test_nothing_is_tried_twice_and_the_study_ends_with_its_space(make: Make) -> None:
