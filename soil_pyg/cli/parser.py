@@ -116,6 +116,11 @@ class Parser(ArgumentParser):
         )
         message = re.sub(r"Not of type \w+: ", "", message)
         message = re.sub(r"Expected a typing\.Literal(\[.*?\])", r"expected one of \1", message)
+        message = re.sub(
+            r"Expected a <class '(collections\.abc\.Sequence|list)'>",
+            "expected a list such as [1,2]",
+            message,
+        )
         message = re.sub(r"Expected a <class '(\w+)'>", r"expected \1", message)
         if error.argument_name is not None:
             message = f"{error.argument_name}: {message}"

@@ -50,8 +50,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--split", type=Literal["random", "last", "time"], help="kind of split (default: random)"
     )
-    parser.add_argument("--time-column", help="column of times, for the splits last and time")
-    parser.add_argument("--split-column", help="column of a given split: train, val or test")
+    parser.add_argument(
+        "--time-column", help="column of times (numbers or dates), for the splits last and time"
+    )
+    parser.add_argument(
+        "--split-column", help="column with the split of each row: train, val or test"
+    )
     parser.add_argument(
         "--ratios",
         nargs=3,

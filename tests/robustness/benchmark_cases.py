@@ -178,7 +178,7 @@ OTHERS = {
     "run.py --models bpr --bpr.lr nan " + DATA: ("NaN", "--bpr.lr"),
     "run.py --models bpr --bpr.num_partitions 999 " + DATA: ("too many parts", "num_partitions"),
     "run.py --models soil --soil.modalities [smell] " + DATA: ("an unknown modality", "modalities"),
-    "run.py --models soil --soil.index Nothing " + DATA: ("an unknown index", "index"),
+    "run.py --models soil --soil.index HNSW0 " + DATA: ("an unknown index", "index"),
     "run.py --models bpr,soil --soil.k 0 " + DATA: ("zero for the second model", "k"),
 }
 """Other command lines, with the kind of fault and the name in the message."""
@@ -212,7 +212,9 @@ def option_cases() -> Iterator[Case]:
         for name, option in ModelOptions(model).options.items():
             flag = f"--{model}.{name}"
             kind = "an unknown choice" if isinstance(option.default, str) else "a word"
-            yield Case(f"{line} {flag}=nothing", f"{kind} for an option", (flag,))
+            # Whether FAISS knows a name is found out by a run.
+            value = "HNSW0" if name == "index" else "nothing"
+            yield Case(f"{line} {flag}={value}", f"{kind} for an option", (flag,))
 
 
 def _write_records() -> None:

@@ -33,6 +33,7 @@ class Case:
         names: Alternatives, one of which the message must contain; flags may have any style.
         make: Writes files to the folder :obj:`wrong` in the working directory.
         call: The call of the function, for a case of the Python API.
+        family: What the case is one of, if that is not the command.
     """
 
     command: str
@@ -40,6 +41,7 @@ class Case:
     names: tuple[str, ...]
     make: Callable[[], Any] | None = field(default=None, compare=False)
     call: Callable[[], Any] | None = field(default=None, compare=False)
+    family: str = ""
 
     @property
     def words(self) -> list[str]:
@@ -48,7 +50,9 @@ class Case:
 
     @property
     def group(self) -> str:
-        """The program and its command, or the name of the function."""
+        """The program and its command, or the name of the function or of the family."""
+        if self.family:
+            return self.family
         words = [] if self.call else self.words
         is_named = len(words) > 1 and re.fullmatch(r"[a-z]\w*", words[1])
         return " ".join(words[: 2 if is_named else 1]) or self.command.partition("(")[0]

@@ -179,7 +179,8 @@ def table_cases() -> Iterator[Case]:
 def _case(line: str, name: str, kind: str, content: Content) -> Case:
     path = str(WRONG / name)
     flags = [word for word in line.partition("{}")[0].split() if word.startswith("--")][-1:]
-    return Case(line.format(path), kind, (path, *flags), partial(_write, name, content))
+    make = partial(_write, name, content)
+    return Case(line.format(path), kind, (path, *flags), make, family="a table")
 
 
 def _write(name: str, content: Content) -> None:

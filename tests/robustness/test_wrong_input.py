@@ -12,7 +12,8 @@ import pytest
 import soil_pyg
 from benchmark_cases import COMMANDS as BENCHMARK_COMMANDS
 from benchmark_cases import benchmark_cases
-from command_cases import COMMANDS, command_cases
+from command_cases import command_cases
+from command_flags import COMMANDS
 from function_cases import FUNCTIONS, function_cases
 from harness import PROGRAMS, Case, Place
 from option_cases import option_cases

@@ -1,0 +1,211 @@
+"""The flags of the command soil-pyg and the wrong values of each: one line per value."""
+
+from collections.abc import Mapping
+
+import values
+
+Values = Mapping[str, str]
+
+COMMANDS = {
+    "prepare": "prepare p.csv --out NEW",
+    "train": "train DATA --model bpr --epochs 1 --out NEW",
+    "recommend": "recommend RUN --users u1",
+    "similar": "similar RUN --items v1",
+    "explain": "explain RUN --user u1 --item v1",
+    "evaluate": "evaluate RUN",
+    "compare": "compare RUN BPR",
+    "report": "report RUN --out page.html",
+    "export": "export DATA --to mmrec --out NEW",
+}
+"""A right command line of each command."""
+
+FLAGS: dict[str, dict[str, Values]] = {
+    "prepare": {
+        "--out": values.NEW_FOLDER,
+        "--user-column": {"a missing column": "buyer", "an empty value": ""},
+        "--item-column": {
+            "a missing column": "thing",
+            "an empty value": "",
+            "the column of users": "user",
+        },
+        "--min-rating 3 --rating-column": {"a missing column": "stars", "an empty value": ""},
+        "--rating-column rating --min-rating": values.FLOAT,
+        "--k-core": {**values.COUNT, "a number that leaves nothing": "1000"},
+        "--split": values.CHOICE,
+        "--split last --time-column": {"a missing column": "date", "an empty value": ""},
+        "--split-column": {"a missing column": "part", "an empty value": ""},
+        "--seed": values.SEED,
+        "--name": {"an empty value": ""},
+        "--like": values.DATA,
+        "--like DATA --seed": {"another seed than that of the data": "7"},
+        "--like DATA --split": {"another kind than that of the data": "time"},
+        "--like DATA --split-column": {"a column beside known data": "split"},
+        "--like DATA --time-column": {"a time of a random split": "time"},
+        "--title-column": {"a column of no table": "title"},
+        "--image-column": {"a column of no table": "image"},
+        "--features": {
+            "no name": "visual.npy",
+            "no file": "visual=",
+            "an empty value": "",
+            "a missing file": "visual=missing.npy",
+            "a folder in place of a file": "visual=root",
+            "a wrong extension": "visual=notes.txt",
+            "a picture": "visual=pictures/v0.png",
+            "no ids for a matrix": "visual=visual.npy",
+        },
+        "--items items.csv --embed": {
+            "no name": "title",
+            "no source": "text=",
+            "an empty value": "",
+            "a missing column": "text=name",
+            "an unknown modality": "smell=title",
+            "a missing folder": "image=missing",
+        },
+        "--items items.csv --embed text=title:tfidf --embed-cache": {
+            "a file in place of a folder": "p.csv",
+            "an empty value": "",
+        },
+        "--items": values.TABLE,
+        "--features visual=visual.npy --item-ids": {
+            **values.TABLE,
+            "the wrong number of ids": "users.txt",
+        },
+        "--items items.csv --title-column": {"a missing column": "name", "an empty value": ""},
+        "--items items.csv --image-column": {"a missing column": "photo", "an empty value": ""},
+        "--items items.csv --image-folder": {
+            "a missing folder": "missing",
+            "a file in place of a folder": "p.csv",
+            "an empty value": "",
+        },
+    },
+    "train": {
+        "--out": values.NEW_FOLDER,
+        "--model": {
+            "an unknown name": "nothing",
+            "an empty value": "",
+            "a number": "3",
+            "a missing module": "missing_module:Model",
+            "a missing class": "soil_pyg.models:Missing",
+            "a class that is no model": "soil_pyg.training:Trainer",
+            "a function": "soil_pyg.workflow.train:train",
+            "no class": "soil_pyg.models:",
+            "two names": "soil,bpr",
+            "an abstract class": "soil_pyg.models:Recommender",
+        },
+        "--profile": values.CHOICE,
+        "--seed": values.SEED,
+        "--init": {**values.RUN, "a run of another model": "RUN"},
+        "--device": values.CHOICE,
+        "--format": values.CHOICE,
+    },
+    "recommend": {
+        "--users": values.IDS,
+        "--users-file": values.ID_FILE,
+        "--k": values.COUNT,
+        "--exclude-seen": values.CHOICE,
+        "--allow": values.IDS,
+        "--allow-file": values.ID_FILE,
+        "--deny": values.IDS,
+        "--deny-file": {k: v for k, v in values.ID_FILE.items() if k != "an empty file"},
+        "--data": values.DATA | {"other data": "OTHER"},
+        "--memory-budget": values.COUNT,
+        "--format": values.CHOICE,
+        "--out": values.NEW_FILE | {"an unknown extension": "new.xyz"},
+        "--new-items": {
+            "no name": "new_visual.parquet",
+            "no file": "visual=",
+            "an empty value": "",
+            "a missing file": "visual=missing.parquet",
+            "a folder in place of a file": "visual=root",
+            "a wrong extension": "visual=notes.txt",
+            "an unknown modality": "smell=new_visual.parquet",
+            "known items": "visual=visual.parquet",
+            "the columns of another modality": "visual=new_text.parquet",
+        },
+        "--new-users": {**values.TABLE, "known users": "p.csv", "no such columns": "items.csv"},
+    },
+    "similar": {
+        "--items": values.IDS,
+        "--items-file": values.ID_FILE,
+        "--users": values.IDS,
+        "--users-file": values.ID_FILE,
+        "--k": values.COUNT,
+        "--by": values.CHOICE,
+        "--by visual --data": values.DATA | {"other data": "OTHER"},
+        "--memory-budget": values.COUNT,
+        "--format": values.CHOICE,
+        "--out": values.NEW_FILE | {"an unknown extension": "new.xyz"},
+        "--new-items": {
+            "no name": "new_visual.parquet",
+            "a missing file": "visual=missing.parquet",
+            "an unknown modality": "smell=new_visual.parquet",
+        },
+        "--new-users": {**values.TABLE, "known users": "p.csv", "no such columns": "items.csv"},
+    },
+    "explain": {
+        "--user": values.IDS,
+        "--item": values.IDS,
+        "--by": values.CHOICE,
+        "--data": values.DATA | {"other data": "OTHER"},
+        "--format": values.CHOICE,
+        "--out": values.NEW_FILE | {"an unknown extension": "new.xyz"},
+    },
+    "evaluate": {
+        "--split": values.CHOICE,
+        "--ks": {**values.COUNT, "numbers with commas": "5,x", "a huge number": str(10**20)},
+        "--data": values.DATA | {"other data": "OTHER"},
+        "--memory-budget": values.COUNT,
+        "--format": values.CHOICE,
+        "--out": values.NEW_FILE | {"an unknown extension": "new.xyz"},
+    },
+    "compare": {
+        "--format": values.CHOICE,
+        "--out": values.NEW_FILE | {"an unknown extension": "new.xyz"},
+    },
+    "report": {
+        "--out": values.NEW_FILE | {"an unknown extension": "new.xyz"},
+        "--data": values.DATA | {"other data": "OTHER"},
+        "--users": values.IDS | {"all": "all"},
+        "--users-file": values.ID_FILE,
+        "--num-users": values.COUNT_OR_ZERO,
+    },
+    "export": {
+        "--to": values.CHOICE,
+        "--out": values.NEW_FOLDER,
+    },
+}
+"""The wrong values of each flag. Words before the flag are given with it."""
+
+SWITCHES = {
+    "prepare": ("--overwrite", "--keep-items"),
+    "train": ("--tensorboard", "--overwrite"),
+    "recommend": ("--index",),
+    "evaluate": ("--per-user",),
+}
+"""Flags without a value."""
+
+SOURCES = {
+    "prepare": {**values.TABLE, "a folder without interactions": "empty", "a run": "RUN"},
+    "train": values.DATA,
+    "recommend": values.RUN,
+    "similar": values.RUN,
+    "explain": values.RUN,
+    "evaluate": values.RUN,
+    "compare": values.RUN,
+    "report": values.RUN,
+    "export": {name: value for name, value in values.DATA.items() if value != "RUN"},
+}
+"""The wrong values of the first argument."""
+
+MODULES = {
+    "a missing module": "missing_module",
+    "a missing part": "soil_pyg.missing",
+    "an empty value": "",
+    "a class": "soil_pyg.models:BPR",
+    "a relative name": ".models",
+    "a file": "p.csv",
+}
+"""The wrong values of the flag that names a module."""
+
+REPEATABLE = ("--features", "--embed", "--new-items")
+"""Flags that may be given several times."""
