@@ -48,6 +48,8 @@ def check(file_format: Format | None, out: str | None) -> Format:
     :class:`FileNotFoundError` if the folder of the file does not exist.
     """
     if out in STANDARD_OUTPUT:
+        if sys.stdout is None:
+            raise ValueError("standard output must be open (got a closed one): give '--out'")
         if file_format == "parquet" and sys.stdout.isatty():
             raise ValueError("'--format parquet' cannot go to a terminal: give '--out'")
         return file_format or "table"

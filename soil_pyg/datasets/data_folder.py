@@ -14,7 +14,9 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.schema import DATA, ITEMS, Description
 from soil_pyg.datasets.storage import REMEDY, load_data, save_data
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
 from soil_pyg.utils.checks import check_path
+from soil_pyg.utils.data_checks import check_edges, count_nodes
 from soil_pyg.utils.files import atomic_folder, file_digest
 from soil_pyg.utils.records import (
     DamagedFileError,
@@ -41,7 +43,28 @@ def load_data_folder(path: str | os.PathLike[str]) -> HeteroData:
         ValueError: If a file has another format or was changed.
     """
     check_path("path", path)
-    return load_data(_checked(path, DATA))
+    file = _checked(path, DATA)
+    data = load_data(file)
+    try:
+        _check_sizes(data)
+    except ValueError as error:
+        raise DamagedFileError(file, f"does not fit itself ({error})", REMEDY) from error
+    return data
+
+
+def _check_sizes(data: HeteroData) -> None:
+    """Raises :class:`ValueError` if edges, ids or features do not fit the numbers of nodes."""
+    for attr in EDGE_INDICES:
+        if INTERACTS in data.edge_types and attr in data[INTERACTS]:
+            check_edges(data, INTERACTS, attr)
+    for node_type in (USER, ITEM):
+        for name, value in data[node_type].items() if node_type in data.node_types else ():
+            is_row_wise = name == "id" or name.startswith("x_")
+            if is_row_wise and len(value) != count_nodes(data, node_type):
+                raise ValueError(
+                    f"'{name}' of '{node_type}' must have {count_nodes(data, node_type)} rows "
+                    f"(got {len(value)})"
+                )
 
 
 def load_item_table(path: str | os.PathLike[str]) -> pd.DataFrame | None:

@@ -12,6 +12,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets.data_folder import load_data_folder, load_description
 from soil_pyg.datasets.ids import Ids, find_ids
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
+from soil_pyg.utils.checks import check_path
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class KnownSplit:
         """Reads a data folder. Raises :class:`FileNotFoundError` if there is none, and
         :class:`ValueError` if it is damaged or lacks the ids of its users and items.
         """
+        check_path("like", folder)
         folder = Path(folder).expanduser()
         data = load_data_folder(folder)
         arguments = load_description(folder).get("arguments")

@@ -3,15 +3,18 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import BaseStorage, EdgeStorage, GlobalStorage, NodeStorage
 
 from soil_pyg.datasets.features import FeatureSource, feature_files, open_features
 from soil_pyg.datasets.frames import Table, TableSource, read_table
+from soil_pyg.datasets.ids import read_ids
 from soil_pyg.datasets.multimodal import COLUMNS, candidates, read_pairs
 from soil_pyg.datasets.storage import load_data
 from soil_pyg.datasets.text_files import split_suffix
@@ -19,6 +22,7 @@ from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, feature
 
 SPLIT = COLUMNS[2]
 """The column of a split that the layout has."""
+_MAX_NODES = 10**9 - 1
 _HETERO_CLASSES = [BaseStorage, GlobalStorage, NodeStorage, EdgeStorage]
 
 
@@ -108,7 +112,11 @@ def _from_hetero_data(data: HeteroData, where: str, user_column: str, item_colum
             f"(got edge types {data.edge_types})"
         )
     ids = {kind: _ids(data, kind, where) for kind in (USER, ITEM)}
-    edges = {name: data[INTERACTS][name] for name in EDGE_INDICES if name in data[INTERACTS]}
+    edges = {
+        name: _edges(data[INTERACTS][name], f"{where}: {name!r}")
+        for name in EDGE_INDICES
+        if name in data[INTERACTS]
+    }
     pairs = torch.cat(list(edges.values()), dim=1).cpu().numpy()
     if pairs.size == 0:
         raise ValueError(f"{where} has no edges of the type {INTERACTS}")
@@ -133,9 +141,30 @@ def _from_hetero_data(data: HeteroData, where: str, user_column: str, item_colum
 
 def _ids(data: HeteroData, kind: str, where: str) -> np.ndarray:
     num_nodes = data[kind].num_nodes
-    if num_nodes is None:
-        raise ValueError(f"{where}: data[{kind!r}] must have 'num_nodes'")
-    ids = np.asarray(data[kind].id) if "id" in data[kind] else np.arange(num_nodes)
-    if ids.shape != (num_nodes,):
-        raise ValueError(f"{where}: data[{kind!r}] has {num_nodes} nodes and {len(ids)} ids")
-    return ids
+    if not isinstance(num_nodes, int) or not 0 <= num_nodes <= _MAX_NODES:
+        raise ValueError(
+            f"{where}: data[{kind!r}] must have 'num_nodes' up to {_MAX_NODES} (got {num_nodes!r})"
+        )
+    if "id" not in data[kind]:
+        return np.arange(num_nodes)
+    given = data[kind].id
+    listed = given.tolist() if isinstance(given, np.ndarray | torch.Tensor) else list(given)
+    if len(listed) != num_nodes:
+        raise ValueError(f"{where}: data[{kind!r}] has {num_nodes} nodes and {len(listed)} ids")
+    ids = read_ids(listed, lambda i: f"{where}: data[{kind!r}].id[{i}]")
+    repeated = pd.Index(ids.position).duplicated()
+    if repeated.any():
+        row = int(np.argmax(repeated))
+        raise ValueError(f"{where}: data[{kind!r}].id[{row}] occurs twice (got {listed[row]!r})")
+    found: np.ndarray = ids.values[ids.position]
+    return found
+
+
+def _edges(edges: Any, name: str) -> Tensor:
+    is_tensor = isinstance(edges, Tensor) and edges.dim() == 2 and edges.size(0) == 2
+    if not is_tensor or edges.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8):
+        kind = type(edges).__name__
+        got = f"{edges.dtype} of shape {tuple(edges.shape)}" if kind == "Tensor" else kind
+        raise ValueError(f"{name} must be a tensor of integers of shape (2, num_edges) (got {got})")
+    found: Tensor = edges
+    return found

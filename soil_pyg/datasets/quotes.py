@@ -1,8 +1,11 @@
 """Quoted fields of separated text."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
+
+_LINE_ENDS = (b"\n", b"\r")
 
 
 class Quotes(NamedTuple):
@@ -25,7 +28,13 @@ def find_quotes(content: bytes, delimiter: str) -> Quotes:
         >>> find_quotes(b'user,item\nann,"green\ntea"\n', ",").spans.tolist()
         [[14, 24]]
     """
-    edges = (b"", b"\n", b"\r", delimiter.encode())
+    edge = delimiter.encode()
+    # Several times faster than the loop, for the text of most tables.
+    field = rb'"(?<![^%b\n\r]")[^"]*(?:""[^"]*){0,999}"(?![^%b\n\r])' % (edge, edge)
+    others, num_fields = re.subn(field, b"", content)
+    if b'"' not in others and all(others.count(end) == content.count(end) for end in _LINE_ENDS):
+        return Quotes(_array([]), has_doubled=content.count(b'"') > 2 * num_fields)
+    edges = (b"", edge, *_LINE_ENDS)
     spans: list[tuple[int, int]] = []
     is_strict, has_doubled = True, False
     start = content.find(b'"')

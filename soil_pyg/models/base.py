@@ -150,17 +150,12 @@ class Recommender(torch.nn.Module, ABC):
         """
 
     def item_features(self, data: HeteroData, modality: str) -> Tensor:
-        """Returns the features of the items in a modality, in the precision of the parameters.
-
-        Args:
-            data (HeteroData): The data.
-            modality (str): A modality of :obj:`in_channels`.
-
-        Raises:
-            ValueError: If the data lacks the modality, or the features are not one row of finite
-                numbers per item with the dimension of :obj:`in_channels`.
+        """Returns the features of the items in a modality, in the precision of the parameters, or
+        raises :class:`ValueError` if they do not match the model.
         """
-        x = features(data, modality, self.in_channels[modality])
+        weight = getattr(getattr(self, "item_embedding", None), "weight", None)
+        num_items = len(weight) if isinstance(weight, Tensor) else None
+        x = features(data, modality, self.in_channels[modality], num_items)
         return x.to(next(self.parameters()).dtype)
 
     def node_parameters(self) -> dict[str, str]:

@@ -62,9 +62,11 @@ class SimilarItemGraphs(BaseTransform):
         return f"{self.__class__.__name__}({self.similarity_graph})"
 
 
-def features(data: HeteroData, modality: str, channels: int | None = None) -> Tensor:
+def features(
+    data: HeteroData, modality: str, channels: int | None = None, num_items: int | None = None
+) -> Tensor:
     """Returns the features of the items in a modality, or raises :class:`ValueError` if there are
-    none or they do not match the items and the number of channels.
+    none or they do not match the items of the data or the numbers of channels and items.
     """
     present = modalities_of(data)
     if modality not in present:
@@ -72,7 +74,10 @@ def features(data: HeteroData, modality: str, channels: int | None = None) -> Te
     if torch.compiler.is_compiling():
         x: Tensor = data[ITEM][FEATURE_PREFIX + modality]
         return x
-    return check_features(data, modality, ITEM, channels)
+    x = check_features(data, modality, ITEM, channels)
+    if num_items is not None and len(x) != num_items:
+        raise ValueError(f"'data' must have {num_items} items, as the model does (got {len(x)})")
+    return x
 
 
 def distinct_interactions(data: HeteroData, size: tuple[int, int]) -> Tensor:

@@ -80,9 +80,9 @@ def faiss_errors(index: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        # The condition that failed, its place in the source and an explanation, if any.
-        reason = str(error).splitlines()[0].rpartition("Error: ")[2]
-        raise _error(index, reason) from error
+        # FAISS names its function and line, the condition that failed and, mostly, the reason.
+        text = re.sub(r"^Error in .* at \S+:\d+: ?(Error: )?", "", str(error).partition("\n")[0])
+        raise _error(index, re.sub(r"^'.*?' failed: (?=.)", "", text)) from error
 
 
 def has_faiss() -> bool:

@@ -115,14 +115,9 @@ class ItemIndex:
             ValueError: If a file has changed since it was written.
             ImportError: If FAISS is not installed.
         """
-        if trained.folder is None or not (trained.folder / DESCRIPTION).exists():
+        if (description := read_description(trained)) is None:
             return None
-        path = trained.folder / DESCRIPTION
-        description = read_record(path, FORMAT, REMEDY)
-        found = validate(IndexRecord, description, path, REMEDY)
-        if found.embeddings != trained.run["files"][EMBEDDINGS]:
-            return None
-        check_files(path, {INDEX: found.sha256}, [INDEX], REMEDY)
+        assert trained.folder is not None
         file = trained.folder / INDEX
         try:
             index = import_faiss().read_index(str(file))
@@ -134,6 +129,22 @@ class ItemIndex:
             )
             raise DamagedFileError(file, reason, REMEDY)
         return cls(index, description)
+
+
+def read_description(trained: TrainedModel) -> dict[str, Any] | None:
+    """Returns the content of :obj:`items.json`, or :obj:`None` if the folder of the run has no
+    index of the current embeddings. Raises :class:`ValueError` if a file has changed since it was
+    written.
+    """
+    if trained.folder is None or not (trained.folder / DESCRIPTION).exists():
+        return None
+    path = trained.folder / DESCRIPTION
+    description = read_record(path, FORMAT, REMEDY)
+    found = validate(IndexRecord, description, path, REMEDY)
+    if found.embeddings != trained.run["files"][EMBEDDINGS]:
+        return None
+    check_files(path, {INDEX: found.sha256}, [INDEX], REMEDY)
+    return description
 
 
 @dataclass(eq=False)

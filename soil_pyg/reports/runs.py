@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from soil_pyg.runs.checkpoint import RUN, STATE, load_finished_run, load_run
+from soil_pyg.runs.checkpoint import FILES, RUN, STATE, load_finished_run, load_run
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.workflow.run_data import LEFT_OUT
 
@@ -97,7 +97,7 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
     :class:`ValueError` if a :obj:`run.json` is corrupt or the runs use different data.
     """
     path = Path(path)
-    if not path.is_dir() or (path / RUN).exists() or (path / STATE).exists():
+    if not path.is_dir() or any((path / name).exists() for name in (RUN, STATE, *FILES)):
         return [Run(path, load_finished_run(path))], []
     folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
     found = [(folder, load_run(folder)) for folder in folders]

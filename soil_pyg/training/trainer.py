@@ -125,6 +125,9 @@ class Trainer:
     ) -> TrainResult:
         """Trains, validates and tests a model, and leaves it with its best weights.
 
+        At a :class:`KeyboardInterrupt`, the last complete epoch is stored to :obj:`out`. Signals
+        other than Ctrl-C are left to the program.
+
         Args:
             model (Recommender): The model. Without parameters or loss terms it is only evaluated.
             data (HeteroData): The data, with the graphs of the model.

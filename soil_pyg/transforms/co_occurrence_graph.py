@@ -65,6 +65,7 @@ class CoOccurrenceGraph(BaseTransform):
         user, item = distinct_edges(data, self.edge_type)
         user_type, _, item_type = self.edge_type
         num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
+        check_integer(f"data[{item_type!r}].num_nodes", num_items, 1)
         by_user = torch.argsort(user * num_items + item)
         item_of_user = item[by_user]
         pointer = index2ptr(user, num_users)

@@ -135,10 +135,10 @@ def check_features(
     label = f"'{name}' of {node_type!r}"
     if not isinstance(x, Tensor) or x.layout != torch.strided:
         raise ValueError(f"{label} must be a dense tensor (got {reprlib.repr(x)})")
-    if x.dim() != 2 or x.size(1) == 0:
+    if x.dim() != 2 or x.numel() == 0:
         raise ValueError(
-            f"{label} must have the shape [num_nodes, channels] with at least one channel "
-            f"(got {list(x.size())})"
+            f"{label} must have the shape [num_nodes, channels] with at least one node and one "
+            f"channel (got {list(x.size())})"
         )
     if x.is_complex():
         raise ValueError(f"{label} must hold real numbers (got {x.dtype})")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.ranking.item_index import ItemIndex
+from soil_pyg.ranking.item_index import DESCRIPTION, REMEDY, ItemIndex
 from soil_pyg.ranking.tables import Ranking
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, TRAINED_EARLIER
@@ -93,8 +93,8 @@ def recommend_blocks(
     item_index = ItemIndex.load(trained) if index else None
     if index and item_index is None:
         raise ValueError(
-            "'index' must be False, as the run has no item index (got True): install FAISS (the "
-            "extra 'cpu' or 'gpu') and train again with the same arguments to build it"
+            f"'index' must be False, as the run has no {DESCRIPTION} of its embeddings (got "
+            f"True): install FAISS (the extra 'cpu' or 'gpu') and {REMEDY}"
         )
     ranking = Ranking(
         query_emb=trained.user_emb,

@@ -13,7 +13,7 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex
+from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex, read_description
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.schema import PAIRS, WEIGHTS
 from soil_pyg.runs.trained_model import TrainedModel
@@ -146,12 +146,9 @@ def train(
 
 def _has_index(trained: TrainedModel) -> bool:
     try:
-        return ItemIndex.load(trained) is not None
+        return read_description(trained) is not None
     except (ValueError, OSError):
         return False
-    except ImportError:
-        # Without FAISS none could be built in its place.
-        return True
 
 
 def _settings(

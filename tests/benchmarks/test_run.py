@@ -63,6 +63,14 @@ def arguments(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return [*tiny, "--seeds", "1", "--epochs", "2"]
 
 
+def changed(arguments: list[str], **values: str) -> list[str]:
+    """Returns the arguments with other values of flags, which may occur once."""
+    found = list(arguments)
+    for name, value in values.items():
+        found[found.index(f"--{name}") + 1] = value
+    return found
+
+
 def records(tmp_path: Path) -> list[dict[str, Any]]:
     lines = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
@@ -83,7 +91,7 @@ def test_another_split_of_a_public_data_set_is_refused(
 ) -> None:
     (root / "tiny").rename(root / "baby")
     (root / "baby" / "tiny.inter").rename(root / "baby" / "baby.inter")
-    assert main([*arguments, "--dataset", "baby"]) == 2
+    assert main(changed(arguments, dataset="baby")) == 2
     assert "baby.inter is not the published 'baby'" in capsys.readouterr().err
 
 
@@ -150,10 +158,10 @@ def test_a_run_that_fails_leaves_the_others(
 def start_long(start: Start, arguments: list[str]) -> StartLong:
     """Starts a long run of a model of one's own, and returns once it is under way."""
     # Many epochs: on a fast machine 300 of them are over before the signal comes.
-    long = ["--models", "run_models:Mine", "--epochs", "3000", "--mine.patience", "3000"]
+    long = ["--models", "run_models:Mine", "--mine.patience", "3000"]
 
     def begin(out: Path) -> subprocess.Popen:
-        process = start([*arguments, *long, "--out", str(out)])
+        process = start([*changed(arguments, epochs="3000", out=str(out)), *long])
         while not list(out.glob("runs/*")):
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)

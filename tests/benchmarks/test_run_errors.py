@@ -15,7 +15,13 @@ UNKNOWN = {
 VALUES = {
     "": [
         *["--soil.k many", "--soil.k 1.5", "--bpr.reg x", "--lightgcn.lr x"],
-        *["--seeds 0", "--epochs 0", "--profile published", "--device tpu"],
+        *[
+            "--seeds 0",
+            "--seeds 99999999999999999999",
+            "--epochs 0",
+            "--profile published",
+            "--device tpu",
+        ],
     ],
     "tune": ["--search reg", "--trials 0", "--trial-seeds 0", "--sampler-seed -1"],
     "paper table2": ["--profile published"],

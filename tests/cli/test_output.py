@@ -154,3 +154,10 @@ def test_the_error_names_the_file_that_was_asked_for(
     with pytest.raises(PermissionError) as error:
         output.write(FIRST, out=str(tmp_path / "a.csv"))
     assert error.value.filename == str(tmp_path / "a.csv")
+
+
+def test_a_closed_standard_output_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output.sys, "stdout", None)
+    with pytest.raises(ValueError, match="'--out'"):
+        output.check("csv", None)
+    assert output.check(None, "a.csv") == "csv"

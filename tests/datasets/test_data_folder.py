@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,28 @@ def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None
     with pytest.raises(ValueError, match=r"x' .*\(file\)"):
         write_meanwhile()
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda data: data["user", "interacts", "item"].edge_index.fill_(9), "node 9"),
+        (lambda data: data["user", "interacts", "item"].edge_index.fill_(-1), "node -1"),
+        (lambda data: data["item"].update(id=np.array(["a"])), "'id' of 'item'"),
+        (lambda data: data["item"].update(x_image=torch.ones(5, 2)), "'x_image' of 'item'"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(
+    change: Callable[[HeteroData], object], named: str, tmp_path: Path
+) -> None:
+    data = HeteroData()
+    data["user"].num_nodes, data["item"].num_nodes = 2, 3
+    data["item"].id = np.array(["tea", "rum", "gin"])
+    data["user", "interacts", "item"].edge_index = torch.tensor([[0, 1], [2, 0]])
+    for name in ("right", "wrong"):
+        (tmp_path / name).mkdir()
+        save_data_folder(tmp_path / name, data, None, {})
+        change(data)
+    assert load_data_folder(tmp_path / "right")["item"].num_nodes == 3
+    with pytest.raises(ValueError, match=rf"data\.safetensors'.*{named}.*--overwrite"):
+        load_data_folder(tmp_path / "wrong")

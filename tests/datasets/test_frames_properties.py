@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soil_pyg.datasets.frames import read_table
@@ -107,15 +107,13 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=40, deadline=None)
-@given(rows=ROWS, columns=st.sampled_from([["user", "item"], ["user", "item", "note"]]))
-def test_a_table_comes_back_or_is_refused(name: str, rows: Rows, columns: list[str]) -> None:
+def check(name: str, rows: Rows, columns: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        # Without quotes, a value holds no line end, and two marks are the sign of quotes.
-        impossible = re.compile('[\t\r\n]|""')
-        assume(name != "no quotes.tsv" or not any(impossible.search(t) for r in rows for t in r))
+        if name == "no quotes.tsv":
+            # Without quotes, a value holds no line end, and two marks are the sign of quotes.
+            wrong = re.compile('[\t\r\n]|""')
+            rows = [(wrong.sub("_", u), wrong.sub("_", i), wrong.sub("_", n)) for u, i, n in rows]
         try:
             WRITERS[name](rows, path)
         except (csv.Error, UnicodeEncodeError):
@@ -133,6 +131,24 @@ def test_a_table_comes_back_or_is_refused(name: str, rows: Rows, columns: list[s
             marker = expected["note"].isin(["NA", "nan", "NaN"]) & read["note"].isna()
             expected["note"] = expected["note"].astype(object).mask(marker, None)
         assert read.to_numpy().tolist() == expected.to_numpy().tolist()
+
+
+SUBSETS = st.sampled_from([["user", "item"], ["user", "item", "note"]])
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@settings(max_examples=12, deadline=None)
+@given(rows=ROWS, columns=SUBSETS)
+def test_a_table_comes_back_or_is_refused(name: str, rows: Rows, columns: list[str]) -> None:
+    check(name, rows, columns)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WRITERS)
+@settings(max_examples=500, deadline=None)
+@given(rows=ROWS, columns=SUBSETS)
+def test_many_tables_come_back_or_are_refused(name: str, rows: Rows, columns: list[str]) -> None:
+    check(name, rows, columns)
 
 
 PLAIN: Rows = [("ann", "007", "green tea"), ("bob", "NA", "5"), ("ann", "é", "x")]

@@ -92,6 +92,33 @@ class Other:
     """A class that no file may instantiate."""
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "message"),
+    [
+        ("item", "id", ["gin", "tea", "gin"], r"data\['item'\]\.id\[2\] .*twice.*'gin'"),
+        ("item", "id", [1, "1", 2], r"data\['item'\]\.id\[1\]: .*'1'"),
+        ("item", "id", ["gin", None, "tea"], r"data\['item'\]\.id\[1\]: .*missing"),
+        ("item", "id", [[1], [2], [3]], r"data\['item'\]\.id\[0\]: .*explode"),
+        ("user", "id", np.array([0.5, 1.5]), r"data\['user'\]\.id\[0\]: .*0\.5"),
+        ("user", "num_nodes", 10**13, r"data\['user'\] .*'num_nodes' .*\(got 10000000000000\)"),
+        ("user", "num_nodes", "2", r"data\['user'\] .*'num_nodes' .*\(got '2'\)"),
+        (INTERACTS, "edge_index", torch.zeros(2, 3), r"'edge_index' .*float32 of shape \(2, 3\)"),
+        (INTERACTS, "edge_index", torch.zeros(3, 2).long(), r"'edge_index' .*shape \(3, 2\)"),
+        (INTERACTS, "edge_index", torch.zeros(2).long(), r"'edge_index' .*shape \(2,\)"),
+        (INTERACTS, "edge_index", torch.ones(2, 2).bool(), "'edge_index' .*bool"),
+        (INTERACTS, "edge_index", [[0], [1]], r"'edge_index' .*\(got list\)"),
+        (INTERACTS, "val_edge_label_index", torch.zeros(1, 2).long(), "'val_edge_label_index' "),
+    ],
+)
+def test_parts_of_graphs_that_cannot_be_right_are_named(
+    kind: Any, name: str, value: Any, message: str
+) -> None:
+    data = hetero_data()
+    data[kind][name] = value
+    with pytest.raises(ValueError, match=f"^HeteroData: {message}"):
+        read_source(data, "user", "item", [])
+
+
 def test_graphs_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
     edge, ids, empty = hetero_data(), hetero_data(), hetero_data()
     edge[INTERACTS].edge_index = torch.tensor([[0], [9]])

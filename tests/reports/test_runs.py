@@ -133,5 +133,5 @@ def test_damaged_runs(tmp_path: Path, content: dict[str, Any]) -> None:
         find_runs(tmp_path)
     del content["history"], content["checksum"]
     (tmp_path / "run.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"run\.json.*'history'"):
+    with pytest.raises(ValueError, match=r"run\.json.*history"):
         find_runs(tmp_path)

@@ -34,7 +34,7 @@ MODULES = [
 ]
 """What a command would import."""
 VOLATILE = {"seconds", "date", "checksum", "created", "peak_rss_mb", "machine"}
-"""Values of JSON files that differ from run to run."""
+"""Values of JSON files that differ from run to run; the checksum is that of the others."""
 EXCLUDED = re.compile(r"(^|/)(epochs\.log|.*\.db|.*\.lock|cache|logs|__pycache__)(/|$)")
 """Paths whose content is not compared: a list of begun epochs, SQLite files with times, locks, the
 cache of computed features and the standard error of workers."""

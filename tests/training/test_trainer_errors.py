@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models import BPR
+from soil_pyg.models import BM3, BPR, Popularity
+from soil_pyg.models.base import Recommender
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.training.triplet_loader import TripletLoader
-from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.typing import INTERACTS, ITEM, Triplets
 
 Refused = Callable[[str, object], AbstractContextManager[object]]
 MakeBPR = Callable[..., BPR]
@@ -104,6 +105,34 @@ def test_a_score_that_is_not_finite_names_the_epoch(data: HeteroData, bpr: MakeB
 def test_wrong_arguments(refused: Refused, name: str, got: Any) -> None:
     with refused(name, repr(got)):
         Trainer(**{name: got})
+
+
+@pytest.mark.parametrize("num_partitions", [1, 2])
+@pytest.mark.parametrize("model", [BPR, BM3, Popularity])
+def test_a_user_with_every_item_stops_no_model(
+    data: HeteroData,
+    caplog: pytest.LogCaptureFixture,
+    model: type[Recommender],
+    num_partitions: int,
+) -> None:
+    store, channels = data[INTERACTS], {"image": 3}
+    data[ITEM].x_image = torch.ones(40, 3)
+    everything = torch.stack([torch.full((40,), 7), torch.arange(40)])
+    for attr in ("edge_index", "val_edge_label_index", "test_edge_label_index"):
+        store[attr] = store[attr][:, store[attr][0] != 7]
+    store.edge_index = torch.cat([store.edge_index, everything], dim=1)
+    data = model.graph_transform()(data)
+    trainer = Trainer(**OPTIONS, num_partitions=num_partitions)
+    result = trainer.fit(model(30, 40, channels), data)
+    assert 0 < result.test["recall@20"] <= 1
+    assert [text for text in caplog.messages if "40 triplets left out" in text] == caplog.messages
+    assert len(caplog.messages) == 1
+    # Everybody has everything that is in the training interactions.
+    store = data[INTERACTS]
+    store.edge_index = torch.stack([torch.arange(30), torch.zeros(30, dtype=torch.long)])
+    store.val_edge_label_index = torch.tensor([[0], [1]])
+    with pytest.raises(ValueError, match=r"'data'.*no negative"):
+        Trainer(**OPTIONS).fit(model(30, 40, channels), data, test=False)
 
 
 def test_the_metric_is_one_of_the_list_lengths(refused: Refused) -> None:

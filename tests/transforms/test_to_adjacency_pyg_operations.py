@@ -132,7 +132,7 @@ def test_operations_that_sort_edges(name: str, cls: type[Recommender]) -> None:
 @pytest.mark.parametrize("name", CHANGED)
 def test_operations_that_make_the_graphs_stale(name: str, cls: type[Recommender]) -> None:
     changed = CHANGED[name](with_graphs(cls, plain()))
-    with pytest.raises(ValueError, match=r"graph_transform|'x' must have"):
+    with pytest.raises(ValueError, match=r"graph_transform|'(x|data)' must have"):
         embed(cls, changed)
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.models import BM3, FREEDOM, LATTICE, MGCN, SOIL, VBPR, LGMRec, Recommender, SLMRec
 from soil_pyg.transforms import CoOccurrenceGraph
@@ -165,6 +166,22 @@ def test_features_of_other_types_are_those_in_single_precision(
         ours = model(4, 3, {"text": 2}).eval()
         outputs.append(ours(model.graph_transform()(make(text=x))))
     assert all(torch.equal(*pair) for pair in zip(*outputs, strict=True))
+
+
+@pytest.mark.parametrize("transform", [CoOccurrenceGraph(), SOIL.graph_transform()])
+def test_data_without_items(transform: BaseTransform) -> None:
+    data = make(EDGES[:, :0], torch.rand(0, 2))
+    data[ITEM].num_nodes = 0
+    with pytest.raises(ValueError, match=r"'x_text' of 'item'|data\['item'\]\.num_nodes"):
+        transform(data)
+
+
+def test_a_model_of_other_items() -> None:
+    for model in MODELS:
+        data = model.graph_transform()(make())
+        batch = Triplets(*torch.tensor([[0], [0], [2]]))
+        with pytest.raises(ValueError, match=r"'(data|x)' must have .*\b5\b"):
+            model(4, 5, {"text": 2}).loss(data, batch)
 
 
 def test_large_finite_features_are_finite() -> None:

@@ -154,6 +154,29 @@ def test_splits(out: Path) -> None:
     assert load_description(out)["counts"]["train"] == 9
 
 
+@pytest.mark.parametrize("split", ["random", "last", "time"])
+def test_days_as_times(out: Path, split: str) -> None:
+    """The rows may come in any order, and the items of a day are held out whatever their ids."""
+    rng = np.random.default_rng(0)
+    pairs = [(user, item) for user in range(200) for item in rng.permutation(50)[:10]]
+    frame = pd.DataFrame(pairs, columns=["user", "item"]).assign(day="2024-01-01")
+    frame = pd.concat([frame, frame.sample(100, random_state=0)])
+    options: dict[str, Any] = {"split": split, "name": "days", "overwrite": True}
+    options["time_column"] = None if split == "random" else "day"
+    digests = [
+        prepare(frame.sample(frac=1, random_state=order), out, **options)["digest"]
+        for order in range(3)
+    ]
+    assert len(set(digests)) == 1
+    data = load_data_folder(out)
+    user, item = data[INTERACTS].test_edge_label_index.numpy()
+    largest = frame.groupby("user")["item"].max()
+    share = (data["item"].id[item] == largest.loc[data["user"].id[user]]).mean()
+    # Chance is a tenth, with a standard deviation of .021.
+    assert 0.02 < share < 0.19
+    assert prepare(frame, out, **options, seed=1)["digest"] != digests[0]
+
+
 def test_data_may_take_the_place_of_the_data_it_continues(tmp_path: Path, out: Path) -> None:
     first = prepare(FRAME.head(10), out, name="bar")
     old = load_data_folder(out)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import PositiveInt, restricted_number_type
 from rich.console import Console
 
 from soil_pyg.cli.flags import given_flags, naming_flags
@@ -23,6 +23,8 @@ from soil_pyg.workflow.train import DEVICE_TYPES
 Profile = Literal["paper", "released", "best"]
 """The profiles of SOIL, the model that has some."""
 Device = Literal["auto", "cpu", "cuda"]
+# Each run is planned before the first one begins.
+NumSeeds = restricted_number_type("NumSeeds", int, [(">=", 1), ("<=", 10_000)])
 
 
 def run_benchmark(prog: str, module: str, argv: list[str]) -> int:
@@ -80,7 +82,7 @@ def add_run_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of all commands that train models."""
     parser.add_argument("--dataset", default="synthetic", help="name of the data set or its folder")
     parser.add_argument("--root", default="data", help="folder of the data sets")
-    parser.add_argument("--seeds", type=PositiveInt, default=3, help="number of seeds, from 0 on")
+    parser.add_argument("--seeds", type=NumSeeds, default=3, help="number of seeds, from 0 on")
     parser.add_argument("--epochs", type=PositiveInt, help="maximum number of epochs per run")
     parser.add_argument("--device", type=Device, default="auto")
     add_out(parser)

@@ -1,6 +1,6 @@
 """Processes that run a module and end together with their parent process.
 
-As a program, runs the function :obj:`main` of the module that its argument names.
+As a program, calls the function :obj:`main` of the module that its argument names.
 """
 
 import os
@@ -28,10 +28,10 @@ MEBIBYTE = 2**20
 
 
 def run_process(module: str, line: str, grace_seconds: float = 60.0) -> int:
-    """Runs a module with a line on its standard input and returns its exit code.
+    """Runs a module with a line of text in a process and returns the exit code.
 
     Args:
-        module (str): The module, whose :obj:`main` reads the line and returns the exit code.
+        module (str): The module, whose :obj:`main` takes the line and returns the exit code.
         line (str): The line, with its line break.
         grace_seconds (float): The time the process has to stop after SIGTERM.
             (default: :obj:`60.0`)
@@ -48,12 +48,12 @@ def run_processes(
     logs: Sequence[Path] | None = None,
     on_start: Callable[[int], None] = lambda number: None,
 ) -> Generator[tuple[int, int], None, None]:
-    """Runs a module once per line and yields the number and the exit code of each process as it
-    ends.
+    """Runs a module once per line, each in a process, and yields the number and the exit code of
+    each process as it ends.
 
     Args:
-        module (str): The module, whose :obj:`main` reads the line and returns the exit code.
-        lines (Sequence[str]): The standard input of each process.
+        module (str): The module, whose :obj:`main` takes the line and returns the exit code.
+        lines (Sequence[str]): The line of each process.
         workers (int): The number of processes at a time; several share the cores equally.
         grace_seconds (float): The time the processes have to stop after SIGTERM, which they get if
             the iterator is closed before its end. (default: :obj:`60.0`)
@@ -108,21 +108,11 @@ def _start(
             start_new_session=True,
         )
     assert process.stdin is not None
-    # The pipe stays open: the process stops once it is closed.
-    process.stdin.write(line.encode())
-    process.stdin.flush()
+    # The pipe stays open, as the process stops once it is closed. It may have ended by now.
+    with suppress(BrokenPipeError):
+        process.stdin.write(line.encode())
+        process.stdin.flush()
     return process
-
-
-def stop_with_parent() -> None:
-    """Ends this process by SIGTERM when its parent ends, which closes the standard input."""
-    threading.Thread(target=_terminate_at_end_of_input, daemon=True).start()
-
-
-def _terminate_at_end_of_input() -> None:
-    while os.read(0, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def peak_rss() -> int:
@@ -138,10 +128,13 @@ def peak_rss() -> int:
 
 
 def main(module: str) -> int:
-    """Runs the function :obj:`main` of a module as the process, and returns its exit code. Errors
-    are one line; after a signal there is none, as the parent process reports it.
+    """Calls the function :obj:`main` of a module with the line on the standard input, until it
+    returns the exit code or the parent process ends. Errors are one line; after a signal there is
+    none, as the parent process reports it.
     """
     exit_on_signals()
+    line = sys.stdin.readline()
+    threading.Thread(target=_terminate_at_end_of_input, daemon=True).start()
     # Imported once signals are handled, as it takes seconds.
     from soil_pyg.cli.run_command import run_command
 
@@ -149,12 +142,19 @@ def main(module: str) -> int:
         function = import_module(module).main
         raise_on_signals()
         try:
-            code: int = function()
+            code: int = function(line)
         except Interrupted as interruption:
             return EXIT_CODE + interruption.number
         return code
 
     return run_command("error", body)
+
+
+def _terminate_at_end_of_input() -> None:
+    # The end of the parent process closes it.
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The process of a training run: its peak memory is that of the run alone."""
 
 import json
-import sys
 import time
 import zlib
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from soil_bench.runs.jobs import PAIRED, Job
-from soil_bench.runs.process import MEBIBYTE, peak_rss, stop_with_parent
+from soil_bench.runs.process import MEBIBYTE, peak_rss
 from soil_bench.runs.results import append_record, machine_and_date
 from soil_pyg.datasets import Amazon, MultimodalDataset, SyntheticMultimodal, TikTok
 from soil_pyg.utils.files import atomic_path
@@ -100,9 +99,7 @@ def load_users(path: Path) -> dict[str, np.ndarray]:
         raise DamagedFileError(path, f"is damaged ({error!r:.200})", remedy) from error
 
 
-def main() -> int:
-    """Runs the job on standard input, until it is done or its parent process ends."""
-    job = Job(**json.loads(sys.stdin.readline()))
-    stop_with_parent()
-    run(job)
+def main(line: str) -> int:
+    """Runs the job in a line of JSON."""
+    run(Job(**json.loads(line)))
     return 0

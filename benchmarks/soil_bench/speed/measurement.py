@@ -2,7 +2,6 @@
 
 import gc
 import json
-import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from typing_extensions import Self
 
-from soil_bench.runs.process import MEBIBYTE, peak_rss, run_process, stop_with_parent
+from soil_bench.runs.process import MEBIBYTE, peak_rss, run_process
 from soil_bench.runs.results import Record
 from soil_bench.speed.timing import has_gpu
 from soil_pyg.cli.errors import FailureError
@@ -119,10 +118,9 @@ def call_isolated(function: str, arguments: dict[str, Any]) -> Record:
         return found
 
 
-def main() -> int:
-    """Makes the call on standard input, until it is done or its parent process ends."""
-    call = json.loads(sys.stdin.readline())
-    stop_with_parent()
+def main(line: str) -> int:
+    """Makes the call in a line of JSON."""
+    call = json.loads(line)
     module, _, name = call["function"].partition(":")
     result = getattr(import_module(module), name)(**call["arguments"])
     Path(call["result"]).write_text(json.dumps(result, allow_nan=False), encoding="utf-8")

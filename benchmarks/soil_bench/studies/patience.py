@@ -144,7 +144,8 @@ def patience_report(record: Record) -> Report:
     notes = [
         f"share of the best val {CHOICE} that the patience loses, and its best epoch of those "
         "trained, as means over seeds",
-        f"at most: the maximum number of epochs; test: {CHOICE} with a patience of {patiences[-1]}",
+        "at most: --epochs, the maximum number of epochs",
+        f"test: {CHOICE} with a patience of {patiences[-1]}",
     ]
     columns = ["model", "at most", *patiences, "test"]
     return Report(f"Patience on {extent(record)}", columns, rows, notes)

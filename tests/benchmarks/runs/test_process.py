@@ -13,28 +13,23 @@ from soil_bench.runs.process import run_process, run_processes
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 REPOSITORY = BENCHMARKS.parent
-READS = """
-import sys
-
-def main():
-    return int(sys.stdin.readline())
-"""
+Start = Callable[..., "subprocess.Popen[str]"]
+READS = "def main(line):\n    return int(line)\n"
 WAITS = """
-import sys
 import time
-from pathlib import Path
 
-from soil_bench.runs.process import stop_with_parent
-
-
-def main():
-    line = sys.stdin.readline().strip()
-    stop_with_parent()
+def main(line):
     try:
         print("waiting", flush=True)
         time.sleep(60)
     finally:
         print("cleaned up", flush=True)
+"""
+IMPORTS = """
+import time
+
+print("waiting", flush=True)
+time.sleep(60)
 """
 
 
@@ -56,15 +51,13 @@ def test_line_and_exit_code(write: Callable[[str], str]) -> None:
 
 
 @pytest.fixture
-def start(
-    tmp_path: Path, write: Callable[[str], str]
-) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Starts a process that waits."""
-    module = write(WAITS)
+def start(tmp_path: Path, write: Callable[[str], str]) -> Iterator[Start]:
+    """Starts a process of a module that waits."""
     folders = map(str, [BENCHMARKS, REPOSITORY, tmp_path])
     started = []
 
-    def begin() -> subprocess.Popen[str]:
+    def begin(text: str = WAITS) -> subprocess.Popen[str]:
+        module = write(text)
         begun = subprocess.Popen(
             [sys.executable, "-m", "soil_bench.runs.process", module],
             stdin=subprocess.PIPE,
@@ -88,7 +81,7 @@ def start(
 
 
 def test_a_process_ends_with_the_one_that_started_it(
-    start: Callable[[], subprocess.Popen[str]],
+    start: Start,
 ) -> None:
     begun = start()
     assert begun.poll() is None
@@ -97,10 +90,14 @@ def test_a_process_ends_with_the_one_that_started_it(
     assert begun.returncode == 143
 
 
+def test_a_process_ends_while_it_imports(start: Start) -> None:
+    begun = start(IMPORTS)
+    assert begun.communicate(timeout=30) == ("", "")
+    assert begun.returncode == 143
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_left_to_the_parent_to_report(
-    start: Callable[[], subprocess.Popen[str]], number: signal.Signals
-) -> None:
+def test_a_signal_is_left_to_the_parent_to_report(start: Start, number: signal.Signals) -> None:
     begun = start()
     begun.send_signal(number)
     assert begun.wait(30) == 128 + number
@@ -108,7 +105,7 @@ def test_a_signal_is_left_to_the_parent_to_report(
 
 
 def test_an_error_is_a_line(write: Callable[[str], str], capfd: pytest.CaptureFixture[str]) -> None:
-    module = write("def main():\n    raise ValueError('as told')")
+    module = write("def main(line):\n    raise ValueError('as told')")
     assert run_process(module, "line\n") == 2
     assert capfd.readouterr().err == "error: as told\n"
 
@@ -116,9 +113,9 @@ def test_an_error_is_a_line(write: Callable[[str], str], capfd: pytest.CaptureFi
 def test_an_interruption_ends_the_processes(tmp_path: Path, write: Callable[[str], str]) -> None:
     """One of two processes ends and the caller stops: the other one can clean up."""
     module = write(
-        "import sys, time, pathlib\n"
-        "def main():\n"
-        "    path = pathlib.Path(sys.stdin.readline().strip())\n"
+        "import time, pathlib\n"
+        "def main(line):\n"
+        "    path = pathlib.Path(line.strip())\n"
         "    if path.name == 'first':\n"
         "        while not path.with_name('second').exists():\n"
         "            time.sleep(0.05)\n"
@@ -139,9 +136,9 @@ def test_an_interruption_ends_the_processes(tmp_path: Path, write: Callable[[str
 def test_several_at_a_time(tmp_path: Path, write: Callable[[str], str], workers: int) -> None:
     module = write(
         "import os, sys\n"
-        "def main():\n"
+        "def main(line):\n"
         "    print(os.environ.get('OMP_NUM_THREADS'), file=sys.stderr)\n"
-        "    return int(sys.stdin.readline())\n"
+        "    return int(line)\n"
     )
     logs = [tmp_path / f"{number}.log" for number in range(4)]
     started: list[int] = []
@@ -156,9 +153,9 @@ def test_several_at_a_time(tmp_path: Path, write: Callable[[str], str], workers:
 
 def test_no_more_than_the_workers_at_a_time(tmp_path: Path, write: Callable[[str], str]) -> None:
     module = write(
-        "import sys, time, pathlib\n"
-        "def main():\n"
-        "    folder = pathlib.Path(sys.stdin.readline().strip())\n"
+        "import time, pathlib\n"
+        "def main(line):\n"
+        "    folder = pathlib.Path(line.strip())\n"
         "    mine = folder / str(time.monotonic_ns())\n"
         "    mine.touch()\n"
         "    (folder.parent / f'{mine.name}.seen').write_text(str(len(list(folder.iterdir()))))\n"

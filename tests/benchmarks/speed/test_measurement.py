@@ -8,7 +8,6 @@ from soil_bench.speed import measurement
 from soil_bench.speed.measurement import Measurement, Meter, call_isolated
 
 MODULE = """
-import sys
 
 
 def double(value):
@@ -17,7 +16,7 @@ def double(value):
 
 
 def fail():
-    sys.exit(3)
+    raise ValueError("as told")
 """
 MEBIBYTE = 2**20
 
@@ -49,7 +48,7 @@ def test_process_of_its_own(
     monkeypatch.syspath_prepend(tmp_path)
     assert call_isolated("measured_here:double", {"value": 21}) == {"value": 42}
     assert "noise" in capfd.readouterr().out
-    with pytest.raises(RuntimeError, match=r"measured_here:fail .* 3$"):
+    with pytest.raises(RuntimeError, match=r"measured_here:fail .* 2$"):
         call_isolated("measured_here:fail", {})
 
 
