@@ -7,7 +7,9 @@ from typing import Any
 
 from soil_pyg import transforms
 
-_ARGUMENT = re.compile(r"^ {4}(\w+) \([^\n]*?\):\s*(.*?)(?=^ {0,4}\S|\Z)", re.MULTILINE | re.DOTALL)
+_ARGUMENT = re.compile(
+    r"^ {4}(\w+(?:, \w+)*) \([^\n]*?\):\s*(.*?)(?=^ {0,4}\S|\Z)", re.MULTILINE | re.DOTALL
+)
 
 
 def option_texts(documented: Iterable[Any]) -> dict[str, str]:
@@ -23,13 +25,15 @@ def option_texts(documented: Iterable[Any]) -> dict[str, str]:
     for part in documented:
         _, _, arguments = (inspect.getdoc(part) or "").partition("\nArgs:\n")
         arguments = re.split(r"^\w+:$", arguments, maxsplit=1, flags=re.MULTILINE)[0]
-        for name, text in _ARGUMENT.findall(arguments):
-            found.setdefault(name, _plain(text))
+        for names, text in _ARGUMENT.findall(arguments):
+            found |= {name: _plain(text) for name in names.split(", ") if name not in found}
     for name, text in found.items():
         # Models refer to the transforms for some options.
-        if (reference := re.match(r"See (\w+)(.*)\.$", text)) and hasattr(transforms, reference[1]):
+        if (reference := re.match(r"See (\w+)( \(.*\))?", text)) and hasattr(
+            transforms, reference[1]
+        ):
             texts = option_texts([getattr(transforms, reference[1])])
-            found[name] = f"{texts[name].rstrip('.')}{reference[2]}."
+            found[name] = f"{texts[name].rstrip('.')}{reference[2] or ''}."
     return found
 
 

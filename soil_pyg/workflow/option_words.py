@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from types import NoneType
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 
 def element_type(option_type: Any) -> type | None:
@@ -14,9 +14,13 @@ def element_type(option_type: Any) -> type | None:
         >>> element_type(list[str] | None), element_type(int)
         (<class 'str'>, None)
     """
-    types = [found for found in get_args(option_type | None) if found is not NoneType]
-    element = get_args(types[0]) if len(types) == 1 else ()
-    return element[0] if element and element[0] in (str, int, float) else None
+    is_union = get_origin(option_type) in (Union, UnionType)
+    parts = get_args(option_type) if is_union else (option_type,)
+    types = [part for part in parts if part is not NoneType]
+    if len(types) != 1 or get_origin(types[0]) not in (list, tuple, Sequence):
+        return None
+    element = get_args(types[0])[0]
+    return element if element in (str, int, float) else None
 
 
 def elements(name: str, words: Sequence[str], element: type) -> list[Any]:

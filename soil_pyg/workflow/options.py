@@ -110,7 +110,8 @@ class ModelOptions:
         """Returns the description of each option in the docstrings of its owners."""
         graphs = self.model_class.graph_transform
         transform = inspect.signature(graphs, eval_str=True).return_annotation
-        owners = [*self.model_class.__mro__, graphs, transform, SearchOptions, Trainer]
+        transforms = getattr(transform, "__mro__", ())
+        owners = [*self.model_class.__mro__, graphs, *transforms, SearchOptions, Trainer]
         modalities = {"modalities": "The modalities to use, in this order (default: all)."}
         return option_texts(owners) | modalities
 

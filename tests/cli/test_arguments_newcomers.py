@@ -82,7 +82,7 @@ def test_similar(trained: TrainedModel, tmp_path: Path, capfd: pytest.CaptureFix
         (["--new-items", "a=b", "a=c"], "'--new-items'.*'a'"),
         (["--new-items", "image=nowhere.parquet"], "nowhere.parquet"),
         (["--new-users", "nowhere.csv"], "nowhere.csv"),
-        (["--new-items", "smell={}/image.parquet"], "'features'.*'smell'"),
+        (["--new-items", "smell={}/image.parquet"], "'--new-items'.*'smell'"),
         (["--new-items", "image={}/image.parquet", "--index"], "'--index'.*'--new-items'"),
         (["--deny", "zoe"], "zoe"),
     ],

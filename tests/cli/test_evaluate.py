@@ -31,7 +31,7 @@ def test_every_user_to_a_file(run_folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--ks", "0"], r"'--ks'.*\[0\]"),
+        (["--ks", "0"], r"'--ks'.*got .*0"),
         (["--split", "train"], r"--split: .*\btrain\b"),
         (["--split", "validation"], r"--split: .*\bvalidation\b"),
         (["--data", "no"], "'no'"),
