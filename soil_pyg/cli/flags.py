@@ -19,8 +19,8 @@ _ALIASES = (
     ("trained", "run"),
     ("run_or_folder", "run"),
 )
-_BEFORE = "and|as|either|excludes|for|give|if|of|or|pass|requires|with|without"
-_AFTER = "excludes|holds|is|must|requires"
+_BEFORE = "and|as|either|excludes|give|if|or|pass|requires|with|without"
+_AFTER = "excludes|holds|must|requires"
 
 
 def spell(parser: argparse.ArgumentParser, argv: list[str]) -> list[str]:
@@ -82,11 +82,16 @@ def name_flags(message: str, flags: Mapping[str, str]) -> str:
     Example:
         >>> name_flags("'k' must be at least 1 (got 'k')", {"k": "--k"})
         "'--k' must be at least 1 (got 'k')"
+        >>> name_flags("'users': there is no user 'k', 'data'", {"users": "--users", "k": "--k"})
+        "'--users': there is no user 'k', 'data'"
+        >>> name_flags("'data' has no prepare.json", {"data": "--data"})
+        "'data' has no prepare.json"
     """
 
     def replace(match: re.Match[str]) -> str:
-        before, name = match[1] or "", match[2]
-        is_argument = match.start() == 0 or before or match[3]
+        before, name, after = match[1] or "", match[2], match[3] or ""
+        # Elsewhere, a name in a list or before a colon may be a value.
+        is_argument = before or after in _AFTER.split("|") or (after and match.start() == 0)
         return f"{before}'{flags.get(name, name) if is_argument else name}'"
 
     # A mapping is given as NAME=FILE.
@@ -95,7 +100,7 @@ def name_flags(message: str, flags: Mapping[str, str]) -> str:
         lambda match: f"'{flags[match[1]]} {match[2]}'" if match[1] in flags else match[0],
         message,
     )
-    pattern = rf"(\b(?:{_BEFORE}) )?'(\w+)'(?=( (?:{_AFTER})\b|:)|)"
+    pattern = rf"(\b(?:{_BEFORE}) )?'(\w+)'(?= ?((?:{_AFTER}|and)\b|[:,(])|)"
     named = re.sub(pattern, replace, message, flags=re.IGNORECASE)
     return re.sub(r"('(--[\w-]+)') \(\2\)", r"\1", named)
 

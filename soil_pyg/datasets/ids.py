@@ -42,6 +42,8 @@ def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) ->
     """
     series = _to_series(values)
     column = "an id" if series.name is None else repr(series.name)
+    if len(series) == 0:
+        return Ids(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
     if series.dtype == object:
         _check_types(series.to_numpy(), where, column)
     try:

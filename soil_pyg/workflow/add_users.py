@@ -80,7 +80,7 @@ def _read_interactions(
     # The sorted ids of the new users, and their distinct pairs with positions of items.
     table = read_table(source, "interactions", [user_column, item_column], [])
     if len(table.frame) == 0:
-        raise ValueError("'interactions' has no rows")
+        raise ValueError("'interactions' must have at least one row (got none)")
     user, item = table.ids(user_column), table.ids(item_column)
     is_known = find_ids(user.values, trained.user_id) >= 0
     table.refuse(

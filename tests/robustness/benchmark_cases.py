@@ -21,7 +21,7 @@ COMMANDS = {
     "fidelity": f"run.py fidelity {DATA}",
     "newcomers": f"run.py newcomers --models soil {DATA}",
     "missing": f"run.py missing --models soil {DATA}",
-    "verify": f"run.py verify --models bpr --dataset tiny --root root --out RES --evidence {WRONG}",
+    "verify": "run.py verify --models bpr --dataset tiny --root root --out RES --evidence RES.json",
     "graphs": "run.py graphs --out RES --repeat 1 --steps 1",
     "scale": "run.py scale --out RES --items 10 --steps 1",
     "libraries": "run.py libraries --out RES --quick",

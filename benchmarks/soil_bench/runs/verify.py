@@ -48,6 +48,9 @@ def main(argv: list[str]) -> int:
     # Sums depend on the number of threads. Runs in the published file have one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     console = make_console()
+    # Refuses wrong input before the runs.
+    evidence = read_evidence(Path(arguments.evidence))
+    load_data(arguments.dataset, arguments.root)
     stored = [(key, run) for path in arguments.results for key, run in read_all(Path(path))]
     candidates = [
         run
@@ -61,7 +64,6 @@ def main(argv: list[str]) -> int:
     run_jobs(jobs, console)
     finished = read_records(plan.results_file)
     repeated = [(job.key, finished[job.key]) for job in jobs if job.key in finished]
-    evidence = read_evidence(Path(arguments.evidence))
     known = SameResults(evidence)
     for entry in find_evidence(stored + repeated):
         if len({known.of(entry.model, code) for code in entry.codes}) > 1:
