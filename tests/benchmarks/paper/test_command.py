@@ -1,6 +1,5 @@
 import re
 import sys
-from argparse import ArgumentError
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from soil_bench.paper import command as paper
 from soil_bench.paper.command import NAMES, main
+from soil_pyg.cli.parser import UsageError
 
 
 def test_a_name_runs_its_module(
@@ -27,7 +27,7 @@ def test_a_name_runs_its_module(
     assert experiment.data["user"].num_nodes == 30
     assert (arguments.size, arguments.seeds) == (5, 3)
     assert folder == tmp_path / "paper"
-    with pytest.raises(ArgumentError, match="--bogus"):
+    with pytest.raises(UsageError, match="--bogus"):
         main(["other", *given, "--bogus", "1"])
 
 

@@ -1,4 +1,3 @@
-import argparse
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from soil_bench.paper.command import main
 from soil_bench.paper.figure4 import HeatMap, draw_heat_maps, heat_map, report
+from soil_pyg.cli.parser import UsageError
 
 pytest.importorskip("matplotlib")
 Draw = Callable[[dict[str, Any]], None]
@@ -105,7 +105,7 @@ def test_what_is_drawn() -> None:
     "wrong", [["--l_ui", "-1"], ["--k", "0"], ["--k_i", "1.5"], ["--k"], ["--profile", "other"]]
 )
 def test_wrong_arguments(arguments: list[str], tmp_path: Path, wrong: list[str]) -> None:
-    with pytest.raises(argparse.ArgumentError, match=wrong[0].strip("-")):
+    with pytest.raises(UsageError, match=wrong[0].strip("-")):
         main([*arguments, *wrong])
     assert not (tmp_path / "out").exists()
 

@@ -1,4 +1,3 @@
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from soil_bench.paper.command import main
 from soil_bench.paper.figure5 import draw_curves, report
+from soil_pyg.cli.parser import UsageError
 
 pytest.importorskip("matplotlib")
 
@@ -45,7 +45,7 @@ def test_from_the_arguments_to_the_files(
     assert "finished before" in capsys.readouterr().out
     again = pd.read_csv(folder / "figure5-tiny.csv")
     pd.testing.assert_frame_equal(again, table[table["k_a"].isin([2, 4])].reset_index(drop=True))
-    with pytest.raises(argparse.ArgumentError, match="k_a"):
+    with pytest.raises(UsageError, match="k_a"):
         main([*arguments, "--k_a", "0"])
 
 

@@ -1,4 +1,3 @@
-import argparse
 import struct
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from soil_bench.paper.figure6 import (
     unseen_second_order,
 )
 from soil_bench.runs.run_job import load_data
+from soil_pyg.cli.parser import UsageError
 from soil_pyg.models import SOIL
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, SECOND_ORDER
@@ -194,7 +194,7 @@ def test_from_the_arguments_to_the_files(
     assert lists["rank"].max() == 14
     width = struct.unpack(">I", (folder / "figure6-tiny.png").read_bytes()[16:20])[0]
     assert width > 1400
-    with pytest.raises(argparse.ArgumentError, match="items"):
+    with pytest.raises(UsageError, match="items"):
         main([*arguments, "--items", "0"])
 
 

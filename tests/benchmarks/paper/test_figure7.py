@@ -1,4 +1,3 @@
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from soil_bench.paper.figure7 import (
     rows_of,
 )
 from soil_bench.runs.run_job import load_data
+from soil_pyg.cli.parser import UsageError
 from soil_pyg.models import SOIL
 
 pytest.importorskip("matplotlib")
@@ -61,7 +61,7 @@ def test_from_the_arguments_to_the_files(
         inside = [(value.numpy() >= 0.5) & (value.numpy() < 0.75) for value in values]
         density = np.mean(inside) / 0.25
         assert rows[rows["from"] == 0.5]["density"].item() == pytest.approx(density, abs=1e-4)
-    with pytest.raises(argparse.ArgumentError, match="bins"):
+    with pytest.raises(UsageError, match="bins"):
         main([*arguments, "--bins", "0"])
 
 
