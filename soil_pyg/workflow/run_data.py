@@ -14,8 +14,8 @@ from soil_pyg.utils.checks import check_path
 from soil_pyg.workflow.options import ModelOptions
 
 LEFT_OUT = "left_out_"
-"""The beginning of the settings of a run that count the pairs of a held-out split that it leaves
-out, because the run that it was initialised from was trained on them.
+"""The prefix of the settings of a run that count the pairs left out of each held-out split, because
+the run that it was initialised from was trained on them.
 """
 
 

@@ -171,7 +171,7 @@ def _start(
     model: Recommender, data: HeteroData, init: TrainedModel | str | os.PathLike[str]
 ) -> tuple[HeteroData, dict[str, Any]]:
     """Copies the weights of an earlier run into a model. Returns the data without the held-out
-    pairs that the run was trained on, and the settings that say so.
+    pairs that the run was trained on, and the settings that record this.
     """
     if not isinstance(init, TrainedModel):
         check_path("init", init)

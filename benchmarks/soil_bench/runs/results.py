@@ -74,7 +74,7 @@ def versions_and_code(model_class: type[Recommender]) -> dict[str, str]:
 
 
 def append_record(path: Path, record: dict[str, Any]) -> None:
-    """Appends a run with its checksum as one line of JSON, after which it is on the disk. Lines of
+    """Appends a run with its checksum as one line of JSON and syncs the file to the disk. Lines of
     several processes do not mix, and a line that was cut off is ended first.
     """
     text = json.dumps(record, allow_nan=False)

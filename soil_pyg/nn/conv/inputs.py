@@ -1,4 +1,4 @@
-"""Checks of what convolutions are given: features, edges in any form, weights and sizes."""
+"""Checks of the inputs of convolutions: features, edges in any form, weights and sizes."""
 
 import reprlib
 
