@@ -19,13 +19,13 @@ the run that it was initialised from was trained on them.
 """
 
 
-def open_run(trained: TrainedModel | str | os.PathLike[str]) -> TrainedModel:
+def open_run(trained: TrainedModel | str | os.PathLike[str], name: str = "trained") -> TrainedModel:
     """Returns a trained model, loaded if it is the folder of its run. Raises the errors of
-    :func:`soil_pyg.load`, and :class:`ValueError` if it is neither.
+    :func:`soil_pyg.load`, and :class:`ValueError` with the name of the argument if it is neither.
     """
     if isinstance(trained, TrainedModel):
         return trained
-    check_path("trained", trained)
+    check_path(name, trained)
     return load(trained)
 
 
