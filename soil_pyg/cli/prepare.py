@@ -134,7 +134,7 @@ def summary(prepared: dict[str, Any], out: str) -> str:
         lines += [f"{name:8} {_per_split(prepared['like'][name])}" for name in ("kept", "new")]
         if any(prepared["like"]["gone"].values()):
             gone = _per_split(prepared["like"]["gone"])
-            lines.append(f"gone     {gone}: known, but no longer there")
+            lines.append(f"gone     {gone}: known pairs that are absent or dropped")
     if prepared["tied"]["pairs"]:
         tied = prepared["tied"]
         lines.append(

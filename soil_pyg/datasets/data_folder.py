@@ -48,7 +48,7 @@ def load_data_folder(path: str | os.PathLike[str]) -> HeteroData:
     try:
         _check_sizes(data)
     except ValueError as error:
-        raise DamagedFileError(file, f"does not fit itself ({error})", REMEDY) from error
+        raise DamagedFileError(file, f"is inconsistent ({error})", REMEDY) from error
     return data
 
 

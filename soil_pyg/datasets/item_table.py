@@ -22,7 +22,7 @@ class ItemTable:
     others are given. Relative paths of pictures start from :obj:`image_folder` or else from the
     folder of the table's file, or from the working directory. Raises :class:`ValueError` if the
     table cannot be read, a given column is missing, or an id is missing or repeated, and
-    :class:`FileNotFoundError` if there is no such file or folder.
+    :class:`FileNotFoundError` if there is no such file.
     """
 
     def __init__(
@@ -35,10 +35,6 @@ class ItemTable:
     ) -> None:
         table = read_table(source, "items", [item_column])
         table.refuse_empty()
-        if image_folder is not None and not Path(image_folder).expanduser().is_dir():
-            raise FileNotFoundError(
-                f"'image_folder' (--image-folder) must be an existing folder (got '{image_folder}')"
-            )
         frame = table.frame.reset_index(drop=True)
         check_columns(frame.columns, list(frame.columns), table.source)
         ids = table.ids(item_column)

@@ -122,7 +122,7 @@ class ItemIndex:
         try:
             index = import_faiss().read_index(str(file))
         except RuntimeError as error:
-            raise DamagedFileError(file, f"is no index of FAISS ({error})", REMEDY) from error
+            raise DamagedFileError(file, f"is not a FAISS index ({error})", REMEDY) from error
         if (index.ntotal, index.d) != trained.item_emb.size():
             reason = (
                 f"must hold {len(trained.item_emb)} items (got {index.ntotal} of size {index.d})"
