@@ -49,6 +49,8 @@ def arguments(
 
 
 def changed(arguments: list[str], flag: str, value: str) -> list[str]:
+    if flag not in arguments:
+        return [*arguments, flag, value]
     place = arguments.index(flag) + 1
     return [*arguments[:place], value, *arguments[place + 1 :]]
 
@@ -155,7 +157,7 @@ def test_what_decides_the_values_begins_another_study_in_the_same_file(
     assert main(arguments) == 0
     changes = [["--epochs", "2"], ["--trial-seeds", "2"], ["--search.reg", "0.1,0.2"]]
     for change in changes:
-        assert main([*arguments, *change]) == 0
+        assert main(changed(arguments, *change)) == 0
     code["code"] = "other"
     assert main(arguments) == 0
     assert len(begun) == 5
@@ -186,7 +188,7 @@ def test_interrupted_search_goes_on(
 ) -> None:
     arguments = changed(arguments, "--seeds", "1")
     arguments += ["--model", "bpr", *SEARCH]
-    assert main([*arguments, "--out", "whole"]) == 0
+    assert main(changed(arguments, "--out", "whole")) == 0
     whole = [*begun]
     begun.clear()
     fit, epochs = Trainer.fit, []
@@ -286,7 +288,7 @@ def test_stopped_process_comes_to_the_same_trials(
     arguments += ["--model", "bpr", *SEARCH, "--search.patience", "200"]
     arguments = changed(arguments, "--seeds", "1")
     for out, is_stopped in (("whole", False), ("out", True), ("out", False)):
-        process = start([*arguments, "--out", out])
+        process = start(changed(arguments, "--out", out))
         if is_stopped:
             while not list(tmp_path.glob(f"{out}/trials/*")):
                 assert process.poll() is None, process.communicate()
