@@ -11,10 +11,10 @@ from torch_geometric.data import HeteroData
 
 from soil_bench.speed.measurement import Measurement
 from soil_pyg.datasets import Amazon, SyntheticMultimodal
-from soil_pyg.datasets.digest import digest_of
 from soil_pyg.datasets.storage import load_data, save_data
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
+from soil_pyg.utils.files import digest_of
 
 BABY_USERS, BABY_ITEMS, BABY_DRAWN = 19_445, 7_050, 10.26
 """The size of baby, and the number of pairs to draw per user for its number of training
