@@ -85,17 +85,6 @@ def graph_measurements(
     return inputs, fast, naive
 
 
-def read_whole(data: HeteroData) -> HeteroData:
-    """Reads all tensors that are mapped from a file, so that their first use does not count as
-    memory above the inputs.
-    """
-    for store in data.stores:
-        for value in store.values():
-            if isinstance(value, Tensor):
-                value.sum()
-    return data
-
-
 def save_graphs(data: HeteroData, path: str | Path) -> None:
     """Stores data with all its graphs, including prepared ones."""
     data = copy.copy(data)
