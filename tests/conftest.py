@@ -1,5 +1,6 @@
 import os
 import re
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -26,6 +27,10 @@ from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
 from soil_pyg.utils.records import read_record, write_record
 from soil_pyg.workflow.options import ModelOptions, build_model
 from soil_pyg.workflow.train import train
+
+# A shell starts commands behind an & with SIGINT ignored, which children would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 WITHOUT = pytest.mark.skipif(not HAS_ONEDNN, reason="torch was built without oneDNN")

@@ -14,7 +14,7 @@ TRACEBACK = "SOIL_PYG_TRACEBACK"
 READERS = {"csv", "optuna", "pyarrow", "safetensors_rust", "sqlalchemy", "sqlite3", "yaml", "zlib"}
 """Packages whose errors are about the files that they read."""
 LARGE = 10**6
-"""Numbers on the command line from which on they may be the reason of too little memory."""
+"""The smallest number on a command line that is named as a possible cause of exhausted memory."""
 
 _REMEDIES = {
     errno.ENOSPC: "free some space or write to another disk",
@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
 
     Args:
         exit_code (int): 2 for wrong input, 1 for any other failure.
-        message (str): What went wrong, with a remedy.
+        message (str): The cause and a remedy.
     """
 
     exit_code: int

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-from soil_pyg.cli.flags import refuse_empty, spell
+from soil_pyg.cli.flags import flags_of, refuse_empty, spell
 
 HELP = {"-h", "--help", "--version"}
 
@@ -35,15 +35,15 @@ class ExamplesFormatter(HelpFormatter, argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(ArgumentParser):
-    """A parser that takes no abbreviations and raises :class:`UsageError` with the flag, what was
-    expected and what was got.
+    """A parser that takes no abbreviations and raises :class:`UsageError` with the flag, the
+    expected values and the given one.
 
     Args:
         prog (str, optional): The name of the command. (default: that of the process)
         description (str, optional): The text before the flags in the help. (default: :obj:`None`)
         epilog (str, optional): The text after them, which keeps its line breaks.
             (default: :obj:`None`)
-        hint (str): What to say about unknown arguments. (default: that flags are not abbreviated)
+        hint (str): The advice on unknown arguments. (default: that flags cannot be abbreviated)
         **options: Other options of :class:`jsonargparse.ArgumentParser`.
     """
 
@@ -82,17 +82,11 @@ class Parser(ArgumentParser):
         return found
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Raises :class:`HelpShown`, which other code that exits does not."""
+        """Raises :class:`HelpShown`, which differs from the exits of other code."""
         raise HelpShown(status)
 
     def _describe(self, error: argparse.ArgumentError) -> str:
-        # Imports torch, which takes seconds.
-        from soil_pyg.utils._private import parser_actions
-
-        flags = {
-            action.dest: action.option_strings[0] if action.option_strings else action.dest.upper()
-            for action in parser_actions(self)
-        }
+        flags = flags_of(self)
         message = re.sub(
             r'Parser key "([\w.]+)"', lambda key: flags.get(key[1], key[1]), error.message
         )

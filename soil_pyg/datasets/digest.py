@@ -8,12 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soil_pyg.utils.files import bytes_digest
-
-
-def digest_of(value: Any) -> str:
-    """Returns the hexadecimal SHA-256 digest of a JSON value, whatever the order of its keys."""
-    return bytes_digest([json.dumps(value, sort_keys=True).encode()])
+from soil_pyg.utils.files import bytes_digest, digest_of
 
 
 def array_digest(array: np.ndarray) -> str:

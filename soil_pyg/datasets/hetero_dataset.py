@@ -10,9 +10,9 @@ from torch_geometric.data import Data, HeteroData
 from torch_geometric.data.data import BaseData
 from torch_geometric.data.in_memory_dataset import InMemoryDataset
 
-from soil_pyg.datasets.digest import describe, digest_of
+from soil_pyg.datasets.digest import describe
 from soil_pyg.datasets.storage import load_data, save_data
-from soil_pyg.utils.files import user_cache
+from soil_pyg.utils.files import digest_of, user_cache
 
 _log = logging.getLogger(__name__)
 

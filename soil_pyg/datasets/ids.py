@@ -102,7 +102,7 @@ def union_ids(lists: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def join_ids(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Returns one list of ids after the other: :obj:`int64`, or strings if any of both are."""
+    """Returns one list of ids after the other: :obj:`int64`, or strings if either holds strings."""
     if first.dtype.kind == second.dtype.kind == "i":
         return np.concatenate([first, second])
     return text_array([*_texts(first), *_texts(second)])

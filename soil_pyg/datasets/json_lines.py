@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from soil_pyg.datasets.text_files import read_text
+from soil_pyg.utils.records import unique_keys
 
 _MAX_DEPTH = 64
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?')
@@ -58,7 +59,7 @@ def _parse(line: bytes, where: str) -> dict[str, Any]:
     if line.count(b"[") + line.count(b"{") > _MAX_DEPTH and _depth(line) > _MAX_DEPTH:
         raise ValueError(f"{where}: lists and objects must be nested at most {_MAX_DEPTH} deep")
     try:
-        record = json.loads(line, object_pairs_hook=_unique)
+        record = json.loads(line, object_pairs_hook=unique_keys)
         if b"\\ud" in line.lower():
             # An escaped half of a surrogate pair is no character.
             json.dumps(record, ensure_ascii=False).encode()
@@ -74,13 +75,6 @@ def _depth(line: bytes) -> int:
     values = np.frombuffer(_STRING.sub(b"", line), dtype=np.uint8)
     steps = np.isin(values, list(b"[{")).astype(np.int64) - np.isin(values, list(b"]}"))
     return int(np.cumsum(steps).max(initial=0))
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        raise ValueError("a name occurs twice in an object")
-    return record
 
 
 def _vector(values: list[Any]) -> np.ndarray | list[Any]:

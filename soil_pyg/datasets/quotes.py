@@ -12,13 +12,13 @@ class Quotes(NamedTuple):
     """The quoted fields of a text."""
 
     spans: np.ndarray
-    """The start and the end of each one that holds line ends, of shape (n, 2)."""
+    """The start and the end of each field that holds line ends, of shape (n, 2)."""
     fault: int | None = None
-    """The start of the first one that has no end, or text behind its end."""
+    """The start of the first field that is not closed or is followed by text."""
     is_strict: bool = True
     """Is set if all quotation marks belong to quoted fields."""
     has_doubled: bool = False
-    """Is set if one holds a quotation mark, which is doubled."""
+    """Is set if a field holds a quotation mark, which is doubled."""
 
 
 def find_quotes(content: bytes, delimiter: str) -> Quotes:

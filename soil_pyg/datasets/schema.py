@@ -60,7 +60,7 @@ class DataHeader(Schema):
 
 
 class Step(Schema):
-    """A step of the preparation and what it left out."""
+    """A step of the preparation and the numbers that it left out."""
 
     model_config = ConfigDict(extra="allow")
 

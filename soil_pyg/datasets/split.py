@@ -131,7 +131,7 @@ def is_tied(label: np.ndarray, time: np.ndarray, user: np.ndarray | None = None)
     count = np.diff(np.append(start, len(rows)))
     split = label[rows]
     tied = np.zeros(len(label), dtype=bool)
-    # The pairs of a time are sorted by split.
+    # Pairs of equal time are sorted by split.
     tied[rows] = np.repeat(split[start] != split[start + count - 1], count)
     return tied
 

@@ -19,8 +19,8 @@ RATIOS = (0.8, 0.1, 0.1)
 
 @dataclass(frozen=True)
 class SplitRule:
-    """The options of a split, without which none is missing; a given split has a column instead of
-    a kind. Pairs that are known keep their split.
+    """The options of a split, with defaults filled in. A given split has a column instead of a
+    kind. Known pairs keep their split.
     """
 
     split: str | None

@@ -115,7 +115,7 @@ def read_tensors(path: Path, keys: Sequence[str], remedy: str) -> tuple[dict[str
 
     Args:
         path (Path): The file.
-        keys (Sequence[str]): The keys of the header, of which the file has one.
+        keys (Sequence[str]): The accepted keys of the header.
         remedy (str): A command that writes the file again.
 
     Raises:

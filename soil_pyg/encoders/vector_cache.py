@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from soil_pyg.datasets.digest import digest_of
 from soil_pyg.datasets.storage import read_tensors, write_tensors
-from soil_pyg.utils.files import atomic_path, user_cache
+from soil_pyg.utils.files import atomic_path, digest_of, user_cache
 
 FORMAT = 2
 """The version of the cache, to increase when encoders of the same version return other vectors."""

@@ -5,9 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from soil_pyg.datasets.digest import digest_of
 from soil_pyg.encoders.extras import importing, is_installed
-from soil_pyg.utils.files import file_digest
+from soil_pyg.utils.files import digest_of, file_digest
 
 
 class Shipped(NamedTuple):

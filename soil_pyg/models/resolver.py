@@ -47,8 +47,8 @@ def import_model(name: str) -> type[Recommender]:
 def import_named(module: str, what: str) -> ModuleType:
     """Returns a module that a user names.
 
-    Raises :class:`ValueError`, which begins with :obj:`what`, whatever the module raises while it
-    is imported, the end of the process included.
+    Raises :class:`ValueError`, whose message begins with :obj:`what`, if the import fails in any
+    way or exits the process.
     """
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:

@@ -35,7 +35,7 @@ class SearchKwargs(ExactSearchKwargs, total=False):
 
 @dataclass(frozen=True)
 class SearchOptions:
-    r"""How the nearest items are searched, by all graphs and by :class:`~soil_pyg.nn.KNN`.
+    r"""The options of the search for nearest items, for all graphs and :class:`~soil_pyg.nn.KNN`.
 
     Classes that search take these arguments as keyword arguments of their own.
 

@@ -131,7 +131,7 @@ def _without_memory(model_class: type[Recommender], options: dict[str, Any]) -> 
         with torch.device("meta"):
             return model_class(**options)
     except (Exception, SystemExit):
-        # A model of one's own may need the values of its parameters to be built.
+        # A custom model may read the values of its parameters while it is built.
         return None
 
 
@@ -185,8 +185,8 @@ def original_ids(data: HeteroData, node_type: str) -> np.ndarray:
 
 def load_run(folder: Path, with_files: bool = True) -> dict[str, Any] | None:
     """Returns the content of :obj:`run.json` under today's names, or :obj:`None` if there is no
-    such file. Raises :class:`ValueError` if it is damaged or of another version of the format, or
-    if one of the other files, which are checked :obj:`with_files`, was not written with it.
+    such file. Raises :class:`ValueError` if it is damaged or of another version of the format, or,
+    :obj:`with_files`, if one of the other files was not written with it.
     """
     path = folder / RUN
     if not path.exists():

@@ -1,4 +1,4 @@
-"""Hashes of the pairs of data by their original ids, of which a run keeps those of its training."""
+"""Hashes of user-item pairs by their original ids. A run keeps those of its training pairs."""
 
 import numpy as np
 from torch_geometric.data import HeteroData

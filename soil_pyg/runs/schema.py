@@ -77,7 +77,7 @@ class ModelSizes(Schema):
 
 
 class TrainerOptions(Schema):
-    """The options of a trainer, of which :func:`soil_pyg.evaluate` reads some."""
+    """The options of a trainer, some of which :func:`soil_pyg.evaluate` reads."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from soil_pyg.runs.training_run import TrainResult
 
 EARLY_EPOCHS = 5
-"""A run that stops with its best epoch among so many first ones may have stopped too early."""
+"""The number of first epochs in which a best epoch suggests that training stopped too early."""
 LONG_PATIENCE = 60
-"""The least patience to recommend for such a run."""
+"""The smallest patience that is recommended for such a run."""
 
 logger = logging.getLogger("soil_pyg")
 

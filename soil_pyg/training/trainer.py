@@ -47,8 +47,8 @@ class Trainer:
         batch_size (int): The number of triplets per batch. (default: :obj:`2048`)
         epochs (int): The largest number of epochs. (default: :obj:`1000`)
         patience (int): The number of epochs without a better validation metric after which
-            training stops. Published runs had 10 or 20, with which training on other data may end
-            in a dip. (default: :obj:`60`)
+            training stops. Published runs use 10 or 20, which may end training on other data in a
+            dip. (default: :obj:`60`)
         metric (str): The validation metric. (default: :obj:`"recall@20"`)
         released_stopping (bool): If set to :obj:`True`, compares validation metrics rounded to 4
             decimals and stops when more than :obj:`patience` epochs pass, as the published

@@ -21,9 +21,9 @@ accompanied by its edges: PyG's loaders read them, but they take twice the memor
 
 
 def distinct_edges(data: HeteroData, edge_type: EdgeType) -> Tensor:
-    """Returns the edges of a type, which are each held once from then on.
+    """Removes repeated edges of a type from the data and returns the distinct ones.
 
-    A repeated edge counts once: its first occurrence stays in the data, with its attributes.
+    The first occurrence of a repeated edge stays in the data, with its attributes.
 
     Raises:
         ValueError: See :func:`~soil_pyg.utils.data_checks.check_edges`; or if a repeated edge has

@@ -118,6 +118,11 @@ def bytes_digest(content: Iterable[bytes | memoryview]) -> str:
     return state.hexdigest()
 
 
+def digest_of(value: Any) -> str:
+    """Returns the hexadecimal SHA-256 digest of a JSON value, whatever the order of its keys."""
+    return bytes_digest([json.dumps(value, sort_keys=True).encode()])
+
+
 def file_digest(path: str | os.PathLike[str]) -> str:
     """Returns the hexadecimal SHA-256 digest of a file, read block by block."""
     with open(path, "rb") as file:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from soil_pyg.utils.files import bytes_digest, file_digest, write_json
+from soil_pyg.utils.files import digest_of, file_digest, write_json
 
 CHECKSUM = "checksum"
 """The key of the digest of all other values of a record."""
@@ -31,7 +31,7 @@ S = TypeVar("S", bound=Schema)
 
 
 class DamagedFileError(ValueError):
-    """A file is not as it was written.
+    """Is raised for a file that is not as it was written.
 
     Args:
         path (Path): The file.
@@ -55,21 +55,16 @@ def parse_json(content: bytes | str, finite: bool = True) -> Any:
     text = content if isinstance(content, str) else content.decode("utf-8")
     strict: dict[str, Any] = {"parse_float": _number, "parse_constant": _number} if finite else {}
     try:
-        return json.loads(text, object_pairs_hook=_unique, **strict)
+        return json.loads(text, object_pairs_hook=unique_keys, **strict)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-
-
-def checksum(value: Any) -> str:
-    """Returns the hexadecimal SHA-256 digest of a JSON value, whatever the order of its keys."""
-    return bytes_digest([json.dumps(value, sort_keys=True).encode()])
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """Writes a record with its checksum for :func:`read_record`."""
     # The digest must be that of the values that come back, with lists for tuples.
     stored = json.loads(json.dumps(record, allow_nan=False))
-    write_json(path, record | {CHECKSUM: checksum(stored)})
+    write_json(path, record | {CHECKSUM: digest_of(stored)})
 
 
 def read_record(path: Path, version: int, remedy: str) -> dict[str, Any]:
@@ -94,7 +89,7 @@ def read_record(path: Path, version: int, remedy: str) -> dict[str, Any]:
             reason = f"must have format {version} (got {found})"
             raise DamagedFileError(path, reason, remedy)
         stored = record.pop(CHECKSUM, None)
-        if stored is not None and stored != checksum(record):
+        if stored is not None and stored != digest_of(record):
             raise ValueError("it has changed since it was written")
     except DamagedFileError:
         raise
@@ -160,8 +155,11 @@ def _number(text: str) -> float:
     return value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns the pairs of a JSON object as a dictionary, or raises :class:`ValueError` if a key
+    occurs twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key occurs twice in an object")
     return found

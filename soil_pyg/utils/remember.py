@@ -21,7 +21,7 @@ _ENTRIES: dict[int, _Entry] = {}
 
 
 def remember(tensor: Tensor, key: Hashable, compute: Callable[[], T]) -> T:
-    """Returns what :obj:`compute` returns for a tensor, which it is called for once per key.
+    """Returns the result of :obj:`compute` for a tensor, which is computed once per key.
 
     Example:
         >>> import torch

@@ -34,7 +34,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def exit_on_signals(prog: str | None = None) -> None:
-    """Lets a signal end the process at once, as long as nothing is there to clean up.
+    """Lets a signal end the process at once, while there is nothing to clean up.
 
     Signals that the parent process has disabled, as :obj:`nohup` does, stay disabled.
 

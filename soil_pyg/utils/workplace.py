@@ -1,7 +1,7 @@
-"""Places to write in before a rename, and what killed processes leave of them.
+"""Temporary places to write in before a rename, and their removal after a kill.
 
-A process locks the folder that it writes in. Whoever can take the lock knows that its process is
-gone.
+A process locks the folder that it writes in. A folder that can be locked belongs to a process that
+has ended.
 """
 
 import os
@@ -58,7 +58,7 @@ def _clear(folder: Path) -> None:
 
 @contextmanager
 def moved_away(path: Path, old: Path) -> Iterator[None]:
-    """Removes what a path holds when the block succeeds, and puts it back if the block fails."""
+    """Moves a path away, removes it when the block succeeds, and restores it if the block fails."""
     lock = None
     with suppress(BlockingIOError):
         lock = _lock(path)
@@ -75,11 +75,11 @@ def moved_away(path: Path, old: Path) -> Iterator[None]:
 
 
 def remove_debris(folder: str | os.PathLike[str], name: str | None = None) -> None:
-    """Removes what killed processes have left in a folder when they wrote the file or folder of a
-    name, by default of any name.
+    """Removes the temporary entries that killed processes have left in a folder: those of the
+    target with a name, by default of all targets.
 
-    A folder that such a process had moved away, but not replaced, is put back. What a living
-    process writes is locked and stays. Where the system has no locks for folders, all stays.
+    A folder that such a process had moved away, but not replaced, is put back. Entries of a running
+    process are locked and stay. Where the system has no locks for folders, all entries stay.
     """
     written = ".+" if name is None else re.escape(name)
     pattern = re.compile(rf"\.({written})\.[0-9a-f]{{32}}\.(tmp|old)", re.DOTALL)
@@ -103,7 +103,7 @@ def remove_debris(folder: str | os.PathLike[str], name: str | None = None) -> No
 
 
 def sync(path: Path, flags: int = os.O_RDWR) -> None:
-    """Returns when the content of a file is on the disk."""
+    """Waits until the content of a file is on the disk."""
     descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
@@ -112,7 +112,7 @@ def sync(path: Path, flags: int = os.O_RDWR) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Returns when the names in a folder are on the disk, or if the system cannot sync folders."""
+    """Waits until the names in a folder are on the disk, where the system can sync folders."""
     with suppress(OSError):
         sync(path, os.O_RDONLY)
 
@@ -139,8 +139,8 @@ def _lock(folder: Path) -> int | None:
 
 @contextmanager
 def locked(file: IO[bytes]) -> Iterator[None]:
-    """Holds the lock of an open file, for which other processes wait; where the system has no such
-    locks, does nothing.
+    """Holds the lock of an open file, so that other processes wait for it. Does nothing where the
+    system has no such locks.
     """
     with suppress(OSError, AttributeError):
         fcntl.flock(file.fileno(), fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The words of a command line that are the values of an option, and what is wrong with them."""
+"""Values of options as words of a command line, and messages about wrong values."""
 
 import re
 from collections.abc import Sequence

@@ -14,18 +14,18 @@ from soil_pyg.utils.checks import check_path
 from soil_pyg.workflow.options import ModelOptions
 
 LEFT_OUT = "left_out_"
-"""The beginning of the settings of a run that count the pairs of a held-out split that it leaves
-out, because the run that it was initialised from was trained on them.
+"""The prefix of the settings of a run that count the pairs left out of each held-out split, because
+the run that it was initialised from was trained on them.
 """
 
 
-def open_run(trained: TrainedModel | str | os.PathLike[str]) -> TrainedModel:
+def open_run(trained: TrainedModel | str | os.PathLike[str], name: str = "trained") -> TrainedModel:
     """Returns a trained model, loaded if it is the folder of its run. Raises the errors of
-    :func:`soil_pyg.load`, and :class:`ValueError` if it is neither.
+    :func:`soil_pyg.load`, and :class:`ValueError` with the name of the argument if it is neither.
     """
     if isinstance(trained, TrainedModel):
         return trained
-    check_path("trained", trained)
+    check_path(name, trained)
     return load(trained)
 
 

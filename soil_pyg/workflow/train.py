@@ -26,7 +26,7 @@ from soil_pyg.utils.checks import check_flag, check_path, check_string
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import remove
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
-from soil_pyg.workflow.run_data import LEFT_OUT, load_data_or_folder
+from soil_pyg.workflow.run_data import LEFT_OUT, load_data_or_folder, open_run
 from soil_pyg.workflow.settings_on import settings_on
 
 DEVICE_TYPES = ("cpu", "cuda")
@@ -171,11 +171,9 @@ def _start(
     model: Recommender, data: HeteroData, init: TrainedModel | str | os.PathLike[str]
 ) -> tuple[HeteroData, dict[str, Any]]:
     """Copies the weights of an earlier run into a model. Returns the data without the held-out
-    pairs that the run was trained on, and the settings that say so.
+    pairs that the run was trained on, and the settings that record this.
     """
-    if not isinstance(init, TrainedModel):
-        check_path("init", init)
-    trained = init if isinstance(init, TrainedModel) else checkpoint.load(init)
+    trained = open_run(init, "init")
     data, left_out = without_trained_pairs(data, trained)
     known = warm_start(model, data, trained)
     if not any(known.values()):

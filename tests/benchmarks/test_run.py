@@ -20,6 +20,7 @@ from soil_bench.runs.experiment import FailedRunsError
 Start = Callable[[list[str]], subprocess.Popen]
 StartLong = Callable[[Path], subprocess.Popen]
 KEYS = [
+    "checksum",
     "model",
     "profile",
     "dataset",

@@ -280,7 +280,7 @@ def test_wrong_input_of_encoders_is_one_line(
 def test_each_reading_of_a_folder_of_pictures_can_be_chosen(
     source: list[str], pictures: list[str | None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What most items lack is a warning."""
+    """Checks the warning about a modality that most items lack."""
     write_pictures("pictures")
     Path("pictures/3.png").unlink()
     Path("items.csv").write_text("item,poster\n0,1.png\n1,0.png\n2,\n")

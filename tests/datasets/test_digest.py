@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch_geometric.transforms import AddSelfLoops, Compose, ToUndirected
 
-from soil_pyg.datasets.digest import array_digest, describe, digest_of
-from soil_pyg.utils.files import file_digest
+from soil_pyg.datasets.digest import array_digest, describe
+from soil_pyg.utils.files import digest_of, file_digest
 
 
 class Slotted:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from soil_pyg.utils.records import CHECKSUM, checksum
+from soil_pyg.utils.files import digest_of
+from soil_pyg.utils.records import CHECKSUM
 
 Change = Callable[[Path, random.Random], None]
 
@@ -139,7 +140,7 @@ def _change_value(sealed: bool) -> Change:
             else:
                 value[last] = rng.choice(list(OTHERS.values()))
         if seal is not None:
-            changed[CHECKSUM] = checksum(changed) if sealed else seal
+            changed[CHECKSUM] = digest_of(changed) if sealed else seal
         path.write_text(json.dumps(changed), "utf-8")
 
     return change

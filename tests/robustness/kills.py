@@ -32,14 +32,14 @@ MODULES = [
     *["faiss", "optuna", "plotly.graph_objects", "jinja2", "pandas.io.parquet"],
     *["optuna.storages", "optuna.samplers", "optuna.pruners", "sqlalchemy.dialects.sqlite"],
 ]
-"""What a command would import."""
+"""The names of modules that a command would import."""
 VOLATILE = {"seconds", "date", "checksum", "created", "peak_rss_mb", "machine"}
 """Values of JSON files that differ from run to run; the checksum is that of the others."""
 EXCLUDED = re.compile(r"(^|/)(epochs\.log|.*\.db|.*\.lock|cache|logs|__pycache__)(/|$)")
 """Paths whose content is not compared: a list of begun epochs, SQLite files with times, locks, the
 cache of computed features and the standard error of workers."""
 OF_LIBRARIES = re.compile(r"^torchinductor_|_(propagate|edge_updater)_\w+\.py$")
-"""What torch and PyG leave in the folder of temporary files, undisturbed as well."""
+"""Entries of the temporary folder that torch and PyG leave behind even without a kill."""
 DEBRIS = re.compile(r"\.(tmp|old)$|(^|/)\.|(^|/)tmp\w+$")
 GRACE_SECONDS = 120.0
 START_SECONDS = 0.05

@@ -5,12 +5,12 @@ from typing import Literal
 
 import pytest
 
+from soil_pyg.utils.files import digest_of
 from soil_pyg.utils.records import (
     CHECKSUM,
     DamagedFileError,
     Schema,
     check_files,
-    checksum,
     parse_json,
     read_record,
     validate,
@@ -51,7 +51,7 @@ def test_a_record_comes_back(tmp_path: Path) -> None:
     write_record(path, RECORD | {"tuple": (1, 2)})
     assert read_record(path, 1, "mend it") == RECORD | {"tuple": [1, 2]}
     stored = json.loads(path.read_text("utf-8"))
-    assert stored.pop(CHECKSUM) == checksum(dict(reversed(stored.items())))
+    assert stored.pop(CHECKSUM) == digest_of(dict(reversed(stored.items())))
     path.write_text(json.dumps(stored))
     assert read_record(path, 1, "mend it") == stored
 

@@ -1,4 +1,4 @@
-"""What killed processes leave of a write, and what the next write makes of it."""
+"""Tests of the traces that killed processes leave, and of their removal by the next write."""
 
 import signal
 import subprocess

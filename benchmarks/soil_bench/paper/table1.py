@@ -10,9 +10,15 @@ from torch_geometric.data import HeteroData
 from soil_bench.runs.experiment import Experiment, write_csv
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.datasets import Amazon, TikTok
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, SPLITS, USER, modalities_of
-
-EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
+from soil_pyg.typing import (
+    EDGE_INDICES,
+    FEATURE_PREFIX,
+    INTERACTS,
+    ITEM,
+    SPLITS,
+    USER,
+    modalities_of,
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -48,7 +54,7 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
 
 def statistics(data: HeteroData) -> dict[str, Any]:
     """Returns the statistics of a data set by their names."""
-    pairs = [data[INTERACTS][name] for name in EDGES]
+    pairs = [data[INTERACTS][name] for name in EDGE_INDICES]
     counts = {name: edges.size(1) for name, edges in zip(SPLITS, pairs, strict=True)}
     trained = data[INTERACTS].edge_index[1].unique()
     found = counted(data[USER].num_nodes, data[ITEM].num_nodes, sum(counts.values()))

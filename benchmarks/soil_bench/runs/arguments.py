@@ -43,7 +43,7 @@ def run_benchmark(prog: str, module: str, argv: list[str]) -> int:
             with naming_flags(given_flags(argv)):
                 code: int = main(argv)
         except KeyboardInterrupt as interruption:
-            interruption.args = ("the same command goes on where this one stopped",)
+            interruption.args = ("the same command resumes where this one stopped",)
             raise
         return code
 
@@ -82,7 +82,7 @@ def add_run_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of all commands that train models."""
     parser.add_argument("--dataset", default="synthetic", help="name of the data set or its folder")
     parser.add_argument("--root", default="data", help="folder of the data sets")
-    parser.add_argument("--seeds", type=NumSeeds, default=3, help="number of seeds, from 0 on")
+    parser.add_argument("--seeds", type=NumSeeds, default=3, help="number of seeds: 0, 1, ...")
     parser.add_argument("--epochs", type=PositiveInt, help="maximum number of epochs per run")
     parser.add_argument("--device", type=Device, default="auto")
     add_out(parser)

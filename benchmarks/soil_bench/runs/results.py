@@ -17,13 +17,12 @@ from rich.console import Console
 from soil_bench.runs.schema import RunLine
 from soil_bench.runs.sources import code_digest
 from soil_bench.runs.tables import Report, print_report
-from soil_pyg.datasets.digest import digest_of
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model
 from soil_pyg.runs.checkpoint import versions
 from soil_pyg.runs.compatibility import upgrade_record
-from soil_pyg.utils.files import bytes_digest
-from soil_pyg.utils.records import CHECKSUM, checksum, first_fault, parse_json
+from soil_pyg.utils.files import bytes_digest, digest_of
+from soil_pyg.utils.records import CHECKSUM, first_fault, parse_json
 from soil_pyg.utils.workplace import locked
 
 Record = dict[str, Any]
@@ -74,11 +73,11 @@ def versions_and_code(model_class: type[Recommender]) -> dict[str, str]:
 
 
 def append_record(path: Path, record: dict[str, Any]) -> None:
-    """Appends a run with its checksum as one line of JSON, after which it is on the disk. Lines of
+    """Appends a run with its checksum as one line of JSON and syncs the file to the disk. Lines of
     several processes do not mix, and a line that was cut off is ended first.
     """
     text = json.dumps(record, allow_nan=False)
-    sealed = {**record, CHECKSUM: checksum(json.loads(text))}
+    sealed = {**record, CHECKSUM: digest_of(json.loads(text))}
     line = f"{json.dumps(sealed, allow_nan=False)}\n".encode()
     with open(path, "a+b", buffering=0) as file, locked(file):
         end = file.seek(0, os.SEEK_END)
@@ -133,7 +132,7 @@ def read_lines(
         try:
             record = parse_json(line)
             stored = record.pop(CHECKSUM, None) if isinstance(record, dict) else None
-            if stored is not None and stored != checksum(record):
+            if stored is not None and stored != digest_of(record):
                 raise ValueError("it has changed since it was written")
             key, value = read(record)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

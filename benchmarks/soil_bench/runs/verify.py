@@ -3,7 +3,7 @@
 Repeats the shortest finished run per model, by default on the built-in data with seed 0. If all
 metrics are equal, both versions of the code give the same results: runs that one has finished are
 not run again with the other. The evidence is stored in "same-results.json" among the records. Like
-all runs, repeated ones are stored, and an interrupted command goes on where it stopped.
+all runs, repeated ones are stored, and an interrupted command resumes where it stopped.
 """
 
 import os

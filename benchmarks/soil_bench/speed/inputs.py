@@ -11,10 +11,10 @@ from torch_geometric.data import HeteroData
 
 from soil_bench.speed.measurement import Measurement
 from soil_pyg.datasets import Amazon, SyntheticMultimodal
-from soil_pyg.datasets.digest import digest_of
 from soil_pyg.datasets.storage import load_data, save_data
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
+from soil_pyg.utils.files import digest_of
 
 BABY_USERS, BABY_ITEMS, BABY_DRAWN = 19_445, 7_050, 10.26
 """The size of baby, and the number of pairs to draw per user for its number of training
@@ -83,17 +83,6 @@ def graph_measurements(
     fast = Measurement(f"{workloads}:build_fast", {"device": device}, needs, path)
     naive = Measurement(f"{workloads}:build_naive", {}, needs, folder / f"{name}.naive")
     return inputs, fast, naive
-
-
-def read_whole(data: HeteroData) -> HeteroData:
-    """Reads all tensors that are mapped from a file, so that their first use does not count as
-    memory above the inputs.
-    """
-    for store in data.stores:
-        for value in store.values():
-            if isinstance(value, Tensor):
-                value.sum()
-    return data
 
 
 def save_graphs(data: HeteroData, path: str | Path) -> None:

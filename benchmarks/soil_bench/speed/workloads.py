@@ -17,7 +17,6 @@ from soil_bench.speed import naive
 from soil_bench.speed.inputs import (
     load_graphs,
     load_matrices,
-    read_whole,
     save_graphs,
     save_matrices,
 )
@@ -43,7 +42,7 @@ Loss = Callable[[Triplets], dict[str, Tensor]]
 
 def build_fast(inputs: str, path: str, device: str) -> Record:
     """Measures and stores the graphs, and returns the index of each search."""
-    data = read_whole(load_data(inputs)).to(device)
+    data = load_data(inputs).to(device)
     with Meter() as meter:
         data = SOIL.graph_transform("released", **OPTIONS)(data)
     save_graphs(data, path)
@@ -57,7 +56,7 @@ def build_fast(inputs: str, path: str, device: str) -> Record:
 
 def build_naive(inputs: str, path: str) -> Record:
     """Measures and stores the graphs of the naive implementation."""
-    data = read_whole(load_data(inputs))
+    data = load_data(inputs)
     with Meter() as meter:
         matrices = naive.graphs(data, **OPTIONS)
     save_matrices(matrices, path)

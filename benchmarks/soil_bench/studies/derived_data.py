@@ -13,12 +13,11 @@ from torch_geometric.data import HeteroData
 from soil_bench.runs.experiment import Experiment, Variant
 from soil_bench.runs.jobs import Job, make_jobs
 from soil_bench.runs.run_job import load_data
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, modalities_of
+from soil_pyg.typing import EDGE_INDICES, FEATURE_PREFIX, INTERACTS, ITEM, modalities_of
 from soil_pyg.workflow.export import export_mmrec
 from soil_pyg.workflow.options import ModelOptions
 
 FOLDER = "derived"
-EDGES = ("edge_index", "val_edge_label_index", "test_edge_label_index")
 
 
 def is_derived(dataset: str) -> bool:
@@ -99,6 +98,6 @@ def without_items(data: HeteroData, held_out: np.ndarray) -> HeteroData:
 
 def _with_edges(data: HeteroData, change: Callable[[Tensor], Tensor]) -> HeteroData:
     out = copy.copy(data)
-    for name in EDGES:
+    for name in EDGE_INDICES:
         out[INTERACTS][name] = change(data[INTERACTS][name])
     return out

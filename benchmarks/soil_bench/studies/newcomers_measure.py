@@ -9,12 +9,11 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_bench.runs.jobs import PAIRED
-from soil_bench.studies.derived_data import EDGES
 from soil_pyg.models.newcomers import mean_of_neighbours, nearest_known
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
+from soil_pyg.typing import EDGE_INDICES, FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
 from soil_pyg.workflow.add_items import add_items
 from soil_pyg.workflow.add_users import add_users
 
@@ -54,7 +53,7 @@ class NewItems(NamedTuple):
     @classmethod
     def make(cls, whole: HeteroData, data: HeteroData, held_out: np.ndarray) -> "NewItems":
         """Returns the held-out items of a data set."""
-        pairs = torch.cat([whole[INTERACTS][name] for name in EDGES], dim=1)
+        pairs = torch.cat([whole[INTERACTS][name] for name in EDGE_INDICES], dim=1)
         user = _positions(np.asarray(data[USER].id), pairs[0])
         item = _positions(held_out, pairs[1])
         truth = torch.stack([user, item])[:, (user >= 0) & (item >= 0)]

@@ -1,4 +1,4 @@
-"""How early a smaller patience would have stopped the training of each model.
+"""Early stopping: the epoch at which a smaller patience would have ended the training of a model.
 
 Trains each model with the largest patience. From its val metrics it replays the epoch at which each
 smaller patience would have stopped, and the best val metric by then. The test split plays no part
@@ -32,7 +32,7 @@ PATIENCES = [10, 20, 30, 60, 100]
 MODELS = ",".join(name for name in available_configs() if load_config(name).published)
 """The models that are trained."""
 COMPARABLE = ("data_digest", "seeds", "profile", "patiences")
-"""What the models of a table have in common."""
+"""The entries of a record that must be equal for all models of a table."""
 
 
 def main(argv: list[str]) -> int:

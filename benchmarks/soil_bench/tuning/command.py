@@ -24,8 +24,7 @@ from soil_bench.tuning.report import options_text, outcome_text, record_of, repo
 from soil_bench.tuning.space import make_space
 from soil_bench.tuning.study import Study, Trial, best
 from soil_bench.tuning.training import OnEpoch, Training, without_test
-from soil_pyg.datasets.digest import digest_of
-from soil_pyg.utils.files import write_json
+from soil_pyg.utils.files import digest_of, write_json
 from soil_pyg.workflow.options import ModelOptions
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.digest import digest_of
 from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS
+from soil_pyg.utils.files import digest_of
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 
 KEPT = 3

@@ -1,4 +1,4 @@
-"""Checks of what convolutions are given: features, edges in any form, weights and sizes."""
+"""Checks of the inputs of convolutions: features, edges in any form, weights and sizes."""
 
 import reprlib
 
@@ -31,7 +31,7 @@ def check_pair(x: Tensor | OptPairTensor) -> OptPairTensor:
 
 
 def check_both(x: PairTensor) -> PairTensor:
-    """Returns features of sources and of targets, or raises :class:`ValueError` if either lack."""
+    """Returns features of sources and of targets, or raises :class:`ValueError` without both."""
     source, target = check_pair(x)
     if isinstance(x, Tensor) or target is None:
         raise ValueError("'x' must be a pair of tensors, those of the sources and of the targets")

@@ -1,4 +1,3 @@
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +13,11 @@ from soil_bench.speed.inputs import (
     graph_measurements,
     load_graphs,
     load_matrices,
-    read_whole,
     save_graphs,
     save_matrices,
 )
 from soil_pyg.datasets import MultimodalDataset
-from soil_pyg.datasets.storage import load_data, save_data
+from soil_pyg.datasets.storage import load_data
 from soil_pyg.models import SOIL
 from soil_pyg.models.soil_graphs import USER_ITEM
 from soil_pyg.typing import modalities_of
@@ -81,30 +79,6 @@ def test_graphs_from_a_file(random_data: Callable[..., HeteroData], tmp_path: Pa
             torch.testing.assert_close(loaded[edge_type].adjacency.to_dense(), expected)
     assert loaded[USER_ITEM].search == data[USER_ITEM].search
     torch.testing.assert_close(loaded["item"].x_image, data["item"].x_image)
-
-
-def resident(path: Path) -> int:
-    """The bytes of a file that are mapped into this process and in memory."""
-    total, inside = 0, False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        first, *rest = line.split()
-        if not first.endswith(":"):
-            inside = rest[-1] == str(path)
-        elif inside and first == "Rss:":
-            total += int(rest[0]) * 1024
-    return total
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_inputs_are_read_before_they_are_touched(tmp_path: Path) -> None:
-    x = torch.rand(2000, 1000)
-    saved = HeteroData({"item": {"x_image": x}})
-    save_data(saved, tmp_path / "data.safetensors")
-    data = load_data(tmp_path / "data.safetensors")
-    assert resident(tmp_path / "data.safetensors") < 2**20
-    assert read_whole(data) is data
-    assert resident(tmp_path / "data.safetensors") >= x.nbytes
-    assert data["item"].x_image.equal(x)
 
 
 def test_matrices_from_a_file(tmp_path: Path) -> None:

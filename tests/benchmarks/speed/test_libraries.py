@@ -156,7 +156,7 @@ def test_goes_on_where_it_was_interrupted(
     with monkeypatch.context() as patch:
         patch.setattr(neighbours, "draw", interrupt)
         assert main(arguments) == 130
-    assert "the same command goes on where this one stopped" in capsys.readouterr().err
+    assert "the same command resumes where this one stopped" in capsys.readouterr().err
     assert not (tmp_path / "out" / "libraries.json").exists()
 
     assert main(arguments) == 0

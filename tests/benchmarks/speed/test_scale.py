@@ -77,7 +77,8 @@ def test_a_size_that_fails_leaves_the_others(
         lambda _, given: "graphs" in given and given.get("steps", 0) is None,
         RuntimeError("as told"),
     ):
-        assert run.main([*arguments, "--naive-up-to", "0"]) == 1
+        arguments[arguments.index("--naive-up-to") + 1] = "0"
+        assert run.main(arguments) == 1
     assert "failed: train: items 200" in capsys.readouterr().err
     small, large = json.loads((tmp_path / "out" / "scale.json").read_text())["sizes"]
     assert "training" not in small

@@ -8,12 +8,12 @@ import torch
 
 import run
 from soil_bench.runs.run_job import load_data
-from soil_bench.studies.derived_data import EDGES, without_items, without_users
+from soil_bench.studies.derived_data import without_items, without_users
 from soil_bench.studies.newcomers import draw, main, reports
 from soil_bench.studies.newcomers_measure import NewItems, NewUsers
 from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.runs.checkpoint import load
-from soil_pyg.typing import INTERACTS, ITEM, USER
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
 
 Refuses = Callable[[list[str], str], None]
 RecordOf = Callable[[str], dict[str, Any]]
@@ -95,7 +95,7 @@ def test_items_are_left_out() -> None:
     assert less[ITEM].num_nodes == 27
     assert less[ITEM].id.tolist() == kept
     assert less[ITEM].x_image.equal(data[ITEM].x_image[kept])
-    for name in EDGES:
+    for name in EDGE_INDICES:
         pairs = {(u, i) for u, i in data[INTERACTS][name].t().tolist() if i not in held_out}
         found = {(u, kept[i]) for u, i in less[INTERACTS][name].t().tolist()}
         assert found == pairs
@@ -110,7 +110,7 @@ def test_truth_of_new_items() -> None:
     less[USER].id = np.array([user for user in range(40) if user != 5])
     less[USER].num_nodes = 39
     new = NewItems.make(data, less, held_out)
-    pairs = torch.cat([data[INTERACTS][name] for name in EDGES], dim=1).t().tolist()
+    pairs = torch.cat([data[INTERACTS][name] for name in EDGE_INDICES], dim=1).t().tolist()
     expected = {(u, i) for u, i in pairs if i in held_out and u != 5}
     users = less[USER].id
     found = {(users[u], held_out[i]) for u, i in new.task.truth.t().tolist()}
@@ -122,7 +122,7 @@ def test_histories_of_new_users() -> None:
     data = SyntheticMultimodal(40, 30)[0]
     held_out = np.array([2, 17, 33])
     less = without_users(data, held_out)
-    for name in EDGES:
+    for name in EDGE_INDICES:
         assert not np.isin(less[INTERACTS][name][0], held_out).any()
     new = NewUsers.make(data, less, held_out, seed=0)
     train = {

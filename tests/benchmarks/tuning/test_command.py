@@ -48,6 +48,13 @@ def arguments(
     return ["tune", *tiny, "--epochs", "3", "--seeds", "2"]
 
 
+def changed(arguments: list[str], flag: str, value: str) -> list[str]:
+    if flag not in arguments:
+        return [*arguments, flag, value]
+    place = arguments.index(flag) + 1
+    return [*arguments[:place], value, *arguments[place + 1 :]]
+
+
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """The options of the trials that are begun."""
@@ -87,7 +94,8 @@ def test_search_to_the_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """From the arguments to the tested winner, and again: nothing is done twice."""
-    arguments += ["--model", "bpr", *SEARCH, "--seeds", "1"]
+    arguments = changed(arguments, "--seeds", "1")
+    arguments += ["--model", "bpr", *SEARCH]
     assert main(arguments) == 0
     assert begun[0] == {"reg": 0.1, "hidden_channels": 4}
     assert sorted(options["reg"] for options in begun) == [0.1, 0.5, 1.0]
@@ -132,7 +140,8 @@ def test_search_to_the_end(
 def test_the_number_of_trials_counts_earlier_ones(
     arguments: list[str], tmp_path: Path, begun: list[dict[str, Any]]
 ) -> None:
-    arguments += ["--model", "bpr", *SEARCH, "--seeds", "1"]
+    arguments = changed(arguments, "--seeds", "1")
+    arguments += ["--model", "bpr", *SEARCH]
     assert main([*arguments, "--trials", "1"]) == 0
     assert main([*arguments, "--trials", "2", "--trial-seeds", "1"]) == 0
     assert len(begun) == 2
@@ -143,11 +152,12 @@ def test_the_number_of_trials_counts_earlier_ones(
 def test_what_decides_the_values_begins_another_study_in_the_same_file(
     arguments: list[str], tmp_path: Path, begun: list[dict[str, Any]], code: dict[str, str]
 ) -> None:
-    arguments += ["--model", "bpr", *SEARCH, "--trials", "1", "--seeds", "1"]
+    arguments = changed(arguments, "--seeds", "1")
+    arguments += ["--model", "bpr", *SEARCH, "--trials", "1"]
     assert main(arguments) == 0
     changes = [["--epochs", "2"], ["--trial-seeds", "2"], ["--search.reg", "0.1,0.2"]]
     for change in changes:
-        assert main([*arguments, *change]) == 0
+        assert main(changed(arguments, *change)) == 0
     code["code"] = "other"
     assert main(arguments) == 0
     assert len(begun) == 5
@@ -176,8 +186,9 @@ def test_interrupted_search_goes_on(
     begun: list[dict[str, Any]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments += ["--model", "bpr", *SEARCH, "--seeds", "1"]
-    assert main([*arguments, "--out", "whole"]) == 0
+    arguments = changed(arguments, "--seeds", "1")
+    arguments += ["--model", "bpr", *SEARCH]
+    assert main(changed(arguments, "--out", "whole")) == 0
     whole = [*begun]
     begun.clear()
     fit, epochs = Trainer.fit, []
@@ -207,7 +218,8 @@ def test_interrupted_search_goes_on(
 def test_folder_of_a_finished_trial_is_deleted_later(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments += ["--model", "bpr", *SEARCH, "--seeds", "1", "--trials", "1"]
+    arguments = changed(arguments, "--seeds", "1")
+    arguments += ["--model", "bpr", *SEARCH, "--trials", "1"]
     with monkeypatch.context() as patch:
         patch.setattr(Training, "forget", lambda self, options: None)
         assert main(arguments) == 0
@@ -218,7 +230,8 @@ def test_folder_of_a_finished_trial_is_deleted_later(
 
 @pytest.mark.usefixtures("chosen")
 def test_model_of_ones_own_and_its_profiles(arguments: list[str], tmp_path: Path) -> None:
-    arguments += ["--model", "tune_models:Mine", "--seeds", "1", "--trials", "1"]
+    arguments = changed(arguments, "--seeds", "1")
+    arguments += ["--model", "tune_models:Mine", "--trials", "1"]
     arguments += ["--search", "{reg: [0.1, 0.01]}"]
     assert main(arguments) == 0
     assert main([*arguments, "--profile", "large"]) == 0
@@ -244,7 +257,8 @@ def test_all_trials_fail(
 def test_no_two_processes_make_the_same_trials(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments += ["--model", "bpr", *SEARCH, "--seeds", "1", "--trials", "1"]
+    arguments = changed(arguments, "--seeds", "1")
+    arguments += ["--model", "bpr", *SEARCH, "--trials", "1"]
     with only_one(tmp_path / "out" / "studies" / "tiny-bpr.lock"):
         assert main(arguments) == 2
     assert "tiny-bpr.lock' is locked" in capsys.readouterr().err
@@ -270,10 +284,11 @@ def test_stopped_process_comes_to_the_same_trials(
     start: Callable[[list[str]], subprocess.Popen],
     number: signal.Signals,
 ) -> None:
-    arguments += ["--model", "bpr", *SEARCH, "--search.patience", "200", "--epochs", "200"]
-    arguments += ["--seeds", "1"]
+    arguments = changed(arguments, "--epochs", "200")
+    arguments += ["--model", "bpr", *SEARCH, "--search.patience", "200"]
+    arguments = changed(arguments, "--seeds", "1")
     for out, is_stopped in (("whole", False), ("out", True), ("out", False)):
-        process = start([*arguments, "--out", out])
+        process = start(changed(arguments, "--out", out))
         if is_stopped:
             while not list(tmp_path.glob(f"{out}/trials/*")):
                 assert process.poll() is None, process.communicate()
