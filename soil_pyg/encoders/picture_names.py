@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from soil_pyg.datasets.item_table import IMAGE
 from soil_pyg.typing import ITEM
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -90,8 +91,9 @@ def refuse_columns_of_names(
     """Refuses a folder whose pictures are named by a column of the items rather than by their ids.
 
     A column with the names of pictures of the folder is refused if one of them is not the picture
-    of the item's id. A column of names without suffixes, such as other ids, is refused only if it
-    names more pictures than the ids do, as any whole numbers may be ids of items.
+    of the item's id. Suffixes may be in another case, and the column :obj:`"image"` may lack them.
+    Any other column of names without suffixes, such as other ids, is refused only if it names more
+    pictures than the ids do, as any whole numbers may be ids of items.
 
     Args:
         items (pandas.DataFrame): The items.
@@ -105,11 +107,13 @@ def refuse_columns_of_names(
         for base, flag in ((root, ""), (pictures.folder, f" --image-folder {pictures.folder}")):
             named = dict(_named(items[column], pictures, root, base))
             others = [name for row, name in named.items() if name != by_id[row]]
-            has_suffix = any(
-                str(items[column].iloc[row]).lower().endswith(SUFFIXES) for row in named
+            values = items[column].iloc[list(named)].map(lambda value: Path(str(value)).name)
+            are_names = any(
+                value.lower().endswith(SUFFIXES) or (column == IMAGE and not value.isdigit())
+                for value in values
             )
             num_named = len(set(named.values()))
-            if others and (has_suffix or num_named > num_by_id):
+            if others and (are_names or num_named > num_by_id):
                 raise ValueError(
                     f"folder '{pictures.folder}' can be read in two ways: {num_by_id} of its "
                     f"pictures are named after items, and column {column!r} of the table of items "
@@ -125,12 +129,20 @@ def _named(
     start from :obj:`base`; absolute ones inside :obj:`root` were relative to it.
     """
     folder, known = os.path.abspath(pictures.folder), set(pictures.names)
+    in_any_case = {_lower_suffix(known_name): known_name for known_name in pictures.names}
     for row, value in enumerate(values):
         name = file_name(value)
         last = "" if name is None else os.path.basename(name)
-        if name is None or last not in pictures.by_stem:
+        if last not in pictures.by_stem:
+            last = in_any_case.get(_lower_suffix(last), "")
+        if name is None or not last:
             continue
         if base != root:
             name = os.path.relpath(os.path.join(root, name), root)
         if os.path.dirname(os.path.abspath(os.path.join(base, name))) == folder:
             yield row, last if last in known else pictures.by_stem[last][0]
+
+
+def _lower_suffix(name: str) -> str:
+    stem, suffix = os.path.splitext(name)
+    return stem + suffix.lower()

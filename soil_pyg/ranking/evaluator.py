@@ -230,11 +230,19 @@ def _known(data: HeteroData, size: tuple[int, int] | None = None) -> Tensor:
 
 @torch.no_grad()
 def compute_embeddings(model: torch.nn.Module, data: HeteroData) -> tuple[Tensor, Tensor]:
-    """Returns the embeddings of a model in evaluation mode, and restores its mode."""
+    """Returns the embeddings of a model in evaluation mode, and restores its mode. Raises
+    :class:`TypeError` if the model returns anything else.
+    """
     training = model.training
     model.eval()
     try:
         embeddings: tuple[Tensor, Tensor] = model(data)
-        return embeddings
     finally:
         model.train(training)
+    is_pair = isinstance(embeddings, tuple | list) and len(embeddings) == 2
+    if not is_pair or not all(isinstance(emb, Tensor) for emb in embeddings):
+        raise TypeError(
+            "'model' must return two tensors, the embeddings of users and items (got "
+            f"{embeddings!r:.80})"
+        )
+    return embeddings

@@ -33,6 +33,7 @@ def items_with(values: list[Any]) -> pd.DataFrame:
         (["862", "8844", "1", "2", None], 4),
         ([862.0, 8844.0, 1.0, 2.0, float("nan")], 4),
         (["2.jpg", "1.jpg", "3.jpg", None, None], 3),
+        (["2.JPG", "1.JPG", "3.JPG", None, None], 3),
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "pictures/", "absolute"])
@@ -76,6 +77,27 @@ def test_columns_that_name_no_other_pictures(folder: Path, values: list[Any]) ->
     """Numbers that repeat, such as years, are no names, nor are files of other folders."""
     by_id = [folder / f"{number}.jpg" for number in (1, 2, 3)]
     assert find_pictures(items_with(values), folder, folder.parent) == [*by_id, None, None]
+
+
+@pytest.mark.parametrize(("column", "is_refused"), [("image", True), ("similar", False)])
+def test_a_column_of_pictures_may_lack_suffixes(
+    folder: Path, picture: Picture, column: str, is_refused: bool
+) -> None:
+    """As many names as ids are names of pictures in the column of pictures alone."""
+    for name in ("a", "b", "c"):
+        picture(folder / f"{name}.jpg")
+    items = pd.DataFrame({"item": list("abc"), column: list("bca")})
+    if is_refused:
+        with pytest.raises(ValueError, match=f"3 of its pictures.*'{column}'.* 3:"):
+            find_pictures(items, folder, folder)
+    else:
+        assert find_pictures(items, folder, folder) == [folder / f"{name}.jpg" for name in "abc"]
+
+
+def test_a_column_of_flags_is_no_column_of_pictures(folder: Path) -> None:
+    items = pd.DataFrame({"item": [1, 2, 3], "image": [1, 1, 2]})
+    by_id = [folder / f"{number}.jpg" for number in (1, 2, 3)]
+    assert find_pictures(items, folder, folder) == by_id
 
 
 def test_a_column_of_absolute_paths_that_were_relative_to_the_root(folder: Path) -> None:

@@ -290,3 +290,15 @@ def test_names_and_repr() -> None:
         "precision@5", "precision@20", "map@5", "map@20",
     ]  # fmt: skip
     assert repr(Evaluator((20, 5))) == "Evaluator(ks=(5, 20))"
+
+
+@pytest.mark.parametrize(
+    "embeddings", [None, 1.0, (torch.ones(3, 2),), (torch.ones(3, 2),) * 3, (np.ones((3, 2)),) * 2]
+)
+def test_models_that_return_no_embeddings(random_data: RandomData, embeddings: object) -> None:
+    class Model(torch.nn.Module):
+        def forward(self, data: HeteroData) -> object:
+            return embeddings
+
+    with pytest.raises(TypeError, match="'model' must return two tensors"):
+        Evaluator(ks=[1]).evaluate(Model(), random_data(), "val")
