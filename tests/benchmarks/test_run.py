@@ -175,7 +175,7 @@ def start_long(start: Start, arguments: list[str]) -> StartLong:
 def test_interrupt(start_long: StartLong, tmp_path: Path) -> None:
     process = start_long(tmp_path / "out")
     process.send_signal(signal.SIGINT)
-    assert "run.py: interrupted: the same command goes on" in process.communicate()[1]
+    assert "run.py: interrupted: the same command" in process.communicate()[1]
     assert process.returncode == 130
     assert not (tmp_path / "out" / "results.jsonl").exists()
     (folder,) = (tmp_path / "out" / "runs").iterdir()
@@ -210,7 +210,7 @@ def test_stopped_run_comes_to_the_same_numbers(
         (1, 1, ""),
         (ValueError("as told"), 2, "run.py other: as told\n"),
         (FailedRunsError("failed: a"), 1, "run.py other: failed: a\n"),
-        (KeyboardInterrupt(), 130, "run.py other: interrupted: the same command goes on"),
+        (KeyboardInterrupt(), 130, "run.py other: interrupted: the same command"),
     ],
 )
 def test_commands(
