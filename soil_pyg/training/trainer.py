@@ -13,13 +13,15 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.evaluator import Evaluator, held_out
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
+from soil_pyg.training.batches_per_step import BatchesPerStep, batches_per_step
 from soil_pyg.training.check_options import Precision, check_options
 from soil_pyg.training.early_stopping import EarlyStopping
-from soil_pyg.training.epoch import CAUSES, Session, TrainingLoss, make_fabric, train_epoch
+from soil_pyg.training.epoch import CAUSES, Session, make_fabric, train_epoch
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.row_adam import RowAdam
-from soil_pyg.typing import HELD_OUT_SPLITS, ITEM, USER
+from soil_pyg.training.training_loss import TrainingLoss
+from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, USER
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.data_checks import count_nodes
 
@@ -59,6 +61,12 @@ class Trainer:
             :obj:`"cuda"`. (default: :obj:`"auto"`)
         precision (str): One of :obj:`"32-true"`, :obj:`"bf16-mixed"` and :obj:`"16-mixed"`.
             (default: :obj:`"32-true"`)
+        batches_per_step (int or str): The number of batches per step of the optimizer, whose
+            gradients are averaged. They share one propagation through the graphs, unless the model
+            defines :meth:`~soil_pyg.models.Recommender.loss` itself. :obj:`"auto"` is the smallest
+            number with at most 64 steps per epoch, so that the time of an epoch does not grow with
+            the square of the data; it is 1 with partitions, a compiled loss, or a model that
+            cannot share a propagation. (default: :obj:`"auto"`)
         num_partitions (int): The number of partitions of an epoch, which are trained one after
             another, see :class:`~soil_pyg.training.PartitionLoader`. With more than one, graphs
             and evaluation stay on the CPU, and a step updates only the rows of the partition's
@@ -93,6 +101,7 @@ class Trainer:
     seed: int = 0
     accelerator: str = "auto"
     precision: Precision = "32-true"
+    batches_per_step: BatchesPerStep = "auto"
     num_partitions: int = 1
     compile: bool = False
     ks: Sequence[int] = (5, 10, 20, 50)
@@ -105,6 +114,11 @@ class Trainer:
             raise ValueError(
                 "'compile' must be False for more than one partition "
                 f"(got num_partitions={self.num_partitions})"
+            )
+        if self.batches_per_step not in ("auto", 1) and (self.compile or self.num_partitions > 1):
+            cause = "a compiled loss" if self.compile else "more than one partition"
+            raise ValueError(
+                f"'batches_per_step' must be 1 for {cause} (got {self.batches_per_step})"
             )
         self.evaluator = Evaluator(self.ks)
         check_choice("metric", self.metric, tuple(self.evaluator.metrics))
@@ -162,6 +176,8 @@ class Trainer:
             data, self.batch_size, self.seed, self.num_partitions, fabric.device
         )
         options = self.result_options() | ({} if test else {"test": False})
+        num_triplets = data[INTERACTS].edge_index.size(1)
+        options["batches_per_step"] = batches_per_step(options, type(model), num_triplets)
         known = model, data, out, settings or {}, options
         run = TrainingRun(*known, self.checkpoint_seconds, overwrite)
         if run.finished:
@@ -176,7 +192,7 @@ class Trainer:
             session = Session(fabric, model, module, data, loader, run, self.evaluator, progress)
             try:
                 if optimizer is not None:
-                    self._train(session, optimizer, on_epoch)
+                    self._train(session, optimizer, on_epoch, options["batches_per_step"])
                 if not run.best:
                     run.keep_best(model, session.evaluate("val"))
                 model.load_state_dict(run.best)
@@ -194,7 +210,9 @@ class Trainer:
                 raise
         return run.result
 
-    def _train(self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None) -> None:
+    def _train(
+        self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None, group_size: int
+    ) -> None:
         run, result = session.run, session.run.result
         loss = TrainingLoss(session.model, self.num_partitions > 1, self.compile)
         stopping = self._stopping()
@@ -204,7 +222,9 @@ class Trainer:
                 self._start_epoch(session, optimizer)
                 num_batches = len(session.loader)
                 batches = session.progress.track(session.loader, num_batches, epoch)
-                terms = train_epoch(session.fabric, loss, optimizer, batches, num_batches, epoch)
+                terms = train_epoch(
+                    session.fabric, loss, optimizer, batches, num_batches, epoch, group_size
+                )
             if not terms:
                 return
             try:

@@ -29,6 +29,10 @@ COMMANDS = {
         "soil_bench.studies.missing",
         "accuracy by the share of missing features and by their treatment",
     ),
+    "growth": (
+        "soil_bench.studies.growth",
+        "accuracy by the number of batches that share one propagation",
+    ),
     "patience": (
         "soil_bench.studies.patience",
         "the val metric that a smaller patience would have lost",

@@ -1,0 +1,84 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import run
+from soil_bench.pages.paper import paper_sections
+from soil_bench.runs.results import read_records
+from soil_bench.studies.growth import growth_report
+
+RecordOf = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture
+def arguments(tiny: list[str]) -> list[str]:
+    sizes = ["--batches-per-step", "1", "3", "2"]
+    return ["growth", *tiny, "--seeds", "2", "--models", "bpr", *sizes, "--lr-powers", "1", "0"]
+
+
+@pytest.mark.usefixtures("trained_runs")
+def test_the_learning_rate_is_chosen_by_the_first_seed(
+    arguments: list[str],
+    out: Path,
+    record_of: RecordOf,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments += ["--epochs", "2"]
+    assert run.main(arguments) == 0
+    record = record_of("growth")
+    runs = list(read_records(out / "results.jsonl").values())
+    # One batch: 2 seeds. Several: seed 0 with two learning rates, seed 1 with the better one.
+    assert len(runs) == 2 + 2 * 3
+    one, *others = record["rows"]
+    assert one["batches_per_step"] == 1
+    assert one["differences"] is None
+    assert [row["batches_per_step"] for row in others] == [2, 3]
+    for row in record["rows"]:
+        size = row["batches_per_step"]
+        found = [each for each in runs if each["settings"]["batches_per_step"] == size]
+        first = {each["settings"]["lr"]: each for each in found if each["seed"] == 0}
+        assert set(first) == {one["lr"], one["lr"] * size}
+        best = max(first, key=lambda lr: first[lr]["val"]["recall@20"])
+        assert row["lr"] == best
+        tests = [each["test"]["recall@20"] for each in found if each["settings"]["lr"] == best]
+        assert row["test"]["recall@20"] == tests
+    printed = capsys.readouterr().out
+    assert "Steps on several batches on tiny, 2 seeds" in printed
+    assert run.main(arguments) == 0
+    assert record_of("growth") == record
+    (section,) = paper_sections(out / "records")
+    assert "--batches-per-step 2 3 --lr-powers 0.0 1.0`" in section
+
+
+def test_table() -> None:
+    def row(size: int, values: list[float], difference: float | None) -> dict[str, Any]:
+        found = {"difference": difference, "standard_error": 0.01}
+        metrics = ("recall@20", "ndcg@20")
+        return {
+            "model": "soil",
+            "batches_per_step": size,
+            "batch_size": 10,
+            "lr": 0.001 * size,
+            "best_epoch": [3, 5],
+            "epoch_seconds": [1.0, 2.0],
+            "test": dict.fromkeys(metrics, values),
+            "differences": None if difference is None else dict.fromkeys(metrics, found),
+        }
+
+    report = growth_report(
+        {
+            **{"dataset": "own", "seeds": 2, "epochs": None, "interactions": 95},
+            "lr_powers": [0.0, 0.5],
+            "rows": [row(1, [0.1, 0.3], None), row(4, [0.1, 0.2], -0.05)],
+        }
+    )
+    first, second = ([re.sub(r" ± .*", "", cell) for cell in cells] for cells in report.rows)
+    assert first == ["soil", "1", "10", "0.001", "4", "1.5", "0.2000", "", "0.2000", ""]
+    assert second == [
+        *("soil", "4", "3", "0.004", "4", "1.5"),
+        *("0.1500", "-0.0500", "0.1500", "-0.0500"),
+    ]
+    assert len(report.columns) == len(report.rows[0])

@@ -1,0 +1,36 @@
+from typing import Any
+
+import pytest
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models import BPR, LGMRec, Recommender
+from soil_pyg.training.batches_per_step import STEPS, batches_per_step
+from soil_pyg.typing import Triplets
+
+
+class OwnLoss(BPR):
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+        return super().loss(data, batch)
+
+
+@pytest.mark.parametrize(
+    ("num_triplets", "model_class", "options", "expected"),
+    [
+        (1, BPR, {}, 1),
+        (10 * STEPS, BPR, {}, 1),
+        (10 * STEPS + 1, BPR, {}, 2),
+        (1_000_000, BPR, {}, -(-100_000 // STEPS)),
+        (1_000_000, BPR, {"batches_per_step": 3}, 3),
+        (1_000_000, OwnLoss, {}, 1),
+        (1_000_000, OwnLoss, {"batches_per_step": 3}, 3),
+        (1_000_000, LGMRec, {}, 1),
+        (1_000_000, BPR, {"compile": True}, 1),
+        (1_000_000, BPR, {"num_partitions": 2}, 1),
+    ],
+)
+def test_number_of_batches(
+    num_triplets: int, model_class: type[Recommender], options: dict[str, Any], expected: int
+) -> None:
+    defaults = {"batches_per_step": "auto", "batch_size": 10, "num_partitions": 1, "compile": False}
+    assert batches_per_step(defaults | options, model_class, num_triplets) == expected
