@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from math import sqrt
 from typing import Any, Literal, TypeAlias
 
 from soil_pyg.models.base import Recommender
@@ -34,4 +35,22 @@ def batches_per_step(
     if options["num_partitions"] > 1 or options["compile"] or not shares_tables(model_class):
         return 1
     num_batches = -(-num_triplets // options["batch_size"])
-    return -(-num_batches // STEPS)
+    return int(-(-num_batches // STEPS))
+
+
+def adam_options(lr: float, batches_per_step: int) -> dict[str, Any]:
+    r"""Returns the options of Adam for steps on the mean gradient of several batches.
+
+    With :math:`B` batches per step, the learning rate is multiplied by :math:`\sqrt{B}`, the
+    :math:`1 - \beta` of both moments by :math:`B`, and :math:`\epsilon` by :math:`1 / \sqrt{B}`,
+    from the `"On the SDEs and Scaling Rules for Adaptive Gradient Algorithms"
+    <https://arxiv.org/abs/2205.10287>`_ paper: a step then moves the parameters about as far as
+    :math:`B` steps on one batch each.
+
+    Example:
+        >>> adam_options(0.001, batches_per_step=4)
+        {'lr': 0.002, 'betas': (0.6, 0.996), 'eps': 5e-09}
+    """
+    scale = sqrt(batches_per_step)
+    betas = tuple(max(0.0, round(1 - batches_per_step * x, 9)) for x in (0.1, 0.001))
+    return {"lr": lr * scale, "betas": betas, "eps": 1e-8 / scale}

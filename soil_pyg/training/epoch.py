@@ -102,6 +102,7 @@ class Session:
     run: TrainingRun
     evaluator: Evaluator
     progress: EpochProgress
+    batches_per_step: int = 1
 
     @contextmanager
     def on_data_device(self) -> Iterator[None]:

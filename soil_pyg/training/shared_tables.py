@@ -72,5 +72,5 @@ def _leaf(x: Tensor, total: Tensor | None, index: Tensor | None = None) -> Tenso
             grad = grad.to(total.dtype)
             total.add_(grad) if index is None else total.index_add_(0, index, grad)
 
-    leaf.register_post_accumulate_grad_hook(collect)
+    leaf.register_post_accumulate_grad_hook(collect)  # type: ignore[no-untyped-call]
     return leaf

@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.evaluator import Evaluator, held_out
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
-from soil_pyg.training.batches_per_step import BatchesPerStep, batches_per_step
+from soil_pyg.training.batches_per_step import BatchesPerStep, adam_options, batches_per_step
 from soil_pyg.training.check_options import Precision, check_options
 from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.training.epoch import CAUSES, Session, make_fabric, train_epoch
@@ -66,7 +66,8 @@ class Trainer:
             defines :meth:`~soil_pyg.models.Recommender.loss` itself. :obj:`"auto"` is the smallest
             number with at most 64 steps per epoch, so that the time of an epoch does not grow with
             the square of the data; it is 1 with partitions, a compiled loss, or a model that
-            cannot share a propagation. (default: :obj:`"auto"`)
+            cannot share a propagation. The options of Adam are scaled, see
+            :func:`~soil_pyg.training.batches_per_step.adam_options`. (default: :obj:`"auto"`)
         num_partitions (int): The number of partitions of an epoch, which are trained one after
             another, see :class:`~soil_pyg.training.PartitionLoader`. With more than one, graphs
             and evaluation stay on the CPU, and a step updates only the rows of the partition's
@@ -176,8 +177,8 @@ class Trainer:
             data, self.batch_size, self.seed, self.num_partitions, fabric.device
         )
         options = self.result_options() | ({} if test else {"test": False})
-        num_triplets = data[INTERACTS].edge_index.size(1)
-        options["batches_per_step"] = batches_per_step(options, type(model), num_triplets)
+        num_batches = batches_per_step(options, type(model), data[INTERACTS].edge_index.size(1))
+        options["batches_per_step"] = num_batches
         known = model, data, out, settings or {}, options
         run = TrainingRun(*known, self.checkpoint_seconds, overwrite)
         if run.finished:
@@ -185,14 +186,15 @@ class Trainer:
             return run.result
 
         module = fabric.setup_module(model)
-        optimizer = self._make_optimizer(model, fabric)
+        optimizer = self._make_optimizer(model, fabric, num_batches)
         if optimizer is not None:
             run.restore(model, optimizer)
         with EpochProgress(self.progress) as progress:
-            session = Session(fabric, model, module, data, loader, run, self.evaluator, progress)
+            parts = fabric, model, module, data, loader, run, self.evaluator, progress
+            session = Session(*parts, num_batches)
             try:
                 if optimizer is not None:
-                    self._train(session, optimizer, on_epoch, options["batches_per_step"])
+                    self._train(session, optimizer, on_epoch)
                 if not run.best:
                     run.keep_best(model, session.evaluate("val"))
                 model.load_state_dict(run.best)
@@ -210,9 +212,7 @@ class Trainer:
                 raise
         return run.result
 
-    def _train(
-        self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None, group_size: int
-    ) -> None:
+    def _train(self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None) -> None:
         run, result = session.run, session.run.result
         loss = TrainingLoss(session.model, self.num_partitions > 1, self.compile)
         stopping = self._stopping()
@@ -222,8 +222,9 @@ class Trainer:
                 self._start_epoch(session, optimizer)
                 num_batches = len(session.loader)
                 batches = session.progress.track(session.loader, num_batches, epoch)
+                size = session.batches_per_step
                 terms = train_epoch(
-                    session.fabric, loss, optimizer, batches, num_batches, epoch, group_size
+                    session.fabric, loss, optimizer, batches, num_batches, epoch, size
                 )
             if not terms:
                 return
@@ -243,14 +244,17 @@ class Trainer:
     def _stopping(self) -> EarlyStopping:
         return EarlyStopping(self.metric, self.patience, self.epochs, self.released_stopping)
 
-    def _make_optimizer(self, model: Recommender, fabric: Fabric) -> Optimizer | None:
+    def _make_optimizer(
+        self, model: Recommender, fabric: Fabric, num_batches: int
+    ) -> Optimizer | None:
         parameters = [p for p in model.parameters() if p.requires_grad]
         if not parameters:
             return None
         if self.num_partitions > 1:
             optimizer: Optimizer = RowAdam(parameters, self.lr, self.weight_decay)
         else:
-            optimizer = Adam(parameters, self.lr, weight_decay=self.weight_decay, fused=True)
+            scaled = adam_options(self.lr, num_batches)
+            optimizer = Adam(parameters, **scaled, weight_decay=self.weight_decay, fused=True)
         return cast(Optimizer, fabric.setup_optimizers(optimizer))
 
     def _start_epoch(self, session: Session, optimizer: Optimizer) -> None:
@@ -258,7 +262,8 @@ class Trainer:
         session.loader.set_epoch(epoch)
         seed_everything(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
         for group in optimizer.param_groups:
-            group["lr"] = self.lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
+            lr = adam_options(self.lr, session.batches_per_step)["lr"]
+            group["lr"] = lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
         session.model.train()
         with session.on_data_device():
             session.model.on_epoch_start(session.data)

@@ -77,7 +77,9 @@ def test_steps_against_a_loop(data: HeteroData, bpr: MakeBPR) -> None:
     options = OPTIONS | {"epochs": 1, "lr_decay": 1.0, "batches_per_step": 2}
     result = Trainer(**options).fit(ours, data)
     batches = list(TripletLoader(data, batch_size=32))
-    optimizer = torch.optim.Adam(expected.parameters(), 0.05)
+    optimizer = torch.optim.Adam(
+        expected.parameters(), 0.05 * 2**0.5, betas=(0.8, 0.998), eps=1e-8 / 2**0.5
+    )
     num_steps = -(-len(batches) // 2)
     values = []
     for step in range(num_steps):

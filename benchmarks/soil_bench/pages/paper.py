@@ -31,7 +31,7 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Record], list[str]]]] = {
 """The title, the command and the lines of each kind of record, by the prefix of its file."""
 OPTIONS = (
     *("dataset", "seeds", "epochs", "models", "profile", "share", "histories", "k", "rates"),
-    *("patiences", "batches_per_step", "lr_powers"),
+    *("patiences", "batches_per_step"),
 )
 """The options of the commands that decide a record."""
 

@@ -1,16 +1,15 @@
 """Steps on several batches: the accuracy by the number of batches that share one propagation.
 
-Trains each model with one batch per step and with several. For several, the learning rate is
-multiplied by a power of their number, the one with the best val metric of the first seed. The test
-metrics are compared with those of one batch per step, paired by seed. Finished runs are not run
-again.
+Trains each model with one batch per step and with several, and compares the test metrics with those
+of one batch per step, paired by seed. Finished runs are not run again. A seed is finished with all
+numbers of batches before the next one begins.
 """
 
 from statistics import fmean
 from typing import Any
 
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeFloat, PositiveInt
+from jsonargparse.typing import PositiveInt
 
 from soil_bench.runs.arguments import make_console, names_of, study_parser
 from soil_bench.runs.experiment import (
@@ -21,13 +20,12 @@ from soil_bench.runs.experiment import (
     paired_difference,
     write_record,
 )
-from soil_bench.runs.jobs import PAIRED, Job
-from soil_bench.runs.results import CHOICE, Record, mean_std
+from soil_bench.runs.jobs import PAIRED
+from soil_bench.runs.results import Record, mean_std
 from soil_bench.runs.tables import Report, difference_text, print_report
 from soil_pyg.typing import INTERACTS
 
 BATCHES = [2, 4, 8]
-POWERS = [0.0, 0.5, 1.0]
 
 
 def main(argv: list[str]) -> int:
@@ -35,13 +33,6 @@ def main(argv: list[str]) -> int:
     parser = study_parser("growth", __doc__, "soil")
     parser.add_argument(
         "--batches-per-step", type=PositiveInt, nargs="+", default=BATCHES, help="their numbers"
-    )
-    parser.add_argument(
-        "--lr-powers",
-        type=NonNegativeFloat,
-        nargs="+",
-        default=POWERS,
-        help="powers of the number of batches by which the learning rate is multiplied",
     )
     arguments = parser.parse_args(argv)
     experiment = Experiment(arguments, make_console())
@@ -53,29 +44,21 @@ def main(argv: list[str]) -> int:
 
 def measure(experiment: Experiment, arguments: Namespace) -> Record:
     """Returns the record of the table; raises :class:`FailedRunsError` if a run fails."""
-    numbers = [size for size in sorted(set(arguments.batches_per_step)) if size > 1]
-    powers = sorted(set(arguments.lr_powers))
-    tried: dict[tuple[str, int], list[list[Job]]] = {}
-    for name in names_of(arguments.models):
-        lr = experiment.settings(Variant(name, name, arguments.profile))["lr"]
-        for size in [1, *numbers]:
-            options = [{"batches_per_step": size, "lr": lr * size**power} for power in powers]
-            tried[name, size] = [
-                experiment.jobs(Variant(name, name, arguments.profile, option))
-                for option in (options if size > 1 else [{"batches_per_step": 1}])
-            ]
-    first = experiment.finish(jobs[0] for groups in tried.values() for jobs in groups)
-    chosen = {
-        place: max(groups, key=lambda jobs: first[jobs[0].key]["val"][CHOICE])
-        for place, groups in tried.items()
+    sizes = sorted({1, *arguments.batches_per_step})
+    jobs = {
+        (name, size): experiment.jobs(
+            Variant(name, name, arguments.profile, {"batches_per_step": size})
+        )
+        for name in names_of(arguments.models)
+        for size in sizes
     }
-    finished = experiment.finish(job for jobs in chosen.values() for job in jobs)
-    runs = {place: [finished[job.key] for job in jobs] for place, jobs in chosen.items()}
+    by_seed = zip(*jobs.values(), strict=True)
+    finished = experiment.finish(job for group in by_seed for job in group)
+    runs = {place: [finished[job.key] for job in group] for place, group in jobs.items()}
     return describe(experiment, [run for group in runs.values() for run in group]) | {
         "models": arguments.models,
         "profile": arguments.profile,
-        "batches_per_step": numbers,
-        "lr_powers": powers,
+        "batches_per_step": sizes,
         "interactions": experiment.data[INTERACTS].edge_index.size(1),
         "rows": [row_of(name, runs[name, size], runs[name, 1]) for name, size in runs],
     }
@@ -91,9 +74,10 @@ def row_of(name: str, runs: list[Record], start: list[Record]) -> dict[str, Any]
         metric: paired_difference(found, [run["test"][metric] for run in start])
         for metric, found in values.items()
     }
-    names = ("batches_per_step", "batch_size", "lr")
-    return {name: settings[name] for name in names} | {
+    return {
         "model": name,
+        "batches_per_step": settings["batches_per_step"],
+        "batch_size": settings["batch_size"],
         "best_epoch": [run["best_epoch"] for run in runs],
         "epoch_seconds": [run["seconds"]["train"] / run["epochs"] for run in runs],
         "test": values,
@@ -118,15 +102,11 @@ def growth_report(record: Record) -> Report:
         rows.append(
             [
                 *(row["model"], str(row["batches_per_step"])),
-                *(str(-(-num_batches // row["batches_per_step"])), f"{row['lr']:.2g}"),
+                str(-(-num_batches // row["batches_per_step"])),
                 *(mean_std(row["best_epoch"], 0), f"{fmean(row['epoch_seconds']):.1f}", *cells),
             ]
         )
-    columns = ["model", "batches per step", "steps per epoch", "lr", "best epoch", "s per epoch"]
+    columns = ["model", "batches per step", "steps per epoch", "best epoch", "s per epoch"]
     columns += [text for metric in PAIRED for text in (metric, "to one batch")]
-    notes = [
-        "to one batch: difference of the test metric, paired by seed, ± its standard error",
-        "lr: the best by val Recall@20 of the first seed, among that of one batch times the number "
-        f"of batches to the power {', '.join(f'{power:g}' for power in record['lr_powers'])}",
-    ]
+    notes = ["to one batch: difference of the test metric, paired by seed, ± its standard error"]
     return Report(f"Steps on several batches on {extent(record)}", columns, rows, notes)

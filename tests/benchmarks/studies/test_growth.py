@@ -15,12 +15,12 @@ RecordOf = Callable[[str], dict[str, Any]]
 
 @pytest.fixture
 def arguments(tiny: list[str]) -> list[str]:
-    sizes = ["--batches-per-step", "1", "3", "2"]
-    return ["growth", *tiny, "--seeds", "2", "--models", "bpr", *sizes, "--lr-powers", "1", "0"]
+    sizes = ["--batches-per-step", "3", "2"]
+    return ["growth", *tiny, "--seeds", "2", "--models", "bpr", *sizes]
 
 
 @pytest.mark.usefixtures("trained_runs")
-def test_the_learning_rate_is_chosen_by_the_first_seed(
+def test_numbers_of_batches_are_compared_with_one(
     arguments: list[str],
     out: Path,
     record_of: RecordOf,
@@ -30,27 +30,23 @@ def test_the_learning_rate_is_chosen_by_the_first_seed(
     assert run.main(arguments) == 0
     record = record_of("growth")
     runs = list(read_records(out / "results.jsonl").values())
-    # One batch: 2 seeds. Several: seed 0 with two learning rates, seed 1 with the better one.
-    assert len(runs) == 2 + 2 * 3
-    one, *others = record["rows"]
-    assert one["batches_per_step"] == 1
-    assert one["differences"] is None
-    assert [row["batches_per_step"] for row in others] == [2, 3]
-    for row in record["rows"]:
-        size = row["batches_per_step"]
-        found = [each for each in runs if each["settings"]["batches_per_step"] == size]
-        first = {each["settings"]["lr"]: each for each in found if each["seed"] == 0}
-        assert set(first) == {one["lr"], one["lr"] * size}
-        best = max(first, key=lambda lr: first[lr]["val"]["recall@20"])
-        assert row["lr"] == best
-        tests = [each["test"]["recall@20"] for each in found if each["settings"]["lr"] == best]
+    assert [each["settings"]["batches_per_step"] for each in runs] == [1, 2, 3] * 2
+    for number, row in enumerate(record["rows"]):
+        tests = [each["test"]["recall@20"] for each in runs[number::3]]
+        assert row["batches_per_step"] == number + 1
         assert row["test"]["recall@20"] == tests
+        if number == 0:
+            assert row["differences"] is None
+            one = tests
+        else:
+            difference = row["differences"]["recall@20"]["difference"]
+            assert difference == pytest.approx((sum(tests) - sum(one)) / 2)
     printed = capsys.readouterr().out
     assert "Steps on several batches on tiny, 2 seeds" in printed
     assert run.main(arguments) == 0
     assert record_of("growth") == record
     (section,) = paper_sections(out / "records")
-    assert "--batches-per-step 2 3 --lr-powers 0.0 1.0`" in section
+    assert "--batches-per-step 1 2 3`" in section
 
 
 def test_table() -> None:
@@ -61,7 +57,6 @@ def test_table() -> None:
             "model": "soil",
             "batches_per_step": size,
             "batch_size": 10,
-            "lr": 0.001 * size,
             "best_epoch": [3, 5],
             "epoch_seconds": [1.0, 2.0],
             "test": dict.fromkeys(metrics, values),
@@ -71,14 +66,13 @@ def test_table() -> None:
     report = growth_report(
         {
             **{"dataset": "own", "seeds": 2, "epochs": None, "interactions": 95},
-            "lr_powers": [0.0, 0.5],
             "rows": [row(1, [0.1, 0.3], None), row(4, [0.1, 0.2], -0.05)],
         }
     )
     first, second = ([re.sub(r" ± .*", "", cell) for cell in cells] for cells in report.rows)
-    assert first == ["soil", "1", "10", "0.001", "4", "1.5", "0.2000", "", "0.2000", ""]
+    assert first == ["soil", "1", "10", "4", "1.5", "0.2000", "", "0.2000", ""]
     assert second == [
-        *("soil", "4", "3", "0.004", "4", "1.5"),
+        *("soil", "4", "3", "4", "1.5"),
         *("0.1500", "-0.0500", "0.1500", "-0.0500"),
     ]
     assert len(report.columns) == len(report.rows[0])
