@@ -22,6 +22,7 @@ from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.typing import HELD_OUT_SPLITS, ITEM, USER
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.data_checks import count_nodes
+from soil_pyg.utils.threads import limit_spins_late
 
 OnEpoch = Callable[[TrainResult], None]
 
@@ -198,6 +199,7 @@ class Trainer:
         run, result = session.run, session.run.result
         loss = TrainingLoss(session.model, self.num_partitions > 1, self.compile)
         stopping = self._stopping()
+        limit_spins_late()
         while not stopping.is_over(result):
             epoch = result.epochs + 1
             with run.timed("train"):
