@@ -24,6 +24,7 @@ from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, USER
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.data_checks import count_nodes
+from soil_pyg.utils.threads import limit_spins_late
 
 OnEpoch = Callable[[TrainResult], None]
 
@@ -216,6 +217,7 @@ class Trainer:
         run, result = session.run, session.run.result
         loss = TrainingLoss(session.model, self.num_partitions > 1, self.compile)
         stopping = self._stopping()
+        limit_spins_late()
         while not stopping.is_over(result):
             epoch = result.epochs + 1
             with run.timed("train"):
