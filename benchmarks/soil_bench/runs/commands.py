@@ -7,6 +7,10 @@ COMMANDS = {
         "soil_bench.speed.libraries",
         "propagation and nearest neighbours in every library that is installed",
     ),
+    "systems": (
+        "soil_bench.systems.command",
+        "epochs of BPR and LightGCN in whole libraries, with their evaluation",
+    ),
     "graphs": (
         "soil_bench.speed.graphs",
         "graphs, steps and epochs of SOIL beside a naive implementation of its definitions",
