@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from soil_pyg.ops.batch_search import batch_search, is_batch
+from soil_pyg.ops.batch_search import add_to_lists, batch_search, is_batch, is_lists
 from soil_pyg.ops.faiss_library import (
     GPU_MAX_K,
     faiss_errors,
@@ -49,11 +49,11 @@ def default_index(x: Tensor) -> str:
 
     Example:
         >>> default_index(torch.empty(1_000_000, 64))
-        'IVF2048,Flat'
+        'IVF1024,Flat'
     """
     if x.is_cuda and hasattr(import_faiss(), "GpuIndexCagra"):
         return CAGRA
-    return f"IVF{2 ** round(math.log2(1.5 * math.sqrt(max(2, x.size(0)))))},Flat"
+    return f"IVF{2 ** round(math.log2(0.8 * math.sqrt(max(2, x.size(0)))))},Flat"
 
 
 class FaissIndex:
@@ -90,7 +90,9 @@ class FaissIndex:
                 _set_training(layer)
             self.index.train(x)
             # CAGRA holds what it was trained on.
-            if self.name != CAGRA:
+            if is_lists(self.index):
+                add_to_lists(self.index, x)
+            elif self.name != CAGRA:
                 self.index.add(x)
         self._most = {} if self._is_fixed else self._deepest(x)
         self._depth: dict[str, int] = {}

@@ -1,6 +1,8 @@
 """Graphs of many items: an index instead of all comparisons."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -92,3 +94,26 @@ def test_a_modality_that_no_item_has(clustered_data: HeteroData) -> None:
     out = SOILGraphs(index="IVF4,Flat")(clustered_data)
     assert out[item_item("audio")].adjacency.col.numel() == 0
     assert out[item_item("image")].adjacency.col.numel() > 0
+
+
+def test_many_items_are_searched_by_faiss() -> None:
+    code = """
+import sys
+import torch
+from torch_geometric.data import HeteroData
+from soil_pyg.models import SOIL
+from soil_pyg.ops import search_options
+
+data = HeteroData()
+data["user"].num_nodes = 4
+data["item"].x_image = torch.randn(300, 8)
+data["user", "interacts", "item"].edge_index = torch.tensor([[0, 1, 2, 3], [0, 9, 5, 7]])
+for limit in (300, 299):
+    search_options.EXACT_ITEMS = limit
+    out = SOIL.graph_transform()(data)
+    search = out["item", "image_similar", "item"].search
+    print("faiss" in sys.modules, search["engine"], search["recall"] >= 0.95)
+"""
+    pytest.importorskip("faiss")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False torch True\nTrue faiss True\n"
