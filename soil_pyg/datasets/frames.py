@@ -157,6 +157,8 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, needed: Sequence[str
         frame: pd.DataFrame = table.to_pandas(
             ignore_metadata=True, split_blocks=True, self_destruct=True
         )
+        del table
+        pyarrow.default_memory_pool().release_unused()
     except ColumnError:
         raise
     except (pyarrow.ArrowException, *_DAMAGE) as error:
