@@ -10,12 +10,15 @@ from soil_bench.runs.results import Record
 from soil_bench.speed.graphs_report import graphs_lines
 from soil_bench.speed.libraries_report import libraries_lines
 from soil_bench.speed.scale_report import scale_lines
+from soil_bench.systems.report import systems_lines
 
 SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "graphs": ("Graph building and training step", graphs_lines),
     "graphs-cuda": ("Graph building and training step on a GPU", graphs_lines),
     "scale": ("Scale", scale_lines),
     "libraries": ("Libraries", libraries_lines),
+    "systems-baby": ("Whole systems: baby", systems_lines),
+    "systems-ml1m": ("Whole systems: ml1m", systems_lines),
 }
 """The title and the lines of each kind of record, by the name of its file."""
 
@@ -33,7 +36,7 @@ def speed_sections(folders: Sequence[Path], page_folder: Path) -> list[str]:
     """
     found = []
     for name, (title, lines_of) in SECTIONS.items():
-        command = name.replace("-cuda", " --device cuda")
+        command = name.replace("-cuda", " --device cuda").replace("systems-", "systems --dataset ")
         path = next((p for folder in folders if (p := folder / f"{name}.json").is_file()), None)
         if path is None:
             continue
