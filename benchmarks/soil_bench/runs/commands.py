@@ -16,6 +16,10 @@ COMMANDS = {
         "graphs, steps and epochs of SOIL beside a naive implementation of its definitions",
     ),
     "scale": ("soil_bench.speed.scale", "graphs and training of SOIL by the number of items"),
+    "pipeline": (
+        "soil_bench.speed.pipeline",
+        "time and memory from a table to recommendations, stage by stage",
+    ),
     "tune": (
         "soil_bench.tuning.command",
         "settings of a model, searched by their val metric; the best are tested",
