@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from soil_pyg.utils.threads import limit_spins
+
 if TYPE_CHECKING:
     from soil_pyg.datasets.data_folder import load_data_folder
     from soil_pyg.reports.report import report
@@ -52,6 +54,10 @@ _MODULES = {
     "train": "workflow.train",
 }
 """The module of each function, imported on first use to keep the import of the package fast."""
+
+
+# Every use of the package comes by here, most of them before torch.
+limit_spins()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,3 +1,8 @@
+# Decides how the threads of torch wait, which torch reads when it is imported.
+import soil_pyg  # noqa: F401
+
+# isort: split
+
 import os
 import re
 import signal

@@ -10,7 +10,8 @@ from torch_geometric.transforms import BaseTransform, Compose
 from typing_extensions import Self
 
 from soil_pyg.models.decompose import Decomposition
-from soil_pyg.models.graphs import MakeTransform, features
+from soil_pyg.models.graphs import MakeTransform, distinct, features
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.newcomers import mean_of_items, mean_of_neighbours
 from soil_pyg.nn import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
@@ -25,8 +26,9 @@ class Recommender(torch.nn.Module, ABC):
     r"""The contract that the loader, the trainer and the evaluator share with every model.
 
     The score of a user and an item is the inner product of their embeddings, so one evaluator
-    serves all models. A model must define :meth:`forward` and :meth:`loss`; it may override the
-    hooks :meth:`embed_new_items`, :meth:`embed_new_users` and :meth:`decompose`.
+    serves all models. A model must define :meth:`forward` and either :meth:`loss`, or
+    :meth:`loss_tables` and :meth:`batch_loss`, so that batches share a propagation. It may override
+    the hooks :meth:`embed_new_items`, :meth:`embed_new_users` and :meth:`decompose`.
 
     Args:
         num_users (int): Number of users :math:`U`.
@@ -141,13 +143,38 @@ class Recommender(torch.nn.Module, ABC):
         product of sparse matrices.
         """
 
-    @abstractmethod
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns the weighted terms of the loss by name; their sum is minimised.
 
         Noise and dropout are drawn here and in training mode only. A model without parameters
-        returns an empty dictionary and is not trained.
+        returns an empty dictionary and is not trained. The default is :meth:`batch_loss` on the
+        :meth:`loss_tables` of the batch.
         """
+        users, row = distinct(batch.user)
+        tables = self.loss_tables(data, users)
+        return self.batch_loss(tables, Triplets(row, batch.positive, batch.negative))
+
+    def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
+        """Returns the tables whose rows :meth:`batch_loss` reads, for batches of some users.
+
+        Propagation belongs here: with :obj:`batches_per_step` > 1, the
+        :class:`~soil_pyg.training.Trainer` calls it once per step.
+
+        Args:
+            data (HeteroData): The data, with the graphs of the model.
+            users (Tensor): The users of the batches, one row each in the tables of users.
+        """
+        raise NotImplementedError(
+            f"{self.__class__.__name__} must define 'loss', or 'loss_tables' and 'batch_loss'"
+        )
+
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
+        """Returns the weighted terms of the loss of a batch, whose nodes are rows of the tables.
+
+        The tables of users hold the distinct users of the batch, those of items at least its
+        items.
+        """
+        raise NotImplementedError
 
     def item_features(self, data: HeteroData, modality: str) -> Tensor:
         """Returns the features of the items in a modality, in the precision of the parameters, or

@@ -10,6 +10,7 @@ from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import FeatureProjection, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_share
@@ -92,16 +93,22 @@ class BM3(FeatureRecommender):
         user, item = self.propagate(data)
         return self.predictor(user), self.predictor(item)
 
-    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+    def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
+        """Returns the embeddings and the trained features, and the regularisation."""
+        user, item = self.propagate(data)
+        features = [self.trained_features(data, modality) for modality in self.in_channels]
+        reg = {"reg": self.reg * embedding_loss(user, item)}
+        return LossTables([F.embedding(users, user)], [item, *features], reg)
+
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the distances between users and items, modalities and their items, and modalities
         and themselves, and the regularisation; negative items play no part.
         """
-        all_users, all_items = self.propagate(data)
-        user, item = F.embedding(batch.user, all_users), F.embedding(batch.positive, all_items)
+        user = F.embedding(batch.user, tables.user[0])
+        item, *features = [F.embedding(batch.positive, table) for table in tables.item]
         fixed_user, fixed_item = self._fixed(user), self._fixed(item)
         alignment = masking = user.new_zeros(())
-        for modality in self.in_channels:
-            x = F.embedding(batch.positive, self.trained_features(data, modality))
+        for modality, x in zip(self.in_channels, features, strict=True):
             x = self.project[modality](x)
             alignment = alignment + self._distance(x, fixed_item)
             masking = masking + self._distance(x, self._fixed(x))
@@ -109,7 +116,7 @@ class BM3(FeatureRecommender):
             "reconstruction": self._distance(user, fixed_item) + self._distance(item, fixed_user),
             "alignment": self.cl_weight * alignment,
             "masking": self.cl_weight * masking,
-            "reg": self.reg * embedding_loss(all_users, all_items),
+            **tables.terms,
         }
 
     def _fixed(self, x: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.decompose import Decomposition, double_copy
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import MakeTransform
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import BPRLoss, embedding_loss
 from soil_pyg.typing import Triplets
 from soil_pyg.utils.checks import check_at_least
@@ -53,11 +55,16 @@ class BPR(EmbeddingRecommender):
         """Returns the trained embeddings of all users and items."""
         return self.tables
 
-    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+    def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
+        """Returns the trained embeddings."""
+        return LossTables([self.user_embedding(users)], [self.item_embedding.weight])
+
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
-        user = self.user_embedding(batch.user)
-        positive = self.item_embedding(batch.positive)
-        negative = self.item_embedding(batch.negative)
+        user = F.embedding(batch.user, tables.user[0])
+        positive, negative = (
+            F.embedding(x, tables.item[0]) for x in (batch.positive, batch.negative)
+        )
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * embedding_loss(user, positive, negative),

@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 
 from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import PairTensor, SimilarItemGraphs, adjacency, prepared, similar
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import BPRLoss, FeatureProjection, LightConv, LightPropagation
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
@@ -170,17 +171,22 @@ class FREEDOM(FeatureRecommender):
         """Returns the final embeddings of all users and items, on all interactions."""
         return self.propagate(data, INTERACTS)
 
-    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the ranking loss of the embeddings and of each modality, in training on the
-        interactions of the epoch.
+    def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
+        """Returns the embeddings, in training on the interactions of the epoch, and the trained
+        features.
         """
         is_pruned = self.training and self.dropout > 0 and PRUNED in data.edge_types
-        user_emb, item_emb = self.propagate(data, PRUNED if is_pruned else INTERACTS)
-        user = F.embedding(batch.user, user_emb)
+        user, item = self.propagate(data, PRUNED if is_pruned else INTERACTS)
+        features = [self.trained_features(data, modality) for modality in self.in_channels]
+        return LossTables([F.embedding(users, user)], [item, *features])
+
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
+        """Returns the ranking loss of the embeddings and of each modality."""
+        user = F.embedding(batch.user, tables.user[0])
         items = torch.cat([batch.positive, batch.negative])
-        terms = {"bpr": self._bpr(user, F.embedding(items, item_emb))}
-        for modality in self.in_channels:
-            x = F.embedding(items, self.trained_features(data, modality))
+        item_emb, *features = [F.embedding(items, table) for table in tables.item]
+        terms = {"bpr": self._bpr(user, item_emb)}
+        for modality, x in zip(self.in_channels, features, strict=True):
             terms[f"bpr_{modality}"] = self.reg * self._bpr(user, self.projections[modality](x))
         return terms
 

@@ -18,6 +18,7 @@ from soil_pyg.models.graphs import (
     adjacency,
     similar,
 )
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import BPRLoss, FeatureProjection, LearnedGraph, LightConv, MeanPropagation
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
@@ -171,8 +172,8 @@ class LATTICE(FeatureRecommender):
         """Returns the final embeddings of all users and items, on a newly built item-item graph."""
         return self.propagate(data, *self.item_graph(data))
 
-    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the ranking loss and the regularisation."""
+    def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
+        """Returns the final embeddings."""
         # Each partition of the data has a graph of its own.
         first = adjacency(data, similar(next(iter(self.in_channels))))
         if self._kept is not None and self._kept[0] is first:
@@ -182,9 +183,15 @@ class LATTICE(FeatureRecommender):
             constant = learned.weight.detach()
             kept = Adjacency(learned.rowptr, learned.col, constant, learned.size[1])
             self._kept = first, kept, weight.detach()
-        user_emb, item_emb = self.propagate(data, learned, weight)
-        user = F.embedding(batch.user, user_emb)
-        positive, negative = (F.embedding(x, item_emb) for x in (batch.positive, batch.negative))
+        user, item = self.propagate(data, learned, weight)
+        return LossTables([F.embedding(users, user)], [item])
+
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
+        """Returns the ranking loss and the regularisation."""
+        user = F.embedding(batch.user, tables.user[0])
+        positive, negative = (
+            F.embedding(x, tables.item[0]) for x in (batch.positive, batch.negative)
+        )
         reg = user.square().sum() + positive.square().sum() + negative.square().sum()
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),

@@ -6,6 +6,7 @@ from torch_geometric.transforms import BaseTransform
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import MakeTransform, adjacency, normalized_interactions, with_graphs
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.newcomers import extend_users, messages, rows_of_new
 from soil_pyg.nn import BPRLoss, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
@@ -63,16 +64,17 @@ class LightGCN(EmbeddingRecommender):
         user, item = self.propagation(self.tables, adjacency(data, INTERACTS))
         return user, item
 
-    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+    def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
+        """Returns the propagated and the initial embeddings."""
+        user, item = zip(self(data), self.tables, strict=True)
+        return LossTables([F.embedding(users, table) for table in user], item)
+
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
-        user_emb, item_emb = self(data)
-        user = F.embedding(batch.user, user_emb)
-        positive, negative = (F.embedding(x, item_emb) for x in (batch.positive, batch.negative))
-        reg = embedding_loss(
-            self.user_embedding(batch.user),
-            self.item_embedding(batch.positive),
-            self.item_embedding(batch.negative),
-        )
+        user, initial_user = (F.embedding(batch.user, table) for table in tables.user)
+        positive, initial_positive = (F.embedding(batch.positive, table) for table in tables.item)
+        negative, initial_negative = (F.embedding(batch.negative, table) for table in tables.item)
+        reg = embedding_loss(initial_user, initial_positive, initial_negative)
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * reg,

@@ -21,6 +21,7 @@ from soil_pyg.models.graphs import (
     similar,
     with_graphs,
 )
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.view_recommender import ViewRecommender
 from soil_pyg.nn import BPRLoss, InfoNCELoss, LightConv, LightPropagation, ModalityGate
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
@@ -152,9 +153,9 @@ class MGCN(ViewRecommender, FeatureRecommender):
         (user, item), user_views, item_views = self.propagate(data)
         return user + self.fuse(user, user_views), item + self.fuse(item, item_views)
 
-    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss, the regularisation and the contrast."""
-        user, positive, negative, user_row, item_row = self.embed_batch(data, batch)
+        user, positive, negative, user_row, item_row = self.embed_batch(tables, batch)
         (content_u, side_u), (content_i, side_i), (content_j, side_j) = user, positive, negative
         query = F.embedding(user_row, content_u + side_u)
         target = F.embedding(item_row, content_i + side_i)

@@ -8,6 +8,7 @@ from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import FeatureProjection, InfoNCELoss, LightPropagation
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_greater, check_integer
@@ -123,10 +124,15 @@ class SLMRec(EmbeddingRecommender):
         user, item = self.propagate(data)
         return self.user_fusion(user), self.item_fusion(item)
 
-    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the two contrasts; negative items play no part."""
+    def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
+        """Returns the propagated embeddings."""
         user, item = self.propagate(data)
-        user, item = F.embedding(batch.user, user), F.embedding(batch.positive, item)
+        return LossTables([F.embedding(users, user)], [item])
+
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
+        """Returns the two contrasts; negative items play no part."""
+        user = F.embedding(batch.user, tables.user[0])
+        item = F.embedding(batch.positive, tables.item[0])
         return {
             "contrast": self.contrast(self.user_fusion(user), self.item_fusion(item)),
             "fac": self.alpha * self._fine_and_coarse(item),

@@ -17,6 +17,7 @@ from soil_pyg.models.graphs import (
     propagate_to,
     with_graphs,
 )
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.models.view_recommender import ViewRecommender
 from soil_pyg.nn import (
@@ -196,9 +197,9 @@ class SOIL(ViewRecommender):
         (user, item), (user_side, item_side) = self.views(data).values()
         return user + user_side, item + item_side
 
-    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the terms of the loss (Eq. 15-18)."""
-        user, positive, negative, user_row, item_row = self.embed_batch(data, batch)
+        user, positive, negative, user_row, item_row = self.embed_batch(tables, batch)
         (content_u, side_u), (content_i, side_i), (content_j, side_j) = user, positive, negative
         final_u, final_i, final_j = content_u + side_u, content_i + side_i, content_j + side_j
         query, target = F.embedding(user_row, final_u), F.embedding(item_row, final_i)

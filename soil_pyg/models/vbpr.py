@@ -6,6 +6,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import BPRLoss, FeatureProjection, embedding_loss
 from soil_pyg.typing import Triplets
 from soil_pyg.utils.checks import check_at_least
@@ -58,24 +59,29 @@ class VBPR(EmbeddingRecommender):
         torch.nn.init.xavier_normal_(self.project.weight)
         torch.nn.init.zeros_(self.project.bias)
 
-    def embed_items(self, data: HeteroData, index: Tensor | None = None) -> Tensor:
-        """Returns the embeddings of some items, or of all."""
-        x = [self.item_features(data, modality) for modality in self.in_channels]
-        embedding = self.item_embedding.weight
-        if index is not None:
-            x, embedding = [F.embedding(index, x_m) for x_m in x], F.embedding(index, embedding)
-        return torch.cat([embedding, self.project(torch.cat(x, dim=-1))], dim=-1)
-
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Returns the embeddings of all users and items."""
-        return self.user_embedding.weight, self.embed_items(data)
+        return self.user_embedding.weight, self._embed_items(*self._item_tables(data))
 
-    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+    def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
+        """Returns the trained embeddings and the features."""
+        return LossTables([self.user_embedding(users)], self._item_tables(data))
+
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
-        user = self.user_embedding(batch.user)
-        positive = self.embed_items(data, batch.positive)
-        negative = self.embed_items(data, batch.negative)
+        user = F.embedding(batch.user, tables.user[0])
+        positive, negative = (
+            self._embed_items(*(F.embedding(x, table) for table in tables.item))
+            for x in (batch.positive, batch.negative)
+        )
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * embedding_loss(user, positive, negative),
         }
+
+    def _item_tables(self, data: HeteroData) -> list[Tensor]:
+        features = [self.item_features(data, modality) for modality in self.in_channels]
+        return [self.item_embedding.weight, *features]
+
+    def _embed_items(self, embedding: Tensor, *features: Tensor) -> Tensor:
+        return torch.cat([embedding, self.project(torch.cat(features, dim=-1))], dim=-1)

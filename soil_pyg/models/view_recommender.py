@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy, double_features
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, distinct
+from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import LightPropagation
 from soil_pyg.typing import Triplets
 
@@ -64,19 +65,22 @@ class ViewRecommender(EmbeddingRecommender):
         given its content embedding and its views.
         """
 
-    def embed_batch(self, data: HeteroData, batch: Triplets) -> BatchEmbeddings:
+    def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
+        """Returns the content embeddings and the views."""
+        (user, item), user_views, item_views = self.propagate(data, users)
+        return LossTables([F.embedding(users, user), *user_views], [item, *item_views])
+
+    def embed_batch(self, tables: LossTables, batch: Triplets) -> BatchEmbeddings:
         """Returns the embeddings of the nodes of a batch."""
         # Only nodes of the batch are fused, each once.
-        users, user_row = distinct(batch.user)
-        items, item_row = distinct(batch.positive)
-        (user, item), user_views, item_views = self.propagate(data, users)
-        content_u = F.embedding(users, user)
+        content_u, *user_views = tables.user
         side_u = self.fuse(content_u, user_views)
+        items, item_row = distinct(batch.positive)
         chosen, sizes = torch.cat([items, batch.negative]), [len(items), len(batch.negative)]
-        content = F.embedding(chosen, item)
-        side = self.fuse(content, [F.embedding(chosen, view) for view in item_views])
+        content, *item_views = [F.embedding(chosen, table) for table in tables.item]
+        side = self.fuse(content, item_views)
         positive, negative = zip(torch.split(content, sizes), torch.split(side, sizes), strict=True)
-        return BatchEmbeddings((content_u, side_u), positive, negative, user_row, item_row)
+        return BatchEmbeddings((content_u, side_u), positive, negative, batch.user, item_row)
 
     def split(self, data: HeteroData, hops: FirstHops, view_hops: FirstHops) -> Decomposition:
         """Splits embeddings into the content, over the edges of :obj:`hops`, and the views, over

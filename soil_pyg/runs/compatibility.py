@@ -13,6 +13,7 @@ RENAMED_SETTINGS = {
 """Today's names of settings by their former names."""
 
 ADDED_SETTINGS = {
+    "batches_per_step": 1,
     "compile": False,
     "interest": True,
     "interest_scale": 1.0,
@@ -23,7 +24,7 @@ ADDED_SETTINGS = {
 }
 """The behaviour of the package before it had a setting, for records that lack it."""
 
-OF_TRAINER = {"compile", "num_partitions"}
+OF_TRAINER = {"batches_per_step", "compile", "num_partitions"}
 """The added settings of every trainer; the others are settings of some models or graphs."""
 
 OF_TRAIN = {"data", "device", "model", "profile"}

@@ -19,6 +19,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     """
     for name in ("batch_size", "epochs", "patience", "num_partitions"):
         check_integer(name, options[name], 1)
+    if options["batches_per_step"] != "auto":
+        check_integer("batches_per_step", options["batches_per_step"], 1)
     check_integer("seed", options["seed"], 0)
     for name in ("lr", "lr_decay", "lr_decay_epochs"):
         check_greater(name, options[name], 0)

@@ -1,27 +1,25 @@
-"""One epoch of training: the loss, a step of the optimizer per batch, and the validation."""
+"""One epoch of training: steps of the optimizer, and the validation."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from itertools import islice
+from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
-from torch.autograd.function import once_differentiable
-from torch.func import functional_call
-from torch.nn import Embedding
 from torch.optim import Optimizer
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ranking.evaluator import Evaluator, compute_embeddings
 from soil_pyg.runs.training_run import TrainingRun
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import INTERACTS, Triplets
-from soil_pyg.utils._private import BackendCompilerFailed
+
+T = TypeVar("T")
 
 CAUSES = "likely causes: a high learning rate, negative='keep' in the graphs, or large features"
 """The end of every error about a loss or a score that is not finite."""
@@ -42,13 +40,14 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
 
 def train_epoch(
     fabric: Fabric,
-    loss: "TrainingLoss",
+    loss: TrainingLoss,
     optimizer: Optimizer,
     batches: Iterable[tuple[HeteroData, Triplets]],
     num_batches: int,
     epoch: int,
+    batches_per_step: int = 1,
 ) -> dict[str, float]:
-    """Takes one step of the optimizer per batch and returns the mean of each loss term.
+    """Takes one step of the optimizer per group of batches and returns the mean of each loss term.
 
     Each of the batches, at most :obj:`num_batches`, comes with the data or the partition it is
     drawn from. The device is read only once, after the last step, so that no step waits for it. If
@@ -60,116 +59,33 @@ def train_epoch(
     names: list[str] = []
     # One tensor for all steps: a small one per step would fragment the heap.
     losses = torch.empty(0, 0, dtype=torch.float, device=fabric.device)
-    step = 0
-    for data, batch in batches:
-        with fabric.autocast():
-            terms = loss.terms(data, batch)
-        if not terms:
-            return {}
-        if not names:
-            names = list(terms)
-            losses = losses.new_empty(num_batches, len(names))
-        values = torch.stack([term.float() for term in terms.values()])
+    done = 0
+    for group in _groups(batches, num_batches, batches_per_step):
         optimizer.zero_grad()
-        fabric.backward(values.sum())
+        for names, values in loss.backward(fabric, group):
+            if not names:
+                return {}
+            if done == 0:
+                losses = losses.new_empty(num_batches, len(names))
+            losses[done] = values
+            done += 1
         optimizer.step()
-        losses[step] = values.detach()
-        step += 1
-    losses = losses[:step].cpu()
+    losses = losses[:done].cpu()
     for row, column in (~losses.isfinite()).nonzero().tolist():
         raise FloatingPointError(
             f"The loss term '{names[column]}' became {losses[row, column].item()} in epoch "
-            f"{epoch}, batch {row + 1} of {step}; {CAUSES}"
+            f"{epoch}, batch {row + 1} of {done}; {CAUSES}"
         )
     return dict(zip(names, losses.double().mean(dim=0).tolist(), strict=True))
 
 
-class TrainingLoss(torch.nn.Module):
-    r"""The loss of a model on the whole data or on a partition, optionally compiled.
-
-    On a partition, each parameter with one row per node (:meth:`~soil_pyg.models.Recommender.
-    node_parameters`) is replaced by the rows of the partition's nodes. Its gradient is sparse and
-    holds these rows only, as :class:`~soil_pyg.training.row_adam.RowAdam` expects.
-
-    Raises:
-        ValueError: If the data comes in partitions and the model has an embedding of all users or
-            all items that is missing from its :meth:`node_parameters`.
-    """
-
-    def __init__(
-        self, model: Recommender, partitioned: bool = False, compile: bool = False
-    ) -> None:
-        super().__init__()
-        self.model = model
-        # Batches have at most two sizes per epoch; each gets code of its own.
-        self._compiled = torch.compile(model.loss, dynamic=False) if compile else None
-        self._prepared = False
-        self._node_parameters = model.node_parameters() if partitioned else {}
-        for name, module in model.named_modules():
-            if (
-                partitioned
-                and isinstance(module, Embedding)
-                and module.num_embeddings in (model.num_users, model.num_items)
-                and f"{name}.weight" not in self._node_parameters
-            ):
-                raise ValueError(
-                    f"'node_parameters()' of {type(model).__name__} must name the node type of "
-                    f"'{name}.weight' to be trained with num_partitions > 1"
-                )
-
-    def forward(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the loss terms for the current parameters; raises :class:`RuntimeError` if the
-        loss cannot be compiled.
-        """
-        if self._compiled is None:
-            return self.model.loss(data, batch)
-        if not self._prepared:
-            # Both directions of the graphs are built outside of the compiled code.
-            for store in data.stores:
-                for value in store.values():
-                    if isinstance(value, Adjacency):
-                        value.prepare()
-            self._prepared = True
-        try:
-            return self._compiled(data, batch)
-        except BackendCompilerFailed as error:
-            raise RuntimeError(
-                "'compile' needs a compiler: install g++ (on a GPU, Triton) or set compile=False "
-                f"({getattr(error, 'inner_exception', error)})"
-            ) from error
-
-    def terms(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the loss terms of a batch of the data, or of a partition of it with
-        :obj:`n_id`; the batch has the node indices of :obj:`data`.
-        """
-        rows = {
-            f"model.{name}": _Rows.apply(  # type: ignore[no-untyped-call]
-                self.model.get_parameter(name), data[kind].n_id
-            )
-            for name, kind in self._node_parameters.items()
-        }
-        terms = functional_call(self, rows, (data, batch)) if rows else self(data, batch)
-        return cast(dict[str, Tensor], terms)
-
-
-class _Rows(torch.autograd.Function):
-    """Selects distinct rows of a table; the gradient of the table is sparse."""
-
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, index: Tensor) -> Tensor:
-        ctx.size = table.size()
-        ctx.save_for_backward(index)
-        return table.index_select(0, index)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (index,) = ctx.saved_tensors
-        # Rows are distinct, hence coalesced.
-        table_grad = torch.sparse_coo_tensor(
-            index.unsqueeze(0), grad, ctx.size, check_invariants=False, is_coalesced=True
-        )
-        return table_grad, None
+def _groups(batches: Iterable[T], num_batches: int, size: int) -> Iterator[list[T]]:
+    # As even as possible: a step on few batches is noisier than the others.
+    num_groups, batches = -(-num_batches // size), iter(batches)
+    for start in range(num_groups):
+        begin, end = (num_batches * n // num_groups for n in (start, start + 1))
+        if group := list(islice(batches, end - begin)):
+            yield group
 
 
 @dataclass(frozen=True)
@@ -186,6 +102,7 @@ class Session:
     run: TrainingRun
     evaluator: Evaluator
     progress: EpochProgress
+    batches_per_step: int = 1
 
     @contextmanager
     def on_data_device(self) -> Iterator[None]:

@@ -13,15 +13,18 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.evaluator import Evaluator, held_out
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
+from soil_pyg.training.batches_per_step import BatchesPerStep, adam_options, batches_per_step
 from soil_pyg.training.check_options import Precision, check_options
 from soil_pyg.training.early_stopping import EarlyStopping
-from soil_pyg.training.epoch import CAUSES, Session, TrainingLoss, make_fabric, train_epoch
+from soil_pyg.training.epoch import CAUSES, Session, make_fabric, train_epoch
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.row_adam import RowAdam
-from soil_pyg.typing import HELD_OUT_SPLITS, ITEM, USER
+from soil_pyg.training.training_loss import TrainingLoss
+from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, USER
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.data_checks import count_nodes
+from soil_pyg.utils.threads import limit_spins_late
 
 OnEpoch = Callable[[TrainResult], None]
 
@@ -59,6 +62,13 @@ class Trainer:
             :obj:`"cuda"`. (default: :obj:`"auto"`)
         precision (str): One of :obj:`"32-true"`, :obj:`"bf16-mixed"` and :obj:`"16-mixed"`.
             (default: :obj:`"32-true"`)
+        batches_per_step (int or str): The number of batches per step of the optimizer, whose
+            gradients are averaged. They share one propagation through the graphs, unless the model
+            defines :meth:`~soil_pyg.models.Recommender.loss` itself. :obj:`"auto"` is the smallest
+            number with at most 64 steps per epoch, so that the time of an epoch does not grow with
+            the square of the data; it is 1 with partitions, a compiled loss, or a model that
+            cannot share a propagation. The options of Adam are scaled, see
+            :func:`~soil_pyg.training.batches_per_step.adam_options`. (default: :obj:`"auto"`)
         num_partitions (int): The number of partitions of an epoch, which are trained one after
             another, see :class:`~soil_pyg.training.PartitionLoader`. With more than one, graphs
             and evaluation stay on the CPU, and a step updates only the rows of the partition's
@@ -93,6 +103,7 @@ class Trainer:
     seed: int = 0
     accelerator: str = "auto"
     precision: Precision = "32-true"
+    batches_per_step: BatchesPerStep = "auto"
     num_partitions: int = 1
     compile: bool = False
     ks: Sequence[int] = (5, 10, 20, 50)
@@ -105,6 +116,11 @@ class Trainer:
             raise ValueError(
                 "'compile' must be False for more than one partition "
                 f"(got num_partitions={self.num_partitions})"
+            )
+        if self.batches_per_step not in ("auto", 1) and (self.compile or self.num_partitions > 1):
+            cause = "a compiled loss" if self.compile else "more than one partition"
+            raise ValueError(
+                f"'batches_per_step' must be 1 for {cause} (got {self.batches_per_step})"
             )
         self.evaluator = Evaluator(self.ks)
         check_choice("metric", self.metric, tuple(self.evaluator.metrics))
@@ -162,6 +178,8 @@ class Trainer:
             data, self.batch_size, self.seed, self.num_partitions, fabric.device
         )
         options = self.result_options() | ({} if test else {"test": False})
+        num_batches = batches_per_step(options, type(model), data[INTERACTS].edge_index.size(1))
+        options["batches_per_step"] = num_batches
         known = model, data, out, settings or {}, options
         run = TrainingRun(*known, self.checkpoint_seconds, overwrite)
         if run.finished:
@@ -169,11 +187,12 @@ class Trainer:
             return run.result
 
         module = fabric.setup_module(model)
-        optimizer = self._make_optimizer(model, fabric)
+        optimizer = self._make_optimizer(model, fabric, num_batches)
         if optimizer is not None:
             run.restore(model, optimizer)
         with EpochProgress(self.progress) as progress:
-            session = Session(fabric, model, module, data, loader, run, self.evaluator, progress)
+            parts = fabric, model, module, data, loader, run, self.evaluator, progress
+            session = Session(*parts, num_batches)
             try:
                 if optimizer is not None:
                     self._train(session, optimizer, on_epoch)
@@ -198,13 +217,17 @@ class Trainer:
         run, result = session.run, session.run.result
         loss = TrainingLoss(session.model, self.num_partitions > 1, self.compile)
         stopping = self._stopping()
+        limit_spins_late()
         while not stopping.is_over(result):
             epoch = result.epochs + 1
             with run.timed("train"):
                 self._start_epoch(session, optimizer)
                 num_batches = len(session.loader)
                 batches = session.progress.track(session.loader, num_batches, epoch)
-                terms = train_epoch(session.fabric, loss, optimizer, batches, num_batches, epoch)
+                size = session.batches_per_step
+                terms = train_epoch(
+                    session.fabric, loss, optimizer, batches, num_batches, epoch, size
+                )
             if not terms:
                 return
             try:
@@ -223,14 +246,17 @@ class Trainer:
     def _stopping(self) -> EarlyStopping:
         return EarlyStopping(self.metric, self.patience, self.epochs, self.released_stopping)
 
-    def _make_optimizer(self, model: Recommender, fabric: Fabric) -> Optimizer | None:
+    def _make_optimizer(
+        self, model: Recommender, fabric: Fabric, num_batches: int
+    ) -> Optimizer | None:
         parameters = [p for p in model.parameters() if p.requires_grad]
         if not parameters:
             return None
         if self.num_partitions > 1:
             optimizer: Optimizer = RowAdam(parameters, self.lr, self.weight_decay)
         else:
-            optimizer = Adam(parameters, self.lr, weight_decay=self.weight_decay, fused=True)
+            scaled = adam_options(self.lr, num_batches)
+            optimizer = Adam(parameters, **scaled, weight_decay=self.weight_decay, fused=True)
         return cast(Optimizer, fabric.setup_optimizers(optimizer))
 
     def _start_epoch(self, session: Session, optimizer: Optimizer) -> None:
@@ -238,7 +264,8 @@ class Trainer:
         session.loader.set_epoch(epoch)
         seed_everything(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
         for group in optimizer.param_groups:
-            group["lr"] = self.lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
+            lr = adam_options(self.lr, session.batches_per_step)["lr"]
+            group["lr"] = lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
         session.model.train()
         with session.on_data_device():
             session.model.on_epoch_start(session.data)

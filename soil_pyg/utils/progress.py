@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import Progress
 
+from soil_pyg.utils.threads import limit_spins_late
+
 PATIENCE_SECONDS = 5.0
 """The time after which a loop shows its progress bar."""
 
@@ -18,6 +20,7 @@ def blocks(size: int, block_size: int, description: str) -> Iterator[slice]:
         >>> list(blocks(5, 2, "counting"))
         [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
+    limit_spins_late()
     start = time.monotonic()
     progress: Progress | None = None
     try:

@@ -5,7 +5,8 @@ from typing import Any
 
 from torch_geometric.data import HeteroData
 
-from soil_pyg.typing import ITEM, USER
+from soil_pyg.training.batches_per_step import batches_per_step
+from soil_pyg.typing import INTERACTS, ITEM, USER
 from soil_pyg.workflow.options import ModelOptions
 
 logger = logging.getLogger("soil_pyg")
@@ -22,9 +23,12 @@ def settings_on(
 
     The released aggregation of SOIL is only defined for at least as many users as items. On other
     data the normalised user-item graph replaces it, with a warning; if it is among the given
-    options, :class:`ValueError` is raised.
+    options, :class:`ValueError` is raised. The number of batches per step is that of the data.
     """
     settings = selected.settings(dataset, profile, given)
+    settings["batches_per_step"] = batches_per_step(
+        settings, selected.model_class, data[INTERACTS].edge_index.size(1)
+    )
     num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
     if settings.get("aggregation") == "sym_user_index" and num_items > num_users:
         if "aggregation" in given:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import BM3
-from soil_pyg.training.epoch import TrainingLoss
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS = 5, 6, 4

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
@@ -16,9 +17,9 @@ from torch_geometric.transforms import BaseTransform
 from soil_pyg import models
 from soil_pyg.models import Recommender
 from soil_pyg.models.newcomers import nearest_known
-from soil_pyg.training.epoch import TrainingLoss
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.trainer import Trainer
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, Triplets
 
 NUM_USERS, NUM_ITEMS = 9, 7
@@ -409,6 +410,42 @@ def test_an_epoch_on_parts(name: str) -> None:
         assert all(math.isfinite(value) for value in epoch["loss"].values())
         after = list(model.parameters())
         assert any(not old.equal(new) for old, new in zip(before, after, strict=True))
+
+
+@EVERY
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_of_a_group_of_batches(name: str, training: bool) -> None:
+    """The oracle is the mean of the gradients of batches with a propagation each."""
+    data, model = in_double(make_data(name)), make_model(name).double().train(training)
+    if not list(model.parameters()):
+        pytest.skip("it has no parameters")
+    others = Triplets(*(torch.tensor(x) for x in ([0, 7, 7], [2, 1, 5], [6, 6, 4])))
+    # The mean of four is exact.
+    batches = [BATCH, others, Triplets(*(x[:1] for x in BATCH)), BATCH]
+    expected = [torch.zeros_like(parameter) for parameter in model.parameters()]
+
+    def start_epoch() -> None:
+        torch.manual_seed(0)
+        model.on_epoch_start(data)
+
+    for seed, batch in enumerate(batches):
+        start_epoch()
+        torch.manual_seed(seed)
+        terms = sum(model.loss(data, batch).values())
+        grads = torch.autograd.grad(terms, list(model.parameters()), allow_unused=True)
+        for total, grad in zip(expected, grads, strict=True):
+            total += 0 if grad is None else grad / len(batches)
+    start_epoch()
+    group = [(data, batch) for batch in batches]
+    steps = TrainingLoss(model).backward(Fabric(accelerator="cpu", devices=1), group)
+    for seed in range(len(batches)):
+        torch.manual_seed(seed)
+        names, values = next(steps)
+        assert len(names) == len(values)
+    assert next(steps, None) is None
+    for parameter, total in zip(model.parameters(), expected, strict=True):
+        grad = torch.zeros_like(total) if parameter.grad is None else parameter.grad
+        torch.testing.assert_close(grad, total, rtol=1e-9, atol=1e-12)
 
 
 @EVERY

@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import MGCN, view_recommender
-from soil_pyg.training.epoch import TrainingLoss
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import INTERACTS, Triplets
 
 NUM_USERS, NUM_ITEMS, CHANNELS, K = 9, 8, 3, 4

@@ -62,6 +62,7 @@ RANGES: dict[str, Mapping[str, str]] = {
     "batch_size": ABOVE_ZERO,
     "epochs": ABOVE_ZERO,
     "patience": ABOVE_ZERO,
+    "batches_per_step": ABOVE_ZERO | {"a word": "many", "a fraction": "1.5"},
     "num_partitions": ABOVE_ZERO | {"more than users": "1000", "a huge number": str(10**20)},
     "metric": {"a length that is not in --ks": "recall@7", "no length": "recall"},
     "ks": {"a negative number": "-1", "zero": "0", "a list with zero": "5,0", "nothing": "[]"},

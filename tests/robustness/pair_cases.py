@@ -99,6 +99,10 @@ LINES = {
     "train DATA --out NEW --model soil --profile published": "--profile",
     "train DATA --out NEW --model bpr --metric recall@20 --ks 5": "--metric",
     "train DATA --out NEW --model bpr --compile true --num_partitions 2": "--compile",
+    "train DATA --out NEW --model bpr --compile true --batches_per_step 2": "--batches-per-step",
+    "train DATA --out NEW --model bpr --num_partitions 2 --batches_per_step 2": (
+        "--batches-per-step"
+    ),
     "train DATA --out NEW --model bpr --init RUN": "--init",
     "train DATA --out NEW --model bpr --init BPR --hidden_channels 8": "--init",
     "train DATA --out NEW --model soil --aggregation sym_user_index --k 3 --modalities": (

@@ -14,7 +14,8 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.models import BPR, LightGCN
-from soil_pyg.training.epoch import Session, TrainingLoss, train_epoch
+from soil_pyg.training.epoch import Session, train_epoch
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -22,7 +23,7 @@ NO_COMPILER = """
 import torch
 from torch_geometric.data import HeteroData
 from soil_pyg.models import BPR
-from soil_pyg.training.epoch import TrainingLoss
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import Triplets
 
 batch = Triplets(*torch.tensor([[0], [1], [2]]))

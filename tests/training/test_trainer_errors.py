@@ -82,11 +82,18 @@ def test_a_score_that_is_not_finite_names_the_epoch(data: HeteroData, bpr: MakeB
             for value in (-1, 1.5, True, "3", float("nan"), float("inf"))
         ),
         *(
+            ("batches_per_step", value)
+            for value in (-1, 1.5, True, "3", float("nan"), float("inf"))
+        ),
+        *(
             (name, value)
             for name in ("lr", "lr_decay", "lr_decay_epochs", "weight_decay", "checkpoint_seconds")
             for value in (-1, float("nan"), float("inf"), "1", True)
         ),
-        *((name, 0) for name in ("epochs", "patience", "batch_size", "num_partitions")),
+        *(
+            (name, 0)
+            for name in ("epochs", "patience", "batch_size", "batches_per_step", "num_partitions")
+        ),
         *((name, 1) for name in ("released_stopping", "compile", "progress")),
         *(("accelerator", value) for value in ("warp", "", 3, "tpu")),
         ("lr", 0.0),
@@ -105,6 +112,15 @@ def test_a_score_that_is_not_finite_names_the_epoch(data: HeteroData, bpr: MakeB
 def test_wrong_arguments(refused: Refused, name: str, got: Any) -> None:
     with refused(name, repr(got)):
         Trainer(**{name: got})
+
+
+@pytest.mark.parametrize("options", [{"compile": True}, {"num_partitions": 2}])
+def test_several_batches_per_step_need_the_whole_graph(
+    refused: Refused, options: dict[str, Any]
+) -> None:
+    with refused("batches_per_step", 3):
+        Trainer(batches_per_step=3, **options)
+    assert Trainer(batches_per_step=1, **options).batches_per_step == 1
 
 
 @pytest.mark.parametrize("num_partitions", [1, 2])

@@ -10,6 +10,7 @@ from soil_bench.paper.report import table2_report, table3_report
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import markdown
 from soil_bench.studies.fidelity import fidelity_section
+from soil_bench.studies.growth import growth_report
 from soil_bench.studies.missing import missing_report
 from soil_bench.studies.newcomers_report import reports
 from soil_bench.studies.patience import patience_report
@@ -24,12 +25,13 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Record], list[str]]]] = {
         lambda record: [line for report in reports(record) for line in markdown(report)],
     ),
     "missing": ("Missing features", "missing", lambda record: markdown(missing_report(record))),
+    "growth": ("Steps on several batches", "growth", lambda r: markdown(growth_report(r))),
     "patience": ("Patience", "patience", lambda record: markdown(patience_report(record))),
 }
 """The title, the command and the lines of each kind of record, by the prefix of its file."""
 OPTIONS = (
     *("dataset", "seeds", "epochs", "models", "profile", "share", "histories", "k", "rates"),
-    "patiences",
+    *("patiences", "batches_per_step"),
 )
 """The options of the commands that decide a record."""
 
@@ -75,6 +77,7 @@ def words(value: Any) -> str:
 
 def provenance(command: str, record: Record) -> list[str]:
     """Returns the command that wrote a record, the data, the versions, the machine and the date."""
-    options = "".join(f" --{name} {words(record[name])}" for name in OPTIONS if record.get(name))
+    given = {name: record[name] for name in OPTIONS if record.get(name)}
+    options = "".join(f" --{n.replace('_', '-')} {words(value)}" for n, value in given.items())
     data = f" Data digest `{record['data_digest'][:12]}`."
     return written_by(f"{command}{options}", data, record)

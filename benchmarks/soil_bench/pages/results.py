@@ -163,9 +163,9 @@ def page(
 
 def section(runs: list[Record]) -> str:
     """Returns the table of one data set."""
-    models: dict[tuple[str, str, int], dict[str, dict[int, Record]]] = {}
+    models: dict[tuple[str, str], dict[str, dict[int, Record]]] = {}
     for run in runs:
-        group = (run["model"], run["profile"] or "-", run["settings"]["num_partitions"])
+        group = (model_of(run), run["profile"] or "-")
         tried = models.setdefault(group, {})
         # Among runs that differ only in their code, the last one counts.
         tried.setdefault(repr(sorted(run["settings"].items())), {})[run["seed"]] = run
@@ -191,9 +191,8 @@ def section(runs: list[Record]) -> str:
 def row_of(group: list[Record], tried: list[Record]) -> list[str]:
     """Returns the cells of one model."""
     run = group[0]
-    num_partitions = run["settings"]["num_partitions"]
     return [
-        run["model"] if num_partitions == 1 else f"{run['model']}, {num_partitions} partitions",
+        model_of(run),
         run["profile"] or "-",
         str(len(group)),
         *(mean_std([run["test"][name] for run in group], 4) for name in METRICS),
@@ -202,6 +201,17 @@ def row_of(group: list[Record], tried: list[Record]) -> list[str]:
         mean_std([run["seconds"]["total"] / 60 for run in group], 1),
         (run["tuned"] or chosen(run["settings"], tried)) + other_schedule(run),
     ]
+
+
+def model_of(run: Record) -> str:
+    """Returns the name of the model, with the numbers of partitions and of batches per step if an
+    epoch has several.
+    """
+    parts = {"num_partitions": "partitions", "batches_per_step": "batches per step"}
+    numbers = [
+        f"{run['settings'][n]} {text}" for n, text in parts.items() if run["settings"][n] > 1
+    ]
+    return ", ".join([run["model"], *numbers])
 
 
 def published(model: str, dataset: str) -> str:

@@ -11,6 +11,7 @@ from soil_bench.speed.graphs_report import graphs_lines
 from soil_bench.speed.index_report import index_lines
 from soil_bench.speed.libraries_report import libraries_lines
 from soil_bench.speed.scale_report import scale_lines
+from soil_bench.systems.report import systems_lines
 
 SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "graphs": ("Graph building and training step", graphs_lines),
@@ -18,6 +19,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "scale": ("Scale", scale_lines),
     "indexes": ("Indexes", index_lines),
     "libraries": ("Libraries", libraries_lines),
+    "systems-baby": ("Whole systems: baby", systems_lines),
+    "systems-ml1m": ("Whole systems: ml1m", systems_lines),
 }
 """The title and the lines of each kind of record, by the name of its file."""
 
@@ -35,7 +38,7 @@ def speed_sections(folders: Sequence[Path], page_folder: Path) -> list[str]:
     """
     found = []
     for name, (title, lines_of) in SECTIONS.items():
-        command = name.replace("-cuda", " --device cuda")
+        command = name.replace("-cuda", " --device cuda").replace("systems-", "systems --dataset ")
         path = next((p for folder in folders if (p := folder / f"{name}.json").is_file()), None)
         if path is None:
             continue

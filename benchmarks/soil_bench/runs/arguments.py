@@ -91,11 +91,11 @@ def add_run_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def add_out(parser: ArgumentParser, default: str = "results", kind: str = "results") -> None:
-    """Adds the argument :obj:`--out`, which is checked when it is parsed."""
-    parser.add_argument(
-        "--out", action=WritableFolder, default=default, help=f"folder of the {kind}"
-    )
+def add_out(
+    parser: ArgumentParser, default: str = "results", kind: str = "results", flag: str = "--out"
+) -> None:
+    """Adds an argument for a folder that is written to, which is checked when it is parsed."""
+    parser.add_argument(flag, action=WritableFolder, default=default, help=f"folder of the {kind}")
 
 
 class WritableFolder(Action):

@@ -7,6 +7,10 @@ COMMANDS = {
         "soil_bench.speed.libraries",
         "propagation and nearest neighbours in every library that is installed",
     ),
+    "systems": (
+        "soil_bench.systems.command",
+        "epochs of BPR and LightGCN in whole libraries, with their evaluation",
+    ),
     "graphs": (
         "soil_bench.speed.graphs",
         "graphs, steps and epochs of SOIL beside a naive implementation of its definitions",
@@ -32,6 +36,10 @@ COMMANDS = {
     "missing": (
         "soil_bench.studies.missing",
         "accuracy by the share of missing features and by their treatment",
+    ),
+    "growth": (
+        "soil_bench.studies.growth",
+        "accuracy by the number of batches that share one propagation",
     ),
     "patience": (
         "soil_bench.studies.patience",

@@ -54,7 +54,8 @@ def run_processes(
     Args:
         module (str): The module, whose :obj:`main` takes the line and returns the exit code.
         lines (Sequence[str]): The line of each process.
-        workers (int): The number of processes at a time; several share the cores equally.
+        workers (int): The number of processes at a time; several share the cores equally, unless
+            :obj:`OMP_NUM_THREADS` is set.
         grace_seconds (float): The time the processes have to stop after SIGTERM, which they get if
             the iterator is closed before its end. (default: :obj:`60.0`)
         logs (Sequence[Path], optional): The file for the standard error of each process.
@@ -63,7 +64,8 @@ def run_processes(
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     if workers > 1:
-        environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        environment.setdefault("OMP_NUM_THREADS", str(threads))
     waiting = list(range(len(lines)))
     running: dict[int, subprocess.Popen[bytes]] = {}
     try:

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
+from soil_bench.runs.environments import why_missing
 from soil_bench.runs.process import MEBIBYTE
 from soil_bench.runs.results import Record
+from soil_bench.speed.guests import Guests
 from soil_bench.speed.peak_memory import PeakMemory
+from soil_bench.speed.products import Tasks
 from soil_bench.speed.timing import summarise, synchronise, time_alternately, time_call
-
-Tasks = dict[str, Callable[[], Any]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Contestant:
             (default: :obj:`True`)
         devices (tuple[str, ...], optional): The supported devices.
             (default: :obj:`("cpu", "cuda")`)
+        environment (str, optional): The environment of the package, in which it runs on a CPU, see
+            :data:`~soil_bench.runs.environments.ENVIRONMENTS`. (default: the running one)
     """
 
     name: str
@@ -43,11 +46,19 @@ class Contestant:
     make: Callable[[Any, Any], Tasks]
     is_exact: bool = True
     devices: tuple[str, ...] = ("cpu", "cuda")
+    environment: str | None = None
 
-    def why_absent(self, device: str) -> str | None:
-        """Returns the reason why it cannot take part, or :obj:`None`."""
-        if device not in self.devices:
+    def why_absent(self, device: str, environments: Path) -> str | None:
+        """Returns the reason why it cannot take part, or :obj:`None`.
+
+        Args:
+            device (str): :obj:`"cpu"` or :obj:`"cuda"`.
+            environments (Path): The folder of the environments.
+        """
+        if device not in self.devices or (self.environment is not None and device != "cpu"):
             return f"does not run on {device}"
+        if self.environment is not None:
+            return why_missing(self.environment, environments)
         try:
             import_module(self.package)
         except ModuleNotFoundError as error:
@@ -98,6 +109,7 @@ class Part(Protocol):
     CASES: list[Any]
     QUICK_CASES: list[Any]
     draw: Callable[..., Any]
+    tiny: Callable[..., Any]
 
 
 @dataclass
@@ -106,6 +118,7 @@ class Contest:
 
     Args:
         memory (PeakMemory): The measurement of memory on a CPU.
+        guests (Guests): The contestants in environments of their own.
         device (str): :obj:`"cpu"` or :obj:`"cuda"`.
         rounds (int): The maximum number of timings per contestant.
         seconds (float): The time per task for all contestants.
@@ -114,6 +127,7 @@ class Contest:
     """
 
     memory: PeakMemory
+    guests: Guests
     device: str
     rounds: int
     seconds: float
@@ -151,6 +165,15 @@ class Contest:
         result: Record = {"status": "ok", "exact": contestant.is_exact, "tasks": {}}
         made: Tasks = {}
         try:
+            if contestant.environment is not None:
+                tiny = part.draw(part.tiny(asdict(case.spec)), self.seed)
+                guest = self.guests.prepare(contestant, case, tiny, path)
+                made = guest.tasks
+                result["prepare_ms"] = guest.prepare_ms
+                result["versions"] = self.guests.versions[contestant.name]
+                for task in made:
+                    self._note(result, case, task, *guest.answer(task))
+                return result, made
             job = {"module": part.__name__, "contestant": contestant.name, "file": str(path)}
             peaks = {}
             if self.device == "cpu":
@@ -164,14 +187,17 @@ class Contest:
                 synchronise(self.device)
                 if self.device == "cuda":
                     peaks[task] = (torch.cuda.max_memory_allocated() - before) / MEBIBYTE
-                recall = case.recall(task, answer)
-                result["tasks"][task] = {"recall": recall, "peak_memory_mb": peaks.get(task)}
-                if recall < 1 and contestant.is_exact:
-                    result |= {"status": "wrong", "reason": f"{task}: {recall:.4f} correct"}
+                self._note(result, case, task, answer, peaks.get(task))
         except Exception as error:  # A library that fails must not end the comparison.
             reason = (str(error).splitlines() or [""])[0]
             result |= {"status": "failed", "reason": f"{type(error).__name__}: {reason}"}
         return result, made
+
+    def _note(self, result: Record, case: Case, task: str, answer: Any, peak: float | None) -> None:
+        recall = case.recall(task, answer)
+        result["tasks"][task] = {"recall": recall, "peak_memory_mb": peak}
+        if recall < 1 and result["exact"]:
+            result |= {"status": "wrong", "reason": f"{task}: {recall:.4f} correct"}
 
     def _start_of_gpu_memory(self) -> int:
         if self.device != "cuda":

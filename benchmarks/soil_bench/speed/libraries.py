@@ -16,10 +16,12 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from soil_bench.runs.arguments import Device, add_measurement_arguments, make_console, make_parser
+from soil_bench.runs.environments import add_environments, install
 from soil_bench.runs.results import Record, environment
 from soil_bench.runs.tables import print_report
 from soil_bench.speed import neighbours, propagation
 from soil_bench.speed.contest import Contest, Contestant, Part, versions_of
+from soil_bench.speed.guests import Guests
 from soil_bench.speed.libraries_report import draw_picture, libraries_legend, libraries_reports
 from soil_bench.speed.measurements import Measurements, code_of, options_of
 from soil_bench.speed.peak_memory import PeakMemory
@@ -30,7 +32,10 @@ from soil_pyg.workflow.train import DEVICE_TYPES
 WRONG = 1
 SECONDS = 5.0
 """The time per task for all libraries together."""
-FILES = ("contest.py", "neighbours.py", "peak_memory.py", "propagation*.py", "timing.py")
+FILES = (
+    *("contest.py", "guests.py", "neighbours.py", "peak_memory.py", "product*.py"),
+    *("propagation*.py", "timing.py"),
+)
 """The files that decide the measurements."""
 MEMORY = {
     "cpu": "peak of a separate process above its inputs, including preparation and result",
@@ -75,6 +80,7 @@ def parse(argv: list[str]) -> Namespace:
     parser.add_argument("--seed", type=NonNegativeInt, default=0)
     parser.add_argument("--quick", action="store_true", help="tiny inputs, to try it out")
     parser.add_argument("--only", type=Literal["propagation", "neighbours"], help="one part")
+    add_environments(parser)
     add_measurement_arguments(parser)
     return parser.parse_args(argv)
 
@@ -89,10 +95,16 @@ def compare(arguments: Namespace, device: str, errors: Console) -> Record:
     """
     chosen = {name: PARTS[name] for name in PARTS if arguments.only in (None, name)}
     specs = {n: part.QUICK_CASES if arguments.quick else part.CASES for n, part in chosen.items()}
-    present, absent = _who_is_there(chosen, device)
+    environments = Path(arguments.environments)
+    if arguments.install:
+        contestants = [c for part in chosen.values() for c in part.CONTESTANTS]
+        names = [c.environment for c in contestants if c.environment is not None]
+        install(dict.fromkeys(names), environments, errors)
+    present, absent = _who_is_there(chosen, device, environments)
     path = Path(arguments.out, "libraries.jsonl")
     measurements = Measurements(path, errors, arguments.rerun)
-    versions = versions_of({c.package for group in present.values() for c in group})
+    here = [c for group in present.values() for c in group if c.environment is None]
+    versions = versions_of({contestant.package for contestant in here})
     versions = measurements.versions = versions | measurements.versions
     decisive = {n: version for n, version in versions.items() if n not in ("machine", "date")}
     identity = {
@@ -109,14 +121,16 @@ def compare(arguments: Namespace, device: str, errors: Console) -> Record:
     progress = Progress(
         *columns, console=errors, transient=True, auto_refresh=False, disable=not errors.is_terminal
     )
-    with PeakMemory() as memory, progress:
+    with PeakMemory() as memory, Guests(environments) as guests, progress:
         total = sum(len(specs[name]) * (len(present[name]) + 1) for name in chosen)
         bar = progress.add_task("starting", total=total)
 
         def advance(text: str, steps: int = 1) -> None:
             progress.update(bar, description=text, advance=steps, refresh=True)
 
-        contest = Contest(memory, device, arguments.rounds, SECONDS, arguments.seed, advance)
+        contest = Contest(
+            memory, guests, device, arguments.rounds, SECONDS, arguments.seed, advance
+        )
         for name, part in chosen.items():
             for number, spec in enumerate(specs[name], start=1):
                 text = f"[{number}/{len(specs[name])}] {name}: {spec.name}"
@@ -148,13 +162,13 @@ def compare(arguments: Namespace, device: str, errors: Console) -> Record:
 
 
 def _who_is_there(
-    parts: dict[str, Part], device: str
+    parts: dict[str, Part], device: str, environments: Path
 ) -> tuple[dict[str, list[Contestant]], list[dict[str, str]]]:
     present: dict[str, list[Contestant]] = {name: [] for name in parts}
     absent = []
     for name, part in parts.items():
         for contestant in part.CONTESTANTS:
-            reason = contestant.why_absent(device)
+            reason = contestant.why_absent(device, environments)
             if reason is None:
                 present[name].append(contestant)
             else:

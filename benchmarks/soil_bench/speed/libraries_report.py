@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import Report, bullets, short, table
+from soil_bench.speed.propagation_cases import ONE_EDGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +18,14 @@ LABELS = {
     "forward+backward": "forward and backward",
     "search": "search (recall@10 if it is approximate)",
 }
+OURS = "soil_pyg"
+TINY = "Tiny inputs: they show what a call costs whatever its size, and not which library is fast."
+REASON = (
+    "A call of a layer of soil_pyg costs its checks and an autograd function in Python, whatever "
+    f"the size of the graph (the cases '{ONE_EDGE}'): on graphs of a few thousand edges that is "
+    "more than the product itself."
+)
+"""Why it is slower on small graphs."""
 COLUMNS = ["case", "library", "median ms", "/ best", "quartiles, ms", "MiB"]
 
 
@@ -26,20 +35,55 @@ def libraries_legend(record: Record) -> str:
     Args:
         record (dict[str, Any]): The record of :obj:`run.py libraries`.
     """
-    return (
+    text = (
         f"On {record['device']}, seed {record['seed']}: timed in turns, after each answer was "
         "checked. / best: to the fastest exact library of the case; quartiles of at most "
         f"{record['rounds']} rounds. MiB: {record['memory']}."
     )
+    return f"{TINY} {text}" if "--quick" in str(record.get("options", "")).split() else text
 
 
-def libraries_reports(record: Record) -> list[Report]:
-    """Returns one table per task; the last one of a part notes wrong and absent libraries.
+def summary(record: Record) -> Report | None:
+    """Returns soil_pyg beside the fastest other exact library of each case and task, with the
+    reason where it is slower; :obj:`None` if there is nothing to compare.
 
     Args:
         record (dict[str, Any]): The record of :obj:`run.py libraries`.
     """
-    reports = []
+    rows, slower = [], False
+    for case in record["cases"]:
+        for task in _tasks([case]):
+            times = {
+                result["name"]: result["tasks"][task]["median_ms"]
+                for result in _right(case)
+                if result["exact"] and task in result["tasks"]
+            }
+            ours = {name: time for name, time in times.items() if name.startswith(OURS)}
+            others = {name: time for name, time in times.items() if name not in ours}
+            if not ours or not others:
+                continue
+            own, (name, other) = min(ours.values()), min(others.items(), key=lambda x: x[1])
+            slower |= other < own and case["part"] == "propagation"
+            row = [case["name"], LABELS[task].partition(" (")[0], short(own), name, short(other)]
+            rows.append([*row, f"{other / own:.2f}"])
+    if not rows:
+        return None
+    columns = ["case", "task", f"{OURS} ms", "fastest other exact", "its ms", f"its ms / {OURS}"]
+    notes = ["Below 1.00 the other library is faster."]
+    if slower:
+        notes.append(REASON)
+    return Report("soil_pyg and the fastest other library", columns, rows, notes)
+
+
+def libraries_reports(record: Record) -> list[Report]:
+    """Returns the summary and one table per task; the last table of a part notes wrong and absent
+    libraries.
+
+    Args:
+        record (dict[str, Any]): The record of :obj:`run.py libraries`.
+    """
+    first = summary(record)
+    reports = [] if first is None else [first]
     for part in dict.fromkeys(case["part"] for case in record["cases"]):
         cases = [case for case in record["cases"] if case["part"] == part]
         is_search = part == "neighbours"
@@ -93,7 +137,7 @@ def library_rows(case: Record, task: str, with_recall: bool) -> list[list[str]]:
         ratio, peak = found["ratio"], found["peak_memory_mb"]
         cells = [
             "" if rows else case["name"],
-            result["name"],
+            _name(result),
             short(found["median_ms"]),
             "-" if ratio is None else f"{ratio:.2f}",
             f"{short(found['q1_ms'])} to {short(found['q3_ms'])}",
@@ -151,7 +195,7 @@ def _draw_case(panel: "Axes", case: Record) -> None:
         panel.errorbar(
             median, height, xerr=spread, fmt="o", color=colour, capsize=3, label=LABELS[task]
         )
-    labels = [result["name"] + _recall(result) for result in results]
+    labels = [_name(result) + _recall(result) for result in results]
     panel.set_yticks(range(len(results)), labels)
     panel.set_ylim(len(results) - 0.5, -0.5)
     panel.set_xscale("log")
@@ -163,6 +207,12 @@ def _draw_case(panel: "Axes", case: Record) -> None:
 def _recall(result: Record) -> str:
     recalls = [task["recall"] for task in result["tasks"].values()]
     return "" if result["exact"] else f" ({min(recalls):.2f})"
+
+
+def _name(result: Record) -> str:
+    # One of another environment may have another torch.
+    versions = result.get("versions", {})
+    return f"{result['name']} (torch {versions['torch']})" if versions else str(result["name"])
 
 
 def _right(case: Record) -> list[Record]:

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from soil_bench.speed import contest
-from soil_bench.speed.contest import Contestant, Tasks
+from soil_bench.speed.contest import Contestant
+from soil_bench.speed.products import Tasks
 from soil_pyg.ops.knn import KNN
 
 K = 10

@@ -1,8 +1,4 @@
-"""The product of a sparse matrix and node features, forward and backward, in every library.
-
-User-item graphs are propagated in both directions, the others source -> target. Edges are sorted by
-target, and each library prepares its caches and its transposed matrix.
-"""
+"""The product of a sparse matrix and node features, forward and backward, in every library."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,51 +6,24 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
-from torch_geometric.nn import SimpleConv
 
-from soil_bench.speed.contest import Contestant, Tasks
-from soil_bench.speed.propagation_cases import CASES, QUICK_CASES, Case, Direction, draw, tiny
+from soil_bench.speed.contest import Contestant
+from soil_bench.speed.products import (
+    Direction,
+    Tasks,
+    dgl,
+    each_direction,
+    gather_scatter,
+    pointers,
+    torch_scatter,
+    torch_sparse,
+    torch_tasks,
+)
+from soil_bench.speed.propagation_cases import CASES, QUICK_CASES, Case, draw, tiny
 from soil_pyg.nn import BipartiteConv, LightConv
 from soil_pyg.ops.adjacency import Adjacency
 
 __all__ = ["CASES", "CONTESTANTS", "QUICK_CASES", "Case", "draw", "tiny"]
-
-Propagate = Callable[..., list[Tensor]]
-
-
-def torch_tasks(propagate: Propagate, directions: list[Direction]) -> Tasks:
-    """Returns the forward pass, and forward and backward pass to the features.
-
-    Args:
-        propagate (callable): Returns the results of all directions, given their features.
-        directions (list[Direction]): The directions.
-    """
-    x = [direction.x for direction in directions]
-    leaves = [features.detach().requires_grad_() for features in x]
-    grads = [direction.grad for direction in directions]
-
-    @torch.no_grad()
-    def forward() -> list[Tensor]:
-        return propagate(*x)
-
-    def backward() -> list[Tensor]:
-        return list(torch.autograd.grad(propagate(*leaves), leaves, grads))
-
-    return {"forward": forward, "forward+backward": backward}
-
-
-def each_direction(product: Callable[[Any, Direction], Callable[[Tensor], Tensor]]) -> Any:
-    """Returns the preparation of a case, given that of one product."""
-
-    def make(library: Any, case: Case) -> Tasks:
-        directions = case.directions
-        products = [product(library, direction) for direction in directions]
-        return torch_tasks(
-            lambda *x: [product(features) for product, features in zip(products, x, strict=True)],
-            directions,
-        )
-
-    return make
 
 
 def make_ours(_: Any, case: Case) -> Tasks:
@@ -70,12 +39,7 @@ def make_ours(_: Any, case: Case) -> Tasks:
     return torch_tasks(lambda x, y: both((x, y), adjacency)[::-1], directions)
 
 
-def gather_scatter(_: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
-    """Prepares message passing along plain edges."""
-    conv, size = SimpleConv(), direction.size
-    return lambda x: conv((x, None), direction.edge_index, direction.edge_weight, size)
-
-
+@each_direction
 def edge_index(_: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
     """Prepares an EdgeIndex with all caches; rows are targets."""
     # Sorted by column it has no gradient on bipartite graphs, where PyG 2.8 swaps the sizes.
@@ -86,6 +50,7 @@ def edge_index(_: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
     return lambda x: edges.matmul(x, weight)
 
 
+@each_direction
 def torch_coo(_: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
     """Prepares a coalesced matrix."""
     index, size = direction.edge_index.flip([0]), direction.size[::-1]
@@ -93,42 +58,16 @@ def torch_coo(_: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
     return lambda x: matrix @ x
 
 
+@each_direction
 def torch_csr(_: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
     """Prepares a matrix of compressed rows with 32-bit indices, those of the MKL."""
     matrix = torch.sparse_csr_tensor(
-        _pointers(direction).int(),
+        pointers(direction).int(),
         direction.edge_index[0].int(),
         direction.edge_weight,
         direction.size[::-1],
     )
     return lambda x: matrix @ x
-
-
-def torch_scatter(library: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
-    """Prepares row pointers for the sums over segments."""
-    pointers, source = _pointers(direction), direction.edge_index[0]
-    weight = direction.edge_weight.view(-1, 1)
-    return lambda x: library.segment_csr(weight * x.index_select(0, source), pointers, reduce="sum")
-
-
-def torch_sparse(library: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
-    """Prepares a SparseTensor with all caches."""
-    source, target = direction.edge_index
-    size, weight = direction.size[::-1], direction.edge_weight
-    matrix = library.SparseTensor(row=target, col=source, value=weight, sparse_sizes=size)
-    matrix.fill_cache_()
-    return lambda x: library.matmul(matrix, x, reduce="sum")
-
-
-def dgl(library: Any, direction: Direction) -> Callable[[Tensor], Tensor]:
-    """Prepares a graph with all sparse formats and 32-bit indices."""
-    num_sources, num_targets = direction.size
-    edges = {("source", "to", "target"): tuple(direction.edge_index.int())}
-    sizes = {"source": num_sources, "target": num_targets}
-    graph = library.heterograph(edges, num_nodes_dict=sizes)
-    graph.create_formats_()
-    weight = direction.edge_weight.view(-1, 1)
-    return lambda x: library.ops.u_mul_e_sum(graph, x, weight)
 
 
 def scipy(library: Any, case: Case) -> Tasks:
@@ -150,19 +89,16 @@ def scipy(library: Any, case: Case) -> Tasks:
     return {"forward": forward, "forward+backward": backward}
 
 
-def _pointers(direction: Direction) -> Tensor:
-    count = torch.bincount(direction.edge_index[1], minlength=direction.size[1])
-    return torch.cat([count.new_zeros(1), count.cumsum(0)])
-
-
 CONTESTANTS = [
     Contestant("soil_pyg", "soil_pyg", make_ours),
-    Contestant("PyG gather-scatter", "torch_geometric", each_direction(gather_scatter)),
-    Contestant("PyG EdgeIndex", "torch_geometric", each_direction(edge_index)),
-    Contestant("torch COO", "torch", each_direction(torch_coo)),
-    Contestant("torch CSR", "torch", each_direction(torch_csr)),
-    Contestant("torch-scatter", "torch_scatter", each_direction(torch_scatter)),
-    Contestant("torch-sparse", "torch_sparse", each_direction(torch_sparse)),
-    Contestant("DGL", "dgl", each_direction(dgl)),
+    Contestant("PyG gather-scatter", "torch_geometric", gather_scatter),
+    Contestant("PyG EdgeIndex", "torch_geometric", edge_index),
+    Contestant("torch COO", "torch", torch_coo),
+    Contestant("torch CSR", "torch", torch_csr),
     Contestant("scipy", "scipy.sparse", scipy, devices=("cpu",)),
+    # PyG takes torch-scatter and torch-sparse wherever it can import them.
+    Contestant("PyG with torch-scatter", "torch_geometric", gather_scatter, environment="scatter"),
+    Contestant("torch-scatter", "torch_scatter", torch_scatter, environment="scatter"),
+    Contestant("torch-sparse", "torch_sparse", torch_sparse, environment="scatter"),
+    Contestant("DGL", "dgl", dgl, environment="dgl"),
 ]

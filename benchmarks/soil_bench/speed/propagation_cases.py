@@ -1,12 +1,13 @@
 """Graphs to propagate over, and the naive product that every library must reproduce."""
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from soil_bench.speed import contest
+from soil_bench.speed.products import Directions
 
 NAIVE_CHANNELS = 32
 """The number of channels at a time, which bounds the memory of messages in double precision."""
@@ -34,7 +35,14 @@ class Graph:
     both_directions: bool = False
 
 
+ONE_EDGE = "one edge"
+"""The end of the names of cases whose time is the fixed cost of a call."""
 CASES = [
+    Graph(f"user-item, {ONE_EDGE}", 1, 1, 1, 64, both_directions=True),
+    Graph(f"user <- item, {ONE_EDGE}", 1, 1, 1, 64),
+    Graph("user-item, small", 300, 500, 3_000, 64, both_directions=True),
+    Graph("user <- item, small", 300, 500, 3_000, 64),
+] + [
     replace(graph, channels=channels, name=f"{graph.name}, {channels} channels")
     for graph in [
         Graph("user-item, Baby", 7_050, 19_445, 150_000, 0, both_directions=True),
@@ -47,23 +55,14 @@ CASES = [
     for channels in (64, 256)
 ]
 QUICK_CASES = [
+    Graph(f"user <- item, {ONE_EDGE}", 1, 1, 1, 8),
     Graph("user-item, tiny", 30, 50, 200, 8, both_directions=True),
     Graph("user <- item, tiny", 30, 50, 200, 8),
     Graph("item-item, tiny", 30, 30, 200, 8),
 ]
 
 
-class Direction(NamedTuple):
-    """One product: edges sorted by target, features of the sources, gradient at the targets."""
-
-    edge_index: Tensor
-    edge_weight: Tensor
-    size: tuple[int, int]
-    x: Tensor
-    grad: Tensor
-
-
-class Case(contest.Case):
+class Case(Directions, contest.Case):
     """A graph, features and the gradients of the results."""
 
     spec_class = Graph
@@ -71,16 +70,6 @@ class Case(contest.Case):
     def __init__(self, spec: Graph, tensors: dict[str, Tensor]) -> None:
         super().__init__(spec, tensors)
         self._answers: dict[str, list[Tensor]] = {}
-
-    @property
-    def directions(self) -> list[Direction]:
-        """The products to compute."""
-        x, size = self.tensors, (self.spec.num_sources, self.spec.num_targets)
-        edges = [(x["edge_index"], x["edge_weight"], size, x["x_source"], x["grad_target"])]
-        if self.spec.both_directions:
-            reverse = (x["reverse_index"], x["reverse_weight"], size[::-1])
-            edges.append((*reverse, x["x_target"], x["grad_source"]))
-        return [Direction(*edge) for edge in edges]
 
     def recall(self, task: str, answer: list[Any]) -> float:
         """Returns the share of entries that equal the naive product in double precision."""

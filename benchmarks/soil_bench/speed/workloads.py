@@ -27,10 +27,11 @@ from soil_bench.speed.timing import has_gpu
 from soil_pyg.datasets.storage import load_data
 from soil_pyg.models import SOIL
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.training.epoch import TrainingLoss, train_epoch
+from soil_pyg.training.epoch import train_epoch
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.training.trainer import Trainer
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triplets, modalities_of
 from soil_pyg.utils.progress import blocks

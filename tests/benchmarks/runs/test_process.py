@@ -132,8 +132,18 @@ def test_an_interruption_ends_the_processes(tmp_path: Path, write: Callable[[str
     assert (tmp_path / "second").read_text() == "cleaned up"
 
 
+@pytest.mark.parametrize("threads_of_user", [None, "7"])
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_several_at_a_time(tmp_path: Path, write: Callable[[str], str], workers: int) -> None:
+def test_several_at_a_time(
+    tmp_path: Path,
+    write: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+    threads_of_user: str | None,
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if threads_of_user:
+        monkeypatch.setenv("OMP_NUM_THREADS", threads_of_user)
     module = write(
         "import os, sys\n"
         "def main(line):\n"
@@ -147,7 +157,7 @@ def test_several_at_a_time(tmp_path: Path, write: Callable[[str], str], workers:
     assert ended == {0: 3, 1: 0, 2: 2, 3: 1}
     assert started == [0, 1, 2, 3]
     if workers > 1:
-        threads = max(1, (process.os.cpu_count() or 1) // workers)
+        threads = threads_of_user or max(1, (process.os.cpu_count() or 1) // workers)
         assert [log.read_text() for log in logs] == [f"{threads}\n"] * 4
 
 

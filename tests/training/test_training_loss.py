@@ -7,9 +7,9 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import BPR, SOIL, LightGCN, Recommender
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.training.epoch import TrainingLoss
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.subgraph_sampler import SubgraphSampler
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import ITEM, USER, Triplets
 
 Case = tuple[HeteroData, Recommender]

@@ -1,0 +1,117 @@
+"""The tables of whole systems."""
+
+from html import escape
+
+from soil_bench.runs.results import Record
+from soil_bench.runs.tables import Report, bullets, short, table
+from soil_bench.systems.contestants import NOWHERE, OURS, SYSTEMS
+
+NAMES = {"bpr": "BPR", "lightgcn": "LightGCN"}
+COLUMNS = [
+    "system",
+    "train s",
+    "evaluate s",
+    "epoch s",
+    f"/ {OURS}",
+    "Recall@20",
+    "by its own evaluator",
+    "versions",
+]
+
+
+def systems_legend(record: Record) -> str:
+    """Returns the work and the meaning of the columns as text.
+
+    Args:
+        record (dict[str, Any]): The record of :obj:`run.py systems`.
+    """
+    found = record["settings"]
+    return (
+        f"On cpu, {found['threads']} threads, seed {found['seed']}; {found['num_users']:,} users, "
+        f"{found['num_items']:,} items; width {found['hidden_channels']}, batches of "
+        f"{found['batch_size']:,} triplets, {found['num_layers']} layers, Adam with learning rate "
+        f"{found['lr']:g} (SGD: {found['sgd_lr']:g}), regularisation {found['reg']:g} by each "
+        f"system's own definition. Each system races {OURS}, epoch by epoch in turns: medians of "
+        f"{found['epochs']} epochs and of as many evaluations, a full ranking of the val split by "
+        f"the evaluator of the system. / {OURS}: epoch, the sum of both, to that of {OURS} in the "
+        f"same race. Recall@20: val, after {found['epochs']} epochs, by the evaluator of {OURS} "
+        "from the embeddings of the system."
+    )
+
+
+def systems_reports(record: Record) -> list[Report]:
+    """Returns one table per model, the fastest epoch first.
+
+    Args:
+        record (dict[str, Any]): The record of :obj:`run.py systems`.
+    """
+    reports = []
+    for model in dict.fromkeys(race["model"] for race in record["races"]):
+        races = [race["results"] for race in record["races"] if race["model"] == model]
+        rows = [
+            _row(name, result, ratio)
+            for name, result, ratio in sorted(_entries(races), key=lambda entry: entry[2])
+        ]
+        names = {name for race in races for name in race}
+        notes = [f"{s.name}: {s.note}" for s in SYSTEMS if s.note and s.name in names]
+        notes += [
+            f"{result['status']}: {name}: {result['reason']}"
+            for race in races
+            for name, result in race.items()
+            if result["status"] != "ok"
+        ]
+        notes += [
+            f"absent: {absent['name']}: {absent['reason']}"
+            for absent in record["absent"]
+            if absent["model"] == model
+        ]
+        if model == "lightgcn":
+            notes += [f"absent: {name}: {reason}" for name, reason in NOWHERE.items()]
+        title = f"{NAMES[model]} on {record['dataset']}"
+        reports.append(Report(title, COLUMNS, rows, notes))
+    return reports
+
+
+def systems_lines(record: Record) -> list[str]:
+    """Returns the section on whole systems.
+
+    Args:
+        record (dict[str, Any]): The record of :obj:`run.py systems`.
+    """
+    lines = [systems_legend(record), ""]
+    for report in systems_reports(record):
+        lines += [f"### {report.title}", "", *table(report.columns, report.rows)]
+        lines += bullets(escape(note, quote=False) for note in report.notes)
+    return lines
+
+
+def _entries(races: list[Record]) -> list[tuple[str, Record, float]]:
+    """Returns the name, the result and the ratio to ours of each system that ended its race."""
+    ours = [race[OURS] for race in races if race[OURS]["status"] == "ok"]
+    entries = []
+    if ours:
+        # The race in which ours took its median time.
+        middle = sorted(ours, key=_epoch)[(len(ours) - 1) // 2]
+        entries.append((OURS, middle, 1.0))
+    for race in races:
+        for name, result in race.items():
+            if name != OURS and {result["status"], race[OURS]["status"]} == {"ok"}:
+                entries.append((name, result, _epoch(result) / _epoch(race[OURS])))
+    return entries
+
+
+def _epoch(result: Record) -> float:
+    return sum(float(task["median"]) for task in result["seconds"].values())
+
+
+def _row(name: str, result: Record, ratio: float) -> list[str]:
+    own = result["own_recall"]
+    return [
+        name,
+        *(short(result["seconds"][task]["median"]) for task in ("train", "evaluate")),
+        short(_epoch(result)),
+        f"{ratio:.2f}",
+        f"{result['metrics']['recall@20']:.4f}",
+        "-" if own is None else f"{own:.4f}",
+        ", ".join(f"{package} {version}" for package, version in result["versions"].items()),
+    ]
