@@ -22,6 +22,7 @@ from soil_bench.speed.measurement import Measurement
 from soil_pyg.models import SOIL
 
 NAIVE_FILES = "naive*.py"
+INDEX_FILES = ("indexes.py", "index_measure.py", "item_features.py")
 
 
 class Measurements:
@@ -43,7 +44,11 @@ class Measurements:
         self._console = console
         known = read_lines(path, "a measurement", _parse)
         self._finished = {} if rerun else known
-        self._codes = {"fast": self.versions["code"], "naive": code_of(NAIVE_FILES)}
+        self._codes = {
+            "fast": self.versions["code"],
+            "naive": code_of(NAIVE_FILES),
+            "indexes": code_of(*INDEX_FILES),
+        }
 
     def measure(
         self, measurement: Measurement, identity: Record, sides: tuple[str, ...] = ("fast",)
@@ -55,7 +60,7 @@ class Measurements:
             identity (dict[str, Any]): JSON values that, with the function, its settings and the
                 code, identify the measurement.
             sides (tuple[str, ...], optional): The code that decides the result: :obj:`"fast"`,
-                :obj:`"naive"`. (default: :obj:`("fast",)`)
+                :obj:`"naive"`, :obj:`"indexes"`. (default: :obj:`("fast",)`)
         """
         identity = {**identity, **measurement.settings}
         values = ", ".join(f"{name} {value}" for name, value in identity.items())
