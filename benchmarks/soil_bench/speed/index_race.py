@@ -59,7 +59,7 @@ def parse(argv: list[str]) -> Namespace:
     """Returns the arguments with their defaults."""
     parser = make_parser("indexes", __doc__)
     parser.add_argument("--items", type=PositiveInt, nargs="+", default=ITEMS, help="the sizes")
-    parser.add_argument("--features", choices=SOURCES, nargs="+", default=SOURCES)
+    parser.add_argument("--features", choices=SOURCES, nargs="+", default=[*SOURCES])
     parser.add_argument("--channels", type=PositiveInt, default=CHANNELS)
     parser.add_argument("--recalls", type=ClosedUnitInterval, nargs="+", default=RECALLS)
     parser.add_argument(
