@@ -274,7 +274,7 @@ def test_private_names_of_other_libraries_stand_in_one_module() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_one_module_imports_faiss(path: Path) -> None:
     uses_faiss = any(name.split(".")[0] == "faiss" for name in imported(*read(path)))
-    assert uses_faiss == (module_name(path) == "soil_pyg.ops.faiss_index")
+    assert uses_faiss == (module_name(path) == "soil_pyg.ops.faiss_library")
 
 
 @pytest.mark.parametrize("path", SOURCES + BENCHMARKS, ids=module_name)

@@ -25,7 +25,8 @@ def read_labels(table: Table, column: str) -> np.ndarray:
         values = values.map(str)
     codes, distinct = pd.factorize(values)
     # The last one is for missing values, with code -1.
-    labels = np.array([*(SPLIT_LABELS.get(str(value), -1) for value in distinct), -1])[codes]
+    label_of_code = [*(SPLIT_LABELS.get(str(value), -1) for value in distinct), -1]
+    labels = np.array(label_of_code, dtype=np.int8)[codes]
     wrong = missing if missing.any() else labels < 0
     _refuse(table, column, wrong, f"one of {', '.join(SPLIT_LABELS)}")
     return labels

@@ -44,7 +44,7 @@ def load_data_folder(path: str | os.PathLike[str]) -> HeteroData:
     """
     check_path("path", path)
     file = _checked(path, DATA)
-    data = load_data(file)
+    data = load_data(file, verified=True)
     try:
         _check_sizes(data)
     except ValueError as error:

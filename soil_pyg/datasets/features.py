@@ -86,15 +86,29 @@ def to_features(matrix: np.ndarray, source: str, row_name: Callable[[int], str])
     """
     check_matrix(matrix, source)
     features = np.empty(matrix.shape, dtype=np.float32)
-    step = max(1, _BLOCK_BYTES // (8 * matrix.shape[1]))
-    for rows in blocks(len(matrix), step, f"Reading {source}"):
-        with np.errstate(over="ignore"):
-            features[rows] = matrix[rows]
-        finite = np.isfinite(features[rows]).all(axis=1)
-        if not finite.all():
-            row = row_name(rows.start + int(np.argmin(finite)))
-            raise ValueError(f"{source} has a NaN or infinite value (as float32) in {row}: drop it")
+    every = np.arange(len(matrix))
+    _cast_rows(matrix, every, features, every, source, row_name)
     return torch.from_numpy(features)
+
+
+def _cast_rows(
+    matrix: np.ndarray,
+    rows: np.ndarray,
+    features: np.ndarray,
+    places: np.ndarray,
+    source: str,
+    row_name: Callable[[int], str],
+) -> None:
+    """Writes rows of a matrix to places of the features; errors name them by :obj:`row_name`."""
+    step = max(1, _BLOCK_BYTES // (8 * matrix.shape[1]))
+    for block in blocks(len(rows), step, f"Reading {source}"):
+        with np.errstate(over="ignore"):
+            some = matrix[rows[block]].astype(np.float32)
+        finite = np.isfinite(some).all(axis=1)
+        if not finite.all():
+            row = row_name(block.start + int(np.argmin(finite)))
+            raise ValueError(f"{source} has a NaN or infinite value (as float32) in {row}: drop it")
+        features[places[block]] = some
 
 
 def read_features(
@@ -141,9 +155,9 @@ def read_features(
         row = f"row {known[i]}" if isinstance(source, tuple) else table.where(known[i])
         return f"{row} (item {ids.values[ids.position[known[i]]]})"
 
-    features = torch.zeros(len(item_id), matrix.shape[1])
-    features[torch.from_numpy(position[known])] = to_features(matrix[known], name, row_name)
-    return features, len(matrix) - len(known)
+    features = np.zeros((len(item_id), matrix.shape[1]), dtype=np.float32)
+    _cast_rows(matrix, known, features, position[known], name, row_name)
+    return torch.from_numpy(features), len(matrix) - len(known)
 
 
 def to_array(matrix: np.ndarray | Tensor, source: str) -> np.ndarray:

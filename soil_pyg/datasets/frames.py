@@ -15,6 +15,7 @@ from soil_pyg.datasets.ids import Ids, read_ids
 from soil_pyg.datasets.json_lines import read_json_lines
 from soil_pyg.datasets.separated import DELIMITERS, open_separated
 from soil_pyg.datasets.text_files import split_suffix
+from soil_pyg.utils.progress import blocks
 
 TableSource: TypeAlias = pd.DataFrame | str | os.PathLike[str]
 
@@ -142,11 +143,22 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, needed: Sequence[str
         check_columns(names, needed, str(path))
         # An index without a name is not a column.
         columns = [name for name in names if not _UNNAMED_INDEX.fullmatch(name)]
-        table = pyarrow.parquet.read_table(path, columns=wanted or columns)
+        with pyarrow.parquet.ParquetFile(path) as file:
+            groups = [
+                file.read_row_group(block.start, columns=wanted or columns)
+                for block in blocks(file.num_row_groups, 1, f"Reading {path.name}")
+            ]
+            schema = file.schema_arrow.empty_table().select(wanted or columns)
+        table = pyarrow.concat_tables([schema, *groups])
+        del groups
         # Only this checks the bytes of strings.
         table.validate(full=True)
-        # The metadata could turn the id column into an index.
-        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+        # The metadata could turn the id column into an index. A column is freed once it is read.
+        frame: pd.DataFrame = table.to_pandas(
+            ignore_metadata=True, split_blocks=True, self_destruct=True
+        )
+        del table
+        pyarrow.default_memory_pool().release_unused()
     except ColumnError:
         raise
     except (pyarrow.ArrowException, *_DAMAGE) as error:

@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from soil_pyg.utils.progress import blocks
+
 _PADDED_BYTES = 1 << 26
 _PADDING = 16
+_IDS_PER_BLOCK = 2**20
 _SHOWN = 60
 _EXPLODE = "write one row per element (in pandas: frame.explode)"
 _NESTED = (list, tuple, set, frozenset, dict, np.ndarray, Tensor)
@@ -61,7 +64,9 @@ def read_ids(values: Any, where: Callable[[int], str], is_text: bool = False) ->
     order = np.argsort(ids)
     rank = np.empty(len(ids), dtype=np.int64)
     rank[order] = np.arange(len(ids))
-    return Ids(rank[codes], ids[order])
+    # In place: the mode 'raise' would need a buffer.
+    np.take(rank, codes, out=codes, mode="clip")
+    return Ids(codes, ids[order])
 
 
 def find_ids(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -69,10 +74,30 @@ def find_ids(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
 
     Ids are compared as written: the integer 12 equals the string "12".
     """
-    found: np.ndarray = pd.Index(_texts(known), dtype=object).get_indexer(
-        pd.Index(_texts(ids), dtype=object)
-    )
-    return found
+    numbers = _as_numbers(ids) if known.dtype == np.int64 else None
+    as_keys: Callable[[np.ndarray], Any] = np.asarray
+    if numbers is None:
+        numbers, as_keys = _texts(ids), _texts
+    # Only the ids that are looked for are held in an index, as all known ones may be many.
+    codes, distinct = pd.factorize(numbers)
+    index = pd.Index(distinct, dtype=distinct.dtype)
+    place = np.full(len(distinct) + 1, -1, dtype=np.int64)
+    for block in blocks(len(known), _IDS_PER_BLOCK, "Looking up ids"):
+        found = index.get_indexer(pd.Index(as_keys(known[block]), dtype=distinct.dtype))
+        is_found = found >= 0
+        place[found[is_found]] = np.flatnonzero(is_found) + block.start
+    positions: np.ndarray = place[codes]
+    return positions
+
+
+def _as_numbers(ids: np.ndarray) -> np.ndarray | None:
+    """Returns ids as integers, or :obj:`None` if one is not written as an integer."""
+    if ids.dtype == np.int64:
+        return ids
+    texts = _texts(ids).tolist()
+    if not all(map(_INTEGER.fullmatch, texts)):
+        return None
+    return np.array(list(map(int, texts)), dtype=np.int64)
 
 
 def text_array(texts: Sequence[str]) -> np.ndarray:

@@ -20,8 +20,16 @@ def sort_pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:
         >>> sort_pairs(np.array([1, 0, 1]), np.array([0, 5, 0]))
         array([1, 0, 2])
     """
-    # Several times faster than numpy.lexsort.
-    return np.argsort(user * 10**9 + item, kind="stable")
+    return np.argsort(pair_keys(user, item), kind="stable")
+
+
+def pair_keys(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Returns a number per pair of user and item, in the order of the pairs. To sort one array of
+    numbers takes a fraction of the time of :func:`numpy.lexsort`.
+    """
+    keys = user * np.int64(10**9)
+    keys += item
+    return keys
 
 
 def check_pairs(user: np.ndarray, item: np.ndarray, where: Callable[[int], str]) -> None:
@@ -29,11 +37,13 @@ def check_pairs(user: np.ndarray, item: np.ndarray, where: Callable[[int], str])
 
     The ids are not negative; :obj:`where` returns the origin of a row, for the error.
     """
-    order = sort_pairs(user, item)
-    same = (np.diff(user[order]) == 0) & (np.diff(item[order]) == 0)
-    if same.any():
+    keys = pair_keys(user, item)
+    keys.sort()
+    if (keys[1:] == keys[:-1]).any():
+        keys = pair_keys(user, item)
+        order = np.argsort(keys, kind="stable")
         # The sort is stable: the first repetition in the order of the rows.
-        position = np.flatnonzero(same)
+        position = np.flatnonzero(np.diff(keys[order]) == 0)
         row = position[np.argmin(order[position + 1])]
         raise ValueError(
             f"{where(order[row + 1])}: the pair of user and item was already given at "
@@ -69,9 +79,10 @@ def to_hetero_data(
     for value, split in enumerate(SPLITS):
         if not (label == value).any():
             raise ValueError(f"{source}: no {split} interactions (label {value})")
-    kept = np.unique(user[label == 0])
-    position = np.minimum(np.searchsorted(kept, user), len(kept) - 1)
-    is_kept = kept[position] == user
+    is_trained = np.zeros(int(user.max()) + 1, dtype=bool)
+    is_trained[user[label == 0]] = True
+    kept = np.flatnonzero(is_trained)
+    is_kept = is_trained[user]
     for value, split in enumerate(SPLITS):
         if not (is_kept & (label == value)).any():
             raise ValueError(
@@ -85,12 +96,12 @@ def to_hetero_data(
     data[ITEM].id = item_id
     for modality, feature in (features or {}).items():
         data[ITEM][FEATURE_PREFIX + modality] = feature
-    order = sort_pairs(position, item)
-    order = order[is_kept[order]]
-    pairs = torch.from_numpy(np.stack([position[order], item[order]]).astype(np.int64))
-    labels = torch.from_numpy(label[order])
     for value, name in enumerate(EDGE_INDICES):
-        data[INTERACTS][name] = pairs[:, labels == value].contiguous()
+        rows = np.flatnonzero(is_kept & (label == value))
+        rows = rows[sort_pairs(user[rows], item[rows])]
+        edges = np.empty((2, len(rows)), dtype=np.int64)
+        edges[0], edges[1] = np.searchsorted(kept, user[rows]), item[rows]
+        data[INTERACTS][name] = torch.from_numpy(edges)
     data.num_dropped_users = num_users - len(kept)
     if data.num_dropped_users:
         _log.warning(

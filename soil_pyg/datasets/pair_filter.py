@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soil_pyg.datasets.interactions import sort_pairs
+from soil_pyg.datasets.interactions import pair_keys
 
 
 @dataclass
@@ -23,22 +23,24 @@ class PairFilter:
     def __init__(self, user: np.ndarray, item: np.ndarray) -> None:
         self._user, self._item = user, item
         self.rows = np.arange(len(user))
+        self._is_whole = True
         self.dropped: list[Dropped] = []
 
     @property
     def user(self) -> np.ndarray:
         """The users of the remaining rows."""
-        return self._user[self.rows]
+        return self._user if self._is_whole else self._user[self.rows]
 
     @property
     def item(self) -> np.ndarray:
         """The items of the remaining rows."""
-        return self._item[self.rows]
+        return self._item if self._is_whole else self._item[self.rows]
 
     def keep(self, kept: np.ndarray, why: str) -> None:
         """Keeps the remaining rows in a mask, and counts the others under the reason :obj:`why`."""
         before = self._counts()
-        self.rows = self.rows[kept]
+        if not kept.all():
+            self.rows, self._is_whole = self.rows[kept], False
         lost = (old - new for old, new in zip(before, self._counts(), strict=True))
         self.dropped.append(Dropped(why, *lost))
 
@@ -87,10 +89,15 @@ def latest_of_pairs(user: np.ndarray, item: np.ndarray, time: np.ndarray | None)
         >>> latest_of_pairs(np.array([0, 0, 1]), np.array([5, 5, 5]), np.array([1, 2, 1]))
         array([False,  True,  True])
     """
+    keys = pair_keys(user, item)
+    kept = np.ones(len(keys), dtype=bool)
+    ordered = np.sort(keys)
+    if (ordered[1:] != ordered[:-1]).all():
+        return kept
+    del ordered
     order = np.arange(len(user)) if time is None else np.argsort(time, kind="stable")[::-1]
-    order = order[sort_pairs(user[order], item[order])]
-    is_first = np.ones(len(order), dtype=bool)
-    is_first[1:] = (np.diff(user[order]) != 0) | (np.diff(item[order]) != 0)
-    kept = np.empty(len(order), dtype=bool)
-    kept[order] = is_first
+    keys = keys[order]
+    order = order[np.argsort(keys, kind="stable")]
+    keys.sort()
+    kept[order[1:]] = keys[1:] != keys[:-1]
     return kept

@@ -5,6 +5,10 @@ from hashlib import blake2b
 import numpy as np
 
 from soil_pyg.datasets.ids import Ids
+from soil_pyg.utils.progress import blocks
+
+PAIRS_PER_BLOCK = 2**20
+"""The number of pairs, or of ids, that are hashed at a time."""
 
 
 def pair_hash(user: Ids, item: Ids, seed: int = 0) -> np.ndarray:
@@ -20,19 +24,23 @@ def pair_hash(user: Ids, item: Ids, seed: int = 0) -> np.ndarray:
         >>> (one == other).tolist()
         [False]
     """
-    users, items = (_id_hashes(ids.values, seed) for ids in (user, item))
     # Not symmetric, so that a user and an item may swap their ids.
-    return _mix(users[user.position] + _mix(items)[item.position])
+    users, items = _id_hashes(user.values, seed), _mix(_id_hashes(item.values, seed))
+    hashes = np.empty(len(user.position), dtype=np.uint64)
+    for rows in blocks(len(hashes), PAIRS_PER_BLOCK, "Hashing pairs"):
+        hashes[rows] = _mix(users[user.position[rows]] + items[item.position[rows]])
+    return hashes
 
 
 def _id_hashes(ids: np.ndarray, seed: int) -> np.ndarray:
     start = blake2b(f"{seed} ".encode(), digest_size=8)
     hashes = np.empty(len(ids), dtype="<u8")
-    for place, text in enumerate(ids.tolist()):
-        state = start.copy()
-        state.update(str(text).encode("utf-8", "surrogatepass"))
-        hashes[place] = int.from_bytes(state.digest(), "little")
-    return hashes.astype(np.uint64)
+    for block in blocks(len(ids), PAIRS_PER_BLOCK, "Hashing ids"):
+        for place, text in enumerate(ids[block].tolist(), block.start):
+            state = start.copy()
+            state.update(str(text).encode("utf-8", "surrogatepass"))
+            hashes[place] = int.from_bytes(state.digest(), "little")
+    return hashes.astype(np.uint64, copy=False)
 
 
 def _mix(values: np.ndarray) -> np.ndarray:

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from soil_pyg.datasets.ids import Ids
-from soil_pyg.datasets.interactions import sort_pairs
+from soil_pyg.datasets.interactions import pair_keys
 from soil_pyg.datasets.pair_hash import pair_hash
 from soil_pyg.utils.checks import check_choice, check_numbers
+from soil_pyg.utils.progress import blocks
 
 KINDS = ("random", "last", "time")
 """The kinds of split that can be made."""
 TIMED = ("last", "time")
 """The kinds that require times."""
+PAIRS_PER_BLOCK = 2**20
+"""The number of pairs that are split at random at a time."""
 
 
 def check_split(
@@ -51,8 +54,12 @@ def split_pairs(
     Equal times are ordered by a hash of the seed and the original ids of the pair.
     """
     if split == "random":
-        label = np.empty(len(user.position), dtype=np.int64)
-        order = sort_pairs(user.position, item.position)
+        keys = pair_keys(user.position, item.position)
+        if (keys[1:] >= keys[:-1]).all():
+            return random_split(user.position, ratios, seed)
+        order = np.argsort(keys, kind="stable")
+        del keys
+        label = np.empty(len(order), dtype=np.int8)
         label[order] = random_split(user.position[order], ratios, seed)
         return label
     assert time is not None
@@ -70,11 +77,18 @@ def random_split(user: np.ndarray, ratios: Sequence[float], seed: int) -> np.nda
     training. The users are in ascending order.
 
     Example:
-        >>> random_split(np.array([0, 0, 0, 0, 1, 1]), (0.8, 0.1, 0.1), seed=0)
-        array([2, 1, 0, 0, 0, 0])
+        >>> random_split(np.array([0, 0, 0, 0, 1, 1]), (0.8, 0.1, 0.1), seed=0).tolist()
+        [2, 1, 0, 0, 0, 0]
     """
-    order = np.lexsort((np.random.default_rng(seed).random(len(user)), user))
-    return _split_ends(user, order, ratios)
+    rng = np.random.default_rng(seed)
+    label, end = np.empty(len(user), dtype=np.int8), 0
+    for block in blocks(len(user), PAIRS_PER_BLOCK, "Splitting"):
+        # A user has all pairs in one block.
+        begin, end = end, int(np.searchsorted(user, user[block.stop - 1], side="right"))
+        some = user[begin:end]
+        order = np.lexsort((rng.random(len(some)), some))
+        label[begin:end] = _split_ends(some, order, ratios)
+    return label
 
 
 def last_split(user: np.ndarray, time: np.ndarray, tie_break: np.ndarray) -> np.ndarray:
@@ -85,8 +99,8 @@ def last_split(user: np.ndarray, time: np.ndarray, tie_break: np.ndarray) -> np.
 
     Example:
         >>> time, tie_break = np.array([7, 9, 8, 8]), np.array([5, 2, 3, 4])
-        >>> last_split(np.array([0, 0, 0, 0]), time, tie_break)
-        array([0, 2, 0, 1])
+        >>> last_split(np.array([0, 0, 0, 0]), time, tie_break).tolist()
+        [0, 2, 0, 1]
     """
     return _split_ends(user, np.lexsort((tie_break, time, user)), (1.0, 0.0, 0.0))
 
@@ -143,6 +157,6 @@ def _split_ends(user: np.ndarray, order: np.ndarray, ratios: Sequence[float]) ->
     num_val, num_test = (np.maximum(1, np.floor(size * r + 1e-9)) for r in ratios[1:])
     num_val = np.minimum(num_val, size - num_test - 1)
     label = np.where(from_end <= num_test, 2, np.where(from_end <= num_test + num_val, 1, 0))
-    result = np.empty(len(user), dtype=np.int64)
+    result = np.empty(len(user), dtype=np.int8)
     result[order] = np.where(size >= 3, label, 0)
     return result

@@ -95,7 +95,11 @@ class SplitRule:
         )
         item = Ids(find_ids(item.values, item_id)[item.position], item_id)
         time = None if self.time_column is None else frame[self.time_column].to_numpy()
-        known = np.full(len(frame), -1) if self.known is None else self.known.labels(user, item)
+        known = (
+            np.full(len(frame), -1, dtype=np.int8)
+            if self.known is None
+            else self.known.labels(user, item)
+        )
         if self.known is not None and known.max() < 0:
             raise ValueError(
                 "'like' (--like) shares no pair of user and item with the interactions: they must "
@@ -110,12 +114,14 @@ class SplitRule:
     def _labels(
         self, known: np.ndarray, user: Ids, item: Ids, time: np.ndarray | None
     ) -> np.ndarray:
+        assert self.split is not None
+        if self.known is None:
+            return split_pairs(user, item, self.split, time, self.ratios, self.seed)
         rows = np.arange(len(known)) if self.split == "random" else np.flatnonzero(known < 0)
         label = known.copy()
         if rows.size > 0:
             user, item = (Ids(ids.position[rows], ids.values) for ids in (user, item))
             time = None if time is None else time[rows]
-            assert self.split is not None
             label[rows] = split_pairs(user, item, self.split, time, self.ratios, self.seed)
         return np.where(known < 0, label, known)
 

@@ -2,15 +2,12 @@
 
 import json
 import os
-import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import BaseStorage
@@ -24,17 +21,15 @@ from soil_pyg.datasets.schema import (
     TensorValue,
     TextsValue,
 )
-from soil_pyg.utils.files import atomic_path, bytes_digest
-from soil_pyg.utils.records import DamagedFileError, check_regular, parse_json, validate
+from soil_pyg.datasets.tensors import read_tensors, write_tensors
+from soil_pyg.utils.files import atomic_path
+from soil_pyg.utils.records import DamagedFileError, validate
 
 FORMAT = "soil_pyg.HeteroData.2"
 """The key of the header entry, with the version of the format."""
 
 FORMER = "soil_pyg.HeteroData.1"
 """The key of the header entry of files without a digest of their content."""
-
-DIGEST = "sha256"
-"""The key of the digest of the header and the tensors of a file."""
 
 REMEDY = "prepare the data again ('soil-pyg prepare' with --overwrite, in Python overwrite=True)"
 
@@ -64,17 +59,30 @@ def save_data(data: HeteroData, path: str | os.PathLike[str]) -> None:
         write_tensors(tensors, temporary, FORMAT, {"stores": stores})
 
 
-def load_data(path: str | os.PathLike[str]) -> HeteroData:
+def load_data(
+    path: str | os.PathLike[str], remedy: str = REMEDY, verified: bool = False
+) -> HeteroData:
     """Loads the data that :func:`save_data` has saved, without executing anything in the file.
 
-    Raises :class:`FileNotFoundError` if there is no file, and :class:`ValueError` if
-    :func:`save_data` has not written it or its content has changed since.
+    Tensors and arrays, those of long texts excepted, are mapped: they are read from the disk where
+    they are used.
+
+    Args:
+        path (str or os.PathLike): The file.
+        remedy (str, optional): The command that writes the file again, for errors.
+            (default: :obj:`soil-pyg prepare`)
+        verified (bool, optional): Whether the digest of the file has been compared already.
+            (default: :obj:`False`)
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        ValueError: If :func:`save_data` has not written it or its content has changed since.
     """
     path, data = Path(path), HeteroData()
-    tensors, content = read_tensors(path, (FORMAT, FORMER), REMEDY)
+    tensors, content = read_tensors(path, (FORMAT, FORMER), remedy, verified)
     if isinstance(content, list):
         content = {"stores": content}
-    header = validate(DataHeader, content, path, REMEDY)
+    header = validate(DataHeader, content, path, remedy)
     try:
         for stored in header.stores:
             kind = tuple(stored.type) if isinstance(stored.type, list) else stored.type
@@ -82,72 +90,13 @@ def load_data(path: str | os.PathLike[str]) -> HeteroData:
             for key, value in stored.attributes.items():
                 store[key] = _decode(value, tensors)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedFileError(path, f"is not a stored data set ({error})", REMEDY) from error
+        raise DamagedFileError(path, f"is not a stored data set ({error})", remedy) from error
     return data
 
 
 def typed_stores(data: HeteroData) -> list[tuple[str | EdgeType | None, BaseStorage]]:
     """Returns the stores of a graph with their node or edge types, first the global one."""
     return list(zip([None, *data.node_types, *data.edge_types], data.stores, strict=True))
-
-
-def write_tensors(tensors: dict[str, Tensor], path: Path, key: str, header: dict[str, Any]) -> None:
-    """Writes a safetensors file of dense tensors on the CPU that share no memory, and a header of
-    JSON values under a key, with a digest of both.
-
-    Raises :class:`OSError` if the file cannot be written.
-    """
-    text = json.dumps(header)
-    sealed = {**header, DIGEST: _digest(tensors, parse_json(text, finite=False))}
-    try:
-        # One entry: safetensors writes several in random order.
-        safetensors.torch.save_file(tensors, path, {key: json.dumps(sealed)})
-    except SafetensorError as error:
-        # Only the text holds the number of the system error.
-        found = re.search(r"os error (\d+)", str(error))
-        if found is None:
-            raise
-        raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
-
-
-def read_tensors(path: Path, keys: Sequence[str], remedy: str) -> tuple[dict[str, Tensor], Any]:
-    """Returns the tensors and the header of a file written by :func:`write_tensors`.
-
-    Args:
-        path (Path): The file.
-        keys (Sequence[str]): The accepted keys of the header.
-        remedy (str): A command that writes the file again.
-
-    Raises:
-        FileNotFoundError: If there is no file.
-        DamagedFileError: If its content is not as it was written.
-    """
-    check_regular(path, remedy)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            found = [key for key in keys if key in metadata]
-            if not found:
-                raise ValueError(f"its header has no '{keys[0]}'")
-            header = parse_json(metadata[found[0]], finite=False)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if isinstance(header, dict) and DIGEST in header:
-            content = {key: value for key, value in header.items() if key != DIGEST}
-            if header[DIGEST] != _digest(tensors, content):
-                raise ValueError("it has changed since it was written")
-    except (SafetensorError, ValueError, TypeError, RuntimeError) as error:
-        raise DamagedFileError(path, f"is damaged ({error})", remedy) from error
-    return tensors, header
-
-
-def _digest(tensors: dict[str, Tensor], header: Any) -> str:
-    def content() -> Iterator[bytes | memoryview]:
-        yield json.dumps(header, sort_keys=True).encode()
-        for name, tensor in sorted(tensors.items()):
-            yield json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode()
-            yield tensor.reshape(-1).view(torch.uint8).numpy().data
-
-    return bytes_digest(content())
 
 
 def _encode(value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -164,7 +113,7 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
         tensors[name] = value.clone() if is_shared else value
         return {"tensor": name}
     if isinstance(value, np.ndarray):
-        array = np.array(value, order="C")
+        array = np.asarray(value, order="C")
         if array.dtype.kind == "U":
             tensors[name] = torch.from_numpy(array.reshape(-1).view(np.uint8))
             return {"strings": name, "dtype": array.dtype.str, "shape": array.shape}

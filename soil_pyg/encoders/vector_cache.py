@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from soil_pyg.datasets.storage import read_tensors, write_tensors
+from soil_pyg.datasets.tensors import read_tensors, write_tensors
 from soil_pyg.utils.files import atomic_path, digest_of, user_cache
 
 FORMAT = 2

@@ -33,14 +33,13 @@ class BestItems:
         )
         if self._is_rounded:
             self._user_emb, self._item_emb = user_emb.detach().float(), item_emb.detach().float()
-            longest = norms(self._item_emb).amax() if self.num_items > 0 else 0.0
-            self._tolerance = ROUNDING * longest * norms(self._user_emb)
+            self._longest = norms(self._item_emb).amax() if self.num_items > 0 else 0.0
 
     def tolerance(self, users: Tensor) -> Tensor:
         """Returns the largest difference that rounding can make to the scores of users."""
         if not self._is_rounded:
             return torch.zeros(len(users), device=users.device)
-        return self._tolerance[users]
+        return ROUNDING * self._longest * norms(self._user_emb[users])
 
     def choose(self, scores: Tensor, users: Tensor, k: int) -> Tensor:
         """Returns the :obj:`min(k, num_items)` best items of each user, the best one first."""
@@ -65,7 +64,7 @@ class BestItems:
         values, items = topk_rescored(
             scores,
             min(k, self.num_items),
-            self._tolerance[users],
+            self.tolerance(users),
             lambda row, item: exact_inner_product(query, self._item_emb, row, item),
             ordered,
         )

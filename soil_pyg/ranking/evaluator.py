@@ -1,4 +1,3 @@
-import logging
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -11,13 +10,13 @@ from torch_geometric.metrics.link_pred import LinkPredMetricData
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ranking.best_items import BestItems
+from soil_pyg.ranking.held_out import held_out
 from soil_pyg.ranking.score_blocks import score_blocks
-from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, TRAINED_EARLIER, USER
+from soil_pyg.typing import INTERACTS, ITEM, TRAINED_EARLIER, USER
 from soil_pyg.utils._private import metric_values
-from soil_pyg.utils.checks import check_choice, check_integer
+from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.data_checks import check_edges, count_nodes
 from soil_pyg.utils.progress import blocks
-from soil_pyg.utils.remember import remember
 
 METRICS = {
     "recall": LinkPredRecall,
@@ -27,8 +26,6 @@ METRICS = {
 }
 MAX_K = 2**20
 """The largest length of a list: PyG's metrics hold a number per rank."""
-
-logger = logging.getLogger("soil_pyg")
 
 
 class Evaluator:
@@ -182,42 +179,6 @@ def check_ks(ks: Sequence[int]) -> tuple[int, ...]:
     for k in values:
         check_integer("ks", k, 1, MAX_K)
     return tuple(sorted({int(k) for k in values}))
-
-
-def held_out(data: HeteroData, split: str) -> Tensor:
-    """Returns the interactions of a held-out split, each once. Those that the train split has are
-    left out with a warning, as they are not ranked.
-
-    Raises:
-        ValueError: If the split is unknown, names a user or an item that the data lacks, or holds
-            no interaction that the train split lacks.
-    """
-    check_choice("split", split, HELD_OUT_SPLITS)
-    attr = f"{split}_edge_label_index"
-    if INTERACTS not in data.edge_types or attr not in data[INTERACTS]:
-        raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
-    pairs = check_edges(data, INTERACTS, attr)
-    if pairs.size(1) == 0:
-        raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
-    num_items = count_nodes(data, ITEM)
-    key = pairs[0] * num_items + pairs[1]
-    distinct = torch.unique(key)
-    user, item = check_edges(data)
-    is_trained = torch.isin(distinct, user * num_items + item)
-    count = int(is_trained.sum())
-    if count == len(distinct):
-        raise ValueError(
-            f"'data' must hold interactions of the split '{split}' that are not in the train split "
-            f"(got {count}, all of which are)"
-        )
-    if count > 0:
-        text = "Left out %d of %d interactions of the split '%s', which the train split has"
-        # Once per tensor, although every epoch is evaluated.
-        remember(pairs, "left out", lambda: logger.warning(text, count, len(distinct), split))
-        distinct = distinct[~is_trained]
-    if len(distinct) < len(key):
-        return torch.stack([distinct // num_items, distinct % num_items])
-    return pairs
 
 
 def _known(data: HeteroData, size: tuple[int, int] | None = None) -> Tensor:

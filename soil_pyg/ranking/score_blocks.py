@@ -6,6 +6,10 @@ from torch import Tensor
 from soil_pyg.ops.matmul import matmul_t
 from soil_pyg.ops.ragged import concat_ranges
 from soil_pyg.utils.checks import check_between, check_integer
+from soil_pyg.utils.remember import remember
+
+PAIRS_PER_BLOCK = 2**22
+"""The number of pairs whose order is checked at a time."""
 
 
 @torch.no_grad()
@@ -41,8 +45,8 @@ def score_blocks(
     _check_users(users, user_emb.size(0))
     num_items = item_emb.size(0)
     user_emb, item_emb = _prepare(user_emb), _prepare(item_emb.t())
-    _check_finite(user_emb, item_emb)
-    if bool((mask_index[0].diff() < 0).any()):
+    largest = _largest(item_emb) * num_items
+    if not remember(mask_index, "sorted", lambda: _is_sorted(mask_index[0])):
         mask_index = mask_index[:, mask_index[0].argsort(stable=True)]
     masked_user, masked_item = mask_index.contiguous()
     block_size = memory_budget // (16 * max(num_items, 1))
@@ -53,6 +57,7 @@ def score_blocks(
     memory = torch.empty(0, dtype=user_emb.dtype, device=user_emb.device)
     stop = 0
     for block in users.tensor_split(max(num_blocks, 1)):
+        _check_finite(user_emb if user_emb.is_sparse else user_emb[block], largest)
         scores = _product(user_emb, item_emb, block, memory.resize_(len(block), num_items))
         row, index = _entries(masked_user, block)
         scores[row, masked_item[index]] = -torch.inf
@@ -83,12 +88,18 @@ def _prepare(emb: Tensor) -> Tensor:
     return emb if emb.dtype in (torch.float32, torch.float64) else emb.float()
 
 
-def _check_finite(user_emb: Tensor, item_emb: Tensor) -> None:
-    bound = float(item_emb.size(0))
-    for emb in (user_emb, item_emb):
-        values = emb.values() if emb.is_sparse else emb
-        bound *= float(values.abs().max()) if values.numel() > 0 else 0.0
-    if not bound <= torch.finfo(user_emb.dtype).max:
+def _is_sorted(values: Tensor) -> bool:
+    blocks = range(0, values.numel(), PAIRS_PER_BLOCK)
+    return not any(bool((values[n : n + PAIRS_PER_BLOCK + 1].diff() < 0).any()) for n in blocks)
+
+
+def _largest(emb: Tensor) -> float:
+    values = emb.values() if emb.is_sparse else emb
+    return max(abs(float(end)) for end in values.aminmax()) if values.numel() > 0 else 0.0
+
+
+def _check_finite(user_emb: Tensor, largest: float) -> None:
+    if not _largest(user_emb) * largest <= torch.finfo(user_emb.dtype).max:
         raise FloatingPointError(
             "The scores must be finite: the embeddings hold nan or inf, or are too large"
         )

@@ -10,7 +10,7 @@ from typing import Any
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import load_description, load_item_table
-from soil_pyg.ranking.evaluator import held_out
+from soil_pyg.ranking.held_out import held_out
 from soil_pyg.reports.analysis import analyse
 from soil_pyg.reports.chart import MAX_SERIES
 from soil_pyg.reports.data_sections import data_section, graph_section, list_section

@@ -15,26 +15,27 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import find_model, import_model
 from soil_pyg.runs.compatibility import upgrade_record
+from soil_pyg.runs.ids import load_ids, save_ids
 from soil_pyg.runs.pair_hashes import PAIR_HASH, training_hashes
 from soil_pyg.runs.schema import (
     EMBEDDINGS,
     FORMAT,
+    FORMER_IDS,
     IDS,
     PAIRS,
     REMEDY,
     WEIGHTS,
-    IdRecord,
     RunRecord,
 )
+from soil_pyg.runs.state import num_bytes
 from soil_pyg.runs.tensor_file import load_tensors, save_tensors
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.checks import check_path
-from soil_pyg.utils.files import file_digest, write_json
+from soil_pyg.utils.files import file_digest
 from soil_pyg.utils.records import (
     DamagedFileError,
     check_files,
-    parse_json,
     read_record,
     validate,
     write_record,
@@ -45,6 +46,9 @@ STATE = "state.safetensors"
 
 FILES = (WEIGHTS, EMBEDDINGS, IDS)
 """The files that :func:`load` reads, whose digests :obj:`run.json` holds."""
+
+MAPPED = 2**28
+"""The bytes from which on the weights of a loaded model stay in their file until they are used."""
 
 
 def load(
@@ -68,10 +72,10 @@ def load(
     check_path("folder", folder)
     folder = Path(folder)
     run = load_finished_run(folder)
-    ids = load_ids(folder)
-    embeddings = load_tensors(folder / EMBEDDINGS)[0]
+    ids = load_ids(_ids_file(folder, run))
+    embeddings = load_tensors(folder / EMBEDDINGS, verified=True)[0]
     check_sizes(folder, run, ids, embeddings)
-    weights = load_tensors(folder / WEIGHTS)[0]
+    weights = load_tensors(folder / WEIGHTS, verified=True)[0]
     found = import_model(model) if isinstance(model, str) else model
     built = _build(folder, run, found or find_model(run["model"]), weights)
     return TrainedModel(
@@ -101,6 +105,9 @@ def _build(
     small = _without_memory(model_class, run["options"])
     if small is not None:
         _refuse_other_sizes(folder, run, small, weights)
+        if num_bytes(weights) > MAPPED and _is_of_state(small):
+            small.load_state_dict(weights, assign=True)
+            return small
     try:
         model = model_class(**run["options"])
     except (Exception, SystemExit) as error:
@@ -133,6 +140,13 @@ def _without_memory(model_class: type[Recommender], options: dict[str, Any]) -> 
     except (Exception, SystemExit):
         # A custom model may read the values of its parameters while it is built.
         return None
+
+
+def _is_of_state(model: Recommender) -> bool:
+    """Returns whether all tensors of a model are part of its state."""
+    tensors = {*dict(model.named_parameters()), *dict(model.named_buffers())}
+    others = (value for module in model.modules() for value in vars(module).values())
+    return tensors == model.state_dict().keys() and not any(isinstance(v, Tensor) for v in others)
 
 
 def load_finished_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -170,8 +184,7 @@ def save(
     save_tensors(folder / WEIGHTS, weights)
     save_tensors(folder / EMBEDDINGS, dict(zip((USER, ITEM), embeddings, strict=True)))
     ids = {node_type: original_ids(data, node_type) for node_type in (USER, ITEM)}
-    stored = {name: {"dtype": a.dtype.str, "id": a.tolist()} for name, a in ids.items()}
-    write_json(folder / IDS, stored, indent=None)
+    save_ids(folder, ids)
     save_tensors(folder / PAIRS, {PAIR_HASH: torch.from_numpy(training_hashes(data, ids))})
     files = {name: file_digest(folder / name) for name in (*FILES, PAIRS)}
     write_record(folder / RUN, {"format": FORMAT, **run, "versions": versions(), "files": files})
@@ -198,18 +211,8 @@ def load_run(folder: Path, with_files: bool = True) -> dict[str, Any] | None:
     return run
 
 
-def load_ids(folder: Path) -> dict[str, np.ndarray]:
-    """Returns the original ids of the users and items of a run; raises
-    :class:`DamagedFileError` if the file is not of its schema.
-    """
-    path = folder / IDS
-    try:
-        ids = validate(IdRecord, parse_json(path.read_bytes()), path, REMEDY)
-        return {USER: ids.user.array(), ITEM: ids.item.array()}
-    except DamagedFileError:
-        raise
-    except ValueError as error:
-        raise DamagedFileError(path, f"is damaged ({error})", REMEDY) from error
+def _ids_file(folder: Path, run: dict[str, Any]) -> Path:
+    return folder / (IDS if IDS in run["files"] else FORMER_IDS)
 
 
 def check_sizes(
@@ -222,7 +225,7 @@ def check_sizes(
         expected, emb = run["options"][f"num_{node_type}s"], embeddings.get(node_type)
         if len(ids[node_type]) != expected:
             found = f"has {len(ids[node_type])} ids of type '{node_type}' for {expected} in {RUN}"
-            raise DamagedFileError(folder / IDS, found, REMEDY)
+            raise DamagedFileError(_ids_file(folder, run), found, REMEDY)
         if emb is None or emb.dim() != 2 or emb.size(0) != expected:
             size = None if emb is None else list(emb.shape)
             found = f"has embeddings of size {size} for {expected} nodes of type '{node_type}'"

@@ -26,7 +26,9 @@ def training_hashes(data: HeteroData, ids: dict[str, np.ndarray]) -> np.ndarray:
     """Returns the sorted hashes of the training pairs, and of the pairs that earlier runs were
     trained on.
     """
-    hashes = np.unique(hashes_of(data, EDGE_INDICES[0], ids))
-    if PAIR_HASH not in data:
-        return hashes
-    return np.union1d(hashes, data[PAIR_HASH].numpy(force=True))
+    hashes = hashes_of(data, EDGE_INDICES[0], ids)
+    hashes.sort()
+    if PAIR_HASH in data:
+        return np.union1d(hashes, data[PAIR_HASH].numpy(force=True))
+    is_repeated = hashes[1:] == hashes[:-1]
+    return np.delete(hashes, np.flatnonzero(is_repeated)) if is_repeated.any() else hashes

@@ -16,7 +16,9 @@ REMEDY = "repeat the 'soil-pyg train' of the run with --overwrite (in Python ove
 
 WEIGHTS = "model.safetensors"
 EMBEDDINGS = "embeddings.safetensors"
-IDS = "ids.json"
+IDS = "ids.safetensors"
+FORMER_IDS = "ids.json"
+"""The ids in runs of earlier versions, as lists."""
 PAIRS = "trained_pairs.safetensors"
 """The hashes of the pairs that the run was trained on, which runs of earlier versions lack."""
 
@@ -101,8 +103,15 @@ class Digests(Schema):
 
     weights: Annotated[Sha256, Field(alias=WEIGHTS)]
     embeddings: Annotated[Sha256, Field(alias=EMBEDDINGS)]
-    ids: Annotated[Sha256, Field(alias=IDS)]
+    ids: Annotated[Sha256 | None, Field(alias=IDS)] = None
+    former_ids: Annotated[Sha256 | None, Field(alias=FORMER_IDS)] = None
     pairs: Annotated[Sha256 | None, Field(alias=PAIRS)] = None
+
+    @model_validator(mode="after")
+    def _check_ids(self) -> Self:
+        if (self.ids is None) == (self.former_ids is None):
+            raise ValueError(f"must have either '{IDS}' or '{FORMER_IDS}'")
+        return self
 
 
 class RunRecord(Identity, Result):
@@ -158,7 +167,7 @@ class Ids(Schema):
 
 
 class IdRecord(Schema):
-    """The content of :obj:`ids.json`."""
+    """The content of :obj:`ids.json`, in runs of earlier versions."""
 
     user: Ids
     item: Ids

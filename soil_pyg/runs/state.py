@@ -1,4 +1,4 @@
-"""The state of a run that has not finished, as it is read back."""
+"""The state of a run that has not finished: tensors by names such as :obj:`"best.weight"`."""
 
 from pathlib import Path
 from typing import Any
@@ -50,3 +50,30 @@ def refuse_other_tensors(path: Path, tensors: dict[str, Tensor], model: torch.nn
     # There are no best weights before the first validation.
     if "model" in lacking or (lacking and any(name.startswith("best.") for name in tensors)):
         raise DamagedFileError(path, f"lacks weights of the model ('{max(expected)}')", REMEDY)
+
+
+def select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Returns the tensors whose names begin with a prefix, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def best_weights(tensors: dict[str, Tensor], metadata: dict[str, Any]) -> dict[str, Tensor]:
+    """Returns the best weights in a state: those of its epoch, unless others are there."""
+    result, best = metadata["result"], select(tensors, "best.")
+    is_last = 0 < result["best_epoch"] == result["epochs"]
+    return select(tensors, "model.") if is_last and not best else best
+
+
+def copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Returns copies of tensors on the CPU."""
+    return {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
+
+
+def references(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Returns tensors that share their memory with others."""
+    return {name: value.detach() for name, value in tensors.items()}
+
+
+def num_bytes(tensors: dict[str, Tensor]) -> int:
+    """Returns the size of dense tensors in bytes."""
+    return sum(value.numel() * value.element_size() for value in tensors.values())

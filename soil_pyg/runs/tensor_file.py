@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from soil_pyg.datasets.storage import read_tensors, write_tensors
+from soil_pyg.datasets.tensors import read_tensors, write_tensors
 from soil_pyg.runs.schema import FORMAT, REMEDY, TensorHeader
 from soil_pyg.utils.files import atomic_path
 from soil_pyg.utils.records import DamagedFileError, validate
@@ -19,7 +19,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -
     """Writes dense and sparse COO tensors on any device, and a JSON value, to one file,
     atomically.
     """
-    dense, sparse = {}, {}
+    dense: dict[str, Tensor] = {}
+    sparse = {}
     for name, tensor in tensors.items():
         pieces = {name: tensor.detach().cpu()}
         if tensor.is_sparse:
@@ -27,19 +28,23 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Any = None) -
             sparse[name] = list(tensor.size())
             pieces = {f"{name}.indices": tensor.indices(), f"{name}.values": tensor.values()}
         for key, piece in pieces.items():
+            piece = piece.contiguous()
             # The format refuses tensors that share memory.
-            dense[key] = piece.clone(memory_format=torch.contiguous_format)
+            shared = {other.untyped_storage().data_ptr() for other in dense.values()}
+            is_shared = piece.untyped_storage().data_ptr() in shared
+            dense[key] = piece.clone() if is_shared else piece
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         header = {"format": FORMAT, "sparse": sparse, "metadata": metadata}
         write_tensors(dense, temporary, KEY, header)
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """Returns the tensors and the metadata of a file written by :func:`save_tensors`; raises
-    :class:`ValueError` if it is damaged or of another version of the format.
+def load_tensors(path: Path, verified: bool = False) -> tuple[dict[str, Tensor], Any]:
+    """Returns the tensors, of which dense ones are mapped, and the metadata of a file written by
+    :func:`save_tensors`; raises :class:`ValueError` if it is damaged or of another version of the
+    format. The digest of a :obj:`verified` file is not computed again.
     """
-    tensors, content = read_tensors(path, [KEY], REMEDY)
+    tensors, content = read_tensors(path, [KEY], REMEDY, verified)
     header = validate(TensorHeader, content, path, REMEDY)
     try:
         for name, size in header.sparse.items():

@@ -93,7 +93,7 @@ def trained_hashes(trained: TrainedModel) -> np.ndarray:
     if trained.folder is not None and trained.run["files"].get(PAIRS) is not None:
         check_files(trained.folder / checkpoint.RUN, trained.run["files"], [PAIRS], REMEDY)
         path = trained.folder / PAIRS
-        hashes = load_tensors(path)[0].get(PAIR_HASH)
+        hashes = load_tensors(path, verified=True)[0].get(PAIR_HASH)
         if hashes is None or hashes.dtype != torch.long or hashes.dim() != 1:
             raise DamagedFileError(path, f"has no list '{PAIR_HASH}' of integers", REMEDY)
         return np.asarray(hashes)

@@ -12,12 +12,21 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_pyg.datasets.tensors import read_into
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model, model_name
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.compatibility import upgrade_record
-from soil_pyg.runs.schema import REMEDY, WEIGHTS
-from soil_pyg.runs.state import load_state, refuse_other_tensors
+from soil_pyg.runs.schema import FORMER_IDS, REMEDY, WEIGHTS
+from soil_pyg.runs.state import (
+    best_weights,
+    copies,
+    load_state,
+    num_bytes,
+    references,
+    refuse_other_tensors,
+    select,
+)
 from soil_pyg.runs.tensor_file import load_tensors, save_tensors
 from soil_pyg.utils.files import remove
 from soil_pyg.utils.records import check_files
@@ -25,6 +34,9 @@ from soil_pyg.utils.workplace import remove_debris
 
 SHOWN = 5
 """The maximum number of differences in an error message."""
+
+IN_MEMORY = 2**28
+"""The largest state, in bytes, that is kept in memory after an epoch."""
 
 
 @dataclass
@@ -56,6 +68,8 @@ class TrainResult:
 class TrainingRun:
     """The state of a training run after its last complete epoch, which is kept in memory and
     stored in a folder, if given, every :obj:`checkpoint_seconds`, so that the run can be resumed.
+    A state of more than :obj:`IN_MEMORY` bytes is stored after every epoch instead, and kept in
+    the folder alone.
 
     The model, the data, the settings and the options of the trainer identify the run. With
     :obj:`overwrite`, the files of an earlier run stay until the first state or result is stored.
@@ -81,6 +95,7 @@ class TrainingRun:
         self._folder = None if folder is None else Path(folder)
         self._identity: dict[str, Any] = {}
         self._snapshot: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+        self._is_stored = False
         self._checkpoint_seconds = checkpoint_seconds
         self._replaces = overwrite
         if self._folder is not None:
@@ -100,17 +115,16 @@ class TrainingRun:
             self._refuse_other(run)
             if run["finished"]:
                 self.finished = True
-                check_files(folder / checkpoint.RUN, run["files"], checkpoint.FILES, REMEDY)
+                check_files(folder / checkpoint.RUN, run["files"], run["files"], REMEDY)
                 self.result = TrainResult(**{name: run[name] for name in asdict(self.result)})
-                self.best = load_tensors(folder / WEIGHTS)[0]
+                self.best = load_tensors(folder / WEIGHTS, verified=True)[0]
                 (folder / checkpoint.STATE).unlink(missing_ok=True)
         if not self.finished and (folder / checkpoint.STATE).exists():
             tensors, metadata = load_state(folder / checkpoint.STATE)
             self._refuse_other(metadata["identity"])
             refuse_other_tensors(folder / checkpoint.STATE, tensors, model)
-            self.result = TrainResult(**metadata["result"])
-            self.best = _select(tensors, "best.")
-            self._snapshot = tensors, metadata
+            self._snapshot, self._is_stored = (tensors, metadata), True
+            self.go_back()
 
     def _refuse_other(self, stored: dict[str, Any]) -> None:
         old = _flatten({name: stored[name] for name in self._identity})
@@ -127,14 +141,16 @@ class TrainingRun:
 
     def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Loads the stored state of the last complete epoch, if any."""
-        if self._snapshot is None:
+        if self._folder is None or self._snapshot is None:
             return
         tensors = self._snapshot[0]
-        model.load_state_dict(_select(tensors, "model."))
+        targets = {f"model.{name}": value for name, value in model.state_dict().items()}
         state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _select(tensors, "optimizer.").items():
+        for name, tensor in select(tensors, "optimizer.").items():
             index, key = name.split(".", 1)
-            state.setdefault(int(index), {})[key] = tensor
+            moment = state.setdefault(int(index), {})[key] = torch.empty_like(tensor)
+            targets[f"optimizer.{name}"] = moment
+        read_into(self._folder / checkpoint.STATE, tensors, targets)
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
     @contextmanager
@@ -147,8 +163,12 @@ class TrainingRun:
         self.result.seconds["total"] = now - self._begin
 
     def keep_best(self, model: torch.nn.Module, val: dict[str, float]) -> None:
-        """Keeps the weights of the current epoch as the best ones, with their metrics."""
-        self.best = _copy(model.state_dict())
+        """Keeps the weights of the current epoch as the best ones, with their metrics. Large ones
+        are not copied before :meth:`end_epoch`, which must come before the next step.
+        """
+        weights = model.state_dict()
+        is_large = self._folder is not None and num_bytes(weights) > IN_MEMORY
+        self.best = references(weights) if is_large else copies(weights)
         self.result.val = val
         self.result.best_epoch = self.result.epochs
 
@@ -156,33 +176,40 @@ class TrainingRun:
         """Keeps the state after an epoch, and stores it if the last checkpoint is old enough."""
         if self._folder is None:
             return
-        tensors = {f"model.{name}": value for name, value in _copy(model.state_dict()).items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+        if self.result.best_epoch < self.result.epochs:
+            tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for index, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": v for name, v in _copy(state).items()}
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+        is_large = num_bytes(tensors) > IN_MEMORY
+        tensors = references(tensors) if is_large else copies(tensors)
         result = {name: copy.copy(value) for name, value in vars(self.result).items()}
         self._snapshot = tensors, {"identity": self._identity, "result": result}
-        if time.monotonic() >= self._next_checkpoint:
+        self._is_stored = False
+        if is_large or time.monotonic() >= self._next_checkpoint:
             self.store()
+        if is_large:
+            # The next step changes the weights, but not the file.
+            self._snapshot = load_tensors(self._folder / checkpoint.STATE, verified=True)
+        self.best = best_weights(*self._snapshot)
 
     def store(self) -> None:
         """Stores the state of the last complete epoch."""
-        if self._folder is not None and self._snapshot is not None:
+        if self._folder is not None and self._snapshot is not None and not self._is_stored:
             state = self._folder / checkpoint.STATE
             if self._replaces and state.is_dir():
                 remove(state)
             save_tensors(state, *self._snapshot)
             if self._replaces:
-                self._remove(*checkpoint.FILES)
-            self._replaces = False
+                self._remove(*checkpoint.FILES, FORMER_IDS)
+            self._replaces, self._is_stored = False, True
             self._next_checkpoint = time.monotonic() + self._checkpoint_seconds
 
     def go_back(self) -> bool:
         """Returns to the last complete epoch; :obj:`False` if there is none."""
         if self._snapshot is not None:
-            tensors, metadata = self._snapshot
-            self.result = TrainResult(**metadata["result"])
-            self.best = _select(tensors, "best.")
+            self.result = TrainResult(**self._snapshot[1]["result"])
+            self.best = best_weights(*self._snapshot)
         return self._snapshot is not None
 
     def store_model(
@@ -192,7 +219,9 @@ class TrainingRun:
         :func:`soil_pyg.load`; training and testing have :obj:`finished`, or can be resumed.
         """
         if self._folder is not None:
-            self._remove(*((checkpoint.STATE, *checkpoint.FILES) if self._replaces else ()))
+            self._remove(
+                *((checkpoint.STATE, *checkpoint.FILES, FORMER_IDS) if self._replaces else ())
+            )
             self._replaces = False
             run = {"finished": finished, **self._identity, **asdict(self.result)}
             checkpoint.save(self._folder, run, self.best, embeddings, data)
@@ -225,14 +254,6 @@ def _identity(
                 ) from error
     identity["data"] = {key: str(getattr(data, key, "")) for key in ("name", "digest")}
     return identity
-
-
-def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
-
-
-def _select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

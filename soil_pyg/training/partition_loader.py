@@ -69,25 +69,28 @@ class PartitionLoader:
 
     def __iter__(self) -> Iterator[tuple[HeteroData, Triplets]]:
         self._triplets.set_epoch(self._epoch)
-        of_user = torch.from_numpy(self._partition_of_user())
+        of_user = self._partition_of_user()
         self._epoch += 1
         if self.num_partitions == 1:
             yield from ((self._data, batch) for batch in self._triplets)
             return
-        triplets = Triplets(*(torch.cat(x) for x in zip(*self._triplets, strict=True)))
-        partition = of_user.to(triplets.user.device)[triplets.user]
-        sizes = partition.bincount().tolist()
+        order, negative = self._triplets.draw()
+        partition = of_user[self._triplets.user.numpy(force=True)][order.numpy(force=True)]
+        sizes = np.bincount(partition).tolist()
         sampler = SubgraphSampler(self._data)
-        for index in torch.split(partition.argsort(stable=True), sizes):
+        by_partition = torch.from_numpy(np.argsort(partition, kind="stable"))
+        del partition
+        for index in torch.split(by_partition, sizes):
             if index.numel() > 0:
-                yield from self._batches(sampler, Triplets(*(x[index] for x in triplets)))
+                triplets = self._triplets.select(order[index.to(order.device)], negative)
+                yield from self._batches(sampler, triplets)
 
     def _partition_of_user(self) -> np.ndarray:
         rng = np.random.default_rng([self._triplets.seed, self._epoch, STREAM])
         order = rng.permutation(len(self._triplets.degree))
         degree = self._triplets.degree[order]
         before = degree.cumsum() - degree
-        partition = np.empty(len(order), dtype=np.int64)
+        partition = np.empty(len(order), dtype=np.int32)
         partition[order] = np.minimum(
             before * self.num_partitions // degree.sum(), self.num_partitions - 1
         )

@@ -11,7 +11,8 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.ranking.evaluator import Evaluator, held_out
+from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.held_out import held_out
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
 from soil_pyg.training.batches_per_step import BatchesPerStep, adam_options, batches_per_step
 from soil_pyg.training.check_options import Precision, check_options

@@ -3,13 +3,18 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_pyg.ops.ragged import budget_blocks
 from soil_pyg.typing import ITEM, USER, Triplets
 from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.data_checks import check_edges, count_nodes
 
 logger = logging.getLogger("soil_pyg")
+
+TRIPLETS_PER_BLOCK = 2**20
+"""The number of triplets whose negative items are drawn at a time; a user has them in one block."""
 
 
 class TripletLoader:
@@ -49,25 +54,22 @@ class TripletLoader:
         self.seed = seed
         self.set_epoch(0)
 
-        row, col = edge_index.numpy(force=True)
         num_items = count_nodes(data, ITEM)
-        user, positive = np.divmod(np.unique(row * num_items + col), num_items)
-        self._seen, position = np.unique(positive, return_inverse=True)
+        user, positive = _sorted_pairs(edge_index.numpy(force=True), num_items)
+        is_seen = np.zeros(num_items, dtype=bool)
+        is_seen[positive] = True
+        self._seen = np.flatnonzero(is_seen).astype(np.int32)
+        self._position = np.cumsum(is_seen, dtype=np.int32) - 1
         self.degree = degree = np.bincount(user, minlength=count_nodes(data, USER))
         """The number of triplets per user."""
-        has_negative = (degree < len(self._seen))[user]
-        if not has_negative.all():
-            user, positive, position = (x[has_negative] for x in (user, positive, position))
-            self._leave_out(degree == len(self._seen))
-        self._user = torch.from_numpy(user).to(edge_index.device)
+        is_full = degree == len(self._seen)
+        if is_full.any():
+            has_negative = ~is_full[user]
+            user, positive = user[has_negative], positive[has_negative]
+            self._leave_out(is_full)
+        self.user = torch.from_numpy(user).to(edge_index.device)
+        """The user of each triplet, in ascending order, as :obj:`int32`."""
         self._positive = torch.from_numpy(positive).to(edge_index.device)
-
-        # A negative is drawn as its rank r among the seen items that are not in I(u). With p the
-        # sorted positions of I(u) among the seen items, its position is r + #{k : p[k] - k <= r}.
-        self._start = (degree.cumsum() - degree)[user]
-        self._key = user * len(self._seen)
-        self._gap = self._key + position - (np.arange(len(user)) - self._start)
-        self._num_candidates = (len(self._seen) - degree)[user]
 
     def _leave_out(self, full: np.ndarray) -> None:
         # Users who have every item.
@@ -89,18 +91,62 @@ class TripletLoader:
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self._user) // self.batch_size)
+        return -(-len(self.user) // self.batch_size)
 
     def __iter__(self) -> Iterator[Triplets]:
+        order, negative = self.draw()
+        for index in torch.split(order, self.batch_size):
+            yield self.select(index, negative)
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """Returns the order of the triplets in the next epoch, and their negative items before they
+        are ordered, both as :obj:`int32`.
+        """
         rng = np.random.default_rng([self.seed, self._epoch])
         self._epoch += 1
-        device = self._user.device
-        rank = rng.integers(self._num_candidates)
-        passed = np.searchsorted(self._gap, self._key + rank, side="right") - self._start
-        negative = torch.from_numpy(self._seen[rank + passed]).to(device)
-        order = torch.from_numpy(rng.permutation(len(negative))).to(device)
-        for index in torch.split(order, self.batch_size):
-            yield Triplets(self._user[index], self._positive[index], negative[index])
+        user, positive = self.user.numpy(force=True), self._positive.numpy(force=True)
+        negative = np.empty(len(user), dtype=np.int32)
+        # A negative is drawn as its rank r among the seen items that are not in I(u). With p the
+        # sorted positions of I(u) among the seen items, its position is r + #{k : p[k] - k <= r}.
+        num_seen, start = len(self._seen), 0
+        for users in budget_blocks(torch.from_numpy(self.degree), TRIPLETS_PER_BLOCK):
+            degree = self.degree[users]
+            count = int(degree.sum())
+            block = slice(start, start + count)
+            first = np.repeat(degree.cumsum() - degree, degree)
+            key = user[block].astype(np.int64) * num_seen
+            gap = key + self._position[positive[block]] - (np.arange(count) - first)
+            rank = rng.integers(num_seen - np.repeat(degree, degree))
+            passed = np.searchsorted(gap, key + rank, side="right") - first
+            negative[block] = self._seen[rank + passed]
+            start += count
+        order = np.arange(len(user), dtype=np.int32)
+        rng.shuffle(order)
+        device = self.user.device
+        return torch.from_numpy(order).to(device), torch.from_numpy(negative).to(device)
+
+    def select(self, index: Tensor, negative: Tensor) -> Triplets:
+        """Returns the triplets of an index into them, given the negative items of all."""
+        index = index.long()
+        return Triplets(*(x[index].long() for x in (self.user, self._positive, negative)))
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({len(self._user)}, batch_size={self.batch_size})"
+        return f"{self.__class__.__name__}({len(self.user)}, batch_size={self.batch_size})"
+
+
+def _sorted_pairs(edge_index: np.ndarray, num_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the distinct edges, sorted, as :obj:`int32`."""
+    row, col = edge_index
+    if not _is_ascending(edge_index):
+        key = row * num_items + col
+        key.sort()
+        row, col = np.divmod(key[np.diff(key, prepend=-1) > 0], num_items)
+    return row.astype(np.int32), col.astype(np.int32)
+
+
+def _is_ascending(edge_index: np.ndarray) -> bool:
+    for begin in range(0, edge_index.shape[1], TRIPLETS_PER_BLOCK):
+        row, col = np.diff(edge_index[:, begin : begin + TRIPLETS_PER_BLOCK + 1])
+        if not ((row > 0) | ((row == 0) & (col > 0))).all():
+            return False
+    return True

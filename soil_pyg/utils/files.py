@@ -13,7 +13,7 @@ from soil_pyg.utils.progress import blocks
 from soil_pyg.utils.workplace import moved_away, remove_debris, sync, sync_folder, workplace
 
 BLOCK_BYTES = 2**24
-"""The bytes that :func:`file_digest` holds in memory."""
+"""The bytes of a file that are held in memory while its digest is computed."""
 
 
 @contextmanager
@@ -125,10 +125,18 @@ def digest_of(value: Any) -> str:
 
 def file_digest(path: str | os.PathLike[str]) -> str:
     """Returns the hexadecimal SHA-256 digest of a file, read block by block."""
+    return bytes_digest(file_blocks(path))
+
+
+def file_blocks(
+    path: str | os.PathLike[str], begin: int = 0, end: int | None = None
+) -> Iterator[bytes]:
+    """Yields the bytes of a file from :obj:`begin` to :obj:`end`, by default all, in blocks."""
     with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        parts = blocks(size, BLOCK_BYTES, f"Checking {Path(path).name}")
-        return bytes_digest(file.read(BLOCK_BYTES) for _ in parts)
+        end = os.fstat(file.fileno()).st_size if end is None else end
+        file.seek(begin)
+        for block in blocks(end - begin, BLOCK_BYTES, f"Checking {Path(path).name}"):
+            yield file.read(block.stop - block.start)
 
 
 def user_cache() -> Path:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.ranking.evaluator import Evaluator, held_out
+from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.held_out import held_out
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.utils.checks import check_choice, check_flag, check_integer

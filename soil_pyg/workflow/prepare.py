@@ -153,6 +153,8 @@ def prepare(
             *(source.table, user_column, item_column, rating_column, min_rating),
             *(rule.time_column, rule.split_column, k_core),
         )
+        # The rows as they were read are no longer needed.
+        del source.table
         item_id = _candidates(pairs, source, table if keep_items else None, k_core)
         resolved = dict(source.features)
         for modality, given in features.items():

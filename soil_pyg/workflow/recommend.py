@@ -127,4 +127,4 @@ def _seen(
     pairs = [store[name] for name in (*names, TRAINED_EARLIER) if name in store]
     if trained.later_interactions is not None:
         pairs.append(trained.later_interactions)
-    return torch.cat(pairs, dim=1).cpu()
+    return (pairs[0] if len(pairs) == 1 else torch.cat(pairs, dim=1)).cpu()

@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex, read_description
 from soil_pyg.runs import checkpoint
-from soil_pyg.runs.schema import PAIRS, WEIGHTS
+from soil_pyg.runs.schema import FORMER_IDS, PAIRS, WEIGHTS
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.trained_pairs import without_trained_pairs
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
@@ -36,7 +36,7 @@ RESERVED = (
 )
 """The settings of a run that are not options of its model, its graphs or its trainer."""
 OWN_FILES = {
-    *(checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, PAIRS),
+    *(checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, FORMER_IDS, PAIRS),
     *(INDEX, DESCRIPTION, FOLDER),
 }
 """The files and folders in the folder of a run."""

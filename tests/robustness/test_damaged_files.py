@@ -46,7 +46,7 @@ COMMANDS = {
     "DATA/data.safetensors": OF_DATA,
     "DATA/items.parquet": ["soil-pyg report RUN --out page.html"],
     "RUN/run.json": OF_RUN,
-    "RUN/ids.json": OF_RUN,
+    "RUN/ids.safetensors": OF_RUN,
     "RUN/model.safetensors": OF_RUN,
     "RUN/embeddings.safetensors": OF_RUN,
     "RUN/items.json": OF_INDEX,

@@ -187,7 +187,7 @@ def test_format_is_another(folder: Path) -> None:
         ({"options": SIZES | {"hidden_channels": 10**12}}, r"soil_pyg\.models\.bpr:BPR"),
         ({"options": SIZES | {"no_option": 1}}, r"run\.json.*no_option"),
         ({"options": {"num_users": 10**13, "num_items": 40}}, r"run\.json.*num_users.*10{13}"),
-        ({"options": {"num_users": 31, "num_items": 40}}, r"ids\.json.*30.*31"),
+        ({"options": {"num_users": 31, "num_items": 40}}, r"ids\.safetensors.*30.*31"),
         ({"options": {"num_users": 30}}, r"run\.json.*num_items"),
     ],
 )

@@ -1,4 +1,5 @@
 import contextlib
+import copy
 import json
 import time
 from collections.abc import Callable
@@ -241,3 +242,76 @@ def test_a_state_with_other_tensors_is_refused(
     checkpoint.save_tensors(state, tensors | ({} if value is None else {name: value}), metadata)
     with pytest.raises(ValueError, match=f"state.safetensors'.*'{name}'.*--overwrite"):
         make()
+
+
+def train(run: TrainingRun, model: BPR, optimizer: Adam, best_epochs: tuple[int, ...]) -> None:
+    """Takes a step per epoch; some epochs are the best so far."""
+    for number in range(run.result.epochs + 1, 4):
+        optimizer.zero_grad()
+        model.user_embedding.weight.square().sum().backward()
+        optimizer.step()
+        run.result.epochs = number
+        run.result.history.append({"epoch": number, "loss": {}, "val": {}})
+        if number in best_epochs:
+            run.keep_best(model, {"recall@20": float(number)})
+        run.end_epoch(model, optimizer)
+
+
+@pytest.mark.parametrize("best_epochs", [(1,), (1, 3), (2,), (1, 2, 3)])
+@pytest.mark.parametrize("stop", [1, 2])
+def test_a_large_state_is_kept_in_the_folder_alone(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, best_epochs: Any, stop: int
+) -> None:
+    model, optimizer = model_and_optimizer()
+    start = copy.deepcopy(model.state_dict())
+    train(whole := make(seconds=1000), model, optimizer, best_epochs)
+    assert not (tmp_path / checkpoint.STATE).exists()
+    expected = {name: value.clone() for name, value in whole.best.items()}
+    weights = copy.deepcopy(model.state_dict())
+
+    monkeypatch.setattr("soil_pyg.runs.training_run.IN_MEMORY", 0)
+    model, optimizer = model_and_optimizer()
+    model.load_state_dict(start)
+    run = make(seconds=1000)
+
+    def interrupt(self: TrainingRun, *arguments: Any) -> None:
+        if self.result.epochs > stop:
+            raise KeyboardInterrupt
+        end_epoch(self, *arguments)
+
+    end_epoch = TrainingRun.end_epoch
+    monkeypatch.setattr(TrainingRun, "end_epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, model, optimizer, best_epochs)
+    monkeypatch.setattr(TrainingRun, "end_epoch", end_epoch)
+    before = (tmp_path / checkpoint.STATE).read_bytes()
+    assert run.go_back()
+    assert run.result.epochs == stop
+    run.store()
+    assert (tmp_path / checkpoint.STATE).read_bytes() == before
+
+    resumed, (model, optimizer) = make(seconds=1000), model_and_optimizer()
+    assert resumed.result == run.result
+    assert all(torch.equal(resumed.best[name], value) for name, value in run.best.items())
+    resumed.restore(model, optimizer)
+    train(resumed, model, optimizer, best_epochs)
+    assert resumed.result.best_epoch == best_epochs[-1]
+    for name, value in expected.items():
+        assert torch.equal(resumed.best[name], value)
+        assert torch.equal(model.state_dict()[name], weights[name])
+
+
+def test_going_back_after_a_step_of_a_resumed_run_stores_the_moments_of_the_state(
+    make: Make, tmp_path: Path
+) -> None:
+    run, (model, optimizer) = make(), model_and_optimizer()
+    epoch(run, model, optimizer)
+    before = checkpoint.load_tensors(tmp_path / checkpoint.STATE)[0]
+    resumed, (model, optimizer) = make(), model_and_optimizer()
+    resumed.restore(model, optimizer)
+    model.user_embedding.weight.square().sum().backward()
+    optimizer.step()
+    assert resumed.go_back()
+    resumed.store()
+    after = checkpoint.load_tensors(tmp_path / checkpoint.STATE)[0]
+    assert all(torch.equal(after[name], value) for name, value in before.items())

@@ -54,7 +54,7 @@ def test_a_run_is_what_its_parts_come_to(data_folder: Path, tmp_path: Path) -> N
 def test_what_a_run_keeps(data_folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     result = train("data", "run", "soil", k=4, aggr="max", **SHORT)
-    names = ["embeddings.safetensors", "ids.json", "items.index", "items.json"]
+    names = ["embeddings.safetensors", "ids.safetensors", "items.index", "items.json"]
     assert files(tmp_path / "run") == [*names, "model.safetensors", "run.json", PAIRS]
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     settings = run["settings"]

@@ -24,7 +24,8 @@ from soil_bench.runs.tables import Report, print_report
 from soil_pyg import typing
 from soil_pyg.models import Popularity
 from soil_pyg.ops.ragged import order_by_group, rank_in_group
-from soil_pyg.ranking.evaluator import Evaluator, held_out
+from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.held_out import held_out
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, ITEM, USER
 from soil_pyg.workflow.ids import find_positions

@@ -20,6 +20,10 @@ COMMANDS = {
         "indexes for the nearest neighbours of all items, at equal recall",
     ),
     "scale": ("soil_bench.speed.scale", "graphs and training of SOIL by the number of items"),
+    "pipeline": (
+        "soil_bench.speed.pipeline",
+        "time and memory from a table to recommendations, stage by stage",
+    ),
     "tune": (
         "soil_bench.tuning.command",
         "settings of a model, searched by their val metric; the best are tested",
