@@ -5,7 +5,7 @@ from soil_bench.speed.indexes import CONTESTANTS, K
 
 pytest.importorskip("faiss")
 SETTINGS = {"FAISS IVF,PQ4fs,RFlat": [4, 30], "FAISS NN-descent": [48]}
-LISTS = ["soil_pyg inverted lists", "FAISS IVF,Flat", "FAISS IVF,Flat list by list"]
+LISTS = ["FAISS IVF,Flat", "FAISS IVF,Flat list by list"]
 
 
 @pytest.fixture(scope="module")
