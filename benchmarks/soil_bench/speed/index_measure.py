@@ -11,7 +11,7 @@ from soil_bench.runs.results import Record
 from soil_bench.speed.indexes import CONTESTANTS, K, Search
 from soil_bench.speed.item_features import draw_features
 from soil_bench.speed.measurement import Meter
-from soil_pyg.ops.faiss_index import import_faiss
+from soil_pyg.ops.faiss_library import import_faiss
 from soil_pyg.utils.files import atomic_path
 
 SAMPLE = 2_000

@@ -59,7 +59,7 @@ def parse(argv: list[str]) -> Namespace:
     """Returns the arguments with their defaults."""
     parser = make_parser("indexes", __doc__)
     parser.add_argument("--items", type=PositiveInt, nargs="+", default=ITEMS, help="the sizes")
-    parser.add_argument("--features", choices=SOURCES, nargs="+", default=SOURCES)
+    parser.add_argument("--features", choices=SOURCES, nargs="+", default=[*SOURCES])
     parser.add_argument("--channels", type=PositiveInt, default=CHANNELS)
     parser.add_argument("--recalls", type=ClosedUnitInterval, nargs="+", default=RECALLS)
     parser.add_argument(
@@ -113,7 +113,6 @@ def entries(num_items: int) -> list[tuple[str, list[int]]]:
     """Returns the names of the indexes with their settings, by the number of items."""
     lists = [2 ** round(math.log2(factor * math.sqrt(num_items))) for factor in LISTS]
     return [
-        *(("soil_pyg inverted lists", [number]) for number in lists),
         *(("FAISS IVF,Flat list by list", [number]) for number in lists),
         ("FAISS IVF,Flat", [lists[1]]),
         *(("FAISS IVF,PQ4fs,RFlat", [number, 10]) for number in lists[:2]),

@@ -58,7 +58,6 @@ def case_rows(case: Record, recall: float) -> list[list[str]]:
                 name = result["contestant"]
                 found[name] = min(found.get(name, entry), entry, key=lambda value: value[0])
     ranked = sorted(found.values(), key=lambda value: value[0])
-    head = [f"{case['num_items']:,}", f"{case['source']}, recall {recall:g}"]
     rows = []
     for total, result, search in ranked:
         seconds = short(result["seconds"]), short(search["seconds"]), short(total)
@@ -66,7 +65,8 @@ def case_rows(case: Record, recall: float) -> list[list[str]]:
         index = f"{result['contestant']} ({', '.join(f'{n:,}' for n in result['settings'])})"
         ratio = f"{total / ranked[0][0]:.2f}"
         reached = f"{search['depth']:,}", f"{search['recall']:.3f}", f"{memory:,.0f}"
-        rows.append([*head, index, *seconds, ratio, *reached])
-        head = ["", ""]
+        rows.append([index, *seconds, ratio, *reached])
     names = dict.fromkeys(r["contestant"] for r in case["results"] if r["contestant"] not in found)
-    return rows + [["", "", name, *"-" * 7] for name in names]
+    rows += [[name, *"-" * 7] for name in names]
+    head = [f"{case['num_items']:,}", f"{case['source']}, recall {recall:g}"]
+    return [[*(["", ""] if number else head), *cells] for number, cells in enumerate(rows)]

@@ -12,11 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soil_pyg.ops.faiss_index import TRAINING_POINTS, import_faiss
+from soil_pyg.ops.faiss_index import ITERATIONS, TRAINING_POINTS
+from soil_pyg.ops.faiss_library import import_faiss
 
 K = 10
-ITERATIONS = 8
-"""The number of iterations of k-means."""
 QUERIES = 2**10
 """The number of vectors per block that are compared with the centres."""
 MAX_SCORES = 2**22
@@ -165,18 +164,6 @@ def nn_descent(x: np.ndarray, links: int) -> Search:
     return search
 
 
-def own_lists(x: np.ndarray, lists: int) -> Search:
-    """Searches the inverted lists of soil_pyg."""
-    from soil_pyg.ops.inverted_lists import InvertedLists
-
-    index = InvertedLists(torch.from_numpy(x), lists)
-
-    def search(rows: Rows, depth: int) -> np.ndarray:
-        return index.search(torch.from_numpy(x[rows]), K, depth)[1].numpy()
-
-    return search
-
-
 @dataclass(frozen=True)
 class Contestant:
     """An index with the depths of its search.
@@ -192,7 +179,6 @@ class Contestant:
 
 PROBES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 CONTESTANTS = {
-    "soil_pyg inverted lists": Contestant(own_lists, PROBES),
     "FAISS IVF,Flat": Contestant(plain, PROBES),
     "FAISS IVF,Flat list by list": Contestant(list_by_list, PROBES),
     "FAISS IVF,PQ4fs,RFlat": Contestant(fast_scan, PROBES),

@@ -34,6 +34,7 @@ USERS_PER_ITEM = 2
 DRAWN = 13.0
 """The number of pairs to draw per user, for about 8 training interactions."""
 WORKLOADS = "soil_bench.speed.workloads"
+EPOCHS = "soil_bench.speed.epochs"
 
 
 def main(argv: list[str]) -> int:
@@ -67,7 +68,7 @@ def parse(argv: list[str]) -> Namespace:
     parser = make_parser("scale", __doc__)
     parser.add_argument("--items", type=PositiveInt, nargs="+", default=SIZES, help="the sizes")
     parser.add_argument(
-        "--features", choices=SOURCES, nargs="+", default=SOURCES, help="sources of the features"
+        "--features", choices=SOURCES, nargs="+", default=[*SOURCES], help="sources of the features"
     )
     parser.add_argument("--root", default="data", help="folder of the data set of posters")
     parser.add_argument(
@@ -138,9 +139,9 @@ def measure_size(
     needs = {"graphs": graphs}
     wanted = {"graphs": graphs}
     if with_training:
-        wanted["training"] = Measurement(f"{WORKLOADS}:train", device | steps, needs)
+        wanted["training"] = Measurement(f"{EPOCHS}:train", device | steps, needs)
     if with_training and not is_whole:
-        wanted["sampled"] = Measurement(f"{WORKLOADS}:train_parts", device | parts, needs)
+        wanted["sampled"] = Measurement(f"{EPOCHS}:train_parts", device | parts, needs)
     if with_training and num_items <= arguments.naive_up_to:
         needs = {"inputs": inputs, "naive_graphs": naive}
         wanted["naive_graphs"] = naive
