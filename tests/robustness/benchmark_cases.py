@@ -25,6 +25,7 @@ COMMANDS = {
     "graphs": "run.py graphs --out RES --repeat 1 --steps 1",
     "scale": "run.py scale --out RES --items 10 --steps 1",
     "libraries": "run.py libraries --out RES --quick",
+    "systems": "run.py systems --dataset tiny --root root --out RES --systems soil_pyg --epochs 1",
 }
 """A right command line of each command."""
 
@@ -136,6 +137,17 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--rounds": values.COUNT,
         "--seed": values.COUNT_OR_ZERO,
         "--only": values.CHOICE,
+        "--environments": OUT,
+        "--out": OUT,
+    },
+    "systems": {
+        **NO_RUNS,
+        "--models": {name: value for name, value in MODELS.items() if ":" not in value},
+        "--systems": {"an unknown name": "nothing", "an empty value": "", "an empty name": "PyG,"},
+        "--epochs": values.COUNT,
+        "--seed": values.COUNT_OR_ZERO,
+        "--limit": values.COUNT,
+        "--environments": OUT,
         "--out": OUT,
     },
 }
@@ -145,7 +157,8 @@ SWITCHES = {
     "": ("--rerun",),
     "graphs": ("--rerun", "--naive"),
     "scale": ("--rerun",),
-    "libraries": ("--rerun", "--quick"),
+    "libraries": ("--rerun", "--quick", "--install"),
+    "systems": ("--rerun", "--install"),
 }
 
 SHARED = {*RUNS, *SPEED, "--models", "--profile"} - {"--channels"}

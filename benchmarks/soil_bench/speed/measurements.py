@@ -23,6 +23,8 @@ from soil_pyg.models import SOIL
 
 NAIVE_FILES = "naive*.py"
 INDEX_FILES = ("indexes.py", "index_measure.py", "item_features.py")
+WITHOUT_EFFECT = ("--out", "--root", "--rerun", "--environments", "--install")
+"""Options that say where to measure and not what."""
 
 
 class Measurements:
@@ -128,7 +130,7 @@ def options_of(argv: Sequence[str]) -> str:
     kept, is_kept = [], True
     for word in argv:
         if word.startswith("--"):
-            is_kept = word.partition("=")[0] not in ("--out", "--root", "--rerun")
+            is_kept = word.partition("=")[0] not in WITHOUT_EFFECT
         if is_kept:
             kept.append(word)
     return shlex.join(kept)
