@@ -90,7 +90,7 @@ class EfficientNetLite0(Module):
         with values between -1 and 1.
         """
         x = x.contiguous(memory_format=torch.channels_last)
-        return torch.cat([self._encode(part) for part in x.split(_PICTURES)])
+        return torch.cat([self._encode(part) for part in torch.split(x, _PICTURES)])
 
     def _encode(self, x: Tensor) -> Tensor:
         x = F.relu6(self.bn0(self.conv_stem(x)), inplace=True)
@@ -137,6 +137,8 @@ class _SameConv2d(Conv2d):
 
 
 def _fold(module: Module, conv: str, norm: str) -> None:
-    folded = fuse_conv_bn_eval(module.get_submodule(conv), module.get_submodule(norm))
-    setattr(module, conv, folded)
+    first, second = module.get_submodule(conv), module.get_submodule(norm)
+    assert isinstance(first, Conv2d)
+    assert isinstance(second, BatchNorm2d)
+    setattr(module, conv, fuse_conv_bn_eval(first, second))
     setattr(module, norm, Identity())

@@ -66,5 +66,5 @@ def batch_search(index: Any, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def _nearest_lists(index: Any, query: Tensor, num_probes: int) -> Tensor:
     # The products of torch take half of the time of those of FAISS.
     centre = index.quantizer.reconstruct_n(0, index.nlist)
-    parts = query.split(max(1, MAX_SCORES // index.nlist))
+    parts = torch.split(query, max(1, MAX_SCORES // index.nlist))
     return torch.cat([matmul_t(part, centre).topk(num_probes).indices for part in parts])

@@ -2,6 +2,7 @@
 
 import resource
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +71,8 @@ def race(
         search = entry.build(case.x, *settings)
         cpu_seconds = _cpu_seconds() - before
     result = meter.record() | {"cpu_seconds": cpu_seconds, "memory_mb": _resident_mb()}
-    depths, searches = list(entry.depths), []
+    depths = list(entry.depths)
+    searches: list[dict[str, Any]] = []
     for recall in recalls:
         depths, estimate = _reach(case, search, depths, recall)
         if not depths or estimate > limit:

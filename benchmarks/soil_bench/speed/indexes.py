@@ -94,7 +94,7 @@ def list_by_list(x: np.ndarray, lists: int) -> Search:
 
 def nearest_lists(x: np.ndarray, centre: Tensor, depth: int) -> np.ndarray:
     """Returns the lists of the nearest centres of each vector, the nearest first."""
-    blocks = torch.from_numpy(x).split(QUERIES)
+    blocks = torch.split(torch.from_numpy(x), QUERIES)
     return torch.cat([(block @ centre).topk(depth).indices for block in blocks]).numpy()
 
 
