@@ -24,6 +24,7 @@ def ok(name: str, **tasks: Any) -> dict[str, Any]:
     return {
         "name": name,
         "status": "ok",
+        "exact": not name.startswith("FAISS"),
         "tasks": {task.replace("_", "+"): found for task, found in tasks.items()},
     }
 
