@@ -45,7 +45,7 @@ results do not either.
 
 
 def default_index(x: Tensor) -> str:
-    """Returns the index for many candidates, the fastest in ``benchmarks/run.py libraries``.
+    """Returns the index for many candidates, the fastest in ``benchmarks/run.py indexes``.
 
     Example:
         >>> default_index(torch.empty(1_000_000, 64))
@@ -54,6 +54,22 @@ def default_index(x: Tensor) -> str:
     if x.is_cuda and hasattr(import_faiss(), "GpuIndexCagra"):
         return CAGRA
     return f"IVF{2 ** round(math.log2(0.8 * math.sqrt(max(2, x.size(0)))))},Flat"
+
+
+def fit_lists(name: str, num_vectors: int, num_distinct: int) -> str:
+    """Returns the name of an index with no more lists than distinct vectors, unless it has more
+    than there are vectors, which is an error.
+
+    Example:
+        >>> fit_lists("IVF8,Flat", num_vectors=9, num_distinct=5)
+        'IVF5,Flat'
+    """
+
+    def fit(lists: re.Match[str]) -> str:
+        number = int(lists[1])
+        return f"IVF{min(number, num_distinct) if number <= num_vectors else number}"
+
+    return re.sub(r"IVF(\d+)", fit, name)
 
 
 class FaissIndex:
@@ -175,6 +191,9 @@ class FaissIndex:
             reached = max(found)
             self._set(steps[found.index(reached)])
         return reached
+
+    def __str__(self) -> str:
+        return ";".join(filter(None, [self.name, self.parameters]))
 
     @property
     def remedy(self) -> str:

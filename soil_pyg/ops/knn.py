@@ -1,6 +1,5 @@
 import logging
 import math
-import re
 from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any
@@ -12,7 +11,7 @@ from torch_geometric.utils import degree
 from typing_extensions import Unpack
 
 from soil_pyg.ops.distinct_rows import DistinctRows
-from soil_pyg.ops.faiss_index import FaissIndex, default_index
+from soil_pyg.ops.faiss_index import FaissIndex, default_index, fit_lists
 from soil_pyg.ops.faiss_library import GPU_MAX_K, exact_search, has_faiss_for, import_faiss
 from soil_pyg.ops.matmul import matmul_precision, matmul_t
 from soil_pyg.ops.pairs import block_rows, exact_inner_product, rank_pairs
@@ -32,8 +31,7 @@ class KNN:
     r"""Searches the :math:`k` vectors with the largest inner product, ties by the smaller id.
 
     It stands where :class:`torch_geometric.nn.KNNIndex` stands. The exact search does not depend on
-    the library, the block size or the number of threads: vectors whose inner products may differ by
-    rounding alone are compared in double precision. All scores are inner products in double
+    the library, the block size or the number of threads. Scores are inner products in double
     precision, rounded to single; where these are equal, the smaller id comes first.
 
     Args:
@@ -77,8 +75,7 @@ class KNN:
         self.index: FaissIndex | None = None
         self.report: dict[str, Any] = {}
         self._emb: Tensor | None = None
-        self._with_faiss = False
-        self._tuned_k = 0.0
+        self._with_faiss, self._tuned_k = False, 0.0
         if emb is not None:
             self.add(emb)
 
@@ -115,10 +112,7 @@ class KNN:
         # A list of equal vectors would be as long as there are of them.
         self._distinct = DistinctRows(emb)
         emb = emb if self._distinct.is_all else emb[self._distinct.first]
-        name = self.search_options.index
-        if not self._distinct.is_all:
-            # As many lists as there are vectors, of which some may be equal.
-            name = re.sub(r"IVF(\d+)", partial(_few_lists, emb.size(0), self.numel), name)
+        name = fit_lists(self.search_options.index, self.numel, emb.size(0))
         self.index = FaissIndex(emb, default_index(emb) if name == "auto" else name)
         self.report |= {"index": self.index.name, "parameters": self.index.parameters}
 
@@ -194,15 +188,14 @@ class KNN:
         self._tuned_k = math.inf
         recall = self.index.deepen(measure, self.search_options.recall, k)
         self.report |= {"parameters": self.index.parameters, "recall": recall}
-        name = ";".join(filter(None, [self.index.name, self.index.parameters]))
-        logger.info("%s finds %.3f of the %s", name, recall, wanted)
-        self.search_options.check_recall(recall, f"{wanted} by {name}", self.index.remedy)
+        logger.info("%s finds %.3f of the %s", self.index, recall, wanted)
+        self.search_options.check_recall(recall, f"{wanted} by {self.index}", self.index.remedy)
         return recall
 
     def exact(self) -> "KNN":
         """Returns the exact search in the same vectors, without FAISS."""
-        budget = self.search_options.memory_budget
-        return KNN(self.get_emb(), use_faiss=False, memory_budget=budget)
+        options = self.search_options
+        return KNN(self.get_emb(), use_faiss=False, memory_budget=options.memory_budget)
 
     def _check_query(self, query: Tensor) -> Tensor:
         query = as_vectors("query", query, like=self.get_emb())
@@ -255,8 +248,3 @@ class KNN:
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.numel}, index={self.search_options.index!r})"
-
-
-def _few_lists(num_distinct: int, num_vectors: int, lists: re.Match[str]) -> str:
-    number = int(lists[1])
-    return f"IVF{min(number, num_distinct) if number <= num_vectors else number}"

@@ -77,9 +77,8 @@ class ItemIndex:
         recall = 1.0
         if index != "Flat":
             recall = found.deepen(measure, options.recall, TUNED_K)
-        options.check_recall(recall, f"items by {found.name}", found.remedy)
-        name = ";".join(filter(None, [found.name, found.parameters]))
-        return cls(found.index, {"format": FORMAT, "index": name, "recall": recall})
+        options.check_recall(recall, f"items by {found}", found.remedy)
+        return cls(found.index, {"format": FORMAT, "index": str(found), "recall": recall})
 
     @property
     def is_exact(self) -> bool:
