@@ -69,7 +69,7 @@ def list_by_list(x: np.ndarray, lists: int) -> Search:
 
     faiss = import_faiss()
     index = trained_file(x, lists)
-    centre = torch.from_numpy(index.quantizer.reconstruct_n(0, index.nlist)).t()
+    centre = torch.as_tensor(index.quantizer.reconstruct_n(0, index.nlist)).t()
     add_preassigned(index, x, nearest_lists(x, centre, 1).ravel())
 
     def search(rows: Rows, depth: int) -> np.ndarray:
