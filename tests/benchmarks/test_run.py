@@ -243,7 +243,7 @@ def test_help_names_the_commands(
     assert main(["--help"]) == 0
     output = " ".join(capsys.readouterr().out.split())
     names = ["libraries", "graphs", "scale", "tune", "paper", "fidelity", "newcomers", "missing"]
-    assert list(run.COMMANDS) == [*names, "patience", "verify"]
+    assert list(run.COMMANDS) == [*names, "growth", "patience", "verify"]
     for name, (module, text) in run.COMMANDS.items():
         assert f"'run.py {name}': {text}" in output
         assert callable(import_module(module).main)
