@@ -14,9 +14,10 @@ from soil_bench.speed.workloads import OPTIONS, make_fast
 from soil_pyg.models import SOIL
 from soil_pyg.ranking.evaluator import compute_embeddings
 from soil_pyg.runs.training_run import TrainingRun
-from soil_pyg.training.epoch import TrainingLoss, train_epoch
+from soil_pyg.training.epoch import train_epoch
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.row_adam import RowAdam
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.utils.files import atomic_folder
 
 K = 10
