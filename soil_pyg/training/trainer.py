@@ -197,6 +197,8 @@ class Trainer:
             try:
                 if optimizer is not None:
                     self._train(session, optimizer, on_epoch)
+                    # The moments are as large as two models.
+                    optimizer = None
                 if not run.best:
                     run.keep_best(model, session.evaluate("val"))
                 model.load_state_dict(run.best)

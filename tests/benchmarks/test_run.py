@@ -242,8 +242,9 @@ def test_help_names_the_commands(
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert main(["--help"]) == 0
     output = " ".join(capsys.readouterr().out.split())
-    names = ["libraries", "graphs", "scale", "tune", "paper", "fidelity", "newcomers", "missing"]
-    assert list(run.COMMANDS) == [*names, "patience", "verify"]
+    speed = ["libraries", "systems", "graphs", "scale", "pipeline"]
+    studies = ["tune", "paper", "fidelity", "newcomers", "missing", "growth", "patience"]
+    assert list(run.COMMANDS) == [*speed, *studies, "verify"]
     for name, (module, text) in run.COMMANDS.items():
         assert f"'run.py {name}': {text}" in output
         assert callable(import_module(module).main)

@@ -71,6 +71,7 @@ def train(
         run.keep_best(model, {})
         run.end_epoch(model, optimizer)
         if is_last:
+            del optimizer, loss, loader, batches
             run.store_model(compute_embeddings(model, prepared), prepared, finished=True)
     return meter.record() | {"resumed_after": epoch * steps, "loss": terms}
 
