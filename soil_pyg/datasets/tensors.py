@@ -95,7 +95,7 @@ def read_into(path: Path, tensors: dict[str, Tensor], targets: dict[str, Tensor]
                 continue
             begin, end = places[name]
             file.seek(begin)
-            memory = memoryview(target.detach().reshape(-1).view(torch.uint8).numpy())
+            memory = target.detach().reshape(-1).view(torch.uint8).numpy().data
             for block in blocks(end - begin, BLOCK_BYTES, f"Reading {path.name}"):
                 file.readinto(memory[block])
 

@@ -78,8 +78,8 @@ class Trainer:
             (default: :obj:`False`)
         ks (Sequence[int]): The list lengths of the metrics. (default: :obj:`(5, 10, 20, 50)`)
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
-        checkpoint_seconds (float): The time between two checkpoints, in seconds.
-            (default: :obj:`60`)
+        checkpoint_seconds (float): The time between two checkpoints, in seconds. A state of more
+            than 256 MiB is stored after every epoch. (default: :obj:`60`)
 
     Raises:
         ValueError: If an argument is out of range.

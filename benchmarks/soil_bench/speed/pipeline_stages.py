@@ -14,9 +14,10 @@ from soil_bench.speed.workloads import OPTIONS, make_fast
 from soil_pyg.models import SOIL
 from soil_pyg.ranking.evaluator import compute_embeddings
 from soil_pyg.runs.training_run import TrainingRun
-from soil_pyg.training.epoch import TrainingLoss, train_epoch
+from soil_pyg.training.epoch import train_epoch
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.row_adam import RowAdam
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.utils.files import atomic_folder
 
 K = 10
@@ -79,9 +80,10 @@ def train(
 def recommend(path: str, run: str, data: str, users: int) -> Record:
     """Writes recommendations for some users."""
     with Meter() as meter:
-        lines = 0
+        trained, lines = soil_pyg.load(run), 0
+        some = trained.user_id[:users]
         with open(path, "w") as file:
-            for frame in soil_pyg.recommend_blocks(run, range(users), K, data=data):
+            for frame in soil_pyg.recommend_blocks(trained, some, K, data=data):
                 frame.to_csv(file, header=lines == 0, index=False)
                 lines += len(frame)
     return meter.record() | {"lines": lines}

@@ -28,7 +28,7 @@ from soil_bench.systems.contestants import OURS, SYSTEMS, System
 from soil_bench.systems.problem import Problem, Settings
 from soil_bench.systems.race import Race
 from soil_bench.systems.report import systems_legend, systems_reports
-from soil_pyg.ranking.evaluator import held_out
+from soil_pyg.ranking.held_out import held_out
 from soil_pyg.typing import INTERACTS, ITEM, USER
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.files import write_json
