@@ -75,9 +75,7 @@ def select_pairs(
                 f"the largest that keeps any is {largest_k_core(pairs.user, pairs.item)}"
             )
         pairs.keep(kept, f"fewer than {k} interactions")
-    if len(pairs.rows) < len(user.position):
-        columns = {name: values[pairs.rows] for name, values in columns.items()}
-    frame = pd.DataFrame(columns)
+    frame = pd.DataFrame({name: values[pairs.rows] for name, values in columns.items()})
     # Renumbering categories is cheap.
     for name, ids, position in ((user_column, user, pairs.user), (item_column, item, pairs.item)):
         frame[name] = pd.Categorical.from_codes(position, categories=pd.Index(ids.values))

@@ -110,6 +110,8 @@ def _digest(tensors: dict[str, Tensor], header: Any, path: Path | None = None) -
         places = {} if path is None else _places(path)
         for name, tensor in sorted(tensors.items()):
             yield json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode()
+            if tensor.numel() == 0:
+                continue
             if path is None:
                 yield tensor.reshape(-1).view(torch.uint8).numpy().data
             else:

@@ -46,9 +46,14 @@ class LightPropagation(torch.nn.Module):
         x = check_both(x)
         layer = self._layer(x, edge_index, edge_weight)
         total_source, total_target = x
-        for _ in range(self.num_layers):
+        for number in range(self.num_layers):
             x = layer(x)
-            total_source, total_target = total_source + x[0], total_target + x[1]
+            if number == 0:
+                total_source, total_target = total_source + x[0], total_target + x[1]
+            else:
+                # In place: the tables may be the largest in memory.
+                total_source += x[0]
+                total_target += x[1]
         return total_source / (self.num_layers + 1), total_target / (self.num_layers + 1)
 
     def _layer(

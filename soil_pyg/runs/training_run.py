@@ -167,7 +167,8 @@ class TrainingRun:
         are not copied before :meth:`end_epoch`, which must come before the next step.
         """
         weights = model.state_dict()
-        is_large = self._folder is not None and num_bytes(weights) > IN_MEMORY
+        # Adam has two moments per weight.
+        is_large = self._folder is not None and 3 * num_bytes(weights) > IN_MEMORY
         self.best = references(weights) if is_large else copies(weights)
         self.result.val = val
         self.result.best_epoch = self.result.epochs

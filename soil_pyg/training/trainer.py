@@ -79,8 +79,8 @@ class Trainer:
             (default: :obj:`False`)
         ks (Sequence[int]): The list lengths of the metrics. (default: :obj:`(5, 10, 20, 50)`)
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
-        checkpoint_seconds (float): The time between two checkpoints, in seconds.
-            (default: :obj:`60`)
+        checkpoint_seconds (float): The time between two checkpoints, in seconds. A state of more
+            than 256 MiB is stored after every epoch. (default: :obj:`60`)
 
     Raises:
         ValueError: If an argument is out of range.
@@ -188,6 +188,8 @@ class Trainer:
             try:
                 if optimizer is not None:
                     self._train(session, optimizer, on_epoch)
+                    # The moments are as large as two models.
+                    optimizer = None
                 if not run.best:
                     run.keep_best(model, session.evaluate("val"))
                 model.load_state_dict(run.best)

@@ -187,3 +187,23 @@ def test_find_ids() -> None:
     known = np.array(["a", "12", "b"])
     assert find_ids(np.array(["b", "z"]), known).tolist() == [2, -1]
     assert find_ids(np.array([12, 1]), known).tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize("kinds", [(int, int), (str, str), (int, str), (str, int)])
+def test_find_ids_agrees_with_a_dictionary_whatever_the_blocks(
+    size: int, kinds: tuple[type, type], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soil_pyg.datasets.ids._IDS_PER_BLOCK", size)
+    rng = np.random.default_rng(0)
+    known, ids = rng.permutation(40)[:20] - 5, rng.integers(-10, 50, size=60)
+    place = {str(value): n for n, value in enumerate(known)}
+    expected = [place.get(str(value), -1) for value in ids]
+    assert find_ids(ids.astype(kinds[0]), known.astype(kinds[1])).tolist() == expected
+
+
+def test_texts_of_integers_are_compared_as_written() -> None:
+    known = np.array([5, -3, 2**62])
+    ids = np.array(["05", "5", "+5", "5.0", "-3", str(2**62), "x"], dtype=object)
+    assert find_ids(ids, known).tolist() == [-1, 0, -1, -1, 1, 2, -1]
+    assert find_ids(np.array([], dtype=object), known).tolist() == []

@@ -146,3 +146,13 @@ def test_equal_times_are_broken_at_random_whatever_the_numbers_of_the_ids(split:
 def test_options_that_do_not_fit_are_refused(options: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_split(*options)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_random_split_does_not_depend_on_the_blocks(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = np.sort(np.random.default_rng(0).integers(20, size=200))
+    expected = random_split(user, RATIOS, 3)
+    monkeypatch.setattr("soil_pyg.datasets.split.PAIRS_PER_BLOCK", size)
+    assert random_split(user, RATIOS, 3).tolist() == expected.tolist()

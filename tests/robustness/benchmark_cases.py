@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": "run.py verify --models bpr --dataset tiny --root root --out RES --evidence RES.json",
     "graphs": "run.py graphs --out RES --repeat 1 --steps 1",
     "scale": "run.py scale --out RES --items 10 --steps 1",
+    "pipeline": "run.py pipeline --out RES --users 20 --pairs 80 --part-users 5 --recommended 5",
     "libraries": "run.py libraries --out RES --quick",
     "systems": "run.py systems --dataset tiny --root root --out RES --systems soil_pyg --epochs 1",
 }
@@ -132,6 +133,15 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--parts": values.COUNT,
         "--naive-up-to": values.COUNT_OR_ZERO,
     },
+    "pipeline": {
+        **{name: SPEED[name] for name in ("--channels", "--out")},
+        "--users": values.COUNT,
+        "--items": values.COUNT,
+        "--pairs": {**values.COUNT, "fewer than four per user": "79"},
+        "--steps": {**values.COUNT, "an odd number": "3"},
+        "--part-users": {**values.COUNT, "more than there are": "21"},
+        "--recommended": {**values.COUNT, "more than there are": "21"},
+    },
     "libraries": {
         "--device": values.CHOICE,
         "--rounds": values.COUNT,
@@ -157,6 +167,7 @@ SWITCHES = {
     "": ("--rerun",),
     "graphs": ("--rerun", "--naive"),
     "scale": ("--rerun",),
+    "pipeline": ("--rerun",),
     "libraries": ("--rerun", "--quick", "--install"),
     "systems": ("--rerun", "--install"),
 }

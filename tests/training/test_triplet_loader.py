@@ -160,3 +160,13 @@ def test_other_users_have_the_negatives_that_they_had(data: HeteroData) -> None:
         assert sorted(triplets[:2].t().tolist()) == sorted(others.t().tolist())
         known = {tuple(pair) for pair in others.t().tolist()}
         assert not known & {tuple(pair) for pair in triplets[[0, 2]].t().tolist()}
+
+
+@pytest.mark.parametrize("size", [1, 10])
+def test_draws_do_not_depend_on_the_blocks(
+    data: HeteroData, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = torch.cat([torch.stack(batch) for batch in TripletLoader(data, 16, seed=3)], dim=1)
+    monkeypatch.setattr("soil_pyg.training.triplet_loader.TRIPLETS_PER_BLOCK", size)
+    found = torch.cat([torch.stack(batch) for batch in TripletLoader(data, 16, seed=3)], dim=1)
+    assert torch.equal(found, expected)

@@ -10,6 +10,7 @@ from soil_bench.runs.results import Record
 from soil_bench.speed.graphs_report import graphs_lines
 from soil_bench.speed.index_report import index_lines
 from soil_bench.speed.libraries_report import libraries_lines
+from soil_bench.speed.pipeline import pipeline_lines
 from soil_bench.speed.scale_report import scale_lines
 from soil_bench.systems.report import systems_lines
 
@@ -17,6 +18,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "graphs": ("Graph building and training step", graphs_lines),
     "graphs-cuda": ("Graph building and training step on a GPU", graphs_lines),
     "scale": ("Scale", scale_lines),
+    "pipeline": ("Pipeline", pipeline_lines),
     "indexes": ("Indexes", index_lines),
     "libraries": ("Libraries", libraries_lines),
     "systems-baby": ("Whole systems: baby", systems_lines),

@@ -75,8 +75,8 @@ def _popular(point: np.ndarray, width: np.ndarray) -> np.ndarray:
     """Returns places below the widths by inverse transform sampling of (1 + place)^-popularity."""
     power = 1 - POPULARITY
     place = (1 + point * ((width + 1.0) ** power - 1)) ** (1 / power) - 1
-    out: np.ndarray = np.minimum(place.astype(int), width - 1)
-    return out
+    chosen: np.ndarray = np.minimum(place.astype(int), width - 1)
+    return chosen
 
 
 def _write_features(

@@ -72,6 +72,7 @@ def train(
         run.keep_best(model, {})
         run.end_epoch(model, optimizer)
         if is_last:
+            del optimizer, loss, loader, batches
             run.store_model(compute_embeddings(model, prepared), prepared, finished=True)
     return meter.record() | {"resumed_after": epoch * steps, "loss": terms}
 
@@ -79,9 +80,10 @@ def train(
 def recommend(path: str, run: str, data: str, users: int) -> Record:
     """Writes recommendations for some users."""
     with Meter() as meter:
-        lines = 0
+        trained, lines = soil_pyg.load(run), 0
+        some = trained.user_id[:users]
         with open(path, "w") as file:
-            for frame in soil_pyg.recommend_blocks(run, range(users), K, data=data):
+            for frame in soil_pyg.recommend_blocks(trained, some, K, data=data):
                 frame.to_csv(file, header=lines == 0, index=False)
                 lines += len(frame)
     return meter.record() | {"lines": lines}
