@@ -90,7 +90,7 @@ class FaissIndex:
     Example:
         >>> index = FaissIndex(torch.eye(4), "IVF2,Flat")
         >>> index.parameters
-        'nprobe=2'
+        'nprobe=1'
     """
 
     def __init__(self, x: Tensor, name: str) -> None:
