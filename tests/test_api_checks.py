@@ -42,6 +42,7 @@ WRONG: dict[Any, list[Any]] = {
     float: ["3", [], math.nan, math.inf, -math.inf, True, -1, torch.ones(2)],
     bool: ["yes", [], 2, 1.0],
     str: ["no such value", "", 3, [], ["max"], torch.ones(2)],
+    torch.Tensor: ["3", [], 3, torch.ones(3), torch.full((1, 2), math.nan)],
     list[str]: ["image", 3, [], [3], ["image", None], {"image": 1}, ["image", "image"]],
     list[float]: ["1.0", 1.0, ["1.0"], [math.nan], [None], [math.inf]],
     EdgeType: ["user", 3, ("user", "item"), ("user", 1, "item"), ["user", "interacts", "item"]],
@@ -104,7 +105,7 @@ def _embedding_loss(**_: Any) -> Any:
     return nn.embedding_loss(torch.ones(2, 2))
 
 
-SEARCH: dict[str, list[Any]] = {"recall": [0, 1.5], "memory_budget": [0]}
+SEARCH: dict[str, list[Any]] = {"recall": [0, 1.5], "strict": [1], "memory_budget": [0]}
 ADJACENCY = nn.Adjacency.from_edge_index(torch.tensor([[0], [0]]), size=(1, 1))
 TAU = {"tau": [0]}
 SHARE: list[Any] = [1, 2]
@@ -133,7 +134,7 @@ CASES: dict[str, Case] = {
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
     "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),
-    "KNN": Case(nn.KNN, {"candidates": torch.eye(3)}, SEARCH),
+    "KNN": Case(nn.KNN, {"emb": torch.eye(3)}, SEARCH),
     "Adjacency": Case(
         nn.Adjacency,
         {"rowptr": ADJACENCY.rowptr, "col": ADJACENCY.col, "weight": ADJACENCY.weight}

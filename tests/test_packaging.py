@@ -51,6 +51,7 @@ def test_extras() -> None:
     extras = {extra: names(lines) for extra, lines in setup_cfg()["options.extras_require"].items()}
     assert extras["cpu"] == ["faiss-cpu"]
     assert extras["gpu"] == ["faiss-gpu"]
+    assert extras["gpu-cuvs"] == ["faiss-gpu-cuvs"]
     assert extras["scatter"] == ["torch-scatter"]
     assert {"pytest", "hypothesis", "ruff", "mypy"} <= set(extras["test"])
 

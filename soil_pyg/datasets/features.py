@@ -63,11 +63,13 @@ def open_matrix(path: Path) -> np.ndarray:
 
 
 def check_modality(modality: str, source: str) -> None:
-    """Refuses a modality that cannot be part of the name of an attribute or layer, because it is
-    empty or contains a dot; :obj:`source` is its origin, for the error.
+    """Refuses a modality that cannot be part of the name of an attribute, a layer and a file,
+    because it is empty or contains a dot or a slash; :obj:`source` is its origin, for the error.
     """
-    if not modality or "." in modality:
-        raise ValueError(f"{source}: a modality must have a name without dots (got {modality!r})")
+    if not modality or set("./\\\0") & set(modality):
+        raise ValueError(
+            f"{source}: a modality must have a name without dots and slashes (got {modality!r})"
+        )
 
 
 def check_matrix(matrix: np.ndarray, source: str) -> None:

@@ -83,7 +83,8 @@ def read_table(
     The source is a data frame or a file: separated text as :obj:`.csv`, :obj:`.tsv`, :obj:`.inter`
     or :obj:`.txt`; :obj:`.parquet`; or JSON lines as :obj:`.jsonl`, :obj:`.ndjson` or
     :obj:`.json`. The suffix may be in capitals, and text may be compressed as :obj:`.gz`,
-    :obj:`.bz2` or :obj:`.xz`. Besides the columns of ids, all others are read by default.
+    :obj:`.bz2`, :obj:`.xz` or :obj:`.zst`. Besides the columns of ids, all others are read
+    by default.
 
     Raises :class:`FileNotFoundError` if there is no such file, :class:`ValueError` if it cannot be
     read or a column is missing, and :class:`TypeError` if the source is none of the above;

@@ -33,8 +33,9 @@ class TableDataset(HeteroDataset):
     Args:
         interactions (pandas.DataFrame, str or os.PathLike): The interactions, one per row: a data
             frame or a :obj:`.csv`, :obj:`.tsv`, :obj:`.txt`, :obj:`.parquet` or :obj:`.jsonl`
-            file. Text may be compressed (:obj:`.gz`, :obj:`.bz2`, :obj:`.xz`), and fields between
-            tabs may be quoted or not; a file that can be read in two ways is refused.
+            file. Text may be compressed (:obj:`.gz`, :obj:`.bz2`, :obj:`.xz`, :obj:`.zst`), and
+            fields between tabs may be quoted or not; a file that can be read in two ways is
+            refused.
         features (mapping, optional): The features of the items per modality: a data frame that is
             indexed by item id or has the column :obj:`item_column`; a file with that column; or a
             pair of a matrix and the list of the item ids of its rows. A single column may hold the

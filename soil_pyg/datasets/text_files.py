@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 
-_OPEN: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OPEN: dict[str, Callable[..., Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": lambda path, mode: pyarrow.input_stream(path, compression="zstd"),
+}
 _OTHER_ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -85,7 +91,10 @@ def _check_utf8(content: bytes, path: Path) -> None:
         wrong = error.start
     if wrong >= 0:
         start = max(content.rfind(end, 0, wrong) for end in (b"\n", b"\r")) + 1
+        reason = "is not UTF-8 text; save the file with this encoding"
+        if content[wrong] == 0:
+            reason = "is NUL: the file is damaged or no text, or UTF-16, to be saved as UTF-8"
         raise ValueError(
             f"{path}, line {line_of(content, wrong)}: byte {wrong - start + 1} "
-            f"(0x{content[wrong]:02x}) is not UTF-8 text; save the file with this encoding"
+            f"(0x{content[wrong]:02x}) {reason}"
         )

@@ -5,10 +5,14 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import BatchNorm2d, Conv2d, Module, ModuleList
+from torch.nn import BatchNorm2d, Conv2d, Identity, Module, ModuleList
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 OUT_CHANNELS = 1280
 """The number of channels of the features."""
+
+_PICTURES = 4
+"""The number of pictures that pass the network at a time, so that layers stay in the cache."""
 
 
 class _Stage(NamedTuple):
@@ -59,23 +63,40 @@ class EfficientNetLite0(Module):
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "EfficientNetLite0":
-        """Loads the network from a file of the package and refuses weights of another network."""
+        """Loads the network from a file of the package, in evaluation mode and with the batch norms
+        folded into the convolutions; refuses weights of another network.
+        """
         state = torch.load(path, map_location="cpu", weights_only=True)
         model = cls()
         names = {key: key.removeprefix("_").replace("._", ".") for key in state}
         model.load_state_dict(
             {names[key]: value for key, value in state.items() if not key.startswith("_fc.")}
         )
-        return model
+        return model.eval().fold()
+
+    def fold(self) -> "EfficientNetLite0":
+        """Folds the batch norms into the convolutions; the network must be in evaluation mode."""
+        _fold(self, "conv_stem", "bn0")
+        for block in self.blocks:
+            if block.is_expanded:
+                _fold(block, "expand_conv", "bn0")
+            _fold(block, "depthwise_conv", "bn1")
+            _fold(block, "project_conv", "bn2")
+        _fold(self, "conv_head", "bn1")
+        return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns one vector per picture of a batch of shape :obj:`[batch_size, 3, height, width]`,
         with values between -1 and 1.
         """
-        x = F.relu6(self.bn0(self.conv_stem(x)))
+        x = x.contiguous(memory_format=torch.channels_last)
+        return torch.cat([self._encode(part) for part in torch.split(x, _PICTURES)])
+
+    def _encode(self, x: Tensor) -> Tensor:
+        x = F.relu6(self.bn0(self.conv_stem(x)), inplace=True)
         for block in self.blocks:
             x = block(x)
-        return F.relu6(self.bn1(self.conv_head(x))).mean(dim=(2, 3))
+        return F.relu6(self.bn1(self.conv_head(x)), inplace=True).mean(dim=(2, 3))
 
 
 class _Block(Module):
@@ -97,8 +118,8 @@ class _Block(Module):
         self.bn2 = _batch_norm(stage.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = F.relu6(self.bn0(self.expand_conv(x))) if self.is_expanded else x
-        out = F.relu6(self.bn1(self.depthwise_conv(out)))
+        out = F.relu6(self.bn0(self.expand_conv(x)), inplace=True) if self.is_expanded else x
+        out = F.relu6(self.bn1(self.depthwise_conv(out)), inplace=True)
         out = self.bn2(self.project_conv(out))
         result: Tensor = x + out if self.is_residual else out
         return result
@@ -108,9 +129,16 @@ class _SameConv2d(Conv2d):
     """A convolution with the padding of TensorFlow: odd padding is larger at the end."""
 
     def forward(self, x: Tensor) -> Tensor:
-        (size, _), (stride, _) = self.kernel_size, self.stride
-        padding: list[int] = []
-        for length in (x.size(3), x.size(2)):
-            missing = max((-(-length // stride) - 1) * stride + size - length, 0)
-            padding += [missing // 2, missing - missing // 2]
-        return super().forward(F.pad(x, padding))
+        size, stride = self.kernel_size[0], self.stride[0]
+        # Zeros at the start of the kernel cost less than a copy of the padded input.
+        top, left = ((stride - 1) * (length % stride == 0) for length in x.shape[2:])
+        weight = F.pad(self.weight, [left, 0, top, 0])
+        return F.conv2d(x, weight, self.bias, stride, size // 2, groups=self.groups)
+
+
+def _fold(module: Module, conv: str, norm: str) -> None:
+    first, second = module.get_submodule(conv), module.get_submodule(norm)
+    assert isinstance(first, Conv2d)
+    assert isinstance(second, BatchNorm2d)
+    setattr(module, conv, fuse_conv_bn_eval(first, second))
+    setattr(module, norm, Identity())

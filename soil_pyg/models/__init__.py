@@ -20,7 +20,6 @@ from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
 from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
-from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.slmrec import SLMRec
@@ -39,7 +38,6 @@ __all__ = [
     "ItemKNN",
     "LGMRec",
     "LightGCN",
-    "LossTables",
     "Popularity",
     "Recommender",
     "SLMRec",

@@ -155,10 +155,8 @@ class Recommender(torch.nn.Module, ABC):
         return self.batch_loss(tables, Triplets(row, batch.positive, batch.negative))
 
     def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
-        """Returns the tables whose rows :meth:`batch_loss` reads, for batches of some users.
-
-        Propagation belongs here: with :obj:`batches_per_step` > 1, the
-        :class:`~soil_pyg.training.Trainer` calls it once per step.
+        """Propagates, once per step of the :class:`~soil_pyg.training.Trainer`, and returns the
+        tables whose rows :meth:`batch_loss` reads.
 
         Args:
             data (HeteroData): The data, with the graphs of the model.
@@ -169,10 +167,8 @@ class Recommender(torch.nn.Module, ABC):
         )
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the weighted terms of the loss of a batch, whose nodes are rows of the tables.
-
-        The tables of users hold the distinct users of the batch, those of items at least its
-        items.
+        """Returns the weighted terms of the loss of a batch, whose nodes are rows of the tables:
+        each of its distinct users is one row, and each of its items.
         """
         raise NotImplementedError
 

@@ -1,12 +1,13 @@
-import logging
+import time
 
 import torch
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.faiss_index import MAX_QUERIES
 from soil_pyg.ops.knn import KNN, SAMPLE
-from soil_pyg.ops.pairs import block_rows, exact_inner_product, pair_inner_product
+from soil_pyg.ops.pairs import exact_inner_product, pair_inner_product
 from soil_pyg.ops.ragged import (
     GrowingTensor,
     GrowingTensors,
@@ -22,13 +23,14 @@ from soil_pyg.utils.progress import blocks
 CANDIDATES = 16
 """The number of neighbours per interaction that are compared after an approximate search."""
 
+QUERY_NUMBERS = 2**25
+"""The largest number of entries per block of queries."""
+
 CACHED_ROWS = 128
 """The number of rows of similarities per sum, which stay in the cache."""
 
 TIED_USERS = 16
 """The number of users per block whose tied candidates are compared exactly."""
-
-logger = logging.getLogger("soil_pyg")
 
 
 class InterestItems(Collector):
@@ -99,65 +101,41 @@ class InterestItems(Collector):
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes the result of an approximate search."""
+        start = time.perf_counter()
         c, has = self.features[modality]
+        candidates = _Candidates(c, node, neighbour, self.num_items, self.k)
         owner = torch.unique(self.history.row()[has[self.history.col.long()]])
-        position = node.new_full((self.num_items,), -1)
-        position[node] = torch.arange(node.numel(), device=node.device)
-        sought = self._search(knn, c, owner)
+        self._deepen(knn, candidates, owner[:: max(1, owner.numel() // SAMPLE)])
+        # Blocks do not depend on the budget, so that the results do not either.
+        rows = max(1, min(MAX_QUERIES, QUERY_NUMBERS // c.size(1)))
+        size = owner.numel(), min(self.k, knn.numel)
+        sought = torch.empty(size, dtype=torch.int32, device=owner.device)
+        for block in blocks(owner.numel(), rows, "searching items of interest"):
+            query = self.history.select_rows(owner[block]).matmul(c)
+            sought[block] = knn.find(query, self.k).int()
         cost = (self.history.rowptr.diff().long() * neighbour.size(1) + c.size(1))[owner]
         cuts = budget_blocks(cost, self.memory_budget // 128)
         keys = GrowingTensor(torch.long, owner.device)
         for step in blocks(len(cuts), 1, "comparing items of interest"):
             users = owner[cuts[step.start]]
-            history = self.history.select_rows(users)
-            found = sought[cuts[step.start]]
-            row, item = self._best_candidates(history, c, found, position, node, neighbour)
+            row, item = candidates.best(self.history.select_rows(users), sought[cuts[step.start]])
             keys.add(users[row] * self.num_items + item)
-        found = keys.pop()
-        self._keys.append(found)
-        self.report[modality] = {"index": knn.report["index"]}
-        sample = owner[:: max(1, owner.numel() // SAMPLE)]
-        if sample.numel() > 0:
-            query = self.history.select_rows(sample).matmul(c)
-            exact = KNN(knn.candidates, use_faiss=False, memory_budget=self.memory_budget)
-            best = node[exact.find(query, self.k)]
-            recall = torch.isin(sample.unsqueeze(1) * self.num_items + best, found).float().mean()
-            self.report[modality]["recall"] = float(recall)
-            logger.info("%.3f of the items of interest of %d users found", recall, len(sample))
+        self._keys.append(keys.pop())
+        self.report[modality] = knn.report | {"seconds": time.perf_counter() - start}
 
-    def _search(self, knn: KNN, c: Tensor, owner: Tensor) -> Tensor:
-        # Blocks as large as the budget allows: the time per query falls with their number.
-        size = owner.numel(), min(self.k, knn.candidates.size(0))
-        sought = torch.empty(size, dtype=torch.int32, device=owner.device)
-        rows = block_rows(self.memory_budget, c.size(1))
-        for block in blocks(owner.numel(), rows, "searching items of interest"):
-            query = self.history.select_rows(owner[block]).matmul(c)
-            sought[block] = knn.find(query, self.k).int()
-        return sought
+    def _deepen(self, knn: KNN, candidates: "_Candidates", sample: Tensor) -> None:
+        if sample.numel() == 0:
+            return
+        history = self.history.select_rows(sample)
+        query = history.matmul(candidates.c)
+        row = torch.arange(sample.numel(), device=sample.device).unsqueeze(1) * self.num_items
+        expected = row + candidates.node[knn.exact().find(query, self.k)]
 
-    def _best_candidates(
-        self,
-        history: Adjacency,
-        c: Tensor,
-        sought: Tensor,
-        position: Tensor,
-        node: Tensor,
-        neighbour: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        # Rows and items. Each of the two sources of candidates misses many that the other has.
-        query = history.matmul(c)
-        at = position[history.col.long()]
-        near = neighbour[at].long()
-        near[at < 0] = -1
-        row = torch.arange(query.size(0), device=query.device).repeat_interleave(sought.size(1))
-        row = torch.cat([row, history.row().repeat_interleave(near.size(1))])
-        found = torch.cat([sought.view(-1), near.view(-1)])
-        key = torch.unique((row * self.num_items + node[found])[found >= 0])
-        row, column = key // self.num_items, key % self.num_items
-        rowptr = index2ptr(row, history.size[0])
-        value = pair_inner_product(query, c, rowptr, column)
-        best = best_of_each_row(row, column, value, history.size[0], self.k)[1]
-        return (best >= 0).nonzero()[:, 0], best[best >= 0]
+        def measure() -> float:
+            row, item = candidates.best(history, knn.find(query, self.k))
+            return float(torch.isin(expected, row * self.num_items + item).float().mean())
+
+        knn.deepen(measure, self.k, "items of interest")
 
     def finish(self) -> tuple[Tensor, Tensor]:
         """Returns the distinct items of interest of each user, ascending, as row pointers of shape
@@ -216,6 +194,31 @@ class InterestItems(Collector):
             row = owner[near] - block.start
             out[near] = exact_inner_product(query, c, row, item[near], unit_right=True)
         return out
+
+
+class _Candidates:
+    # The items that a user's interests are chosen from after an approximate search.
+    def __init__(self, c: Tensor, node: Tensor, neighbour: Tensor, num_items: int, k: int) -> None:
+        self.c, self.node, self.neighbour, self.k = c, node, neighbour, k
+        self.num_items = num_items
+        self._position = node.new_full((num_items,), -1)
+        self._position[node] = torch.arange(node.numel(), device=node.device)
+
+    def best(self, history: Adjacency, sought: Tensor) -> tuple[Tensor, Tensor]:
+        # Rows and items. Each of the two sources of candidates misses many that the other has.
+        query = history.matmul(self.c)
+        at = self._position[history.col.long()]
+        near = self.neighbour[at].long()
+        near[at < 0] = -1
+        row = torch.arange(query.size(0), device=query.device).repeat_interleave(sought.size(1))
+        row = torch.cat([row, history.row().repeat_interleave(near.size(1))])
+        found = torch.cat([sought.view(-1).long(), near.view(-1)])
+        key = torch.unique((row * self.num_items + self.node[found])[found >= 0])
+        row, column = key // self.num_items, key % self.num_items
+        rowptr = index2ptr(row, history.size[0])
+        value = pair_inner_product(query, self.c, rowptr, column)
+        best = best_of_each_row(row, column, value, history.size[0], self.k)[1]
+        return (best >= 0).nonzero()[:, 0], best[best >= 0]
 
 
 def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:

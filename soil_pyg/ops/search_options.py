@@ -1,11 +1,18 @@
 import inspect
-import math
+import re
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar
 
-from soil_pyg.ops.faiss_index import check_index
-from soil_pyg.utils.checks import check_between, check_choice, check_greater, check_integer
+from soil_pyg.utils.checks import (
+    check_between,
+    check_choice,
+    check_flag,
+    check_greater,
+    check_integer,
+    check_string,
+)
 
 PRECISIONS = ("highest", "high", "medium")
 """The settings of :func:`torch.set_float32_matmul_precision`."""
@@ -13,8 +20,11 @@ PRECISIONS = ("highest", "high", "medium")
 EXACT_ITEMS = 2**15
 """The largest number of items that are compared exactly by default: an index saves no time."""
 
-LISTS = "Lists"
-"""The prefix of an index of inverted lists, before the number of lists."""
+FACTORY_STRING = r"[A-Za-z][\w(),.+\[\]-]*"
+PARAMETERS = r"\w+=\w[\w.+-]*(,\w+=\w[\w.+-]*)*"
+
+SMALLEST = {"HNSW": 2, "NSG": 2}
+"""The numbers below which FAISS ends the process or does not return, by the name before them."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -23,6 +33,7 @@ class ExactSearchKwargs(TypedDict, total=False):
     """The keyword arguments of :class:`SearchOptions` except for the index."""
 
     recall: float
+    strict: bool
     memory_budget: int
     matmul_precision: str
 
@@ -40,14 +51,15 @@ class SearchOptions:
     Classes that search take these arguments as keyword arguments of their own.
 
     Args:
-        index (str, optional): :obj:`"Flat"` compares all items and is exact. :obj:`"Lists256"`
-            searches 256 inverted lists; any other string is a FAISS index factory string, e.g.
-            :obj:`"HNSW32"` or :obj:`"IVF256,PQ16"`. Search parameters may follow, as in
-            :obj:`"Lists256;nprobe=16"`. :obj:`"auto"` is exact up to 32,768 items and searches
-            inverted lists above. (default: :obj:`"auto"`)
-        recall (float, optional): The share of the exact answers that an approximate search aims at:
-            without search parameters, inverted lists and graphs are searched deeper until a sample
-            of the queries reaches it, within limits. (default: :obj:`0.95`)
+        index (str, optional): :obj:`"Flat"` compares all items and is exact. Any other string is a
+            FAISS index factory string, e.g. :obj:`"HNSW32"` or :obj:`"IVF256,PQ16,RFlat"`. Search
+            parameters may follow, as in :obj:`"IVF256,Flat;nprobe=16"`, and are then kept.
+            :obj:`"auto"` is exact up to 32,768 items and an inverted file above, which needs FAISS.
+            (default: :obj:`"auto"`)
+        recall (float, optional): The share of the exact answers that an approximate search finds:
+            it is searched deeper until a sample of the queries reaches it. (default: :obj:`0.95`)
+        strict (bool, optional): If set to :obj:`True`, a search that cannot reach the recall raises
+            an error instead of a warning. (default: :obj:`False`)
         memory_budget (int, optional): The number of bytes that a block of similarities may take.
             (default: :obj:`2**30`)
         matmul_precision (str, optional): The precision with which all items are compared, see
@@ -59,12 +71,14 @@ class SearchOptions:
         ValueError: If an option is out of its range.
 
     Example:
-        >>> SearchOptions(index="auto").resolve(num_items=1_000_000).index
-        'Lists4096'
+        >>> options = SearchOptions(recall=0.99)
+        >>> options.is_exact(num_items=7_050), options.is_exact(num_items=1_000_000)
+        (True, False)
     """
 
     index: str = "auto"
     recall: float = 0.95
+    strict: bool = False
     memory_budget: int = 2**30
     matmul_precision: str = "highest"
 
@@ -72,30 +86,51 @@ class SearchOptions:
         check_index(self.index)
         check_greater("recall", self.recall, 0)
         check_between("recall", self.recall, 0, 1)
+        check_flag("strict", self.strict)
         check_integer("memory_budget", self.memory_budget, 1)
         check_choice("matmul_precision", self.matmul_precision, PRECISIONS)
 
-    @property
-    def is_exact(self) -> bool:
+    def is_exact(self, num_items: int) -> bool:
         """Returns whether all items are compared."""
-        return self.index == "Flat"
+        return self.index == "Flat" or (self.index == "auto" and num_items <= EXACT_ITEMS)
 
-    def resolve(self, num_items: int) -> "SearchOptions":
-        """Returns the options with :obj:`"auto"` replaced by the index for a number of items."""
-        return replace(self, index=auto_index(num_items)) if self.index == "auto" else self
+    def check_recall(self, reached: float, wanted: str, remedy: str) -> None:
+        """Warns if a recall is too low, or raises :class:`ValueError` if the options are strict.
+
+        Args:
+            reached (float): The share of the exact answers that were found.
+            wanted (str): What was searched.
+            remedy (str): What would find more.
+        """
+        if reached >= self.recall:
+            return
+        text = f"'recall' is {self.recall:g}, but {reached:.3f} of the {wanted} are found: {remedy}"
+        if self.strict:
+            raise ValueError(text)
+        warnings.warn(text, stacklevel=2)
 
 
-def auto_index(num_items: int) -> str:
-    """Returns the index that :obj:`"auto"` stands for: :obj:`"Flat"` for few items, inverted lists
-    for many.
-
-    Example:
-        >>> auto_index(7_050), auto_index(1_000_000)
-        ('Flat', 'Lists4096')
+def check_index(index: object) -> None:
+    """Raises :class:`ValueError` unless an argument may name an index: FAISS ends the process for
+    some numbers.
     """
-    if num_items <= EXACT_ITEMS:
-        return "Flat"
-    return f"{LISTS}{2 ** round(math.log2(4 * math.sqrt(num_items)))}"
+    check_string("index", index)
+    assert isinstance(index, str)
+    if re.fullmatch(f"{FACTORY_STRING}(;{PARAMETERS})?", index, re.ASCII) is None:
+        raise index_error(index, "it is no name of an index, alone or with ';' and parameters")
+    for name, number in re.findall(r"([A-Za-z]*)(\d+(?:\.\d+)?)", index):
+        smallest = SMALLEST.get(name, 1)
+        if float(number) < smallest and not 0 < float(number) < 1:
+            reason = f"the number {number} after '{name}' must be at least {smallest}"
+            raise index_error(index, reason)
+
+
+def index_error(index: str, reason: str) -> ValueError:
+    """Returns the error of an index that cannot be built or searched."""
+    return ValueError(
+        "'index' must be 'auto', 'Flat' or a FAISS index factory string that suits the candidates "
+        f"(got {index!r}: {reason})"
+    )
 
 
 def takes_search_options(function: Function) -> Function:

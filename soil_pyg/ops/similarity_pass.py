@@ -1,4 +1,5 @@
 import logging
+import time
 from abc import ABC, abstractmethod
 from dataclasses import asdict
 from functools import partial
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
+from soil_pyg.ops.faiss_library import has_faiss_for, import_faiss
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_precision, matmul_t, symmetric_rows
 from soil_pyg.ops.pairs import exact_cosine, rank_among_equal_rows
@@ -44,9 +46,12 @@ class Collector(ABC):
     num_neighbours: int = 0
     """The number of neighbours per item that an approximate search must find."""
 
+    needs_rows: bool = True
+    """Whether an exact result takes all similarities, and not the neighbours alone."""
+
     def __init__(self) -> None:
         self.report: dict[str, dict[str, Any]] = {}
-        """The index by which each modality was searched and, unless it is exact, the recall."""
+        """How each modality was searched: engine, index, parameters, recall and seconds."""
         self._eligible: dict[str, Tensor] = {}
 
     def eligible(self, modality: str, k: int) -> Tensor:
@@ -75,6 +80,8 @@ class NearestItems(Collector):
     r"""Gathers the :math:`k` most similar items of each item per modality (Eq. 9), chosen by
     (value, id).
     """
+
+    needs_rows = False
 
     def __init__(self, features: Features, k: int) -> None:
         super().__init__()
@@ -125,7 +132,8 @@ class SimilarityPass:
 
     (Eq. 1) in blocks of rows. Each block is multiplied once and handed to every
     :class:`Collector`. With an approximate index, one index per modality is built and searched
-    instead. The choice is logged as :obj:`"soil_pyg"` and kept in :attr:`search_options`.
+    instead; on a GPU with FAISS so are neighbours that nobody needs more than. The choice is logged
+    as :obj:`"soil_pyg"` and kept in :attr:`is_exact`.
 
     With a lower :obj:`matmul_precision`, the share of the nearest items of a sample that remain the
     nearest is logged and reported as :obj:`"agreement"`.
@@ -134,11 +142,16 @@ class SimilarityPass:
     def __init__(self, features: Features, search_options: SearchOptions | None = None) -> None:
         self.features = features
         self.num_items = next(iter(features.values()))[0].size(0)
-        self.search_options = (search_options or SearchOptions()).resolve(self.num_items)
+        self.search_options = search_options or SearchOptions()
+        self.is_exact = self.search_options.is_exact(self.num_items)
+        if not self.is_exact:
+            import_faiss()
 
     def run(self, *collectors: Collector) -> None:
         """Fills the collectors."""
-        if self.search_options.is_exact:
+        c = next(iter(self.features.values()))[0]
+        by_gpu = c.is_cuda and has_faiss_for(c) and not any(x.needs_rows for x in collectors)
+        if self.is_exact and not by_gpu:
             self._compare(collectors)
         else:
             self._search(collectors)
@@ -151,8 +164,10 @@ class SimilarityPass:
         shared = options.memory_budget // 8
         rows = max(1, min(MAX_ROWS, (options.memory_budget // 2 - shared) // (4 * held)))
         logger.info("%d items: compared exactly, %d at a time", self.num_items, rows)
+        exact = {"engine": "torch", "index": "Flat", "parameters": "", "recall": 1.0}
         for collector in collectors:
-            collector.report = {m: {"index": options.index} for m in self.features}
+            collector.report = {m: dict(exact) for m in self.features}
+        start = time.perf_counter()
         if options.matmul_precision != "highest":
             self._report_agreement(collectors)
         budget = shared // len(self.features)
@@ -162,6 +177,9 @@ class SimilarityPass:
                 similarity = {m: next(part) for m, part in rows_of.items()}
             for collector in collectors:
                 collector.add_block(block, similarity)
+        for collector in collectors:
+            for report in collector.report.values():
+                report["seconds"] = time.perf_counter() - start
 
     def _report_agreement(self, collectors: tuple[Collector, ...]) -> None:
         lower = self.search_options.matmul_precision
@@ -180,19 +198,21 @@ class SimilarityPass:
                 collector.report[modality] |= {"precision": lower, "agreement": agreement}
 
     def _search(self, collectors: tuple[Collector, ...]) -> None:
-        options = self.search_options
+        options = asdict(self.search_options) | ({"index": "Flat"} if self.is_exact else {})
         wanted = [c.num_neighbours for c in collectors if c.num_neighbours > 0]
-        logger.info("%d items: searched approximately with %s", self.num_items, options.index)
         for modality, (c, has) in self.features.items():
+            start = time.perf_counter()
             node = has.nonzero().view(-1)
             c = c if node.numel() == self.num_items else c[has]
-            knn = KNN(c, **asdict(options))
+            knn = KNN(c, **options)
+            logger.info("%d items: searched with %s", self.num_items, knn.report.get("index"))
             neighbour = node[:0]
             if wanted:
                 knn.tune(c, min(wanted))
                 neighbour = knn.find(c, max(wanted)).int()
+            report = knn.report | {"seconds": time.perf_counter() - start}
             for collector in collectors:
-                collector.report[modality] = knn.report
+                collector.report[modality] = dict(report)
                 collector.add_index(modality, knn, node, neighbour)
 
 

@@ -5,10 +5,12 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from soil_pyg.ops.faiss_index import has_faiss, import_faiss, search_index
-from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.faiss_index import FaissIndex, default_index, search_index
+from soil_pyg.ops.faiss_library import has_faiss, import_faiss
+from soil_pyg.ops.knn import KNN, SAMPLE
 from soil_pyg.ops.pairs import rank_pairs
-from soil_pyg.ops.search_options import LISTS, auto_index
+from soil_pyg.ops.search_options import SearchOptions
+from soil_pyg.ops.topk import isin_rowwise
 from soil_pyg.ops.vectors import as_vectors
 from soil_pyg.ranking.schema import IndexRecord
 from soil_pyg.runs.schema import EMBEDDINGS
@@ -56,20 +58,27 @@ class ItemIndex:
         """Builds the index of the items of a run, or returns :obj:`None` if FAISS is not installed
         or the embeddings are sparse.
 
-        The index is one of :class:`~soil_pyg.nn.KNN` for FAISS; :obj:`"auto"` is exact for few
-        items and an inverted file for many.
+        :obj:`index` is that of :class:`~soil_pyg.nn.SearchOptions`, which also gives the recall.
         """
         emb = trained.item_emb
         if emb.is_sparse or not has_faiss():
             return None
-        if index == "auto":
-            index = auto_index(emb.size(0))
-            if index.startswith(LISTS):
-                index = f"IVF{index.removeprefix(LISTS)},Flat"
-        knn = KNN(emb, index, use_faiss=True)
-        recall = knn.tune(trained.user_emb.to_dense(), min(TUNED_K, emb.size(0)))
-        description = {"format": FORMAT, "index": knn.report["index"], "recall": recall}
-        return cls(knn.faiss_index, description)
+        options = SearchOptions(index)
+        if options.is_exact(emb.size(0)):
+            index = "Flat"
+        found = FaissIndex(emb, default_index(emb) if index == "auto" else index)
+        query = trained.user_emb.to_dense()
+        query = query[:: max(1, -(-query.size(0) // SAMPLE))].contiguous()
+        expected = KNN(emb, use_faiss=False).find(query, TUNED_K)
+
+        def measure() -> float:
+            return float(isin_rowwise(expected, found.search(query, TUNED_K)).float().mean())
+
+        recall = 1.0
+        if index != "Flat":
+            recall = found.deepen(measure, options.recall, TUNED_K)
+        options.check_recall(recall, f"items by {found}", found.remedy)
+        return cls(found.index, {"format": FORMAT, "index": str(found), "recall": recall})
 
     @property
     def is_exact(self) -> bool:

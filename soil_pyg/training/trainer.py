@@ -70,10 +70,11 @@ class Trainer:
             the square of the data; it is 1 with partitions, a compiled loss, or a model that
             cannot share a propagation. The options of Adam are scaled, see
             :func:`~soil_pyg.training.batches_per_step.adam_options`. (default: :obj:`"auto"`)
-        num_partitions (int): The number of partitions of an epoch, which are trained one after
-            another, see :class:`~soil_pyg.training.PartitionLoader`. With more than one, graphs
-            and evaluation stay on the CPU, and a step updates only the rows of the partition's
-            nodes, see :class:`~soil_pyg.training.row_adam.RowAdam`. (default: :obj:`1`)
+        num_partitions (int): The number of partitions of an epoch, for graphs that the device
+            cannot hold, at the cost of accuracy. They are trained one after another, see
+            :class:`~soil_pyg.training.PartitionLoader`. With more than one, graphs and evaluation
+            stay on the CPU, and a step updates only the rows of the partition's nodes, see
+            :class:`~soil_pyg.training.row_adam.RowAdam`. (default: :obj:`1`)
         compile (bool): Whether to compile the loss with :func:`torch.compile`.
             (default: :obj:`False`)
         ks (Sequence[int]): The list lengths of the metrics. (default: :obj:`(5, 10, 20, 50)`)
@@ -113,16 +114,6 @@ class Trainer:
 
     def __post_init__(self) -> None:
         check_options(vars(self))
-        if self.compile and self.num_partitions > 1:
-            raise ValueError(
-                "'compile' must be False for more than one partition "
-                f"(got num_partitions={self.num_partitions})"
-            )
-        if self.batches_per_step not in ("auto", 1) and (self.compile or self.num_partitions > 1):
-            cause = "a compiled loss" if self.compile else "more than one partition"
-            raise ValueError(
-                f"'batches_per_step' must be 1 for {cause} (got {self.batches_per_step})"
-            )
         self.evaluator = Evaluator(self.ks)
         check_choice("metric", self.metric, tuple(self.evaluator.metrics))
 

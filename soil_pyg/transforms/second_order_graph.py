@@ -104,9 +104,12 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
         store = data[user_type, "second_order", item_type]
         store.edge_index = torch.stack([key // num_items, key % num_items])
         store.edge_weight = weight
-        store.search = {"index": next(iter(rows.report.values()))["index"]}
-        if store.search["index"] != "Flat":
-            store.search["recall"] = self._recall(features, edge_index, num_users, key)
+        store.search = dict(next(iter(rows.report.values())))
+        if not self.search_options.is_exact(num_items):
+            recall = self._recall(features, edge_index, num_users, key)
+            store.search["recall"] = recall
+            remedy = "raise 'recall', or use index='Flat', which compares all items"
+            self.search_options.check_recall(recall, "second-order items", remedy)
         return data
 
     def select(

@@ -64,7 +64,7 @@ def build_in_one_pass(
     similarities = SimilarityPass(features, search_options)
     similarities.run(*collectors)
     for transform in transforms:
-        if not similarities.search_options.is_exact:
+        if not similarities.is_exact:
             # The exact comparison of few items sets the peak of memory anyway.
             trim_heap()
         # A collector is freed once its graph is built.

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from torch_geometric.data import HeteroData
 
+from soil_pyg.datasets.features import check_modality
 from soil_pyg.utils.checks import (
     check_flag,
     check_integer,
@@ -78,6 +79,7 @@ def _check_sources(given: Mapping[str, Any]) -> None:
         raise ValueError(f"'features' must map modalities to their sources (got {features!r})")
     for modality in features or {}:
         check_string("features", modality)
+        check_modality(modality, "'features'")
     if item_ids is not None:
         if not isinstance(item_ids, Sized | os.PathLike):
             raise ValueError(f"'item_ids' must be a file or a list of ids (got {item_ids!r})")

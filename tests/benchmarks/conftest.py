@@ -195,13 +195,22 @@ def scale_record() -> dict[str, Any]:
     def measured(above: float, **more: Any) -> dict[str, Any]:
         return {"above_inputs_mb": above, "peak_rss_mb": above + 500, **more}
 
-    index = {"index": "IVF64,Flat;nprobe=8", "recall": 0.9876}
-    search = {"item/a_similar/item": index, "user/second_order/item": {**index, "recall": 0.91}}
+    index = {"index": "IVF64,Flat", "parameters": "nprobe=8", "recall": 0.9876}
+    search = {
+        "item/a_similar/item": index,
+        "item/b_similar/item": {**index, "recall": 0.97},
+        "user/second_order/item": {**index, "recall": 0.91},
+        "item/a_item_item/item": {**index, "recall": 0.95},
+    }
     small = {
         "items": 100,
         "users": 200,
+        "source": "mixture",
         "graphs": measured(
-            20, seconds=0.5, size={"interactions": 1_600}, search={"item/a/item": {"index": "Flat"}}
+            20,
+            seconds=0.5,
+            size={"interactions": 1_600},
+            search={"item/a_similar/item": {"index": "Flat", "recall": 1.0}},
         ),
         "training": measured(30, epoch_seconds=2.0, extrapolated=False),
         "naive_graphs": measured(2000, seconds=250.0),
@@ -210,6 +219,7 @@ def scale_record() -> dict[str, Any]:
     large = {
         "items": 1_000_000,
         "users": 2_000_000,
+        "source": "mixture",
         "graphs": measured(4000, seconds=1500.25, size={"interactions": 16_000_000}, search=search),
         "training": measured(9000, epoch_seconds=54321.0, extrapolated=True),
         "sampled": measured(300, epoch_seconds=1234.0, extrapolated=True, parts=100),

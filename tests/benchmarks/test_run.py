@@ -242,9 +242,9 @@ def test_help_names_the_commands(
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert main(["--help"]) == 0
     output = " ".join(capsys.readouterr().out.split())
-    speed = ["libraries", "systems", "graphs", "scale", "pipeline"]
-    studies = ["tune", "paper", "fidelity", "newcomers", "missing", "growth", "patience"]
-    assert list(run.COMMANDS) == [*speed, *studies, "verify"]
+    known = set(run.COMMANDS)
+    assert {"libraries", "indexes", "systems", "graphs", "scale", "pipeline", "growth"} <= known
+    assert {"tune", "paper", "fidelity", "newcomers", "missing", "patience", "verify"} <= known
     for name, (module, text) in run.COMMANDS.items():
         assert f"'run.py {name}': {text}" in output
         assert callable(import_module(module).main)

@@ -26,6 +26,7 @@ VALUES = {
     "tune": ["--search reg", "--trials 0", "--trial-seeds 0", "--sampler-seed -1"],
     "paper table2": ["--profile published"],
     "missing": ["--rates 0", "--rates 1.5"],
+    "growth": ["--batches-per-step 0", "--batches-per-step 1.5", "--batches-per-step auto"],
     "patience": ["--patiences 0", "--patiences 1.5"],
     "newcomers": ["--share 1.5"],
     "graphs": ["--repeat 0", "--device tpu"],

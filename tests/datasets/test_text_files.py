@@ -3,6 +3,7 @@ import gzip
 import lzma
 from pathlib import Path
 
+import pyarrow
 import pytest
 
 from soil_pyg.datasets.frames import read_table
@@ -31,11 +32,16 @@ def test_tables_in_another_encoding_are_refused(suffix: str, tmp_path: Path) -> 
         read_table(path, "x", ["user", "item"])
 
 
-@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "GZ"])
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zst", "GZ"])
 def test_compressed_text(suffix: str, tmp_path: Path) -> None:
     path, whole = tmp_path / f"x.csv.{suffix}", "user,item\na,caffè\n"
-    compress = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix.lower()]
-    content = compress(whole.encode())
+    compress = {
+        "gz": gzip.compress,
+        "bz2": bz2.compress,
+        "xz": lzma.compress,
+        "zst": lambda text: pyarrow.compress(text, "zstd", asbytes=True),
+    }
+    content = compress[suffix.lower()](whole.encode())
     path.write_bytes(content)
     assert read_text(path).decode() == whole
     assert split_suffix(path) == ("x", ".csv")

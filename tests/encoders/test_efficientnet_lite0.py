@@ -1,9 +1,10 @@
+import itertools
 from pathlib import Path
 
 import pytest
 import torch
 
-from soil_pyg.encoders.efficientnet_lite0 import EfficientNetLite0
+from soil_pyg.encoders.efficientnet_lite0 import EfficientNetLite0, _SameConv2d
 from soil_pyg.encoders.weights import find_weights
 
 
@@ -45,6 +46,37 @@ def test_same_as_timm() -> None:
     with torch.inference_mode():
         features = expected.forward_head(expected.forward_features(x), pre_logits=True)
         assert torch.allclose(model(x), features, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(64, 65), (33, 40), (7, 224)])
+def test_folding_changes_no_feature(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    model = EfficientNetLite0().eval()
+    for name, value in model.state_dict().items():
+        if "bn" in name and value.is_floating_point():
+            value.uniform_(0.5, 1.5)
+    # More pictures than pass the network at a time.
+    x = torch.randn(6, 3, *size)
+    with torch.inference_mode():
+        expected = torch.cat([model(picture) for picture in x.split(1)])
+        folded = model.fold()(x)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
+    assert torch.allclose(folded, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (3, 1), (3, 2), (5, 1), (5, 2)])
+def test_padding_is_that_of_a_padded_picture(size: int, stride: int) -> None:
+    conv = _SameConv2d(2, 3, size, stride, bias=False)
+    for height, width in itertools.product(range(1, 9), repeat=2):
+        x = torch.randn(1, 2, height, width)
+        padding = []
+        for length in (width, height):
+            missing = max((-(-length // stride) - 1) * stride + size - length, 0)
+            padding += [missing // 2, missing - missing // 2]
+        expected = torch.nn.functional.conv2d(
+            torch.nn.functional.pad(x, padding), conv.weight, stride=stride
+        )
+        assert torch.allclose(conv(x), expected, atol=1e-5), (height, width)
 
 
 def test_weights_of_another_network(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_without_interest_graphs(profile: str) -> None:
         degree = similar.sum(dim=1).pow(-0.5)
         expected = degree.unsqueeze(1) * similar * degree
         torch.testing.assert_close(data[item_item(modality)].adjacency.to_dense(), expected)
-        assert data[item_item(modality)].search == {"index": "Flat"}
+        assert data[item_item(modality)].search["index"] == "Flat"
     whole = SOIL.graph_transform(profile, k=2, k_i=2)(make_data())
     assert data[SECOND_ORDER].edge_index.equal(whole[SECOND_ORDER].edge_index)
     for edge_type in (USER_ITEM, AGGREGATION):

@@ -77,7 +77,7 @@ def test_similarities_that_are_not_positive() -> None:
         LearnedGraph(k=4, negative="keep")(features, torch.ones(1))
 
 
-@pytest.mark.parametrize("index", ["Flat", "Lists4;nprobe=4"])
+@pytest.mark.parametrize("index", ["Flat", "IVF4,Flat;nprobe=4"])
 def test_neither_blocks_nor_the_index_change_the_graph(index: str) -> None:
     features, weight = make_features(), torch.full((3,), 1 / 3, dtype=torch.float64)
     expected = LearnedGraph(K)(features, weight).to_dense()

@@ -77,7 +77,7 @@ def test_first_entries_of_each_row(
         assert_row(rows, item, expected, first)
         assert bool(rows.is_whole[item]) == (len(best(expected[item])) < first)
     assert rows.length[9] == 0
-    assert rows.report == {name: {"index": "Flat"} for name in features}
+    assert [report["index"] for report in rows.report.values()] == ["Flat"] * len(features)
 
 
 @pytest.mark.parametrize("num_modalities", [1, 2, 3])
@@ -146,12 +146,12 @@ def test_an_approximate_search_that_finds_all_is_exact(
     make_features: Callable, cosines: Callable, memory_budget: int
 ) -> None:
     features = make_features(3)
-    rows, expected = gather(features, "Lists2", memory_budget), products(cosines(features))
+    rows, expected = gather(features, "IVF2,Flat", memory_budget), products(cosines(features))
     for item in range(NUM_ITEMS):
         # All pairs with a modality, and no more entries to ask for.
         assert_row(rows, item, expected, NUM_ITEMS)
     assert rows.is_whole.all()
-    assert rows.report["audio"] == {"index": "Lists2;nprobe=8", "recall": 1.0}
+    assert rows.report["audio"]["recall"] == 1.0
 
 
 @pytest.mark.parametrize("memory_budget", [1, 2**30])
@@ -183,7 +183,7 @@ def test_an_approximate_search_keeps_so_many_candidates(
 ) -> None:
     monkeypatch.setattr(attractiveness_rows, "CANDIDATES", 3)
     features = make_features(1, is_missing=False)
-    rows, expected = gather(features, "Lists2"), products(cosines(features))
+    rows, expected = gather(features, "IVF2,Flat"), products(cosines(features))
     assert rows.length.tolist() == [3] * NUM_ITEMS
     for item in range(NUM_ITEMS):
         _, values = entries(rows, item)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.nn import KNN, SearchOptions
-from soil_pyg.ops.faiss_index import check_index
+from soil_pyg.ops.search_options import check_index
 
 pytest.importorskip("faiss")
 
@@ -20,9 +20,9 @@ def normal(*size: int, seed: int = 0) -> Tensor:
     [
         *("", " ", "no such index", "Flat;", "Flat;;", "Flat;nprobe", "IVF4,Flat; nprobe=2", "%s"),
         *("HNSW0", "HNSW1", "HNSW0,Flat", "HNSW32_SQ0", "IVF10_HNSW1,Flat", "IVF10(HNSW0),Flat"),
-        *("IVF0", "IVF0,Flat", "Lists0", "PQ0", "PQ8x0", "PQ4x4fs_0", "OPQ8_0,PQ8", "RR0,Flat"),
+        *("IVF0", "IVF0,Flat", "PQ0", "PQ8x0", "PQ4x4fs_0", "OPQ8_0,PQ8", "RR0,Flat"),
         *("RQ0x0", "LSQ2x0", "NSG0", "NSG1", "ZnLattice1x0_0", "IVF10,PCA0,SH0", "IVF00,Flat"),
-        *("HNSW8;efSearch=0", "IVF4,Flat;nprobe=0", "Lists4;nprobe=0", "Flat\0", "Flat\n", "名"),
+        *("HNSW8;efSearch=0", "IVF4,Flat;nprobe=0", "Flat\0", "Flat\n", "名"),
     ],
 )
 def test_strings_that_no_index_has(index: str) -> None:
@@ -61,6 +61,7 @@ def test_an_index_that_does_not_suit_the_candidates(index: str) -> None:
             "PQ2x4",
             "L2norm,Flat",
             "Flat,RFlat",
+            "IVF3,PQ2x4fs,RFlat",
             "IVF3,PQ2x4",
         ),
         *("RR8,Flat", "IVF4,Flat;nprobe=4", "HNSW8;efSearch=64", "SQ8,Refine(Flat)"),

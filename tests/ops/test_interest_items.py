@@ -75,12 +75,12 @@ def test_equals_the_naive_loop(
     history = make_history(seed)
     found, interest = find(features, history, k, budget=budget)
     assert found == naive(cosines(features), history, k)
-    assert interest.report == {name: {"index": "Flat"} for name in features}
+    assert {report["index"] for report in interest.report.values()} == {"Flat"}
 
 
 @pytest.mark.parametrize("k", [NUM_ITEMS - 1, NUM_ITEMS, NUM_ITEMS + 20])
 @pytest.mark.parametrize("budget", [1, 2**30])
-@pytest.mark.parametrize("index", ["Flat", "Lists2"])
+@pytest.mark.parametrize("index", ["Flat", "IVF2,Flat"])
 def test_more_than_there_are_items(
     make_features: Callable, cosines: Callable, k: int, budget: int, index: str
 ) -> None:
@@ -148,14 +148,13 @@ def test_an_index_that_finds_all_is_exact(
     for c, has in features.values():
         c[[7, 8]], has[[7, 8]] = 0.0, torch.tensor([False, False])
     history = [[i] for i in range(NUM_ITEMS)]
-    found, interest = find(features, history, k, "Lists2", budget)
+    found, interest = find(features, history, k, "IVF2,Flat", budget)
     assert found == naive(cosines(features), history, k)
-    assert interest.report == {
-        name: {"index": "Lists2;nprobe=8", "recall": 1.0} for name in features
-    }
+    for report in interest.report.values():
+        assert (report["index"], report["recall"]) == ("IVF2,Flat", 1.0)
 
 
-@pytest.mark.parametrize("index", ["Flat", "Lists2"])
+@pytest.mark.parametrize("index", ["Flat", "IVF2,Flat"])
 def test_an_item_between_two_styles_that_is_near_to_neither(index: str) -> None:
     # Each item of the user has more neighbours of its own style than are compared.
     num_items = 2 * (interest_items.CANDIDATES + 4)
@@ -173,7 +172,7 @@ def test_an_item_between_two_styles_that_is_near_to_neither(index: str) -> None:
     assert interest.finish()[1].tolist() == [num_items]
 
 
-@pytest.mark.parametrize("index", ["Flat", "Lists2"])
+@pytest.mark.parametrize("index", ["Flat", "IVF2,Flat"])
 def test_a_modality_of_items_that_nobody_chose(
     make_features: Callable, cosines: Callable, index: str
 ) -> None:
@@ -185,10 +184,10 @@ def test_a_modality_of_items_that_nobody_chose(
     found, interest = find(features, history, 3, index)
     assert found == naive({"image": cosines(features)["image"]}, history, 3)
     assert interest.report["text"]["index"].startswith(index)
-    assert "recall" not in interest.report["text"]
+    assert interest.report["text"]["recall"] == 1.0
 
 
-@pytest.mark.parametrize("index", ["Flat", "Lists2"])
+@pytest.mark.parametrize("index", ["Flat", "IVF2,Flat"])
 @pytest.mark.parametrize("is_missing", [True, False])
 def test_users_without_interactions(
     make_features: Callable, cosines: Callable, index: str, is_missing: bool
@@ -199,7 +198,7 @@ def test_users_without_interactions(
     assert [len(items) > 0 for items in expected] == [False, True, False, True, False]
 
 
-@pytest.mark.parametrize("index", ["Flat", "Lists2"])
+@pytest.mark.parametrize("index", ["Flat", "IVF2,Flat"])
 def test_nothing_of_interest(index: str) -> None:
     nobody = torch.zeros(NUM_ITEMS, 3), torch.zeros(NUM_ITEMS, dtype=torch.bool)
     assert find({"image": nobody, "text": nobody}, [[0], [2, 3]], 3, index)[0] == [[], []]

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch_geometric.nn import MIPSKNNIndex
 
-from soil_pyg.ops import knn
+from soil_pyg.ops import faiss_library, knn
 from soil_pyg.ops.knn import KNN
 
 HAS_FAISS = importlib.util.find_spec("faiss") is not None
@@ -42,21 +43,60 @@ def naive(candidates: Tensor, query: Tensor, k: int) -> tuple[list[list[float]],
 
 @needs_faiss
 def test_faiss_searches_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    import faiss
+    sizes = []
+    search = faiss_library.exact_search
 
-    made = []
-    factory = faiss.index_factory
+    def exact_search(x: Tensor, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        sizes.append((len(x), len(query), k))
+        return search(x, query, k)
 
-    def index_factory(*args: object) -> object:
-        made.append(args)
-        return factory(*args)
+    monkeypatch.setattr(knn, "exact_search", exact_search)
+    for use_faiss, engine in {None: "faiss", True: "faiss", False: "torch"}.items():
+        search_of = KNN(normal(30, 2), use_faiss=use_faiss)
+        search_of.search(normal(4, 2), k=5)
+        assert search_of.report["engine"] == engine
+    assert sizes == [(30, 4, 6)] * 2
 
-    monkeypatch.setattr(faiss, "index_factory", index_factory)
-    KNN(normal(3, 2), use_faiss=False)
-    assert made == []
-    for options in ({}, {"use_faiss": True}, {"index": "HNSW32"}):
-        KNN(normal(3, 2), **options)
-    assert made == [(2, kind, faiss.METRIC_INNER_PRODUCT) for kind in ("Flat", "Flat", "HNSW32")]
+
+def test_vectors_are_added() -> None:
+    emb, query = normal(40, 6), normal(9, 6, seed=1)
+    search = KNN()
+    assert (search.numel, str(search)) == (0, "KNN(0, index='Flat')")
+    for call in (search.get_emb, lambda: search.search(query, 1), lambda: search.find(query, 1)):
+        with pytest.raises(RuntimeError, match="'add'"):
+            call()
+    # The longest vector is among the later ones.
+    for part in (0.01 * emb[:15], emb[15:]):
+        search.add(part)
+    emb = search.get_emb()
+    assert (search.numel, str(search)) == (40, "KNN(40, index='Flat')")
+    assert emb.equal(torch.cat([0.01 * normal(40, 6)[:15], normal(40, 6)[15:]]))
+    assert search.search(query, k=5).index.tolist() == naive(emb, query, 5)[1]
+    with pytest.raises(ValueError, match=r"'emb'.*6 columns.*\(got 5"):
+        search.add(normal(3, 5))
+
+
+@needs_faiss
+@pytest.mark.parametrize("index", ["Flat", "IVF4,Flat"])
+def test_answers_are_those_of_a_knn_index_of_pyg(index: str) -> None:
+    emb, query = normal(60, 6), normal(9, 6, seed=1)
+    pairs = torch.tensor([[0, 0, 0, 3, 8], [5, 1, 2, 59, 8]])
+    theirs = MIPSKNNIndex(emb)
+    ours = KNN(emb, index, recall=1.0)
+    assert ours.numel == theirs.numel
+    assert ours.get_emb().equal(theirs.get_emb())
+    for exclude_links in (None, pairs, pairs[:, :0]):
+        for k in (1, 4, 60):
+            mine, other = (x.search(query, k, exclude_links) for x in (ours, theirs))
+            assert type(mine) is type(other)
+            assert mine.index.equal(other.index)
+            torch.testing.assert_close(mine.score, other.score)
+
+
+def test_excluded_links_are_no_answers() -> None:
+    out = KNN(torch.eye(3)).search(torch.ones(2, 3), 3, torch.tensor([[0, 0], [1, 0]]))
+    assert out.index.tolist() == [[2, -1, -1], [0, 1, 2]]
+    assert out.score.tolist() == [[1.0, -torch.inf, -torch.inf], [1.0, 1.0, 1.0]]
 
 
 @LIBRARIES
@@ -196,7 +236,7 @@ def test_errors(use_faiss: bool) -> None:
             search.search(normal(1, 2), k)
     for value in (torch.nan, torch.inf, -torch.inf):
         x = torch.tensor([[0.0, value]])
-        with pytest.raises(ValueError, match=r"'candidates'.*\(got NaN or infinity"):
+        with pytest.raises(ValueError, match=r"'emb'.*\(got NaN or infinity"):
             KNN(x, use_faiss=use_faiss)
         for function in (search.search, search.find, search.tune):
             with pytest.raises(ValueError, match=r"'query'.*\(got NaN or infinity"):

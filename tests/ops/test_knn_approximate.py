@@ -1,24 +1,19 @@
 """Approximate search."""
 
-import importlib.util
 import logging
 import re
-import sys
 
 import pytest
 import torch
 from torch import Tensor
 
-from soil_pyg.ops import knn
+from soil_pyg.ops import faiss_index, knn, search_options
 from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.topk import isin_rowwise
 
-needs_faiss = pytest.mark.skipif(
-    importlib.util.find_spec("faiss") is None, reason="faiss is not installed"
-)
+faiss = pytest.importorskip("faiss")
+
 BUDGETS = pytest.mark.parametrize("memory_budget", [1, 1000, 2**30])
-LISTS = pytest.mark.parametrize(
-    "index", ["Lists8", pytest.param("IVF8,Flat", marks=needs_faiss)], ids=["torch", "faiss"]
-)
 
 
 def normal(*size: int, seed: int = 0) -> Tensor:
@@ -29,10 +24,14 @@ def exact(candidates: Tensor, query: Tensor, k: int) -> Tensor:
     return (query.double() @ candidates.double().t()).topk(k).indices
 
 
-@LISTS
-def test_approximate_index_fills_up(index: str) -> None:
+def recall_of(ids: Tensor, expected: Tensor) -> float:
+    return float(isin_rowwise(expected, ids).double().mean())
+
+
+def test_approximate_index_fills_up() -> None:
     candidates, query = normal(400, 4), normal(6, 4, seed=1)
-    values, ids = KNN(candidates, index=f"{index};nprobe=1").search(query, k=300)
+    with pytest.warns(UserWarning, match="'recall' is 0.95"):
+        values, ids = KNN(candidates, "IVF8,Flat;nprobe=1").search(query, k=300)
     products = query @ candidates.t()
     found = ids >= 0
     assert 0 < found.sum() < 6 * 300
@@ -45,65 +44,92 @@ def test_approximate_index_fills_up(index: str) -> None:
     assert (values[~found] == -torch.inf).all()
 
 
-@needs_faiss
 @BUDGETS
-def test_index_factory_string(memory_budget: int) -> None:
-    candidates, query = normal(40, 6), normal(9, 6, seed=1)
-    search = KNN(candidates, index="HNSW32", memory_budget=memory_budget)
-    assert search.search(query, k=4)[1].tolist() == exact(candidates, query, 4).tolist()
+@pytest.mark.parametrize("index", ["HNSW32", "IVF8,Flat", "IVF8,PQ3x4fs,RFlat"])
+def test_any_memory_budget(memory_budget: int, index: str) -> None:
+    candidates, query = normal(400, 6), normal(9, 6, seed=1)
+    search = KNN(candidates, index, recall=1.0, memory_budget=memory_budget)
+    assert search.search(query, k=4)[1].equal(exact(candidates, query, 4))
 
 
-@LISTS
-def test_depth_that_is_given(index: str) -> None:
+@pytest.mark.filterwarnings("ignore:'recall'")
+def test_depth_that_is_given() -> None:
     candidates, query = normal(400, 8), normal(50, 8, seed=1)
     expected = exact(candidates, query, 5)
     recalls = []
     for depth in (1, 3, 8):
-        search = KNN(candidates, index=f"{index};nprobe={depth}")
-        ids = search.search(query, k=5)[1]
-        found = (ids.unsqueeze(2) == expected.unsqueeze(1)).any(dim=1).double().mean()
+        search = KNN(candidates, index=f"IVF8,Flat;nprobe={depth}")
+        found = recall_of(search.search(query, k=5)[1], expected)
         assert search.report == {
-            "index": f"{index};nprobe={depth}",
-            "recall": pytest.approx(float(found)),
+            "engine": "faiss",
+            "index": "IVF8,Flat",
+            "parameters": f"nprobe={depth}",
+            "recall": pytest.approx(found),
         }
-        recalls.append(float(found))
+        recalls.append(found)
     assert recalls == sorted(recalls)
     assert recalls[0] < 0.9
     assert recalls[2] == 1.0
 
 
-@LISTS
-def test_depth_is_tuned_until_the_recall_is_reached(
-    index: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_the_search_deepens_until_the_recall_is_reached(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(knn, "DEPTHS", (1, 2, 8, 16))
     candidates, query = normal(400, 8), normal(50, 8, seed=1)
-    search = KNN(candidates, index=index)
-    assert search.report == {"index": index}
+    search = KNN(candidates, "IVF7,Flat", recall=1.0)
     with caplog.at_level(logging.INFO, "soil_pyg"):
         assert search.tune(query, k=5) == 1.0
-    assert search.report == {"index": f"{index};nprobe=8", "recall": 1.0}
-    message = f"{index};nprobe=8 finds 1.000 of the exact answers to 50 queries"
+    # The next depth after 6 is 8, more than there are.
+    assert search.report["parameters"] == "nprobe=7"
+    message = "IVF7,Flat;nprobe=7 finds 1.000 of the nearest neighbours"
     assert caplog.messages == [message]
     assert search.search(query, k=5)[1].equal(exact(candidates, query, 5))
-    search = KNN(candidates, index, recall=0.3)
+    search = KNN(candidates, "IVF7,Flat", recall=0.3)
     assert 0.3 <= search.tune(query, k=5) < 0.9
-    assert search.report["index"] == f"{index};nprobe=1"
+    assert search.report["parameters"] == "nprobe=1"
 
 
-@LISTS
-def test_the_deepest_search_is_kept_where_the_recall_is_not_reached(
-    index: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(knn, "DEPTHS", (1, 2))
-    search = KNN(normal(400, 8), index=index)
-    recall = search.tune(normal(50, 8, seed=1), k=5)
-    assert recall < search.search_options.recall
-    assert search.report == {"index": f"{index};nprobe=2", "recall": recall}
+def test_neighbours_that_lie_far_away_are_found_by_probing_most_lists() -> None:
+    # Two of ten neighbours are in no way near: groups of eight among random vectors.
+    centre = torch.nn.functional.normalize(normal(500, 64))
+    x = centre.repeat_interleave(8, dim=0) + 0.02 * normal(4000, 64, seed=1)
+    x = torch.nn.functional.normalize(x)
+    search = KNN(x, "IVF64,Flat", recall=0.99)
+    ids = search.find(x, 10)
+    assert recall_of(ids, exact(x, x, 10)) >= 0.98
+    assert int(search.report["parameters"].removeprefix("nprobe=")) >= 32
 
 
-@LISTS
-def test_a_search_tunes_itself_once(index: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("index", ["IVF8,PQ4x4fs,RFlat", "PQ4x4fs,RFlat", "HNSW4,Flat"])
+@pytest.mark.parametrize("recall", [0.5, 0.99])
+def test_any_depth_is_deepened(index: str, recall: float) -> None:
+    candidates, query = normal(2000, 16), normal(300, 16, seed=1)
+    search = KNN(candidates, index, recall=recall)
+    ids = search.find(query, 5)
+    assert search.report["recall"] >= recall
+    assert recall_of(ids, exact(candidates, query, 5)) >= recall - 0.02
+
+
+@pytest.mark.parametrize(
+    ("index", "remedy"),
+    [
+        ("IVF8,Flat;nprobe=1", "nprobe=1"),
+        ("PQ2x4", "index='PQ2x4,RFlat'"),
+        ("IVF8,PQ2x4", "index='IVF8,PQ2x4,RFlat'"),
+    ],
+)
+def test_a_recall_that_cannot_be_reached(index: str, remedy: str) -> None:
+    candidates, query = normal(400, 8), normal(50, 8, seed=1)
+    search = KNN(candidates, index)
+    with pytest.warns(UserWarning, match=rf"'recall' is 0.95, but 0\.\d+ of .*{remedy}"):
+        recall = search.tune(query, k=5)
+    assert recall < 0.95
+    assert search.report["recall"] == recall
+    with pytest.raises(ValueError, match=f"'recall' is 0.95, but {recall:.3f} .*{remedy}"):
+        KNN(candidates, index, strict=True).search(query, k=5)
+
+
+def test_a_search_tunes_itself_once(monkeypatch: pytest.MonkeyPatch) -> None:
     tuned = []
     tune = KNN.tune
 
@@ -113,74 +139,69 @@ def test_a_search_tunes_itself_once(index: str, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(KNN, "tune", count)
     candidates, query = normal(400, 8), normal(50, 8, seed=1)
-    search = KNN(candidates, index=index)
+    search = KNN(candidates, "IVF8,Flat", recall=1.0)
     for _ in range(2):
         assert search.search(query, k=5)[1].equal(exact(candidates, query, 5))
     assert tuned == [(50, 5)]
+    search.search(query, k=6)
+    search.add(candidates[:1])
+    search.search(query, k=5)
+    assert tuned == [(50, 5), (50, 6), (50, 5)]
+    search.tune(query, k=5)
+    search.search(query, k=9)
+    assert len(tuned) == 4
 
 
 def test_a_sample_of_many_queries_is_answered_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(knn, "SAMPLE", 10)
     searched = []
-    search_torch = KNN._search_torch
+    find_by_torch = KNN._find_by_torch
 
-    def count(self: KNN, query: Tensor, *args: object) -> tuple[Tensor, Tensor]:
+    def count(self: KNN, query: Tensor, k: int) -> Tensor:
         searched.append(query)
-        return search_torch(self, query, *args)
+        return find_by_torch(self, query, k)
 
-    monkeypatch.setattr(KNN, "_search_torch", count)
+    monkeypatch.setattr(KNN, "_find_by_torch", count)
     query = normal(95, 8, seed=1)
-    assert KNN(normal(400, 8), index="Lists8").tune(query, k=5) == 1.0
+    assert KNN(normal(400, 8), "IVF8,Flat", recall=1.0).tune(query, k=5) == 1.0
     assert len(searched) == 1
     assert searched[0].equal(query[::10])
 
 
-@needs_faiss
-def test_depth_of_graphs() -> None:
-    search = KNN(normal(400, 8), index="HNSW16")
-    recall = search.tune(normal(50, 8, seed=1), k=5)
-    assert recall > 0.9
-    depth = search.report["index"].removeprefix("HNSW16;efSearch=")
-    assert int(depth) in knn.DEPTHS
-
-
-@needs_faiss
-@BUDGETS
-def test_lists_of_many_blocks(memory_budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn.inverted_lists, "MAX_QUERIES", 7)
-    candidates, query = normal(400, 8), normal(50, 8, seed=1)
-    for index in ("Lists8", "IVF8,Flat"):
-        ids = KNN(candidates, index, memory_budget=memory_budget).search(query, k=5)[1]
-        assert ids.equal(exact(candidates, query, 5))
-
-
-def test_lists_need_no_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "faiss", None)
-    candidates, query = normal(400, 8), normal(50, 8, seed=1)
-    ids = KNN(candidates, index="Lists8").search(query, k=5)[1]
-    assert ids.equal(exact(candidates, query, 5))
+@pytest.mark.parametrize("index", ["IVF8,Flat", "IVF8,PQ4x4fs,RFlat", "HNSW8"])
+def test_of_equal_vectors_the_first_are_found(index: str) -> None:
+    copies = torch.nn.functional.normalize(normal(1, 8)).expand(300, 8)
+    x = torch.cat([torch.nn.functional.normalize(normal(300, 8, seed=1)), copies])
+    x = x[torch.randperm(600, generator=torch.Generator().manual_seed(0))]
+    search = KNN(x, index, recall=1.0)
+    for k in (3, 40, 320):
+        expected = KNN(x, use_faiss=False).search(x[:100], k)
+        search.tune(x[:100], k)
+        found = search.search(x[:100], k)
+        assert found.index.equal(expected.index)
+        assert found.score.equal(expected.score)
 
 
 def test_nothing_to_tune() -> None:
     candidates, query = normal(40, 8), normal(5, 8, seed=1)
     for use_faiss in (None, False):
         assert KNN(candidates, use_faiss=use_faiss).tune(query, k=3) == 1.0
-    empty, search = KNN(candidates[:0], index="Lists8"), KNN(candidates, index="Lists8")
-    for lists, queries in [(empty, query), (search, query[:0])]:
-        assert lists.tune(queries, k=3) == 1.0
-        assert lists.report == {"index": "Lists8"}
-        assert lists.search(queries, k=3)[1].numel() == 0
+    empty, search = KNN(candidates[:0], "IVF2,Flat"), KNN(candidates, "IVF2,Flat", recall=1.0)
+    for index, queries in [(empty, query), (search, query[:0])]:
+        assert index.tune(queries, k=3) == 1.0
+        assert "recall" not in index.report
+        assert index.search(queries, k=3)[1].numel() == 0
     assert search.search(query, k=3)[1].equal(exact(candidates, query, 3))
 
 
-@pytest.mark.parametrize("index", ["Listsx", "Lists0", "Lists8;efSearch=9", "Lists8;nprobe=0"])
-def test_wrong_lists(index: str) -> None:
-    for size in (0, 10):
-        with pytest.raises(ValueError, match=rf"'index'.*got '{index}'"):
-            KNN(normal(size, 3), index=index)
+def test_many_vectors_are_searched_by_the_default_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = normal(300, 8)
+    assert KNN(x, "auto").report["index"] == "Flat"
+    monkeypatch.setattr(search_options, "EXACT_ITEMS", 299)
+    assert KNN(x, "auto").report["index"] == faiss_index.default_index(x)
+    assert KNN(x[1:], "auto").report["index"] == "Flat"
 
 
-@needs_faiss
 @pytest.mark.parametrize(
     "index", ["IVF2,Flat;nprobe=x", "IVF2,Flat;efSearch=9", "HNSW8;nprobe=3", "Flat;nprobe=2"]
 )
@@ -188,11 +209,25 @@ def test_wrong_search_parameters(index: str) -> None:
     parameters = index.partition(";")[2]
     match = rf"'index'.*got '{re.escape(parameters)}'"
     with pytest.raises(ValueError, match=match):
-        KNN(normal(100, 3), index=index).search(normal(2, 3), k=1)
+        KNN(normal(100, 3), index=index)
 
 
-@needs_faiss
 def test_an_unknown_index_is_named() -> None:
     match = r"'index'.*got 'NoSuch7'"
     with pytest.raises(ValueError, match=match):
         KNN(normal(9, 4), index="NoSuch7")
+
+
+def test_faiss_prints_nothing(capfd: pytest.CaptureFixture) -> None:
+    for index in ("IVF16,Flat", "IVF4,PQ4x4fs,RFlat", "PQ4x4", "HNSW8"):
+        KNN(normal(60, 8), index, recall=0.01).search(normal(5, 8), k=2)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_arrays_can_still_be_searched_by_faiss() -> None:
+    KNN(normal(9, 4), index="HNSW8")
+    index = faiss.IndexFlatIP(4)
+    index.add(normal(9, 4).numpy())
+    assert index.search(normal(2, 4).numpy(), 3)[1].tolist() == (
+        exact(normal(9, 4), normal(2, 4), 3).tolist()
+    )

@@ -1,5 +1,6 @@
 import inspect
-from dataclasses import asdict
+import warnings
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -8,12 +9,10 @@ from typing_extensions import Unpack
 
 from soil_pyg.models import FREEDOM, LATTICE, MGCN, SOIL
 from soil_pyg.nn import KNN, LearnedGraph
-from soil_pyg.ops import knn
 from soil_pyg.ops.search_options import (
     EXACT_ITEMS,
     SearchKwargs,
     SearchOptions,
-    auto_index,
     takes_search_options,
 )
 from soil_pyg.transforms import InterestGraph, SecondOrderGraph, SimilarityGraph
@@ -21,25 +20,28 @@ from soil_pyg.transforms import InterestGraph, SecondOrderGraph, SimilarityGraph
 DEFAULTS = {
     "index": "auto",
     "recall": 0.95,
+    "strict": False,
     "memory_budget": 2**30,
     "matmul_precision": "highest",
 }
 
 
-def test_auto_index() -> None:
-    assert [auto_index(n) for n in (0, 7_050, EXACT_ITEMS)] == ["Flat"] * 3
-    assert auto_index(EXACT_ITEMS + 1) == "Lists1024"
-    assert auto_index(100_000) == "Lists1024"
-    assert auto_index(1_000_000) == "Lists4096"
-    assert auto_index(16_000_000) == "Lists16384"
+def test_what_is_exact() -> None:
+    assert [SearchOptions().is_exact(n) for n in (0, EXACT_ITEMS, EXACT_ITEMS + 1)] == [1, 1, 0]
+    assert [SearchOptions(index).is_exact(9) for index in ("Flat", "HNSW8", "IVF2")] == [1, 0, 0]
+    assert SearchOptions("Flat").is_exact(10**9)
 
 
-def test_resolve() -> None:
-    options = SearchOptions(recall=0.5)
-    assert options.resolve(EXACT_ITEMS) == SearchOptions("Flat", 0.5)
-    assert options.resolve(100_000) == SearchOptions("Lists1024", 0.5)
-    assert SearchOptions("HNSW32").resolve(9) == SearchOptions("HNSW32")
-    assert [SearchOptions(index).is_exact for index in ("Flat", "auto", "Lists2")] == [1, 0, 0]
+def test_a_recall_that_is_too_low() -> None:
+    options = SearchOptions(recall=0.9)
+    match = r"'recall' is 0\.9, but 0\.899 of the items .*look longer"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        options.check_recall(0.9, "items", "look longer")
+    with pytest.warns(UserWarning, match=match):
+        options.check_recall(0.899, "items", "look longer")
+    with pytest.raises(ValueError, match=match):
+        replace(options, strict=True).check_recall(0.899, "items", "look longer")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,7 @@ def test_resolve() -> None:
         ("recall", 0.0),
         ("recall", 1.01),
         ("recall", float("nan")),
+        ("strict", 1),
         ("memory_budget", 0),
         ("matmul_precision", "low"),
     ],
@@ -77,15 +80,14 @@ def test_signatures_name_each_option(make: Any) -> None:
     assert asdict(SearchOptions()) == DEFAULTS
 
 
-def test_recall_sets_the_depth_of_a_search(
-    clustered_data: HeteroData, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(knn, "DEPTHS", (1, 2))
+def test_recall_sets_the_depth_of_a_search(clustered_data: HeteroData) -> None:
+    pytest.importorskip("faiss")
     depths = []
     for recall in (0.01, 1.0):
-        data = SimilarityGraph(k=5, index="Lists32", recall=recall)(clustered_data)
-        depths.append(data["item", "image_similar", "item"].search["index"])
-    assert depths == ["Lists32;nprobe=1", "Lists32;nprobe=2"]
+        data = SimilarityGraph(k=5, index="IVF32,Flat", recall=recall)(clustered_data)
+        search = data["item", "image_similar", "item"].search
+        depths.append(int(search["parameters"].removeprefix("nprobe=")))
+    assert depths[0] == 1 < depths[1]
 
 
 def test_knn_is_exact_by_default() -> None:

@@ -88,8 +88,10 @@ def test_exact_search_is_reported(
     with caplog.at_level(logging.INFO, "soil_pyg"):
         search = SimilarityPass(make_features(), SearchOptions(memory_budget=1))
         search.run(recorder)
-    assert search.search_options.index == "Flat"
-    assert recorder.report == {"image": {"index": "Flat"}, "text": {"index": "Flat"}}
+    assert search.is_exact
+    for report in recorder.report.values():
+        assert report.pop("seconds") >= 0
+        assert report == {"engine": "torch", "index": "Flat", "parameters": "", "recall": 1.0}
     assert caplog.messages == ["14 items: compared exactly, 1 at a time"]
 
 
@@ -99,20 +101,21 @@ def test_approximate_search(
     features = make_features()
     few, many, none = Recorder(num_neighbours=2), Recorder(num_neighbours=4), Recorder()
     with caplog.at_level(logging.INFO, "soil_pyg"):
-        search = SimilarityPass(features, SearchOptions(index="Lists2"))
+        search = SimilarityPass(features, SearchOptions(index="IVF2,Flat;nprobe=2"))
         search.run(few, many, none)
-    assert search.search_options.index == "Lists2"
+    assert not search.is_exact
     for recorder in (few, many, none):
         assert recorder.blocks == []
         assert recorder.num_indices == 2
-        assert recorder.report == {
-            name: {"index": "Lists2;nprobe=8", "recall": 1.0} for name in features
-        }
+        for report in recorder.report.values():
+            assert (report["engine"], report["index"]) == ("faiss", "IVF2,Flat")
+            assert report["parameters"].startswith("nprobe=")
+            assert report["recall"] == 1.0
     for modality, expected in cosines(features).items():
         knn, node, neighbour = many.found[modality]
         having = features[modality][1].nonzero().view(-1).tolist()
         assert node.tolist() == having
-        assert knn.candidates.equal(features[modality][0][node])
+        assert knn.get_emb().equal(features[modality][0][node])
         assert neighbour.size() == (len(having), 4)
         for row, item in zip(neighbour.tolist(), having, strict=True):
             near = expected[item, having]
@@ -120,33 +123,32 @@ def test_approximate_search(
             np.testing.assert_allclose(near[row], near[best], atol=1e-6)
         assert few.found[modality][0] is knn
         assert few.found[modality][2].equal(neighbour)
-    assert "14 items: searched approximately with Lists2" in caplog.messages
+    assert "14 items: searched with IVF2,Flat" in caplog.messages
 
 
 def test_items_that_nobody_asks_the_neighbours_of_are_not_searched(
     make_features: Callable,
 ) -> None:
     recorder = Recorder()
-    SimilarityPass(make_features(), SearchOptions(index="Lists2")).run(recorder)
+    SimilarityPass(make_features(), SearchOptions(index="IVF2,Flat")).run(recorder)
     assert recorder.found["image"][2].numel() == 0
-    assert recorder.report["image"] == {"index": "Lists2"}
+    assert "recall" not in recorder.report["image"]
 
 
 def test_a_modality_that_no_item_has() -> None:
     features = {"image": (torch.zeros(5, 3), torch.zeros(5, dtype=torch.bool))}
     recorder = Recorder(num_neighbours=2)
-    SimilarityPass(features, SearchOptions(index="Lists2")).run(recorder)
+    SimilarityPass(features, SearchOptions(index="IVF2,Flat")).run(recorder)
     assert recorder.found["image"][1].tolist() == []
     assert recorder.found["image"][2].numel() == 0
 
 
 def test_index_is_chosen_by_the_number_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
     features = {"image": (torch.eye(3), torch.ones(3, dtype=torch.bool))}
-    assert SimilarityPass(features).search_options.index == "Flat"
-    monkeypatch.setattr(search_options, "auto_index", lambda num_items: f"Lists{num_items}")
-    assert SimilarityPass(features).search_options.index == "Lists3"
-    exact = SimilarityPass(features, SearchOptions(index="Flat"))
-    assert exact.search_options.index == "Flat"
+    assert SimilarityPass(features).is_exact
+    monkeypatch.setattr(search_options, "EXACT_ITEMS", 2)
+    assert not SimilarityPass(features).is_exact
+    assert SimilarityPass(features, SearchOptions(index="Flat")).is_exact
 
 
 def test_lower_precision_is_an_option_and_its_agreement_is_kept(
@@ -163,11 +165,9 @@ def test_lower_precision_is_an_option_and_its_agreement_is_kept(
         with matmul_precision(precision):
             nearest.append((sample @ x.t()).topk(10).indices.tolist())
     shared = [len(set(a) & set(b)) / 10 for a, b in zip(*nearest, strict=True)]
-    assert recorder.report["image"] == {
-        "index": "Flat",
-        "precision": "medium",
-        "agreement": pytest.approx(sum(shared) / len(shared)),
-    }
+    assert recorder.report["image"]["precision"] == "medium"
+    expected = pytest.approx(sum(shared) / len(shared))
+    assert recorder.report["image"]["agreement"] == expected
     assert 0.5 < recorder.report["text"]["agreement"] <= 1
     assert "of the nearest by image agree" in caplog.text
     assert torch.get_float32_matmul_precision() == "highest"

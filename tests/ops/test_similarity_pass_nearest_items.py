@@ -35,7 +35,7 @@ def test_equals_the_definition(
     for modality, similarity in cosines(features).items():
         item, neighbour = edges(nearest, modality)
         assert list(zip(item.tolist(), neighbour.tolist(), strict=True)) == naive(similarity, k)
-    assert nearest.report == {name: {"index": "Flat"} for name in ("image", "text", "audio")}
+    assert [report["index"] for report in nearest.report.values()] == ["Flat"] * 3
 
 
 @pytest.mark.parametrize("k", [1, 4, 12])
@@ -44,7 +44,7 @@ def test_an_index_that_finds_all_is_exact(
 ) -> None:
     features = make_features()
     nearest = NearestItems(features, k)
-    SimilarityPass(features, SearchOptions(index="Lists2")).run(nearest)
+    SimilarityPass(features, SearchOptions(index="IVF2,Flat")).run(nearest)
     for modality, similarity in cosines(features).items():
         item, neighbour = edges(nearest, modality)
         key = (14 * item + neighbour).tolist()
@@ -56,7 +56,7 @@ def test_an_index_that_finds_all_is_exact(
             mine = similarity[i, neighbour[item == i].tolist()]
             other = similarity[i, expected[expected[:, 0] == i, 1]]
             np.testing.assert_allclose(np.sort(mine), np.sort(other), atol=1e-6)
-    assert nearest.report["text"] == {"index": "Lists2;nprobe=8", "recall": 1.0}
+    assert nearest.report["text"]["recall"] == 1.0
 
 
 def test_more_neighbours_than_wanted_are_cut() -> None:
@@ -71,7 +71,7 @@ def test_more_neighbours_than_wanted_are_cut() -> None:
 
 def test_a_modality_that_no_item_has() -> None:
     features = {"image": (torch.zeros(5, 3), torch.zeros(5, dtype=torch.bool))}
-    for index in ("Flat", "Lists2"):
+    for index in ("Flat", "IVF2,Flat"):
         nearest = NearestItems(features, k=2)
         SimilarityPass(features, SearchOptions(index)).run(nearest)
         assert [part.tolist() for part in nearest.pairs("image")] == [[0] * 6, []]

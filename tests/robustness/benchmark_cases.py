@@ -26,6 +26,7 @@ COMMANDS = {
     "scale": "run.py scale --out RES --items 10 --steps 1",
     "pipeline": "run.py pipeline --out RES --users 20 --pairs 80 --part-users 5 --recommended 5",
     "libraries": "run.py libraries --out RES --quick",
+    "systems": "run.py systems --dataset tiny --root root --out RES --systems soil_pyg --epochs 1",
 }
 """A right command line of each command."""
 
@@ -146,6 +147,17 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--rounds": values.COUNT,
         "--seed": values.COUNT_OR_ZERO,
         "--only": values.CHOICE,
+        "--environments": OUT,
+        "--out": OUT,
+    },
+    "systems": {
+        **NO_RUNS,
+        "--models": {name: value for name, value in MODELS.items() if ":" not in value},
+        "--systems": {"an unknown name": "nothing", "an empty value": "", "an empty name": "PyG,"},
+        "--epochs": values.COUNT,
+        "--seed": values.COUNT_OR_ZERO,
+        "--limit": values.COUNT,
+        "--environments": OUT,
         "--out": OUT,
     },
 }
@@ -156,7 +168,8 @@ SWITCHES = {
     "graphs": ("--rerun", "--naive"),
     "scale": ("--rerun",),
     "pipeline": ("--rerun",),
-    "libraries": ("--rerun", "--quick"),
+    "libraries": ("--rerun", "--quick", "--install"),
+    "systems": ("--rerun", "--install"),
 }
 
 SHARED = {*RUNS, *SPEED, "--models", "--profile"} - {"--channels"}

@@ -143,7 +143,7 @@ def test_settings_of_an_own_trainer_stay_as_they_are(tmp_path: Path) -> None:
     assert upgrade_record(record) == {
         "model": "soil_pyg.models.bpr:BPR",
         "settings": {"model": "mine", "min_weight": 3},
-        "trainer": {"lr": 0.1, "num_partitions": 4, "compile": False},
+        "trainer": {"lr": 0.1, "num_partitions": 4, "compile": False, "batches_per_step": 1},
         "options": {"num_users": 1},
     }
 
@@ -161,7 +161,7 @@ def test_of_a_model_from_elsewhere_only_the_settings_of_the_trainer_are_renamed(
         "trainer": {"lr": 0.1, "num_parts": 4},
         "valid": {},
     }
-    today = {"compile": False, "num_partitions": 4}
+    today = {"compile": False, "num_partitions": 4, "batches_per_step": 1}
     assert upgrade_record(record) == {
         "model": "elsewhere:Mine",
         "options": {"floor": 1, "num_parts": 2},

@@ -51,6 +51,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     monkeypatch.setattr(progress, "Progress", Bar)
     monkeypatch.setattr(Bar, "made", [])
+    monkeypatch.setenv("FORCE_COLOR", "1")  # or else no bar is shown where no terminal is
     return Bar.made
 
 
@@ -80,6 +81,18 @@ def test_long_loops_show_a_bar_on_standard_error(bars: list[Bar]) -> None:
     (bar,) = bars
     assert bar.stderr
     assert bar.events == [("counting", 11), "start", 6, 8, 10, 11, "stop"]
+
+
+def test_a_log_has_a_line_per_minute(
+    bars: list[Bar], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FORCE_COLOR")
+    monkeypatch.setenv("TTY_COMPATIBLE", "0")
+    assert len(list(blocks(2000, 20, "counting [x]"))) == 100
+    # Blocks end every two seconds: after 6, 68, 130 and 192 of 200.
+    counts = ("60", "680", "1,300", "1,920")
+    assert capfd.readouterr() == ("", "".join(f"counting [x]: {n} of 2,000\n" for n in counts))
+    assert bars == []
 
 
 def test_the_bar_goes_when_the_loop_is_left(bars: list[Bar]) -> None:

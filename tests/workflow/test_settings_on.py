@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from torch_geometric.data import HeteroData
 
+from soil_pyg.typing import INTERACTS
 from soil_pyg.workflow.options import ModelOptions
 from soil_pyg.workflow.settings_on import settings_on
 
@@ -37,10 +38,27 @@ def test_more_items_than_users(
         return
     with caplog.at_level(logging.WARNING, "soil_pyg"):
         settings = settings_on(data, selected, "own", profile, given)
-    assert settings == selected.settings("own", profile, given) | {"aggregation": expected}
+    changed = {"aggregation": expected, "batches_per_step": 1}
+    assert settings == selected.settings("own", profile, given) | changed
     assert len(caplog.records) == (expected == "sym")
 
 
 def test_models_without_an_aggregation(random_data: Callable[..., HeteroData]) -> None:
     data, selected = random_data(num_users=5, num_items=20), ModelOptions("lightgcn")
-    assert settings_on(data, selected, "own", None, {}) == selected.settings("own", None, {})
+    expected = selected.settings("own", None, {}) | {"batches_per_step": 1}
+    assert settings_on(data, selected, "own", None, {}) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "least"), ({"batch_size": 100}, 1), ({"batches_per_step": 3}, 3), ({"compile": True}, 1)],
+)
+def test_batches_per_step_are_those_of_the_data(
+    random_data: Callable[..., HeteroData], given: dict[str, Any], expected: int | str
+) -> None:
+    data, selected = random_data(num_users=50, num_items=20), ModelOptions("bpr")
+    num_interactions = data[INTERACTS].edge_index.size(1)
+    assert num_interactions > 128
+    settings = settings_on(data, selected, "own", None, {"batch_size": 1} | given)
+    least = -(-num_interactions // 64)
+    assert settings["batches_per_step"] == (least if expected == "least" else expected)

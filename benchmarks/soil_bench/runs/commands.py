@@ -15,6 +15,10 @@ COMMANDS = {
         "soil_bench.speed.graphs",
         "graphs, steps and epochs of SOIL beside a naive implementation of its definitions",
     ),
+    "indexes": (
+        "soil_bench.speed.index_race",
+        "indexes for the nearest neighbours of all items, at equal recall",
+    ),
     "scale": ("soil_bench.speed.scale", "graphs and training of SOIL by the number of items"),
     "pipeline": (
         "soil_bench.speed.pipeline",

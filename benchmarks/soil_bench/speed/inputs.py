@@ -9,6 +9,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_bench.speed.item_features import (
+    STYLE_NOISE,
+    STYLE_SIZE,
+    draw_features,
+    posters_file,
+)
 from soil_bench.speed.measurement import Measurement
 from soil_pyg.datasets import Amazon, SyntheticMultimodal
 from soil_pyg.datasets.storage import load_data, save_data
@@ -19,7 +25,7 @@ from soil_pyg.utils.files import digest_of
 BABY_USERS, BABY_ITEMS, BABY_DRAWN = 19_445, 7_050, 10.26
 """The size of baby, and the number of pairs to draw per user for its number of training
 interactions."""
-STYLE_SIZE, NOISE = 8, 0.5
+STYLE = "style"
 
 
 def draw_synthetic(path: str, **options: Any) -> None:
@@ -30,6 +36,35 @@ def draw_synthetic(path: str, **options: Any) -> None:
         **options (optional): The options of the data set.
     """
     save_data(SyntheticMultimodal(**options)[0], path)
+
+
+def draw_structured(
+    path: str, source: str, root: str, modalities: dict[str, int], **options: Any
+) -> None:
+    """Stores a :class:`~soil_pyg.datasets.SyntheticMultimodal` with features of another source.
+
+    Each style consists of items whose features are similar.
+
+    Args:
+        path (str): The file.
+        source (str): The source of the features, see :mod:`~soil_bench.speed.item_features`.
+        root (str): The folder that may hold the folder of the data set whose features are repeated.
+        modalities (dict[str, int]): The dimension of the features of each modality, by its name.
+        **options (optional): Further options of the data set.
+    """
+    if source == "styles":
+        draw_synthetic(path, modalities=modalities, **options)
+        return
+    # Without noise, the items of a style have the same features.
+    data = SyntheticMultimodal(modalities={STYLE: 2}, noise=0, **options)[0]
+    style = torch.unique(data[ITEM].pop(FEATURE_PREFIX + STYLE), dim=0, return_inverse=True)[1]
+    order = torch.argsort(style, stable=True)
+    for seed, (modality, channels) in enumerate(modalities.items()):
+        drawn = draw_features(source, order.numel(), channels, seed, posters_file(root, modality))
+        x = torch.empty(drawn.shape)
+        x[order] = torch.from_numpy(drawn)
+        data[ITEM][FEATURE_PREFIX + modality] = x
+    save_data(data, path)
 
 
 def draw_baby(path: str, root: str, channels: dict[str, int]) -> None:
@@ -47,7 +82,7 @@ def draw_baby(path: str, root: str, channels: dict[str, int]) -> None:
     style = rng.permutation(data[ITEM].num_nodes) // STYLE_SIZE
     for modality, size in channels.items():
         x = rng.standard_normal((style.max() + 1, size), dtype=np.float32)[style]
-        x += NOISE * rng.standard_normal(x.shape, dtype=np.float32)
+        x += STYLE_NOISE * rng.standard_normal(x.shape, dtype=np.float32)
         data[ITEM][FEATURE_PREFIX + modality] = torch.from_numpy(x)
     save_data(data, path)
 

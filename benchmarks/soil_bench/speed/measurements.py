@@ -22,6 +22,9 @@ from soil_bench.speed.measurement import Measurement
 from soil_pyg.models import SOIL
 
 NAIVE_FILES = "naive*.py"
+INDEX_FILES = ("indexes.py", "index_measure.py", "item_features.py")
+WITHOUT_EFFECT = ("--out", "--root", "--rerun", "--environments", "--install")
+"""Options that say where to measure and not what."""
 
 
 class Measurements:
@@ -43,7 +46,11 @@ class Measurements:
         self._console = console
         known = read_lines(path, "a measurement", _parse)
         self._finished = {} if rerun else known
-        self._codes = {"fast": self.versions["code"], "naive": code_of(NAIVE_FILES)}
+        self._codes = {
+            "fast": self.versions["code"],
+            "naive": code_of(NAIVE_FILES),
+            "indexes": code_of(*INDEX_FILES),
+        }
 
     def measure(
         self, measurement: Measurement, identity: Record, sides: tuple[str, ...] = ("fast",)
@@ -55,7 +62,7 @@ class Measurements:
             identity (dict[str, Any]): JSON values that, with the function, its settings and the
                 code, identify the measurement.
             sides (tuple[str, ...], optional): The code that decides the result: :obj:`"fast"`,
-                :obj:`"naive"`. (default: :obj:`("fast",)`)
+                :obj:`"naive"`, :obj:`"indexes"`. (default: :obj:`("fast",)`)
         """
         identity = {**identity, **measurement.settings}
         values = ", ".join(f"{name} {value}" for name, value in identity.items())
@@ -123,7 +130,7 @@ def options_of(argv: Sequence[str]) -> str:
     kept, is_kept = [], True
     for word in argv:
         if word.startswith("--"):
-            is_kept = word.partition("=")[0] not in ("--out", "--root", "--rerun")
+            is_kept = word.partition("=")[0] not in WITHOUT_EFFECT
         if is_kept:
             kept.append(word)
     return shlex.join(kept)

@@ -1,9 +1,10 @@
 """Graphs and training of SOIL by the number of items, with two users per item.
 
-The data is synthetic, with about 8 training interactions per user. Up to a size, whole epochs are
-trained. Above it, a few steps of an epoch, and a few partitions of one on partitions, are
-extrapolated, which is noted. Each measurement has a process of its own; finished ones are stored
-and not repeated.
+The data is synthetic, with about 8 training interactions per user. The features are those of a
+mixture of clusters with a tail, of posters, where the data set is at hand, and of groups of eight
+items; training is measured on the first of them. Up to a size, whole epochs are trained. Above it,
+a few steps of an epoch, and a few partitions of one on partitions, are extrapolated, which is
+noted. Each measurement has a process of its own; finished ones are stored and not repeated.
 """
 
 from pathlib import Path
@@ -21,9 +22,10 @@ from soil_bench.runs.arguments import (
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import print_report
 from soil_bench.speed.inputs import graph_measurements
+from soil_bench.speed.item_features import POSTERS, SOURCES, posters_file
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
-from soil_bench.speed.scale_report import draw_picture, exponents, scale_report
+from soil_bench.speed.scale_report import draw_picture, exponents, scale_reports
 from soil_pyg.utils.files import write_json
 
 SIZES = [10_000, 30_000, 100_000, 300_000, 1_000_000]
@@ -32,6 +34,7 @@ USERS_PER_ITEM = 2
 DRAWN = 13.0
 """The number of pairs to draw per user, for about 8 training interactions."""
 WORKLOADS = "soil_bench.speed.workloads"
+EPOCHS = "soil_bench.speed.epochs"
 
 
 def main(argv: list[str]) -> int:
@@ -40,9 +43,11 @@ def main(argv: list[str]) -> int:
     console = make_console(width=200)
     out = Path(arguments.out)
     measurements = Measurements(out / "scale.jsonl", console, arguments.rerun)
+    sources = sources_of(arguments)
     results = [
-        measure_size(num_items, arguments, measurements, out / "work")
+        measure_size(num_items, source, arguments, measurements, out / "work", source == sources[0])
         for num_items in sorted(set(arguments["items"]))
+        for source in sources
     ]
     record = {
         "options": options_of(argv),
@@ -53,7 +58,8 @@ def main(argv: list[str]) -> int:
     }
     write_json(out / "scale.json", record)
     draw_picture(record, out / "scale.png")
-    print_report(scale_report(record), console)
+    for report in scale_reports(record):
+        print_report(report, console)
     return measurements.end(out / "work")
 
 
@@ -61,6 +67,10 @@ def parse(argv: list[str]) -> Namespace:
     """Returns the arguments with their defaults."""
     parser = make_parser("scale", __doc__)
     parser.add_argument("--items", type=PositiveInt, nargs="+", default=SIZES, help="the sizes")
+    parser.add_argument(
+        "--features", choices=SOURCES, nargs="+", default=[*SOURCES], help="sources of the features"
+    )
+    parser.add_argument("--root", default="data", help="folder of the data set of posters")
     parser.add_argument(
         "--whole-up-to",
         type=NonNegativeInt,
@@ -85,26 +95,41 @@ def parse(argv: list[str]) -> Namespace:
     return arguments
 
 
+def sources_of(arguments: Namespace) -> list[str]:
+    """Returns the sources of the features whose files are at hand, in order."""
+    missing = [m for m in arguments.channels if posters_file(arguments.root, m) is None]
+    return [name for name in dict.fromkeys(arguments.features) if name != POSTERS or not missing]
+
+
 def measure_size(
-    num_items: int, arguments: Namespace, measurements: Measurements, work: Path
+    num_items: int,
+    source: str,
+    arguments: Namespace,
+    measurements: Measurements,
+    work: Path,
+    with_training: bool,
 ) -> Record:
     """Returns the measurements of one size by their names, without failed ones.
 
     Args:
         num_items (int): The number of items.
+        source (str): The source of the features.
         arguments (Namespace): The arguments.
         measurements (Measurements): The finished measurements.
         work (Path): The folder of the data and the graphs until the end.
+        with_training (bool): Whether to measure training and the naive implementation as well.
     """
     num_users = USERS_PER_ITEM * num_items
     settings = {
+        "source": source,
+        "root": arguments.root,
         "num_users": num_users,
         "num_items": num_items,
         "interactions_per_user": DRAWN,
         "modalities": dict(arguments.channels),
     }
     inputs, graphs, naive = graph_measurements(
-        work, "soil_bench.speed.inputs:draw_synthetic", settings, arguments.device
+        work, "soil_bench.speed.inputs:draw_structured", settings, arguments.device
     )
     is_whole = num_items <= arguments.whole_up_to
     batch = {"batch_size": arguments.batch_size}
@@ -112,17 +137,16 @@ def measure_size(
     steps = {"steps": None if is_whole else arguments.steps}
     parts = {"num_partitions": -(-num_users // arguments.part_users), "parts": arguments.parts}
     needs = {"graphs": graphs}
-    wanted = {
-        "graphs": graphs,
-        "training": Measurement(f"{WORKLOADS}:train", device | steps, needs),
-    }
-    if not is_whole:
-        wanted["sampled"] = Measurement(f"{WORKLOADS}:train_parts", device | parts, needs)
-    if num_items <= arguments.naive_up_to:
+    wanted = {"graphs": graphs}
+    if with_training:
+        wanted["training"] = Measurement(f"{EPOCHS}:train", device | steps, needs)
+    if with_training and not is_whole:
+        wanted["sampled"] = Measurement(f"{EPOCHS}:train_parts", device | parts, needs)
+    if with_training and num_items <= arguments.naive_up_to:
         needs = {"inputs": inputs, "naive_graphs": naive}
         wanted["naive_graphs"] = naive
         wanted["naive_training"] = Measurement(f"{WORKLOADS}:epoch_naive", batch, needs)
-    result: Record = {"items": num_items, "users": num_users}
+    result: Record = {"items": num_items, "users": num_users, "source": source}
     identity = {"items": num_items, "channels": dict(arguments.channels)}
     failed = len(measurements.failed)
     for name, measurement in wanted.items():

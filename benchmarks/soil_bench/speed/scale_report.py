@@ -18,22 +18,28 @@ TIMES = [
 ]
 """The name, the measurement and the quantity of each line in the picture of time."""
 MEMORIES = [
-    *(
-        (name + suffix, measurement, quantity)
-        for name, measurement in [("graphs", "graphs"), ("epoch", "training")]
-        for suffix, quantity in [("", "above_inputs_mb"), (", whole process", "peak_rss_mb")]
-    ),
-    ("epoch on partitions", "sampled", "above_inputs_mb"),
-    ("naive graphs", "naive_graphs", "above_inputs_mb"),
+    ("graphs", "graphs", "peak_rss_mb"),
+    ("epoch", "training", "peak_rss_mb"),
+    ("epoch on partitions", "sampled", "peak_rss_mb"),
+    ("naive graphs", "naive_graphs", "peak_rss_mb"),
 ]
 """The same of each line in the picture of memory."""
-COLUMNS = [
-    *["users", "items", "interactions", "graphs, s", "MiB", "search", "epoch, s", "MiB"],
-    *["epoch on partitions, s", "MiB", "naive graphs, s", "MiB", "naive epoch, s"],
+GRAPHS = ["similar", "second_order", "item_item"]
+"""The graphs whose recall is shown, by the end of the names of their edges: those of similar items,
+of second-order items, and of items of interest, which are searched last.
+"""
+GRAPH_COLUMNS = [
+    *["users", "items", "interactions", "features", "graphs, s", "MiB", "search"],
+    *["recall: similar", "second-order", "interest"],
+]
+EPOCH_COLUMNS = [
+    *["users", "items", "epoch, s", "MiB", "epoch on partitions, s", "MiB"],
+    *["naive graphs, s", "MiB", "naive epoch, s", "MiB"],
 ]
 LEGEND = (
-    "MiB: peak above the inputs / of the whole process. ~: extrapolated from a few steps or "
-    "partitions of the epoch. Both epochs are training alone. -: not measured."
+    "MiB: peak of the whole process / above its inputs. ~: extrapolated from a few steps or "
+    "partitions of the epoch. Both epochs are training alone. Recall: the lowest of all "
+    "modalities, on a sample. -: not measured."
 )
 
 
@@ -55,7 +61,7 @@ def series(results: list[Record], measurement: str, quantity: str) -> list[tuple
     """Returns the number of items, the value and whether it is extrapolated, by size.
 
     Args:
-        results (list[dict[str, Any]]): The measurements of each size.
+        results (list[dict[str, Any]]): The measurements; those of the first features count.
         measurement (str): The name of a measurement; sizes without it are left out.
         quantity (str): The name of one of its values.
     """
@@ -66,7 +72,7 @@ def series(results: list[Record], measurement: str, quantity: str) -> list[tuple
             quantity == "epoch_seconds" and result[measurement]["extrapolated"],
         )
         for result in results
-        if measurement in result
+        if measurement in result and source_of(result) == source_of(results[0])
     ]
 
 
@@ -83,26 +89,30 @@ def exponents(results: list[Record]) -> dict[str, dict[str, float]]:
     return found
 
 
-def scale_report(record: Record) -> Report:
-    """Returns a table with one row per size, and the exponents and recalls below.
+def scale_reports(record: Record) -> list[Report]:
+    """Returns the table of the graphs of each size and features, and that of training.
 
     Args:
         record (dict[str, Any]): The record of :obj:`run.py scale`.
     """
+    title = f"SOIL, synthetic interactions, {features_text(record['channels'])}"
     fitted = [
         f"Exponent of {kind} in the number of items: "
         + "; ".join(f"{name} {exponent:.2f}" for name, exponent in lines.items())
         for kind, lines in record["exponents"].items()
         if lines
     ]
-    recalls = [
-        f"Recall of the search among {result['items']:,} items: {found}"
+    indexes = [
+        f"Search among {result['items']:,} items, {source_of(result)}: {found}"
         for result in record["sizes"]
-        if (found := recalls_of(result.get("graphs")))
+        if (found := indexes_of(result.get("graphs")))
     ]
-    title = f"SOIL, synthetic data, {features_text(record['channels'])}"
-    rows = [row(result) for result in record["sizes"]]
-    return Report(title, COLUMNS, rows, [LEGEND, *fitted, *recalls])
+    graphs = [graph_row(result) for result in record["sizes"]]
+    epochs = [epoch_row(result) for result in record["sizes"] if "training" in result]
+    return [
+        Report(title, GRAPH_COLUMNS, graphs, [LEGEND, *indexes]),
+        Report("Training", EPOCH_COLUMNS, epochs, fitted),
+    ]
 
 
 def scale_lines(record: Record) -> list[str]:
@@ -111,24 +121,39 @@ def scale_lines(record: Record) -> list[str]:
     Args:
         record (dict[str, Any]): The record of :obj:`run.py scale`.
     """
-    report = scale_report(record)
-    head = f"{report.title}. {report.notes[0]}"
-    return [head, "", *table(report.columns, report.rows), *bullets(report.notes[1:])]
+    graphs, epochs = scale_reports(record)
+    lines = [f"{graphs.title}. {graphs.notes[0]}", "", *table(graphs.columns, graphs.rows)]
+    lines += bullets(graphs.notes[1:])
+    return [*lines, *table(epochs.columns, epochs.rows), *bullets(epochs.notes)]
 
 
-def row(result: Record) -> list[str]:
-    """Returns the cells of one size."""
-    graphs, training, sampled, naive, naive_epoch = (
-        result.get(name)
-        for name in ("graphs", "training", "sampled", "naive_graphs", "naive_training")
-    )
+def source_of(result: Record) -> str:
+    """Returns the source of the features of a size."""
+    return str(result.get("source", "styles"))
+
+
+def graph_row(result: Record) -> list[str]:
+    """Returns the cells of the graphs of one size."""
+    graphs = result.get("graphs")
     return [
         f"{result['users']:,}",
         f"{result['items']:,}",
         f"{graphs['size']['interactions']:,}" if graphs else "-",
+        source_of(result),
         short(graphs["seconds"]) if graphs else "-",
         memory(graphs),
-        search(graphs),
+        *search_cells(graphs),
+    ]
+
+
+def epoch_row(result: Record) -> list[str]:
+    """Returns the cells of the training of one size."""
+    training, sampled, naive, naive_epoch = (
+        result.get(name) for name in ("training", "sampled", "naive_graphs", "naive_training")
+    )
+    return [
+        f"{result['users']:,}",
+        f"{result['items']:,}",
         epoch(training),
         memory(training),
         epoch(sampled),
@@ -136,6 +161,7 @@ def row(result: Record) -> list[str]:
         short(naive["seconds"]) if naive else "-",
         memory(naive),
         short(naive_epoch["train"]) if naive_epoch else "-",
+        memory(naive_epoch),
     ]
 
 
@@ -148,29 +174,32 @@ def epoch(found: Record | None) -> str:
 
 
 def memory(found: Record | None) -> str:
-    """Returns the memory above the inputs and of the process as text, or a dash."""
+    """Returns the memory of the process and above the inputs as text, or a dash."""
     if found is None:
         return "-"
-    return f"{found['above_inputs_mb']:,.0f} / {found['peak_rss_mb']:,.0f}"
+    return f"{found['peak_rss_mb']:,.0f} / {found['above_inputs_mb']:,.0f}"
 
 
-def search(graphs: Record | None) -> str:
-    """Returns the indexes of a size and their lowest recall, or a dash."""
-    found = list(graphs["search"].values()) if graphs else []
-    if not found:
-        return "-"
-    names = ", ".join(sorted({str(value.get("index", value)) for value in found}))
-    recalls = [value["recall"] for value in found if value.get("recall") is not None]
-    return f"{names}, recall {min(recalls):.3f}" if recalls else names
+def search_cells(graphs: Record | None) -> list[str]:
+    """Returns the indexes of a size, and the lowest recall of each graph."""
+    found = graphs["search"] if graphs else {}
+    names = ", ".join(sorted({str(value["index"]) for value in found.values()}))
+    cells = [names or "-"]
+    for graph in GRAPHS:
+        values = [value for name, value in found.items() if name.split("/")[1].endswith(graph)]
+        recalls = [value.get("recall", 1.0) for value in values]
+        cells.append(f"{min(recalls):.3f}" if recalls else "-")
+    return cells
 
 
-def recalls_of(graphs: Record | None) -> str:
-    """Returns the recall of each graph that was searched approximately."""
+def indexes_of(graphs: Record | None) -> str:
+    """Returns the index, its parameters and the recall of each graph searched approximately."""
     found = graphs["search"].items() if graphs else []
     return ", ".join(
-        f"{name.split('/')[1]} {value['recall']:.3f} ({value['index']})"
+        f"{name.split('/')[1]} {value['recall']:.3f} "
+        f"({';'.join(filter(None, [value['index'], value.get('parameters')]))})"
         for name, value in found
-        if value.get("recall") is not None
+        if value.get("recall") is not None and value["index"] != "Flat"
     )
 
 

@@ -2,11 +2,10 @@
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice, pairwise
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 from torch_geometric import seed_everything
@@ -27,11 +26,7 @@ from soil_bench.speed.timing import has_gpu
 from soil_pyg.datasets.storage import load_data
 from soil_pyg.models import SOIL
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.training.epoch import train_epoch
-from soil_pyg.training.partition_loader import PartitionLoader
-from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.training.trainer import Trainer
-from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, Triplets, modalities_of
 from soil_pyg.utils.progress import blocks
@@ -123,88 +118,6 @@ def epoch_naive(inputs: str, naive_graphs: str, batch_size: int) -> Record:
             naive.evaluate(model, data, split)
         evaluations = time.perf_counter() - start - train
     return meter.record() | {"train": train, "evaluate": evaluations}
-
-
-def train(graphs: str, steps: int | None, batch_size: int, device: str) -> Record:
-    """Measures the training steps of an epoch: all, or a few after a warm-up."""
-    data = load_graphs(graphs).to(device)
-    loader = TripletLoader(data, batch_size)
-    total = len(loader)
-    is_whole = steps is None or steps + WARM_UP >= total
-    count = total if steps is None or is_whole else steps + WARM_UP
-    with Meter() as meter:
-        batches = ((data, batch) for batch in islice(loader, count))
-        seconds = train_on(make_fast(data, device), batches, count, device, parts=False)
-    timed = seconds if is_whole else seconds[WARM_UP:]
-    return meter.record() | {
-        "epoch_seconds": total * sum(timed) / len(timed),
-        "extrapolated": not is_whole,
-        "batches": total,
-        "steps": timed,
-    }
-
-
-def train_parts(
-    graphs: str, num_partitions: int, parts: int, batch_size: int, device: str
-) -> Record:
-    """Measures the training on some partitions of an epoch."""
-    data = load_graphs(graphs)
-    loader = PartitionLoader(
-        data, batch_size, num_partitions=num_partitions, device=torch.device(device)
-    )
-    part_of_step: list[int] = []
-
-    def batches() -> Iterable[tuple[HeteroData, Triplets]]:
-        for number, data, batch in first_parts(loader, parts):
-            part_of_step.append(number)
-            yield data, batch
-
-    with Meter() as meter:
-        seconds = train_on(make_fast(data, device), batches(), len(loader), device, parts=True)
-    parts = min(parts, num_partitions)
-    # The work before the first partition is done once per epoch.
-    second = part_of_step.index(1) if parts > 1 else 0
-    once = max(0.0, seconds[0] - seconds[second])
-    return meter.record() | {
-        "epoch_seconds": once + (sum(seconds) - once) * num_partitions / parts,
-        "extrapolated": parts < num_partitions,
-        "parts": num_partitions,
-        "steps": seconds,
-    }
-
-
-def train_on(
-    model: SOIL,
-    batches: Iterable[tuple[HeteroData, Triplets]],
-    num_batches: int,
-    device: str,
-    parts: bool,
-) -> list[float]:
-    """Trains like the trainer and returns the seconds of each batch, including its loading."""
-    optimizer = RowAdam(model.parameters()) if parts else Adam(model.parameters(), fused=True)
-    times = [time.perf_counter()]
-
-    def timed() -> Iterable[tuple[HeteroData, Triplets]]:
-        for item in batches:
-            yield item
-            if has_gpu():
-                torch.cuda.synchronize()
-            times.append(time.perf_counter())
-
-    fabric = Fabric(accelerator=device, devices=1)
-    train_epoch(fabric, TrainingLoss(model, parts), optimizer, timed(), num_batches, epoch=1)
-    return [after - before for before, after in pairwise(times)]
-
-
-def first_parts(loader: PartitionLoader, count: int) -> Iterable[tuple[int, HeteroData, Triplets]]:
-    """Yields the batches of the first partitions, each with the number of its partition."""
-    part, number = None, -1
-    for data, batch in loader:
-        if data is not part:
-            part, number = data, number + 1
-        if number == count:
-            return
-        yield number, data, batch
 
 
 def make_fast(data: HeteroData, device: str) -> SOIL:

@@ -5,7 +5,6 @@ of one batch per step, paired by seed. Finished runs are not run again. A seed i
 numbers of batches before the next one begins.
 """
 
-from statistics import fmean
 from typing import Any
 
 from jsonargparse import Namespace
@@ -79,7 +78,6 @@ def row_of(name: str, runs: list[Record], start: list[Record]) -> dict[str, Any]
         "batches_per_step": settings["batches_per_step"],
         "batch_size": settings["batch_size"],
         "best_epoch": [run["best_epoch"] for run in runs],
-        "epoch_seconds": [run["seconds"]["train"] / run["epochs"] for run in runs],
         "test": values,
         "differences": differences if runs is not start else None,
     }
@@ -99,14 +97,10 @@ def growth_report(record: Record) -> Report:
             found = row["differences"]
             difference = "" if found is None else difference_text(**found[metric])
             cells += [mean_std(row["test"][metric], 4), difference]
-        rows.append(
-            [
-                *(row["model"], str(row["batches_per_step"])),
-                str(-(-num_batches // row["batches_per_step"])),
-                *(mean_std(row["best_epoch"], 0), f"{fmean(row['epoch_seconds']):.1f}", *cells),
-            ]
-        )
-    columns = ["model", "batches per step", "steps per epoch", "best epoch", "s per epoch"]
+        size = row["batches_per_step"]
+        steps = -(-num_batches // size)
+        rows.append([row["model"], str(size), str(steps), mean_std(row["best_epoch"], 0), *cells])
+    columns = ["model", "batches per step", "steps per epoch", "best epoch"]
     columns += [text for metric in PAIRED for text in (metric, "to one batch")]
     notes = ["to one batch: difference of the test metric, paired by seed, ± its standard error"]
     return Report(f"Steps on several batches on {extent(record)}", columns, rows, notes)

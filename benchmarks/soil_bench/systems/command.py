@@ -36,7 +36,7 @@ from soil_pyg.utils.files import write_json
 MODELS = ("bpr", "lightgcn")
 FAILED = 1
 HIDDEN_CHANNELS, NUM_LAYERS, BATCH_SIZE = 64, 3, 2048
-LR, SGD_LR, REG = 1e-3, 0.05, 1e-4
+LR, SGD_LR, REG = 5e-3, 0.2, 1e-4
 
 
 def main(argv: list[str]) -> int:
@@ -141,7 +141,7 @@ def compare(
         # Without a rival, ours runs alone.
         for rival in rivals or [[]]:
             names = [system.name for system in [ours, *rival]]
-            errors.print(f"{model}: {' and '.join(names)}")
+            text = f"{model}: {' and '.join(names)}"
             identity = {
                 "settings": vars(problem.settings),
                 "data": data.digest,
@@ -149,7 +149,10 @@ def compare(
                 "code": [measurements.versions["code"], _code([ours, *rival])],
             }
             results = measurements.find(identity)
-            if results is None:
+            if results is not None:
+                errors.print(f"{text}: measured before, not measured again")
+            else:
+                errors.print(text)
                 with tempfile.TemporaryDirectory() as folder:
                     race = Race(problem, data, Path(folder), environments, arguments.limit)
                     results = race.run([ours, *rival])
@@ -186,7 +189,7 @@ def make_problem(arguments: Namespace, data: HeteroData, model: str) -> Problem:
 
 
 def _code(systems: list[System]) -> str:
-    adapters = {find_spec(system.adapter) for system in systems}
+    adapters = [find_spec(system.adapter) for system in systems]
     files = {Path(spec.origin) for spec in adapters if spec is not None and spec.origin is not None}
     folder = Path(__file__).parent
     return files_digest(files | set(folder.glob("*.py")) - {folder / "report.py"})

@@ -18,7 +18,7 @@ from soil_bench.runs.environments import interpreter
 from soil_bench.runs.guest import Guest, GuestError
 from soil_bench.runs.results import Record
 from soil_bench.systems.contestants import System
-from soil_bench.systems.problem import Problem
+from soil_bench.systems.problem import Array, Problem
 from soil_pyg.ranking.evaluator import Evaluator
 
 WORKER = "soil_bench.systems.worker"
@@ -51,7 +51,9 @@ class Race:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.problem.save(self.folder)
         generator = random.Random(self.problem.settings.seed)
-        results: dict[str, Record] = {s.name: {"status": "ok", "turns": []} for s in systems}
+        results: dict[str, Record] = {
+            system.name: {"status": "ok", "note": system.note, "turns": []} for system in systems
+        }
         with ExitStack() as stack:
             guests: dict[str, Guest] = {}
             for system in systems:
@@ -94,16 +96,23 @@ class Race:
         result["turns"].append(answer)
 
     def _summary(self, result: Record, path: Path) -> Record:
-        tasks = {}
+        seconds = {}
         for task in ("train", "evaluate"):
-            seconds = [turn["seconds"] for turn in result["turns"] if turn["task"] == task]
-            tasks[task] = {"median": statistics.median(seconds), "all": seconds}
+            turns = [turn for turn in result["turns"] if turn["task"] == task]
+            found = {clock: [turn[clock] for turn in turns] for clock in ("cpu", "wall")}
+            medians = {clock: statistics.median(values) for clock, values in found.items()}
+            seconds[task] = {**medians, "all": found}
         recalls = [turn.get("recall") for turn in result["turns"]]
         with np.load(path, allow_pickle=False) as file:
-            tables = [torch.from_numpy(file[name]) for name in ("user_emb", "item_emb")]
-        found = Evaluator((20,)).evaluate(_Fixed(*tables), self.data, "val")
+            metrics = evaluate(file["user_emb"], file["item_emb"], self.data)
         own = next((recall for recall in reversed(recalls) if recall is not None), None)
-        return {"seconds": tasks, "metrics": found, "own_recall": own}
+        return {"seconds": seconds, "metrics": metrics, "own_recall": own}
+
+
+def evaluate(user_emb: Array, item_emb: Array, data: HeteroData) -> dict[str, float]:
+    """Returns the metrics of embeddings on the val split."""
+    tables = torch.from_numpy(user_emb), torch.from_numpy(item_emb)
+    return Evaluator((20,)).evaluate(_Fixed(*tables), data, "val")
 
 
 class _Fixed(torch.nn.Module):

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from soil_bench.runs.host import Host
+
+LONG_SECONDS = 10.0
+"""The time of an evaluation that is not repeated."""
 
 
 class Turns:
@@ -28,37 +30,37 @@ class Turns:
         number is asked for.
         """
         for epoch in range(self._epochs):
-            self.wait()
-            start = time.perf_counter()
+            self.begin()
             yield epoch
-            self.end("train", time.perf_counter() - start)
+            self.end("train")
 
     def evaluate(self, evaluation: Callable[[], float | None]) -> None:
-        """Takes a turn per epoch to evaluate the trained model.
+        """Takes a turn per epoch to evaluate the trained model, a single one if it takes long.
 
         Args:
             evaluation (callable): Ranks all items for every user of the val split, and returns
                 Recall@20, or :obj:`None` if the system has another metric.
         """
         for _ in range(self._epochs):
-            self.wait()
-            start = time.perf_counter()
-            recall = evaluation()
-            self.end("evaluate", time.perf_counter() - start, recall)
+            self.begin()
+            if self.end("evaluate", evaluation()) > LONG_SECONDS:
+                return
 
-    def wait(self) -> None:
+    def begin(self) -> None:
         """Waits for a turn. Before the first one, all is prepared."""
         if not self._is_ready:
             self._is_ready = True
             self._host.tell(task="ready", versions=self._versions)
         self._host.hear()
+        self._start = time.perf_counter(), time.process_time()
 
-    def end(self, task: str, seconds: float, recall: Any = None) -> None:
-        """Ends a turn.
+    def end(self, task: str, recall: float | None = None) -> float:
+        """Ends a turn and returns its CPU seconds.
 
         Args:
-            task (str): :obj:`"train"` or :obj:`"evaluate"`.
-            seconds (float): The time that the task took.
+            task (str): :obj:`"train"`, :obj:`"evaluate"` or :obj:`"end"`.
             recall (float, optional): The metric. (default: :obj:`None`)
         """
-        self._host.tell(task=task, seconds=seconds, recall=recall)
+        wall, cpu = time.perf_counter() - self._start[0], time.process_time() - self._start[1]
+        self._host.tell(task=task, wall=wall, cpu=cpu, recall=recall)
+        return cpu

@@ -1,5 +1,6 @@
 """The process of a system, by the interpreter of its environment."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -15,13 +16,15 @@ def work(host: Host) -> None:
     """Trains the system of the first message and stores its embeddings."""
     job = host.hear()
     adapter = import_module(job["adapter"])
+    # Where a system may leave files of its own.
+    os.chdir(job["folder"])
     problem = load_problem(Path(job["folder"]))
     versions = versions_of_distributions(adapter.DISTRIBUTIONS)
     turns = Turns(host, problem.settings.epochs, versions)
     user_emb, item_emb = adapter.run(problem, turns)
     np.savez(job["result"], user_emb=user_emb, item_emb=item_emb)
-    turns.wait()
-    host.tell(task="end")
+    turns.begin()
+    turns.end("end")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def test_sections_of_the_files_that_are_there(
     records.mkdir()
     (records / "scale.json").write_text(json.dumps(scale_record))
     (scale,) = speed_sections([tmp_path / "none", records], tmp_path)
-    assert scale.startswith("## Scale\n\nSOIL, synthetic data")
+    assert scale.startswith("## Scale\n\nSOIL, synthetic interactions")
     assert scale.endswith(f"\n\nWritten by `python benchmarks/run.py scale`. {WRITTEN}\n")
     (records / "scale.png").touch()
     (records / "graphs.json").write_text(json.dumps(graphs_record))

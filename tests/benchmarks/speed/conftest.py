@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from soil_bench.speed import measurement, measurements
+from soil_bench.speed.workloads import build_fast
+from soil_pyg.datasets import SyntheticMultimodal
+from soil_pyg.datasets.storage import save_data
 
 
 @pytest.fixture
@@ -46,3 +49,15 @@ def failing(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             yield
 
     return fail
+
+
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of the graphs of 100 users and 60 items."""
+    folder = tmp_path_factory.mktemp("graphs")
+    data = SyntheticMultimodal(num_users=100, num_items=60, modalities={"smell": 8})[0]
+    save_data(data, folder / "inputs")
+    record = build_fast(str(folder / "inputs"), str(folder / "fast"), "cpu")
+    interactions = data["user", "interacts", "item"].edge_index.size(1)
+    assert record["size"] == {"users": 100, "items": 60, "interactions": interactions}
+    return str(folder / "fast")

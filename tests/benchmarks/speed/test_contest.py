@@ -53,7 +53,8 @@ def contestant(name: str, answer: float | Exception, **options: Any) -> Contesta
 def run(contestants: list[Contestant], **peaks: Any) -> dict[str, dict[str, Any]]:
     memory: Any = Memory(peaks)
     part: Any = SimpleNamespace(__name__="sums")
-    results = Contest(memory, "cpu", 4, 1.0, 0).run(part, contestants, CASE)
+    guests: Any = None
+    results = Contest(memory, guests, "cpu", 4, 1.0, 0).run(part, contestants, CASE)
     assert [job["module"] for job in memory.jobs] == ["sums"] * len(contestants)
     assert all(job["spec"] == {"name": "a sum"} for job in memory.jobs)
     return {result.pop("name"): result for result in results}
@@ -112,10 +113,13 @@ def test_absent_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "torch": None,
     }
     for package, reason in reasons.items():
-        assert Contestant("x", package, lambda *_: {}).why_absent("cpu") == reason
+        assert Contestant("x", package, lambda *_: {}).why_absent("cpu", tmp_path) == reason
         sys.modules.pop(package, None) if package != "torch" else None
     on_cpu = Contestant("x", "torch", lambda *_: {}, devices=("cpu",))
-    assert on_cpu.why_absent("cuda") == "does not run on cuda"
+    assert on_cpu.why_absent("cuda", tmp_path) == "does not run on cuda"
+    guest = Contestant("x", "dgl", lambda *_: {}, environment="dgl")
+    assert guest.why_absent("cuda", tmp_path) == "does not run on cuda"
+    assert guest.why_absent("cpu", tmp_path) == "not installed: repeat with --install"
 
 
 def test_a_case_comes_back_from_its_file(tmp_path: Path) -> None:

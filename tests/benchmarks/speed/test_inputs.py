@@ -38,6 +38,25 @@ def test_features_drawn_for_baby(
     assert ((x @ x.t()) > 0.5).sum() == 8 * 8 + 8 * 8 + 4 * 4
 
 
+def test_items_of_a_style_have_similar_features(tmp_path: Path) -> None:
+    options = {"num_users": 40, "num_items": 400, "seed": 3}
+    inputs.draw_structured(
+        str(tmp_path / "mixture"), "mixture", str(tmp_path), {"a": 32, "b": 16}, **options
+    )
+    data = load_data(tmp_path / "mixture")
+    draw_synthetic(str(tmp_path / "plain"), modalities={"a": 32}, **options)
+    plain = load_data(tmp_path / "plain")
+    edges = data["user", "interacts", "item"].edge_index
+    assert edges.equal(plain["user", "interacts", "item"].edge_index)
+    assert modalities_of(data) == ["a", "b"]
+    assert data["item"].x_b.size() == (400, 16)
+    # The nearest items of the plain data are those of the same style.
+    plain_x, x = (torch.nn.functional.normalize(d["item"].x_a) for d in (plain, data))
+    near = (plain_x @ plain_x.t()).topk(8).indices
+    similarity = x @ x.t()
+    assert similarity.gather(1, near).mean() > similarity.mean() + 0.3
+
+
 def test_size_of_baby(root: Path, tmp_path: Path) -> None:
     function, settings = baby_size(str(root), {"image": 4})
     assert function == "soil_bench.speed.inputs:draw_synthetic"

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 import run
+from soil_bench.runs.environments import ENVIRONMENTS, Environment
 from soil_bench.speed import libraries, neighbours, propagation
 from soil_bench.speed.contest import Contestant
-from soil_bench.speed.propagation import each_direction, torch_coo
-from soil_bench.speed.propagation_cases import Direction
+from soil_bench.speed.products import Direction, each_direction, gather_scatter
+from soil_bench.speed.propagation import torch_coo
 
 Refuses = Callable[[list[str], str], None]
 Start = Callable[[list[str]], subprocess.Popen]
@@ -43,7 +44,8 @@ def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:
-    return ["--quick", "--rounds", "3", "--device", "cpu", "--out", str(tmp_path / "out")]
+    where = ["--out", str(tmp_path / "out"), "--environments", str(tmp_path / "environments")]
+    return ["--quick", "--rounds", "3", "--device", "cpu", *where]
 
 
 def read(tmp_path: Path) -> dict[str, Any]:
@@ -56,18 +58,20 @@ def test_the_record_the_table_and_the_picture(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    absent = Contestant("Missing", "libraries_missing", each_direction(torch_coo))
+    absent = Contestant("Missing", "libraries_missing", torch_coo)
     monkeypatch.setattr(propagation, "CONTESTANTS", [*propagation.CONTESTANTS, absent])
     assert main(arguments) == 0
     record = read(tmp_path)
     assert [(case["part"], case["name"]) for case in record["cases"]] == [
+        ("propagation", "user <- item, one edge"),
         ("propagation", "user-item, tiny"),
         ("propagation", "user <- item, tiny"),
         ("propagation", "item-item, tiny"),
         ("neighbours", "tiny, 300 items, 16 channels"),
     ]
-    reason = {"part": "propagation", "name": "Missing", "reason": "not installed"}
-    assert reason in record["absent"]
+    reasons = {absent["name"]: absent["reason"] for absent in record["absent"]}
+    assert reasons["Missing"] == "not installed"
+    assert reasons["torch-scatter"] == "not installed: repeat with --install"
     assert (record["device"], record["rounds"], record["seed"]) == ("cpu", 3, 0)
     assert {"soil_pyg", "torch", "torch_geometric", "machine", "date"} <= set(record["versions"])
     for case in record["cases"]:
@@ -87,7 +91,7 @@ def test_the_record_the_table_and_the_picture(
             assert min(exact) == 1.0
 
     output = capsys.readouterr().out
-    texts = ["Propagation", "Neighbours", "soil_pyg", "recall@10"]
+    texts = ["Propagation", "Neighbours", "soil_pyg", "recall@10", "Tiny inputs"]
     for text in [*texts, "absent: Missing: not installed"]:
         assert text in output
     picture = (tmp_path / "out" / "libraries.png").read_bytes()
@@ -103,16 +107,18 @@ def test_a_wrong_answer_is_reported(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def without_weights(library: Any, direction: Direction) -> Any:
-        ones = torch.ones_like(direction.edge_weight)
-        return torch_coo(library, direction._replace(edge_weight=ones))
+    @each_direction
+    def without_weights(_: Any, direction: Direction) -> Any:
+        index, size = direction.edge_index.flip([0]), direction.size[::-1]
+        matrix = torch.sparse_coo_tensor(index, torch.ones(index.size(1)), size)
+        return lambda x: matrix @ x
 
-    wrong = Contestant("Wrong", "torch", each_direction(without_weights))
+    wrong = Contestant("Wrong", "torch", without_weights)
     monkeypatch.setattr(propagation, "CONTESTANTS", [*propagation.CONTESTANTS, wrong])
     assert main([*arguments, "--only", "propagation"]) == 1
     output = capsys.readouterr()
     assert "wrong: Wrong: forward" in output.err
-    assert "wrong: Wrong, user-item, tiny: forward" in output.out
+    assert "wrong: Wrong, user <- item, one edge: forward" in output.out
     results = read(tmp_path)["cases"][0]["results"]
     assert {r["name"]: r["status"] for r in results if r["status"] != "ok"} == {"Wrong": "wrong"}
     assert (tmp_path / "out" / "libraries.png").read_bytes().startswith(PNG)
@@ -161,13 +167,13 @@ def test_goes_on_where_it_was_interrupted(
 
     assert main(arguments) == 0
     told = capsys.readouterr().err.splitlines()
-    assert [line.endswith("not measured again") for line in told] == [True] * 3 + [False]
+    assert [line.endswith("not measured again") for line in told] == [True] * 4 + [False]
     first = read(tmp_path)
-    assert len(first["cases"]) == 4
+    assert len(first["cases"]) == 5
 
     assert main(arguments) == 0
     assert read(tmp_path) == first
-    assert capsys.readouterr().err.count("not measured again") == 4
+    assert capsys.readouterr().err.count("not measured again") == 5
     for other in (["--rerun"], ["--seed", "1"]):
         assert main([*arguments, "--only", "propagation", *other]) == 0
         assert "measured before" not in capsys.readouterr().err
@@ -194,7 +200,7 @@ def test_a_case_is_measured_again_where_a_library_failed_or_came(
     assert not (tmp_path / "out" / "libraries.jsonl").exists()
     assert main(arguments) == 0
     with monkeypatch.context() as patch:
-        present = [contestant for contestant in known if contestant.why_absent("cpu") is None]
+        present = [c for c in known if c.why_absent("cpu", tmp_path) is None]
         patch.setattr(neighbours, "CONTESTANTS", present[:-1])
         assert main(arguments) == 0
         assert "measured before" not in capsys.readouterr().err
@@ -208,6 +214,47 @@ def test_a_file_of_measurements_that_is_not_one(
     assert main(arguments) == 2
     assert "libraries.jsonl, line 1: not a measurement" in capsys.readouterr().err
     assert (tmp_path / "out" / "libraries.jsonl").read_text() == "mine\n"
+
+
+def test_a_library_in_an_environment_of_its_own(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(ENVIRONMENTS, "toy", Environment("toy", ("toy",), is_isolated=True))
+    folder = tmp_path / "environments" / "toy"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "receipt.json").write_text(json.dumps({"requirements": ["toy"], "error": None}))
+    (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (folder / "bin" / "python").chmod(0o755)
+    guest = Contestant("guest", "torch", gather_scatter, environment="toy")
+    broken = Contestant("broken", "no_such_package", gather_scatter, environment="toy")
+    monkeypatch.setattr(propagation, "CONTESTANTS", [propagation.CONTESTANTS[0], guest, broken])
+    assert main([*arguments, "--only", "propagation"]) == 1
+    for case in read(tmp_path)["cases"]:
+        own, found, failed = case["results"]
+        assert found["status"] == "ok"
+        assert set(found["versions"]) >= {"torch"}
+        assert list(found["tasks"]) == list(own["tasks"])
+        for task in found["tasks"].values():
+            assert task["recall"] == 1.0
+            assert task["rounds"] == 3
+            assert 0 <= task["peak_memory_mb"] < 100
+        assert failed["reason"].startswith("GuestError: ModuleNotFoundError")
+    assert f"guest (torch {torch.__version__})" in capsys.readouterr().out
+
+
+def test_libraries_are_installed_first(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(libraries, "install", lambda names, *_: asked.extend(names))
+    assert main([*arguments, "--only", "neighbours"]) == 0
+    assert main([*arguments, "--only", "neighbours", "--install"]) == 0
+    assert asked == []
+    main([*arguments, "--only", "propagation", "--install"])
+    assert asked == ["scatter", "dgl"]
 
 
 def test_as_a_program(

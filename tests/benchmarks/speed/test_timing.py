@@ -1,7 +1,7 @@
 import pytest
 
 from soil_bench.speed import timing
-from soil_bench.speed.timing import summarise, time_alternately
+from soil_bench.speed.timing import Remote, summarise, time_alternately, time_call
 
 
 @pytest.fixture
@@ -49,3 +49,15 @@ def test_summary() -> None:
         "rounds": 5,
     }
     assert summarise([0.5])["q3_ms"] == 500.0
+
+
+def test_a_function_of_another_process_tells_its_own_time(clock: list[float]) -> None:
+    def seconds() -> float:
+        clock[0] += 5.0
+        return 2.0
+
+    assert time_call(Remote(seconds), "cpu") == (2.0, None)
+    Remote(seconds)()
+    assert clock == [10.0]
+    times = time_alternately({"a": Remote(seconds)}, rounds=4, seconds=60.0)
+    assert times == {"a": [2.0] * 4}

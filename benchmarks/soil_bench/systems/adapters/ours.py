@@ -7,7 +7,7 @@ from torch_geometric.data import HeteroData
 from soil_bench.systems.problem import Array, Problem
 from soil_bench.systems.turns import Turns
 from soil_pyg.models import BPR, LightGCN
-from soil_pyg.runs.training_run import TrainResult
+from soil_pyg.ranking import Evaluator
 from soil_pyg.training import Trainer
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
@@ -32,20 +32,26 @@ def run(problem: Problem, turns: Turns) -> tuple[Array, Array]:
         layers = settings.num_layers
         model = LightGCN(*size, hidden_channels=channels, num_layers=layers, reg=settings.reg)
     data = model.graph_transform()(data)
-    told = {"train": 0.0, "evaluate": 0.0}
     embeddings: list[Array] = []
 
-    @torch.no_grad()
-    def on_epoch(result: TrainResult) -> None:
-        # The trainer evaluates after each epoch, and counts both times.
-        recall = {"train": None, "evaluate": result.history[-1]["val"]["recall@20"]}
-        for task, before in told.items():
-            turns.end(task, result.seconds[task] - before, recall[task])
-            told[task] = result.seconds[task]
-            if task == "train" or result.epochs < settings.epochs:
-                turns.wait()
-        embeddings[:] = [x.numpy().copy() for x in model(data)]
+    class InTurns(Evaluator):
+        """Evaluates in a turn between those of two epochs."""
 
+        def evaluate(
+            self, model: torch.nn.Module, data: HeteroData, split: str = "val"
+        ) -> dict[str, float]:
+            """Ends the turn of an epoch, and begins that of the next one."""
+            turns.end("train")
+            turns.begin()
+            found = super().evaluate(model, data, split)
+            turns.end("evaluate", found["recall@20"])
+            embeddings[:] = [x.detach().numpy().copy() for x in model(data)]
+            count.append(1)
+            if len(count) < settings.epochs:
+                turns.begin()
+            return found
+
+    count: list[int] = []
     trainer = Trainer(
         lr=settings.lr,
         lr_decay=1.0,
@@ -54,10 +60,10 @@ def run(problem: Problem, turns: Turns) -> tuple[Array, Array]:
         patience=settings.epochs,
         seed=settings.seed,
         accelerator="cpu",
-        ks=(20,),
         progress=False,
     )
-    turns.wait()
-    trainer.fit(model, data, on_epoch=on_epoch, test=False)
+    trainer.evaluator = InTurns((20,))
+    turns.begin()
+    trainer.fit(model, data, test=False)
     user_emb, item_emb = embeddings
     return user_emb, item_emb
