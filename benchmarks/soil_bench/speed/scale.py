@@ -147,7 +147,7 @@ def measure_size(
         wanted["naive_graphs"] = naive
         wanted["naive_training"] = Measurement(f"{WORKLOADS}:epoch_naive", batch, needs)
     result: Record = {"items": num_items, "users": num_users, "source": source}
-    identity = {"items": num_items, "channels": dict(arguments.channels)}
+    identity = {"items": num_items, "source": source, "channels": dict(arguments.channels)}
     failed = len(measurements.failed)
     for name, measurement in wanted.items():
         found = measurements.measure(

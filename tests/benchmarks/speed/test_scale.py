@@ -97,7 +97,8 @@ def test_without_the_features_of_posters(
     calls: list[str], arguments: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "root" / "ml1m" / "smell_feat.npy").unlink()
-    assert run.main([*arguments, "--items", "100", "--features", "posters", "styles"]) == 0
+    arguments[2:4] = ["100"]
+    assert run.main([*arguments, "--features", "posters", "styles"]) == 0
     (size,) = json.loads((tmp_path / "out" / "scale.json").read_text())["sizes"]
     assert (size["source"], size["items"]) == ("styles", 100)
     assert "training" in size
