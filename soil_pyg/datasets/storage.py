@@ -70,7 +70,7 @@ def load_data(
     Args:
         path (str or os.PathLike): The file.
         remedy (str, optional): The command that writes the file again, for errors.
-            (default: :obj:`"soil-pyg prepare"`)
+            (default: to prepare the data again)
         verified (bool, optional): Whether the digest of the file has been compared already.
             (default: :obj:`False`)
 
