@@ -187,7 +187,8 @@ def test_sections_of_the_records_beside_the_runs(tmp_path: Path) -> None:
     (tmp_path / "records" / "scale.json").write_text(json.dumps(scale))
     assert main([str(results), "--out", str(out)]) == 0
     text = out.read_text(encoding="utf-8")
-    assert text.startswith(page(RECORDS[:1]) + "\n## Scale\n\nSOIL, synthetic data, features of 3")
+    assert text.startswith(page(RECORDS[:1]) + "\n## Scale\n\n")
+    assert "features of 3" in text
     assert text.endswith("Written by `python benchmarks/run.py scale`. torch 2.\n")
 
 
