@@ -21,6 +21,7 @@ ADDED_SETTINGS = {
     "num_partitions": 1,
     "recall": 0.95,
     "second_order": True,
+    "strict": False,
 }
 """The behaviour of the package before it had a setting, for records that lack it."""
 
@@ -45,7 +46,7 @@ def upgrade_record(
 
     Example:
         >>> upgrade_record({"valid": {"recall@20": 0.1}, "trainer": {"num_parts": 4}})["trainer"]
-        {'compile': False, 'num_partitions': 4}
+        {'batches_per_step': 1, 'compile': False, 'num_partitions': 4}
     """
     record = _rename(record, {"valid": "val"})
     if isinstance(record.get("history"), list):

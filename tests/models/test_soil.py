@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models import SOIL, view_recommender
+from soil_pyg.models import SOIL, base, view_recommender
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -194,9 +194,8 @@ def test_repeated_nodes_are_computed_once_and_count_as_often(
         terms = model.loss(data, BATCH)
         grads = torch.autograd.grad(sum(terms.values()), list(model.parameters()))
         results.append((terms, grads))
-        monkeypatch.setattr(
-            view_recommender, "distinct", lambda node: (node, torch.arange(len(node)))
-        )
+        for module in (base, view_recommender):
+            monkeypatch.setattr(module, "distinct", lambda node: (node, torch.arange(len(node))))
     assert fused == [3, 3 + 4, 4, 4 + 4]
     torch.testing.assert_close(*results)
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from typing_extensions import Self
 
-import soil_bench
 import soil_pyg
 
-ROOTS = [Path(next(iter(package.__path__))).parent for package in (soil_bench, soil_pyg)]
+ROOTS = [Path(__file__).parents[2], Path(next(iter(soil_pyg.__path__))).parent]
 """The folders of both packages, which need not be installed in the environment of a guest."""
 
 
