@@ -76,8 +76,9 @@ class Setting:
 
     @property
     def is_changed(self) -> bool:
-        """Returns whether the value differs from the default."""
-        return self.used_by is not None and self.value != self.default
+        """Returns whether the value differs from the default, or from what "auto" stands for."""
+        is_chosen = self.default == "auto" and isinstance(self.value, int)
+        return self.used_by is not None and self.value != self.default and not is_chosen
 
 
 def run_sections(scope: Scope) -> dict[str, Any]:

@@ -128,6 +128,8 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
     "scale": {
         **SPEED,
         "--items": values.COUNT,
+        "--features": values.CHOICE,
+        "--root": {"an empty value": ""},
         "--whole-up-to": values.COUNT_OR_ZERO,
         "--part-users": values.COUNT,
         "--parts": values.COUNT,

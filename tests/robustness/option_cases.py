@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from functools import cache
 from shlex import quote
+from typing import get_args
 
 import values
 from harness import Case
@@ -103,7 +104,9 @@ def option_cases() -> Iterator[Case]:
 
 def _kinds(name: str, option: Option, only_range: bool) -> dict[str, str]:
     if isinstance(option.default, str):
-        return {**values.CHOICE, **RANGES.get(name, {})}
+        right = {"a number"} if int in get_args(option.type) else set()
+        choice = {kind: value for kind, value in values.CHOICE.items() if kind not in right}
+        return {**choice, **RANGES.get(name, {})}
     if option.type is bool:
         return {} if only_range else dict(values.SWITCH)
     kinds = {int: values.INTEGER, float: values.FLOAT}.get(option.type, {})

@@ -241,7 +241,7 @@ def test_a_library_in_an_environment_of_its_own(
             assert task["recall"] == 1.0
             assert task["rounds"] == 3
             assert 0 <= task["peak_memory_mb"] < 100
-        assert failed["reason"].startswith("GuestError: ModuleNotFoundError")
+        assert failed["reason"].startswith("GuestError: ")
     assert f"guest (torch {torch.__version__})" in capsys.readouterr().out
 
 

@@ -1,4 +1,5 @@
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,8 +23,10 @@ def case() -> Case:
 
 
 @pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda contestant: contestant.name)
-def test_every_library_finds_the_neighbours(contestant: Contestant, case: Case) -> None:
-    reason = contestant.why_absent("cpu")
+def test_every_library_finds_the_neighbours(
+    contestant: Contestant, case: Case, tmp_path: Path
+) -> None:
+    reason = contestant.why_absent("cpu", tmp_path)
     if reason is not None:
         pytest.skip(reason)
     library = import_module(contestant.package)

@@ -13,7 +13,7 @@ def test_naive_sums() -> None:
 
 
 def test_naive_sums_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = draw(QUICK_CASES[0], seed=0)
+    case = draw(QUICK_CASES[1], seed=0)
     (direction, _) = case.directions
     arguments = (direction.edge_index, direction.edge_weight, direction.x, direction.size[1])
     whole = naive(*arguments)
@@ -22,7 +22,7 @@ def test_naive_sums_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_both_directions_are_the_matrix_and_its_transposed_one() -> None:
-    case = draw(QUICK_CASES[0], seed=3)
+    case = draw(QUICK_CASES[1], seed=3)
     there, back = case.directions
     dense = []
     for direction in (there, back):
@@ -39,15 +39,15 @@ def test_both_directions_are_the_matrix_and_its_transposed_one() -> None:
 
 
 def test_cases_depend_on_the_seed_alone() -> None:
-    first, same, other = (draw(QUICK_CASES[1], seed).tensors for seed in (0, 0, 1))
+    first, same, other = (draw(QUICK_CASES[2], seed).tensors for seed in (0, 0, 1))
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not torch.equal(first["edge_index"], other["edge_index"])
-    assert len(draw(QUICK_CASES[1], 0).directions) == 1
+    assert len(draw(QUICK_CASES[2], 0).directions) == 1
 
 
 @pytest.mark.parametrize("task", ["forward", "forward+backward"])
 def test_recall(task: str) -> None:
-    case = draw(QUICK_CASES[1], seed=0)
+    case = draw(QUICK_CASES[2], seed=0)
     (direction,) = case.directions
     matrix = torch.zeros(direction.size).double()
     matrix[direction.edge_index[0], direction.edge_index[1]] = direction.edge_weight.double()
@@ -68,9 +68,9 @@ def test_sizes_of_the_default_run() -> None:
     sizes = {(case.name, case.num_edges) for case in CASES}
     assert ("user-item, Baby, 64 channels", 150_000) in sizes
     assert ("item-item, Baby, 256 channels", 1_600_000) in sizes
-    assert len({case.name for case in CASES}) == len(CASES) == 12
+    assert len({case.name for case in CASES}) == len(CASES)
 
 
 def test_tiny_keeps_the_kind() -> None:
-    assert tiny(vars(CASES[0])).both_directions
-    assert not tiny(vars(CASES[2])).both_directions
+    assert {case.both_directions for case in CASES} == {True, False}
+    assert all(tiny(vars(case)).both_directions == case.both_directions for case in CASES)
