@@ -197,7 +197,7 @@ class FaissIndex:
 
     @property
     def remedy(self) -> str:
-        """What finds more than the deepest search."""
+        """Names what finds more than the deepest search."""
         if self._is_fixed:
             return f"raise '{self.parameters}', or leave it out of 'index' to have it set"
         if "Flat" not in self.name and "HNSW" not in self.name:

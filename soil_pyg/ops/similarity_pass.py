@@ -47,7 +47,7 @@ class Collector(ABC):
     """The number of neighbours per item that an approximate search must find."""
 
     needs_rows: bool = True
-    """Whether an exact result takes all similarities, and not the neighbours alone."""
+    """Is set if an exact result takes all similarities, and not the neighbours alone."""
 
     def __init__(self) -> None:
         self.report: dict[str, dict[str, Any]] = {}

@@ -58,7 +58,7 @@ class Guest:
 
     @property
     def has_ended(self) -> bool:
-        """Whether its process has ended."""
+        """Returns whether its process has ended."""
         return self._process.poll() is not None
 
     def ask(self, message: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ TITLES = {
     "resume": "resume, second half, store the model",
     "recommend": "recommend",
 }
-"""What each stage does, by its name."""
+"""The description of each stage by its name."""
 
 
 def main(argv: list[str]) -> int:

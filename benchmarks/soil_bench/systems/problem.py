@@ -1,4 +1,4 @@
-"""What every system trains on, in a folder that any interpreter reads."""
+"""The data that every system trains on, in a folder that any interpreter reads."""
 
 import json
 from dataclasses import asdict, dataclass
