@@ -91,7 +91,7 @@ def test_readme_has_one_command_for_the_job_and_one_for_the_tests() -> None:
         'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[cpu,test]" && '
     )
     assert job == f"{install}.venv/bin/python benchmarks/run.py\n"
-    assert tests == f"{install}.venv/bin/python -m pytest\n"
+    assert tests == f"{install}.venv/bin/python -m pytest -n auto\n"
 
 
 def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
