@@ -3,6 +3,7 @@ from math import sqrt
 from typing import Any, Literal, TypeAlias
 
 from soil_pyg.models.base import Recommender
+from soil_pyg.utils.checks import check_integer
 
 BatchesPerStep: TypeAlias = int | Literal["auto"]
 
@@ -21,7 +22,8 @@ def batches_per_step(
     options: Mapping[str, Any], model_class: type[Recommender], num_triplets: int
 ) -> int:
     """Returns the number of batches per step that the options of a
-    :class:`~soil_pyg.training.Trainer` mean for a model and the number of triplets per epoch.
+    :class:`~soil_pyg.training.Trainer` mean for a model and the number of triplets per epoch, or
+    raises :class:`ValueError` if their batch size is out of range.
 
     Example:
         >>> from soil_pyg.models import SOIL
@@ -34,6 +36,7 @@ def batches_per_step(
         return int(options["batches_per_step"])
     if options["num_partitions"] > 1 or options["compile"] or not shares_tables(model_class):
         return 1
+    check_integer("batch_size", options["batch_size"], 1)
     num_batches = -(-num_triplets // options["batch_size"])
     return int(-(-num_batches // STEPS))
 
