@@ -10,16 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from soil_pyg.ops.faiss_index import ITERATIONS, TRAINING_POINTS
+from soil_pyg.ops.faiss_index import ITERATIONS, TRAINING_POINTS, FaissIndex, search_index
 from soil_pyg.ops.faiss_library import import_faiss
 
 K = 10
-QUERIES = 2**10
-"""The number of vectors per block that are compared with the centres."""
-MAX_SCORES = 2**22
-"""The largest number of inner products that are held at a time."""
 Rows = np.ndarray | slice
 Search = Callable[[Rows, int], np.ndarray]
 
@@ -61,41 +56,16 @@ def by_probes(x: np.ndarray, index: Any) -> Search:
 
 
 def list_by_list(x: np.ndarray, lists: int) -> Search:
-    """Searches each list for all queries that probe it, by one product and a heap per query.
-
-    Centres and lists are multiplied by torch, whose products are faster than those within FAISS.
-    """
-    from faiss.contrib.ivf_tools import add_preassigned
-
-    faiss = import_faiss()
-    index = trained_file(x, lists)
-    centre = torch.as_tensor(index.quantizer.reconstruct_n(0, index.nlist)).t()
-    add_preassigned(index, x, nearest_lists(x, centre, 1).ravel())
+    """Searches as soil_pyg does: each list for all queries that probe it."""
+    vectors = torch.from_numpy(x)
+    name = f"IVF{lists},Flat"
+    index = FaissIndex(vectors, name).index
 
     def search(rows: Rows, depth: int) -> np.ndarray:
-        query = x[rows]
-        heap = faiss.ResultHeap(len(query), K, keep_max=True)
-        probe = nearest_lists(query, centre, depth).ravel()
-        order = np.argsort(probe.astype(np.int16), kind="stable") // depth
-        ends = np.cumsum(np.bincount(probe, minlength=index.nlist))
-        for number, places in enumerate(np.split(order, ends[:-1])):
-            size = index.invlists.list_size(number)
-            if size > 0:
-                ids = faiss.rev_swig_ptr(index.invlists.get_ids(number), size)
-                codes = faiss.rev_swig_ptr(index.invlists.get_codes(number), size * index.code_size)
-                vectors = codes.view(np.float32).reshape(size, -1).T
-                for part in np.array_split(places, 1 + len(places) * size // MAX_SCORES):
-                    heap.add_result_subset(part, query[part] @ vectors, ids)
-        heap.finalize()
-        return np.asarray(heap.I)
+        index.nprobe = depth
+        return search_index(index, name, vectors[rows], K)[1].numpy()
 
     return search
-
-
-def nearest_lists(x: np.ndarray, centre: Tensor, depth: int) -> np.ndarray:
-    """Returns the lists of the nearest centres of each vector, the nearest first."""
-    blocks = torch.split(torch.from_numpy(x), QUERIES)
-    return torch.cat([(block @ centre).topk(depth).indices for block in blocks]).numpy()
 
 
 def fast_scan(x: np.ndarray, lists: int, k_factor: int) -> Search:

@@ -29,8 +29,8 @@ def test_finds_the_nearest(name: str, x: np.ndarray) -> None:
 
 
 def test_list_by_list_equals_query_by_query(x: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soil_bench.speed.indexes.MAX_SCORES", 500)
-    monkeypatch.setattr("soil_bench.speed.indexes.QUERIES", 7)
+    monkeypatch.setattr("soil_pyg.ops.batch_search.MAX_SCORES", 500)
+    monkeypatch.setattr("soil_pyg.ops.faiss_index.MAX_QUERIES", 7)
     names = "FAISS IVF,Flat list by list", "FAISS IVF,Flat"
     found = [CONTESTANTS[name].build(x, 12)(slice(None), 3) for name in names]
     np.testing.assert_array_equal(*found)
