@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from html import escape
 
 from rich.console import Console
 from rich.table import Table
@@ -39,6 +40,15 @@ def print_report(report: Report, console: Console) -> None:
 def markdown(report: Report) -> list[str]:
     """Returns the lines of the table and the notes."""
     return [f"{report.title}:", "", *table(report.columns, report.rows), *bullets(report.notes)]
+
+
+def sections(legend: str, reports: Iterable[Report]) -> list[str]:
+    """Returns the lines of a legend and of one section per table, whose notes are escaped."""
+    lines = [legend, ""]
+    for report in reports:
+        lines += [f"### {report.title}", "", *table(report.columns, report.rows)]
+        lines += bullets(escape(note, quote=False) for note in report.notes)
+    return lines
 
 
 def difference_text(difference: float, standard_error: float | None) -> str:

@@ -1,11 +1,10 @@
 """The tables and the picture of a comparison of libraries."""
 
 import io
-from html import escape
 from typing import TYPE_CHECKING
 
 from soil_bench.runs.results import Record
-from soil_bench.runs.tables import Report, bullets, short, table
+from soil_bench.runs.tables import Report, sections, short
 from soil_bench.speed.propagation_cases import ONE_EDGE
 
 if TYPE_CHECKING:
@@ -115,11 +114,7 @@ def libraries_lines(record: Record) -> list[str]:
     Args:
         record (dict[str, Any]): The record of :obj:`run.py libraries`.
     """
-    lines = [libraries_legend(record), ""]
-    for report in libraries_reports(record):
-        lines += [f"### {report.title}", "", *table(report.columns, report.rows)]
-        lines += bullets(escape(note, quote=False) for note in report.notes)
-    return lines
+    return sections(libraries_legend(record), libraries_reports(record))
 
 
 def library_rows(case: Record, task: str, with_recall: bool) -> list[list[str]]:

@@ -1,9 +1,7 @@
 """The tables of whole systems."""
 
-from html import escape
-
 from soil_bench.runs.results import Record
-from soil_bench.runs.tables import Report, bullets, short, table
+from soil_bench.runs.tables import Report, sections, short
 from soil_bench.systems.contestants import NOWHERE, OURS
 from soil_bench.systems.turns import LONG_SECONDS
 
@@ -87,11 +85,7 @@ def systems_lines(record: Record) -> list[str]:
     Args:
         record (dict[str, Any]): The record of :obj:`run.py systems`.
     """
-    lines = [systems_legend(record), ""]
-    for report in systems_reports(record):
-        lines += [f"### {report.title}", "", *table(report.columns, report.rows)]
-        lines += bullets(escape(note, quote=False) for note in report.notes)
-    return lines
+    return sections(systems_legend(record), systems_reports(record))
 
 
 def _clock(record: Record) -> str:
