@@ -67,17 +67,17 @@ class ItemIndex:
         if options.is_exact(emb.size(0)):
             index = "Flat"
         found = FaissIndex(emb, default_index(emb) if index == "auto" else index)
-        query = trained.user_emb.to_dense()
-        query = query[:: max(1, -(-query.size(0) // SAMPLE))].contiguous()
-        expected = KNN(emb, use_faiss=False).find(query, TUNED_K)
-
-        def measure() -> float:
-            return float(isin_rowwise(expected, found.search(query, TUNED_K)).float().mean())
-
         recall = 1.0
         if index != "Flat":
+            query = trained.user_emb.to_dense()
+            query = query[:: max(1, -(-query.size(0) // SAMPLE))].contiguous()
+            expected = KNN(emb, use_faiss=False).find(query, TUNED_K)
+
+            def measure() -> float:
+                return float(isin_rowwise(expected, found.search(query, TUNED_K)).float().mean())
+
             recall = found.deepen(measure, options.recall, TUNED_K)
-        options.check_recall(recall, f"items by {found}", found.remedy)
+            options.check_recall(recall, f"items by {found}", found.remedy)
         return cls(found.index, {"format": FORMAT, "index": str(found), "recall": recall})
 
     @property
