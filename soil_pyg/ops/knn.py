@@ -169,7 +169,7 @@ class KNN:
             ValueError: If the recall of strict options cannot be reached.
         """
         check_integer("k", k, 1)
-        query = self._check_query(query)[:: max(1, -(-query.size(0) // SAMPLE))].contiguous()
+        query = sample_of(self._check_query(query))
         if self.index is None or query.numel() == 0:
             return 1.0
         expected = self.exact().find(query, k)
@@ -248,3 +248,8 @@ class KNN:
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.numel}, index={self.search_options.index!r})"
+
+
+def sample_of(query: Tensor) -> Tensor:
+    """Returns the queries, at most :obj:`SAMPLE`, on which the recall of a search is measured."""
+    return query[:: max(1, -(-query.size(0) // SAMPLE))].contiguous()

@@ -7,7 +7,7 @@ from typing_extensions import Self
 
 from soil_pyg.ops.faiss_index import FaissIndex, default_index, search_index
 from soil_pyg.ops.faiss_library import has_faiss, import_faiss
-from soil_pyg.ops.knn import KNN, SAMPLE
+from soil_pyg.ops.knn import KNN, sample_of
 from soil_pyg.ops.pairs import rank_pairs
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.topk import isin_rowwise
@@ -69,8 +69,7 @@ class ItemIndex:
         found = FaissIndex(emb, default_index(emb) if index == "auto" else index)
         recall = 1.0
         if index != "Flat":
-            query = trained.user_emb.to_dense()
-            query = query[:: max(1, -(-query.size(0) // SAMPLE))].contiguous()
+            query = sample_of(trained.user_emb.to_dense())
             expected = KNN(emb, use_faiss=False).find(query, TUNED_K)
 
             def measure() -> float:

@@ -24,7 +24,6 @@ class SharedTables:
     """
 
     def __init__(self, tables: LossTables) -> None:
-        self._tables = tables
         self._sums: list[tuple[Tensor, Tensor]] = []
         self._user, self._item, terms = (
             [self._with_sum(table) for table in group]

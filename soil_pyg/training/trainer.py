@@ -257,8 +257,8 @@ class Trainer:
         epoch = session.run.result.epochs
         session.loader.set_epoch(epoch)
         seed_everything(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
+        lr = adam_options(self.lr, session.batches_per_step)["lr"]
         for group in optimizer.param_groups:
-            lr = adam_options(self.lr, session.batches_per_step)["lr"]
             group["lr"] = lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
         session.model.train()
         with session.on_data_device():
