@@ -116,6 +116,7 @@ CASES: dict[str, Case] = {
     "FREEDOM": model(models.FREEDOM, dropout=SHARE),
     "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
     "MGCN": model(models.MGCN, **TAU),
+    "MMGCN": model(models.MMGCN, latent_channels=[0], num_layers=[0]),
     "SOIL": model(models.SOIL, **TAU),
     "VBPR": model(models.VBPR),
     "EmbeddingRecommender": model(models.BPR),
@@ -153,6 +154,11 @@ CASES: dict[str, Case] = {
     "LearnedGraph": Case(nn.LearnedGraph, wrong={"k": [0], **SEARCH}),
     "LightConv": Case(nn.LightConv),
     "LightPropagation": Case(nn.LightPropagation, {"num_layers": 1}),
+    "MMGCNConv": Case(
+        nn.MMGCNConv,
+        {"in_channels": 2, "out_channels": 2},
+        {"in_channels": [0], "out_channels": [0]},
+    ),
     "MeanPropagation": Case(nn.MeanPropagation, {"num_layers": 1}),
     "ModalityGate": Case(
         nn.ModalityGate,

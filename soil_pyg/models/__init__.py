@@ -21,6 +21,7 @@ from soil_pyg.models.lattice import LATTICE
 from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mgcn import MGCN
+from soil_pyg.models.mmgcn import MMGCN
 from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.slmrec import SLMRec
 from soil_pyg.models.soil import SOIL
@@ -32,6 +33,7 @@ __all__ = [
     "FREEDOM",
     "LATTICE",
     "MGCN",
+    "MMGCN",
     "SOIL",
     "VBPR",
     "EmbeddingRecommender",

@@ -1,7 +1,7 @@
 """Layers, losses and the search for neighbours: plain tensors in, plain tensors out."""
 
 from soil_pyg.nn.attention_fusion import AttentionFusion
-from soil_pyg.nn.conv import BipartiteConv, LightConv
+from soil_pyg.nn.conv import BipartiteConv, LightConv, MMGCNConv
 from soil_pyg.nn.feature_projection import FeatureProjection
 from soil_pyg.nn.info_nce_loss import InfoNCELoss
 from soil_pyg.nn.learned_graph import LearnedGraph
@@ -27,6 +27,7 @@ __all__ = [
     "LearnedGraph",
     "LightConv",
     "LightPropagation",
+    "MMGCNConv",
     "MeanPropagation",
     "ModalityGate",
     "SampledAdjacency",

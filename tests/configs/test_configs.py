@@ -17,7 +17,9 @@ GOOD = (
 )
 PUBLISHED = ("baby", "sports", "clothing", "tiktok")
 SCHEDULES = {
-    **dict.fromkeys(("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec"), (1.0, 20)),
+    **dict.fromkeys(
+        ("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec", "mmgcn"), (1.0, 20)
+    ),
     **dict.fromkeys(("lattice", "mgcn"), (0.96, 20)),
     "soil": (0.96, 10),
 }

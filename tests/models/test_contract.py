@@ -46,6 +46,7 @@ CASES = {
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
     "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
     "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
+    "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "popularity": Case("Popularity", {}, {}),
     "slmrec": Case("SLMRec", {"hidden_channels": 6}, {}),
     "soil_paper": Case("SOIL", {"hidden_channels": 6}, {"k": 3, "k_i": 2}),
@@ -327,6 +328,7 @@ INVALID = {
     ],
     "LightGCN": [("num_layers", -1)],
     "MGCN": [("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
+    "MMGCN": [("latent_channels", 0), ("num_layers", 0), ("preferences", "x")],
     "SLMRec": [("hidden_channels", 1), ("num_layers", -1), ("tau", 0), ("ssl_tau", 0)],
     "SOIL": [
         *[("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
