@@ -114,6 +114,7 @@ CASES: dict[str, Case] = {
     "BM3": model(models.BM3, dropout=SHARE),
     "BPR": model(models.BPR),
     "FREEDOM": model(models.FREEDOM, dropout=SHARE),
+    "GRCN": model(models.GRCN, latent_channels=[0]),
     "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
     "MGCN": model(models.MGCN, **TAU),
     "MMGCN": model(models.MMGCN, latent_channels=[0], num_layers=[0]),
@@ -165,6 +166,7 @@ CASES: dict[str, Case] = {
         {"in_channels": 2, "out_channels": 2},
         {"in_channels": [0], "out_channels": [0]},
     ),
+    "NeighbourAttention": Case(nn.NeighbourAttention),
     "SampledAdjacency": Case(
         nn.SampledAdjacency, {"part": ADJACENCY, "scale": torch.ones(1), "scale_t": torch.ones(1)}
     ),

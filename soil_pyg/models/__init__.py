@@ -16,6 +16,7 @@ from soil_pyg.models.bm3 import BM3
 from soil_pyg.models.bpr import BPR
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.freedom import FREEDOM
+from soil_pyg.models.grcn import GRCN
 from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
 from soil_pyg.models.lgmrec import LGMRec
@@ -31,6 +32,7 @@ __all__ = [
     "BM3",
     "BPR",
     "FREEDOM",
+    "GRCN",
     "LATTICE",
     "MGCN",
     "MMGCN",

@@ -18,7 +18,8 @@ GOOD = (
 PUBLISHED = ("baby", "sports", "clothing", "tiktok")
 SCHEDULES = {
     **dict.fromkeys(
-        ("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec", "mmgcn"), (1.0, 20)
+        ("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec", "mmgcn", "grcn"),
+        (1.0, 20),
     ),
     **dict.fromkeys(("lattice", "mgcn"), (0.96, 20)),
     "soil": (0.96, 10),

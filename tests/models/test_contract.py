@@ -41,6 +41,7 @@ CASES = {
     "bm3": Case("BM3", {"hidden_channels": 6}, {}),
     "bpr": Case("BPR", {"hidden_channels": 6}, {}),
     "freedom": Case("FREEDOM", {"hidden_channels": 6}, {"k": 3}),
+    "grcn": Case("GRCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "item_knn": Case("ItemKNN", {}, {"k": 3}),
     "lattice": Case("LATTICE", {"hidden_channels": 6, "feature_channels": 5, "k": 3}, {"k": 3}),
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
@@ -318,6 +319,7 @@ INVALID = {
     "BM3": [("num_layers", -1), ("dropout", 1), ("dropout", -0.1)],
     "BPR": [],
     "FREEDOM": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1.0)],
+    "GRCN": [("latent_channels", 0), ("num_routings", -1), ("routing", "x")],
     "LATTICE": [
         *[("feature_channels", 0), ("num_layers", -1), ("num_item_layers", -1)],
         *[("original_weight", 1.5), ("k", 0), ("negative", "x")],
