@@ -11,7 +11,10 @@ from soil_pyg.models.resolver import import_model
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.workflow.options import ModelOptions
 
-GOOD = "{citation: a, source: b, settings: {c: {d: 1}}, search: {d: [1]}, published: {c: {e: 0.1}}}"
+GOOD = (
+    "{citation: a, source: b, settings: {c: {d: 1}}, search: {d: [1]}, published: {c: {e: 0.1}}, "
+    "published_source: {c: f}}"
+)
 PUBLISHED = ("baby", "sports", "clothing", "tiktok")
 SCHEDULES = {
     **dict.fromkeys(("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec"), (1.0, 20)),
@@ -134,6 +137,13 @@ def test_published_values(name: str, dataset: str, values: tuple[float, ...]) ->
     assert published == dict(zip(metrics, values, strict=True))
 
 
+def test_sources_of_published_values() -> None:
+    table, other = "SOIL (ACM Multimedia, 2024), Table 2", "DiffMM (ACM Multimedia, 2024)"
+    published = dict.fromkeys(("baby", "sports", "clothing"), table)
+    assert load_config("soil").published_source == published
+    assert load_config("bm3").published_source == published | {"tiktok": other}
+
+
 def test_citation_and_source() -> None:
     config = load_config("soil")
     assert config.citation.startswith("Hongzu Su")
@@ -160,6 +170,7 @@ def test_parse() -> None:
     assert config.settings == {"c": {"d": 1}}
     assert config.search == {"d": [1]}
     assert config.published == {"c": {"e": 0.1}}
+    assert config.published_source == {"c": "f"}
     assert config.profiles == {}
     more = GOOD[:-1] + ", profiles: {best: {c: {d: 2}}}}"
     assert parse_config(more, "x.yaml").profiles == {"best": {"c": {"d": 2}}}
@@ -181,6 +192,9 @@ def test_parse() -> None:
         ("{c: {d: 1}}", "{c: {1: 1}}", r"'settings.c' .*\(got 1\)"),
         ("{d: [1]}", "{d: 1}", r"'search': 'd' .*list \(got 1\)"),
         ("{e: 0.1}", "{e: high}", r"'published.c': 'e' .*float \(got 'high'\)"),
+        ("{c: f}", "{c: 1}", r"'published_source': 'c' .*str \(got 1\)"),
+        (", published_source: {c: f}", "", r"'published_source' .*, c \(got none\)"),
+        ("{c: f}", "{d: f}", r"'published_source' .*, c \(got d\)"),
         ("search", "schedule: 0.1, search", r"'schedule' .*\(got 0.1\)"),
         ("search", "profiles: {best: {c: 2}}, search", r"'profiles.best': 'c' .*dict \(got 2\)"),
     ],

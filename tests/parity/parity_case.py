@@ -17,7 +17,9 @@ class Case(NamedTuple):
     options: dict[str, str]
     """The published hyper-parameter of each option of the model."""
     parameters: dict[str, str]
-    """The published parameter of each parameter of the model."""
+    """The published parameter of each parameter of the model, or a part of one, see
+    ``golden_model.published_value``.
+    """
     graphs: dict[str, str] = {}  # noqa: RUF012
     """The published hyper-parameter of each option of the graphs."""
     fixed: dict[str, Any] = {}  # noqa: RUF012
