@@ -14,6 +14,7 @@ torch.Size([40, 30])
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.bm3 import BM3
 from soil_pyg.models.bpr import BPR
+from soil_pyg.models.dualgnn import DualGNN
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.freedom import FREEDOM
 from soil_pyg.models.item_knn import ItemKNN
@@ -34,6 +35,7 @@ __all__ = [
     "MGCN",
     "SOIL",
     "VBPR",
+    "DualGNN",
     "EmbeddingRecommender",
     "ItemKNN",
     "LGMRec",

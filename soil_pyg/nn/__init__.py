@@ -6,7 +6,9 @@ from soil_pyg.nn.feature_projection import FeatureProjection
 from soil_pyg.nn.info_nce_loss import InfoNCELoss
 from soil_pyg.nn.learned_graph import LearnedGraph
 from soil_pyg.nn.losses import AlignedPairsLoss, BPRLoss, embedding_loss
+from soil_pyg.nn.modality_encoder import ModalityEncoder
 from soil_pyg.nn.modality_gate import ModalityGate
+from soil_pyg.nn.perturb import perturb
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
 from soil_pyg.nn.trained_features import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
@@ -28,10 +30,12 @@ __all__ = [
     "LightConv",
     "LightPropagation",
     "MeanPropagation",
+    "ModalityEncoder",
     "ModalityGate",
     "SampledAdjacency",
     "SearchOptions",
     "TrainedFeatures",
     "embedding_loss",
+    "perturb",
     "topk_by_id",
 ]
