@@ -14,6 +14,8 @@ torch.Size([40, 30])
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.bm3 import BM3
 from soil_pyg.models.bpr import BPR
+from soil_pyg.models.cohesion import COHESION
+from soil_pyg.models.dragon import DRAGON
 from soil_pyg.models.dualgnn import DualGNN
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.freedom import FREEDOM
@@ -21,6 +23,7 @@ from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
 from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
+from soil_pyg.models.mentor import MENTOR
 from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.slmrec import SLMRec
@@ -30,8 +33,11 @@ from soil_pyg.models.vbpr import VBPR
 __all__ = [
     "BM3",
     "BPR",
+    "COHESION",
+    "DRAGON",
     "FREEDOM",
     "LATTICE",
+    "MENTOR",
     "MGCN",
     "SOIL",
     "VBPR",

@@ -82,13 +82,16 @@ class DualGNN(UserGraphRecommender):
         """Returns the node type of every parameter with one row per node, by its name."""
         return super().node_parameters() | {"item_weight.weight": ITEM}
 
-    def embed(self, data: HeteroData, users: Tensor | None = None) -> PairTensor:
+    def embed(
+        self, data: HeteroData, users: Tensor | None = None, training: bool = False
+    ) -> PairTensor:
         """Returns the final embeddings of some users, or of all, and those of all items."""
         user_views, item_views = map(list, zip(*self.encode(data), strict=True))
         if self.user_sum == "shifted":
             user_views[0] = torch.stack(user_views).sum(dim=0)
         user = torch.stack(self.weigh(user_views)).sum(dim=0)
-        return self.gather_similar(data, user, users), torch.stack(item_views).sum(dim=0)
+        item = torch.stack(item_views).sum(dim=0)
+        return self.gather_similar(data, user, users, training), item
 
     def regularize(self) -> Tensor:
         """Returns the part of the regularisation that is the same for every batch."""

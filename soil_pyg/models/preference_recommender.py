@@ -13,7 +13,7 @@ from torch_geometric.nn.module_dict import ModuleDict
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.graphs import PairTensor, adjacency
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.nn import BPRLoss, LightConv, ModalityEncoder
+from soil_pyg.nn import BPRLoss, ModalityEncoder
 from soil_pyg.typing import INTERACTS, USER, Triplets
 from soil_pyg.utils.checks import check_at_least, check_integer
 
@@ -50,7 +50,6 @@ class PreferenceRecommender(Recommender):
         self.reg = reg
         self.encoders = self.make_encoders(self.in_channels)
         self.user_weight = Embedding(num_users, len(self.in_channels))
-        self.conv = LightConv()
         self.bpr_loss = BPRLoss()
 
     def make_encoders(self, in_channels: Mapping[str, int]) -> ModuleDict:
@@ -83,8 +82,12 @@ class PreferenceRecommender(Recommender):
         return [weight * view for weight, view in zip(weights, views, strict=True)]
 
     @abstractmethod
-    def embed(self, data: HeteroData, users: Tensor | None = None) -> PairTensor:
-        """Returns the final embeddings of some users, or of all, and those of all items."""
+    def embed(
+        self, data: HeteroData, users: Tensor | None = None, training: bool = False
+    ) -> PairTensor:
+        """Returns the final embeddings of some users, or of all, and those of all items;
+        :obj:`training` chooses the graphs drawn for the epoch.
+        """
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Returns the final embeddings of all users and items."""
@@ -94,7 +97,10 @@ class PreferenceRecommender(Recommender):
         """Returns the final embeddings, the preferences of users and the regularisation of the
         weights.
         """
-        user, item = self.embed(data, users)
+        return self.make_tables(users, *self.embed(data, users, self.training))
+
+    def make_tables(self, users: Tensor, user: Tensor, item: Tensor) -> LossTables:
+        """Returns the tables of some users, given their final embeddings and those of all items."""
         preferences = [
             F.embedding(users, self.encoders[modality].preference.weight)
             for modality in self.in_channels

@@ -1,8 +1,10 @@
+import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.graphs import adjacency, prepared, propagate_to
 from soil_pyg.models.preference_recommender import PreferenceRecommender
+from soil_pyg.nn import LightConv
 from soil_pyg.transforms.user_graph import PADDED, USER_USER, pad_by_copies
 from soil_pyg.utils.checks import check_choice
 
@@ -38,6 +40,7 @@ class UserGraphRecommender(PreferenceRecommender):
         )
         check_choice("pad", pad, ("none", "draw"))
         self.pad = pad
+        self.conv = LightConv()
 
     def on_epoch_start(self, data: HeteroData) -> None:
         """Draws the copies of similar users."""
@@ -45,9 +48,11 @@ class UserGraphRecommender(PreferenceRecommender):
             prepared(data, USER_USER, "adjacency")
             pad_by_copies(data)
 
-    def gather_similar(self, data: HeteroData, user: Tensor, users: Tensor | None) -> Tensor:
+    def gather_similar(
+        self, data: HeteroData, user: Tensor, users: Tensor | None, training: bool
+    ) -> Tensor:
         """Adds the weighted embeddings of similar users to those of some users, or of all."""
-        is_padded = self.training and self.pad == "draw" and PADDED in data.edge_types
+        is_padded = training and self.pad == "draw" and PADDED in data.edge_types
         graph = adjacency(data, PADDED if is_padded else USER_USER)
         (gathered,) = propagate_to(users, self.conv, [user], graph)
-        return gathered + (user if users is None else user.index_select(0, users))
+        return gathered + (user if users is None else F.embedding(users, user))

@@ -10,6 +10,7 @@ from soil_pyg.nn.modality_encoder import ModalityEncoder
 from soil_pyg.nn.modality_gate import ModalityGate
 from soil_pyg.nn.perturb import perturb
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
+from soil_pyg.nn.refined_propagation import RefinedPropagation
 from soil_pyg.nn.trained_features import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN
@@ -32,6 +33,7 @@ __all__ = [
     "MeanPropagation",
     "ModalityEncoder",
     "ModalityGate",
+    "RefinedPropagation",
     "SampledAdjacency",
     "SearchOptions",
     "TrainedFeatures",

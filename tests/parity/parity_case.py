@@ -76,3 +76,4 @@ TRAINED_FEATURES = {
     for modality in ("image", "text")
 }
 DIMENSION = {"hidden_channels": "embedding_size", "reg": "reg_weight"}
+ITEM_GRAPH = {"k": "knn_k", "first_weight": "mm_image_weight"}
