@@ -1,5 +1,3 @@
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import Embedding
@@ -69,7 +67,9 @@ class DualGNN(UserGraphRecommender):
         users.
 
         Args:
-            user_k, memory_budget (optional): See :class:`~soil_pyg.transforms.UserGraph`.
+            user_k (int, optional): The number of similar users, see
+                :class:`~soil_pyg.transforms.UserGraph`. (default: :obj:`40`)
+            memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
         """
         return Compose([normalized_interactions(), UserGraph(user_k, memory_budget)])
 

@@ -114,7 +114,9 @@ class PreferenceRecommender(Recommender):
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss, the regularisation and the other terms of the tables."""
         user, *preferences = [F.embedding(batch.user, table) for table in tables.user]
-        positive, negative = (F.embedding(x, tables.item[0]) for x in (batch.positive, batch.negative))
+        positive, negative = (
+            F.embedding(x, tables.item[0]) for x in (batch.positive, batch.negative)
+        )
         reg = torch.stack([preference.square().mean() for preference in preferences]).sum()
         return {
             "bpr": self.rank(user, positive, negative) / log(2),
