@@ -130,6 +130,7 @@ CASES: dict[str, Case] = {
     "LGMRec": model(
         models.LGMRec, num_hyper_layers=[0], num_hyperedges=[0], keep_rate=[0, 2], **TAU
     ),
+    "LayerGCN": model(models.LayerGCN, num_layers=[0], dropout=SHARE),
     "LightGCN": model(models.LightGCN),
     "Popularity": model(models.Popularity),
     "Recommender": model(models.Popularity),

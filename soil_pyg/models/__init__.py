@@ -22,6 +22,7 @@ from soil_pyg.models.freedom import FREEDOM
 from soil_pyg.models.grcn import GRCN
 from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
+from soil_pyg.models.layergcn import LayerGCN
 from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mentor import MENTOR
@@ -49,6 +50,7 @@ __all__ = [
     "EmbeddingRecommender",
     "ItemKNN",
     "LGMRec",
+    "LayerGCN",
     "LightGCN",
     "Popularity",
     "Recommender",

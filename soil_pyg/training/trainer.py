@@ -261,5 +261,6 @@ class Trainer:
         for group in optimizer.param_groups:
             group["lr"] = lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
         session.model.train()
+        session.model.epoch = epoch
         with session.on_data_device():
             session.model.on_epoch_start(session.data)

@@ -47,6 +47,7 @@ CASES = {
     "grcn": Case("GRCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "item_knn": Case("ItemKNN", {}, {"k": 3}),
     "lattice": Case("LATTICE", {"hidden_channels": 6, "feature_channels": 5, "k": 3}, {"k": 3}),
+    "layergcn": Case("LayerGCN", {"hidden_channels": 6}, {}),
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
     "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
     # What the batches of a step share is drawn once for all.
@@ -339,6 +340,7 @@ INVALID = {
         *[("num_layers", -1), ("num_modality_layers", -1), ("num_hyper_layers", 0)],
         *[("num_hyperedges", 0), ("keep_rate", 0), ("keep_rate", 1.5), ("tau", 0)],
     ],
+    "LayerGCN": [("num_layers", 0), ("dropout", 1), ("prune", "x")],
     "LightGCN": [("num_layers", -1)],
     "MENTOR": [
         *[("num_item_layers", -1), ("dropout", 1.0), ("noise", -1), ("tau", 0)],
