@@ -23,6 +23,7 @@ from soil_pyg.models.dragon import DRAGONGraphs
 from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
+from soil_pyg.models.smore_graphs import SMOREGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
 
 ROOMS = (datasets, encoders, models, nn, transforms)
@@ -123,6 +124,7 @@ CASES: dict[str, Case] = {
     "MENTOR": model(models.MENTOR, dropout=SHARE, noise=[-1], mask_weight_f=[-1], **TAU),
     "MGCN": model(models.MGCN, **TAU),
     "MMGCN": model(models.MMGCN, latent_channels=[0], num_layers=[0]),
+    "SMORE": model(models.SMORE, dropout=SHARE, **TAU),
     "SOIL": model(models.SOIL, **TAU),
     "VBPR": model(models.VBPR),
     "EmbeddingRecommender": model(models.BPR),
@@ -147,6 +149,7 @@ CASES: dict[str, Case] = {
     "FREEDOMGraphs": Case(FREEDOMGraphs, wrong={"k": [0], "first_weight": [2], **SEARCH}),
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
+    "SMOREGraphs": Case(SMOREGraphs, wrong={"k": [0], "first_k": [0], **SEARCH}),
     "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),
     "KNN": Case(nn.KNN, {"emb": torch.eye(3)}, SEARCH),
     "Adjacency": Case(
@@ -189,6 +192,7 @@ CASES: dict[str, Case] = {
         nn.SampledAdjacency, {"part": ADJACENCY, "scale": torch.ones(1), "scale_t": torch.ones(1)}
     ),
     "SearchOptions": Case(nn.SearchOptions, wrong=SEARCH),
+    "SpectralFilter": Case(nn.SpectralFilter, {"channels": 2}, {"channels": [0]}),
     "TrainedFeatures": Case(
         nn.TrainedFeatures,
         {"num_nodes": 2, "in_channels": 2},

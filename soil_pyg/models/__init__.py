@@ -30,6 +30,7 @@ from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.mmgcn import MMGCN
 from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.slmrec import SLMRec
+from soil_pyg.models.smore import SMORE
 from soil_pyg.models.soil import SOIL
 from soil_pyg.models.vbpr import VBPR
 
@@ -44,6 +45,7 @@ __all__ = [
     "MENTOR",
     "MGCN",
     "MMGCN",
+    "SMORE",
     "SOIL",
     "VBPR",
     "DualGNN",

@@ -56,6 +56,7 @@ CASES = {
     "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "popularity": Case("Popularity", {}, {}),
     "slmrec": Case("SLMRec", {"hidden_channels": 6}, {}),
+    "smore": Case("SMORE", {"hidden_channels": 6, "dropout": 0.3}, {"k": 3}),
     "soil_paper": Case("SOIL", {"hidden_channels": 6}, {"k": 3, "k_i": 2}),
     "soil_released": Case(
         "SOIL",
@@ -350,6 +351,7 @@ INVALID = {
     "MGCN": [("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
     "MMGCN": [("latent_channels", 0), ("num_layers", 0), ("preferences", "x")],
     "SLMRec": [("hidden_channels", 1), ("num_layers", -1), ("tau", 0), ("ssl_tau", 0)],
+    "SMORE": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1), ("tau", 0)],
     "SOIL": [
         *[("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
         *[("contrast", "x"), ("bpr_reduction", "x")],
