@@ -18,7 +18,7 @@ from soil_pyg.ops.ragged import (
     rank_in_group,
 )
 from soil_pyg.ops.similarity_pass import Collector, Features
-from soil_pyg.ops.topk import ROUNDING, topk_by_id
+from soil_pyg.ops.topk import ROUNDING, best_of_candidates
 from soil_pyg.utils.progress import blocks
 
 CANDIDATES = 16
@@ -107,7 +107,9 @@ class InterestItems(Collector):
         """Takes the result of an approximate search."""
         start = time.perf_counter()
         c, has = self.features[modality]
-        candidates = _Candidates(c, node, neighbour, self.num_items, self.k)
+        candidates = _Candidates(
+            c, node, neighbour[:, : self.num_neighbours], self.num_items, self.k
+        )
         owner = torch.unique(self.history.row()[has[self.history.col.long()]])
         self._deepen(knn, candidates, owner[:: max(1, owner.numel() // SAMPLE)])
         # Blocks do not depend on the budget, so that the results do not either.
@@ -230,17 +232,13 @@ class _Candidates:
         at[row, place] = self._position[history.col.long()]
         near = self._neighbour.index_select(0, at.view(-1)).view(at.size(0), -1)
         sought = sought.masked_fill(sought < 0, self.none).int()
-        found = torch.cat([sought, near], dim=1).sort(dim=1).values
-        is_first = found < self.none
-        is_first[:, 1:] &= found[:, 1:] != found[:, :-1]
-        rowptr = cumsum(is_first.sum(dim=1))
-        column = self.node[found[is_first].long()]
-        score = torch.full(found.size(), -torch.inf, device=found.device)
-        value = pair_inner_product(history.matmul(self.c), self.c, rowptr, column)
-        score.masked_scatter_(is_first, value)
-        value, place = topk_by_id(score, self.k)
-        is_found = value > -torch.inf
-        return is_found.nonzero()[:, 0], self.node[found.gather(1, place)[is_found].long()]
+        query, found = history.matmul(self.c), torch.cat([sought, near], dim=1)
+
+        def score(rowptr: Tensor, position: Tensor) -> Tensor:
+            return pair_inner_product(query, self.c, rowptr, self.node[position])
+
+        best = best_of_candidates(found, self.none, self.k, score)[1]
+        return (best >= 0).nonzero()[:, 0], self.node[best[best >= 0].long()]
 
 
 def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:
