@@ -40,12 +40,19 @@ class Case(NamedTuple):
 CASES = {
     "bm3": Case("BM3", {"hidden_channels": 6}, {}),
     "bpr": Case("BPR", {"hidden_channels": 6}, {}),
+    "cohesion": Case("COHESION", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
+    "dragon": Case("DRAGON", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
+    "dualgnn": Case("DualGNN", {"hidden_channels": 6}, {"user_k": 3}),
     "freedom": Case("FREEDOM", {"hidden_channels": 6}, {"k": 3}),
+    "grcn": Case("GRCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "item_knn": Case("ItemKNN", {}, {"k": 3}),
     "lattice": Case("LATTICE", {"hidden_channels": 6, "feature_channels": 5, "k": 3}, {"k": 3}),
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
     "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
+    # What the batches of a step share is drawn once for all.
+    "mentor": Case("MENTOR", {"hidden_channels": 6, "dropout": 0.0, "noise": 0.0}, {"k": 3}),
     "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
+    "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "popularity": Case("Popularity", {}, {}),
     "slmrec": Case("SLMRec", {"hidden_channels": 6}, {}),
     "soil_paper": Case("SOIL", {"hidden_channels": 6}, {"k": 3, "k_i": 2}),
@@ -65,7 +72,7 @@ UNUSED = {
     "SOIL": {1: {"fusion.project.weight", "fusion.project.bias", "fusion.query.weight"}},
 }
 """Parameters without a gradient, by the number of modalities: one view needs no attention."""
-DETACHED = {"BM3"}
+DETACHED = {"BM3", "COHESION"}
 """Models whose loss stops gradients, so that its slope is not its gradient."""
 OF_NO_PAPER = {"Popularity"}
 """Models that have no source to link to."""
@@ -316,7 +323,14 @@ def test_graphs(name: str) -> None:
 INVALID = {
     "BM3": [("num_layers", -1), ("dropout", 1), ("dropout", -0.1)],
     "BPR": [],
+    "COHESION": [
+        *[("num_layers", 0), ("num_item_layers", -1), ("dropout", 1.0)],
+        *[("pad", "x"), ("id_gradient", "x")],
+    ],
+    "DRAGON": [("num_item_layers", -1), ("pad", "x")],
+    "DualGNN": [("pad", "x"), ("user_sum", "x")],
     "FREEDOM": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1.0)],
+    "GRCN": [("latent_channels", 0), ("num_routings", -1), ("routing", "x")],
     "LATTICE": [
         *[("feature_channels", 0), ("num_layers", -1), ("num_item_layers", -1)],
         *[("original_weight", 1.5), ("k", 0), ("negative", "x")],
@@ -326,7 +340,13 @@ INVALID = {
         *[("num_hyperedges", 0), ("keep_rate", 0), ("keep_rate", 1.5), ("tau", 0)],
     ],
     "LightGCN": [("num_layers", -1)],
+    "MENTOR": [
+        *[("num_item_layers", -1), ("dropout", 1.0), ("noise", -1), ("tau", 0)],
+        *[("align_weight", -1), ("mask_weight_f", -1), ("mask_weight_g", -1)],
+        ("mask_gradient", "x"),
+    ],
     "MGCN": [("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
+    "MMGCN": [("latent_channels", 0), ("num_layers", 0), ("preferences", "x")],
     "SLMRec": [("hidden_channels", 1), ("num_layers", -1), ("tau", 0), ("ssl_tau", 0)],
     "SOIL": [
         *[("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
