@@ -16,6 +16,7 @@ from soil_pyg.models.bm3 import BM3
 from soil_pyg.models.bpr import BPR
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.freedom import FREEDOM
+from soil_pyg.models.gume import GUME
 from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
 from soil_pyg.models.lgmrec import LGMRec
@@ -30,6 +31,7 @@ __all__ = [
     "BM3",
     "BPR",
     "FREEDOM",
+    "GUME",
     "LATTICE",
     "MGCN",
     "SOIL",
