@@ -21,6 +21,7 @@ from torch_geometric.typing import EdgeType
 from soil_pyg import datasets, encoders, models, nn, transforms
 from soil_pyg.models.dragon import DRAGONGraphs
 from soil_pyg.models.freedom import FREEDOMGraphs
+from soil_pyg.models.gume_graphs import GUMEGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
@@ -119,6 +120,7 @@ CASES: dict[str, Case] = {
     "DualGNN": model(models.DualGNN),
     "FREEDOM": model(models.FREEDOM, dropout=SHARE),
     "GRCN": model(models.GRCN, latent_channels=[0]),
+    "GUME": model(models.GUME, bm_tau=[0], um_tau=[0]),
     "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
     "MENTOR": model(models.MENTOR, dropout=SHARE, noise=[-1], mask_weight_f=[-1], **TAU),
     "MGCN": model(models.MGCN, **TAU),
@@ -144,6 +146,7 @@ CASES: dict[str, Case] = {
         models.DualGNN.graph_transform, wrong={"user_k": [0], "memory_budget": [0]}
     ),
     "FREEDOMGraphs": Case(FREEDOMGraphs, wrong={"k": [0], "first_weight": [2], **SEARCH}),
+    "GUMEGraphs": Case(GUMEGraphs, wrong={"k": [0], **SEARCH}),
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
     "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),

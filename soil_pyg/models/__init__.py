@@ -20,6 +20,7 @@ from soil_pyg.models.dualgnn import DualGNN
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.freedom import FREEDOM
 from soil_pyg.models.grcn import GRCN
+from soil_pyg.models.gume import GUME
 from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
 from soil_pyg.models.lgmrec import LGMRec
@@ -39,6 +40,7 @@ __all__ = [
     "DRAGON",
     "FREEDOM",
     "GRCN",
+    "GUME",
     "LATTICE",
     "MENTOR",
     "MGCN",

@@ -45,6 +45,7 @@ CASES = {
     "dualgnn": Case("DualGNN", {"hidden_channels": 6}, {"user_k": 3}),
     "freedom": Case("FREEDOM", {"hidden_channels": 6}, {"k": 3}),
     "grcn": Case("GRCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
+    "gume": Case("GUME", {"hidden_channels": 6}, {"k": 3}),
     "item_knn": Case("ItemKNN", {}, {"k": 3}),
     "lattice": Case("LATTICE", {"hidden_channels": 6, "feature_channels": 5, "k": 3}, {"k": 3}),
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
@@ -65,6 +66,10 @@ CASES = {
 }
 UNUSED = {
     "LATTICE": {1: {"modality_weight"}},
+    "GUME": {
+        1: {"project.weight", "project.bias", "query.weight"}
+        | {"preferences.image.weight", "preferences.image.bias"}
+    },
     "MGCN": {
         1: {"project.weight", "project.bias", "query.weight"}
         | {"preferences.image.weight", "preferences.image.bias"}
@@ -331,6 +336,10 @@ INVALID = {
     "DualGNN": [("pad", "x"), ("user_sum", "x")],
     "FREEDOM": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1.0)],
     "GRCN": [("latent_channels", 0), ("num_routings", -1), ("routing", "x")],
+    "GUME": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("bm_tau", 0), ("um_tau", 0)],
+        *[("extended_reg", -1), ("align_weight", -1), ("um_weight", -1), ("noise", -1)],
+    ],
     "LATTICE": [
         *[("feature_channels", 0), ("num_layers", -1), ("num_item_layers", -1)],
         *[("original_weight", 1.5), ("k", 0), ("negative", "x")],
