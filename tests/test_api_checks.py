@@ -116,6 +116,8 @@ CASES: dict[str, Case] = {
     "FREEDOM": model(models.FREEDOM, dropout=SHARE),
     "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
     "MGCN": model(models.MGCN, **TAU),
+    "NGCF": model(models.NGCF, dropout=SHARE, node_dropout=SHARE),
+    "SGL": model(models.SGL, dropout=SHARE, **TAU),
     "SOIL": model(models.SOIL, **TAU),
     "VBPR": model(models.VBPR),
     "EmbeddingRecommender": model(models.BPR),
@@ -127,6 +129,8 @@ CASES: dict[str, Case] = {
     "Popularity": model(models.Popularity),
     "Recommender": model(models.Popularity),
     "SLMRec": model(models.SLMRec, ssl_tau=[0], **TAU),
+    "SimGCL": model(models.SimGCL, num_layers=[0], **TAU),
+    "XSimGCL": model(models.XSimGCL, num_layers=[0], contrast_layer=[0, 9], **TAU),
     "ItemKNN.graph_transform": Case(
         models.ItemKNN.graph_transform, wrong={"k": [0], "memory_budget": [0]}
     ),

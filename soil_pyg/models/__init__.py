@@ -21,10 +21,14 @@ from soil_pyg.models.lattice import LATTICE
 from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mgcn import MGCN
+from soil_pyg.models.ngcf import NGCF
 from soil_pyg.models.popularity import Popularity
+from soil_pyg.models.sgl import SGL
+from soil_pyg.models.simgcl import SimGCL
 from soil_pyg.models.slmrec import SLMRec
 from soil_pyg.models.soil import SOIL
 from soil_pyg.models.vbpr import VBPR
+from soil_pyg.models.xsimgcl import XSimGCL
 
 __all__ = [
     "BM3",
@@ -32,6 +36,8 @@ __all__ = [
     "FREEDOM",
     "LATTICE",
     "MGCN",
+    "NGCF",
+    "SGL",
     "SOIL",
     "VBPR",
     "EmbeddingRecommender",
@@ -41,4 +47,6 @@ __all__ = [
     "Popularity",
     "Recommender",
     "SLMRec",
+    "SimGCL",
+    "XSimGCL",
 ]
