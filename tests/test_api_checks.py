@@ -125,6 +125,8 @@ CASES: dict[str, Case] = {
     "MENTOR": model(models.MENTOR, dropout=SHARE, noise=[-1], mask_weight_f=[-1], **TAU),
     "MGCN": model(models.MGCN, **TAU),
     "MMGCN": model(models.MMGCN, latent_channels=[0], num_layers=[0]),
+    "NGCF": model(models.NGCF, dropout=SHARE, node_dropout=SHARE),
+    "SGL": model(models.SGL, dropout=SHARE, **TAU),
     "SOIL": model(models.SOIL, **TAU),
     "VBPR": model(models.VBPR),
     "EmbeddingRecommender": model(models.BPR),
@@ -136,6 +138,8 @@ CASES: dict[str, Case] = {
     "Popularity": model(models.Popularity),
     "Recommender": model(models.Popularity),
     "SLMRec": model(models.SLMRec, ssl_tau=[0], **TAU),
+    "SimGCL": model(models.SimGCL, num_layers=[0], **TAU),
+    "XSimGCL": model(models.XSimGCL, num_layers=[0], contrast_layer=[0, 9], **TAU),
     "ItemKNN.graph_transform": Case(
         models.ItemKNN.graph_transform, wrong={"k": [0], "memory_budget": [0]}
     ),

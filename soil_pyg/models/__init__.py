@@ -28,10 +28,14 @@ from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mentor import MENTOR
 from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.mmgcn import MMGCN
+from soil_pyg.models.ngcf import NGCF
 from soil_pyg.models.popularity import Popularity
+from soil_pyg.models.sgl import SGL
+from soil_pyg.models.simgcl import SimGCL
 from soil_pyg.models.slmrec import SLMRec
 from soil_pyg.models.soil import SOIL
 from soil_pyg.models.vbpr import VBPR
+from soil_pyg.models.xsimgcl import XSimGCL
 
 __all__ = [
     "BM3",
@@ -45,6 +49,8 @@ __all__ = [
     "MENTOR",
     "MGCN",
     "MMGCN",
+    "NGCF",
+    "SGL",
     "SOIL",
     "VBPR",
     "DualGNN",
@@ -55,4 +61,6 @@ __all__ = [
     "Popularity",
     "Recommender",
     "SLMRec",
+    "SimGCL",
+    "XSimGCL",
 ]
