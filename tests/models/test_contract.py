@@ -485,7 +485,8 @@ def test_gradients_of_a_group_of_batches(name: str, training: bool) -> None:
             total += 0 if grad is None else grad / len(batches)
     start_epoch()
     group = [(data, batch) for batch in batches]
-    steps = TrainingLoss(model).backward(Fabric(accelerator="cpu", devices=1), group)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    steps = TrainingLoss(model).backward(fabric, group, len(group))
     for seed in range(len(batches)):
         torch.manual_seed(seed)
         names, values = next(steps)
