@@ -69,7 +69,7 @@ def test_odd_ids_on_the_command_line(value: str, read: Read) -> None:
 def test_many_odd_ids_at_once(read: Read) -> None:
     frame = read("recommend", "ODD_RUN", f"--users={','.join(ODD)}", "--k", "1")
     assert frame["user"].tolist() == ODD
-    deny = read("recommend", "ODD_RUN", "--users=-1", "--exclude-seen=false", "--k=100")
+    deny = read("recommend", "ODD_RUN", "--users=-1", "--exclude-seen=none", "--k=100")
     assert set(deny["item"]) == set(BY_FILE)
     kept = read(
         "recommend", "ODD_RUN", "--users=-1", "--exclude_seen=none", "--k=100", "--deny=-1,7"
