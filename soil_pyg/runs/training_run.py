@@ -71,7 +71,8 @@ class TrainingRun:
     A state of more than :obj:`IN_MEMORY` bytes is stored after every epoch instead, and kept in
     the folder alone.
 
-    The model, the data, the settings and the options of the trainer identify the run. With
+    The model, the data, the settings and the options of the trainer identify the run, but a run
+    goes on with more epochs: one that has finished for lack of epochs keeps its state. With
     :obj:`overwrite`, the files of an earlier run stay until the first state or result is stored.
 
     Raises:
@@ -111,25 +112,30 @@ class TrainingRun:
     def _read(self, folder: Path, model: Recommender) -> None:
         # The files of a run that has not finished may be newer: the state counts.
         run = checkpoint.load_run(folder, with_files=False)
+        has_state = (folder / checkpoint.STATE).exists()
         if run is not None:
-            self._refuse_other(run)
-            if run["finished"]:
+            lacks_epochs = run["finished"] and run["epochs"] == run["trainer"].get("epochs")
+            self._refuse_other(run, has_state or not lacks_epochs)
+            goes_on = lacks_epochs and _has_more_epochs(self._identity, run)
+            if run["finished"] and not goes_on:
                 self.finished = True
                 check_files(folder / checkpoint.RUN, run["files"], run["files"], REMEDY)
                 self.result = TrainResult(**{name: run[name] for name in asdict(self.result)})
                 self.best = load_tensors(folder / WEIGHTS, verified=True)[0]
-                (folder / checkpoint.STATE).unlink(missing_ok=True)
-        if not self.finished and (folder / checkpoint.STATE).exists():
+        if not self.finished and has_state:
             tensors, metadata = load_state(folder / checkpoint.STATE)
             self._refuse_other(metadata["identity"])
             refuse_other_tensors(folder / checkpoint.STATE, tensors, model)
             self._snapshot, self._is_stored = (tensors, metadata), True
             self.go_back()
 
-    def _refuse_other(self, stored: dict[str, Any]) -> None:
+    def _refuse_other(self, stored: dict[str, Any], may_go_on: bool = True) -> None:
         old = _flatten({name: stored[name] for name in self._identity})
         new = _flatten(self._identity)
+        longer = may_go_on and _has_more_epochs(self._identity, stored)
+        ignored = {"trainer.epochs", "settings.epochs"} if longer else set()
         names = [name for name in old | new if old.get(name) != new.get(name)]
+        names = [name for name in names if name not in ignored]
         if names:
             shown = [f"{n}: {old.get(n)!r} there, {new.get(n)!r} now" for n in names[:SHOWN]]
             more = f"; and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -220,13 +226,16 @@ class TrainingRun:
         :func:`soil_pyg.load`; training and testing have :obj:`finished`, or can be resumed.
         """
         if self._folder is not None:
+            lacks_epochs = self.result.epochs == self._identity["trainer"].get("epochs")
+            if finished and lacks_epochs:
+                self.store()
             self._remove(
                 *((checkpoint.STATE, *checkpoint.FILES, FORMER_IDS) if self._replaces else ())
             )
             self._replaces = False
             run = {"finished": finished, **self._identity, **asdict(self.result)}
             checkpoint.save(self._folder, run, self.best, embeddings, data)
-            if finished:
+            if finished and not lacks_epochs:
                 (self._folder / checkpoint.STATE).unlink(missing_ok=True)
 
     def _remove(self, *others: str) -> None:
@@ -255,6 +264,11 @@ def _identity(
                 ) from error
     identity["data"] = {key: str(getattr(data, key, "")) for key in ("name", "digest")}
     return identity
+
+
+def _has_more_epochs(identity: dict[str, Any], stored: dict[str, Any]) -> bool:
+    new, old = (each["trainer"].get("epochs") for each in (identity, stored))
+    return isinstance(new, int) and isinstance(old, int) and new > old
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

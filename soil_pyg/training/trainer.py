@@ -130,6 +130,7 @@ class Trainer:
         on_epoch: OnEpoch | None = None,
         test: bool = True,
         overwrite: bool = False,
+        validate: bool = True,
     ) -> TrainResult:
         """Trains, validates and tests a model, and leaves it with its best weights.
 
@@ -150,6 +151,8 @@ class Trainer:
                 searches of hyperparameters. (default: :obj:`True`)
             overwrite (bool, optional): Whether to start anew and replace the run in :obj:`out`
                 when the first result is stored. (default: :obj:`False`)
+            validate (bool, optional): If set to :obj:`False`, uses no held-out split: all epochs
+                are trained, and the last weights are kept. (default: :obj:`True`)
 
         Raises:
             ValueError: If the data does not fit the model, a split is empty, or :obj:`out` holds
@@ -162,7 +165,8 @@ class Trainer:
                     f"'model' must have the {num_nodes} nodes of type "
                     f"'{node_type}' of the data (got {size})"
                 )
-        for split in HELD_OUT_SPLITS if test else HELD_OUT_SPLITS[:1]:
+        test = test and validate
+        for split in HELD_OUT_SPLITS[: validate + test]:
             held_out(data, split)
         fabric = make_fabric(self.accelerator, self.precision)
         data = copy.copy(data).to("cpu" if self.num_partitions > 1 else fabric.device)
@@ -170,6 +174,7 @@ class Trainer:
             data, self.batch_size, self.seed, self.num_partitions, fabric.device
         )
         options = self.result_options() | ({} if test else {"test": False})
+        options |= {} if validate else {"validate": False}
         num_batches = batches_per_step(options, type(model), data[INTERACTS].edge_index.size(1))
         options["batches_per_step"] = num_batches
         known = model, data, out, settings or {}, options
@@ -182,16 +187,16 @@ class Trainer:
         optimizer = self._make_optimizer(model, fabric, num_batches)
         if optimizer is not None:
             run.restore(model, optimizer)
-        with EpochProgress(self.progress) as progress:
+        with EpochProgress(self._stopping(), self.progress) as progress:
             parts = fabric, model, module, data, loader, run, self.evaluator, progress
             session = Session(*parts, num_batches)
             try:
                 if optimizer is not None:
-                    self._train(session, optimizer, on_epoch)
+                    self._train(session, optimizer, on_epoch, validate)
                     # The moments are as large as two models.
                     optimizer = None
                 if not run.best:
-                    run.keep_best(model, session.evaluate("val"))
+                    run.keep_best(model, session.evaluate("val") if validate else {})
                 model.load_state_dict(run.best)
                 if test:
                     run.result.test = session.evaluate("test")
@@ -207,7 +212,9 @@ class Trainer:
                 raise
         return run.result
 
-    def _train(self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None) -> None:
+    def _train(
+        self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None, validate: bool
+    ) -> None:
         run, result = session.run, session.run.result
         loss = TrainingLoss(session.model, self.num_partitions > 1, self.compile)
         stopping = self._stopping()
@@ -225,7 +232,7 @@ class Trainer:
             if not terms:
                 return
             try:
-                val = session.evaluate("val")
+                val = session.evaluate("val") if validate else {}
             except FloatingPointError as error:
                 raise FloatingPointError(f"Epoch {epoch}: {error}; {CAUSES}") from error
             result.epochs = epoch
@@ -233,7 +240,7 @@ class Trainer:
             if stopping.is_better(val, result.val):
                 run.keep_best(session.model, val)
             run.end_epoch(session.model, optimizer)
-            session.progress.report(result, self.metric)
+            session.progress.report(result)
             if on_epoch is not None:
                 on_epoch(result)
 
