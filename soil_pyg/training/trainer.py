@@ -121,6 +121,11 @@ class Trainer:
         """Returns the options that the result depends on."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in DISPLAY}
 
+    def identity(self, validate: bool = True, test: bool = True) -> dict[str, Any]:
+        """Returns the options of a run of :meth:`fit` that the result depends on."""
+        flags = {"test": test and validate, "validate": validate}
+        return self.result_options() | {name: False for name, on in flags.items() if not on}
+
     def fit(
         self,
         model: Recommender,
@@ -173,8 +178,7 @@ class Trainer:
         loader = PartitionLoader(
             data, self.batch_size, self.seed, self.num_partitions, fabric.device
         )
-        options = self.result_options() | ({} if test else {"test": False})
-        options |= {} if validate else {"validate": False}
+        options = self.identity(validate, test)
         num_batches = batches_per_step(options, type(model), data[INTERACTS].edge_index.size(1))
         options["batches_per_step"] = num_batches
         known = model, data, out, settings or {}, options
