@@ -20,6 +20,7 @@ from soil_pyg.models.dualgnn import DualGNN
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.freedom import FREEDOM
 from soil_pyg.models.grcn import GRCN
+from soil_pyg.models.gume import GUME
 from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
 from soil_pyg.models.layergcn import LayerGCN
@@ -28,11 +29,15 @@ from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mentor import MENTOR
 from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.mmgcn import MMGCN
+from soil_pyg.models.ngcf import NGCF
 from soil_pyg.models.popularity import Popularity
+from soil_pyg.models.sgl import SGL
+from soil_pyg.models.simgcl import SimGCL
 from soil_pyg.models.slmrec import SLMRec
 from soil_pyg.models.smore import SMORE
 from soil_pyg.models.soil import SOIL
 from soil_pyg.models.vbpr import VBPR
+from soil_pyg.models.xsimgcl import XSimGCL
 
 __all__ = [
     "BM3",
@@ -41,10 +46,13 @@ __all__ = [
     "DRAGON",
     "FREEDOM",
     "GRCN",
+    "GUME",
     "LATTICE",
     "MENTOR",
     "MGCN",
     "MMGCN",
+    "NGCF",
+    "SGL",
     "SMORE",
     "SOIL",
     "VBPR",
@@ -57,4 +65,6 @@ __all__ = [
     "Popularity",
     "Recommender",
     "SLMRec",
+    "SimGCL",
+    "XSimGCL",
 ]

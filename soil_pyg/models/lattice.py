@@ -21,6 +21,7 @@ from soil_pyg.models.graphs import (
 )
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import BPRLoss, FeatureProjection, LearnedGraph, LightConv, MeanPropagation
+from soil_pyg.nn.split_batch import count_batch, sum_batch
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
@@ -196,5 +197,5 @@ class LATTICE(FeatureRecommender):
         reg = user.square().sum() + positive.square().sum() + negative.square().sum()
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
-            "reg": self.reg * reg / 2 / len(user),
+            "reg": self.reg * sum_batch(reg) / 2 / count_batch(user),
         }

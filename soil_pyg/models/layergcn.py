@@ -21,6 +21,7 @@ from soil_pyg.models.pruned_interactions import (
 )
 from soil_pyg.nn import BPRLoss, RefinedPropagation
 from soil_pyg.nn.refined_propagation import refine
+from soil_pyg.nn.split_batch import sum_batch
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_choice, check_share
 
@@ -112,7 +113,7 @@ class LayerGCN(EmbeddingRecommender):
         squares = initial_user.square().sum() + initial_item.square().sum()
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
-            "reg": self.reg * squares / 2,
+            "reg": self.reg * sum_batch(squares) / 2,
         }
 
     def embed_new_users(

@@ -12,6 +12,7 @@ from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, distinct
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import AlignedPairsLoss, BPRLoss, InfoNCELoss, LightPropagation
+from soil_pyg.nn.split_batch import count_batch, sum_batch
 from soil_pyg.typing import Triplets
 
 NO_USERS = torch.empty(0, dtype=torch.long)
@@ -117,7 +118,7 @@ class ViewRecommender(EmbeddingRecommender):
         contrast = contrast + self.contrast(side_u, content_u, user_row.expand(2, -1))
         return {
             "bpr": self.bpr_loss((query * target).sum(-1), (query * other).sum(-1)),
-            "reg": self.reg * reg / 2 / len(query),
+            "reg": self.reg * sum_batch(reg) / 2 / count_batch(query),
             "contrast": self.cl_weight * contrast,
         }
 

@@ -20,7 +20,8 @@ SCHEDULES = {
     **dict.fromkeys(("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec"), (1.0, 20)),
     **dict.fromkeys(("cohesion", "dragon", "dualgnn", "mentor"), (1.0, 20)),
     **dict.fromkeys(("grcn", "layergcn", "mmgcn"), (1.0, 20)),
-    **dict.fromkeys(("lattice", "mgcn", "smore"), (0.96, 20)),
+    **dict.fromkeys(("gume", "lattice", "mgcn", "smore"), (0.96, 20)),
+    **dict.fromkeys(("ngcf", "sgl", "simgcl", "xsimgcl"), (1.0, 20)),
     "soil": (0.96, 10),
 }
 """The decay per 50 epochs and the patience of the published code: MMRec's defaults, unless a model
@@ -125,7 +126,7 @@ def test_searched_options_are_options(name: str) -> None:
     assert set(search) <= set.union(*used_by(import_model(name)))
     for values in search.values():
         assert len(values) > 1
-        assert all(isinstance(value, int | float) for value in values)
+        assert all(isinstance(value, int | float | str) for value in values)
 
 
 @pytest.mark.parametrize(
