@@ -20,6 +20,7 @@ from soil_pyg.models.newcomers import edges_of_new_users
 from soil_pyg.nn import BPRLoss, FeatureProjection, NeighbourAttention
 from soil_pyg.nn.split_batch import mean_square
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.edge_products import edge_sum
 from soil_pyg.typing import ITEM, USER, Triplets
 from soil_pyg.utils.checks import check_at_least, check_choice, check_flag, check_integer
 
@@ -120,11 +121,12 @@ class GRCN(EmbeddingRecommender):
             for m, project in self.projections.items()
         }
 
-    def route(self, preference: Tensor, item: Tensor, edges: Adjacency) -> tuple[Tensor, Adjacency]:
+    def route(self, preference: Tensor, item: Tensor, edges: Adjacency) -> tuple[Tensor, Tensor]:
         """Returns the routed preferences of users and their attention to items."""
         user = F.normalize(preference)
         for _ in range(self.num_routings):
-            user = F.normalize(user + self.attention((item, user), edges) @ item)
+            attention = self.attention((item, user), edges)
+            user = F.normalize(user + edge_sum(item, attention, edges))
         return user, self.attention((item, user), edges)
 
     def propagate(self, data: HeteroData) -> tuple[PairTensor, list[Tensor]]:
@@ -136,22 +138,20 @@ class GRCN(EmbeddingRecommender):
         for modality, item in self.map_features(data).items():
             user, to_user = self.route(self.preference[modality].weight, item, graph.t())
             to_item = self.attention((user, item), graph)
-            user_views.append(user + to_user @ item)
-            item_views.append(item + to_item @ user)
+            user_views.append(user + edge_sum(item, to_user, graph.t()))
+            item_views.append(item + edge_sum(user, to_item, graph))
             to_users.append(to_user)
             to_items.append(to_item)
         to_user = _refine(graph.t(), to_users, self.item_confidence.weight)
         to_item = _refine(graph, to_items, self.user_confidence.weight)
-        layers = [
-            (F.normalize(self.user_embedding.weight), F.normalize(self.item_embedding.weight))
-        ]
+        users, items = ([F.normalize(table)] for table in self.tables)
         for _ in range(2):
-            user, item = layers[-1]
-            layers.append((to_user @ item, to_item @ user))
-        users, items = zip(*layers, strict=True)
-        user, item = torch.stack(users).sum(dim=0), torch.stack(items).sum(dim=0)
+            user, item = users[-1], items[-1]
+            users.append(edge_sum(item, to_user, graph.t()))
+            items.append(edge_sum(user, to_item, graph))
+        user, item = (torch.stack(layers).sum(dim=0) for layers in (users, items))
         final = torch.cat([user, *user_views], dim=-1), torch.cat([item, *item_views], dim=-1)
-        return final, list(items[:-1])
+        return final, items[:-1]
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Returns the final embeddings of all users and items."""
@@ -188,22 +188,19 @@ class GRCN(EmbeddingRecommender):
         edge_index: Tensor,
         num_new_users: int,
     ) -> Tensor:
-        """Routes and propagates the items of new users to them; their own preferences and
-        identities, which are unknown, are zero.
-        """
+        """Routes the items of new users to them, whose own tables, which are unknown, are zero."""
         edges = edges_of_new_users(edge_index, num_new_users, self.num_items)
         data, views, attentions = with_graphs(data, UNWEIGHTED, make_transform), [], []
         for item in self.map_features(data).values():
             user, attention = self.route(item.new_zeros(num_new_users, item.size(1)), item, edges)
-            views.append(user + attention @ item)
+            views.append(user + edge_sum(item, attention, edges))
             attentions.append(attention)
-        matrix = _refine(edges, attentions, self.item_confidence.weight)
-        identity = [matrix @ item for item in self.propagate(data)[1]]
+        weight = _refine(edges, attentions, self.item_confidence.weight)
+        identity = [edge_sum(item, weight, edges) for item in self.propagate(data)[1]]
         return torch.cat([torch.stack(identity).sum(dim=0), *views], dim=-1)
 
 
-def _refine(graph: Adjacency, attentions: list[Adjacency], confidence: Tensor) -> Adjacency:
+def _refine(graph: Adjacency, attentions: list[Tensor], confidence: Tensor) -> Tensor:
     # The weights of the edges by the modality that counts most for the sender.
-    attention = torch.stack([matrix.weight for matrix in attentions], dim=-1)
-    strength = attention * F.embedding(graph.col.long(), confidence)
-    return graph.with_weight(strength.max(dim=-1).values.relu())
+    strength = torch.stack(attentions, dim=-1) * F.embedding(graph.col.long(), confidence)
+    return strength.max(dim=-1).values.relu()

@@ -1,4 +1,5 @@
 import torch
+from torch import Tensor
 from torch_geometric.typing import PairTensor
 from torch_geometric.utils import softmax
 
@@ -19,17 +20,18 @@ class NeighbourAttention(torch.nn.Module):
     Shapes:
         - **inputs:** features :math:`((|\mathcal{V}_s|, F), (|\mathcal{V}_t|, F))`,
           a matrix :math:`(|\mathcal{V}_t|, |\mathcal{V}_s|)`
-        - **outputs:** a matrix :math:`(|\mathcal{V}_t|, |\mathcal{V}_s|)`
+        - **outputs:** the attention of the edges :math:`(|\mathcal{E}|)`, in the order of the
+          matrix
 
     Example:
         >>> matrix = Adjacency.from_edge_index(torch.tensor([[0, 1], [0, 0]]), size=(2, 1))
         >>> x = torch.tensor([[1.0], [1.0]]), torch.tensor([[3.0]])
-        >>> NeighbourAttention()(x, matrix).to_dense()
-        tensor([[0.5000, 0.5000]])
+        >>> NeighbourAttention()(x, matrix)
+        tensor([0.5000, 0.5000])
     """
 
-    def forward(self, x: PairTensor, matrix: Adjacency) -> Adjacency:
-        """Returns the matrix with the attention as its weights.
+    def forward(self, x: PairTensor, matrix: Adjacency) -> Tensor:
+        """Returns the attention of the edges.
 
         Args:
             x ((Tensor, Tensor)): The features of the source and of the target nodes.
@@ -39,7 +41,8 @@ class NeighbourAttention(torch.nn.Module):
         dtype = torch.promote_types(x[0].dtype, torch.float32)
         with torch.autocast(x[0].device.type, enabled=False):
             score = edge_products(x[1].to(dtype), x[0].to(dtype), matrix)
-            return matrix.with_weight(softmax(score, ptr=matrix.rowptr.long()))
+            attention: Tensor = softmax(score, ptr=matrix.rowptr.long())
+        return attention
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}()"

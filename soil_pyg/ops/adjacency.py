@@ -153,7 +153,7 @@ class Adjacency(CompressedRows):
         return out
 
     def with_weight(self, weight: Tensor) -> "Adjacency":
-        """Returns the matrix with other weights, which may need a gradient; the structure of the
+        """Returns the matrix with other weights, without their gradient; the structure of the
         transpose is computed once for all of them.
 
         Args:
@@ -163,11 +163,10 @@ class Adjacency(CompressedRows):
             some = torch.zeros_like(self.weight, requires_grad=True)
             self._pattern = Adjacency(self.rowptr, self.col, some, self.size[1])
             self._pattern.t()
-        out = copy.copy(self._pattern)
-        out.weight = weight
-        if not weight.requires_grad and out._transposed is not None:
-            out._transposed = copy.copy(out._transposed)
-            out._transposed.weight, out._transposed._transposed = weight[out._perm], out
+        out, transposed = copy.copy(self._pattern), copy.copy(self._pattern._transposed)
+        assert transposed is not None
+        out.weight, transposed.weight = weight.detach(), weight.detach()[out._perm]
+        out._transposed, transposed._transposed = transposed, out
         return out
 
     def prepare(self) -> "Adjacency":

@@ -3,58 +3,38 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from naive_graph import (
+    BATCH,
+    NUM_ITEMS,
+    NUM_USERS,
+    Matrix,
+    Pairs,
+    in_channels,
+    make_data,
+    neighbours,
+    unit,
+)
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import GRCN
 from soil_pyg.models.newcomers import LaterItemError
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
-
-NUM_USERS, NUM_ITEMS = 6, 5
-SIZES = {"image": 4, "text": 3, "audio": 2}
-# User 3 and item 4 have no interactions.
-PAIRS = [(0, 0), (0, 1), (0, 3), (1, 1), (2, 2), (2, 3), (4, 0), (5, 3), (5, 2)]
-BATCH = Triplets(torch.tensor([5, 0, 5]), torch.tensor([3, 1, 3]), torch.tensor([0, 4, 1]))
-Matrix = np.ndarray
-
-
-def make_data(num_modalities: int) -> HeteroData:
-    data = HeteroData()
-    data[USER].num_nodes, data[ITEM].num_nodes = NUM_USERS, NUM_ITEMS
-    generator = torch.Generator().manual_seed(0)
-    for modality, size in list(SIZES.items())[:num_modalities]:
-        x = torch.randn(NUM_ITEMS, size, generator=generator, dtype=torch.float64)
-        data[ITEM][f"x_{modality}"] = x
-    data[INTERACTS].edge_index = torch.tensor(PAIRS).t().contiguous()
-    return GRCN.graph_transform()(data)
+from soil_pyg.typing import ITEM
 
 
 def make_model(num_modalities: int = 2, **options: Any) -> GRCN:
     torch.manual_seed(0)
-    sizes = dict(list(SIZES.items())[:num_modalities])
     options = {"hidden_channels": 3, "latent_channels": 4, **options}
-    return GRCN(NUM_USERS, NUM_ITEMS, sizes, **options).double()
-
-
-def unit(x: Matrix) -> Matrix:
-    return x / max(float(np.linalg.norm(x)), 1e-12)
+    return GRCN(NUM_USERS, NUM_ITEMS, in_channels(num_modalities), **options).double()
 
 
 class Naive:
     """The model, one node at a time; newcomers are the last users and send nothing."""
 
-    def __init__(
-        self, model: GRCN, data: HeteroData, new: tuple[tuple[int, int], ...] = ()
-    ) -> None:
+    def __init__(self, model: GRCN, data: HeteroData, new: Pairs = ()) -> None:
         self.p = {name: p.detach().numpy() for name, p in model.named_parameters()}
         self.options, self.data = model.options, data
-        self.num_new = len({user for user, _ in new})
-        self.num_users = NUM_USERS + self.num_new
-        self.near: list[list[int]] = [[] for _ in range(self.num_users + NUM_ITEMS)]
-        for user, item in PAIRS:
-            self.near[user].append(self.num_users + item)
-            self.near[self.num_users + item].append(user)
-        for user, item in new:
-            self.near[NUM_USERS + user].append(self.num_users + item)
+        self.num_users, self.near = neighbours(new)
+        self.num_new = self.num_users - NUM_USERS
         views = [self.view(m) for m in self.options["in_channels"]]
         confidence = self.table("user_confidence.weight", "item_confidence.weight")
         x = [unit(row) for row in self.table("user_embedding.weight", "item_embedding.weight")]
@@ -118,7 +98,7 @@ class Naive:
 @pytest.mark.parametrize("num_modalities", [1, 2, 3])
 @pytest.mark.parametrize(("routing", "num_routings"), [("users", 2), ("users", 0), ("none", 2)])
 def test_equals_the_definition(num_modalities: int, routing: str, num_routings: int) -> None:
-    data = make_data(num_modalities)
+    data = make_data(GRCN, num_modalities)
     options = {"routing": routing, "num_routings": num_routings, "reg": 0.3}
     model = make_model(num_modalities, **options, extra_regulariser=num_modalities == 2)
     naive = Naive(model, data)
@@ -128,7 +108,7 @@ def test_equals_the_definition(num_modalities: int, routing: str, num_routings: 
 
 
 def test_new_users_are_propagated_to() -> None:
-    data, model, new = make_data(2), make_model(), ((0, 1), (0, 2), (1, 3))
+    data, model, new = make_data(GRCN, 2), make_model(), ((0, 1), (0, 2), (1, 3))
     args = data, GRCN.graph_transform, model(data)[1], torch.tensor(new).t(), 2
     naive = Naive(model, data, new)
     np.testing.assert_allclose(

@@ -3,64 +3,43 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from naive_graph import (
+    BATCH,
+    NUM_ITEMS,
+    NUM_USERS,
+    Matrix,
+    Pairs,
+    in_channels,
+    make_data,
+    neighbours,
+    unit,
+)
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import MMGCN
 from soil_pyg.models.newcomers import LaterItemError
 from soil_pyg.training.trainer import Trainer
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
-
-NUM_USERS, NUM_ITEMS = 6, 5
-SIZES = {"image": 4, "text": 3, "audio": 2}
-# User 3 and item 4 have no interactions.
-PAIRS = [(0, 0), (0, 1), (0, 3), (1, 1), (2, 2), (2, 3), (4, 0), (5, 3), (5, 2)]
-BATCH = Triplets(torch.tensor([5, 0, 5]), torch.tensor([3, 1, 3]), torch.tensor([0, 4, 1]))
-Matrix = np.ndarray
-
-
-def make_data(num_modalities: int) -> HeteroData:
-    data = HeteroData()
-    data[USER].num_nodes, data[ITEM].num_nodes = NUM_USERS, NUM_ITEMS
-    generator = torch.Generator().manual_seed(0)
-    for modality, size in list(SIZES.items())[:num_modalities]:
-        x = torch.randn(NUM_ITEMS, size, generator=generator, dtype=torch.float64)
-        x[2] = 0
-        data[ITEM][f"x_{modality}"] = x
-    data[INTERACTS].edge_index = torch.tensor(PAIRS).t().contiguous()
-    return MMGCN.graph_transform()(data)
+from soil_pyg.typing import INTERACTS, ITEM
 
 
 def make_model(num_modalities: int = 2, **options: Any) -> MMGCN:
     torch.manual_seed(0)
-    sizes = dict(list(SIZES.items())[:num_modalities])
     options = {"hidden_channels": 3, "latent_channels": 5, **options}
-    return MMGCN(NUM_USERS, NUM_ITEMS, sizes, **options).double()
+    return MMGCN(NUM_USERS, NUM_ITEMS, in_channels(num_modalities), **options).double()
 
 
 def leaky(x: Matrix) -> Matrix:
     return np.where(x > 0, x, 0.01 * x)
 
 
-def unit(x: Matrix) -> Matrix:
-    return x / max(float(np.linalg.norm(x)), 1e-12)
-
-
 class Naive:
     """The model, one node at a time; newcomers are the last users and send nothing."""
 
-    def __init__(
-        self, model: MMGCN, data: HeteroData, new: tuple[tuple[int, int], ...] = ()
-    ) -> None:
+    def __init__(self, model: MMGCN, data: HeteroData, new: Pairs = ()) -> None:
         self.p = {name: p.detach().numpy() for name, p in model.named_parameters()}
         self.options, self.data = model.options, data
-        self.num_new = len({user for user, _ in new})
-        self.num_users = NUM_USERS + self.num_new
-        self.near: list[list[int]] = [[] for _ in range(self.num_users + NUM_ITEMS)]
-        for user, item in PAIRS:
-            self.near[user].append(self.num_users + item)
-            self.near[self.num_users + item].append(user)
-        for user, item in new:
-            self.near[NUM_USERS + user].append(self.num_users + item)
+        self.num_users, self.near = neighbours(new)
+        self.num_new = self.num_users - NUM_USERS
         users = self.extend(self.p["user_embedding.weight"])
         self.identity = np.concatenate([users, self.p["item_embedding.weight"]])
         self.final = np.mean([self.view(m) for m in self.options["in_channels"]], axis=0)
@@ -105,7 +84,7 @@ class Naive:
 @pytest.mark.parametrize("num_modalities", [1, 2, 3])
 @pytest.mark.parametrize(("num_layers", "concat"), [(1, True), (3, True), (2, False)])
 def test_equals_the_definition(num_modalities: int, num_layers: int, concat: bool) -> None:
-    data = make_data(num_modalities)
+    data = make_data(MMGCN, num_modalities)
     model = make_model(num_modalities, num_layers=num_layers, concat=concat, reg=0.3)
     naive = Naive(model, data)
     np.testing.assert_allclose(torch.cat(model(data)).detach(), naive.final, rtol=1e-9)
@@ -116,7 +95,7 @@ def test_equals_the_definition(num_modalities: int, num_layers: int, concat: boo
 def test_frozen_preferences_are_never_trained() -> None:
     tables = {"user_embedding.weight", "item_embedding.weight"}
     tables |= {"preference.image.weight", "preference.text.weight"}
-    data, model = make_data(2), make_model(preferences="frozen")
+    data, model = make_data(MMGCN, 2), make_model(preferences="frozen")
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     assert trained == {name for name, _ in model.named_parameters()} - tables
     terms = model.loss(data, BATCH)
@@ -135,7 +114,7 @@ def test_frozen_preferences_are_never_trained() -> None:
 
 
 def test_new_users_are_propagated_to() -> None:
-    data, model, new = make_data(2), make_model(), ((0, 1), (0, 2), (1, 3))
+    data, model, new = make_data(MMGCN, 2), make_model(), ((0, 1), (0, 2), (1, 3))
     args = data, MMGCN.graph_transform, model(data)[1], torch.tensor(new).t(), 2
     naive = Naive(model, data, new)
     np.testing.assert_allclose(

@@ -1,10 +1,25 @@
 import torch
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.edge_products import edge_products
+from soil_pyg.ops.edge_products import edge_products, edge_sum
 
 
-def test_equals_the_definition_and_its_gradients() -> None:
+def test_sums_and_their_gradients() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(5, 3, generator=generator, dtype=torch.double, requires_grad=True)
+    weight = torch.randn(5, generator=generator, dtype=torch.double, requires_grad=True)
+    edge_index = torch.tensor([[0, 4, 4, 2, 1], [0, 0, 3, 1, 3]])
+    matrix = Adjacency.from_edge_index(edge_index, size=(5, 4))
+    dense = torch.zeros(4, 5, dtype=torch.double)
+    dense = dense.index_put((matrix.row(), matrix.col.long()), weight)
+    slope = torch.randn(4, 3, generator=generator, dtype=torch.double)
+    outs = edge_sum(x, weight, matrix), dense @ x
+    torch.testing.assert_close(*outs)
+    grads = [torch.autograd.grad((slope * out).sum(), [x, weight]) for out in outs]
+    torch.testing.assert_close(*grads)
+
+
+def test_products_and_their_gradients() -> None:
     generator = torch.Generator().manual_seed(0)
     target, source = (
         torch.randn(n, 3, generator=generator, dtype=torch.double, requires_grad=True)
