@@ -24,6 +24,7 @@ from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.gume_graphs import GUMEGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
+from soil_pyg.models.smore_graphs import SMOREGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
 
 ROOMS = (datasets, encoders, models, nn, transforms)
@@ -127,6 +128,7 @@ CASES: dict[str, Case] = {
     "MMGCN": model(models.MMGCN, latent_channels=[0], num_layers=[0]),
     "NGCF": model(models.NGCF, dropout=SHARE, node_dropout=SHARE),
     "SGL": model(models.SGL, dropout=SHARE, **TAU),
+    "SMORE": model(models.SMORE, dropout=SHARE, **TAU),
     "SOIL": model(models.SOIL, **TAU),
     "VBPR": model(models.VBPR),
     "EmbeddingRecommender": model(models.BPR),
@@ -134,6 +136,7 @@ CASES: dict[str, Case] = {
     "LGMRec": model(
         models.LGMRec, num_hyper_layers=[0], num_hyperedges=[0], keep_rate=[0, 2], **TAU
     ),
+    "LayerGCN": model(models.LayerGCN, num_layers=[0], dropout=SHARE),
     "LightGCN": model(models.LightGCN),
     "Popularity": model(models.Popularity),
     "Recommender": model(models.Popularity),
@@ -153,6 +156,7 @@ CASES: dict[str, Case] = {
     "GUMEGraphs": Case(GUMEGraphs, wrong={"k": [0], **SEARCH}),
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
+    "SMOREGraphs": Case(SMOREGraphs, wrong={"k": [0], "first_k": [0], **SEARCH}),
     "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),
     "KNN": Case(nn.KNN, {"emb": torch.eye(3)}, SEARCH),
     "Adjacency": Case(
@@ -195,6 +199,7 @@ CASES: dict[str, Case] = {
         nn.SampledAdjacency, {"part": ADJACENCY, "scale": torch.ones(1), "scale_t": torch.ones(1)}
     ),
     "SearchOptions": Case(nn.SearchOptions, wrong=SEARCH),
+    "SpectralFilter": Case(nn.SpectralFilter, {"channels": 2}, {"channels": [0]}),
     "TrainedFeatures": Case(
         nn.TrainedFeatures,
         {"num_nodes": 2, "in_channels": 2},

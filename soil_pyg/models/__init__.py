@@ -23,6 +23,7 @@ from soil_pyg.models.grcn import GRCN
 from soil_pyg.models.gume import GUME
 from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
+from soil_pyg.models.layergcn import LayerGCN
 from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mentor import MENTOR
@@ -33,6 +34,7 @@ from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.sgl import SGL
 from soil_pyg.models.simgcl import SimGCL
 from soil_pyg.models.slmrec import SLMRec
+from soil_pyg.models.smore import SMORE
 from soil_pyg.models.soil import SOIL
 from soil_pyg.models.vbpr import VBPR
 from soil_pyg.models.xsimgcl import XSimGCL
@@ -51,12 +53,14 @@ __all__ = [
     "MMGCN",
     "NGCF",
     "SGL",
+    "SMORE",
     "SOIL",
     "VBPR",
     "DualGNN",
     "EmbeddingRecommender",
     "ItemKNN",
     "LGMRec",
+    "LayerGCN",
     "LightGCN",
     "Popularity",
     "Recommender",

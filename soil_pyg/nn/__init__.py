@@ -12,6 +12,7 @@ from soil_pyg.nn.neighbour_attention import NeighbourAttention
 from soil_pyg.nn.perturb import perturb
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
 from soil_pyg.nn.refined_propagation import RefinedPropagation
+from soil_pyg.nn.spectral_filter import SpectralFilter
 from soil_pyg.nn.trained_features import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN
@@ -39,6 +40,7 @@ __all__ = [
     "RefinedPropagation",
     "SampledAdjacency",
     "SearchOptions",
+    "SpectralFilter",
     "TrainedFeatures",
     "embedding_loss",
     "perturb",

@@ -20,9 +20,8 @@ SCHEDULES = {
     **dict.fromkeys(("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec"), (1.0, 20)),
     **dict.fromkeys(("cohesion", "dragon", "dualgnn", "mentor"), (1.0, 20)),
     **dict.fromkeys(("grcn", "layergcn", "mmgcn"), (1.0, 20)),
-    **dict.fromkeys(("gume", "lattice", "mgcn"), (0.96, 20)),
+    **dict.fromkeys(("gume", "lattice", "mgcn", "smore"), (0.96, 20)),
     **dict.fromkeys(("ngcf", "sgl", "simgcl", "xsimgcl"), (1.0, 20)),
-    **dict.fromkeys(("lattice", "mgcn"), (0.96, 20)),
     "soil": (0.96, 10),
 }
 """The decay per 50 epochs and the patience of the published code: MMRec's defaults, unless a model
