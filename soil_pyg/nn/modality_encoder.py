@@ -72,6 +72,13 @@ class ModalityEncoder(torch.nn.Module):
         """
         return F.normalize(self.preference.weight), F.normalize(z)
 
+    def messages(self, x: Tensor, edge_index: Adj | Adjacency) -> Tensor:
+        r"""Returns the sum of the embeddings that each item sends to a user over an edge of weight
+        1, so that :math:`\mathbf{h}_u = \mathbf{x}_u + \sum_i A_{ui} \, \mathbf{m}_i`.
+        """
+        start = self.start(self.encode(x))
+        return start[1] + self.conv(start, edge_index)[1]
+
     def forward(
         self,
         x: Tensor,
