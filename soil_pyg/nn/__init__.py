@@ -1,13 +1,14 @@
 """Layers, losses and the search for neighbours: plain tensors in, plain tensors out."""
 
 from soil_pyg.nn.attention_fusion import AttentionFusion
-from soil_pyg.nn.conv import BipartiteConv, LightConv
+from soil_pyg.nn.conv import BipartiteConv, LightConv, MMGCNConv
 from soil_pyg.nn.feature_projection import FeatureProjection
 from soil_pyg.nn.info_nce_loss import InfoNCELoss
 from soil_pyg.nn.learned_graph import LearnedGraph
 from soil_pyg.nn.losses import AlignedPairsLoss, BPRLoss, embedding_loss
 from soil_pyg.nn.modality_encoder import ModalityEncoder
 from soil_pyg.nn.modality_gate import ModalityGate
+from soil_pyg.nn.neighbour_attention import NeighbourAttention
 from soil_pyg.nn.perturb import perturb
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
 from soil_pyg.nn.refined_propagation import RefinedPropagation
@@ -30,9 +31,11 @@ __all__ = [
     "LearnedGraph",
     "LightConv",
     "LightPropagation",
+    "MMGCNConv",
     "MeanPropagation",
     "ModalityEncoder",
     "ModalityGate",
+    "NeighbourAttention",
     "RefinedPropagation",
     "SampledAdjacency",
     "SearchOptions",

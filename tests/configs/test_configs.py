@@ -19,6 +19,9 @@ PUBLISHED = ("baby", "sports", "clothing", "tiktok")
 SCHEDULES = {
     **dict.fromkeys(("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec"), (1.0, 20)),
     **dict.fromkeys(("cohesion", "dragon", "dualgnn", "mentor"), (1.0, 20)),
+    **dict.fromkeys(("grcn", "layergcn", "mmgcn"), (1.0, 20)),
+    **dict.fromkeys(("gume", "lattice", "mgcn"), (0.96, 20)),
+    **dict.fromkeys(("ngcf", "sgl", "simgcl", "xsimgcl"), (1.0, 20)),
     **dict.fromkeys(("lattice", "mgcn"), (0.96, 20)),
     "soil": (0.96, 10),
 }
@@ -124,7 +127,7 @@ def test_searched_options_are_options(name: str) -> None:
     assert set(search) <= set.union(*used_by(import_model(name)))
     for values in search.values():
         assert len(values) > 1
-        assert all(isinstance(value, int | float) for value in values)
+        assert all(isinstance(value, int | float | str) for value in values)
 
 
 @pytest.mark.parametrize(
