@@ -97,6 +97,10 @@ class DualGNN(UserGraphRecommender):
             views = [torch.stack(views).sum(dim=0), *views[1:]]
         return (weight.t().unsqueeze(-1) * torch.stack(views)).sum(dim=0)
 
+    def split_items(self, item: Tensor, views: list[Tensor]) -> list[Tensor]:
+        """Returns the summand of the final embeddings of items that comes from each modality."""
+        return views
+
     def regularize(self) -> Tensor:
         """Returns the part of the regularisation that is the same for every batch."""
         return super().regularize() + self.item_weight.weight.square().mean()

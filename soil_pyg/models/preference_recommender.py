@@ -96,6 +96,12 @@ class PreferenceRecommender(Recommender):
         weights = weight.t().unsqueeze(-1)
         return torch.cat([w * view for w, view in zip(weights, views, strict=True)], dim=1)
 
+    def split_items(self, item: Tensor, views: list[Tensor]) -> list[Tensor]:
+        """Returns the summand or, if modalities are joined, the part of the final embeddings of
+        items that comes from each modality, given the embeddings in each modality.
+        """
+        return list(item.chunk(len(views), dim=1))
+
     @abstractmethod
     def embed(
         self, data: HeteroData, users: Tensor | None = None, training: bool = False
@@ -173,8 +179,7 @@ class PreferenceRecommender(Recommender):
         views = dict(zip(sent, zip(own, sent.values(), strict=True), strict=True))
         users, items = map(list, zip(*model.encode(data), strict=True))
         similar = content[0] - model.combine(users, model.user_weight.weight)
-        if content[1].size(1) > model.hidden_channels:
-            items = list(content[1].chunk(len(items), dim=1))
+        items = model.split_items(content[1], items)
         return PreferenceDecomposition(
             content,
             similar,
