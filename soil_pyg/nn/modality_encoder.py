@@ -77,7 +77,8 @@ class ModalityEncoder(torch.nn.Module):
         1, so that :math:`\mathbf{h}_u = \mathbf{x}_u + \sum_i A_{ui} \, \mathbf{m}_i`.
         """
         start = self.start(self.encode(x))
-        return start[1] + self.conv(start, edge_index)[1]
+        sent: Tensor = start[1] + self.conv(start, edge_index)[1]
+        return sent
 
     def forward(
         self,
