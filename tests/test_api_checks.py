@@ -23,6 +23,7 @@ from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.gume_graphs import GUMEGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
+from soil_pyg.models.pgl_graphs import PGLGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
 
 ROOMS = (datasets, encoders, models, nn, transforms)
@@ -126,6 +127,7 @@ CASES: dict[str, Case] = {
         models.LGMRec, num_hyper_layers=[0], num_hyperedges=[0], keep_rate=[0, 2], **TAU
     ),
     "LightGCN": model(models.LightGCN),
+    "PGL": model(models.PGL, keep=[0, 2], dropout=SHARE, **TAU),
     "Popularity": model(models.Popularity),
     "Recommender": model(models.Popularity),
     "SLMRec": model(models.SLMRec, ssl_tau=[0], **TAU),
@@ -136,6 +138,7 @@ CASES: dict[str, Case] = {
     "GUMEGraphs": Case(GUMEGraphs, wrong={"k": [0], **SEARCH}),
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
+    "PGLGraphs": Case(PGLGraphs, wrong={"k": [0], "rank": [0], "first_weight": [2], **SEARCH}),
     "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),
     "KNN": Case(nn.KNN, {"emb": torch.eye(3)}, SEARCH),
     "Adjacency": Case(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models import FREEDOM, GUME, LATTICE, MGCN, SOIL, ItemKNN
+from soil_pyg.models import FREEDOM, GUME, LATTICE, MGCN, PGL, SOIL, ItemKNN
 from soil_pyg.models.newcomers import nearest_known
 from soil_pyg.nn import KNN, Adjacency, LearnedGraph
 from soil_pyg.ops import matmul
@@ -177,6 +177,7 @@ COMPUTATIONS: dict[str, Callable[[int], list[Tensor]]] = {
     "GUME": graph(GUME.graph_transform),
     "LATTICE": graph(LATTICE.graph_transform),
     "MGCN": graph(MGCN.graph_transform),
+    "PGL": graph(PGL.graph_transform, mode="global"),
     "LearnedGraph": learned,
     "new items": new_items,
     "KNN": knn(False),

@@ -22,6 +22,7 @@ from soil_pyg.models.lattice import LATTICE
 from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mgcn import MGCN
+from soil_pyg.models.pgl import PGL
 from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.slmrec import SLMRec
 from soil_pyg.models.soil import SOIL
@@ -34,6 +35,7 @@ __all__ = [
     "GUME",
     "LATTICE",
     "MGCN",
+    "PGL",
     "SOIL",
     "VBPR",
     "EmbeddingRecommender",

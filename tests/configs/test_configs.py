@@ -18,7 +18,7 @@ GOOD = (
 PUBLISHED = ("baby", "sports", "clothing", "tiktok")
 SCHEDULES = {
     **dict.fromkeys(("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec"), (1.0, 20)),
-    **dict.fromkeys(("gume", "lattice", "mgcn"), (0.96, 20)),
+    **dict.fromkeys(("gume", "lattice", "mgcn", "pgl"), (0.96, 20)),
     "soil": (0.96, 10),
 }
 """The decay per 50 epochs and the patience of the published code: MMRec's defaults, unless a model

@@ -47,6 +47,10 @@ CASES = {
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
     "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
     "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
+    "pgl": Case("PGL", {"hidden_channels": 6}, {"k": 3}),
+    "pgl_global": Case(
+        "PGL", {"hidden_channels": 6, "mode": "global"}, {"k": 3, "mode": "global", "rank": 8}
+    ),
     "popularity": Case("Popularity", {}, {}),
     "slmrec": Case("SLMRec", {"hidden_channels": 6}, {}),
     "soil_paper": Case("SOIL", {"hidden_channels": 6}, {"k": 3, "k_i": 2}),
@@ -336,6 +340,10 @@ INVALID = {
     ],
     "LightGCN": [("num_layers", -1)],
     "MGCN": [("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
+    "PGL": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("mode", "x"), ("keep", 0), ("keep", 1.5)],
+        *[("dropout", 1), ("reg", -1), ("tau", 0)],
+    ],
     "SLMRec": [("hidden_channels", 1), ("num_layers", -1), ("tau", 0), ("ssl_tau", 0)],
     "SOIL": [
         *[("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
