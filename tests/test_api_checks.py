@@ -19,6 +19,7 @@ import torch
 from torch_geometric.typing import EdgeType
 
 from soil_pyg import datasets, encoders, models, nn, transforms
+from soil_pyg.models.damrs_graphs import DAMRSGraphs
 from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.gume_graphs import GUMEGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
@@ -115,6 +116,7 @@ SHARE: list[Any] = [1, 2]
 CASES: dict[str, Case] = {
     "BM3": model(models.BM3, dropout=SHARE),
     "BPR": model(models.BPR),
+    "DAMRS": model(models.DAMRS, num_neighbours=[0], **TAU),
     "FREEDOM": model(models.FREEDOM, dropout=SHARE),
     "GUME": model(models.GUME, bm_tau=[0], um_tau=[0]),
     "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
@@ -134,6 +136,7 @@ CASES: dict[str, Case] = {
     "ItemKNN.graph_transform": Case(
         models.ItemKNN.graph_transform, wrong={"k": [0], "memory_budget": [0]}
     ),
+    "DAMRSGraphs": Case(DAMRSGraphs, wrong={"k": [0], "item_graph_k": [0], **SEARCH}),
     "FREEDOMGraphs": Case(FREEDOMGraphs, wrong={"k": [0], "first_weight": [2], **SEARCH}),
     "GUMEGraphs": Case(GUMEGraphs, wrong={"k": [0], **SEARCH}),
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
@@ -165,6 +168,7 @@ CASES: dict[str, Case] = {
         {"in_channels": 2, "out_channels": 2},
         {"in_channels": [0], "out_channels": [0]},
     ),
+    "NeighbourLoss": Case(nn.NeighbourLoss, wrong={"k": [0], **TAU}),
     "SampledAdjacency": Case(
         nn.SampledAdjacency, {"part": ADJACENCY, "scale": torch.ones(1), "scale_t": torch.ones(1)}
     ),
@@ -177,6 +181,11 @@ CASES: dict[str, Case] = {
     "embedding_loss": Case(_embedding_loss),
     "topk_by_id": Case(nn.topk_by_id, {"scores": torch.eye(3), "k": 1}, {"k": [0]}),
     "CoOccurrenceGraph": Case(transforms.CoOccurrenceGraph, wrong={"k": [0], "memory_budget": [0]}),
+    "ConsistentGraph": Case(
+        transforms.ConsistentGraph,
+        wrong={"k": [0], **SEARCH},
+        lawful={"node_type": ["no such value"]},
+    ),
     "InterestGraph": Case(transforms.InterestGraph, wrong={"k_i": [0], **SEARCH}),
     "NormalizeGraph": Case(
         transforms.NormalizeGraph,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models import FREEDOM, GUME, LATTICE, MGCN, PGL, SOIL, ItemKNN
+from soil_pyg.models import DAMRS, FREEDOM, GUME, LATTICE, MGCN, PGL, SOIL, ItemKNN
 from soil_pyg.models.newcomers import nearest_known
 from soil_pyg.nn import KNN, Adjacency, LearnedGraph
 from soil_pyg.ops import matmul
@@ -173,6 +173,7 @@ COMPUTATIONS: dict[str, Callable[[int], list[Tensor]]] = {
     "InterestGraph, keep": graph(InterestGraph, k_i=3, weight_by_users=True, negative="keep"),
     "SOIL": graph(SOIL.graphs),
     "SOIL, released": graph(SOIL.graphs, profile="released", negative="drop", aggregation="sum"),
+    "DAMRS": graph(DAMRS.graph_transform),
     "FREEDOM": graph(FREEDOM.graph_transform),
     "GUME": graph(GUME.graph_transform),
     "LATTICE": graph(LATTICE.graph_transform),

@@ -14,6 +14,7 @@ torch.Size([40, 30])
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.bm3 import BM3
 from soil_pyg.models.bpr import BPR
+from soil_pyg.models.damrs import DAMRS
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.freedom import FREEDOM
 from soil_pyg.models.gume import GUME
@@ -31,6 +32,7 @@ from soil_pyg.models.vbpr import VBPR
 __all__ = [
     "BM3",
     "BPR",
+    "DAMRS",
     "FREEDOM",
     "GUME",
     "LATTICE",

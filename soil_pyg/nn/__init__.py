@@ -7,6 +7,7 @@ from soil_pyg.nn.info_nce_loss import InfoNCELoss
 from soil_pyg.nn.learned_graph import LearnedGraph
 from soil_pyg.nn.losses import AlignedPairsLoss, BPRLoss, embedding_loss
 from soil_pyg.nn.modality_gate import ModalityGate
+from soil_pyg.nn.neighbour_loss import NeighbourLoss
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
 from soil_pyg.nn.trained_features import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
@@ -29,6 +30,7 @@ __all__ = [
     "LightPropagation",
     "MeanPropagation",
     "ModalityGate",
+    "NeighbourLoss",
     "SampledAdjacency",
     "SearchOptions",
     "TrainedFeatures",

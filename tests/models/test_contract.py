@@ -40,6 +40,7 @@ class Case(NamedTuple):
 CASES = {
     "bm3": Case("BM3", {"hidden_channels": 6}, {}),
     "bpr": Case("BPR", {"hidden_channels": 6}, {}),
+    "damrs": Case("DAMRS", {"hidden_channels": 6, "num_neighbours": 2}, {"k": 3}),
     "freedom": Case("FREEDOM", {"hidden_channels": 6}, {"k": 3}),
     "gume": Case("GUME", {"hidden_channels": 6}, {"k": 3}),
     "item_knn": Case("ItemKNN", {}, {"k": 3}),
@@ -74,7 +75,7 @@ UNUSED = {
     "SOIL": {1: {"fusion.project.weight", "fusion.project.bias", "fusion.query.weight"}},
 }
 """Parameters without a gradient, by the number of modalities: one view needs no attention."""
-DETACHED = {"BM3"}
+DETACHED = {"BM3", "DAMRS"}
 """Models whose loss stops gradients, so that its slope is not its gradient."""
 OF_NO_PAPER = {"Popularity"}
 """Models that have no source to link to."""
@@ -325,6 +326,10 @@ def test_graphs(name: str) -> None:
 INVALID = {
     "BM3": [("num_layers", -1), ("dropout", 1), ("dropout", -0.1)],
     "BPR": [],
+    "DAMRS": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("kl_weight", -1), ("tau", 0)],
+        *[("neighbour_weight", -1), ("num_neighbours", 0)],
+    ],
     "FREEDOM": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1.0)],
     "GUME": [
         *[("num_layers", -1), ("num_item_layers", -1), ("bm_tau", 0), ("um_tau", 0)],
