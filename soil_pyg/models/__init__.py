@@ -17,6 +17,7 @@ from soil_pyg.models.bpr import BPR
 from soil_pyg.models.cohesion import COHESION
 from soil_pyg.models.dragon import DRAGON
 from soil_pyg.models.dualgnn import DualGNN
+from soil_pyg.models.damrs import DAMRS
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.freedom import FREEDOM
 from soil_pyg.models.grcn import GRCN
@@ -30,6 +31,7 @@ from soil_pyg.models.mentor import MENTOR
 from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.mmgcn import MMGCN
 from soil_pyg.models.ngcf import NGCF
+from soil_pyg.models.pgl import PGL
 from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.sgl import SGL
 from soil_pyg.models.simgcl import SimGCL
@@ -44,6 +46,7 @@ __all__ = [
     "BPR",
     "COHESION",
     "DRAGON",
+    "DAMRS",
     "FREEDOM",
     "GRCN",
     "GUME",
@@ -54,6 +57,7 @@ __all__ = [
     "NGCF",
     "SGL",
     "SMORE",
+    "PGL",
     "SOIL",
     "VBPR",
     "DualGNN",

@@ -10,6 +10,7 @@ from soil_pyg.nn.modality_encoder import ModalityEncoder
 from soil_pyg.nn.modality_gate import ModalityGate
 from soil_pyg.nn.neighbour_attention import NeighbourAttention
 from soil_pyg.nn.perturb import perturb
+from soil_pyg.nn.neighbour_loss import NeighbourLoss
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
 from soil_pyg.nn.refined_propagation import RefinedPropagation
 from soil_pyg.nn.spectral_filter import SpectralFilter
@@ -38,6 +39,7 @@ __all__ = [
     "ModalityGate",
     "NeighbourAttention",
     "RefinedPropagation",
+    "NeighbourLoss",
     "SampledAdjacency",
     "SearchOptions",
     "SpectralFilter",

@@ -43,6 +43,7 @@ CASES = {
     "cohesion": Case("COHESION", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
     "dragon": Case("DRAGON", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
     "dualgnn": Case("DualGNN", {"hidden_channels": 6}, {"user_k": 3}),
+    "damrs": Case("DAMRS", {"hidden_channels": 6, "num_neighbours": 2}, {"k": 3}),
     "freedom": Case("FREEDOM", {"hidden_channels": 6}, {"k": 3}),
     "grcn": Case("GRCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "gume": Case("GUME", {"hidden_channels": 6}, {"k": 3}),
@@ -56,6 +57,10 @@ CASES = {
     "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
     "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "ngcf": Case("NGCF", {"hidden_channels": 6}, {}),
+    "pgl": Case("PGL", {"hidden_channels": 6}, {"k": 3}),
+    "pgl_global": Case(
+        "PGL", {"hidden_channels": 6, "mode": "global"}, {"k": 3, "mode": "global", "rank": 8}
+    ),
     "popularity": Case("Popularity", {}, {}),
     **{
         f"sgl_{augmentation}": Case(
@@ -89,6 +94,7 @@ UNUSED = {
 }
 """Parameters without a gradient, by the number of modalities: one view needs no attention."""
 DETACHED = {"BM3", "COHESION"}
+DETACHED = {"BM3", "DAMRS"}
 """Models whose loss stops gradients, so that its slope is not its gradient."""
 NOISY_TABLES = {"NGCF", "SimGCL", "XSimGCL"}
 """Models whose loss tables are drawn at random, once per step."""
@@ -347,6 +353,10 @@ INVALID = {
     ],
     "DRAGON": [("num_item_layers", -1), ("pad", "x")],
     "DualGNN": [("pad", "x"), ("user_sum", "x")],
+    "DAMRS": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("kl_weight", -1), ("tau", 0)],
+        *[("neighbour_weight", -1), ("num_neighbours", 0)],
+    ],
     "FREEDOM": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1.0)],
     "GRCN": [("latent_channels", 0), ("num_routings", -1), ("routing", "x")],
     "GUME": [
@@ -374,6 +384,9 @@ INVALID = {
     "SGL": [
         *[("num_layers", -1), ("augmentation", "x"), ("dropout", 1.0), ("cl_weight", -1)],
         ("tau", 0),
+    "PGL": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("mode", "x"), ("keep", 0), ("keep", 1.5)],
+        *[("dropout", 1), ("reg", -1), ("tau", 0)],
     ],
     "SLMRec": [("hidden_channels", 1), ("num_layers", -1), ("tau", 0), ("ssl_tau", 0)],
     "SMORE": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1), ("tau", 0)],
