@@ -22,6 +22,7 @@ from soil_pyg import datasets, encoders, models, nn, transforms
 from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
+from soil_pyg.models.mmgf import MMGFGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
 
 ROOMS = (datasets, encoders, models, nn, transforms)
@@ -116,6 +117,7 @@ CASES: dict[str, Case] = {
     "FREEDOM": model(models.FREEDOM, dropout=SHARE),
     "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
     "MGCN": model(models.MGCN, **TAU),
+    "MMGF": model(models.MMGF),
     "NGCF": model(models.NGCF, dropout=SHARE, node_dropout=SHARE),
     "SGL": model(models.SGL, dropout=SHARE, **TAU),
     "SOIL": model(models.SOIL, **TAU),
@@ -137,6 +139,11 @@ CASES: dict[str, Case] = {
     "FREEDOMGraphs": Case(FREEDOMGraphs, wrong={"k": [0], "first_weight": [2], **SEARCH}),
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
+    "MMGFGraphs": Case(
+        MMGFGraphs,
+        wrong={"k": [0], "k_modality": [0], "alpha": [2], "power": [0], **SEARCH},
+        lawful={"quadratic": [-1], "cubic": [-1]},
+    ),
     "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),
     "KNN": Case(nn.KNN, {"emb": torch.eye(3)}, SEARCH),
     "Adjacency": Case(
@@ -174,7 +181,10 @@ CASES: dict[str, Case] = {
     ),
     "embedding_loss": Case(_embedding_loss),
     "topk_by_id": Case(nn.topk_by_id, {"scores": torch.eye(3), "k": 1}, {"k": [0]}),
-    "CoOccurrenceGraph": Case(transforms.CoOccurrenceGraph, wrong={"k": [0], "memory_budget": [0]}),
+    "CoOccurrenceGraph": Case(
+        transforms.CoOccurrenceGraph,
+        wrong={"k": [0], "memory_budget": [0], "user_power": [-1], "item_power": [-1]},
+    ),
     "InterestGraph": Case(transforms.InterestGraph, wrong={"k_i": [0], **SEARCH}),
     "NormalizeGraph": Case(
         transforms.NormalizeGraph,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models import FREEDOM, LATTICE, MGCN, SOIL, ItemKNN
+from soil_pyg.models import FREEDOM, LATTICE, MGCN, MMGF, SOIL, ItemKNN
 from soil_pyg.models.newcomers import nearest_known
 from soil_pyg.nn import KNN, Adjacency, LearnedGraph
 from soil_pyg.ops import matmul
@@ -176,6 +176,7 @@ COMPUTATIONS: dict[str, Callable[[int], list[Tensor]]] = {
     "FREEDOM": graph(FREEDOM.graph_transform),
     "LATTICE": graph(LATTICE.graph_transform),
     "MGCN": graph(MGCN.graph_transform),
+    "MMGF": graph(MMGF.graph_transform, k=7, quadratic=0.1),
     "LearnedGraph": learned,
     "new items": new_items,
     "KNN": knn(False),

@@ -21,6 +21,7 @@ from soil_pyg.models.lattice import LATTICE
 from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mgcn import MGCN
+from soil_pyg.models.mmgf import MMGF
 from soil_pyg.models.ngcf import NGCF
 from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.sgl import SGL
@@ -36,6 +37,7 @@ __all__ = [
     "FREEDOM",
     "LATTICE",
     "MGCN",
+    "MMGF",
     "NGCF",
     "SGL",
     "SOIL",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_pyg.ranking.groups import Groups
 from soil_pyg.reports.ranking_statistics import (
-    Groups,
     history_groups,
     popularity_groups,
     ranking_statistics,

@@ -9,12 +9,13 @@ from torch_geometric.data import HeteroData
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.groups import Groups, quantile_groups
+from soil_pyg.ranking.metrics import popularity, surprise
 from soil_pyg.typing import INTERACTS, ITEM, USER
 from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.progress import blocks
 
 USERS_AT_ONCE = 2**13
-NUM_GROUPS = 5
 
 
 @dataclass(frozen=True)
@@ -28,22 +29,6 @@ class RankingStatistics:
     place: Tensor
     coverage: dict[int, float]
     novelty: dict[int, float]
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Groups of similar size by a count, with equal counts in the same group: the group of each
-    member, and the minimum and maximum count and the number of members per group.
-    """
-
-    index: Tensor
-    bounds: list[tuple[int, int]]
-    size: list[int]
-
-    def mean(self, value: Tensor) -> list[float]:
-        """Returns the mean per group of a value of each member."""
-        total = torch.bincount(self.index, value.double(), minlength=len(self.size))
-        return list((total / torch.tensor(self.size)).tolist())
 
 
 def ranking_statistics(
@@ -84,14 +69,6 @@ def ranking_statistics(
     )
 
 
-def surprise(data: HeteroData) -> Tensor:
-    r"""Returns the surprise of each item in bits, :math:`-\log_2 p_i`, where :math:`p_i` is the
-    share of users with a training interaction with item :math:`i`, counted as at least one user.
-    """
-    degree = torch.bincount(data[INTERACTS].edge_index[1], minlength=count_nodes(data, ITEM))
-    return -torch.log2(degree.clamp(min=1).double() / count_nodes(data, USER))
-
-
 def history_novelty(data: HeteroData) -> float:
     """Returns the mean surprise of the items in the training interactions, as a reference for the
     novelty of recommendations.
@@ -99,26 +76,9 @@ def history_novelty(data: HeteroData) -> float:
     return float(surprise(data)[data[INTERACTS].edge_index[1]].mean())
 
 
-def quantile_groups(count: Tensor, num_groups: int = NUM_GROUPS) -> Groups:
-    """Cuts at least one member into at most :obj:`num_groups` groups of similar size by a count.
-
-    Example:
-        >>> quantile_groups(torch.tensor([5, 1, 1, 1, 9, 2]), num_groups=3).bounds
-        [(1, 1), (2, 2), (5, 9)]
-    """
-    ordered = count.sort().values
-    last = torch.arange(1, num_groups + 1) * len(count) // num_groups - 1
-    upper = torch.unique(ordered[last.clamp(min=0)])
-    index = torch.searchsorted(upper, count)
-    lower = upper.scatter_reduce(0, index, count, "amin")
-    bounds = list(zip(lower.tolist(), upper.tolist(), strict=True))
-    return Groups(index, bounds, torch.bincount(index, minlength=len(upper)).tolist())
-
-
 def popularity_groups(data: HeteroData, held_out: Tensor) -> Groups:
     """Groups the held-out interactions by the training interactions of their items."""
-    degree = torch.bincount(data[INTERACTS].edge_index[1], minlength=count_nodes(data, ITEM))
-    return quantile_groups(degree[held_out[1]])
+    return quantile_groups(popularity(data)[held_out[1]])
 
 
 def history_groups(data: HeteroData, held_out: Tensor) -> Groups:

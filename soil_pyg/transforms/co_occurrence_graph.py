@@ -4,11 +4,11 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.ops.ragged import budget_blocks, concat_ranges, index2ptr
+from soil_pyg.ops.ragged import budget_blocks, concat_ranges, index2ptr, sum_by_key
 from soil_pyg.ops.topk import best_of_each_row
 from soil_pyg.transforms.edges import distinct_edges
 from soil_pyg.typing import INTERACTS
-from soil_pyg.utils.checks import check_at_least, check_edge_type, check_integer
+from soil_pyg.utils.checks import check_at_least, check_edge_type, check_flag, check_integer
 from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.progress import blocks
 
@@ -18,13 +18,13 @@ class CoOccurrenceGraph(BaseTransform):
     r"""Links each item with the items that share the most users.
 
     .. math::
-        s_{ij} = \frac{|\mathcal{U}(i) \cap \mathcal{U}(j)|}
-        {\sqrt{|\mathcal{U}(i)| |\mathcal{U}(j)|} + \lambda}
+        s_{ij} = \frac{\sum_{u \in \mathcal{U}(i) \cap \mathcal{U}(j)} |\mathcal{I}(u)|^{-p}}
+        {(|\mathcal{U}(i)| |\mathcal{U}(j)|)^{q} + \lambda}
 
-    from `"Item-Based Top-N Recommendation Algorithms" <https://doi.org/10.1145/963770.963776>`_
-    (functional name: :obj:`co_occurrence_graph`). The item itself is excluded, and ties go to the
-    smaller id. Edges run neighbour -> item, are sorted by item and named
-    :obj:`(item, "co_occurrence", item)`.
+    By default, with :math:`p = 0` and :math:`q = 0.5`, it is the cosine from `"Item-Based Top-N
+    Recommendation Algorithms" <https://doi.org/10.1145/963770.963776>`_ (functional name:
+    :obj:`co_occurrence_graph`). Ties go to the smaller id. Edges run neighbour -> item, are sorted
+    by item and named :obj:`(item, "co_occurrence", item)`.
 
     Args:
         k (int, optional): The number of neighbours, fewer where fewer share a user.
@@ -33,6 +33,11 @@ class CoOccurrenceGraph(BaseTransform):
         edge_type (tuple, optional): The edge type of the interactions, user -> item.
             (default: :obj:`("user", "interacts", "item")`)
         memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
+        user_power (float, optional): :math:`p`, which makes users with many items count less.
+            (default: :obj:`0.0`)
+        item_power (float, optional): :math:`q`. (default: :obj:`0.5`)
+        self_loops (bool, optional): If set to :obj:`True`, the item itself is a candidate.
+            (default: :obj:`False`)
 
     Example:
         >>> data = HeteroData()
@@ -50,8 +55,14 @@ class CoOccurrenceGraph(BaseTransform):
         shrink: float = 0.0,
         edge_type: EdgeType = INTERACTS,
         memory_budget: int = 2**30,
+        user_power: float = 0.0,
+        item_power: float = 0.5,
+        self_loops: bool = False,
     ) -> None:
         check_integer("k", k, 1)
+        check_at_least("user_power", user_power, 0)
+        check_at_least("item_power", item_power, 0)
+        check_flag("self_loops", self_loops)
         check_at_least("shrink", shrink, 0)
         check_edge_type("edge_type", edge_type)
         check_integer("memory_budget", memory_budget, 1)
@@ -59,6 +70,9 @@ class CoOccurrenceGraph(BaseTransform):
         self.shrink = shrink
         self.edge_type = edge_type
         self.memory_budget = memory_budget
+        self.user_power = user_power
+        self.item_power = item_power
+        self.self_loops = self_loops
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graph to the data."""
@@ -69,6 +83,7 @@ class CoOccurrenceGraph(BaseTransform):
         by_user = torch.argsort(user * num_items + item)
         item_of_user = item[by_user]
         pointer = index2ptr(user, num_users)
+        user_weight = pointer.diff().double() ** -self.user_power
         order = torch.argsort(item * num_users + user)
         user, item = user[order], item[order]
         first = index2ptr(item, num_items)
@@ -82,13 +97,14 @@ class CoOccurrenceGraph(BaseTransform):
             edges = slice(int(first[cut.start]), int(first[cut.stop]))
             position, owner = concat_ranges(pointer[user[edges]], width[edges])
             key = item[edges][owner] * num_items + item_of_user[position]
-            key, count = torch.unique(key, return_counts=True)
+            key, shared = sum_by_key(key, user_weight[user[edges]][owner])
             row, column = key // num_items, key % num_items
-            other = row != column
-            row, column, count = row[other], column[other], count[other]
-            norm = (degree[row] * degree[column]).double().sqrt() + self.shrink
+            if not self.self_loops:
+                other = row != column
+                row, column, shared = row[other], column[other], shared[other]
+            norm = (degree[row] * degree[column]).double() ** self.item_power + self.shrink
             value, neighbour = best_of_each_row(
-                row - cut.start, column, (count / norm).float(), cut.stop - cut.start, self.k
+                row - cut.start, column, (shared / norm).float(), cut.stop - cut.start, self.k
             )
             found = neighbour >= 0
             rows.append(found.nonzero()[:, 0] + cut.start)

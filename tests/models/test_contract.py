@@ -46,6 +46,7 @@ CASES = {
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
     "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
     "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
+    "mmgf": Case("MMGF", {}, {"k": 3, "k_modality": 2}),
     "ngcf": Case("NGCF", {"hidden_channels": 6}, {}),
     "popularity": Case("Popularity", {}, {}),
     **{

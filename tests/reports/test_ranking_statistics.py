@@ -10,12 +10,12 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import BPR
 from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.groups import quantile_groups
 from soil_pyg.reports import ranking_statistics as module
 from soil_pyg.reports.ranking_statistics import (
     history_groups,
     history_novelty,
     popularity_groups,
-    quantile_groups,
     ranking_statistics,
     recall_of_users,
     surprise,

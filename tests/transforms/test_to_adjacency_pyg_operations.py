@@ -13,7 +13,17 @@ from torch_geometric.data import Batch, HeteroData
 from torch_geometric.loader import DataLoader
 from torch_geometric.loader.utils import filter_hetero_data
 
-from soil_pyg.models import FREEDOM, LATTICE, MGCN, SOIL, ItemKNN, LGMRec, LightGCN, Recommender
+from soil_pyg.models import (
+    FREEDOM,
+    LATTICE,
+    MGCN,
+    MMGF,
+    SOIL,
+    ItemKNN,
+    LGMRec,
+    LightGCN,
+    Recommender,
+)
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, item_item
 from soil_pyg.nn import Adjacency
 from soil_pyg.transforms import edges
@@ -29,6 +39,7 @@ GRAPHS = {
     MGCN: {"k": 2},
     LGMRec: {},
     ItemKNN: {"k": 2},
+    MMGF: {"k": 2},
 }
 EVERYTHING = {USER: torch.arange(NUM_USERS), ITEM: torch.arange(NUM_ITEMS)}
 
