@@ -80,8 +80,8 @@ class MMGFGraphs(SimilarItemGraphs):
         self.co_occurrence_graph = CoOccurrenceGraph(
             k,
             memory_budget=self.memory_budget,
-            user_power=2 * alpha,
-            item_power=1 - alpha,
+            shared_power=2 * alpha,
+            node_power=1 - alpha,
             self_loops=True,
         )
         self.k = k

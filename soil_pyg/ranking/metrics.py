@@ -163,7 +163,7 @@ def _values(data: HeteroData, name: str) -> Tensor:
     if not isinstance(category, Tensor) or category.size() != (count_nodes(data, ITEM),):
         got = list(category.size()) if isinstance(category, Tensor) else repr(category)
         raise ValueError(
-            f"'metrics' has 'diversity', for which data['item'].category must hold a number per "
+            "'metrics' must not have 'diversity' unless data['item'].category holds a number per "
             f"item (got {got})"
         )
     return category

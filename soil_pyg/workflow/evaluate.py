@@ -16,6 +16,7 @@ from soil_pyg.ranking.metrics import DEFAULT_METRICS
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.utils.checks import check_choice, check_flag, check_integer
+from soil_pyg.workflow.final import FINAL
 from soil_pyg.workflow.run_data import load_run_data, open_run
 
 
@@ -83,6 +84,11 @@ def evaluate(
     if per_user and by is not None:
         raise ValueError(f"'by' must be None with per_user=True (got {by!r})")
     trained = open_run(trained)
+    if FINAL in trained.settings:
+        raise ValueError(
+            "'trained' must be a run with held-out interactions (got "
+            f"'{trained.folder}', which was trained on all): evaluate the run that it repeats"
+        )
     ks = trained.run["trainer"]["ks"] if ks is None else ks
     evaluator = Evaluator(ks, memory_budget, metrics)
     data = load_run_data(trained, data)

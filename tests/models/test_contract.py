@@ -40,13 +40,21 @@ class Case(NamedTuple):
 CASES = {
     "bm3": Case("BM3", {"hidden_channels": 6}, {}),
     "bpr": Case("BPR", {"hidden_channels": 6}, {}),
+    "cohesion": Case("COHESION", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
+    "dragon": Case("DRAGON", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
+    "dualgnn": Case("DualGNN", {"hidden_channels": 6}, {"user_k": 3}),
     "freedom": Case("FREEDOM", {"hidden_channels": 6}, {"k": 3}),
+    "grcn": Case("GRCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
+    "gume": Case("GUME", {"hidden_channels": 6}, {"k": 3}),
     "item_knn": Case("ItemKNN", {}, {"k": 3}),
     "lattice": Case("LATTICE", {"hidden_channels": 6, "feature_channels": 5, "k": 3}, {"k": 3}),
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
     "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
+    # What the batches of a step share is drawn once for all.
+    "mentor": Case("MENTOR", {"hidden_channels": 6, "dropout": 0.0, "noise": 0.0}, {"k": 3}),
     "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
     "mmgf": Case("MMGF", {}, {"k": 3, "k_modality": 2}),
+    "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "ngcf": Case("NGCF", {"hidden_channels": 6}, {}),
     "popularity": Case("Popularity", {}, {}),
     **{
@@ -68,6 +76,10 @@ CASES = {
 }
 UNUSED = {
     "LATTICE": {1: {"modality_weight"}},
+    "GUME": {
+        1: {"project.weight", "project.bias", "query.weight"}
+        | {"preferences.image.weight", "preferences.image.bias"}
+    },
     "MGCN": {
         1: {"project.weight", "project.bias", "query.weight"}
         | {"preferences.image.weight", "preferences.image.bias"}
@@ -75,7 +87,7 @@ UNUSED = {
     "SOIL": {1: {"fusion.project.weight", "fusion.project.bias", "fusion.query.weight"}},
 }
 """Parameters without a gradient, by the number of modalities: one view needs no attention."""
-DETACHED = {"BM3"}
+DETACHED = {"BM3", "COHESION"}
 """Models whose loss stops gradients, so that its slope is not its gradient."""
 NOISY_TABLES = {"NGCF", "SimGCL", "XSimGCL"}
 """Models whose loss tables are drawn at random, once per step."""
@@ -328,7 +340,18 @@ def test_graphs(name: str) -> None:
 INVALID = {
     "BM3": [("num_layers", -1), ("dropout", 1), ("dropout", -0.1)],
     "BPR": [],
+    "COHESION": [
+        *[("num_layers", 0), ("num_item_layers", -1), ("dropout", 1.0)],
+        *[("pad", "x"), ("id_gradient", "x")],
+    ],
+    "DRAGON": [("num_item_layers", -1), ("pad", "x")],
+    "DualGNN": [("pad", "x"), ("user_sum", "x")],
     "FREEDOM": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1.0)],
+    "GRCN": [("latent_channels", 0), ("num_routings", -1), ("routing", "x")],
+    "GUME": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("bm_tau", 0), ("um_tau", 0)],
+        *[("extended_reg", -1), ("align_weight", -1), ("um_weight", -1), ("noise", -1)],
+    ],
     "LATTICE": [
         *[("feature_channels", 0), ("num_layers", -1), ("num_item_layers", -1)],
         *[("original_weight", 1.5), ("k", 0), ("negative", "x")],
@@ -338,7 +361,13 @@ INVALID = {
         *[("num_hyperedges", 0), ("keep_rate", 0), ("keep_rate", 1.5), ("tau", 0)],
     ],
     "LightGCN": [("num_layers", -1)],
+    "MENTOR": [
+        *[("num_item_layers", -1), ("dropout", 1.0), ("noise", -1), ("tau", 0)],
+        *[("align_weight", -1), ("mask_weight_f", -1), ("mask_weight_g", -1)],
+        ("mask_gradient", "x"),
+    ],
     "MGCN": [("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
+    "MMGCN": [("latent_channels", 0), ("num_layers", 0), ("preferences", "x")],
     "NGCF": [("num_layers", -1), ("dropout", 1.0), ("node_dropout", 1), ("bias", 0)],
     "SGL": [
         *[("num_layers", -1), ("augmentation", "x"), ("dropout", 1.0), ("cl_weight", -1)],
@@ -457,7 +486,8 @@ def test_gradients_of_a_group_of_batches(name: str, training: bool) -> None:
             total += 0 if grad is None else grad / len(batches)
     start_epoch()
     group = [(data, batch) for batch in batches]
-    steps = TrainingLoss(model).backward(Fabric(accelerator="cpu", devices=1), group)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    steps = TrainingLoss(model).backward(fabric, group, len(group))
     for seed in range(len(batches)):
         torch.manual_seed(seed)
         names, values = next(steps)

@@ -15,6 +15,7 @@ from torch_geometric.loader.utils import filter_hetero_data
 
 from soil_pyg.models import (
     FREEDOM,
+    GUME,
     LATTICE,
     MGCN,
     MMGF,
@@ -35,6 +36,7 @@ GRAPHS = {
     SOIL: {"k": 2, "k_i": 2, "k_a": 1},
     LightGCN: {},
     FREEDOM: {"k": 2},
+    GUME: {"k": 2},
     LATTICE: {"k": 2},
     MGCN: {"k": 2},
     LGMRec: {},
