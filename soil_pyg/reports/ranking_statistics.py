@@ -10,7 +10,7 @@ from torch_geometric.utils import cumsum
 
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.ranking.groups import Groups, quantile_groups
-from soil_pyg.ranking.metrics import popularity, surprise
+from soil_pyg.ranking.metrics import CATALOGUE_METRICS, ListMetrics, popularity, surprise
 from soil_pyg.typing import INTERACTS, ITEM, USER
 from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.progress import blocks
@@ -22,13 +22,16 @@ USERS_AT_ONCE = 2**13
 class RankingStatistics:
     """Statistics of the recommendation lists of all users. For each held-out interaction,
     :obj:`place` is the position of the item in the list of its user, from 0, or the list length for
-    an item that is not listed. The coverage is the share of items in at least one list and the
-    novelty the mean :func:`surprise` of the listed items, both per list length.
+    an item that is not listed. The novelty is the mean surprise of the listed items; coverage, Gini
+    coefficient and personalization are those of :class:`~soil_pyg.ranking.ListMetrics`. All are per
+    list length.
     """
 
     place: Tensor
     coverage: dict[int, float]
     novelty: dict[int, float]
+    gini: dict[int, float]
+    personalization: dict[int, float]
 
 
 def ranking_statistics(
@@ -47,8 +50,7 @@ def ranking_statistics(
     bits = torch.cat([surprise(data), torch.zeros(1, dtype=torch.double)])
 
     place = torch.full_like(item, length)
-    # Lists with too few candidates are padded with the index `num_items`.
-    best = torch.full((num_items + 1,), length)
+    lists = ListMetrics(data, CATALOGUE_METRICS, evaluator.ks)
     total_bits, num_listed = torch.zeros(2, length, dtype=torch.double)
     for block in blocks(num_users, USERS_AT_ONCE, "Ranking"):
         users = torch.arange(block.start, block.stop)
@@ -57,15 +59,16 @@ def ranking_statistics(
         is_hit = ranked[user[pairs] - block.start] == item[pairs].unsqueeze(1)
         found = is_hit.int().argmax(dim=1)
         place[pairs] = found.where(is_hit.any(dim=1), length)
-        places = torch.arange(ranked.size(1)).expand_as(ranked)
-        best.scatter_reduce_(0, ranked.reshape(-1), places.reshape(-1), "amin")
+        lists.add(ranked)
+        # Lists with too few candidates are padded with the index `num_items`.
         total_bits[: ranked.size(1)] += bits[ranked].sum(dim=0)
         num_listed[: ranked.size(1)] += (ranked < num_items).sum(dim=0)
     total_bits, num_listed = total_bits.cumsum(0), num_listed.cumsum(0).clamp(min=1)
+    of_all = lists.of_catalogue()
     return RankingStatistics(
         place=torch.empty_like(place).scatter_(0, order, place),
-        coverage={k: float((best[:-1] < k).double().mean()) for k in evaluator.ks},
         novelty={k: float(total_bits[k - 1] / num_listed[k - 1]) for k in evaluator.ks},
+        **{name: {k: of_all[f"{name}@{k}"] for k in evaluator.ks} for name in CATALOGUE_METRICS},
     )
 
 
