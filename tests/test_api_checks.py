@@ -27,6 +27,7 @@ from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
 from soil_pyg.models.smore_graphs import SMOREGraphs
 from soil_pyg.models.pgl_graphs import PGLGraphs
+from soil_pyg.models.mmgf import MMGFGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
 
 ROOMS = (datasets, encoders, models, nn, transforms)
@@ -128,6 +129,7 @@ CASES: dict[str, Case] = {
     "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
     "MENTOR": model(models.MENTOR, dropout=SHARE, noise=[-1], mask_weight_f=[-1], **TAU),
     "MGCN": model(models.MGCN, **TAU),
+    "MMGF": model(models.MMGF),
     "MMGCN": model(models.MMGCN, latent_channels=[0], num_layers=[0]),
     "NGCF": model(models.NGCF, dropout=SHARE, node_dropout=SHARE),
     "SGL": model(models.SGL, dropout=SHARE, **TAU),
@@ -163,6 +165,11 @@ CASES: dict[str, Case] = {
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
     "SMOREGraphs": Case(SMOREGraphs, wrong={"k": [0], "first_k": [0], **SEARCH}),
     "PGLGraphs": Case(PGLGraphs, wrong={"k": [0], "rank": [0], "first_weight": [2], **SEARCH}),
+    "MMGFGraphs": Case(
+        MMGFGraphs,
+        wrong={"k": [0], "k_modality": [0], "alpha": [2], "power": [0], **SEARCH},
+        lawful={"quadratic": [-1], "cubic": [-1]},
+    ),
     "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),
     "KNN": Case(nn.KNN, {"emb": torch.eye(3)}, SEARCH),
     "Adjacency": Case(
@@ -220,6 +227,9 @@ CASES: dict[str, Case] = {
         transforms.ConsistentGraph,
         wrong={"k": [0], **SEARCH},
         lawful={"node_type": ["no such value"]},
+    "CoOccurrenceGraph": Case(
+        transforms.CoOccurrenceGraph,
+        wrong={"k": [0], "memory_budget": [0], "shared_power": [-1], "node_power": [-1]},
     ),
     "InterestGraph": Case(transforms.InterestGraph, wrong={"k_i": [0], **SEARCH}),
     "NormalizeGraph": Case(

@@ -39,6 +39,18 @@ def index2ptr(group: Tensor, num_groups: int) -> Tensor:
     return pointer
 
 
+def sum_by_key(key: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the distinct keys, ascending, and the sum of the weights of each in double precision.
+
+    Example:
+        >>> sum_by_key(torch.tensor([7, 3, 7]), torch.tensor([1.0, 2.0, 0.5]))
+        (tensor([3, 7]), tensor([2.0000, 1.5000], dtype=torch.float64))
+    """
+    key, inverse = torch.unique(key, return_inverse=True)
+    total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
+    return key, total.index_add_(0, inverse, weight.double())
+
+
 def budget_blocks(cost: Tensor, budget: int) -> list[slice]:
     """Cuts rows into consecutive blocks whose costs add up to at most the budget.
 

@@ -55,6 +55,7 @@ CASES = {
     # What the batches of a step share is drawn once for all.
     "mentor": Case("MENTOR", {"hidden_channels": 6, "dropout": 0.0, "noise": 0.0}, {"k": 3}),
     "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
+    "mmgf": Case("MMGF", {}, {"k": 3, "k_modality": 2}),
     "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "ngcf": Case("NGCF", {"hidden_channels": 6}, {}),
     "pgl": Case("PGL", {"hidden_channels": 6}, {"k": 3}),
