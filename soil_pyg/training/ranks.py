@@ -172,7 +172,7 @@ class Ranks:
         if self.size == 1:
             return evaluator.evaluate(model, data, split)
         label = held_out(data, split)
-        own = label[0].unique().tensor_split(self.size)[self.rank]
+        own = torch.unique(label[0]).tensor_split(self.size)[self.rank]
         data = copy.copy(data)
         data[INTERACTS][f"{split}_edge_label_index"] = label[:, torch.isin(label[0], own)]
         nothing = {name: np.empty(0) for name in evaluator.metrics}
@@ -193,6 +193,11 @@ class Ranks:
             f"Process {self.rank} of {self.size} has lost another one, whose error is the cause: "
             "the same command resumes the run"
         )
+
+
+def is_first() -> bool:
+    """Returns whether this process is the first of those that train together."""
+    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
 
 
 def _kind(grad: Tensor | None) -> int:
