@@ -100,6 +100,17 @@ def test_four_processes_against_one(name: str, alone: Path, four: Path) -> None:
     check(name, alone, four, 4)
 
 
+def test_an_error_of_one_process_is_that_of_all(alone: Path, pair: Path) -> None:
+    one, first, second = (
+        json.loads((folder / f"errors.{rank}.json").read_text())
+        for folder, rank in [(alone, 0), (pair, 0), (pair, 1)]
+    )
+    assert one["disagree"] == ["[0]", "0", "from 0", "from 0"]
+    assert first["disagree"] == second["disagree"] == ["[0, 1]", "0", "from 1", "from 0"]
+    assert "'bpr' became inf in epoch 1, batch 1 of 1" in one["lose"]
+    assert first["lose"] == second["lose"] == one["lose"]
+
+
 def test_two_partitions_per_step_to_the_last_bit(alone: Path, pair: Path) -> None:
     expected = weights(alone, "pairs_of_partitions", 0)
     for key, value in weights(pair, "pairs_of_partitions", 0).items():
