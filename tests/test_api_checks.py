@@ -19,15 +19,15 @@ import torch
 from torch_geometric.typing import EdgeType
 
 from soil_pyg import datasets, encoders, models, nn, transforms
-from soil_pyg.models.dragon import DRAGONGraphs
 from soil_pyg.models.damrs_graphs import DAMRSGraphs
+from soil_pyg.models.dragon import DRAGONGraphs
 from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.gume_graphs import GUMEGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
-from soil_pyg.models.smore_graphs import SMOREGraphs
-from soil_pyg.models.pgl_graphs import PGLGraphs
 from soil_pyg.models.mmgf import MMGFGraphs
+from soil_pyg.models.pgl_graphs import PGLGraphs
+from soil_pyg.models.smore_graphs import SMOREGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
 
 ROOMS = (datasets, encoders, models, nn, transforms)
@@ -222,11 +222,11 @@ CASES: dict[str, Case] = {
     "embedding_loss": Case(_embedding_loss),
     "perturb": Case(nn.perturb, {"x": torch.eye(3), "noise": 0.1}),
     "topk_by_id": Case(nn.topk_by_id, {"scores": torch.eye(3), "k": 1}, {"k": [0]}),
-    "CoOccurrenceGraph": Case(transforms.CoOccurrenceGraph, wrong={"k": [0], "memory_budget": [0]}),
     "ConsistentGraph": Case(
         transforms.ConsistentGraph,
         wrong={"k": [0], **SEARCH},
         lawful={"node_type": ["no such value"]},
+    ),
     "CoOccurrenceGraph": Case(
         transforms.CoOccurrenceGraph,
         wrong={"k": [0], "memory_budget": [0], "shared_power": [-1], "node_power": [-1]},

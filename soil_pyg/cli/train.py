@@ -6,9 +6,9 @@ from typing import Literal
 
 import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
-from lightning_fabric.utilities import rank_zero_only
 
 from soil_pyg.cli import output
+from soil_pyg.training.ranks import is_first
 from soil_pyg.workflow.options import ModelOptions
 from soil_pyg.workflow.train import train
 
@@ -96,7 +96,7 @@ def run(arguments: Namespace) -> None:
     file_format = own.pop("format")
     output.check(file_format, None)
     result = train(**own, **ModelOptions(own["model"]).values_of_flags(given))
-    if rank_zero_only.rank > 0:
+    if not is_first():
         return
     best = f"best epoch {result.best_epoch} of {result.epochs}"
     sys.stderr.write(f"run in '{own['out']}': {best}\n")

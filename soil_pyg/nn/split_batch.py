@@ -113,4 +113,4 @@ class _Gather(torch.autograd.Function):
         # The sum must not change the gradient in place: others may hold it.
         grad = grad.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(grad)
-        return grad.split(ctx.sizes)[dist.get_rank()], None
+        return torch.split(grad, ctx.sizes)[dist.get_rank()], None

@@ -201,6 +201,7 @@ class Trainer:
             with session.stored_on_failure(out):
                 if optimizer is not None:
                     self._train(session, optimizer, on_epoch, validate)
+                    ranks.log_traffic()
                     # The moments are as large as two models.
                     optimizer = None
                 if not run.best:

@@ -385,6 +385,7 @@ INVALID = {
     "SGL": [
         *[("num_layers", -1), ("augmentation", "x"), ("dropout", 1.0), ("cl_weight", -1)],
         ("tau", 0),
+    ],
     "PGL": [
         *[("num_layers", -1), ("num_item_layers", -1), ("mode", "x"), ("keep", 0), ("keep", 1.5)],
         *[("dropout", 1), ("reg", -1), ("tau", 0)],

@@ -74,11 +74,48 @@ def train(name: str, data: HeteroData, folder: Path, devices: int) -> None:
     (folder / f"{name}.{rank}.json").write_text(json.dumps(found))
 
 
+def disagree(devices: int) -> list[str]:
+    """Returns the errors that this process sees where only one of all fails."""
+    ranks = Trainer(**PLAIN, devices=devices).launch()
+
+    def fail(rank: int) -> int:
+        if ranks.rank == rank:
+            raise FloatingPointError(f"from {rank}")
+        return ranks.rank
+
+    seen = [repr(ranks.each(lambda: fail(-1))), repr(ranks.share(ranks.rank))]
+    last = devices - 1
+    for call in (lambda: ranks.each(lambda: fail(last)), lambda: ranks.first(lambda: fail(0))):
+        try:
+            call()
+        except FloatingPointError as error:
+            seen.append(str(error))
+    return seen
+
+
+def lose(devices: int) -> str:
+    """Trains with a loss that is infinite on the last process alone, and returns the error."""
+    data = SyntheticMultimodal(NUM_USERS, NUM_ITEMS)[0]
+    model = models.BPR(NUM_USERS, NUM_ITEMS)
+    trainer = Trainer(**PLAIN, devices=devices)
+    is_last = trainer.launch().rank == devices - 1
+    factor = torch.inf if is_last else 1
+    model.bpr_loss.register_forward_hook(lambda module, inputs, loss: loss * factor)
+    try:
+        trainer.fit(model, data)
+    except FloatingPointError as error:
+        return str(error)
+    return ""
+
+
 def main(folder: Path, devices: int, names: list[str]) -> None:
     data = SyntheticMultimodal(NUM_USERS, NUM_ITEMS)[0]
     for name in names or CASES:
         if name != "pairs_of_partitions" or devices <= 2:
             train(name, data, folder, devices)
+    rank = Trainer(**PLAIN, devices=devices).launch().rank
+    errors = {"disagree": disagree(devices), "lose": lose(devices)}
+    (folder / f"errors.{rank}.json").write_text(json.dumps(errors))
 
 
 if __name__ == "__main__":
