@@ -1,6 +1,5 @@
 """The command :obj:`soil-pyg explain`."""
 
-import sys
 from typing import Literal
 
 import pandas as pd
@@ -10,6 +9,7 @@ from soil_pyg.cli import arguments as shared
 from soil_pyg.cli import output
 from soil_pyg.datasets.data_folder import load_item_table
 from soil_pyg.runs.checkpoint import load
+from soil_pyg.utils.progress import status
 from soil_pyg.workflow.explain import explain
 from soil_pyg.workflow.ids import find_positions
 
@@ -46,9 +46,9 @@ def run(arguments: Namespace) -> None:
     if "via" in frame:
         frame = with_titles(frame, arguments.data or trained.settings.get("data"))
     output.write(frame, arguments.format, arguments.out)
-    sys.stderr.write(
+    status.log(
         f"user {found.user}, item {found.item}: {len(found.parts):,} parts sum to "
-        f"{found.total:.6f}, the score is {found.score:.6f}\n"
+        f"{found.total:.6f}, the score is {found.score:.6f}"
     )
 
 

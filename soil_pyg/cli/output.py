@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soil_pyg.utils.files import atomic_path
+from soil_pyg.utils.progress import status
 
 Format = Literal["table", "csv", "json", "parquet"]
 SUFFIXES: dict[str, Format] = {
@@ -81,6 +82,7 @@ def write(
 
 @contextmanager
 def _opened(out: str | None) -> Iterator[IO[bytes]]:
+    status.clear()
     if out in STANDARD_OUTPUT:
         sys.stdout.flush()
         yield sys.stdout.buffer

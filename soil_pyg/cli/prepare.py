@@ -1,6 +1,5 @@
 """The command :obj:`soil-pyg prepare`."""
 
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ from soil_pyg.cli.arguments import named_files
 from soil_pyg.datasets.modality_source import ModalitySource
 from soil_pyg.encoders import parse_encoder
 from soil_pyg.typing import SPLITS
+from soil_pyg.utils.progress import status
 from soil_pyg.workflow.prepare import prepare
 
 EXAMPLES = """\
@@ -119,7 +119,7 @@ def run(arguments: Namespace) -> None:
             raise ValueError(f"'--embed' must name each modality once (got {modality!r} twice)")
         features[modality] = encoder
     prepared = prepare(source, out, features, **options)
-    sys.stderr.write(summary(prepared, out))
+    status.log(summary(prepared, out))
 
 
 def summary(prepared: dict[str, Any], out: str) -> str:
@@ -149,7 +149,7 @@ def summary(prepared: dict[str, Any], out: str) -> str:
         lines.append(f"ignored  {prepared['ignored_feature_rows']:,} feature rows of other items")
     if prepared.get("items_without_row"):
         lines.append(f"missing  {prepared['items_without_row']:,} items are not in the item table")
-    return "\n".join([*lines, f"written  {out}", ""])
+    return "\n".join([*lines, f"written  {out}"])
 
 
 def _per_split(sizes: dict[str, int]) -> str:

@@ -120,7 +120,7 @@ def train(
                 f"Model '{selected.spec}' must not have an option '{name}', which is reserved"
             )
     given = selected.check(options, "options")
-    status.show("reading the data")
+    status.step("reading the data")
     found = load_data_or_folder(data)
     if validated is None:
         refuse_without_held_out(found)
@@ -150,7 +150,7 @@ def train(
         run = TrainingRun(recommender, found, folder, settings, identity, 0, overwrite)
         result = run.result
         if not run.finished:
-            status.show("building the graphs")
+            status.step("building the graphs")
             found = graphs(copy.copy(found).to(settings["device"]))
             on_epoch = None if log is None else log.on_epoch
             result = trainer.fit(
@@ -160,6 +160,7 @@ def train(
             )
     if log is not None:
         log.end(result)
+    status.step("saving the index of the items")
     trained = checkpoint.load(folder, type(recommender))
     if not _has_index(trained):
         for name in (DESCRIPTION, INDEX):
