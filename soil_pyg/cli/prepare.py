@@ -92,7 +92,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--items", help="table of items, such as their titles and pictures")
     parser.add_argument("--item-ids", help="ids of the rows of .npy files: .txt, .npy or a table")
     parser.add_argument("--title-column", help="column of titles in --items (default: title)")
-    parser.add_argument("--image-column", help="column of pictures in --items (default: image)")
+    parser.add_argument(
+        "--image-column",
+        help="column of pictures in --items (default: image, or what --embed encodes)",
+    )
     parser.add_argument(
         "--image-folder", help="folder of relative picture paths (default: that of --items)"
     )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 from jsonargparse import ArgumentParser, Namespace
+from lightning_fabric.utilities import rank_zero_only
 
 from soil_pyg.cli import output
 from soil_pyg.datasets.data_folder import load_description
@@ -27,12 +28,13 @@ examples:
   soil-pyg train DATA --config soil.yaml --out RUN
   soil-pyg train NEW_DATA --init RUN --out NEW_RUN
   soil-pyg train DATA --model my_package.my_module:MyModel --out RUN
+  soil-pyg train DATA --model soil --devices 4 --out RUN
 
 Each model has its own options: soil-pyg train --model lightgcn --help
 The same command with the same --out resumes an interrupted run, and goes on with more --epochs."""
 OWN = (
-    *("data", "out", "model", "profile", "seed", "final", "init", "device", "tensorboard"),
-    *("overwrite", "format", "config", "print_config"),
+    *("data", "out", "model", "profile", "seed", "final", "init", "device", "devices"),
+    *("num_nodes", "strategy", "tensorboard", "overwrite", "format", "config", "print_config"),
 )
 """The arguments that do not depend on the model."""
 MESSAGES = ("quiet", "log_level")
@@ -73,6 +75,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device", type=Literal["auto", "cpu", "cuda"], default="auto", help="device to train on"
+    )
+    parser.add_argument(
+        "--devices", type=int, default=1, help="devices per node, each with a process"
+    )
+    parser.add_argument("--num-nodes", type=int, default=1, help="number of nodes")
+    parser.add_argument(
+        "--strategy",
+        type=Literal["auto", "ddp"],
+        default="auto",
+        help="how processes train together (auto: ddp for more than one device)",
     )
     parser.add_argument(
         "--tensorboard", action="store_true", help="also write TensorBoard events into the run"
@@ -128,7 +140,7 @@ def _read_config(path: str) -> dict[str, Any]:
 
 
 def run(arguments: Namespace) -> None:
-    """Trains the model and writes the metrics, or prints the settings."""
+    """Trains the model and writes the metrics, on the first process, or prints the settings."""
     given = arguments.as_dict()
     own = {name: given.pop(name) for name in OWN}
     file_format, _, only_prints = (own.pop(name) for name in ("format", "config", "print_config"))
@@ -140,8 +152,12 @@ def run(arguments: Namespace) -> None:
         _print_config(selected, own, values)
         return
     if own["out"] is None:
+        if own["devices"] * own["num_nodes"] > 1:
+            raise ValueError("'--out' must be given with '--devices' and '--num-nodes' (got none)")
         own["out"] = RUNS / f"{selected.name}-{datetime.now():%Y-%m-%d-%H%M%S}"
     result = train(**own, **values, progress=status.enabled)
+    if rank_zero_only.rank > 0:
+        return
     status.log(f"run in '{own['out']}': {_summary(result)}")
     if result.val or result.test:
         columns = {"val": result.val.values(), "test": result.test.values()}

@@ -1,11 +1,8 @@
 """Training of a model on a data folder."""
 
 import copy
-import errno
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +12,22 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.item_index import DESCRIPTION, INDEX, ItemIndex, read_description
 from soil_pyg.runs import checkpoint
-from soil_pyg.runs.schema import FORMER_IDS, PAIRS, WEIGHTS
+from soil_pyg.runs.schema import WEIGHTS
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.trained_pairs import without_trained_pairs
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
 from soil_pyg.runs.warm_start import warm_start
-from soil_pyg.training.tensorboard import FOLDER, TensorBoardLog
+from soil_pyg.training.make_fabric import Strategy
+from soil_pyg.training.tensorboard import TensorBoardLog
 from soil_pyg.typing import HELD_OUT_SPLITS, modalities_of
-from soil_pyg.utils.checks import check_flag, check_path, check_string
+from soil_pyg.utils.checks import check_flag, check_integer, check_path, check_string
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import remove
 from soil_pyg.utils.progress import status
 from soil_pyg.workflow.final import FINAL, Validated, refuse_without_held_out, without_held_out
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 from soil_pyg.workflow.run_data import LEFT_OUT, load_data_or_folder, open_run
+from soil_pyg.workflow.run_folder import run_folder
 from soil_pyg.workflow.settings_on import settings_on
 
 MODEL = "soil"
@@ -39,12 +38,6 @@ RESERVED = (
     *(f"{LEFT_OUT}{split}" for split in HELD_OUT_SPLITS),
 )
 """The settings of a run that are not options of its model, its graphs or its trainer."""
-OWN_FILES = {
-    *(checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, FORMER_IDS, PAIRS),
-    *(INDEX, DESCRIPTION, FOLDER),
-}
-"""The files and folders in the folder of a run."""
-
 logger = logging.getLogger("soil_pyg")
 
 
@@ -58,6 +51,9 @@ def train(
     final: TrainedModel | str | os.PathLike[str] | None = None,
     init: TrainedModel | str | os.PathLike[str] | None = None,
     device: str = "auto",
+    devices: int = 1,
+    num_nodes: int = 1,
+    strategy: Strategy = "auto",
     tensorboard: bool = False,
     progress: bool = True,
     overwrite: bool = False,
@@ -89,6 +85,10 @@ def train(
             it was initialised from, are neither held out nor ranked; the settings
             :obj:`left_out_val` and :obj:`left_out_test` count them. (default: :obj:`None`)
         device (str): :obj:`"auto"`, :obj:`"cpu"` or :obj:`"cuda"`. (default: :obj:`"auto"`)
+        devices (int): The number of devices per node, each with a process. (default: :obj:`1`)
+        num_nodes (int): The number of nodes. (default: :obj:`1`)
+        strategy (str): :obj:`"ddp"` or :obj:`"auto"`, see :class:`~soil_pyg.training.Trainer`.
+            (default: :obj:`"auto"`)
         tensorboard (bool): Whether to also write TensorBoard events. (default: :obj:`False`)
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
         overwrite (bool): Whether to train anew whatever run :obj:`out` holds. The old run is
@@ -106,6 +106,7 @@ def train(
             :obj:`final` is not a finished run of the model.
         ImportError: If TensorBoard is requested but not installed.
         FloatingPointError: If a loss term or a score is not finite.
+        ConnectionError: If another process that trains the model has ended.
     """
     check_path("out", out)
     check_string("device", device)
@@ -120,23 +121,26 @@ def train(
                 f"Model '{selected.spec}' must not have an option '{name}', which is reserved"
             )
     given = selected.check(options, "options")
+    check_integer("devices", devices, 1)
+    check_integer("num_nodes", num_nodes, 1)
+    place: dict[str, Any] = {"devices": devices, "num_nodes": num_nodes, "strategy": strategy}
     status.step("reading the data")
     found = load_data_or_folder(data)
     if validated is None:
         refuse_without_held_out(found)
-        settings = _settings(selected, found, profile, given)
+        settings = _settings(selected, found, profile, given, place)
     else:
         found = without_held_out(found)
         seed = validated.seed if seed is None else seed
-        settings = _settings(selected, found, validated.profile, validated.options | given)
+        settings = _settings(selected, found, validated.profile, validated.options | given, place)
         settings[FINAL] = validated.weights
     settings |= {
         "data": None if isinstance(data, HeteroData) else str(Path(data).expanduser().resolve()),
         "model": selected.spec,
         "device": resolve_device(device, supported=DEVICE_TYPES).type,
     }
-    trainer = build_trainer(selected, settings, seed or 0)
-    trainer.progress = progress
+    trainer = build_trainer(selected, settings, seed or 0, progress=progress, **place)
+    ranks = trainer.launch()
     graphs = selected.model_class.graph_transform(**selected.values_for("graphs", settings))
     seed_everything(seed or 0)
     recommender = build_model(selected, settings, found)
@@ -144,30 +148,40 @@ def train(
         found, started = _start(recommender, found, init)
         settings |= started
     log = TensorBoardLog(out) if tensorboard else None
-    with _folder(Path(out)) as folder:
+    with run_folder(Path(out), ranks) as folder:
         # Rejects the folder of another run before the graphs are built, which may take long.
-        identity = trainer.identity(validate=validated is None)
-        run = TrainingRun(recommender, found, folder, settings, identity, 0, overwrite)
-        result = run.result
-        if not run.finished:
+        options = trainer.identity(validate=validated is None)
+        run = ranks.first(
+            lambda: TrainingRun(recommender, found, folder, settings, options, 0, overwrite)
+        )
+        if ranks.share(run is not None and run.finished):
+            result = ranks.share(None if run is None else run.result)
+            assert result is not None
+        else:
             status.step("building the graphs")
-            found = graphs(copy.copy(found).to(settings["device"]))
-            on_epoch = None if log is None else log.on_epoch
+            ready = graphs(copy.copy(found).to(settings["device"]))
             result = trainer.fit(
-                *(recommender, found, folder, settings, on_epoch),
+                *(recommender, ready, folder, settings, None if log is None else log.on_epoch),
                 overwrite=overwrite,
                 validate=validated is None,
             )
+    ranks.first(lambda: _finish(folder, type(recommender), log, result))
+    return result
+
+
+def _finish(
+    folder: Path, model_class: type[Recommender], log: TensorBoardLog | None, result: TrainResult
+) -> None:
+    """Ends the log and stores the index of the items."""
     if log is not None:
         log.end(result)
     status.step("saving the index of the items")
-    trained = checkpoint.load(folder, type(recommender))
+    trained = checkpoint.load(folder, model_class)
     if not _has_index(trained):
         for name in (DESCRIPTION, INDEX):
             remove(folder / name)
         if (index := ItemIndex.build(trained)) is not None:
             index.save(trained)
-    return result
 
 
 def _has_index(trained: TrainedModel) -> bool:
@@ -178,7 +192,11 @@ def _has_index(trained: TrainedModel) -> bool:
 
 
 def _settings(
-    selected: ModelOptions, data: HeteroData, profile: str | None, given: dict[str, Any]
+    selected: ModelOptions,
+    data: HeteroData,
+    profile: str | None,
+    given: dict[str, Any],
+    place: dict[str, Any],
 ) -> dict[str, Any]:
     model_class = selected.model_class
     if model_class.multimodal and not modalities_of(data):
@@ -189,7 +207,8 @@ def _settings(
     if profile is not None and not model_class.profiles:
         raise ValueError(f"'profile' must be None for model '{selected.spec}' (got '{profile}')")
     profile = profile or selected.default_profile
-    settings = settings_on(data, selected, str(getattr(data, "name", "")), profile, given)
+    name = str(getattr(data, "name", ""))
+    settings = settings_on(data, selected, name, profile, given, place)
     return settings | {"profile": profile}
 
 
@@ -218,26 +237,3 @@ def _start(
             counts,
         )
     return data, settings
-
-
-@contextmanager
-def _folder(out: Path) -> Iterator[Path]:
-    """Creates the folder of a run, and removes it again if the run writes nothing."""
-    out = out.expanduser()
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"'out' must be a folder (got the file '{out}')")
-    names = {path.name for path in out.iterdir()} if out.exists() else set()
-    others = sorted(name for name in names - OWN_FILES if not name.startswith("."))
-    if others and not names & {checkpoint.RUN, checkpoint.STATE}:
-        raise ValueError(f"'out' must be new, empty or a run (got '{out}', which has {others[0]})")
-    missing = [path for path in (out, *out.parents) if not path.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not os.access(out, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
-        yield out
-    except BaseException:
-        with suppress(OSError):
-            for path in missing:
-                path.rmdir()
-        raise

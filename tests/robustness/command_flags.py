@@ -103,6 +103,9 @@ FLAGS: dict[str, dict[str, Values]] = {
             "an empty value": "",
         },
         "--device": values.CHOICE,
+        "--devices": values.COUNT,
+        "--num-nodes": values.COUNT,
+        "--strategy": values.CHOICE,
         "--format": values.CHOICE,
     },
     "recommend": {

@@ -103,7 +103,11 @@ LINES = {
     "train DATA --out NEW --model bpr --metric recall@20 --ks 5": "--metric",
     "train DATA --out NEW --model bpr --compile true --num_partitions 2": "--compile",
     "train DATA --out NEW --model bpr --compile true --batches_per_step 2": "--batches-per-step",
-    "train DATA --out NEW --model bpr --num_partitions 2 --batches_per_step 2": (
+    "train DATA --out NEW --model bpr --num_partitions 2 --batches_per_step 3": (
+        "--batches-per-step"
+    ),
+    "train DATA --out NEW --model bpr --compile true --devices 2": "--compile",
+    "train DATA --out NEW --model bpr --num_partitions 4 --devices 2 --batches_per_step 3": (
         "--batches-per-step"
     ),
     "train DATA --out NEW --model bpr --init RUN": "--init",
