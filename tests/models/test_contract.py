@@ -94,8 +94,7 @@ UNUSED = {
     "SOIL": {1: {"fusion.project.weight", "fusion.project.bias", "fusion.query.weight"}},
 }
 """Parameters without a gradient, by the number of modalities: one view needs no attention."""
-DETACHED = {"BM3", "COHESION"}
-DETACHED = {"BM3", "DAMRS"}
+DETACHED = {"BM3", "COHESION", "DAMRS"}
 """Models whose loss stops gradients, so that its slope is not its gradient."""
 NOISY_TABLES = {"NGCF", "SimGCL", "XSimGCL"}
 """Models whose loss tables are drawn at random, once per step."""
