@@ -61,7 +61,9 @@ class UserGraph(BaseTransform):
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graph to the data."""
         k = min(self.user_k, MAX_CANDIDATES)
-        shared = CoOccurrenceGraph(k, memory_budget=self.memory_budget, nodes="source", norm="none")
+        shared = CoOccurrenceGraph(
+            k, memory_budget=self.memory_budget, nodes="source", node_power=0.0
+        )
         data, num_users = shared(data), count_nodes(data, USER)
         store = data[USER_USER]
         store.user_k = self.user_k

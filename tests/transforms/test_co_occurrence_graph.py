@@ -49,7 +49,7 @@ def test_counts_of_either_side(random_data: Callable, nodes: str) -> None:
     user, item = data["user", "interacts", "item"].edge_index
     links[(user, item) if nodes == "source" else (item, user)] = 1
     shared = (links @ links.t()).fill_diagonal_(0)
-    store = CoOccurrenceGraph(4, nodes=nodes, norm="none")(data)[kind, "co_occurrence", kind]
+    store = CoOccurrenceGraph(4, nodes=nodes, node_power=0.0)(data)[kind, "co_occurrence", kind]
     expected = []
     for node, row in enumerate(shared.tolist()):
         best = sorted(range(num_nodes), key=lambda j: (-row[j], j))[:4]
