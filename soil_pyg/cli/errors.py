@@ -61,7 +61,7 @@ def outcome_of(error: Exception, argv: list[str]) -> Outcome:
         remedy = _REMEDIES.get(error.errno)
         where = f"'{os.fsdecode(error.filename)}': " if error.filename else ""
         return _wrong(f"{where}{os.strerror(error.errno)}{f'; {remedy}' if remedy else ''}")
-    if isinstance(error, ImportError | FloatingPointError | FailureError):
+    if isinstance(error, ConnectionError | ImportError | FloatingPointError | FailureError):
         return Outcome(FAILED, text)
     if isinstance(error, RecursionError):
         return _wrong(f"an input is nested too deeply ({text})")

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
+from lightning_fabric.utilities import rank_zero_only
 
 from soil_pyg.cli import output
 from soil_pyg.workflow.options import ModelOptions
@@ -17,14 +18,15 @@ examples:
   soil-pyg train DATA --model lightgcn --num_layers 3 --out RUN
   soil-pyg train NEW_DATA --model soil --init RUN --out NEW_RUN
   soil-pyg train DATA --model my_package.my_module:MyModel --out RUN
+  soil-pyg train DATA --model soil --devices 4 --out RUN
 
 Each model has its own settings: soil-pyg train --model lightgcn --help
 The same command resumes an interrupted run."""
 MODEL = "soil"
 """The default of :obj:`--model`."""
 OWN = (
-    *("data", "out", "model", "profile", "seed", "init", "device", "tensorboard", "overwrite"),
-    "format",
+    *("data", "out", "model", "profile", "seed", "init", "device", "devices", "num_nodes"),
+    *("strategy", "tensorboard", "overwrite", "format"),
 )
 """The arguments that do not depend on the model."""
 
@@ -48,6 +50,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device", type=Literal["auto", "cpu", "cuda"], default="auto", help="device to train on"
+    )
+    parser.add_argument(
+        "--devices", type=int, default=1, help="devices per node, each with a process"
+    )
+    parser.add_argument("--num-nodes", type=int, default=1, help="number of nodes")
+    parser.add_argument(
+        "--strategy",
+        type=Literal["auto", "ddp"],
+        default="auto",
+        help="how processes train together (auto: ddp for more than one device)",
     )
     parser.add_argument(
         "--tensorboard", action="store_true", help="also write TensorBoard events into the run"
@@ -78,12 +90,14 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    """Trains the model and writes the metrics."""
+    """Trains the model and writes the metrics, on the first process."""
     given = arguments.as_dict()
     own = {name: given.pop(name) for name in OWN}
     file_format = own.pop("format")
     output.check(file_format, None)
     result = train(**own, **ModelOptions(own["model"]).values_of_flags(given))
+    if rank_zero_only.rank > 0:
+        return
     best = f"best epoch {result.best_epoch} of {result.epochs}"
     sys.stderr.write(f"run in '{own['out']}': {best}\n")
     columns = {"val": result.val.values(), "test": result.test.values()}

@@ -10,7 +10,7 @@ from soil_pyg.models.damrs_graphs import BEHAVIOUR, DAMRSGraphs, consistent
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, with_graphs
-from soil_pyg.models.newcomers import fold_users
+from soil_pyg.models.newcomers import fold_users, messages
 from soil_pyg.nn import LightConv, LightPropagation, NeighbourLoss
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_integer
@@ -155,8 +155,9 @@ class DAMRS(EmbeddingRecommender):
         num_new_users: int,
     ) -> Tensor:
         """Folds new users into the graph, see :func:`~soil_pyg.models.newcomers.fold_users`."""
-        data = with_graphs(data, INTERACTS, make_transform)
-        return fold_users(data, self.propagation, self.tables, edge_index, num_new_users)
+        known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
+        sent = messages(self.propagation, self.tables, known)
+        return fold_users(data, sent, edge_index, num_new_users)
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embedding of a user by the edges that leave the user, and that of an item into

@@ -18,7 +18,7 @@ from soil_pyg.models.pruned_interactions import (
     prune_interactions,
     trained_interactions,
 )
-from soil_pyg.nn import BPRLoss, FeatureProjection, LightConv, LightPropagation
+from soil_pyg.nn import BPRLoss, FeatureProjection, LightPropagation
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, ITEM, Triplets
@@ -85,6 +85,13 @@ class FREEDOMGraphs(SimilarItemGraphs):
         return f"{name}(k={k}, first_weight={self.first_weight})"
 
 
+def propagate_items(data: HeteroData, x: Tensor, num_layers: int) -> Tensor:
+    """Returns the embeddings of items after some layers on the frozen graph."""
+    for _ in range(num_layers):
+        x = adjacency(data, ITEM_ITEM) @ x
+    return x
+
+
 class FREEDOM(FeatureRecommender):
     r"""A frozen item-item graph and a pruned user-item graph, from the `"A Tale of Two Graphs:
     Freezing and Denoising Graph Structures for Multimodal Recommendation"
@@ -134,7 +141,6 @@ class FREEDOM(FeatureRecommender):
             {m: FeatureProjection(d, hidden_channels) for m, d in self.in_channels.items()}
         )
         self.propagation = LightPropagation(num_layers)
-        self.conv = LightConv()
         self.bpr_loss = BPRLoss()
         self.reset_parameters()
 
@@ -158,10 +164,8 @@ class FREEDOM(FeatureRecommender):
 
     def propagate(self, data: HeteroData, edge_type: EdgeType) -> PairTensor:
         """Returns the final embeddings of all users and items on one user-item graph."""
-        x = self.item_embedding.weight
         user, item = self.propagation(self.tables, adjacency(data, edge_type))
-        for _ in range(self.num_item_layers):
-            x = self.conv(x, adjacency(data, ITEM_ITEM))
+        x = propagate_items(data, self.item_embedding.weight, self.num_item_layers)
         return user, item + x
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:

@@ -16,8 +16,7 @@ from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.newcomers import extend_users, rows_of_new
 from soil_pyg.models.view_recommender import NO_USERS
-from soil_pyg.nn import InfoNCELoss
-from soil_pyg.nn.perturb import perturb
+from soil_pyg.nn import InfoNCELoss, perturb
 from soil_pyg.typing import USER, Triplets
 from soil_pyg.utils.checks import check_at_least, check_greater
 

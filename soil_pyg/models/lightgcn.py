@@ -7,8 +7,8 @@ from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import MakeTransform, adjacency, normalized_interactions, with_graphs
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.models.newcomers import fold_users
-from soil_pyg.nn import BPRLoss, LightPropagation, embedding_loss
+from soil_pyg.models.newcomers import fold_users, messages
+from soil_pyg.nn import Adjacency, BPRLoss, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
 
@@ -71,14 +71,19 @@ class LightGCN(EmbeddingRecommender):
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
-        user, initial_user = (F.embedding(batch.user, table) for table in tables.user)
-        positive, initial_positive = (F.embedding(batch.positive, table) for table in tables.item)
-        negative, initial_negative = (F.embedding(batch.negative, table) for table in tables.item)
+        user, initial_user = (F.embedding(batch.user, table) for table in tables.user[:2])
+        items = tables.item[:2]
+        positive, initial_positive = (F.embedding(batch.positive, table) for table in items)
+        negative, initial_negative = (F.embedding(batch.negative, table) for table in items)
         reg = embedding_loss(initial_user, initial_positive, initial_negative)
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * reg,
         }
+
+    def messages(self, graph: Adjacency) -> Tensor:
+        """Returns the embedding that each item sends to a user over an edge of weight 1."""
+        return messages(self.propagation, self.tables, graph)
 
     def embed_new_users(
         self,
@@ -89,8 +94,8 @@ class LightGCN(EmbeddingRecommender):
         num_new_users: int,
     ) -> Tensor:
         """Folds new users into the graph, see :func:`~soil_pyg.models.newcomers.fold_users`."""
-        data = with_graphs(data, INTERACTS, make_transform)
-        return fold_users(data, self.propagation, self.tables, edge_index, num_new_users)
+        known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
+        return fold_users(data, self.messages(known), edge_index, num_new_users)
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embedding of a user by the edges that leave the user."""

@@ -25,6 +25,7 @@ from soil_pyg.models.graphs import (
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.view_recommender import ViewRecommender
 from soil_pyg.nn import BPRLoss, InfoNCELoss, LightConv, LightPropagation, ModalityGate
+from soil_pyg.nn.split_batch import count_batch, sum_batch
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_integer
@@ -175,7 +176,7 @@ class MGCN(ViewRecommender, FeatureRecommender):
         contrast = contrast + self.contrast(side_u, content_u, user_row.expand(2, -1))
         return {
             "bpr": self.bpr_loss((query * target).sum(-1), (query * other).sum(-1)),
-            "reg": self.reg * reg / 2 / len(query),
+            "reg": self.reg * sum_batch(reg) / 2 / count_batch(query),
             "contrast": self.cl_weight * contrast,
         }
 

@@ -130,9 +130,7 @@ def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> He
     :obj:`edge_index` numbers from 0, or raises :class:`LaterItemError` if the data lacks an item.
     """
     num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
-    is_later = edge_index[1] >= num_items
-    if is_later.any():
-        raise LaterItemError(int(edge_index[1, is_later][0]))
+    _check_known(edge_index[1], num_items)
     later = torch.stack([edge_index[0] + num_users, edge_index[1]])
     out = HeteroData()
     out[USER].num_nodes = num_users + num_new_users
@@ -141,26 +139,34 @@ def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> He
     return out
 
 
+def edges_of_new_users(edge_index: Tensor, num_new_users: int, num_items: int) -> Adjacency:
+    """Returns the interactions of new users, numbered from 0, as a matrix that items are propagated
+    with, or raises :class:`LaterItemError` if an item came after the training.
+    """
+    _check_known(edge_index[1], num_items)
+    return Adjacency.from_edge_index(edge_index.flip([0]), size=(num_items, num_new_users))
+
+
+def _check_known(item: Tensor, num_items: int) -> None:
+    later = item[item >= num_items]
+    if len(later) > 0:
+        raise LaterItemError(int(later[0]))
+
+
 def rows_of_new(data: HeteroData, edge_type: EdgeType, num_new_users: int) -> Adjacency:
     """Returns the rows of the last users in a prepared graph, user -> item."""
     rows = adjacency(data, edge_type).t()
     return rows.select_rows(torch.arange(rows.size[0] - num_new_users, rows.size[0]))
 
 
-def fold_users(
-    data: HeteroData,
-    propagation: LightPropagation,
-    x: PairTensor,
-    edge_index: Tensor,
-    num_new_users: int,
-) -> Tensor:
-    r"""Folds new users into the normalised user-item graph of the data, which then weights their
-    edges; they receive messages and send none. Their own embedding, which is unknown, is zero:
+def fold_users(data: HeteroData, sent: Tensor, edge_index: Tensor, num_new_users: int) -> Tensor:
+    r"""Folds new users into the normalised user-item graph, which then weights their edges; they
+    receive messages and send none. Their own embedding, which is unknown, is zero:
 
     .. math::
-        \mathbf{e}_v = \sum_j A_{vj} \, \frac{1}{L + 1} \sum_{l=0}^{L-1}
-        (\mathbf{A}^l \mathbf{X})_j
+        \mathbf{e}_v = \sum_j A_{vj} \, \mathbf{h}_j
+
+    with :math:`\mathbf{H}` what the items send over an edge of weight 1, see :func:`messages`.
     """
     extended = normalized_interactions()(extend_users(data, edge_index, num_new_users))
-    sent = messages(propagation, x, adjacency(data, INTERACTS))
     return rows_of_new(extended, INTERACTS, num_new_users) @ sent

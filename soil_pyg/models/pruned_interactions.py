@@ -30,17 +30,17 @@ def draw_edges(weight: Tensor, num_kept: int) -> Tensor:
     return time.topk(num_kept, largest=False).indices
 
 
-def prune_interactions(data: HeteroData, kept: Tensor) -> None:
-    """Adds the graph of some interactions to the data as :obj:`PRUNED`, normalised by the degrees
-    that remain.
+def prune_interactions(data: HeteroData, kept: Tensor, edge_type: EdgeType = PRUNED) -> None:
+    """Adds the graph of some interactions to the data, normalised by the degrees that remain.
 
     Args:
         data (HeteroData): The data with its interactions, which stay as they are.
         kept (Tensor): The positions of the interactions to keep.
+        edge_type (tuple, optional): The edge type of the graph. (default: :obj:`PRUNED`)
     """
-    data[PRUNED].edge_index = data[INTERACTS].edge_index[:, kept]
-    NormalizeGraph([PRUNED]).forward(data)
-    ToAdjacency([PRUNED], attr="norm_weight").forward(data)
+    data[edge_type].edge_index = data[INTERACTS].edge_index[:, kept]
+    NormalizeGraph([edge_type]).forward(data)
+    ToAdjacency([edge_type], attr="norm_weight").forward(data)
 
 
 def trained_interactions(data: HeteroData, training: bool) -> EdgeType:

@@ -10,6 +10,7 @@ from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import FeatureProjection, InfoNCELoss, LightPropagation
+from soil_pyg.nn.split_batch import count_batch, gather_batch, own_rows, sum_batch
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_greater, check_integer
 
@@ -141,11 +142,14 @@ class SLMRec(EmbeddingRecommender):
     def _fine_and_coarse(self, item: Tensor) -> Tensor:
         query, *views = item.chunk(len(self.in_channels) + 1, dim=-1)
         view_of = dict(zip(self.in_channels, views, strict=True))
-        target = torch.arange(len(item), device=item.device)
+        own = own_rows(item)
+        target = torch.arange(own.start, own.stop, device=item.device)
         total = item.new_zeros(())
         for step, modality in zip(self.chain, self.compared, strict=True):
             query = step(query)
             if modality is not None:
-                candidate = self.heads[modality](view_of[modality])
-                total = total + F.cross_entropy(query @ candidate.t() / self.ssl_tau, target)
+                candidate = gather_batch(self.heads[modality](view_of[modality]))
+                logits = query @ candidate.t() / self.ssl_tau
+                loss = F.cross_entropy(logits, target, reduction="sum")
+                total = total + sum_batch(loss) / count_batch(item)
         return total

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from soil_pyg.nn.split_batch import count_batch, gather_batch, sum_batch
 from soil_pyg.ops.matmul import SIZE_STEP, matmul_t, uses_onednn
 from soil_pyg.utils.checks import check_choice, check_greater
 
@@ -70,6 +71,7 @@ class InfoNCELoss(torch.nn.Module):
                 row)
             weight (Tensor, optional): The number of times each candidate counts for a query, of
                 shape :obj:`[num_candidates]`: ones contrast with all candidates, in a pair or not.
+                With them, :obj:`candidate` is the same table on all processes.
                 (default: :obj:`None`, the number of its pairs)
         """
         return self.compare(self.normalize(query), self.normalize(candidate), pairs, weight)
@@ -90,14 +92,17 @@ class InfoNCELoss(torch.nn.Module):
             pairs = torch.arange(len(query), device=query.device).expand(2, -1)
         first, second = pairs
         cosine = F.embedding(first, query) * F.embedding(second, candidate)
-        weight = _count(second, candidate) if weight is None else weight.to(candidate.dtype)
+        if weight is None:
+            weight = gather_batch(_count(second, candidate))
+            candidate = gather_batch(candidate)
+        weight = weight.to(candidate.dtype)
         times = _count(first, query)
         with torch.autocast(query.device.type, enabled=False):
             loss: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
                 query, candidate, times, weight, self.tau
             )
-        loss = loss - cosine.sum() / self.tau
-        return loss if self.reduction == "sum" else loss / pairs.size(1)
+        loss = sum_batch(loss - cosine.sum() / self.tau)
+        return loss if self.reduction == "sum" else loss / count_batch(first)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(tau={self.tau}, reduction={self.reduction!r})"

@@ -2,6 +2,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from soil_pyg.nn.split_batch import gather_batch
 from soil_pyg.utils.checks import check_choice, check_greater
 
 
@@ -58,7 +59,8 @@ class AlignedPairsLoss(torch.nn.Module):
         """Returns the loss; arguments as for the call."""
         if pairs is not None:
             query, candidate = F.embedding(pairs[0], query), F.embedding(pairs[1], candidate)
-        log_ratio = ((query * candidate).sum(dim=-1) / self.tau).log_softmax(dim=0)
+        similarity = gather_batch((query * candidate).sum(dim=-1) / self.tau)
+        log_ratio = similarity.log_softmax(dim=0)
         return -(log_ratio.sum() if self.reduction == "sum" else log_ratio.mean())
 
     def __repr__(self) -> str:
@@ -98,7 +100,7 @@ class BPRLoss(torch.nn.Module):
             positive (Tensor): Scores of the positive items, of shape :obj:`[batch_size]`.
             negative (Tensor): Scores of the negative items, of shape :obj:`[batch_size]`.
         """
-        loss = -F.logsigmoid(positive - negative)
+        loss = gather_batch(-F.logsigmoid(positive - negative))
         return loss.sum() if self.reduction == "sum" else loss.mean()
 
     def __repr__(self) -> str:
@@ -128,5 +130,6 @@ def embedding_loss(*embeddings: Tensor) -> Tensor:
     """
     if len(embeddings) == 0:
         raise ValueError("'embeddings' must hold at least one tensor (got none)")
-    norms: list[Tensor] = [embedding.norm() for embedding in embeddings]
-    return sum(norms[1:], start=norms[0]) / embeddings[-1].size(0)
+    rows = [gather_batch(embedding) for embedding in embeddings]
+    norms: list[Tensor] = [embedding.norm() for embedding in rows]
+    return sum(norms[1:], start=norms[0]) / rows[-1].size(0)

@@ -1,5 +1,4 @@
 import copy
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,9 +13,9 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.tensors import read_into
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.resolver import import_model, model_name
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.compatibility import upgrade_record
+from soil_pyg.runs.identity import has_more_epochs, refuse_other_run, run_identity
 from soil_pyg.runs.schema import FORMER_IDS, REMEDY, WEIGHTS
 from soil_pyg.runs.state import (
     best_weights,
@@ -31,9 +30,6 @@ from soil_pyg.runs.tensor_file import load_tensors, save_tensors
 from soil_pyg.utils.files import remove
 from soil_pyg.utils.records import check_files
 from soil_pyg.utils.workplace import remove_debris
-
-SHOWN = 5
-"""The maximum number of differences in an error message."""
 
 IN_MEMORY = 2**28
 """The largest state, in bytes, that is kept in memory after an epoch."""
@@ -71,7 +67,8 @@ class TrainingRun:
     A state of more than :obj:`IN_MEMORY` bytes is stored after every epoch instead, and kept in
     the folder alone.
 
-    The model, the data, the settings and the options of the trainer identify the run. With
+    The model, the data, the settings and the options of the trainer identify the run, but a run
+    goes on with more epochs: one that has finished for lack of epochs keeps its state. With
     :obj:`overwrite`, the files of an earlier run stay until the first state or result is stored.
 
     Raises:
@@ -100,7 +97,7 @@ class TrainingRun:
         self._replaces = overwrite
         if self._folder is not None:
             # Upgraded like the stored identity, from which it must not differ by names or defaults.
-            self._identity = upgrade_record(_identity(model, data, settings, options))
+            self._identity = upgrade_record(run_identity(model, data, settings, options))
             self._folder.mkdir(parents=True, exist_ok=True)
             remove_debris(self._folder)
             if not overwrite:
@@ -111,33 +108,23 @@ class TrainingRun:
     def _read(self, folder: Path, model: Recommender) -> None:
         # The files of a run that has not finished may be newer: the state counts.
         run = checkpoint.load_run(folder, with_files=False)
+        has_state = (folder / checkpoint.STATE).exists()
         if run is not None:
-            self._refuse_other(run)
-            if run["finished"]:
+            lacks_epochs = run["finished"] and run["epochs"] == run["trainer"].get("epochs")
+            may_go_on = has_state or not lacks_epochs
+            refuse_other_run(folder, run, self._identity, may_go_on)
+            goes_on = lacks_epochs and has_more_epochs(self._identity, run)
+            if run["finished"] and not goes_on:
                 self.finished = True
                 check_files(folder / checkpoint.RUN, run["files"], run["files"], REMEDY)
                 self.result = TrainResult(**{name: run[name] for name in asdict(self.result)})
                 self.best = load_tensors(folder / WEIGHTS, verified=True)[0]
-                (folder / checkpoint.STATE).unlink(missing_ok=True)
-        if not self.finished and (folder / checkpoint.STATE).exists():
+        if not self.finished and has_state:
             tensors, metadata = load_state(folder / checkpoint.STATE)
-            self._refuse_other(metadata["identity"])
+            refuse_other_run(folder, metadata["identity"], self._identity)
             refuse_other_tensors(folder / checkpoint.STATE, tensors, model)
             self._snapshot, self._is_stored = (tensors, metadata), True
             self.go_back()
-
-    def _refuse_other(self, stored: dict[str, Any]) -> None:
-        old = _flatten({name: stored[name] for name in self._identity})
-        new = _flatten(self._identity)
-        names = [name for name in old | new if old.get(name) != new.get(name)]
-        if names:
-            shown = [f"{n}: {old.get(n)!r} there, {new.get(n)!r} now" for n in names[:SHOWN]]
-            more = f"; and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            differences = "; ".join(shown) + more
-            raise ValueError(
-                f"'{self._folder}' holds a run that differs ({differences}): choose another "
-                "folder, or replace it with 'overwrite' (--overwrite)"
-            )
 
     def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Loads the stored state of the last complete epoch, if any."""
@@ -220,13 +207,16 @@ class TrainingRun:
         :func:`soil_pyg.load`; training and testing have :obj:`finished`, or can be resumed.
         """
         if self._folder is not None:
+            lacks_epochs = self.result.epochs == self._identity["trainer"].get("epochs")
+            if finished and lacks_epochs:
+                self.store()
             self._remove(
                 *((checkpoint.STATE, *checkpoint.FILES, FORMER_IDS) if self._replaces else ())
             )
             self._replaces = False
             run = {"finished": finished, **self._identity, **asdict(self.result)}
             checkpoint.save(self._folder, run, self.best, embeddings, data)
-            if finished:
+            if finished and not lacks_epochs:
                 (self._folder / checkpoint.STATE).unlink(missing_ok=True)
 
     def _remove(self, *others: str) -> None:
@@ -234,32 +224,3 @@ class TrainingRun:
         assert self._folder is not None
         for name in (checkpoint.RUN, *others):
             remove(self._folder / name)
-
-
-def _identity(
-    model: Recommender, data: HeteroData, settings: dict[str, Any], options: dict[str, Any]
-) -> dict[str, Any]:
-    name = model_name(type(model))
-    if import_model(name) is not type(model):
-        raise ValueError(f"'model' must be importable as '{name}' to be stored")
-    identity: dict[str, Any] = {"model": name}
-    groups = {"options": model.options, "settings": settings, "trainer": options}
-    for group, values in groups.items():
-        identity[group] = {}
-        for key, value in values.items():
-            try:
-                identity[group][key] = json.loads(json.dumps(value, allow_nan=False))
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"'{group}' must hold JSON values to be stored ('{key}': {error})"
-                ) from error
-    identity["data"] = {key: str(getattr(data, key, "")) for key in ("name", "digest")}
-    return identity
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        nested = isinstance(value, dict) and value
-        flat |= _flatten(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
-    return flat

@@ -22,8 +22,8 @@ def batches_per_step(
     options: Mapping[str, Any], model_class: type[Recommender], num_triplets: int
 ) -> int:
     """Returns the number of batches per step that the options of a
-    :class:`~soil_pyg.training.Trainer` mean for a model and the number of triplets per epoch, or
-    raises :class:`ValueError` if their batch size is out of range.
+    :class:`~soil_pyg.training.Trainer` mean for a model and the number of triplets per epoch: with
+    partitions, one per process. Raises :class:`ValueError` if their batch size is out of range.
 
     Example:
         >>> from soil_pyg.models import SOIL
@@ -34,7 +34,9 @@ def batches_per_step(
     """
     if options["batches_per_step"] != "auto":
         return int(options["batches_per_step"])
-    if options["num_partitions"] > 1 or options["compile"] or not shares_tables(model_class):
+    if options["num_partitions"] > 1:
+        return int(options.get("devices", 1) * options.get("num_nodes", 1))
+    if options["compile"] or not shares_tables(model_class):
         return 1
     check_integer("batch_size", options["batch_size"], 1)
     num_batches = -(-num_triplets // options["batch_size"])

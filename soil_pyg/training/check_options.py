@@ -1,7 +1,12 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from soil_pyg.training.epoch import make_fabric
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models.base import Recommender
+from soil_pyg.ranking.held_out import held_out
+from soil_pyg.training.make_fabric import Strategy, make_fabric
+from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.checks import (
     check_at_least,
     check_choice,
@@ -9,6 +14,7 @@ from soil_pyg.utils.checks import (
     check_greater,
     check_integer,
 )
+from soil_pyg.utils.data_checks import count_nodes
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -17,7 +23,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     """Raises :class:`ValueError` unless the options of a :class:`~soil_pyg.training.Trainer` are
     within their ranges and fit together.
     """
-    for name in ("batch_size", "epochs", "patience", "num_partitions"):
+    for name in ("batch_size", "epochs", "patience", "num_partitions", "devices", "num_nodes"):
         check_integer(name, options[name], 1)
     if options["batches_per_step"] != "auto":
         check_integer("batches_per_step", options["batches_per_step"], 1)
@@ -29,15 +35,44 @@ def check_options(options: Mapping[str, Any]) -> None:
     for name in ("released_stopping", "compile", "progress"):
         check_flag(name, options[name])
     check_choice("precision", options["precision"], get_args(Precision))
-    make_fabric(options["accelerator"], options["precision"])
+    check_choice("strategy", options["strategy"], get_args(Strategy))
+    devices, num_nodes = options["devices"], options["num_nodes"]
+    place = options["strategy"], devices, num_nodes
+    make_fabric(options["accelerator"], options["precision"], *place)
     num_partitions, compile = options["num_partitions"], options["compile"]
+    if compile and devices * num_nodes > 1:
+        raise ValueError(
+            "'compile' must be False for more than one process "
+            f"(got devices={devices} with num_nodes={num_nodes})"
+        )
     if compile and num_partitions > 1:
         raise ValueError(
             "'compile' must be False for more than one partition "
             f"(got num_partitions={num_partitions})"
         )
-    if options["batches_per_step"] not in ("auto", 1) and (compile or num_partitions > 1):
-        cause = "a compiled loss" if compile else "more than one partition"
+    if options["batches_per_step"] == "auto":
+        return
+    size = options["batches_per_step"]
+    if compile and size > 1:
+        raise ValueError(f"'batches_per_step' must be 1 for a compiled loss (got {size})")
+    if num_partitions > 1 and size > num_partitions:
         raise ValueError(
-            f"'batches_per_step' must be 1 for {cause} (got {options['batches_per_step']})"
+            f"'batches_per_step' must be at most the {num_partitions} partitions (got {size})"
         )
+    if num_partitions > 1 and size % (devices * num_nodes) > 0:
+        raise ValueError(
+            f"'batches_per_step' must be a multiple of the {devices * num_nodes} processes with "
+            f"num_partitions={num_partitions} (got {size})"
+        )
+
+
+def check_fit(model: Recommender, data: HeteroData, splits: Sequence[str]) -> None:
+    """Raises :class:`ValueError` unless the data fits the model and has the held-out splits."""
+    for node_type, size in {USER: model.num_users, ITEM: model.num_items}.items():
+        if size != (num_nodes := count_nodes(data, node_type)):
+            raise ValueError(
+                f"'model' must have the {num_nodes} nodes of type "
+                f"'{node_type}' of the data (got {size})"
+            )
+    for split in splits:
+        held_out(data, split)

@@ -21,6 +21,9 @@ class RowAdam(Adam):
         params (iterable): The parameters, or groups of them.
         lr (float, optional): The learning rate. (default: :obj:`1e-3`)
         weight_decay (float, optional): The L2 penalty of the updated rows. (default: :obj:`0.0`)
+        betas (tuple[float, float], optional): The decay of both moments.
+            (default: :obj:`(0.9, 0.999)`)
+        eps (float, optional): The number that is added to the divisor. (default: :obj:`1e-8`)
 
     Example:
         >>> table = torch.nn.Parameter(torch.zeros(3, 2))
@@ -30,10 +33,17 @@ class RowAdam(Adam):
         [[0.0, 0.0], [-0.5, -0.5], [0.0, 0.0]]
     """
 
-    def __init__(self, params: Any, lr: float = 1e-3, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
         check_at_least("lr", lr, 0)
         check_at_least("weight_decay", weight_decay, 0)
-        super().__init__(params, lr, weight_decay=weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -2,35 +2,33 @@ import copy
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
-import numpy as np
-from lightning_fabric import Fabric
-from torch.optim import Adam, Optimizer
-from torch_geometric import seed_everything
+from torch.optim import Optimizer
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.ranking.held_out import held_out
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
-from soil_pyg.training.batches_per_step import BatchesPerStep, adam_options, batches_per_step
-from soil_pyg.training.check_options import Precision, check_options
+from soil_pyg.training.batches_per_step import BatchesPerStep, batches_per_step
+from soil_pyg.training.check_options import Precision, check_fit, check_options
 from soil_pyg.training.early_stopping import EarlyStopping
-from soil_pyg.training.epoch import CAUSES, Session, make_fabric, train_epoch
+from soil_pyg.training.epoch import CAUSES, train_epoch
+from soil_pyg.training.make_fabric import Strategy, make_fabric
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
-from soil_pyg.training.row_adam import RowAdam
+from soil_pyg.training.ranks import Ranks
+from soil_pyg.training.session import Session
 from soil_pyg.training.training_loss import TrainingLoss
-from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, USER
+from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
 from soil_pyg.utils.checks import check_choice
-from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.threads import limit_spins_late
 
 OnEpoch = Callable[[TrainResult], None]
 
-DISPLAY = {"progress", "checkpoint_seconds"}
-"""Options that do not affect the result."""
+NEUTRAL = {"progress", "checkpoint_seconds", "strategy", "devices", "num_nodes"}
+"""Options that the result does not depend on."""
 
 
 @dataclass
@@ -81,6 +79,11 @@ class Trainer:
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
         checkpoint_seconds (float): The time between two checkpoints, in seconds. A state of more
             than 256 MiB is stored after every epoch. (default: :obj:`60`)
+        strategy (str): :obj:`"ddp"` trains on processes that split every batch, :obj:`"auto"` does
+            so for more than one device. They are started by :obj:`torchrun`, SLURM or, on one
+            node, by Lightning Fabric. (default: :obj:`"auto"`)
+        devices (int): The number of devices per node, each with a process. (default: :obj:`1`)
+        num_nodes (int): The number of nodes. (default: :obj:`1`)
 
     Raises:
         ValueError: If an argument is out of range.
@@ -111,6 +114,9 @@ class Trainer:
     ks: Sequence[int] = (5, 10, 20, 50)
     progress: bool = True
     checkpoint_seconds: float = 60
+    strategy: Strategy = "auto"
+    devices: int = 1
+    num_nodes: int = 1
 
     def __post_init__(self) -> None:
         check_options(vars(self))
@@ -119,7 +125,12 @@ class Trainer:
 
     def result_options(self) -> dict[str, Any]:
         """Returns the options that the result depends on."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in DISPLAY}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in NEUTRAL}
+
+    def identity(self, validate: bool = True, test: bool = True) -> dict[str, Any]:
+        """Returns the options of a run of :meth:`fit` that the result depends on."""
+        flags = {"test": test and validate, "validate": validate}
+        return self.result_options() | {name: False for name, on in flags.items() if not on}
 
     def fit(
         self,
@@ -130,6 +141,7 @@ class Trainer:
         on_epoch: OnEpoch | None = None,
         test: bool = True,
         overwrite: bool = False,
+        validate: bool = True,
     ) -> TrainResult:
         """Trains, validates and tests a model, and leaves it with its best weights.
 
@@ -150,116 +162,92 @@ class Trainer:
                 searches of hyperparameters. (default: :obj:`True`)
             overwrite (bool, optional): Whether to start anew and replace the run in :obj:`out`
                 when the first result is stored. (default: :obj:`False`)
+            validate (bool, optional): If set to :obj:`False`, uses no held-out split: all epochs
+                are trained, and the last weights are kept. (default: :obj:`True`)
 
         Raises:
             ValueError: If the data does not fit the model, a split is empty, or :obj:`out` holds
                 another run.
             FloatingPointError: If a loss term or a score is not finite.
         """
-        for node_type, size in {USER: model.num_users, ITEM: model.num_items}.items():
-            if size != (num_nodes := count_nodes(data, node_type)):
-                raise ValueError(
-                    f"'model' must have the {num_nodes} nodes of type "
-                    f"'{node_type}' of the data (got {size})"
-                )
-        for split in HELD_OUT_SPLITS if test else HELD_OUT_SPLITS[:1]:
-            held_out(data, split)
-        fabric = make_fabric(self.accelerator, self.precision)
-        data = copy.copy(data).to("cpu" if self.num_partitions > 1 else fabric.device)
-        loader = PartitionLoader(
-            data, self.batch_size, self.seed, self.num_partitions, fabric.device
+        test = test and validate
+        check_fit(model, data, HELD_OUT_SPLITS[: validate + test])
+        ranks = self.launch()
+        device = ranks.fabric.device
+        data = copy.copy(data).to("cpu" if self.num_partitions > 1 else device)
+        options = self.identity(validate, test)
+        options["batches_per_step"] = size = batches_per_step(
+            vars(self), type(model), data[INTERACTS].edge_index.size(1)
         )
-        options = self.result_options() | ({} if test else {"test": False})
-        num_batches = batches_per_step(options, type(model), data[INTERACTS].edge_index.size(1))
-        options["batches_per_step"] = num_batches
-        known = model, data, out, settings or {}, options
-        run = TrainingRun(*known, self.checkpoint_seconds, overwrite)
-        if run.finished:
-            model.load_state_dict(run.best)
-            return run.result
-
-        module = fabric.setup_module(model)
-        optimizer = self._make_optimizer(model, fabric, num_batches)
-        if optimizer is not None:
-            run.restore(model, optimizer)
-        with EpochProgress(self.progress) as progress:
-            parts = fabric, model, module, data, loader, run, self.evaluator, progress
-            session = Session(*parts, num_batches)
-            try:
+        dealt = size, ranks.rank, ranks.size
+        loader = PartitionLoader(
+            data, self.batch_size, self.seed, self.num_partitions, device, *dealt
+        )
+        known = settings or {}, options, self.checkpoint_seconds, overwrite
+        run = ranks.first(lambda: TrainingRun(model, data, out, *known))
+        run = run or TrainingRun(model, data, None, *known)
+        run.result, run.finished = ranks.share((run.result, run.finished))
+        module = ranks.fabric.setup_module(model)
+        with EpochProgress(self._stopping(), self.progress and ranks.rank == 0) as progress:
+            parts = ranks, model, module, data, loader, run, self.evaluator, progress
+            session = Session(*parts, size)
+            if run.finished:
+                session.load_best()
+                return run.result
+            optimizer = session.make_optimizer(self.lr, self.weight_decay)
+            if optimizer is not None:
+                run.restore(model, optimizer)
+            ranks.share_state(model, optimizer)
+            with session.stored_on_failure(out):
                 if optimizer is not None:
-                    self._train(session, optimizer, on_epoch)
+                    self._train(session, optimizer, on_epoch, validate)
                     # The moments are as large as two models.
                     optimizer = None
                 if not run.best:
-                    run.keep_best(model, session.evaluate("val"))
-                model.load_state_dict(run.best)
+                    run.keep_best(model, session.evaluate("val") if validate else {})
+                session.load_best()
                 if test:
                     run.result.test = session.evaluate("test")
                     self._stopping().warn(run.result)
                 session.store_model(finished=True)
-            except KeyboardInterrupt as interruption:
-                if run.go_back():
-                    run.store()
-                    model.load_state_dict(run.best)
-                    session.store_model(finished=False)
-                    epoch = f"after epoch {run.result.epochs}"
-                    interruption.args = (f"{epoch}; the same call with out='{out}' resumes",)
-                raise
         return run.result
 
-    def _train(self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None) -> None:
+    def launch(self) -> Ranks:
+        """Joins the processes that train together, which Fabric starts if nothing else has."""
+        place = self.strategy, self.devices, self.num_nodes
+        return Ranks(make_fabric(self.accelerator, self.precision, *place))
+
+    def _train(
+        self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None, validate: bool
+    ) -> None:
         run, result = session.run, session.run.result
-        loss = TrainingLoss(session.model, self.num_partitions > 1, self.compile)
+        ranks, is_partitioned = session.ranks, self.num_partitions > 1
+        is_split = ranks.size > 1 and not is_partitioned
+        loss = TrainingLoss(session.model, is_partitioned, self.compile, is_split)
         stopping = self._stopping()
         limit_spins_late()
         while not stopping.is_over(result):
             epoch = result.epochs + 1
             with run.timed("train"):
-                self._start_epoch(session, optimizer)
-                num_batches = len(session.loader)
-                batches = session.progress.track(session.loader, num_batches, epoch)
-                size = session.batches_per_step
-                terms = train_epoch(
-                    session.fabric, loss, optimizer, batches, num_batches, epoch, size
-                )
+                decay = self.lr_decay ** (result.epochs / self.lr_decay_epochs)
+                session.start_epoch(optimizer, self.seed, self.lr, decay)
+                steps = session.loader.steps()
+                batches = session.progress.track(session.loader, len(session.loader), epoch)
+                terms = train_epoch(ranks, loss, optimizer, batches, steps, epoch)
             if not terms:
                 return
             try:
-                val = session.evaluate("val")
+                val = session.evaluate("val") if validate else {}
             except FloatingPointError as error:
                 raise FloatingPointError(f"Epoch {epoch}: {error}; {CAUSES}") from error
             result.epochs = epoch
             result.history.append({"epoch": epoch, "loss": terms, "val": val})
             if stopping.is_better(val, result.val):
                 run.keep_best(session.model, val)
-            run.end_epoch(session.model, optimizer)
-            session.progress.report(result, self.metric)
+            ranks.first(partial(run.end_epoch, session.model, optimizer))
+            session.progress.report(result)
             if on_epoch is not None:
-                on_epoch(result)
+                ranks.first(partial(on_epoch, result))
 
     def _stopping(self) -> EarlyStopping:
         return EarlyStopping(self.metric, self.patience, self.epochs, self.released_stopping)
-
-    def _make_optimizer(
-        self, model: Recommender, fabric: Fabric, num_batches: int
-    ) -> Optimizer | None:
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        if not parameters:
-            return None
-        if self.num_partitions > 1:
-            optimizer: Optimizer = RowAdam(parameters, self.lr, self.weight_decay)
-        else:
-            scaled = adam_options(self.lr, num_batches)
-            optimizer = Adam(parameters, **scaled, weight_decay=self.weight_decay, fused=True)
-        return cast(Optimizer, fabric.setup_optimizers(optimizer))
-
-    def _start_epoch(self, session: Session, optimizer: Optimizer) -> None:
-        epoch = session.run.result.epochs
-        session.loader.set_epoch(epoch)
-        seed_everything(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
-        lr = adam_options(self.lr, session.batches_per_step)["lr"]
-        for group in optimizer.param_groups:
-            group["lr"] = lr * self.lr_decay ** (epoch / self.lr_decay_epochs)
-        session.model.train()
-        with session.on_data_device():
-            session.model.on_epoch_start(session.data)

@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
+from soil_pyg.nn.split_batch import split_batch
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.training.batches_per_step import shares_tables
 from soil_pyg.training.shared_tables import SharedTables
@@ -24,16 +26,25 @@ class TrainingLoss(torch.nn.Module):
     node_parameters`) is replaced by the rows of the partition's nodes. Its gradient is sparse and
     holds these rows only, as :class:`~soil_pyg.training.row_adam.RowAdam` expects.
 
+    If batches are split over processes, :meth:`backward` computes the loss of the whole batch from
+    the share of this process, see :func:`~soil_pyg.nn.split_batch.split_batch`.
+
     Raises:
         ValueError: If the data comes in partitions and the model has an embedding of all users or
             all items that is missing from its :meth:`node_parameters`.
     """
 
     def __init__(
-        self, model: Recommender, partitioned: bool = False, compile: bool = False
+        self,
+        model: Recommender,
+        partitioned: bool = False,
+        compile: bool = False,
+        split: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
+        self._partitioned = partitioned
+        self.is_split = split
         # Batches have at most two sizes per epoch; each gets code of its own.
         self._compiled = torch.compile(model.loss, dynamic=False) if compile else None
         self._prepared = False
@@ -85,21 +96,23 @@ class TrainingLoss(torch.nn.Module):
         return cast(dict[str, Tensor], terms)
 
     def backward(
-        self, fabric: Fabric, group: Sequence[tuple[HeteroData, Triplets]]
+        self, fabric: Fabric, group: Sequence[tuple[HeteroData, Triplets]], total: int
     ) -> Iterator[tuple[list[str], Tensor]]:
         """Yields the names and the values of the loss terms of each batch, and adds the gradients
-        of the mean over the group.
+        of their sum divided by :obj:`total`, the number of batches in the step.
 
         Batches share the tables of the model if it defines them, see
         :meth:`~soil_pyg.models.Recommender.loss_tables`.
         """
-        data = group[0][0]
-        if len(group) == 1 or not shares_tables(type(self.model)):
+        # The tables are whole on every process, only their rows are split.
+        is_shared = shares_tables(type(self.model)) and (len(group) > 1 or self.is_split)
+        if self._partitioned or not is_shared:
             for data, batch in group:
-                with fabric.autocast():
+                with fabric.autocast(), self._reduction():
                     terms = self.terms(data, batch)
-                yield self._add_gradients(fabric, terms, len(group))
+                yield self._add_gradients(fabric, terms, total)
             return
+        data = group[0][0]
         users = torch.unique(torch.cat([batch.user for _, batch in group]))
         with fabric.autocast():
             shared = SharedTables(self.model.loss_tables(data, users))
@@ -107,20 +120,24 @@ class TrainingLoss(torch.nn.Module):
             user, row = torch.unique(torch.searchsorted(users, batch.user), return_inverse=True)
             items = torch.cat([batch.positive, batch.negative])
             item, item_row = torch.unique(items, return_inverse=True)
-            with fabric.autocast():
+            with fabric.autocast(), self._reduction():
                 tables = shared.select(user, item)
-                terms = self.model.batch_loss(tables, Triplets(row, *item_row.chunk(2)))
-            yield self._add_gradients(fabric, terms, len(group))
+                rows = row, *item_row.tensor_split([len(batch.positive)])
+                terms = self.model.batch_loss(tables, Triplets(*rows))
+            yield self._add_gradients(fabric, terms, total)
         shared.backward()
 
     def _add_gradients(
-        self, fabric: Fabric, terms: dict[str, Tensor], group_size: int
+        self, fabric: Fabric, terms: dict[str, Tensor], total: int
     ) -> tuple[list[str], Tensor]:
         if not terms:
             return [], torch.empty(0)
         values = torch.stack([term.float() for term in terms.values()])
-        fabric.backward(values.sum() / group_size)
+        fabric.backward(values.sum() / total)
         return list(terms), values.detach()
+
+    def _reduction(self) -> AbstractContextManager[None]:
+        return split_batch() if self.is_split else nullcontext()
 
 
 class _Rows(torch.autograd.Function):

@@ -14,13 +14,13 @@ from soil_pyg.configs import available_configs, load_config
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model, model_name, own_model
 from soil_pyg.ops.search_options import SearchOptions
-from soil_pyg.training.trainer import DISPLAY, Trainer
+from soil_pyg.training.trainer import NEUTRAL, Trainer
 from soil_pyg.typing import ITEM, USER, features_of, modalities_of
 from soil_pyg.utils.checks import check_string, check_strings
 from soil_pyg.workflow.option_texts import option_texts
 from soil_pyg.workflow.option_words import element_type, elements, plain_reason
 
-NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *DISPLAY}
+NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "profile", *NEUTRAL}
 """Parameters that come from the data or the command line, or do not affect the result."""
 
 
@@ -221,7 +221,11 @@ def select_features(data: HeteroData, names: Iterable[str], argument: str) -> di
     return {name: known[name] for name in names}
 
 
-def build_trainer(selected: ModelOptions, settings: dict[str, Any], seed: int) -> Trainer:
-    """Builds the trainer on the device of the settings."""
+def build_trainer(
+    selected: ModelOptions, settings: dict[str, Any], seed: int, **others: Any
+) -> Trainer:
+    """Builds the trainer on the device of the settings, with other arguments that are no settings,
+    such as the number of devices.
+    """
     options = selected.values_for("trainer", settings)
-    return Trainer(**options, seed=seed, accelerator=settings["device"])
+    return Trainer(**options, seed=seed, accelerator=settings["device"], **others)

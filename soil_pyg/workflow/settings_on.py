@@ -1,6 +1,7 @@
 """The settings of a model on a data set."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from torch_geometric.data import HeteroData
@@ -18,16 +19,18 @@ def settings_on(
     dataset: str,
     profile: str | None,
     given: dict[str, Any],
+    place: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Returns :meth:`ModelOptions.settings` for a data set of this name.
 
     The released aggregation of SOIL is only defined for at least as many users as items. On other
     data the normalised user-item graph replaces it, with a warning; if it is among the given
-    options, :class:`ValueError` is raised. The number of batches per step is that of the data.
+    options, :class:`ValueError` is raised. The number of batches per step is that of the data and
+    of the place, the numbers of devices and of nodes.
     """
     settings = selected.settings(dataset, profile, given)
     settings["batches_per_step"] = batches_per_step(
-        settings, selected.model_class, data[INTERACTS].edge_index.size(1)
+        settings | dict(place or {}), selected.model_class, data[INTERACTS].edge_index.size(1)
     )
     num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
     if settings.get("aggregation") == "sym_user_index" and num_items > num_users:

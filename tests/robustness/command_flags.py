@@ -96,6 +96,9 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--seed": values.SEED,
         "--init": {**values.RUN, "a run of another model": "RUN"},
         "--device": values.CHOICE,
+        "--devices": values.COUNT,
+        "--num-nodes": values.COUNT,
+        "--strategy": values.CHOICE,
         "--format": values.CHOICE,
     },
     "recommend": {

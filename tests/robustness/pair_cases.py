@@ -61,7 +61,7 @@ LINES = {
     "prepare p.csv --out NEW --split time": "--time-column",
     "prepare split.csv --out NEW --split random --split-column split": "--split-column",
     "prepare split.csv --out NEW --split-column rating": "rating",
-    "prepare p.csv --out NEW --ratios 1 0 0": "--ratios",
+    "prepare p.csv --out NEW --ratios 0.9 0 0.1": "--ratios",
     "prepare p.csv --out NEW --ratios 0.8 0.1": "--ratios",
     "prepare p.csv --out NEW --ratios 0.8 0.1 0.1 0.1": "0.1",
     "prepare p.csv --out NEW --ratios 0.8 0.3 -0.1": "--ratios",
@@ -100,7 +100,11 @@ LINES = {
     "train DATA --out NEW --model bpr --metric recall@20 --ks 5": "--metric",
     "train DATA --out NEW --model bpr --compile true --num_partitions 2": "--compile",
     "train DATA --out NEW --model bpr --compile true --batches_per_step 2": "--batches-per-step",
-    "train DATA --out NEW --model bpr --num_partitions 2 --batches_per_step 2": (
+    "train DATA --out NEW --model bpr --num_partitions 2 --batches_per_step 3": (
+        "--batches-per-step"
+    ),
+    "train DATA --out NEW --model bpr --compile true --devices 2": "--compile",
+    "train DATA --out NEW --model bpr --num_partitions 4 --devices 2 --batches_per_step 3": (
         "--batches-per-step"
     ),
     "train DATA --out NEW --model bpr --init RUN": "--init",

@@ -14,10 +14,12 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.models import BPR, LightGCN
-from soil_pyg.training.epoch import Session, train_epoch
+from soil_pyg.training.epoch import train_epoch
+from soil_pyg.training.partition_loader import Step
+from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.training.triplet_loader import TripletLoader
-from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.typing import Triplets
 
 NO_COMPILER = """
 import torch
@@ -42,8 +44,9 @@ def train(
     batches: Iterable[tuple[HeteroData, Triplets]],
     num_batches: int,
 ) -> dict[str, float]:
-    fabric = Fabric(accelerator="cpu", devices=1)
-    return train_epoch(fabric, TrainingLoss(model), optimizer, batches, num_batches, epoch=1)
+    ranks = Ranks(Fabric(accelerator="cpu", devices=1))
+    steps = [Step(1, 1)] * num_batches
+    return train_epoch(ranks, TrainingLoss(model), optimizer, batches, steps, epoch=1)
 
 
 def count_tensors() -> int:
@@ -105,17 +108,6 @@ def test_means_of_the_terms_of_fewer_batches_than_announced() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     terms = train(model, optimizer, [(HeteroData(), batch)] * 3, 5)
     assert terms == {"step": 2.0, "square": pytest.approx(14 / 3)}
-
-
-def test_the_model_returns_to_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    data, moves = HeteroData(), []
-    data[INTERACTS].edge_index = torch.empty(2, 0, device="meta")
-    monkeypatch.setattr(BPR, "to", lambda self, device: moves.append(str(device)))
-    others = dict.fromkeys(("fabric", "module", "loader", "run", "evaluator", "progress"))
-    session = Session(model=BPR(2, 3), data=data, **others)
-    with session.on_data_device():
-        assert moves == ["meta"]
-    assert moves == ["meta", "cpu"]
 
 
 def test_a_loss_that_cannot_be_compiled(data: HeteroData, monkeypatch: pytest.MonkeyPatch) -> None:

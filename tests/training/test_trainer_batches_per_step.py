@@ -172,7 +172,7 @@ def test_no_batch_allocates_a_table(kind: type[Recommender]) -> None:
 
     def count(size: int) -> int:
         with LargeTensors(800) as found:
-            list(loss.backward(fabric, batches[:1] * size))
+            list(loss.backward(fabric, batches[:1] * size, size))
         return found.count
 
     # The first gradient transposes the graphs.

@@ -78,7 +78,10 @@ def test_a_score_that_is_not_finite_names_the_epoch(data: HeteroData, bpr: MakeB
     [
         *(
             (name, value)
-            for name in ("epochs", "patience", "batch_size", "num_partitions", "seed")
+            for name in (
+                *("epochs", "patience", "batch_size", "num_partitions", "seed"),
+                *("devices", "num_nodes"),
+            )
             for value in (-1, 1.5, True, "3", float("nan"), float("inf"))
         ),
         *(
@@ -154,6 +157,32 @@ def test_a_user_with_every_item_stops_no_model(
 def test_the_metric_is_one_of_the_list_lengths(refused: Refused) -> None:
     with refused("metric", "'recall@20'"):
         Trainer(ks=[5])
+
+
+def test_several_processes_cannot_be_compiled(refused: Refused) -> None:
+    with refused("compile", "devices=2"):
+        Trainer(devices=2, compile=True)
+
+
+def test_partitions_are_dealt_evenly(refused: Refused) -> None:
+    with refused("batches_per_step", 3):
+        Trainer(devices=2, num_partitions=4, batches_per_step=3)
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_processes_that_would_all_train_the_same(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "6")
+    for local, wanted in {None: "6 with num_nodes=1", "3": "3 with num_nodes=2"}.items():
+        if local is not None:
+            monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
+        with pytest.raises(ValueError, match=rf"'devices' must be {wanted} .*{name}=6"):
+            Trainer()
+    with pytest.raises(ValueError, match="got 2 with num_nodes=2"):
+        Trainer(devices=2, num_nodes=2)
+    monkeypatch.setenv(name, "1")
+    assert Trainer().devices == 1
 
 
 def test_partitions_cannot_be_compiled(refused: Refused) -> None:

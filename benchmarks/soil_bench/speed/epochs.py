@@ -18,7 +18,8 @@ from soil_bench.speed.workloads import WARM_UP, make_fast
 from soil_pyg.models import SOIL
 from soil_pyg.training.batches_per_step import batches_per_step
 from soil_pyg.training.epoch import train_epoch
-from soil_pyg.training.partition_loader import PartitionLoader
+from soil_pyg.training.partition_loader import PartitionLoader, Step, group_sizes
+from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.training.training_loss import TrainingLoss
@@ -102,11 +103,12 @@ def train_on(
                 synchronise(device)
                 times.append(time.perf_counter())
 
-    fabric = Fabric(accelerator=device, devices=1)
+    ranks = Ranks(Fabric(accelerator=device, devices=1))
     loss = TrainingLoss(model, parts)
+    steps = [Step(size, size) for size in group_sizes(num_batches, batches_per_step)]
     # The last batch ends when it is closed: no further one is asked for.
     with closing(timed()) as items:
-        train_epoch(fabric, loss, optimizer, items, num_batches, 1, batches_per_step)
+        train_epoch(ranks, loss, optimizer, items, steps, 1)
     return [after - before for before, after in pairwise(times)]
 
 

@@ -15,7 +15,8 @@ from soil_pyg.models import SOIL
 from soil_pyg.ranking.evaluator import compute_embeddings
 from soil_pyg.runs.training_run import TrainingRun
 from soil_pyg.training.epoch import train_epoch
-from soil_pyg.training.partition_loader import PartitionLoader
+from soil_pyg.training.partition_loader import PartitionLoader, Step
+from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.utils.files import atomic_folder
@@ -65,8 +66,8 @@ def train(
         loader = PartitionLoader(prepared, BATCH_SIZE, SEED, num_partitions)
         loader.set_epoch(epoch)
         loss, batches = TrainingLoss(model, partitioned=True), islice(loader, steps)
-        fabric = Fabric(accelerator="cpu", devices=1)
-        terms = train_epoch(fabric, loss, optimizer, batches, steps, epoch + 1)
+        ranks = Ranks(Fabric(accelerator="cpu", devices=1))
+        terms = train_epoch(ranks, loss, optimizer, batches, [Step(1, 1)] * steps, epoch + 1)
         run.result.epochs += 1
         run.result.history.append({"epoch": epoch + 1, "loss": terms, "val": {}})
         run.keep_best(model, {})

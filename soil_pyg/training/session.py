@@ -1,0 +1,121 @@
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch.optim import Adam, Optimizer
+from torch_geometric import seed_everything
+from torch_geometric.data import HeteroData
+
+from soil_pyg.models.base import Recommender
+from soil_pyg.ranking.evaluator import Evaluator, compute_embeddings
+from soil_pyg.runs.training_run import TrainingRun
+from soil_pyg.training.batches_per_step import adam_options
+from soil_pyg.training.partition_loader import PartitionLoader
+from soil_pyg.training.progress import EpochProgress
+from soil_pyg.training.ranks import Ranks
+from soil_pyg.training.row_adam import RowAdam
+from soil_pyg.typing import INTERACTS
+
+
+@dataclass(frozen=True)
+class Session:
+    """The objects of one call of :meth:`~soil_pyg.training.Trainer.fit`; :obj:`module` is the
+    model as Fabric calls it.
+    """
+
+    ranks: Ranks
+    model: Recommender
+    module: torch.nn.Module
+    data: HeteroData
+    loader: PartitionLoader
+    run: TrainingRun
+    evaluator: Evaluator
+    progress: EpochProgress
+    batches_per_step: int = 1
+
+    @contextmanager
+    def on_data_device(self) -> Iterator[None]:
+        """Moves the model to the whole data, which stays on the CPU if partitions are trained."""
+        home = next((p.device for p in self.model.parameters()), None)
+        self.model.to(self.data[INTERACTS].edge_index.device)
+        try:
+            yield
+        finally:
+            self.model.to(home)
+
+    def evaluate(self, split: str) -> dict[str, float]:
+        """Returns the metrics of the model on a split, :obj:`"val"` or :obj:`"test"`."""
+        with self.run.timed("evaluate"), self.on_data_device():
+            return self.ranks.evaluate(self.evaluator, self.module, self.data, split)
+
+    def load_best(self) -> None:
+        """Loads the best weights, which rank 0 keeps, on all processes."""
+        if self.ranks.rank == 0:
+            self.model.load_state_dict(self.run.best)
+        self.ranks.share_state(self.model)
+
+    def make_optimizer(self, lr: float, weight_decay: float) -> Optimizer | None:
+        """Returns the optimizer, or :obj:`None` for a model without parameters to train."""
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        if not parameters:
+            return None
+        options = adam_options(lr, self.batches_per_step) | {"weight_decay": weight_decay}
+        if self.loader.num_partitions > 1:
+            optimizer: Optimizer = RowAdam(parameters, **options)
+        else:
+            optimizer = Adam(parameters, **options, fused=True)
+        return cast(Optimizer, self.ranks.fabric.setup_optimizers(optimizer))
+
+    def start_epoch(self, optimizer: Optimizer, seed: int, lr: float, decay: float) -> None:
+        """Sets the batches, the random numbers and the learning rate of the next epoch."""
+        epoch = self.run.result.epochs
+        self.loader.set_epoch(epoch)
+        seed_everything(_seed(seed, epoch))
+        lr = adam_options(lr, self.batches_per_step)["lr"]
+        for group in optimizer.param_groups:
+            group["lr"] = lr * decay
+        self.model.train()
+        with self.on_data_device():
+            self.model.on_epoch_start(self.data)
+        if self.loader.num_partitions > 1 and self.ranks.rank > 0:
+            # The partitions of other processes draw numbers of their own.
+            seed_everything(_seed(seed, epoch, self.ranks.rank))
+
+    def store_model(self, finished: bool) -> None:
+        """Stores the best weights, which the model must hold, and their embeddings. Rank 0 writes,
+        the others wait.
+        """
+        self.ranks.first(lambda: self._store_model(finished))
+
+    def _store_model(self, finished: bool) -> None:
+        with self.on_data_device():
+            embeddings = compute_embeddings(self.module, self.data)
+            self.run.store_model(embeddings, self.data, finished)
+
+    @contextmanager
+    def stored_on_failure(self, out: str | os.PathLike[str] | None) -> Iterator[None]:
+        """Stores the last complete epoch if the block is interrupted or loses another process."""
+        run = self.run
+        try:
+            yield
+        except RuntimeError as error:
+            if (cause := self.ranks.explain(error)) is error:
+                raise
+            run.store()
+            raise cause from error
+        except KeyboardInterrupt as interruption:
+            if run.go_back():
+                run.store()
+                self.model.load_state_dict(run.best)
+                self._store_model(finished=False)
+                epoch = f"after epoch {run.result.epochs}"
+                interruption.args = (f"{epoch}; the same call with out='{out}' resumes",)
+            raise
+
+
+def _seed(*entropy: int) -> int:
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
