@@ -25,12 +25,16 @@ PLAIN: dict[str, Any] = {"epochs": 2, "patience": 2, "progress": False, "acceler
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "bm3": ("BM3", SMALL, {}, {}),
     "bpr": ("BPR", SMALL, {}, {}),
+    "damrs": ("DAMRS", SMALL, {"k": 3}, {}),
     "freedom": ("FREEDOM", SMALL, {"k": 3}, {}),
+    # Each process draws noise and dropout of its own.
+    "gume": ("GUME", SMALL | {"noise": 0.0}, {"k": 3}, {}),
     "item_knn": ("ItemKNN", {}, {"k": 3}, {}),
     "lattice": ("LATTICE", SMALL | {"feature_channels": 5, "k": 3}, {"k": 3}, {}),
     "lgmrec": ("LGMRec", SMALL | {"num_hyperedges": 3}, {}, {}),
     "lightgcn": ("LightGCN", SMALL, {}, {}),
     "mgcn": ("MGCN", SMALL, {"k": 3}, {}),
+    "pgl": ("PGL", SMALL | {"dropout": 0.0}, {"k": 3}, {}),
     "popularity": ("Popularity", {}, {}, {}),
     "slmrec": ("SLMRec", SMALL, {}, {}),
     "soil": ("SOIL", SMALL, {"k": 3, "k_i": 2}, {}),
