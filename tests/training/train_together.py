@@ -25,7 +25,10 @@ PLAIN: dict[str, Any] = {"epochs": 2, "patience": 2, "progress": False, "acceler
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "bm3": ("BM3", SMALL, {}, {}),
     "bpr": ("BPR", SMALL, {}, {}),
+    "damrs": ("DAMRS", SMALL, {"k": 3}, {}),
     "freedom": ("FREEDOM", SMALL, {"k": 3}, {}),
+    # Each process draws noise and dropout of its own.
+    "gume": ("GUME", SMALL | {"noise": 0.0}, {"k": 3}, {}),
     "item_knn": ("ItemKNN", {}, {"k": 3}, {}),
     "grcn": ("GRCN", SMALL | {"latent_channels": 5}, {}, {}),
     "lattice": ("LATTICE", SMALL | {"feature_channels": 5, "k": 3}, {"k": 3}, {}),
@@ -34,6 +37,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "lightgcn": ("LightGCN", SMALL, {}, {}),
     "mgcn": ("MGCN", SMALL, {"k": 3}, {}),
     "mmgcn": ("MMGCN", SMALL | {"latent_channels": 5}, {}, {}),
+    "pgl": ("PGL", SMALL | {"dropout": 0.0}, {"k": 3}, {}),
     "popularity": ("Popularity", {}, {}, {}),
     "slmrec": ("SLMRec", SMALL, {}, {}),
     "smore": ("SMORE", SMALL, {"k": 3}, {}),
