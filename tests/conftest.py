@@ -3,9 +3,11 @@ import soil_pyg  # noqa: F401
 
 # isort: split
 
+import io
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -39,6 +41,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 WITHOUT = pytest.mark.skipif(not HAS_ONEDNN, reason="torch was built without oneDNN")
+
+
+class Terminal(io.StringIO):
+    """A terminal of 80 columns that keeps what is written to it."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def states(self) -> list[str]:
+        """Returns what the last line has shown, one entry per change."""
+        return [text.replace("\x1b[K", "") for text in self.getvalue().split("\r")][1:]
+
+
+@pytest.fixture
+def open_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Terminal]:
+    """Puts a terminal in the place of standard error."""
+
+    def open_() -> Terminal:
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        return terminal
+
+    return open_
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ import torch
 from torch_geometric.typing import EdgeType
 
 from soil_pyg import datasets, encoders, models, nn, transforms
+from soil_pyg.models.dragon import DRAGONGraphs
 from soil_pyg.models.freedom import FREEDOMGraphs
+from soil_pyg.models.gume_graphs import GUMEGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
@@ -113,9 +115,18 @@ SHARE: list[Any] = [1, 2]
 CASES: dict[str, Case] = {
     "BM3": model(models.BM3, dropout=SHARE),
     "BPR": model(models.BPR),
+    "COHESION": model(models.COHESION, num_layers=[0], dropout=SHARE),
+    "DRAGON": model(models.DRAGON),
+    "DualGNN": model(models.DualGNN),
     "FREEDOM": model(models.FREEDOM, dropout=SHARE),
+    "GRCN": model(models.GRCN, latent_channels=[0]),
+    "GUME": model(models.GUME, bm_tau=[0], um_tau=[0]),
     "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
+    "MENTOR": model(models.MENTOR, dropout=SHARE, noise=[-1], mask_weight_f=[-1], **TAU),
     "MGCN": model(models.MGCN, **TAU),
+    "MMGCN": model(models.MMGCN, latent_channels=[0], num_layers=[0]),
+    "NGCF": model(models.NGCF, dropout=SHARE, node_dropout=SHARE),
+    "SGL": model(models.SGL, dropout=SHARE, **TAU),
     "SOIL": model(models.SOIL, **TAU),
     "VBPR": model(models.VBPR),
     "EmbeddingRecommender": model(models.BPR),
@@ -127,10 +138,19 @@ CASES: dict[str, Case] = {
     "Popularity": model(models.Popularity),
     "Recommender": model(models.Popularity),
     "SLMRec": model(models.SLMRec, ssl_tau=[0], **TAU),
+    "SimGCL": model(models.SimGCL, num_layers=[0], **TAU),
+    "XSimGCL": model(models.XSimGCL, num_layers=[0], contrast_layer=[0, 9], **TAU),
     "ItemKNN.graph_transform": Case(
         models.ItemKNN.graph_transform, wrong={"k": [0], "memory_budget": [0]}
     ),
+    "DRAGONGraphs": Case(
+        DRAGONGraphs, wrong={"k": [0], "first_weight": [2], "user_k": [0], **SEARCH}
+    ),
+    "DualGNN.graph_transform": Case(
+        models.DualGNN.graph_transform, wrong={"user_k": [0], "memory_budget": [0]}
+    ),
     "FREEDOMGraphs": Case(FREEDOMGraphs, wrong={"k": [0], "first_weight": [2], **SEARCH}),
+    "GUMEGraphs": Case(GUMEGraphs, wrong={"k": [0], **SEARCH}),
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
     "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),
@@ -153,12 +173,24 @@ CASES: dict[str, Case] = {
     "LearnedGraph": Case(nn.LearnedGraph, wrong={"k": [0], **SEARCH}),
     "LightConv": Case(nn.LightConv),
     "LightPropagation": Case(nn.LightPropagation, {"num_layers": 1}),
+    "MMGCNConv": Case(
+        nn.MMGCNConv,
+        {"in_channels": 2, "out_channels": 2},
+        {"in_channels": [0], "out_channels": [0]},
+    ),
     "MeanPropagation": Case(nn.MeanPropagation, {"num_layers": 1}),
+    "ModalityEncoder": Case(
+        nn.ModalityEncoder,
+        {"num_users": 2, "in_channels": 2, "out_channels": 2},
+        {"num_users": [0], "in_channels": [0], "out_channels": [0]},
+    ),
     "ModalityGate": Case(
         nn.ModalityGate,
         {"in_channels": 2, "out_channels": 2},
         {"in_channels": [0], "out_channels": [0]},
     ),
+    "NeighbourAttention": Case(nn.NeighbourAttention),
+    "RefinedPropagation": Case(nn.RefinedPropagation, {"num_layers": 1}, {"num_layers": [0]}),
     "SampledAdjacency": Case(
         nn.SampledAdjacency, {"part": ADJACENCY, "scale": torch.ones(1), "scale_t": torch.ones(1)}
     ),
@@ -169,6 +201,7 @@ CASES: dict[str, Case] = {
         {"num_nodes": [0], "in_channels": [0]},
     ),
     "embedding_loss": Case(_embedding_loss),
+    "perturb": Case(nn.perturb, {"x": torch.eye(3), "noise": 0.1}),
     "topk_by_id": Case(nn.topk_by_id, {"scores": torch.eye(3), "k": 1}, {"k": [0]}),
     "CoOccurrenceGraph": Case(transforms.CoOccurrenceGraph, wrong={"k": [0], "memory_budget": [0]}),
     "InterestGraph": Case(transforms.InterestGraph, wrong={"k_i": [0], **SEARCH}),
@@ -193,6 +226,7 @@ CASES: dict[str, Case] = {
         {"edge_types": [INTERACTS]},
         lawful={"attr": ["no such value"]},
     ),
+    "UserGraph": Case(transforms.UserGraph, wrong={"user_k": [0], "memory_budget": [0]}),
     "SyntheticMultimodal": Case(
         datasets.SyntheticMultimodal,
         {"num_users": 30, "num_items": 20},

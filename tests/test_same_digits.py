@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models import FREEDOM, LATTICE, MGCN, SOIL, ItemKNN
+from soil_pyg.models import FREEDOM, GUME, LATTICE, MGCN, SOIL, ItemKNN
 from soil_pyg.models.newcomers import nearest_known
 from soil_pyg.nn import KNN, Adjacency, LearnedGraph
 from soil_pyg.ops import matmul
@@ -174,6 +174,7 @@ COMPUTATIONS: dict[str, Callable[[int], list[Tensor]]] = {
     "SOIL": graph(SOIL.graphs),
     "SOIL, released": graph(SOIL.graphs, profile="released", negative="drop", aggregation="sum"),
     "FREEDOM": graph(FREEDOM.graph_transform),
+    "GUME": graph(GUME.graph_transform),
     "LATTICE": graph(LATTICE.graph_transform),
     "MGCN": graph(MGCN.graph_transform),
     "LearnedGraph": learned,

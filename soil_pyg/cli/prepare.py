@@ -61,7 +61,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs=3,
         type=float,
         metavar=("TRAIN", "VAL", "TEST"),
-        help="shares of the interactions, for the splits random and time (default: 0.8 0.1 0.1)",
+        help="shares of the interactions, for the splits random and time (default: 0.8 0.1 0.1); "
+        "1 0 0 holds nothing out, for 'train --final'",
     )
     parser.add_argument("--seed", type=int, help="seed of the split (default: 0)")
     parser.add_argument(

@@ -23,9 +23,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--k", type=int, default=10, help="number of items per user")
     parser.add_argument(
         "--exclude-seen",
-        type=bool | Literal["all"],
-        default=True,
-        help="leave out a user's items of train (true), of every split (all), or none (false)",
+        type=Literal["all", "train", "none"],
+        default="all",
+        help="leave out all items that a user has in the data, only those of the train split, as "
+        "benchmarks do, or none",
     )
     shared.add_ids(parser, "allow", "only items to recommend, separated by commas", "item")
     shared.add_ids(parser, "deny", "items never to recommend, separated by commas", "item")

@@ -27,6 +27,8 @@ class Config:
         schedule (dict[str, Any], optional): The learning rate, its decay and the patience of the
             published code, which hold for every data set in :obj:`settings` that sets no other
             value. (default: none)
+        published_source (dict[str, str], optional): The publication that each data set's
+            :obj:`published` metrics are copied from. (default: none)
     """
 
     citation: str
@@ -36,6 +38,7 @@ class Config:
     published: dict[str, dict[str, float]]
     profiles: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     schedule: dict[str, Any] = field(default_factory=dict)
+    published_source: dict[str, str] = field(default_factory=dict)
 
 
 def available_configs() -> list[str]:
@@ -88,6 +91,12 @@ def parse_config(text: str, file_name: str) -> Config:
     _check_mapping(content.get("profiles", {}), dict, f"{file_name}: 'profiles'")
     for profile, settings in content.get("profiles", {}).items():
         _check_mapping(settings, dict, f"{file_name}: 'profiles.{profile}'")
+    sources = content.get("published_source", {})
+    _check_mapping(sources, str, f"{file_name}: 'published_source'")
+    if set(sources) != set(content["published"]):
+        wanted, got = (", ".join(names) or "none" for names in (content["published"], sources))
+        message = f"must name the data sets of 'published', {wanted} (got {got})"
+        raise ValueError(f"{file_name}: 'published_source' {message}")
     schedule = content.get("schedule", {})
     _check_mapping(schedule, object, f"{file_name}: 'schedule'")
     settings = {dataset: schedule | values for dataset, values in content["settings"].items()}

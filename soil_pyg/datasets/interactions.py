@@ -60,6 +60,7 @@ def to_hetero_data(
     user_id: np.ndarray | None = None,
     features: Mapping[str, Tensor] | None = None,
     source: str = "the interactions",
+    holds_out: bool = True,
 ) -> HeteroData:
     """Builds the data from checked interactions and drops users without training interactions.
 
@@ -72,18 +73,20 @@ def to_hetero_data(
         user_id (numpy.ndarray, optional): The original id of each user. (default: the users)
         features (mapping, optional): The features of all items per modality.
         source (str): The origin of the interactions, for errors.
+        holds_out (bool): Whether val and test must have interactions.
 
     Raises:
         ValueError: If a split is empty before or after users are dropped.
     """
-    for value, split in enumerate(SPLITS):
+    splits = list(enumerate(SPLITS if holds_out else SPLITS[:1]))
+    for value, split in splits:
         if not (label == value).any():
             raise ValueError(f"{source}: no {split} interactions (label {value})")
     is_trained = np.zeros(int(user.max()) + 1, dtype=bool)
     is_trained[user[label == 0]] = True
     kept = np.flatnonzero(is_trained)
     is_kept = is_trained[user]
-    for value, split in enumerate(SPLITS):
+    for value, split in splits:
         if not (is_kept & (label == value)).any():
             raise ValueError(
                 f"{source}: no user of a {split} interaction has training interactions"

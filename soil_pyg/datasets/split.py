@@ -12,6 +12,8 @@ from soil_pyg.utils.progress import blocks
 
 KINDS = ("random", "last", "time")
 """The kinds of split that can be made."""
+ALL_TRAIN = (1.0, 0.0, 0.0)
+"""The shares that hold nothing out."""
 TIMED = ("last", "time")
 """The kinds that require times."""
 PAIRS_PER_BLOCK = 2**20
@@ -23,9 +25,11 @@ def check_split(
 ) -> None:
     """Refuses split options that are invalid or do not fit together."""
     check_numbers("ratios", ratios)
-    if len(ratios) != 3 or min(ratios) <= 0 or abs(sum(ratios) - 1) > 1e-6:
+    holds_out = tuple(ratios) != ALL_TRAIN
+    if len(ratios) != 3 or (holds_out and min(ratios) <= 0) or abs(sum(ratios) - 1) > 1e-6:
         raise ValueError(
-            f"'ratios' (--ratios) must be three positive shares whose sum is 1 (got {ratios})"
+            "'ratios' (--ratios) must be three positive shares whose sum is 1, or 1 0 0 to hold "
+            f"nothing out (got {ratios})"
         )
     if split_column is not None and split is not None:
         raise ValueError(
@@ -53,6 +57,8 @@ def split_pairs(
 
     Equal times are ordered by a hash of the seed and the original ids of the pair.
     """
+    if split != "last" and tuple(ratios) == ALL_TRAIN:
+        return np.zeros(len(user.position), dtype=np.int8)
     if split == "random":
         keys = pair_keys(user.position, item.position)
         if (keys[1:] >= keys[:-1]).all():

@@ -12,7 +12,7 @@ from soil_pyg.datasets.frames import TableSource, read_table
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
 from soil_pyg.datasets.ids import Ids, find_ids, read_ids
 from soil_pyg.datasets.interactions import check_pairs, to_hetero_data
-from soil_pyg.datasets.split import check_split, split_pairs
+from soil_pyg.datasets.split import ALL_TRAIN, check_split, split_pairs
 from soil_pyg.datasets.storage import typed_stores
 
 
@@ -51,9 +51,9 @@ class TableDataset(HeteroDataset):
             (default: :obj:`"random"` without :obj:`split_column`)
         time_column (str, optional): The column of times, as numbers, dates or ISO 8601 strings, for
             the splits :obj:`"last"` and :obj:`"time"`. (default: :obj:`None`)
-        ratios (tuple[float, float, float]): The shares of training, validation and test
-            interactions for the splits :obj:`"random"` and :obj:`"time"`.
-            (default: :obj:`(0.8, 0.1, 0.1)`)
+        ratios (tuple[float, ...]): The shares of training, validation and test
+            interactions for the splits :obj:`"random"` and :obj:`"time"`; :obj:`(1, 0, 0)` holds
+            nothing out. (default: :obj:`(0.8, 0.1, 0.1)`)
         seed (int): The seed of the split: of :obj:`"random"`, and of the order of interactions
             at the same time in the others. No split depends on the order of the rows.
             (default: :obj:`0`)
@@ -88,7 +88,7 @@ class TableDataset(HeteroDataset):
         split_column: str | None = None,
         split: str | None = None,
         time_column: str | None = None,
-        ratios: tuple[float, float, float] = (0.8, 0.1, 0.1),
+        ratios: tuple[float, ...] = (0.8, 0.1, 0.1),
         seed: int = 0,
         items: Sequence[Any] | None = None,
         root: str | os.PathLike[str] | None = None,
@@ -125,6 +125,7 @@ class TableDataset(HeteroDataset):
         self._data_read = to_hetero_data(
             *(user.position, item_position, label, len(user.values), item_id, user.values, tensors),
             source=f"'interactions' of {name!r}",
+            holds_out=tuple(ratios) != ALL_TRAIN,
         )
         self._data_read.num_ignored_feature_rows = num_ignored
         super().__init__(root, name, transform, pre_transform, force_reload)

@@ -13,7 +13,7 @@ from soil_pyg.models.decompose import Decomposition
 from soil_pyg.models.graphs import MakeTransform, distinct, features
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.newcomers import mean_of_items, mean_of_neighbours
-from soil_pyg.nn import TrainedFeatures
+from soil_pyg.nn import ModalityEncoder, TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import ITEM, USER, Triplets
 from soil_pyg.utils.checks import check_integer, check_sizes
@@ -185,13 +185,16 @@ class Recommender(torch.nn.Module, ABC):
         """Returns the node type of every parameter with one row per node, by its name.
 
         To train on a partition of the data, :meth:`loss` is given only the rows of its nodes. The
-        default names the tables :obj:`user_embedding` and :obj:`item_embedding` and the trained
-        features of the items; a model with further tables adds them.
+        default names the tables :obj:`user_embedding` and :obj:`item_embedding`, the trained
+        features of the items and the preferences of the users; a model with further tables adds
+        them.
         """
         tables = {"user_embedding.weight": USER, "item_embedding.weight": ITEM}
         for name, module in self.named_modules():
             if isinstance(module, TrainedFeatures):
                 tables[f"{name}.offset.weight"] = ITEM
+            if isinstance(module, ModalityEncoder):
+                tables[f"{name}.preference.weight"] = USER
         return {name: tables[name] for name, _ in self.named_parameters() if name in tables}
 
     def on_epoch_start(self, data: HeteroData) -> None:

@@ -13,17 +13,19 @@ from typing_extensions import Unpack
 from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import PairTensor, SimilarItemGraphs, adjacency, prepared, similar
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.nn import BPRLoss, FeatureProjection, LightConv, LightPropagation
+from soil_pyg.models.pruned_interactions import (
+    draw_edges,
+    prune_interactions,
+    trained_interactions,
+)
+from soil_pyg.nn import BPRLoss, FeatureProjection, LightPropagation
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
+from soil_pyg.typing import INTERACTS, ITEM, Triplets
 from soil_pyg.utils.checks import check_at_least, check_between, check_integer, check_share
 
 ITEM_ITEM: EdgeType = (ITEM, "item_item", ITEM)
 """The frozen graph of similar items."""
-
-PRUNED: EdgeType = (USER, "pruned", ITEM)
-"""The interactions of an epoch."""
 
 
 class FREEDOMGraphs(SimilarItemGraphs):
@@ -83,6 +85,13 @@ class FREEDOMGraphs(SimilarItemGraphs):
         return f"{name}(k={k}, first_weight={self.first_weight})"
 
 
+def propagate_items(data: HeteroData, x: Tensor, num_layers: int) -> Tensor:
+    """Returns the embeddings of items after some layers on the frozen graph."""
+    for _ in range(num_layers):
+        x = adjacency(data, ITEM_ITEM) @ x
+    return x
+
+
 class FREEDOM(FeatureRecommender):
     r"""A frozen item-item graph and a pruned user-item graph, from the `"A Tale of Two Graphs:
     Freezing and Denoising Graph Structures for Multimodal Recommendation"
@@ -132,7 +141,6 @@ class FREEDOM(FeatureRecommender):
             {m: FeatureProjection(d, hidden_channels) for m, d in self.in_channels.items()}
         )
         self.propagation = LightPropagation(num_layers)
-        self.conv = LightConv()
         self.bpr_loss = BPRLoss()
         self.reset_parameters()
 
@@ -150,21 +158,14 @@ class FREEDOM(FeatureRecommender):
         """Draws the interactions of the epoch and adds their graph to the data."""
         if self.dropout == 0:
             return
-        edges = prepared(data, INTERACTS, "norm_weight")
-        # The earliest of exponential times are a weighted draw without replacement.
-        time = torch.empty_like(edges.norm_weight).exponential_() / edges.norm_weight
-        num_kept = round(time.numel() * (1 - self.dropout))
-        kept = time.topk(num_kept, largest=False).indices
-        data[PRUNED].edge_index = edges.edge_index[:, kept]
-        NormalizeGraph([PRUNED]).forward(data)
-        ToAdjacency([PRUNED], attr="norm_weight").forward(data)
+        weight = prepared(data, INTERACTS, "norm_weight").norm_weight
+        num_kept = round(len(weight) * (1 - self.dropout))
+        prune_interactions(data, draw_edges(weight, num_kept))
 
     def propagate(self, data: HeteroData, edge_type: EdgeType) -> PairTensor:
         """Returns the final embeddings of all users and items on one user-item graph."""
-        x = self.item_embedding.weight
         user, item = self.propagation(self.tables, adjacency(data, edge_type))
-        for _ in range(self.num_item_layers):
-            x = self.conv(x, adjacency(data, ITEM_ITEM))
+        x = propagate_items(data, self.item_embedding.weight, self.num_item_layers)
         return user, item + x
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
@@ -175,8 +176,8 @@ class FREEDOM(FeatureRecommender):
         """Returns the embeddings, in training on the interactions of the epoch, and the trained
         features.
         """
-        is_pruned = self.training and self.dropout > 0 and PRUNED in data.edge_types
-        user, item = self.propagate(data, PRUNED if is_pruned else INTERACTS)
+        is_pruned = self.training and self.dropout > 0
+        user, item = self.propagate(data, trained_interactions(data, is_pruned))
         features = [self.trained_features(data, modality) for modality in self.in_channels]
         return LossTables([F.embedding(users, user)], [item, *features])
 

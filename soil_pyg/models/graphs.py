@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 from soil_pyg.nn import LightConv
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
-from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, ToAdjacency
+from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
 from soil_pyg.transforms.edges import held
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
 from soil_pyg.utils.data_checks import check_edges, check_features
@@ -92,6 +92,11 @@ def distinct_interactions(data: HeteroData, size: tuple[int, int]) -> Tensor:
 def normalized_interactions() -> BaseTransform:
     """Returns the transform that builds the symmetrically normalised user-item graph."""
     return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])
+
+
+def unweighted_interactions() -> BaseTransform:
+    """Returns the transform that builds the user-item graph with a weight of 1 per edge."""
+    return SumGraph({INTERACTS: None}, UNWEIGHTED, to_adjacency=True)
 
 
 def prepared(data: HeteroData, edge_type: EdgeType, attr: str) -> EdgeStorage:

@@ -17,14 +17,15 @@ from soil_pyg.models.graphs import (
     SimilarItemGraphs,
     adjacency,
     similar,
+    unweighted_interactions,
 )
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import BPRLoss, FeatureProjection, LearnedGraph, LightConv, MeanPropagation
 from soil_pyg.nn.split_batch import count_batch, sum_batch
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
-from soil_pyg.transforms import NormalizeGraph, SumGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.transforms import NormalizeGraph, ToAdjacency
+from soil_pyg.typing import Triplets
 from soil_pyg.utils.checks import check_at_least, check_between, check_integer
 
 
@@ -41,7 +42,7 @@ class LATTICEGraphs(SimilarItemGraphs):
         item_graphs = list(map(similar, self.names(data)))
         return Compose(
             [
-                SumGraph({INTERACTS: None}, UNWEIGHTED, to_adjacency=True),
+                unweighted_interactions(),
                 self.similarity_graph,
                 NormalizeGraph(item_graphs),
                 ToAdjacency(item_graphs, "norm_weight"),

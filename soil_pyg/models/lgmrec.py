@@ -13,10 +13,10 @@ from soil_pyg.models.graphs import (
     adjacency,
     distinct,
     normalized_interactions,
+    unweighted_interactions,
 )
 from soil_pyg.nn import BipartiteConv, BPRLoss, InfoNCELoss, LightPropagation, embedding_loss
 from soil_pyg.nn.feature_projection import project
-from soil_pyg.transforms import SumGraph
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import (
     check_at_least,
@@ -123,8 +123,7 @@ class LGMRec(EmbeddingRecommender):
     @classmethod
     def graph_transform(cls) -> BaseTransform:
         """Returns the transform that builds the user-item graph, normalised and unweighted."""
-        unweighted = SumGraph({INTERACTS: None}, UNWEIGHTED, to_adjacency=True)
-        return Compose([unweighted, normalized_interactions()])
+        return Compose([unweighted_interactions(), normalized_interactions()])
 
     def reset_parameters(self) -> None:
         """Draws the parameters again (Xavier uniform)."""

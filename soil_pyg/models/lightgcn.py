@@ -8,7 +8,7 @@ from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import MakeTransform, adjacency, normalized_interactions, with_graphs
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.newcomers import extend_users, messages, rows_of_new
-from soil_pyg.nn import BPRLoss, LightPropagation, embedding_loss
+from soil_pyg.nn import Adjacency, BPRLoss, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
 
@@ -71,14 +71,19 @@ class LightGCN(EmbeddingRecommender):
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
-        user, initial_user = (F.embedding(batch.user, table) for table in tables.user)
-        positive, initial_positive = (F.embedding(batch.positive, table) for table in tables.item)
-        negative, initial_negative = (F.embedding(batch.negative, table) for table in tables.item)
+        user, initial_user = (F.embedding(batch.user, table) for table in tables.user[:2])
+        items = tables.item[:2]
+        positive, initial_positive = (F.embedding(batch.positive, table) for table in items)
+        negative, initial_negative = (F.embedding(batch.negative, table) for table in items)
         reg = embedding_loss(initial_user, initial_positive, initial_negative)
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * reg,
         }
+
+    def messages(self, graph: Adjacency) -> Tensor:
+        """Returns the embedding that each item sends to a user over an edge of weight 1."""
+        return messages(self.propagation, self.tables, graph)
 
     def embed_new_users(
         self,
@@ -97,7 +102,7 @@ class LightGCN(EmbeddingRecommender):
         """
         extended = extend_users(data, edge_index, num_new_users)
         known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
-        sent = messages(self.propagation, self.tables, known)
+        sent = self.messages(known)
         return rows_of_new(make_transform()(extended), INTERACTS, num_new_users) @ sent
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:

@@ -12,7 +12,7 @@ class LossTables:
         user (Sequence[Tensor]): Tables with one row per user of the batches.
         item (Sequence[Tensor]): Tables with one row per item.
         terms (dict[str, Tensor], optional): Terms of the loss that are the same for every batch,
-            which :meth:`~soil_pyg.models.Recommender.batch_loss` returns unchanged.
+            which :meth:`~soil_pyg.models.Recommender.batch_loss` returns, alone or as summands.
             (default: none)
     """
 

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import Compose
+from torch_geometric.typing import EdgeType
 
 from soil_pyg.models.decompose import Decomposition, FirstHops, attention
 from soil_pyg.models.feature_recommender import FeatureRecommender
@@ -77,6 +78,9 @@ class MGCN(ViewRecommender, FeatureRecommender):
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
     """
 
+    interactions: ClassVar[EdgeType] = INTERACTS
+    """The edge type of the prepared user-item graph."""
+
     def __init__(
         self,
         num_users: int,
@@ -106,7 +110,8 @@ class MGCN(ViewRecommender, FeatureRecommender):
         self.conv = LightConv()
         self.bpr_loss = BPRLoss()
         self.contrast = InfoNCELoss(tau)
-        self.reset_parameters()
+        if type(self).reset_parameters is MGCN.reset_parameters:
+            self.reset_parameters()
 
     @classmethod
     def graph_transform(cls, **options: Any) -> MGCNGraphs:
@@ -119,14 +124,19 @@ class MGCN(ViewRecommender, FeatureRecommender):
         for module in (self.gates, self.preferences, self.project, self.query):
             reset(module)
 
+    def spread(self, data: HeteroData, x: PairTensor) -> PairTensor:
+        """Returns the embeddings of users and items, propagated over the user-item graph."""
+        user, item = self.propagation(x, adjacency(data, self.interactions))
+        return user, item
+
     def propagate(
         self, data: HeteroData, users: Tensor | None = None
     ) -> tuple[PairTensor, list[Tensor], list[Tensor]]:
         """Returns the content embeddings of users and of items, the views of users and the views
         of items.
         """
-        item, interactions = self.item_embedding.weight, adjacency(data, INTERACTS)
-        content = self.propagation(self.tables, interactions)
+        item, interactions = self.item_embedding.weight, adjacency(data, self.interactions)
+        content = self.spread(data, self.tables)
         item_views = []
         for modality in self.in_channels:
             view = self.gates[modality](self.trained_features(data, modality), item)

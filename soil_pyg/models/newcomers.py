@@ -130,15 +130,27 @@ def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> He
     :obj:`edge_index` numbers from 0, or raises :class:`LaterItemError` if the data lacks an item.
     """
     num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
-    is_later = edge_index[1] >= num_items
-    if is_later.any():
-        raise LaterItemError(int(edge_index[1, is_later][0]))
+    _check_known(edge_index[1], num_items)
     later = torch.stack([edge_index[0] + num_users, edge_index[1]])
     out = HeteroData()
     out[USER].num_nodes = num_users + num_new_users
     out[ITEM].num_nodes = num_items
     out[INTERACTS].edge_index = torch.cat([check_edges(data), later], dim=1)
     return out
+
+
+def edges_of_new_users(edge_index: Tensor, num_new_users: int, num_items: int) -> Adjacency:
+    """Returns the interactions of new users, numbered from 0, as a matrix that items are propagated
+    with, or raises :class:`LaterItemError` if an item came after the training.
+    """
+    _check_known(edge_index[1], num_items)
+    return Adjacency.from_edge_index(edge_index.flip([0]), size=(num_items, num_new_users))
+
+
+def _check_known(item: Tensor, num_items: int) -> None:
+    later = item[item >= num_items]
+    if len(later) > 0:
+        raise LaterItemError(int(later[0]))
 
 
 def rows_of_new(data: HeteroData, edge_type: EdgeType, num_new_users: int) -> Adjacency:

@@ -1,13 +1,17 @@
 """Layers, losses and the search for neighbours: plain tensors in, plain tensors out."""
 
 from soil_pyg.nn.attention_fusion import AttentionFusion
-from soil_pyg.nn.conv import BipartiteConv, LightConv
+from soil_pyg.nn.conv import BipartiteConv, LightConv, MMGCNConv
 from soil_pyg.nn.feature_projection import FeatureProjection
 from soil_pyg.nn.info_nce_loss import InfoNCELoss
 from soil_pyg.nn.learned_graph import LearnedGraph
 from soil_pyg.nn.losses import AlignedPairsLoss, BPRLoss, embedding_loss
+from soil_pyg.nn.modality_encoder import ModalityEncoder
 from soil_pyg.nn.modality_gate import ModalityGate
+from soil_pyg.nn.neighbour_attention import NeighbourAttention
+from soil_pyg.nn.perturb import perturb
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
+from soil_pyg.nn.refined_propagation import RefinedPropagation
 from soil_pyg.nn.trained_features import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN
@@ -27,11 +31,16 @@ __all__ = [
     "LearnedGraph",
     "LightConv",
     "LightPropagation",
+    "MMGCNConv",
     "MeanPropagation",
+    "ModalityEncoder",
     "ModalityGate",
+    "NeighbourAttention",
+    "RefinedPropagation",
     "SampledAdjacency",
     "SearchOptions",
     "TrainedFeatures",
     "embedding_loss",
+    "perturb",
     "topk_by_id",
 ]

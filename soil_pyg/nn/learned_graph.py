@@ -1,13 +1,10 @@
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.pairs import pair_inner_product
+from soil_pyg.ops.edge_products import edge_products
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.similarity_pass import Features, NearestItems, SimilarityPass
 from soil_pyg.utils.checks import check_choice, check_integer
@@ -79,7 +76,8 @@ class LearnedGraph(torch.nn.Module):
         edges, weights = [], []
         for (modality, (c, _)), share in zip(unit.items(), weight, strict=True):
             rowptr, neighbour = nearest.pairs(modality)
-            value = _PairInnerProduct.apply(c, rowptr, neighbour)  # type: ignore[no-untyped-call]
+            pairs = Adjacency(rowptr, neighbour, c.new_empty(len(neighbour)), c.size(0))
+            value = edge_products(c, c, pairs)
             edge_index = torch.stack([neighbour, torch.repeat_interleave(rowptr.diff())])
             if self.negative == "drop":
                 positive = value > 0
@@ -119,18 +117,3 @@ class LearnedGraph(torch.nn.Module):
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(k={self.k}, negative={self.negative!r})"
-
-
-class _PairInnerProduct(torch.autograd.Function):
-    # The gradient propagates along the pairs in both directions and holds no vector per pair.
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, rowptr: Tensor, col: Tensor) -> Tensor:
-        ctx.save_for_backward(x, rowptr, col)
-        return pair_inner_product(x.detach(), x.detach(), rowptr, col)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        x, rowptr, col = ctx.saved_tensors
-        pairs = Adjacency(rowptr, col, grad, x.size(0))
-        return pairs @ x + pairs.t() @ x, None, None

@@ -49,11 +49,12 @@ class Adjacency(CompressedRows):
         self._perm: Tensor | None = None
         self._parts: tuple[Tensor, Tensor] | None = None
         self._transposed: Adjacency | None = None
+        self._pattern: Adjacency | None = None
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Returns the matrix with a function applied to each array."""
         out = super().apply(function)
-        out._perm = out._parts = out._transposed = None
+        out._perm = out._parts = out._transposed = out._pattern = None
         return out
 
     @classmethod
@@ -149,6 +150,24 @@ class Adjacency(CompressedRows):
         # Learnable weights change, and each use has a gradient of its own.
         out = copy.copy(self._transposed)
         out.weight = self.weight[self._perm]
+        return out
+
+    def with_weight(self, weight: Tensor) -> "Adjacency":
+        """Returns the matrix with other weights, which may need a gradient; the structure of the
+        transpose is computed once for all of them.
+
+        Args:
+            weight (Tensor): The weights of shape :obj:`[num_edges]`, in the order of :obj:`col`.
+        """
+        if self._pattern is None:
+            some = torch.zeros_like(self.weight, requires_grad=True)
+            self._pattern = Adjacency(self.rowptr, self.col, some, self.size[1])
+            self._pattern.t()
+        out = copy.copy(self._pattern)
+        out.weight = weight
+        if not weight.requires_grad and out._transposed is not None:
+            out._transposed = copy.copy(out._transposed)
+            out._transposed.weight, out._transposed._transposed = weight[out._perm], out
         return out
 
     def prepare(self) -> "Adjacency":

@@ -15,14 +15,14 @@ from soil_pyg.ops.pairs import (
 )
 from soil_pyg.ops.ragged import index2ptr
 from soil_pyg.ops.similarity_pass import MAX_ROWS, Collector, Features
-from soil_pyg.ops.topk import ROUNDING, best_of_each_row, topk_rescored
+from soil_pyg.ops.topk import ROUNDING, best_of_candidates, topk_rescored
 from soil_pyg.utils.progress import blocks
 
 FIRST = 16
 """The number of entries per row that a pass gathers; rows are lengthened when needed."""
 
-CANDIDATES = 16
-"""The number of neighbours per modality that are scored after an approximate search."""
+BYTES_PER_CANDIDATE = 128
+"""The memory that the comparison of an item with a candidate takes."""
 
 
 class AttractivenessRows(Collector):
@@ -33,19 +33,23 @@ class AttractivenessRows(Collector):
         S_a[i, j] = \prod_m \mathbf{c}_{m,i}^{\top} \mathbf{c}_{m,j}
 
     over the modalities that both items have; a pair without any is no candidate. Entries are
-    chosen by (value, id). After an approximate search, the neighbours in all modalities are scored.
+    chosen by (value, id). After an approximate search, the candidates of a row are the neighbours
+    in all modalities, :obj:`num_neighbours` of each.
     """
 
-    num_neighbours = CANDIDATES
-
-    def __init__(self, features: Features, memory_budget: int = 2**30) -> None:
+    def __init__(
+        self, features: Features, memory_budget: int = 2**30, num_neighbours: int = FIRST
+    ) -> None:
         super().__init__()
+        self.num_neighbours = num_neighbours
         self.features = features
         self.memory_budget = memory_budget
         self.num_items = next(iter(features.values()))[0].size(0)
         # Each factor is rounded.
         self.rounding = ROUNDING * len(features)
         device = self._device
+        self.expected: Tensor | None = None
+        """The keys of the second-order items of a sample of users, found exactly."""
         # Row n holds the entries begin[n]..begin[n] + length[n], descending. Whole rows will not be
         # lengthened.
         self.length = torch.zeros(self.num_items, dtype=torch.long, device=device)
@@ -54,7 +58,8 @@ class AttractivenessRows(Collector):
         self.columns = torch.empty(0, dtype=torch.int32, device=device)
         self.values = torch.empty(0, device=device)
         self._rows: tuple[Tensor, Tensor] | None = None
-        self._neighbours: list[tuple[Tensor, Tensor]] = []
+        # Where the candidates of each item stand, and the candidates, by modality.
+        self._candidates: list[tuple[Tensor, Tensor]] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
         """Takes a block of rows of the similarities."""
@@ -63,21 +68,33 @@ class AttractivenessRows(Collector):
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes the result of an approximate search."""
-        self._neighbours.append((node, neighbour[:, :CANDIDATES]))
+        self.add_candidates(node, node, neighbour[:, : self.num_neighbours])
+
+    def add_candidates(self, item: Tensor, node: Tensor, neighbour: Tensor) -> None:
+        """Takes the neighbours of some items as positions in :obj:`node`, :obj:`-1` where fewer
+        were found.
+        """
+        place = torch.full((self.num_items,), item.numel(), dtype=torch.int32, device=self._device)
+        place[item] = torch.arange(item.numel(), dtype=torch.int32, device=self._device)
+        # Items without the modality have the last row.
+        size = item.numel() + 1, neighbour.size(1)
+        candidates = torch.full(size, self.num_items, dtype=torch.int32, device=self._device)
+        candidates[:-1] = node.int()[neighbour].masked_fill_(neighbour < 0, self.num_items)
+        self._candidates.append((place, candidates))
 
     def finish(self) -> None:
         """Joins the gathered blocks."""
-        is_exact = len(self._neighbours) == 0
+        is_exact = len(self._candidates) == 0
         if not is_exact:
-            rows = block_rows(self.memory_budget, len(self._neighbours) * CANDIDATES, 256)
+            rows = self._rows_per_block()
             for block in blocks(self.num_items, rows, "scoring second-order items"):
-                self._keep(block, *self._top_of_candidates(block))
+                item = torch.arange(block.start, block.stop, device=self._device)
+                self._keep(block, *self._top_of_candidates(item, FIRST))
         assert self._rows is not None
         self.length, self.columns, self.values = _join([self._rows])
         self.begin = cumsum(self.length)[:-1]
-        self.is_whole = torch.full_like(self.length, not is_exact, dtype=torch.bool)
-        self.is_whole |= self.length < FIRST
-        self._rows, self._neighbours = None, []
+        self.is_whole = self.length < FIRST
+        self._rows = None
 
     def _keep(self, block: slice, values: Tensor, columns: Tensor) -> None:
         # Allocated at once: results kept per block between temporaries would fragment the heap.
@@ -92,16 +109,28 @@ class AttractivenessRows(Collector):
         item = item[torch.argsort(width)]
         width = width.sort().values
         size = min(block_rows(self.memory_budget, self.num_items, 24), MAX_ROWS)
+        if self._candidates:
+            size = self._rows_per_block()
         rows = []
         for block in blocks(item.numel(), size, "searching second-order items"):
-            similarity = {m: matmul_t(c[item[block]], c) for m, (c, _) in self.features.items()}
-            rows.append(self._top(item[block], similarity, int(width[block].max())))
+            node, k = item[block], int(width[block].max())
+            if self._candidates:
+                rows.append(self._top_of_candidates(node, k))
+            else:
+                similarity = {m: matmul_t(c[node], c) for m, (c, _) in self.features.items()}
+                rows.append(self._top(node, similarity, k))
         length, columns, values = _join(rows)
         self.begin[item] = self.columns.numel() + cumsum(length)[:-1]
         self.length[item] = length
         self.is_whole[item] = True
         self.columns = torch.cat([self.columns, columns])
         self.values = torch.cat([self.values, values])
+
+    def recall(self, key: Tensor) -> float:
+        """Returns the share of the :attr:`expected` keys that were found."""
+        if self.expected is None or self.expected.numel() == 0:
+            return 1.0
+        return float(torch.isin(self.expected, key).float().mean())
 
     def exact(self, row: Tensor, column: Tensor) -> Tensor:
         r"""Returns the entries of pairs of items in double precision, rounded to single,
@@ -170,17 +199,21 @@ class AttractivenessRows(Collector):
         assert shared is not None
         return out if bool(shared.all()) else out.masked_fill(~shared, -torch.inf)
 
-    def _top_of_candidates(self, block: slice) -> tuple[Tensor, Tensor]:
-        keys = []
-        for node, neighbour in self._neighbours:
-            first, last = torch.searchsorted(node, torch.tensor([block.start, block.stop])).tolist()
-            found = neighbour[first:last].long()
-            row = (node[first:last] - block.start).unsqueeze(1) * self.num_items
-            keys.append((row + node[found])[found >= 0])
-        key = torch.unique(torch.cat(keys))
-        row, column = key // self.num_items, key % self.num_items
-        value = self.weigh(row + block.start, column)
-        return best_of_each_row(row, column, value, block.stop - block.start, CANDIDATES)
+    def _rows_per_block(self) -> int:
+        width = sum(candidates.size(1) for _, candidates in self._candidates)
+        return block_rows(self.memory_budget, width, BYTES_PER_CANDIDATE)
+
+    def _top_of_candidates(self, node: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        def score(rowptr: Tensor, column: Tensor) -> Tensor:
+            row = node.repeat_interleave(rowptr.diff())
+            value = torch.ones(column.numel(), device=node.device)
+            for c, has in self.features.values():
+                factor = pair_inner_product(c[node], c, rowptr, column)
+                value *= factor.masked_fill(~(has[row] & has[column]), 1.0)
+            return value
+
+        found = torch.cat([candidates[place[node]] for place, candidates in self._candidates], 1)
+        return best_of_candidates(found, self.num_items, k, score)
 
 
 def _join(rows: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,23 +1,24 @@
 import time
+from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.faiss_index import MAX_QUERIES
 from soil_pyg.ops.knn import KNN, SAMPLE
-from soil_pyg.ops.pairs import exact_inner_product, pair_inner_product
+from soil_pyg.ops.pairs import block_rows, exact_inner_product, pair_inner_product
 from soil_pyg.ops.ragged import (
     GrowingTensor,
     GrowingTensors,
-    budget_blocks,
     index2ptr,
     order_by_group,
     rank_in_group,
 )
 from soil_pyg.ops.similarity_pass import Collector, Features
-from soil_pyg.ops.topk import ROUNDING, best_of_each_row
+from soil_pyg.ops.topk import ROUNDING, best_of_candidates
 from soil_pyg.utils.progress import blocks
 
 CANDIDATES = 16
@@ -28,6 +29,9 @@ QUERY_NUMBERS = 2**25
 
 CACHED_ROWS = 128
 """The number of rows of similarities per sum, which stay in the cache."""
+
+BYTES_PER_CANDIDATE = 64
+"""The memory that the comparison of a user with a candidate takes."""
 
 TIED_USERS = 16
 """The number of users per block whose tied candidates are compared exactly."""
@@ -103,7 +107,9 @@ class InterestItems(Collector):
         """Takes the result of an approximate search."""
         start = time.perf_counter()
         c, has = self.features[modality]
-        candidates = _Candidates(c, node, neighbour, self.num_items, self.k)
+        candidates = _Candidates(
+            c, node, neighbour[:, : self.num_neighbours], self.num_items, self.k
+        )
         owner = torch.unique(self.history.row()[has[self.history.col.long()]])
         self._deepen(knn, candidates, owner[:: max(1, owner.numel() // SAMPLE)])
         # Blocks do not depend on the budget, so that the results do not either.
@@ -113,15 +119,26 @@ class InterestItems(Collector):
         for block in blocks(owner.numel(), rows, "searching items of interest"):
             query = self.history.select_rows(owner[block]).matmul(c)
             sought[block] = knn.find(query, self.k).int()
-        cost = (self.history.rowptr.diff().long() * neighbour.size(1) + c.size(1))[owner]
-        cuts = budget_blocks(cost, self.memory_budget // 128)
         keys = GrowingTensor(torch.long, owner.device)
-        for step in blocks(len(cuts), 1, "comparing items of interest"):
-            users = owner[cuts[step.start]]
-            row, item = candidates.best(self.history.select_rows(users), sought[cuts[step.start]])
-            keys.add(users[row] * self.num_items + item)
+        for users in self._blocks_of_users(owner, neighbour.size(1) + c.size(1)):
+            row, item = candidates.best(self.history.select_rows(owner[users]), sought[users])
+            keys.add(owner[users[row]] * self.num_items + item)
         self._keys.append(keys.pop())
         self.report[modality] = knn.report | {"seconds": time.perf_counter() - start}
+
+    def _blocks_of_users(self, owner: Tensor, width: int) -> Iterator[Tensor]:
+        # Users of a block have histories of similar length, since their candidates are padded.
+        size = self.history.rowptr.diff()[owner]
+        size = 2 ** size.float().log2().ceil().long()
+        order = torch.argsort(size, stable=True)
+        groups = zip(*(part.tolist() for part in size.unique(return_counts=True)), strict=True)
+        parts: list[Tensor] = []
+        for length, count in groups:
+            start = sum(map(len, parts))
+            rows = block_rows(self.memory_budget, length * width, BYTES_PER_CANDIDATE)
+            parts.extend(order[start : start + count].split(rows))
+        for step in blocks(len(parts), 1, "comparing items of interest"):
+            yield parts[step.start]
 
     def _deepen(self, knn: KNN, candidates: "_Candidates", sample: Tensor) -> None:
         if sample.numel() == 0:
@@ -199,26 +216,29 @@ class InterestItems(Collector):
 class _Candidates:
     # The items that a user's interests are chosen from after an approximate search.
     def __init__(self, c: Tensor, node: Tensor, neighbour: Tensor, num_items: int, k: int) -> None:
-        self.c, self.node, self.neighbour, self.k = c, node, neighbour, k
-        self.num_items = num_items
-        self._position = node.new_full((num_items,), -1)
-        self._position[node] = torch.arange(node.numel(), device=node.device)
+        self.c, self.node, self.k = c, node, k
+        self.none = node.numel()
+        # Items without the modality have the last row.
+        self._neighbour = F.pad(neighbour, (0, 0, 0, 1), value=-1)
+        self._neighbour.masked_fill_(self._neighbour < 0, self.none)
+        self._position = node.new_full((num_items,), self.none)
+        self._position[node] = torch.arange(self.none, device=node.device)
 
     def best(self, history: Adjacency, sought: Tensor) -> tuple[Tensor, Tensor]:
         # Rows and items. Each of the two sources of candidates misses many that the other has.
-        query = history.matmul(self.c)
-        at = self._position[history.col.long()]
-        near = self.neighbour[at].long()
-        near[at < 0] = -1
-        row = torch.arange(query.size(0), device=query.device).repeat_interleave(sought.size(1))
-        row = torch.cat([row, history.row().repeat_interleave(near.size(1))])
-        found = torch.cat([sought.view(-1).long(), near.view(-1)])
-        key = torch.unique((row * self.num_items + self.node[found])[found >= 0])
-        row, column = key // self.num_items, key % self.num_items
-        rowptr = index2ptr(row, history.size[0])
-        value = pair_inner_product(query, self.c, rowptr, column)
-        best = best_of_each_row(row, column, value, history.size[0], self.k)[1]
-        return (best >= 0).nonzero()[:, 0], best[best >= 0]
+        row = history.row()
+        place = torch.arange(row.numel(), device=row.device) - history.rowptr[row]
+        at = row.new_full((history.size[0], int(history.rowptr.diff().max())), self.none)
+        at[row, place] = self._position[history.col.long()]
+        near = self._neighbour.index_select(0, at.view(-1)).view(at.size(0), -1)
+        sought = sought.masked_fill(sought < 0, self.none).int()
+        query, found = history.matmul(self.c), torch.cat([sought, near], dim=1)
+
+        def score(rowptr: Tensor, position: Tensor) -> Tensor:
+            return pair_inner_product(query, self.c, rowptr, self.node[position])
+
+        best = best_of_candidates(found, self.none, self.k, score)[1]
+        return (best >= 0).nonzero()[:, 0], self.node[best[best >= 0].long()]
 
 
 def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.ragged import order_by_group, rank_in_group
 from soil_pyg.utils.checks import check_integer
@@ -110,6 +111,36 @@ def best_of_each_row(
     values[row[first], rank[first]] = value[first]
     columns[row[first], rank[first]] = column[first]
     return values, columns
+
+
+def best_of_candidates(
+    candidates: Tensor, none: int, k: int, score: Callable[[Tensor, Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    r"""Returns the :math:`k` best candidates of each row by (value, id), padded with
+    :math:`-\infty` and :obj:`-1` to the shape :obj:`[num_rows, min(k, num_candidates)]`.
+
+    Args:
+        candidates (Tensor): The ids per row in any order, of shape
+            :obj:`[num_rows, num_candidates]`; repeated ones count once.
+        none (int): The id that stands for no candidate, larger than all others.
+        k (int): The number of candidates to return.
+        score (callable): Returns the values of entries, given as compressed rows: the pointers and
+            the ids.
+
+    Example:
+        >>> best_of_candidates(
+        ...     torch.tensor([[4, 2, 4], [7, 9, 9]]), 9, 2, lambda rowptr, ids: ids.float()
+        ... )[1]
+        tensor([[ 4,  2], [ 7, -1]])
+    """
+    # Short rows are sorted several times faster than all pairs of a row and an id at once.
+    ids = candidates.sort(dim=1).values
+    is_first = ids < none
+    is_first[:, 1:] &= ids[:, 1:] != ids[:, :-1]
+    scores = torch.full(ids.size(), -torch.inf, device=ids.device)
+    scores.masked_scatter_(is_first, score(cumsum(is_first.sum(dim=1)), ids[is_first].long()))
+    values, place = topk_by_id(scores, k)
+    return values, ids.gather(1, place).masked_fill_(values == -torch.inf, -1)
 
 
 def has_near_ties(values: Tensor, tolerance: Tensor) -> Tensor:

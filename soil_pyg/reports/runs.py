@@ -9,6 +9,7 @@ from typing import Any
 
 from soil_pyg.runs.checkpoint import FILES, RUN, STATE, load_finished_run, load_run
 from soil_pyg.typing import HELD_OUT_SPLITS
+from soil_pyg.workflow.final import FINAL
 from soil_pyg.workflow.run_data import LEFT_OUT
 
 NOT_SETTINGS = {"seed", "device", "accelerator", "data", "out"}
@@ -33,6 +34,11 @@ class Run:
         """The seed."""
         seed: int | None = self.content["trainer"].get("seed")
         return seed
+
+    @property
+    def is_final(self) -> bool:
+        """Returns whether the run was trained on all interactions."""
+        return FINAL in self.content["settings"]
 
     @property
     def left_out(self) -> list[int]:
@@ -91,17 +97,25 @@ class RunGroup:
 
 def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
     """Returns the run in a folder or the runs in its sub-folders, and the sub-folders of runs
-    without results so far.
+    without results so far. Runs on all interactions have no metrics and are left out.
 
     Raises :class:`FileNotFoundError` if the folder does not exist or holds no run, and
-    :class:`ValueError` if a :obj:`run.json` is corrupt or the runs use different data.
+    :class:`ValueError` if it is a run on all interactions, a :obj:`run.json` is corrupt, or the
+    runs use different data.
     """
     path = Path(path)
     if not path.is_dir() or any((path / name).exists() for name in (RUN, STATE, *FILES)):
-        return [Run(path, load_finished_run(path))], []
+        run = Run(path, load_finished_run(path))
+        if run.is_final:
+            raise ValueError(
+                f"'{path}' is a run on all interactions, without metrics: name the validated run "
+                "that it repeats"
+            )
+        return [run], []
     folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
     found = [(folder, load_run(folder)) for folder in folders]
     runs = [Run(folder, content) for folder, content in found if content is not None]
+    runs = [run for run in runs if not run.is_final]
     if not runs:
         raise FileNotFoundError(
             f"'{path}' is neither the folder of a run nor a folder of runs: it has no {RUN}, and "

@@ -19,6 +19,7 @@ from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, SECOND_ORDER, USER
 from soil_pyg.utils.data_checks import count_nodes
+from soil_pyg.workflow.recommend import seen_pairs
 
 NUM_ITEMS = 10
 """The number of recommendations, and the maximum number of pictures per list."""
@@ -31,7 +32,7 @@ QUALITY = 72
 @dataclass(frozen=True)
 class Item:
     """The card of an item, with its picture as a :obj:`data:` URL and its score or weight for the
-    user. It is a hit if it is both held out and recommended.
+    user. A held-out item is a hit if it is among the best items of the evaluation.
     """
 
     id: str
@@ -45,7 +46,8 @@ class Item:
 class UserPanel:
     """The panel of a user, with the start of the history with pictures and more of it without. The
     second-order items, in descending order of their weights and without those of the history, are
-    :obj:`None` for a run without a second-order graph. The recommendations come best first.
+    :obj:`None` for a run without a second-order graph. The recommendations come best first and
+    leave out every item that the user has in the data, as :func:`soil_pyg.recommend` does.
     """
 
     id: str
@@ -58,8 +60,8 @@ class UserPanel:
 
     @property
     def num_hits(self) -> int:
-        """The number of held-out items among the recommendations."""
-        return sum(item.is_hit for item in self.recommended)
+        """The number of held-out items among the best items of the evaluation."""
+        return sum(item.is_hit for item in self.held_out)
 
 
 class ItemCards:
@@ -139,14 +141,20 @@ def user_panels(
     history = data[INTERACTS].edge_index
     second_order = data[SECOND_ORDER] if SECOND_ORDER in data.edge_types else None
     users = torch.tensor(list(users), dtype=torch.long)
-    scores, ranked = Evaluator().rank(trained.user_emb, trained.item_emb, data, users, NUM_ITEMS)
+    unseen = HeteroData()
+    unseen[INTERACTS].edge_index = seen_pairs(data)
+    embeddings = trained.user_emb, trained.item_emb
+    evaluated = Evaluator().rank(*embeddings, data, users, NUM_ITEMS)[1]
+    scores, ranked = Evaluator().rank(*embeddings, unseen, users, NUM_ITEMS)
     panels = []
-    lists = zip(users.tolist(), scores.tolist(), ranked.tolist(), strict=True)
-    for user, user_scores, user_items in lists:
+    lists = zip(
+        *(users.tolist(), evaluated.tolist(), scores.tolist(), ranked.tolist()), strict=True
+    )
+    for user, best, user_scores, user_items in lists:
         seen = history[1, history[0] == user].tolist()
         wanted = held_out[1, held_out[0] == user].tolist()
         recommended = [
-            cards.make(item, value=score, is_hit=item in wanted)
+            cards.make(item, value=score)
             for item, score in zip(user_items, user_scores, strict=True)
             if item < len(trained.item_id)
         ]
@@ -156,7 +164,7 @@ def user_panels(
                 num_history=len(seen),
                 history=[cards.make(item) for item in seen[:NUM_ITEMS]],
                 more_history=[cards.make(item, False) for item in seen[NUM_ITEMS:MAX_HISTORY]],
-                held_out=[cards.make(item, is_hit=item in user_items) for item in wanted],
+                held_out=[cards.make(item, is_hit=item in best) for item in wanted],
                 second_order=_second_order(second_order, user, seen, cards),
                 recommended=recommended,
             )

@@ -38,14 +38,19 @@ def run_identity(
 
 
 def refuse_other_run(
-    folder: str | os.PathLike[str], stored: dict[str, Any], identity: dict[str, Any]
+    folder: str | os.PathLike[str],
+    stored: dict[str, Any],
+    identity: dict[str, Any],
+    may_go_on: bool = True,
 ) -> None:
     """Raises :class:`ValueError` with the differences if the identity of the run that is stored in
-    a folder is another one.
+    a folder is another one; with :obj:`may_go_on`, more epochs are no difference.
     """
     old = _flatten({name: stored[name] for name in identity})
     new = _flatten(identity)
-    names = [name for name in old | new if old.get(name) != new.get(name)]
+    longer = may_go_on and has_more_epochs(identity, stored)
+    ignored = {"trainer.epochs", "settings.epochs"} if longer else set()
+    names = [name for name in old | new if old.get(name) != new.get(name) and name not in ignored]
     if names:
         shown = [f"{n}: {old.get(n)!r} there, {new.get(n)!r} now" for n in names[:SHOWN]]
         more = f"; and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -54,6 +59,12 @@ def refuse_other_run(
             f"'{folder}' holds a run that differs ({differences}): choose another "
             "folder, or replace it with 'overwrite' (--overwrite)"
         )
+
+
+def has_more_epochs(identity: dict[str, Any], stored: dict[str, Any]) -> bool:
+    """Returns whether a run is to have more epochs than the stored one."""
+    new, old = (each["trainer"].get("epochs") for each in (identity, stored))
+    return isinstance(new, int) and isinstance(old, int) and new > old
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from soil_pyg.datasets.tensors import read_into
 from soil_pyg.models.base import Recommender
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.compatibility import upgrade_record
-from soil_pyg.runs.identity import refuse_other_run, run_identity
+from soil_pyg.runs.identity import has_more_epochs, refuse_other_run, run_identity
 from soil_pyg.runs.schema import FORMER_IDS, REMEDY, WEIGHTS
 from soil_pyg.runs.state import (
     best_weights,
@@ -67,7 +67,8 @@ class TrainingRun:
     A state of more than :obj:`IN_MEMORY` bytes is stored after every epoch instead, and kept in
     the folder alone.
 
-    The model, the data, the settings and the options of the trainer identify the run. With
+    The model, the data, the settings and the options of the trainer identify the run, but a run
+    goes on with more epochs: one that has finished for lack of epochs keeps its state. With
     :obj:`overwrite`, the files of an earlier run stay until the first state or result is stored.
 
     Raises:
@@ -107,15 +108,18 @@ class TrainingRun:
     def _read(self, folder: Path, model: Recommender) -> None:
         # The files of a run that has not finished may be newer: the state counts.
         run = checkpoint.load_run(folder, with_files=False)
+        has_state = (folder / checkpoint.STATE).exists()
         if run is not None:
-            refuse_other_run(folder, run, self._identity)
-            if run["finished"]:
+            lacks_epochs = run["finished"] and run["epochs"] == run["trainer"].get("epochs")
+            may_go_on = has_state or not lacks_epochs
+            refuse_other_run(folder, run, self._identity, may_go_on)
+            goes_on = lacks_epochs and has_more_epochs(self._identity, run)
+            if run["finished"] and not goes_on:
                 self.finished = True
                 check_files(folder / checkpoint.RUN, run["files"], run["files"], REMEDY)
                 self.result = TrainResult(**{name: run[name] for name in asdict(self.result)})
                 self.best = load_tensors(folder / WEIGHTS, verified=True)[0]
-                (folder / checkpoint.STATE).unlink(missing_ok=True)
-        if not self.finished and (folder / checkpoint.STATE).exists():
+        if not self.finished and has_state:
             tensors, metadata = load_state(folder / checkpoint.STATE)
             refuse_other_run(folder, metadata["identity"], self._identity)
             refuse_other_tensors(folder / checkpoint.STATE, tensors, model)
@@ -203,13 +207,16 @@ class TrainingRun:
         :func:`soil_pyg.load`; training and testing have :obj:`finished`, or can be resumed.
         """
         if self._folder is not None:
+            lacks_epochs = self.result.epochs == self._identity["trainer"].get("epochs")
+            if finished and lacks_epochs:
+                self.store()
             self._remove(
                 *((checkpoint.STATE, *checkpoint.FILES, FORMER_IDS) if self._replaces else ())
             )
             self._replaces = False
             run = {"finished": finished, **self._identity, **asdict(self.result)}
             checkpoint.save(self._folder, run, self.best, embeddings, data)
-            if finished:
+            if finished and not lacks_epochs:
                 (self._folder / checkpoint.STATE).unlink(missing_ok=True)
 
     def _remove(self, *others: str) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from torch_geometric.data import HeteroData
@@ -6,7 +6,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.held_out import held_out
 from soil_pyg.training.make_fabric import Strategy, make_fabric
-from soil_pyg.typing import HELD_OUT_SPLITS, ITEM, USER
+from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.checks import (
     check_at_least,
     check_choice,
@@ -66,13 +66,13 @@ def check_options(options: Mapping[str, Any]) -> None:
         )
 
 
-def check_fit(model: Recommender, data: HeteroData, test: bool) -> None:
-    """Raises :class:`ValueError` unless the data fits the model and has held-out interactions."""
+def check_fit(model: Recommender, data: HeteroData, splits: Sequence[str]) -> None:
+    """Raises :class:`ValueError` unless the data fits the model and has the held-out splits."""
     for node_type, size in {USER: model.num_users, ITEM: model.num_items}.items():
         if size != (num_nodes := count_nodes(data, node_type)):
             raise ValueError(
                 f"'model' must have the {num_nodes} nodes of type "
                 f"'{node_type}' of the data (got {size})"
             )
-    for split in HELD_OUT_SPLITS if test else HELD_OUT_SPLITS[:1]:
+    for split in splits:
         held_out(data, split)

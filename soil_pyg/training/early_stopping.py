@@ -25,13 +25,23 @@ class EarlyStopping:
     released_stopping: bool
 
     def is_better(self, val: dict[str, float], best: dict[str, float]) -> bool:
-        """Returns whether the metric of an epoch is better than the best one so far."""
+        """Returns whether the metric of an epoch is better than the best one so far. Without
+        validation, the last epoch is the best.
+        """
+        if not val:
+            return True
         new, old = val[self.metric], best.get(self.metric, -1.0)
         return round(new, 4) > round(old, 4) if self.released_stopping else new > old
 
     def is_over(self, result: TrainResult) -> bool:
         """Returns whether the number of epochs or the patience is exhausted."""
-        return result.epochs >= self.epochs or self._is_exhausted(result)
+        return self.epochs_left(result) == 0
+
+    def epochs_left(self, result: TrainResult) -> int:
+        """Returns the number of epochs until training is over if none of them is better."""
+        waited = result.epochs - result.best_epoch
+        left = min(self.epochs - result.epochs, self.patience + self.released_stopping - waited)
+        return max(0, left)
 
     def warn(self, result: TrainResult) -> None:
         """Logs a warning if training may have ended in a dip after its first epochs."""

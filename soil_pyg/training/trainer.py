@@ -20,8 +20,7 @@ from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.session import Session
-from soil_pyg.training.training_loss import TrainingLoss
-from soil_pyg.typing import INTERACTS
+from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.threads import limit_spins_late
 
@@ -127,6 +126,11 @@ class Trainer:
         """Returns the options that the result depends on."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in NEUTRAL}
 
+    def identity(self, validate: bool = True, test: bool = True) -> dict[str, Any]:
+        """Returns the options of a run of :meth:`fit` that the result depends on."""
+        flags = {"test": test and validate, "validate": validate}
+        return self.result_options() | {name: False for name, on in flags.items() if not on}
+
     def fit(
         self,
         model: Recommender,
@@ -136,6 +140,7 @@ class Trainer:
         on_epoch: OnEpoch | None = None,
         test: bool = True,
         overwrite: bool = False,
+        validate: bool = True,
     ) -> TrainResult:
         """Trains, validates and tests a model, and leaves it with its best weights.
 
@@ -156,30 +161,31 @@ class Trainer:
                 searches of hyperparameters. (default: :obj:`True`)
             overwrite (bool, optional): Whether to start anew and replace the run in :obj:`out`
                 when the first result is stored. (default: :obj:`False`)
+            validate (bool, optional): If set to :obj:`False`, uses no held-out split: all epochs
+                are trained, and the last weights are kept. (default: :obj:`True`)
 
         Raises:
             ValueError: If the data does not fit the model, a split is empty, or :obj:`out` holds
                 another run.
             FloatingPointError: If a loss term or a score is not finite.
         """
-        check_fit(model, data, test)
+        test = test and validate
+        check_fit(model, data, HELD_OUT_SPLITS[: validate + test])
         ranks = self.launch()
         device = ranks.fabric.device
         data = copy.copy(data).to("cpu" if self.num_partitions > 1 else device)
-        options = self.result_options() | ({} if test else {"test": False})
+        options = self.identity(validate, test)
         options["batches_per_step"] = size = batches_per_step(
             vars(self), type(model), data[INTERACTS].edge_index.size(1)
         )
-        dealt = size, ranks.rank, ranks.size
-        loader = PartitionLoader(
-            data, self.batch_size, self.seed, self.num_partitions, device, *dealt
-        )
+        dealt = self.num_partitions, device, size, ranks.rank, ranks.size
+        loader = PartitionLoader(data, self.batch_size, self.seed, *dealt)
         known = settings or {}, options, self.checkpoint_seconds, overwrite
         run = ranks.first(lambda: TrainingRun(model, data, out, *known))
         run = run or TrainingRun(model, data, None, *known)
         run.result, run.finished = ranks.share((run.result, run.finished))
         module = ranks.fabric.setup_module(model)
-        with EpochProgress(self.progress and ranks.rank == 0) as progress:
+        with EpochProgress(self._stopping(), self.progress and ranks.rank == 0) as progress:
             parts = ranks, model, module, data, loader, run, self.evaluator, progress
             session = Session(*parts, size)
             if run.finished:
@@ -191,12 +197,12 @@ class Trainer:
             ranks.share_state(model, optimizer)
             with session.stored_on_failure(out):
                 if optimizer is not None:
-                    self._train(session, optimizer, on_epoch)
+                    self._train(session, optimizer, on_epoch, validate)
                     ranks.log_traffic()
                     # The moments are as large as two models.
                     optimizer = None
-                if not run.result.val:
-                    run.keep_best(model, session.evaluate("val"))
+                if not ranks.share(bool(run.best)):
+                    run.keep_best(model, session.evaluate("val") if validate else {})
                 session.load_best()
                 if test:
                     run.result.test = session.evaluate("test")
@@ -206,14 +212,14 @@ class Trainer:
 
     def launch(self) -> Ranks:
         """Joins the processes that train together, which Fabric starts if nothing else has."""
-        place = self.strategy, self.devices, self.num_nodes
-        return Ranks(make_fabric(self.accelerator, self.precision, *place))
+        device = self.accelerator, self.precision
+        return Ranks(make_fabric(*device, self.strategy, self.devices, self.num_nodes))
 
-    def _train(self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None) -> None:
+    def _train(
+        self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None, validate: bool
+    ) -> None:
         run, result = session.run, session.run.result
-        ranks, is_partitioned = session.ranks, self.num_partitions > 1
-        is_split = ranks.size > 1 and not is_partitioned
-        loss = TrainingLoss(session.model, is_partitioned, self.compile, is_split)
+        ranks, loss = session.ranks, session.make_loss(self.compile)
         stopping = self._stopping()
         limit_spins_late()
         while not stopping.is_over(result):
@@ -227,7 +233,7 @@ class Trainer:
             if not terms:
                 return
             try:
-                val = session.evaluate("val")
+                val = session.evaluate("val") if validate else {}
             except FloatingPointError as error:
                 raise FloatingPointError(f"Epoch {epoch}: {error}; {CAUSES}") from error
             result.epochs = epoch
@@ -235,7 +241,7 @@ class Trainer:
             if stopping.is_better(val, result.val):
                 run.keep_best(session.model, val)
             ranks.first(partial(run.end_epoch, session.model, optimizer))
-            session.progress.report(result, self.metric)
+            session.progress.report(result)
             if on_epoch is not None:
                 ranks.first(partial(on_epoch, result))
 

@@ -7,6 +7,7 @@ from soil_pyg.transforms.second_order_graph import SecondOrderGraph
 from soil_pyg.transforms.similarity_graph import SimilarityGraph
 from soil_pyg.transforms.sum_graph import SumGraph
 from soil_pyg.transforms.to_adjacency import ToAdjacency
+from soil_pyg.transforms.user_graph import UserGraph
 
 __all__ = [
     "CoOccurrenceGraph",
@@ -16,4 +17,5 @@ __all__ = [
     "SimilarityGraph",
     "SumGraph",
     "ToAdjacency",
+    "UserGraph",
 ]

@@ -1,4 +1,5 @@
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
@@ -8,14 +9,15 @@ from soil_pyg.ops.ragged import budget_blocks, concat_ranges, index2ptr
 from soil_pyg.ops.topk import best_of_each_row
 from soil_pyg.transforms.edges import distinct_edges
 from soil_pyg.typing import INTERACTS
-from soil_pyg.utils.checks import check_at_least, check_edge_type, check_integer
+from soil_pyg.utils.checks import check_at_least, check_choice, check_edge_type, check_integer
 from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.progress import blocks
 
 
 @functional_transform("co_occurrence_graph")
 class CoOccurrenceGraph(BaseTransform):
-    r"""Links each item with the items that share the most users.
+    r"""Links each item with the items that share the most users, or each user with the users that
+    share the most items.
 
     .. math::
         s_{ij} = \frac{|\mathcal{U}(i) \cap \mathcal{U}(j)|}
@@ -24,7 +26,7 @@ class CoOccurrenceGraph(BaseTransform):
     from `"Item-Based Top-N Recommendation Algorithms" <https://doi.org/10.1145/963770.963776>`_
     (functional name: :obj:`co_occurrence_graph`). The item itself is excluded, and ties go to the
     smaller id. Edges run neighbour -> item, are sorted by item and named
-    :obj:`(item, "co_occurrence", item)`.
+    :obj:`(item, "co_occurrence", item)`; those of users likewise.
 
     Args:
         k (int, optional): The number of neighbours, fewer where fewer share a user.
@@ -33,6 +35,10 @@ class CoOccurrenceGraph(BaseTransform):
         edge_type (tuple, optional): The edge type of the interactions, user -> item.
             (default: :obj:`("user", "interacts", "item")`)
         memory_budget (int, optional): The number of bytes per block. (default: :obj:`2**30`)
+        nodes (str, optional): The nodes to link: :obj:`"target"`, the items, or :obj:`"source"`,
+            the users. (default: :obj:`"target"`)
+        norm (str, optional): :obj:`"cosine"` as above, or :obj:`"none"` for the numerator alone.
+            (default: :obj:`"cosine"`)
 
     Example:
         >>> data = HeteroData()
@@ -50,56 +56,75 @@ class CoOccurrenceGraph(BaseTransform):
         shrink: float = 0.0,
         edge_type: EdgeType = INTERACTS,
         memory_budget: int = 2**30,
+        nodes: str = "target",
+        norm: str = "cosine",
     ) -> None:
         check_integer("k", k, 1)
         check_at_least("shrink", shrink, 0)
         check_edge_type("edge_type", edge_type)
         check_integer("memory_budget", memory_budget, 1)
+        check_choice("nodes", nodes, ("target", "source"))
+        check_choice("norm", norm, ("cosine", "none"))
         self.k = k
         self.shrink = shrink
         self.edge_type = edge_type
         self.memory_budget = memory_budget
+        self.nodes = nodes
+        self.norm = norm
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graph to the data."""
-        user, item = distinct_edges(data, self.edge_type)
-        user_type, _, item_type = self.edge_type
-        num_users, num_items = count_nodes(data, user_type), count_nodes(data, item_type)
-        check_integer(f"data[{item_type!r}].num_nodes", num_items, 1)
-        by_user = torch.argsort(user * num_items + item)
-        item_of_user = item[by_user]
-        pointer = index2ptr(user, num_users)
-        order = torch.argsort(item * num_users + user)
-        user, item = user[order], item[order]
-        first = index2ptr(item, num_items)
+        shared, node = distinct_edges(data, self.edge_type)
+        shared_type, _, node_type = self.edge_type
+        if self.nodes == "source":
+            shared, node, shared_type, node_type = node, shared, node_type, shared_type
+        num_shared, num_nodes = count_nodes(data, shared_type), count_nodes(data, node_type)
+        check_integer(f"data[{node_type!r}].num_nodes", num_nodes, 1)
+        node_of_shared = node[torch.argsort(shared * num_nodes + node)]
+        pointer = index2ptr(shared, num_shared)
+        order = torch.argsort(node * num_shared + shared)
+        shared, node = shared[order], node[order]
+        first = index2ptr(node, num_nodes)
         degree = first.diff()
-        width = pointer.diff()[user]
-        cost = torch.zeros_like(degree).index_add_(0, item, width)
+        width = pointer.diff()[shared]
+        cost = torch.zeros_like(degree).index_add_(0, node, width)
         rows, columns, weights = [], [], []
         cuts = budget_blocks(cost, self.memory_budget // 64)
-        for step in blocks(len(cuts), 1, "counting shared users"):
+        for step in blocks(len(cuts), 1, f"counting shared {shared_type}s"):
             cut = cuts[step.start]
             edges = slice(int(first[cut.start]), int(first[cut.stop]))
-            position, owner = concat_ranges(pointer[user[edges]], width[edges])
-            key = item[edges][owner] * num_items + item_of_user[position]
-            key, count = torch.unique(key, return_counts=True)
-            row, column = key // num_items, key % num_items
+            position, owner = concat_ranges(pointer[shared[edges]], width[edges])
+            key = (node[edges][owner] - cut.start) * num_nodes + node_of_shared[position]
+            key, count = _count(key, (cut.stop - cut.start) * num_nodes)
+            row, column = key // num_nodes + cut.start, key % num_nodes
             other = row != column
             row, column, count = row[other], column[other], count[other]
-            norm = (degree[row] * degree[column]).double().sqrt() + self.shrink
+            if self.norm == "cosine":
+                count = count / ((degree[row] * degree[column]).double().sqrt() + self.shrink)
             value, neighbour = best_of_each_row(
-                row - cut.start, column, (count / norm).float(), cut.stop - cut.start, self.k
+                row - cut.start, column, count.float(), cut.stop - cut.start, self.k
             )
             found = neighbour >= 0
             rows.append(found.nonzero()[:, 0] + cut.start)
             columns.append(neighbour[found])
             weights.append(value[found])
         row, column, weight = torch.cat(rows), torch.cat(columns), torch.cat(weights)
-        order = torch.argsort(row * num_items + column)
-        store = data[item_type, "co_occurrence", item_type]
+        order = torch.argsort(row * num_nodes + column)
+        store = data[node_type, "co_occurrence", node_type]
         store.edge_index = torch.stack([column[order], row[order]])
         store.edge_weight = weight[order]
         return data
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(k={self.k}, shrink={self.shrink})"
+
+
+def _count(key: Tensor, num_keys: int) -> tuple[Tensor, Tensor]:
+    # The ascending distinct keys and how often each occurs.
+    if num_keys > 4 * key.numel():
+        key, count = torch.unique(key, return_counts=True)
+        return key, count
+    # Counting needs no sort where most keys occur.
+    count = torch.bincount(key, minlength=num_keys)
+    key = count.nonzero().view(-1)
+    return key, count[key]

@@ -8,6 +8,7 @@ from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
+from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.second_order_items import SecondOrderSelection
 from soil_pyg.ops.similarity_pass import Features
@@ -17,8 +18,11 @@ from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_choice, check_edge_type, check_flag, check_integer
 from soil_pyg.utils.data_checks import count_nodes
 
-SAMPLE = 64
+SAMPLE = 128
 """The number of users whose exact graph measures the recall of an approximate search."""
+
+NEIGHBOURS = (16, 24, 32, 48, 64, 96, 128)
+"""The numbers of neighbours per item and modality that an approximate search may compare."""
 
 logger = logging.getLogger("soil_pyg")
 
@@ -91,8 +95,18 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
 
     def collector(self, data: HeteroData, features: Features) -> AttractivenessRows:
         """Returns the collector of the rows of :math:`S_a`."""
-        distinct_edges(data, self.edge_type)
-        return AttractivenessRows(features, self.search_options.memory_budget)
+        edge_index = distinct_edges(data, self.edge_type)
+        user_type, _, item_type = self.edge_type
+        rows = AttractivenessRows(features, self.search_options.memory_budget)
+        if not self.search_options.is_exact(count_nodes(data, item_type)):
+            num_users = count_nodes(data, user_type)
+            sample = torch.zeros(num_users, dtype=torch.bool, device=edge_index.device)
+            chosen = torch.unique(edge_index[0])
+            sample[chosen[:: max(1, -(-chosen.numel() // SAMPLE))]] = True
+            edge_index = edge_index[:, sample[edge_index[0]]]
+            rows.expected = self.select(rows, edge_index, num_users)[0]
+            rows = self._with_enough_neighbours(rows, edge_index, num_users)
+        return rows
 
     def build(self, data: HeteroData, features: Features, rows: AttractivenessRows) -> HeteroData:
         """Adds the graph to the data."""
@@ -106,8 +120,9 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
         store.edge_weight = weight
         store.search = dict(next(iter(rows.report.values())))
         if not self.search_options.is_exact(num_items):
-            recall = self._recall(features, edge_index, num_users, key)
-            store.search["recall"] = recall
+            recall, num_neighbours = rows.recall(key), rows.num_neighbours
+            store.search |= {"recall": recall, "neighbours": num_neighbours}
+            logger.info("%d neighbours: %.3f of second-order items found", num_neighbours, recall)
             remedy = "raise 'recall', or use index='Flat', which compares all items"
             self.search_options.check_recall(recall, "second-order items", remedy)
         return data
@@ -123,18 +138,28 @@ class SecondOrderGraph(SimilarityTransform[AttractivenessRows]):
         options = self.k_a, self.aggr, self.exclude_interacted, self.negative
         return SecondOrderSelection(rows, user, item, num_users, *options).best()
 
-    def _recall(
-        self, features: Features, edge_index: Tensor, num_users: int, found: Tensor
-    ) -> float:
-        user = edge_index[0]
-        sample = torch.zeros(num_users, dtype=torch.bool, device=user.device)
-        chosen = torch.unique(user)[:: max(1, num_users // SAMPLE)]
-        sample[chosen] = True
-        rows = AttractivenessRows(features, self.search_options.memory_budget)
-        key, _ = self.select(rows, edge_index[:, sample[user]], num_users)
-        recall = float(torch.isin(key, found).float().mean()) if key.numel() > 0 else 1.0
-        logger.info("second-order: %.3f of the items of %d users found", recall, len(chosen))
-        return recall
+    def _with_enough_neighbours(
+        self, exact: AttractivenessRows, edge_index: Tensor, num_users: int
+    ) -> AttractivenessRows:
+        # An item may be second-order without being near in any modality. With all neighbours of a
+        # sample at hand, half of the misses are left to the search.
+        options = self.search_options
+        item = torch.unique(edge_index[1])
+        nearest = []
+        for c, has in exact.features.values():
+            node, some = has.nonzero().view(-1), item[has[item]]
+            knn = KNN(c[node], use_faiss=False, memory_budget=options.memory_budget)
+            nearest.append((some, node, knn.find(c[some], NEIGHBOURS[-1])))
+        for num_neighbours in NEIGHBOURS:
+            rows = AttractivenessRows(exact.features, options.memory_budget, num_neighbours)
+            for some, node, neighbour in nearest:
+                rows.add_candidates(some, node, neighbour[:, :num_neighbours])
+            key, _ = self.select(rows, edge_index, num_users)
+            if exact.recall(key) >= (1 + options.recall) / 2:
+                break
+        out = AttractivenessRows(exact.features, options.memory_budget, num_neighbours)
+        out.expected = exact.expected
+        return out
 
     def __repr__(self) -> str:
         return (

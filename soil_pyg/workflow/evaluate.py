@@ -14,6 +14,7 @@ from soil_pyg.ranking.held_out import held_out
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.utils.checks import check_choice, check_flag, check_integer
+from soil_pyg.workflow.final import FINAL
 from soil_pyg.workflow.run_data import load_run_data, open_run
 
 
@@ -67,6 +68,11 @@ def evaluate(
     for split in splits:
         check_choice("splits", split, HELD_OUT_SPLITS)
     trained = open_run(trained)
+    if FINAL in trained.settings:
+        raise ValueError(
+            "'trained' must be a run with held-out interactions (got "
+            f"'{trained.folder}', which was trained on all): evaluate the run that it repeats"
+        )
     evaluator = Evaluator(trained.run["trainer"]["ks"] if ks is None else ks, memory_budget)
     data = load_run_data(trained, data)
     model = _Embeddings(trained)

@@ -84,7 +84,8 @@ def prepare(
             points in time. Interactions at the same time are ordered by a hash of the ids and the
             seed. (default: that of :obj:`like`, the given split, or :obj:`"random"`)
         ratios (tuple[float, float, float], optional): The shares of train, val and test for the
-            splits :obj:`"random"` and :obj:`"time"`.
+            splits :obj:`"random"` and :obj:`"time"`; :obj:`(1, 0, 0)` holds nothing out, for
+            :obj:`final` of :func:`soil_pyg.train`.
             (default: those of :obj:`like`, or :obj:`(0.8, 0.1, 0.1)`)
         seed (int, optional): The seed of the split. (default: that of :obj:`like`, or :obj:`0`)
         like (str or os.PathLike, optional): A data folder of earlier interactions, which
@@ -167,6 +168,7 @@ def prepare(
             user_column=user_column,
             item_column=item_column,
             split_column=label_column,
+            ratios=rule.ratios,
             items=item_id.tolist(),
             name=source.name if name is None else name,
         )[0]

@@ -13,16 +13,19 @@ from soil_pyg.ranking.item_index import DESCRIPTION, REMEDY, ItemIndex
 from soil_pyg.ranking.tables import Ranking
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, TRAINED_EARLIER
-from soil_pyg.utils.checks import check_flag, check_integer
+from soil_pyg.utils.checks import check_choice, check_flag, check_integer
 from soil_pyg.workflow.ids import ALL, IdSource, find_positions, select
 from soil_pyg.workflow.run_data import load_run_data, open_run
+
+SEEN = (ALL, "train", "none")
+"""The items of a user that may be excluded."""
 
 
 def recommend(
     trained: TrainedModel | str | os.PathLike[str],
     users: IdSource = ALL,
     k: int = 10,
-    exclude_seen: bool | str = True,
+    exclude_seen: str = ALL,
     allow: IdSource | None = None,
     deny: IdSource | None = None,
     data: HeteroData | str | os.PathLike[str] | None = None,
@@ -42,8 +45,10 @@ def recommend(
             text file with one id per line or to a table with the column :obj:`user`, or
             :obj:`"all"`. (default: :obj:`"all"`)
         k (int): The number of items per user. (default: :obj:`10`)
-        exclude_seen (bool or str): Whether to exclude the training items of each user, as the
-            evaluation does; :obj:`"all"` also excludes the held-out ones. (default: :obj:`True`)
+        exclude_seen (str): The items of each user that are not recommended: those of every split
+            (:obj:`"all"`), those of the train split (:obj:`"train"`), as in the evaluation, or
+            none (:obj:`"none"`). Interactions of new users belong to the train split.
+            (default: :obj:`"all"`)
         allow (iterable, str or os.PathLike, optional): The ids of the only items to recommend, or
             a file of them as above, with the column :obj:`item`. (default: all)
         deny (iterable, str or os.PathLike, optional): The ids of items never to recommend, or a
@@ -71,7 +76,7 @@ def recommend_blocks(
     trained: TrainedModel | str | os.PathLike[str],
     users: IdSource = ALL,
     k: int = 10,
-    exclude_seen: bool | str = True,
+    exclude_seen: str = ALL,
     allow: IdSource | None = None,
     deny: IdSource | None = None,
     data: HeteroData | str | os.PathLike[str] | None = None,
@@ -85,8 +90,7 @@ def recommend_blocks(
     check_integer("k", k, 1)
     check_integer("memory_budget", memory_budget, 1)
     check_flag("index", index)
-    if not (isinstance(exclude_seen, bool) or exclude_seen == ALL):
-        raise ValueError(f"'exclude_seen' must be True, False or 'all' (got {exclude_seen!r})")
+    check_choice("exclude_seen", exclude_seen, SEEN)
     trained = open_run(trained)
     if index and (allow is not None or deny is not None):
         raise ValueError("'index' must be False if 'allow' or 'deny' is given (got True)")
@@ -117,14 +121,22 @@ def recommend_blocks(
 
 def _seen(
     trained: TrainedModel,
-    exclude_seen: bool | str,
+    exclude_seen: str,
     data: HeteroData | str | os.PathLike[str] | None,
 ) -> Tensor:
-    if not exclude_seen:
+    if exclude_seen == "none":
         return torch.empty(2, 0, dtype=torch.long)
-    store = load_run_data(trained, data)[INTERACTS]
+    pairs = seen_pairs(load_run_data(trained, data), exclude_seen)
+    if trained.later_interactions is None:
+        return pairs
+    return torch.cat([pairs, trained.later_interactions.cpu()], dim=1)
+
+
+def seen_pairs(data: HeteroData, exclude_seen: str = ALL) -> Tensor:
+    """Returns the pairs of user and item of every split, or those of the train split alone if
+    :obj:`exclude_seen` is :obj:`"train"`.
+    """
+    store = data[INTERACTS]
     names = EDGE_INDICES if exclude_seen == ALL else EDGE_INDICES[:1]
     pairs = [store[name] for name in (*names, TRAINED_EARLIER) if name in store]
-    if trained.later_interactions is not None:
-        pairs.append(trained.later_interactions)
     return (pairs[0] if len(pairs) == 1 else torch.cat(pairs, dim=1)).cpu()

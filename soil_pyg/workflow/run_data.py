@@ -11,6 +11,7 @@ from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.trained_pairs import without_trained_pairs
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.utils.checks import check_path
+from soil_pyg.workflow.final import FINAL, without_held_out
 from soil_pyg.workflow.options import ModelOptions
 
 LEFT_OUT = "left_out_"
@@ -43,7 +44,8 @@ def load_run_data(
     trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None = None
 ) -> HeteroData:
     """Returns the given data of a run, loaded if it is a folder, or that of the folder that the run
-    was trained on. Held-out pairs that the training left out are left out.
+    was trained on. Held-out pairs that the training left out are left out, and those of a run on
+    all interactions are in the train split.
 
     Raises :class:`FileNotFoundError` if there is no such folder, and :class:`ValueError` if it
     holds other data or if the run has no data folder.
@@ -66,6 +68,8 @@ def load_run_data(
             f"expected {trained.data_digest[:12]}): pass its folder as 'data' (--data), or train "
             "again"
         )
+    if FINAL in trained.settings:
+        found = without_held_out(found)
     if any(f"{LEFT_OUT}{split}" in trained.settings for split in HELD_OUT_SPLITS):
         return without_trained_pairs(found, trained)[0]
     return found

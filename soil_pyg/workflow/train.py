@@ -23,14 +23,18 @@ from soil_pyg.typing import HELD_OUT_SPLITS, modalities_of
 from soil_pyg.utils.checks import check_flag, check_integer, check_path, check_string
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import remove
+from soil_pyg.utils.progress import status
+from soil_pyg.workflow.final import FINAL, Validated, refuse_without_held_out, without_held_out
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 from soil_pyg.workflow.run_data import LEFT_OUT, load_data_or_folder, open_run
 from soil_pyg.workflow.run_folder import run_folder
 from soil_pyg.workflow.settings_on import settings_on
 
+MODEL = "soil"
+"""The model that is trained if none is given."""
 DEVICE_TYPES = ("cpu", "cuda")
 RESERVED = (
-    *("data", "model", "profile", "device", "init", "overwrite"),
+    *("data", "model", "profile", "device", "init", "overwrite", FINAL),
     *(f"{LEFT_OUT}{split}" for split in HELD_OUT_SPLITS),
 )
 """The settings of a run that are not options of its model, its graphs or its trainer."""
@@ -40,10 +44,11 @@ logger = logging.getLogger("soil_pyg")
 def train(
     data: HeteroData | str | os.PathLike[str],
     out: str | os.PathLike[str],
-    model: str = "soil",
+    model: str | None = None,
     profile: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     *,
+    final: TrainedModel | str | os.PathLike[str] | None = None,
     init: TrainedModel | str | os.PathLike[str] | None = None,
     device: str = "auto",
     devices: int = 1,
@@ -58,16 +63,22 @@ def train(
 
     In ascending precedence, options come from their defaults, the profile, the settings in
     :mod:`soil_pyg.configs` for a data set of this name, and :obj:`options`. The same call resumes
-    an interrupted run, and does nothing if the run is finished.
+    an interrupted run, and does nothing if the run is finished; with more :obj:`epochs`, a run that
+    has used up its epochs goes on.
 
     Args:
         data (HeteroData, str or os.PathLike): The data, or the folder written by
             :func:`soil_pyg.prepare`.
         out (str or os.PathLike): The folder of the run.
         model (str): The name of a model of the package, such as :obj:`"lightgcn"`, or
-            :obj:`"package.module:Class"`. (default: :obj:`"soil"`)
+            :obj:`"package.module:Class"`. (default: that of :obj:`final`, or :obj:`"soil"`)
         profile (str, optional): A profile of the model. (default: :obj:`"released"`, if it exists)
-        seed (int): The seed of the initial weights and of the training. (default: :obj:`0`)
+        seed (int, optional): The seed of the initial weights and of the training.
+            (default: that of :obj:`final`, or :obj:`0`)
+        final (TrainedModel, str or os.PathLike, optional): A validated run, or its folder, whose
+            settings are used and whose best epoch is the number of epochs. The model learns from
+            the interactions of every split, and no metrics are computed: this is the model of
+            production. (default: :obj:`None`)
         init (TrainedModel, str or os.PathLike, optional): An earlier run of the model, or its
             folder, from which known users and items take their initial weights. The optimiser
             state is not restored. Held-out pairs that the earlier run was trained on, or one that
@@ -91,7 +102,8 @@ def train(
         ValueError: If an argument or an option is invalid, the data has no features although the
             model requires them, :obj:`out` holds another run or other files, or :obj:`init` is a
             run of another model or size, shares no users and items with the data, was trained on
-            nearly all pairs of a held-out split, or does not say what it was trained on.
+            nearly all pairs of a held-out split, or does not say what it was trained on; or if
+            :obj:`final` is not a finished run of the model.
         ImportError: If TensorBoard is requested but not installed.
         FloatingPointError: If a loss term or a score is not finite.
         ConnectionError: If another process that trains the model has ended.
@@ -101,25 +113,36 @@ def train(
     flags = {"tensorboard": tensorboard, "progress": progress, "overwrite": overwrite}
     for name, flag in flags.items():
         check_flag(name, flag)
-    selected = ModelOptions(model)
+    validated = None if final is None else Validated.of(open_run(final, FINAL), model, profile)
+    selected = ModelOptions(model or (validated.model if validated else MODEL))
     for name in RESERVED:
         if name in selected.options:
-            raise ValueError(f"Model '{model}' must not have an option '{name}', which is reserved")
+            raise ValueError(
+                f"Model '{selected.spec}' must not have an option '{name}', which is reserved"
+            )
     given = selected.check(options, "options")
     check_integer("devices", devices, 1)
     check_integer("num_nodes", num_nodes, 1)
     place: dict[str, Any] = {"devices": devices, "num_nodes": num_nodes, "strategy": strategy}
+    status.show("reading the data")
     found = load_data_or_folder(data)
-    settings = _settings(selected, found, profile, given, place)
+    if validated is None:
+        refuse_without_held_out(found)
+        settings = _settings(selected, found, profile, given, place)
+    else:
+        found = without_held_out(found)
+        seed = validated.seed if seed is None else seed
+        settings = _settings(selected, found, validated.profile, validated.options | given, place)
+        settings[FINAL] = validated.weights
     settings |= {
         "data": None if isinstance(data, HeteroData) else str(Path(data).expanduser().resolve()),
         "model": selected.spec,
         "device": resolve_device(device, supported=DEVICE_TYPES).type,
     }
-    trainer = build_trainer(selected, settings, seed, progress=progress, **place)
+    trainer = build_trainer(selected, settings, seed or 0, progress=progress, **place)
     ranks = trainer.launch()
     graphs = selected.model_class.graph_transform(**selected.values_for("graphs", settings))
-    seed_everything(seed)
+    seed_everything(seed or 0)
     recommender = build_model(selected, settings, found)
     if init is not None:
         found, started = _start(recommender, found, init)
@@ -127,7 +150,7 @@ def train(
     log = TensorBoardLog(out) if tensorboard else None
     with run_folder(Path(out), ranks) as folder:
         # Rejects the folder of another run before the graphs are built, which may take long.
-        options = trainer.result_options()
+        options = trainer.identity(validate=validated is None)
         run = ranks.first(
             lambda: TrainingRun(recommender, found, folder, settings, options, 0, overwrite)
         )
@@ -135,10 +158,12 @@ def train(
             result = ranks.share(None if run is None else run.result)
             assert result is not None
         else:
+            status.show("building the graphs")
             ready = graphs(copy.copy(found).to(settings["device"]))
-            on_epoch = None if log is None else log.on_epoch
             result = trainer.fit(
-                recommender, ready, folder, settings, on_epoch, overwrite=overwrite
+                *(recommender, ready, folder, settings, None if log is None else log.on_epoch),
+                overwrite=overwrite,
+                validate=validated is None,
             )
     ranks.first(lambda: _finish(folder, type(recommender), log, result))
     return result

@@ -124,7 +124,7 @@ def test_every_flag_that_is_wrong_is_one_line(files: Path, refused: Callable[...
         ),
         (["bar.csv", *out, "--split", "first"], "--split: .*'random'.*first"),
         (["bar.csv", *out, "--split", "last"], "'--time-column'"),
-        (["bar.csv", *out, "--ratios", "1", "0", "0"], "'--ratios'"),
+        (["bar.csv", *out, "--ratios", "0.9", "0", "0.1"], "'--ratios'"),
         (["bar.csv", *out, "--k-core", "7"], r"--k-core.*\b7\b.*\b13\b"),
         (["bar.csv", *out, "--features", "image.npy"], "'--features' must be NAME=FILE.*'image"),
         (["bar.csv", *out, "--features", "a=image.npy", "a=x"], "'--features'.*'a'"),

@@ -49,8 +49,8 @@ def test_files_of_ids(run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFix
     ("flags", "options"),
     [
         (["--allow", "item 2,item 5"], {"allow": ["item 2", "item 5"]}),
-        (["--exclude-seen", "false"], {"exclude_seen": False}),
-        (["--exclude-seen", "all"], {"exclude_seen": "all"}),
+        (["--exclude-seen", "none"], {"exclude_seen": "none"}),
+        (["--exclude-seen", "train"], {"exclude_seen": "train"}),
         (["--index"], {"index": True}),
     ],
 )

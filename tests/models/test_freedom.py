@@ -8,7 +8,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import FREEDOM
-from soil_pyg.models.freedom import ITEM_ITEM, PRUNED
+from soil_pyg.models.freedom import ITEM_ITEM
+from soil_pyg.models.pruned_interactions import PRUNED
 from soil_pyg.ops.sampled_adjacency import SampledAdjacency
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets

@@ -248,3 +248,22 @@ def test_weights_that_do_not_match_the_edges() -> None:
 def test_features_that_do_not_match() -> None:
     with pytest.raises(ValueError, match=r"'x'.*\(got 6\)"):
         make() @ features(NUM_TARGETS)
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_other_weights_share_the_structure(requires_grad: bool) -> None:
+    edge_index = torch.tensor([[0, 3, 3, 2, 1], [0, 0, 2, 1, 2]])
+    matrix = Adjacency.from_edge_index(edge_index, size=(4, 3))
+    x, y = torch.randn(4, 2).requires_grad_(), torch.randn(3, 2)
+    for seed in (0, 1):
+        weight = torch.rand(5, generator=torch.Generator().manual_seed(seed))
+        weight.requires_grad_(requires_grad)
+        out = matrix.with_weight(weight)
+        dense = torch.zeros(3, 4).index_put((matrix.row(), matrix.col.long()), weight)
+        torch.testing.assert_close(out.t().to_dense(), dense.t())
+        inputs = [x, weight] if requires_grad else [x]
+        grads = [torch.autograd.grad(((a @ x) * y).sum(), inputs) for a in (out, dense)]
+        torch.testing.assert_close(*grads)
+        torch.testing.assert_close(out.t() @ y, dense.t() @ y)
+        assert out._perm is matrix.with_weight(weight)._perm
+    assert matrix.weight.equal(torch.ones(5))

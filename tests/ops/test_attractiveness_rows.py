@@ -178,13 +178,22 @@ def test_an_approximate_search_scores_the_candidates_of_all_modalities(
         assert (values.diff() <= 0).all()
 
 
-def test_an_approximate_search_keeps_so_many_candidates(
+def test_rows_are_lengthened_with_the_candidates_of_an_approximate_search(
     make_features: Callable, cosines: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attractiveness_rows, "CANDIDATES", 3)
+    monkeypatch.setattr(attractiveness_rows, "FIRST", 3)
     features = make_features(1, is_missing=False)
-    rows, expected = gather(features, "IVF2,Flat"), products(cosines(features))
+    expected = products(cosines(features))
+    rows = AttractivenessRows(features, num_neighbours=5)
+    SimilarityPass(features, SearchOptions("IVF2,Flat")).run(rows)
+    rows.finish()
     assert rows.length.tolist() == [3] * NUM_ITEMS
+    assert not rows.is_whole.any()
+    rows.lengthen(torch.tensor([7, 2]), torch.tensor([9, 9]))
     for item in range(NUM_ITEMS):
+        length = {7: 5, 2: 5}.get(item, 3)
+        assert rows.length[item] == length
+        assert bool(rows.is_whole[item]) == (length > 3)
         _, values = entries(rows, item)
-        np.testing.assert_allclose(values, expected[item, best(expected[item])[:3]], atol=1e-6)
+        chosen = best(expected[item])[:length]
+        np.testing.assert_allclose(values, expected[item, chosen], atol=1e-6)

@@ -7,7 +7,7 @@ import pytest
 from torch_geometric.data import HeteroData
 from typing_extensions import Unpack
 
-from soil_pyg.models import FREEDOM, LATTICE, MGCN, SOIL
+from soil_pyg.models import FREEDOM, GUME, LATTICE, MGCN, SOIL
 from soil_pyg.nn import KNN, LearnedGraph
 from soil_pyg.ops.search_options import (
     EXACT_ITEMS,
@@ -69,7 +69,7 @@ def test_options_out_of_range(name: str, value: Any) -> None:
         InterestGraph,
         LearnedGraph,
         LATTICE,
-        *(model.graph_transform for model in (SOIL, MGCN, LATTICE, FREEDOM)),
+        *(model.graph_transform for model in (SOIL, MGCN, LATTICE, FREEDOM, GUME)),
     ],
 )
 def test_signatures_name_each_option(make: Any) -> None:

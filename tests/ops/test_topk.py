@@ -10,6 +10,7 @@ from soil_pyg.ops import topk as module
 from soil_pyg.ops.topk import (
     GROUP_SIZE,
     _topk_grouped,
+    best_of_candidates,
     best_of_each_row,
     isin_rowwise,
     topk_by_id,
@@ -202,3 +203,27 @@ def test_topk_grouped_leaves_short_rows_to_torch(monkeypatch: pytest.MonkeyPatch
     values, columns = _topk_grouped(scores, 3)
     assert torch.equal(values, expected.values)
     assert torch.equal(columns, expected.indices)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 6), min_size=5, max_size=5), min_size=1, max_size=6),
+    st.integers(1, 7),
+)
+def test_best_of_candidates(rows: list[list[int]], k: int) -> None:
+    # 6 stands for no candidate; items 1 and 4, and 2 and 3, have equal values.
+    value = torch.tensor([0.0, 2.0, 1.0, 1.0, 2.0, -1.0])
+    counts = []
+
+    def score(rowptr: Tensor, ids: Tensor) -> Tensor:
+        counts.extend(rowptr.diff().tolist())
+        return value[ids]
+
+    candidates = torch.tensor(rows, dtype=torch.int32)
+    values, ids = best_of_candidates(candidates, 6, k, score)
+    assert counts == [len(set(row) - {6}) for row in rows]
+    for number, row in enumerate(rows):
+        expected = sorted(set(row) - {6}, key=lambda i: (-float(value[i]), i))[:k]
+        padding = [-1] * (min(k, 5) - len(expected))
+        assert ids[number].tolist() == expected + padding
+        assert values[number, : len(expected)].equal(value[expected])
+        assert values[number, len(expected) :].tolist() == [-torch.inf] * len(padding)

@@ -42,7 +42,7 @@ def make(name: str, load: Callable[[str], Golden]) -> tuple[Recommender, HeteroD
         for names in (case.options, case.graphs)
     )
     model = case.model(**sizes, **options, **case.fixed)
-    values = {ours: torch.tensor(golden[f"param/{p}"]) for ours, p in case.parameters.items()}
+    values = {ours: published_value(golden, "param", p) for ours, p in case.parameters.items()}
     for ours, theirs in case.parameters.items():
         # A trained feature table is the features plus an offset, which starts at zero.
         if ours.endswith(OFFSET):
@@ -58,6 +58,21 @@ def start_epoch(name: str, model: Recommender, data: HeteroData) -> None:
     """Starts an epoch; graphs that the golden file holds are not drawn again."""
     if CASES[name].feed is None:
         model.on_epoch_start(data)
+
+
+def published_value(golden: Golden, kind: str, name: str) -> Tensor | None:
+    """Returns a published parameter or its gradient, or :obj:`None` if the file has none.
+
+    A name may end in :obj:`".T"` for the transpose, or in :obj:`"[users]"` or :obj:`"[items]"` for
+    the part of a table that has the users first. A third dimension, which is always 1, is left out.
+    """
+    key, _, part = name.removesuffix(".T").partition("[")
+    if f"{kind}/{key}" not in golden:
+        return None
+    value, num_users = torch.tensor(golden[f"{kind}/{key}"]), len(golden["scores"])
+    value = value.squeeze(2) if value.dim() == 3 else value
+    value = {"": value, "users]": value[:num_users], "items]": value[num_users:]}[part]
+    return value.t() if name.endswith(".T") else value
 
 
 def published_graph(golden: Golden, name: str) -> Tensor:

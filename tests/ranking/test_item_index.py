@@ -59,7 +59,7 @@ def test_recommendations_with_the_index_are_those_without(trained: TrainedModel)
         found = recommend(trained, k=6, index=True, memory_budget=memory_budget)
         assert found["item"].tolist() == expected["item"].tolist()
         assert found["score"].tolist() == pytest.approx(expected["score"].tolist())
-    everything = recommend(trained, k=25, exclude_seen=False, index=True)
+    everything = recommend(trained, k=25, exclude_seen="none", index=True)
     assert everything["user"].value_counts().tolist() == [25] * 30
     assert len(recommend(trained, k=25, index=True)) == len(recommend(trained, k=25))
 

@@ -61,7 +61,7 @@ LINES = {
     "prepare p.csv --out NEW --split time": "--time-column",
     "prepare split.csv --out NEW --split random --split-column split": "--split-column",
     "prepare split.csv --out NEW --split-column rating": "rating",
-    "prepare p.csv --out NEW --ratios 1 0 0": "--ratios",
+    "prepare p.csv --out NEW --ratios 0.9 0 0.1": "--ratios",
     "prepare p.csv --out NEW --ratios 0.8 0.1": "--ratios",
     "prepare p.csv --out NEW --ratios 0.8 0.1 0.1 0.1": "0.1",
     "prepare p.csv --out NEW --ratios 0.8 0.3 -0.1": "--ratios",

@@ -69,10 +69,10 @@ def test_odd_ids_on_the_command_line(value: str, read: Read) -> None:
 def test_many_odd_ids_at_once(read: Read) -> None:
     frame = read("recommend", "ODD_RUN", f"--users={','.join(ODD)}", "--k", "1")
     assert frame["user"].tolist() == ODD
-    deny = read("recommend", "ODD_RUN", "--users=-1", "--exclude-seen=false", "--k=100")
+    deny = read("recommend", "ODD_RUN", "--users=-1", "--exclude-seen=none", "--k=100")
     assert set(deny["item"]) == set(BY_FILE)
     kept = read(
-        "recommend", "ODD_RUN", "--users=-1", "--exclude_seen=false", "--k=100", "--deny=-1,7"
+        "recommend", "ODD_RUN", "--users=-1", "--exclude_seen=none", "--k=100", "--deny=-1,7"
     )
     assert set(kept["item"]) == set(BY_FILE) - {"-1", "7"}
 
@@ -151,5 +151,5 @@ def test_functions_take_folders_and_arrays(folder: Path, monkeypatch: pytest.Mon
     assert add_items(Path("RUN"), "DATA", features, ["n0"]).item_id[-1] == "n0"
     assert list(evaluate("RUN", "test", [5])) == ["metric", "test"]
     assert len(recommend("RUN", np.array(["u1"]), k=np.int64(3))) == 3
-    assert len(recommend("RUN", {"u1": 0}, deny=[], exclude_seen=False, k=10**9)) == NUM_ITEMS
+    assert len(recommend("RUN", {"u1": 0}, deny=[], exclude_seen="none", k=10**9)) == NUM_ITEMS
     assert len(similar("RUN", items=pd.Series(["v1"]), k=2)) == 2

@@ -27,7 +27,13 @@ def stopping(**options: Any) -> EarlyStopping:
 def test_when_training_is_over(
     best_epoch: int, epochs: int, options: dict[str, Any], is_over: bool
 ) -> None:
-    assert stopping(**options).is_over(TrainResult(best_epoch, epochs)) is is_over
+    result = TrainResult(best_epoch, epochs)
+    assert stopping(**options).is_over(result) is is_over
+    # The number of epochs left is that of a run without a better epoch.
+    result.epochs += stopping(**options).epochs_left(result)
+    assert stopping(**options).is_over(result)
+    result.epochs -= 1
+    assert is_over or not stopping(**options).is_over(result)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +44,7 @@ def test_what_is_better(new: float, old: float, strictly: bool, rounded: bool) -
     assert stopping().is_better({"m": new}, {"m": old}) is strictly
     assert stopping(released_stopping=True).is_better({"m": new}, {"m": old}) is rounded
     assert stopping().is_better({"m": 0.0}, {})
+    assert stopping().is_better({}, {})
 
 
 @pytest.mark.parametrize(

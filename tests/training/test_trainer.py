@@ -214,7 +214,7 @@ def test_a_trained_model_is_loaded(data: HeteroData, tmp_path: Path, bpr: MakeBP
     assert trained.run["trainer"]["seed"] == 0
     assert trained.run["finished"] is True
     assert trained.run["history"] == result.history
-    assert not (tmp_path / "state.safetensors").exists()
+    assert (tmp_path / "state.safetensors").exists()
 
 
 def test_progress_is_shown_on_standard_error(
@@ -223,10 +223,12 @@ def test_progress_is_shown_on_standard_error(
     result = Trainer(**{**OPTIONS, "progress": True}).fit(bpr(), data)
     output = capsys.readouterr()
     assert output.out == ""
-    first, last = [line for line in output.err.splitlines() if line]
-    assert first.startswith(f"Epoch 1: bpr {result.history[0]['loss']['bpr']:.4f} reg ")
+    first, *_, last = output.err.splitlines()
+    terms = result.history[0]["loss"]
+    loss = f"loss {sum(terms.values()):.4f} (bpr {terms['bpr']:.4f}, reg {terms['reg']:.4f})"
+    assert first.startswith(f"epoch 1/6: {loss}, ")
     best = f"(best {result.val['recall@20']:.4f} in epoch {result.best_epoch})"
-    assert last.startswith("Epoch 6: ")
-    assert last.endswith(f"val recall@20 {result.history[5]['val']['recall@20']:.4f} {best}")
+    assert last.startswith("epoch 6/6: ")
+    assert f"recall@20 {result.history[5]['val']['recall@20']:.4f} {best}, 0 s left" in last
     Trainer(**OPTIONS).fit(bpr(), data)
     assert capsys.readouterr().err == ""

@@ -199,3 +199,50 @@ def test_a_run_that_differs_is_refused(
             fit(**arguments)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
     assert fit(checkpoint_seconds=5).epochs == 6
+
+
+@pytest.mark.parametrize("keeps_in_memory", [True, False])
+def test_a_finished_run_goes_on_with_more_epochs(
+    data: HeteroData,
+    tmp_path: Path,
+    bpr: MakeBPR,
+    numbers: Numbers,
+    monkeypatch: pytest.MonkeyPatch,
+    keeps_in_memory: bool,
+) -> None:
+    if not keeps_in_memory:
+        monkeypatch.setattr("soil_pyg.runs.training_run.IN_MEMORY", 0)
+    expected = Trainer(**OPTIONS).fit(bpr(Noise), data)
+    Trainer(**OPTIONS | {"epochs": 4}).fit(bpr(Noise), data, out=tmp_path, settings={"epochs": 4})
+    model = bpr(Noise)
+    result = Trainer(**OPTIONS).fit(model, data, out=tmp_path, settings={"epochs": 6})
+    assert numbers(result) == numbers(expected)
+    assert soil_pyg.load(tmp_path).run["trainer"]["epochs"] == 6
+    with pytest.raises(ValueError, match=r"trainer\.epochs: 6 there, 5 now"):
+        Trainer(**OPTIONS | {"epochs": 5}).fit(bpr(Noise), data, out=tmp_path)
+    (tmp_path / "state.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"trainer\.epochs: 6 there, 7 now"):
+        Trainer(**OPTIONS | {"epochs": 7}).fit(bpr(Noise), data, out=tmp_path)
+
+
+def test_a_run_without_patience_left_stays_finished(
+    data: HeteroData, tmp_path: Path, bpr: MakeBPR, numbers: Numbers
+) -> None:
+    options = OPTIONS | {"epochs": 50, "patience": 1, "lr": 1.0}
+    result = Trainer(**options).fit(bpr(), data, out=tmp_path)
+    assert result.epochs < 50
+    assert not (tmp_path / "state.safetensors").exists()
+    assert Trainer(**options | {"epochs": 60}).fit(bpr(), data, out=tmp_path) == result
+
+
+def test_without_validation_the_last_weights_are_kept(
+    data: HeteroData, tmp_path: Path, bpr: MakeBPR
+) -> None:
+    for name in ("val_edge_label_index", "test_edge_label_index"):
+        del data["user", "interacts", "item"][name]
+    model = bpr()
+    result = Trainer(**OPTIONS | {"patience": 1}).fit(model, data, tmp_path, validate=False)
+    assert (result.epochs, result.best_epoch, result.val, result.test) == (6, 6, {}, {})
+    assert result.history[5]["loss"]["bpr"] < result.history[0]["loss"]["bpr"]
+    trained = soil_pyg.load(tmp_path)
+    assert torch.equal(trained.user_emb, model(data)[0])

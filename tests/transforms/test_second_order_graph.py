@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
-from soil_pyg.ops import attractiveness_rows
 from soil_pyg.transforms import SecondOrderGraph, second_order_graph
 
 SECOND_ORDER = ("user", "second_order", "item")
@@ -130,8 +129,8 @@ def test_inverted_lists_find_most_second_order_items(
     assert found.search["recall"] == pytest.approx(recall)
     assert found.search["index"] == index
     assert found.search["parameters"].startswith("nprobe=")
-    message = f"second-order: {recall:.3f} of the items of 80 users found"
-    assert message in caplog.messages
+    number = found.search["neighbours"]
+    assert f"{number} neighbours: {recall:.3f} of second-order items found" in caplog.messages
     shared = torch.isin(keys[1], keys[0])
     if aggr == "max":
         place = torch.searchsorted(keys[0], keys[1][shared])
@@ -147,13 +146,36 @@ def test_recall_is_that_of_a_sample(
     monkeypatch.setattr(second_order_graph, "SAMPLE", 8)
     exact = SecondOrderGraph()(clustered_data)[SECOND_ORDER].edge_index
     # So few candidates that some are missed.
-    monkeypatch.setattr(attractiveness_rows, "CANDIDATES", 2)
+    monkeypatch.setattr(second_order_graph, "NEIGHBOURS", (2,))
     found = SecondOrderGraph(index="IVF4,Flat")(clustered_data)[SECOND_ORDER]
     sampled = exact[:, exact[0] % 10 == 0]
     keys = [edges[0] * 500 + edges[1] for edges in (sampled, found.edge_index)]
     recall = float(torch.isin(keys[0], keys[1]).double().mean())
     assert 0 < recall < 1
     assert found.search["recall"] == pytest.approx(recall)
+
+
+def test_neighbours_are_added_until_a_sample_finds_the_recall() -> None:
+    # The items near in both modalities lie among many that are near in one.
+    torch.manual_seed(0)
+    data = HeteroData()
+    data["user"].num_nodes = 60
+    for modality in "image", "text":
+        data["item"][f"x_{modality}"] = torch.rand(600, 3)
+    data["user", "interacts", "item"].edge_index = torch.stack(
+        [torch.arange(60).repeat_interleave(4), torch.randint(600, (240,))]
+    )
+    exact = SecondOrderGraph()(data)[SECOND_ORDER].edge_index
+    numbers = []
+    for recall in 0.2, 0.9, 1.0:
+        found = SecondOrderGraph(index="IVF4,Flat", recall=recall)(data)[SECOND_ORDER]
+        numbers.append(found.search["neighbours"])
+        keys = [edges[0] * 600 + edges[1] for edges in (exact, found.edge_index)]
+        measured = float(torch.isin(keys[0], keys[1]).float().mean())
+        assert found.search["recall"] == pytest.approx(measured)
+        assert measured >= recall
+    assert numbers == sorted(numbers)
+    assert numbers[-1] > numbers[0]
 
 
 def test_100_identical_items() -> None:

@@ -13,7 +13,17 @@ from torch_geometric.data import Batch, HeteroData
 from torch_geometric.loader import DataLoader
 from torch_geometric.loader.utils import filter_hetero_data
 
-from soil_pyg.models import FREEDOM, LATTICE, MGCN, SOIL, ItemKNN, LGMRec, LightGCN, Recommender
+from soil_pyg.models import (
+    FREEDOM,
+    GUME,
+    LATTICE,
+    MGCN,
+    SOIL,
+    ItemKNN,
+    LGMRec,
+    LightGCN,
+    Recommender,
+)
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, item_item
 from soil_pyg.nn import Adjacency
 from soil_pyg.transforms import edges
@@ -25,6 +35,7 @@ GRAPHS = {
     SOIL: {"k": 2, "k_i": 2, "k_a": 1},
     LightGCN: {},
     FREEDOM: {"k": 2},
+    GUME: {"k": 2},
     LATTICE: {"k": 2},
     MGCN: {"k": 2},
     LGMRec: {},

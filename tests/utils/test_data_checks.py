@@ -7,7 +7,18 @@ from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from soil_pyg.models import BM3, FREEDOM, LATTICE, MGCN, SOIL, VBPR, LGMRec, Recommender, SLMRec
+from soil_pyg.models import (
+    BM3,
+    FREEDOM,
+    GUME,
+    LATTICE,
+    MGCN,
+    SOIL,
+    VBPR,
+    LGMRec,
+    Recommender,
+    SLMRec,
+)
 from soil_pyg.transforms import CoOccurrenceGraph
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
 from soil_pyg.utils import data_checks
@@ -15,7 +26,7 @@ from soil_pyg.utils.data_checks import check_edges, check_features, count_nodes,
 
 EDGES = torch.tensor([[0, 0, 1, 2, 3, 3], [0, 1, 1, 2, 2, 0]])
 NAN, INF = float("nan"), float("inf")
-MODELS = [BM3, FREEDOM, LATTICE, LGMRec, MGCN, SLMRec, SOIL, VBPR]
+MODELS = [BM3, FREEDOM, GUME, LATTICE, LGMRec, MGCN, SLMRec, SOIL, VBPR]
 
 
 def make(edges: Any = EDGES, text: Any = None) -> HeteroData:

@@ -1,45 +1,21 @@
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soil_pyg.utils import progress
-from soil_pyg.utils.progress import blocks
+from soil_pyg.utils.progress import blocks, status
 
 SECONDS_PER_BLOCK = 2.0
 
 
-class Bar:
-    """Records the events of a progress bar."""
-
-    made: ClassVar[list["Bar"]] = []
-
-    def __init__(self, console: object, transient: bool) -> None:
-        self.events: list[object] = []
-        self.stderr = console.stderr
-        Bar.made.append(self)
-
-    def add_task(self, description: str, total: int) -> int:
-        self.events.append((description, total))
-        return 7
-
-    def start(self) -> None:
-        self.events.append("start")
-
-    def update(self, task: int, completed: int) -> None:
-        assert task == 7
-        self.events.append(completed)
-
-    def stop(self) -> None:
-        self.events.append("stop")
-
-
-@pytest.fixture
-def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
-    """The bars that are created, on a clock that advances two seconds per block."""
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Advances by two seconds per block."""
 
     def seconds() -> Iterator[float]:
         now = 100.0
@@ -49,10 +25,6 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
 
     clock = seconds()
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    monkeypatch.setattr(progress, "Progress", Bar)
-    monkeypatch.setattr(Bar, "made", [])
-    monkeypatch.setenv("FORCE_COLOR", "1")  # or else no bar is shown where no terminal is
-    return Bar.made
 
 
 @settings(deadline=None)
@@ -64,59 +36,80 @@ def test_blocks_cut_the_range(size: int, block_size: int) -> None:
     assert all(0 < block.stop - block.start <= block_size for block in found)
 
 
-def test_short_loops_show_nothing(bars: list[Bar]) -> None:
-    assert len(list(blocks(9, 3, "counting"))) == 3
-    assert bars == []
+def test_short_loops_show_nothing(open_terminal: Callable[[], Any]) -> None:
+    terminal = open_terminal()
+    # The second block ends after four seconds, the first after no more than the patience.
+    assert progress.PATIENCE_SECONDS == SECONDS_PER_BLOCK
+    assert len(list(blocks(6, 3, "counting"))) == 2
+    assert terminal.getvalue() == ""
 
 
-def test_the_last_block_needs_no_bar(bars: list[Bar]) -> None:
-    assert progress.PATIENCE_SECONDS == 5.0
-    # The third block ends after six seconds.
-    assert len(list(blocks(3, 1, "counting"))) == 3
-    assert bars == []
-
-
-def test_long_loops_show_a_bar_on_standard_error(bars: list[Bar]) -> None:
+def test_long_loops_show_a_line(open_terminal: Callable[[], Any]) -> None:
+    terminal = open_terminal()
     assert len(list(blocks(11, 2, "counting"))) == 6
-    (bar,) = bars
-    assert bar.stderr
-    assert bar.events == [("counting", 11), "start", 6, 8, 10, 11, "stop"]
+    lines = ["counting: 4 of 11  7 s left", "counting: 6 of 11  5 s left"]
+    lines += ["counting: 8 of 11  3 s left", "counting: 10 of 11  1 s left", ""]
+    assert terminal.states() == lines
 
 
-def test_a_log_has_a_line_per_minute(
-    bars: list[Bar], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_narrow_terminal_cuts_the_line(
+    open_terminal: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("FORCE_COLOR")
-    monkeypatch.setenv("TTY_COMPATIBLE", "0")
+    terminal = open_terminal()
+    monkeypatch.setattr(progress, "_width", lambda: 12)
+    list(blocks(11, 2, "counting"))
+    assert terminal.states()[0] == "counting: 4"
+
+
+def test_a_log_has_a_line_per_minute(capfd: pytest.CaptureFixture[str]) -> None:
     assert len(list(blocks(2000, 20, "counting [x]"))) == 100
-    # Blocks end every two seconds: after 6, 68, 130 and 192 of 200.
-    counts = ("60", "680", "1,300", "1,920")
-    assert capfd.readouterr() == ("", "".join(f"counting [x]: {n} of 2,000\n" for n in counts))
-    assert bars == []
+    out, err = capfd.readouterr()
+    # Blocks end every two seconds: after 4, 66, 128 and 190 of 200.
+    counts = ("40", "660", "1,280", "1,900")
+    lefts = ("3:16", "2:14", "1:12", "10 s")
+    lines = [
+        f"counting [x]: {n} of 2,000, {left} left\n" for n, left in zip(counts, lefts, strict=True)
+    ]
+    assert (out, err) == ("", "".join(lines))
 
 
-def test_the_bar_goes_when_the_loop_is_left(bars: list[Bar]) -> None:
+def test_the_line_goes_when_the_loop_is_left(open_terminal: Callable[[], Any]) -> None:
+    terminal = open_terminal()
     for block in blocks(11, 2, "counting"):
         if block.start == 8:
             break
-    assert bars[0].events[-1] == "stop"
+    assert terminal.states()[-1] == ""
 
 
-def test_the_bar_goes_when_the_loop_is_interrupted(bars: list[Bar]) -> None:
+def test_the_line_goes_when_the_loop_is_interrupted(open_terminal: Callable[[], Any]) -> None:
+    terminal = open_terminal()
     loop = blocks(11, 2, "counting")
     for _ in range(5):
         next(loop)
     with pytest.raises(KeyboardInterrupt):
         loop.throw(KeyboardInterrupt())
-    assert bars[0].events[-1] == "stop"
+    assert terminal.states()[-1] == ""
 
 
-def test_a_real_bar_leaves_standard_output_alone(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_line_that_stays_replaces_the_other(open_terminal: Callable[[], Any]) -> None:
+    terminal = open_terminal()
+    status.show("one")
+    status.log("two")
+    status.show("three")
+    status.keep()
+    assert terminal.getvalue() == "\rone\x1b[K\r\x1b[Ktwo\n\rthree\x1b[K\n"
+
+
+def test_a_quiet_or_closed_stream_gets_nothing(
+    open_terminal: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "PATIENCE_SECONDS", -1.0)
-    monkeypatch.setenv("FORCE_COLOR", "1")  # or else nothing is shown where no terminal is
-    assert len(list(blocks(3, 1, "counting"))) == 3
-    out, error = capfd.readouterr()
-    assert out == ""
-    assert "counting" in error
+    terminal = open_terminal()
+    with monkeypatch.context() as patch:
+        patch.setattr(status, "enabled", False)
+        list(blocks(11, 2, "counting"))
+        status.log("a line")
+    assert terminal.getvalue() == ""
+    terminal.close()
+    list(blocks(11, 2, "counting"))
+    monkeypatch.setattr(sys, "stderr", None)
+    list(blocks(11, 2, "counting"))

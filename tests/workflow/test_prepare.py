@@ -271,7 +271,7 @@ def test_wrong_options_are_refused_before_anything_is_read(tmp_path: Path, out: 
         ({"user_column": "item"}, "'user_column', 'item_column'.*'item'"),
         ({"keep_items": True}, "'keep_items'.*'items'.*'k_core'"),
         ({"keep_items": True, "items": ITEMS, "k_core": 2}, "'keep_items'.*'items'.*'k_core'"),
-        ({"ratios": (1.0, 0.0, 0.0)}, r"'ratios'.*1\.0, 0\.0"),
+        ({"ratios": (0.5, 0.5, 0.0)}, r"'ratios'.*0\.5, 0\.0"),
         ({"title_column": "name"}, r"'title_column'.*'items'.*\(got 'name'\)"),
         ({"image_column": "url"}, r"'image_column'.*'items'.*\(got 'url'\)"),
         ({"like": tmp_path / "no data"}, "no data'"),
@@ -401,3 +401,13 @@ def test_what_most_items_lack_is_a_warning(
 ) -> None:
     prepare(FRAME, out, **options)
     assert [record.args for record in caplog.records] == expected
+
+
+@pytest.mark.parametrize("options", [{}, {"split": "time", "time_column": "day"}])
+def test_nothing_is_held_out(tmp_path: Path, options: dict) -> None:
+    frame = pd.DataFrame(
+        {"user": ["ann"] * 4 + ["bob"], "item": [*"wxyz", "w"], "day": [1, 2, 3, 4, 9]}
+    )
+    prepared = prepare(frame, tmp_path / "data", ratios=(1, 0, 0), **options)
+    assert prepared["counts"] == {"users": 2, "items": 4, "train": 5, "val": 0, "test": 0}
+    assert load_data_folder(tmp_path / "data")[INTERACTS].test_edge_label_index.shape == (2, 0)

@@ -31,7 +31,7 @@ def trained(run_folder: Path) -> TrainedModel:
 
 
 def test_all_users_as_the_evaluator_ranks_them(trained: TrainedModel, data: HeteroData) -> None:
-    frame = recommend(trained, k=7)
+    frame = recommend(trained, k=7, exclude_seen="train")
     assert list(frame) == ["user", "rank", "item", "score"]
     score, item = Evaluator().rank(trained.user_emb, trained.item_emb, data, torch.arange(30), k=7)
     assert frame["user"].tolist() == np.repeat(trained.user_id, 7).tolist()
@@ -61,23 +61,24 @@ def test_what_is_excluded(trained: TrainedModel, data: HeteroData) -> None:
     seen = {tuple(pair) for pair in store.edge_index.t().tolist()}
     held_out = {tuple(pair) for name in EDGE_INDICES[1:] for pair in store[name].t().tolist()}
 
-    def pairs(exclude_seen: bool | str) -> set[tuple[int, int]]:
+    def pairs(exclude_seen: str) -> set[tuple[int, int]]:
         frame = recommend(trained, k=25, exclude_seen=exclude_seen)
         users = np.searchsorted(trained.user_id, frame["user"])
         positions = {name: i for i, name in enumerate(trained.item_id)}
         return set(zip(users.tolist(), frame["item"].map(positions), strict=True))
 
     everything = {(user, item) for user in range(30) for item in range(25)}
-    assert pairs(False) == everything
-    assert pairs(True) == everything - seen
+    assert pairs("none") == everything
+    assert pairs("train") == everything - seen
     assert pairs("all") == everything - seen - held_out
+    assert recommend(trained, k=25).equals(recommend(trained, k=25, exclude_seen="all"))
 
 
 def test_data_is_not_read_where_nothing_is_excluded(
     trained: TrainedModel, data_folder: Path
 ) -> None:
     (data_folder / "prepare.json").unlink()
-    assert len(recommend(trained, k=2, exclude_seen=False)) == 60
+    assert len(recommend(trained, k=2, exclude_seen="none")) == 60
     with pytest.raises(FileNotFoundError, match=r"prepare\.json"):
         recommend(trained, k=2)
 
@@ -109,7 +110,7 @@ def test_allow_and_deny(trained: TrainedModel, tmp_path: Path) -> None:
         ({"deny": ["tea"]}, "'deny'.*'tea'"),
         ({"k": 0}, r"'k'.*\(got 0\)"),
         ({"memory_budget": 0}, r"'memory_budget'.*\(got 0\)"),
-        ({"exclude_seen": "yes"}, r"'exclude_seen'.*True, False or 'all'.*\(got 'yes'\)"),
+        ({"exclude_seen": True}, r"'exclude_seen'.*all.*train.*none.*\(got True\)"),
         ({"index": True, "deny": ["item 1"]}, "'index'.*'allow'.*'deny'.*True"),
     ],
 )

@@ -80,7 +80,7 @@ def test_later_steps_leave_out_the_same_pairs(weeks: Path, run: Path) -> None:
     store = load_run_data(trained)[INTERACTS]
     left_out = {(u, i) for u, i in store[TRAINED_EARLIER].t().tolist()}
     assert len(left_out) == trained.settings["left_out_val"] + trained.settings["left_out_test"]
-    top = soil_pyg.recommend(run, k=NUM_ITEMS)
+    top = soil_pyg.recommend(run, k=NUM_ITEMS, exclude_seen="train")
     assert not left_out & set(zip(top["user"], top["item"], strict=True))
     assert len(top) == NUM_USERS * NUM_ITEMS - store.edge_index.size(1) - len(left_out)
 

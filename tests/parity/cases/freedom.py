@@ -1,4 +1,4 @@
-from parity_case import DIMENSION, TRAINED_FEATURES, Case, embeddings, linear
+from parity_case import DIMENSION, ITEM_GRAPH, TRAINED_FEATURES, Case, embeddings, linear
 from soil_pyg.models import FREEDOM
 
 CASE = Case(
@@ -12,5 +12,5 @@ CASE = Case(
     embeddings()
     | TRAINED_FEATURES
     | linear({"projections.image": "image_trs", "projections.text": "text_trs"}),
-    {"k": "knn_k", "first_weight": "mm_image_weight"},
+    ITEM_GRAPH,
 )

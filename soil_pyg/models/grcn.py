@@ -1,0 +1,209 @@
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Embedding
+from torch_geometric.data import HeteroData
+from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.transforms import BaseTransform
+
+from soil_pyg.models.embedding_recommender import EmbeddingRecommender
+from soil_pyg.models.graphs import (
+    UNWEIGHTED,
+    MakeTransform,
+    PairTensor,
+    adjacency,
+    unweighted_interactions,
+    with_graphs,
+)
+from soil_pyg.models.loss_tables import LossTables
+from soil_pyg.models.newcomers import edges_of_new_users
+from soil_pyg.nn import BPRLoss, FeatureProjection, NeighbourAttention
+from soil_pyg.nn.split_batch import gather_batch
+from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.typing import ITEM, USER, Triplets
+from soil_pyg.utils.checks import check_at_least, check_choice, check_flag, check_integer
+
+
+class GRCN(EmbeddingRecommender):
+    r"""A user-item graph whose edges are weighted by the features, from the `"Graph-Refined
+    Convolutional Network for Multimedia Recommendation with Implicit Feedback"
+    <https://doi.org/10.1145/3394171.3413556>`_ paper.
+
+    The attention :math:`a_m` of each modality (:class:`~soil_pyg.nn.NeighbourAttention`) compares
+    the preferences of users with the mapped features of items. The confidence of the sender tells
+    which modality counts, and edges without a positive weight are pruned:
+
+    .. math::
+        \mathbf{x}_m &= \mathrm{norm}(\mathbf{P}_m) \oplus \mathrm{norm}(\phi(\mathbf{W}_m
+        \mathbf{X}_m + \mathbf{b}_m)), \qquad
+        \mathbf{c}_{m,i} = \mathbf{x}_{m,i} + \sum_j a_m(j, i) \, \mathbf{x}_{m,j}
+
+        w(j, i) &= \max \big( 0, \, \max_m a_m(j, i) \, s_{j,m} \big), \qquad
+        \mathbf{F} = \Big[ \sum_{l=0}^{2} \mathbf{W}^l \, \mathrm{norm}(\mathbf{E}) \, \Vert \,
+        \mathbf{C}_1 \, \Vert \cdots \Vert \, \mathbf{C}_M \Big]
+
+    with :math:`\phi` the leaky ReLU and :math:`\hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i`.
+    The regularisation is the mean square of :math:`\mathbf{E}` and :math:`\mathbf{P}_m` in the
+    batch.
+
+    Args:
+        num_users, num_items, in_channels: See :class:`EmbeddingRecommender`.
+        hidden_channels (int, optional): The dimension of :math:`\mathbf{E}`. (default: :obj:`64`)
+        latent_channels (int, optional): The dimension of :math:`\mathbf{P}_m`. (default: :obj:`64`)
+        routing (str, optional): With :obj:`"users"`, the preferences of users are routed before:
+            :math:`\mathbf{p}_u \leftarrow \mathrm{norm}(\mathbf{p}_u + \sum_i a_m(i, u) \,
+            \mathbf{x}_{m,i})`, as in the paper. The released code, whose rounds send to items only
+            and so change nothing, is :obj:`"none"`. (default: :obj:`"users"`)
+        num_routings (int, optional): The number of rounds. (default: :obj:`3`)
+        extra_regulariser (bool, optional): Whether the first preferences of all users are
+            regularised as well, as in MMRec but not in the authors' code. (default: :obj:`False`)
+        reg (float, optional): The weight of the regularisation. (default: :obj:`1e-3`)
+    """
+
+    multimodal = True
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: dict[str, int] | None = None,
+        *,
+        hidden_channels: int = 64,
+        latent_channels: int = 64,
+        routing: str = "users",
+        num_routings: int = 3,
+        extra_regulariser: bool = False,
+        reg: float = 1e-3,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
+        check_integer("latent_channels", latent_channels, 1)
+        check_choice("routing", routing, ("users", "none"))
+        check_integer("num_routings", num_routings, 0)
+        check_flag("extra_regulariser", extra_regulariser)
+        check_at_least("reg", reg, 0)
+        self.num_routings = num_routings if routing == "users" else 0
+        self.extra_regulariser = extra_regulariser
+        self.reg = reg
+        sizes = self.in_channels
+        self.preference = ModuleDict({m: Embedding(num_users, latent_channels) for m in sizes})
+        self.projections = ModuleDict(
+            {m: FeatureProjection(size, latent_channels) for m, size in sizes.items()}
+        )
+        self.user_confidence = Embedding(num_users, len(sizes))
+        self.item_confidence = Embedding(num_items, len(sizes))
+        self.attention = NeighbourAttention()
+        self.bpr_loss = BPRLoss()
+        self.reset_parameters()
+
+    @classmethod
+    def graph_transform(cls) -> BaseTransform:
+        """Returns the transform that builds the user-item graph without weights."""
+        return unweighted_interactions()
+
+    def reset_parameters(self) -> None:
+        """Draws all weights (Xavier normal) and the biases (PyTorch's default) again."""
+        for module in self.modules():
+            if isinstance(module, Embedding | FeatureProjection):
+                module.reset_parameters()
+                torch.nn.init.xavier_normal_(module.weight)
+
+    def node_parameters(self) -> dict[str, str]:
+        """Returns the node types of the tables, preferences and confidences included."""
+        tables = {f"preference.{m}.weight": USER for m in self.in_channels}
+        tables |= {"user_confidence.weight": USER, "item_confidence.weight": ITEM}
+        return super().node_parameters() | tables
+
+    def map_features(self, data: HeteroData) -> dict[str, Tensor]:
+        """Returns the mapped features of the items by modality."""
+        return {
+            m: F.normalize(F.leaky_relu(project(self.item_features(data, m))))
+            for m, project in self.projections.items()
+        }
+
+    def route(self, preference: Tensor, item: Tensor, edges: Adjacency) -> tuple[Tensor, Adjacency]:
+        """Returns the routed preferences of users and their attention to items."""
+        user = F.normalize(preference)
+        for _ in range(self.num_routings):
+            user = F.normalize(user + self.attention((item, user), edges) @ item)
+        return user, self.attention((item, user), edges)
+
+    def propagate(self, data: HeteroData) -> tuple[PairTensor, list[Tensor]]:
+        """Returns the final embeddings of users and of items, and the identities of items before
+        each layer.
+        """
+        graph = adjacency(data, UNWEIGHTED)
+        user_views, item_views, to_users, to_items = [], [], [], []
+        for modality, item in self.map_features(data).items():
+            user, to_user = self.route(self.preference[modality].weight, item, graph.t())
+            to_item = self.attention((user, item), graph)
+            user_views.append(user + to_user @ item)
+            item_views.append(item + to_item @ user)
+            to_users.append(to_user)
+            to_items.append(to_item)
+        to_user = _refine(graph.t(), to_users, self.item_confidence.weight)
+        to_item = _refine(graph, to_items, self.user_confidence.weight)
+        layers = [
+            (F.normalize(self.user_embedding.weight), F.normalize(self.item_embedding.weight))
+        ]
+        for _ in range(2):
+            user, item = layers[-1]
+            layers.append((to_user @ item, to_item @ user))
+        users, items = zip(*layers, strict=True)
+        user, item = torch.stack(users).sum(dim=0), torch.stack(items).sum(dim=0)
+        final = torch.cat([user, *user_views], dim=-1), torch.cat([item, *item_views], dim=-1)
+        return final, list(items[:-1])
+
+    def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """Returns the final embeddings of all users and items."""
+        return self.propagate(data)[0]
+
+    def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
+        """Returns the final embeddings, the identities and the preferences."""
+        user, item = self(data)
+        preferences = [table.weight for table in self.preference.values()]
+        rows = [F.embedding(users, x) for x in (user, self.user_embedding.weight, *preferences)]
+        terms = {}
+        if self.extra_regulariser:
+            terms["reg_preference"] = self.reg * preferences[0].square().mean()
+        return LossTables(rows, [item, self.item_embedding.weight], terms)
+
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
+        """Returns the ranking loss and the regularisation."""
+        user, *initial = (F.embedding(batch.user, table) for table in tables.user)
+        items = torch.cat([batch.positive, batch.negative])
+        item, item_id = (F.embedding(items, table) for table in tables.item)
+        positive, negative = item.chunk(2)
+        squares = [gather_batch(x).square().mean() for x in (item_id, *initial)]
+        return {
+            "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
+            "reg": self.reg * torch.stack(squares).sum(),
+            **tables.terms,
+        }
+
+    def embed_new_users(
+        self,
+        data: HeteroData,
+        make_transform: MakeTransform,
+        item_emb: Tensor,
+        edge_index: Tensor,
+        num_new_users: int,
+    ) -> Tensor:
+        """Routes and propagates the items of new users to them; their own preferences and
+        identities, which are unknown, are zero.
+        """
+        edges = edges_of_new_users(edge_index, num_new_users, self.num_items)
+        data, views, attentions = with_graphs(data, UNWEIGHTED, make_transform), [], []
+        for item in self.map_features(data).values():
+            user, attention = self.route(item.new_zeros(num_new_users, item.size(1)), item, edges)
+            views.append(user + attention @ item)
+            attentions.append(attention)
+        matrix = _refine(edges, attentions, self.item_confidence.weight)
+        identity = [matrix @ item for item in self.propagate(data)[1]]
+        return torch.cat([torch.stack(identity).sum(dim=0), *views], dim=-1)
+
+
+def _refine(graph: Adjacency, attentions: list[Adjacency], confidence: Tensor) -> Adjacency:
+    # The weights of the edges by the modality that counts most for the sender.
+    attention = torch.stack([matrix.weight for matrix in attentions], dim=-1)
+    strength = attention * F.embedding(graph.col.long(), confidence)
+    return graph.with_weight(strength.max(dim=-1).values.relu())

@@ -1,0 +1,34 @@
+import math
+
+import pytest
+import torch
+
+from soil_pyg.nn import Adjacency, NeighbourAttention, SampledAdjacency
+
+EDGE_INDEX = torch.tensor([[0, 4, 4, 2, 1], [0, 0, 3, 1, 3]])
+
+
+def test_equals_the_definition() -> None:
+    generator = torch.Generator().manual_seed(0)
+    source, target = (torch.randn(n, 3, generator=generator) for n in (5, 4))
+    matrix = Adjacency.from_edge_index(EDGE_INDEX, size=(5, 4))
+    expected = torch.zeros(4, 5)
+    for node in range(4):
+        near = EDGE_INDEX[0, EDGE_INDEX[1] == node].tolist()
+        exps = {other: math.exp(float(source[other] @ target[node])) for other in near}
+        for other, value in exps.items():
+            expected[node, other] = value / sum(exps.values())
+    out = NeighbourAttention()((source, target), matrix)
+    torch.testing.assert_close(out.to_dense(), expected)
+    # A sampled matrix is averaged over its part.
+    sampled = SampledAdjacency(matrix, torch.full((4,), 3.0), torch.ones(5))
+    torch.testing.assert_close(NeighbourAttention()((source, target), sampled).to_dense(), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.double])
+def test_precision(dtype: torch.dtype) -> None:
+    matrix = Adjacency.from_edge_index(EDGE_INDEX, size=(5, 4))
+    x = torch.ones(5, 3, dtype=dtype), torch.ones(4, 3, dtype=dtype)
+    weight = NeighbourAttention()(x, matrix).weight
+    assert weight.dtype == torch.promote_types(dtype, torch.float32)
+    assert weight.tolist() == [0.5, 0.5, 1, 0.5, 0.5]
