@@ -62,8 +62,6 @@ CASES = {
     "pgl_global": Case(
         "PGL", {"hidden_channels": 6, "mode": "global"}, {"k": 3, "mode": "global", "rank": 8}
     ),
-    "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
-    "ngcf": Case("NGCF", {"hidden_channels": 6}, {}),
     "popularity": Case("Popularity", {}, {}),
     **{
         f"sgl_{augmentation}": Case(
