@@ -103,7 +103,12 @@ def test_help_is_that_of_the_model(capfd: pytest.CaptureFixture[str]) -> None:
     lightgcn = capfd.readouterr().out
     assert "--l-ui" in soil
     assert "--l-ui" not in lightgcn
-    assert "settings of lightgcn" in lightgcn
+    groups = [f"{group} of soil:" for group in ("options", "graphs", "training")]
+    assert [line for line in soil.splitlines() if line.endswith(" of soil:")] == groups
+    assert "graphs of lightgcn" not in lightgcn
+    assert "type: Literal" not in soil
+    # Underscores are never shown.
+    assert not re.search(r"--\w+_", soil)
     assert "soil-pyg train DATA --model soil --k 5" in soil
 
 
