@@ -50,15 +50,15 @@ def removal_effects(
             run.
     """
     trained = open_run(trained)
-    data = load_run_data(trained, data)
+    known = load_run_data(trained, data)
     u = trained_position(user, trained.user_id, "user", trained.model.num_users)
     i = trained_position(item, trained.item_id, "item", trained.model.num_items)
-    edge_index = data[INTERACTS].edge_index
+    edge_index = known[INTERACTS].edge_index
     edges = (edge_index[0] == u).nonzero().view(-1)
-    score = _score(trained, data, u, i)
+    score = _score(trained, known, u, i)
     effects = []
     for block in blocks(len(edges), 1, "removing purchases"):
-        rest = copy.copy(data)
+        rest = copy.copy(known)
         kept = torch.arange(edge_index.size(1)) != edges[block]
         rest[INTERACTS].edge_index = edge_index[:, kept]
         effects.append(score - _score(trained, rest, u, i))
