@@ -9,12 +9,12 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 from jsonargparse import ArgumentParser, Namespace
-from lightning_fabric.utilities import rank_zero_only
 
 from soil_pyg.cli import output
 from soil_pyg.datasets.data_folder import load_description
 from soil_pyg.runs.checkpoint import load_finished_run
 from soil_pyg.runs.training_run import TrainResult
+from soil_pyg.training.ranks import is_first
 from soil_pyg.utils.progress import status
 from soil_pyg.workflow.options import ModelOptions
 from soil_pyg.workflow.train import MODEL, train
@@ -156,7 +156,7 @@ def run(arguments: Namespace) -> None:
             raise ValueError("'--out' must be given with '--devices' and '--num-nodes' (got none)")
         own["out"] = RUNS / f"{selected.name}-{datetime.now():%Y-%m-%d-%H%M%S}"
     result = train(**own, **values, progress=status.enabled)
-    if rank_zero_only.rank > 0:
+    if not is_first():
         return
     status.log(f"run in '{own['out']}': {_summary(result)}")
     if result.val or result.test:

@@ -81,6 +81,7 @@ class Session:
         for group in optimizer.param_groups:
             group["lr"] = lr * decay
         self.model.train()
+        self.model.epoch = epoch
         with self.on_data_device():
             self.model.on_epoch_start(self.data)
         if self.loader.num_partitions > 1 and self.ranks.rank > 0:

@@ -121,7 +121,7 @@ class Trainer:
     def __post_init__(self) -> None:
         check_options(vars(self))
         self.evaluator = Evaluator(self.ks)
-        check_choice("metric", self.metric, tuple(self.evaluator.metrics))
+        check_choice("metric", self.metric, tuple(self.evaluator.names))
 
     def result_options(self) -> dict[str, Any]:
         """Returns the options that the result depends on."""
@@ -203,6 +203,7 @@ class Trainer:
             with session.stored_on_failure(out):
                 if optimizer is not None:
                     self._train(session, optimizer, on_epoch, validate)
+                    ranks.log_traffic()
                     # The moments are as large as two models.
                     optimizer = None
                 if not run.best:

@@ -162,6 +162,8 @@ FLAGS: dict[str, dict[str, Values]] = {
     },
     "evaluate": {
         "--split": values.CHOICE,
+        "--metrics": {"an unknown metric": "accuracy", "no categories": "diversity"},
+        "--by": values.CHOICE,
         "--ks": {**values.COUNT, "numbers with commas": "5,x", "a huge number": str(10**20)},
         "--data": values.DATA | {"other data": "OTHER"},
         "--memory-budget": values.COUNT,
