@@ -177,7 +177,7 @@ def test_a_run_for_production(
     out, err = capfd.readouterr()
     epochs = soil_pyg.load(tmp_path / "run").run["best_epoch"]
     assert out == ""
-    assert err.splitlines()[:2] == ["INFO: reading the data", "INFO: building the graphs"]
+    assert err.splitlines()[:2] == ["info: reading the data", "info: building the graphs"]
     assert err.splitlines()[-1].endswith(f"on all interactions up to epoch {epochs}")
 
 
