@@ -19,11 +19,14 @@ import torch
 from torch_geometric.typing import EdgeType
 
 from soil_pyg import datasets, encoders, models, nn, transforms
+from soil_pyg.models.damrs_graphs import DAMRSGraphs
 from soil_pyg.models.dragon import DRAGONGraphs
 from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.gume_graphs import GUMEGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
+from soil_pyg.models.mmgf import MMGFGraphs
+from soil_pyg.models.pgl_graphs import PGLGraphs
 from soil_pyg.models.smore_graphs import SMOREGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
 
@@ -116,6 +119,7 @@ SHARE: list[Any] = [1, 2]
 CASES: dict[str, Case] = {
     "BM3": model(models.BM3, dropout=SHARE),
     "BPR": model(models.BPR),
+    "DAMRS": model(models.DAMRS, num_neighbours=[0], **TAU),
     "COHESION": model(models.COHESION, num_layers=[0], dropout=SHARE),
     "DRAGON": model(models.DRAGON),
     "DualGNN": model(models.DualGNN),
@@ -125,6 +129,7 @@ CASES: dict[str, Case] = {
     "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
     "MENTOR": model(models.MENTOR, dropout=SHARE, noise=[-1], mask_weight_f=[-1], **TAU),
     "MGCN": model(models.MGCN, **TAU),
+    "MMGF": model(models.MMGF),
     "MMGCN": model(models.MMGCN, latent_channels=[0], num_layers=[0]),
     "NGCF": model(models.NGCF, dropout=SHARE, node_dropout=SHARE),
     "SGL": model(models.SGL, dropout=SHARE, **TAU),
@@ -138,6 +143,7 @@ CASES: dict[str, Case] = {
     ),
     "LayerGCN": model(models.LayerGCN, num_layers=[0], dropout=SHARE),
     "LightGCN": model(models.LightGCN),
+    "PGL": model(models.PGL, keep=[0, 2], dropout=SHARE, **TAU),
     "Popularity": model(models.Popularity),
     "Recommender": model(models.Popularity),
     "SLMRec": model(models.SLMRec, ssl_tau=[0], **TAU),
@@ -146,6 +152,7 @@ CASES: dict[str, Case] = {
     "ItemKNN.graph_transform": Case(
         models.ItemKNN.graph_transform, wrong={"k": [0], "memory_budget": [0]}
     ),
+    "DAMRSGraphs": Case(DAMRSGraphs, wrong={"k": [0], "item_graph_k": [0], **SEARCH}),
     "DRAGONGraphs": Case(
         DRAGONGraphs, wrong={"k": [0], "first_weight": [2], "user_k": [0], **SEARCH}
     ),
@@ -157,6 +164,12 @@ CASES: dict[str, Case] = {
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
     "SMOREGraphs": Case(SMOREGraphs, wrong={"k": [0], "first_k": [0], **SEARCH}),
+    "PGLGraphs": Case(PGLGraphs, wrong={"k": [0], "rank": [0], "first_weight": [2], **SEARCH}),
+    "MMGFGraphs": Case(
+        MMGFGraphs,
+        wrong={"k": [0], "k_modality": [0], "alpha": [2], "power": [0], **SEARCH},
+        lawful={"quadratic": [-1], "cubic": [-1]},
+    ),
     "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),
     "KNN": Case(nn.KNN, {"emb": torch.eye(3)}, SEARCH),
     "Adjacency": Case(
@@ -193,6 +206,7 @@ CASES: dict[str, Case] = {
         {"in_channels": 2, "out_channels": 2},
         {"in_channels": [0], "out_channels": [0]},
     ),
+    "NeighbourLoss": Case(nn.NeighbourLoss, wrong={"k": [0], **TAU}),
     "NeighbourAttention": Case(nn.NeighbourAttention),
     "RefinedPropagation": Case(nn.RefinedPropagation, {"num_layers": 1}, {"num_layers": [0]}),
     "SampledAdjacency": Case(
@@ -208,7 +222,15 @@ CASES: dict[str, Case] = {
     "embedding_loss": Case(_embedding_loss),
     "perturb": Case(nn.perturb, {"x": torch.eye(3), "noise": 0.1}),
     "topk_by_id": Case(nn.topk_by_id, {"scores": torch.eye(3), "k": 1}, {"k": [0]}),
-    "CoOccurrenceGraph": Case(transforms.CoOccurrenceGraph, wrong={"k": [0], "memory_budget": [0]}),
+    "ConsistentGraph": Case(
+        transforms.ConsistentGraph,
+        wrong={"k": [0], **SEARCH},
+        lawful={"node_type": ["no such value"]},
+    ),
+    "CoOccurrenceGraph": Case(
+        transforms.CoOccurrenceGraph,
+        wrong={"k": [0], "memory_budget": [0], "shared_power": [-1], "node_power": [-1]},
+    ),
     "InterestGraph": Case(transforms.InterestGraph, wrong={"k_i": [0], **SEARCH}),
     "NormalizeGraph": Case(
         transforms.NormalizeGraph,

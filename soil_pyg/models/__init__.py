@@ -15,6 +15,7 @@ from soil_pyg.models.base import Recommender
 from soil_pyg.models.bm3 import BM3
 from soil_pyg.models.bpr import BPR
 from soil_pyg.models.cohesion import COHESION
+from soil_pyg.models.damrs import DAMRS
 from soil_pyg.models.dragon import DRAGON
 from soil_pyg.models.dualgnn import DualGNN
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
@@ -29,7 +30,9 @@ from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mentor import MENTOR
 from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.mmgcn import MMGCN
+from soil_pyg.models.mmgf import MMGF
 from soil_pyg.models.ngcf import NGCF
+from soil_pyg.models.pgl import PGL
 from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.sgl import SGL
 from soil_pyg.models.simgcl import SimGCL
@@ -42,6 +45,7 @@ from soil_pyg.models.xsimgcl import XSimGCL
 __all__ = [
     "BM3",
     "BPR",
+    "DAMRS",
     "COHESION",
     "DRAGON",
     "FREEDOM",
@@ -50,10 +54,12 @@ __all__ = [
     "LATTICE",
     "MENTOR",
     "MGCN",
+    "MMGF",
     "MMGCN",
     "NGCF",
     "SGL",
     "SMORE",
+    "PGL",
     "SOIL",
     "VBPR",
     "DualGNN",

@@ -9,6 +9,7 @@ from soil_pyg.nn.losses import AlignedPairsLoss, BPRLoss, embedding_loss
 from soil_pyg.nn.modality_encoder import ModalityEncoder
 from soil_pyg.nn.modality_gate import ModalityGate
 from soil_pyg.nn.neighbour_attention import NeighbourAttention
+from soil_pyg.nn.neighbour_loss import NeighbourLoss
 from soil_pyg.nn.perturb import perturb
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
 from soil_pyg.nn.refined_propagation import RefinedPropagation
@@ -37,6 +38,7 @@ __all__ = [
     "ModalityEncoder",
     "ModalityGate",
     "NeighbourAttention",
+    "NeighbourLoss",
     "RefinedPropagation",
     "SampledAdjacency",
     "SearchOptions",

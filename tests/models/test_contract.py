@@ -40,6 +40,7 @@ class Case(NamedTuple):
 CASES = {
     "bm3": Case("BM3", {"hidden_channels": 6}, {}),
     "bpr": Case("BPR", {"hidden_channels": 6}, {}),
+    "damrs": Case("DAMRS", {"hidden_channels": 6, "num_neighbours": 2}, {"k": 3}),
     "cohesion": Case("COHESION", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
     "dragon": Case("DRAGON", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
     "dualgnn": Case("DualGNN", {"hidden_channels": 6}, {"user_k": 3}),
@@ -54,8 +55,13 @@ CASES = {
     # What the batches of a step share is drawn once for all.
     "mentor": Case("MENTOR", {"hidden_channels": 6, "dropout": 0.0, "noise": 0.0}, {"k": 3}),
     "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
+    "mmgf": Case("MMGF", {}, {"k": 3, "k_modality": 2}),
     "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "ngcf": Case("NGCF", {"hidden_channels": 6}, {}),
+    "pgl": Case("PGL", {"hidden_channels": 6}, {"k": 3}),
+    "pgl_global": Case(
+        "PGL", {"hidden_channels": 6, "mode": "global"}, {"k": 3, "mode": "global", "rank": 8}
+    ),
     "popularity": Case("Popularity", {}, {}),
     **{
         f"sgl_{augmentation}": Case(
@@ -88,7 +94,7 @@ UNUSED = {
     "SOIL": {1: {"fusion.project.weight", "fusion.project.bias", "fusion.query.weight"}},
 }
 """Parameters without a gradient, by the number of modalities: one view needs no attention."""
-DETACHED = {"BM3", "COHESION"}
+DETACHED = {"BM3", "COHESION", "DAMRS"}
 """Models whose loss stops gradients, so that its slope is not its gradient."""
 NOISY_TABLES = {"NGCF", "SimGCL", "XSimGCL"}
 """Models whose loss tables are drawn at random, once per step."""
@@ -341,6 +347,10 @@ def test_graphs(name: str) -> None:
 INVALID = {
     "BM3": [("num_layers", -1), ("dropout", 1), ("dropout", -0.1)],
     "BPR": [],
+    "DAMRS": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("kl_weight", -1), ("tau", 0)],
+        *[("neighbour_weight", -1), ("num_neighbours", 0)],
+    ],
     "COHESION": [
         *[("num_layers", 0), ("num_item_layers", -1), ("dropout", 1.0)],
         *[("pad", "x"), ("id_gradient", "x")],
@@ -374,6 +384,10 @@ INVALID = {
     "SGL": [
         *[("num_layers", -1), ("augmentation", "x"), ("dropout", 1.0), ("cl_weight", -1)],
         ("tau", 0),
+    ],
+    "PGL": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("mode", "x"), ("keep", 0), ("keep", 1.5)],
+        *[("dropout", 1), ("reg", -1), ("tau", 0)],
     ],
     "SLMRec": [("hidden_channels", 1), ("num_layers", -1), ("tau", 0), ("ssl_tau", 0)],
     "SMORE": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1), ("tau", 0)],
