@@ -26,8 +26,9 @@ def add_users(
 ) -> TrainedModel:
     """Adds users with a few interactions, without training.
 
-    The model embeds them by :meth:`~soil_pyg.models.Recommender.embed_new_users`: SOIL and LightGCN
-    fold them into their graphs, every other model takes the mean of the embeddings of their items.
+    The model embeds them by :meth:`~soil_pyg.models.Recommender.embed_new_users`: SOIL, LightGCN
+    and others fold them into their graphs; the default is the mean of the embeddings of their
+    items.
     Nothing changes for known users and items. Users that are added together share the degrees of
     the items in the graphs.
 
