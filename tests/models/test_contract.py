@@ -52,8 +52,7 @@ CASES = {
     "layergcn": Case("LayerGCN", {"hidden_channels": 6}, {}),
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
     "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
-    # What the batches of a step share is drawn once for all.
-    "mentor": Case("MENTOR", {"hidden_channels": 6, "dropout": 0.0, "noise": 0.0}, {"k": 3}),
+    "mentor": Case("MENTOR", {"hidden_channels": 6}, {"k": 3}),
     "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
     "mmgf": Case("MMGF", {}, {"k": 3, "k_modality": 2}),
     "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
@@ -96,7 +95,7 @@ UNUSED = {
 """Parameters without a gradient, by the number of modalities: one view needs no attention."""
 DETACHED = {"BM3", "COHESION", "DAMRS"}
 """Models whose loss stops gradients, so that its slope is not its gradient."""
-NOISY_TABLES = {"NGCF", "SimGCL", "XSimGCL"}
+NOISY_TABLES = {"MENTOR", "NGCF", "SimGCL", "XSimGCL"}
 """Models whose loss tables are drawn at random, once per step."""
 OF_NO_PAPER = {"Popularity"}
 """Models that have no source to link to."""
