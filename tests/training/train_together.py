@@ -43,7 +43,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "mmgcn": ("MMGCN", SMALL | {"latent_channels": 5}, {}, {}),
     "mmgf": ("MMGF", {}, {"k": 3, "k_modality": 2}, {}),
     "ngcf": ("NGCF", SMALL, {}, {}),
-    "pgl": ("PGL", SMALL, {"k": 3}, {}),
+    "pgl": ("PGL", SMALL | {"dropout": 0.0}, {"k": 3}, {}),
     "popularity": ("Popularity", {}, {}, {}),
     "sgl": ("SGL", SMALL, {}, {}),
     "simgcl": ("SimGCL", SMALL, {}, {}),
