@@ -163,7 +163,8 @@ def test_a_process_that_is_killed_ends_the_run(
             assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
     run_until_killed(killed, 2, NOBODY, num_partitions)
     assert history(killed) == history(whole)
-    for path in whole.glob("*.safetensors"):
+    # The state holds the seconds of the run.
+    for path in set(whole.glob("*.safetensors")) - {whole / "state.safetensors"}:
         assert path.read_bytes() == (killed / path.name).read_bytes(), path.name
 
 
