@@ -1,5 +1,6 @@
 import copy
 import logging
+import os
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -35,11 +36,13 @@ class Ranks:
     what it would be without others.
 
     Args:
-        fabric (Fabric): Lightning Fabric, whose processes are launched.
+        fabric (Fabric): Lightning Fabric, whose processes are launched if they are not yet.
     """
 
     def __init__(self, fabric: Fabric) -> None:
-        fabric.launch()
+        # Under 'fabric run', Fabric launches itself.
+        if os.environ.get("LT_CLI_USED") != "1":
+            fabric.launch()
         self.fabric = fabric
         self.rank: int = fabric.global_rank
         self.size: int = fabric.world_size

@@ -16,6 +16,23 @@ from train_together import CASES, main
 SCRIPT = Path(__file__).with_name("train_together.py")
 MORTAL = SCRIPT.with_name("train_and_die.py")
 NOBODY = 9
+ONE_PROCESS = """
+import sys, torch
+from soil_pyg.datasets import SyntheticMultimodal
+from soil_pyg.models import LightGCN
+from soil_pyg.training import Trainer
+
+data = LightGCN.graph_transform()(SyntheticMultimodal(60, 40)[0])
+found = []
+for strategy in ("auto", "ddp"):
+    torch.manual_seed(0)
+    model = LightGCN(60, 40)
+    trainer = Trainer(strategy=strategy, accelerator=sys.argv[1], epochs=3, batch_size=64)
+    found.append((trainer.fit(model, data).history, model.user_embedding.weight))
+assert torch.distributed.is_initialized()
+assert found[0][0] == found[1][0]
+assert torch.equal(found[0][1], found[1][1])
+"""
 WITHOUT_GRADIENT = {"slmrec": {"heads.image.bias", "heads.text.bias"}}
 """Parameters that no loss depends on, so that rounding alone moves them."""
 IN_FLOAT32 = sorted(set(CASES) - {"soil_bf16"})
@@ -146,9 +163,23 @@ def test_a_process_that_is_killed_ends_the_run(
             assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
     run_until_killed(killed, 2, NOBODY, num_partitions)
     assert history(killed) == history(whole)
-    for path in whole.glob("*.safetensors"):
+    # The state holds the seconds of the run.
+    for path in set(whole.glob("*.safetensors")) - {whole / "state.safetensors"}:
         assert path.read_bytes() == (killed / path.name).read_bytes(), path.name
 
 
 def history(folder: Path) -> list[dict[str, Any]]:
     return json.loads((folder / "run.json").read_text())["history"]
+
+
+@pytest.mark.parametrize(
+    "accelerator",
+    [
+        pytest.param("cpu", marks=pytest.mark.slow),
+        pytest.param("cuda", marks=pytest.mark.gpu),
+    ],
+)
+def test_one_process_with_a_strategy(accelerator: str) -> None:
+    command = [sys.executable, "-c", ONE_PROCESS, accelerator]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
