@@ -201,6 +201,18 @@ def test_links_need_every_modality_that_both_items_have() -> None:
     assert links == {(0, 1), (1, 0), (2, 3), (3, 2)}
 
 
+def test_an_item_that_only_others_link_to_has_factor_zero() -> None:
+    """Items 0, 1 and 3 are equal; with the smaller ids, 0 and 1 are the nearest of all three."""
+    data = HeteroData()
+    data[USER].num_nodes = 1
+    data[ITEM].x_image = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    data[INTERACTS].edge_index = torch.tensor([[0], [2]])
+    links = GUME.graph_transform(k=1)(data)[LINKS]
+    assert links.edge_index.tolist() == [[0, 0], [1, 3]]
+    # No row of the matrix has item 0 as its target.
+    assert links.adjacency.to_dense().count_nonzero() == 0
+
+
 def test_new_users_are_folded_in() -> None:
     """The oracle are the embeddings of a user with the same items among the known users."""
     data, model = make_data(), make_model(num_layers=1)
