@@ -25,7 +25,9 @@ from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.gume_graphs import GUMEGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
+from soil_pyg.models.mmgf import MMGFGraphs
 from soil_pyg.models.pgl_graphs import PGLGraphs
+from soil_pyg.models.smore_graphs import SMOREGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
 
 ROOMS = (datasets, encoders, models, nn, transforms)
@@ -127,9 +129,11 @@ CASES: dict[str, Case] = {
     "LATTICE": model(models.LATTICE, k=[0], feature_channels=[0], original_weight=[2], **SEARCH),
     "MENTOR": model(models.MENTOR, dropout=SHARE, noise=[-1], mask_weight_f=[-1], **TAU),
     "MGCN": model(models.MGCN, **TAU),
+    "MMGF": model(models.MMGF),
     "MMGCN": model(models.MMGCN, latent_channels=[0], num_layers=[0]),
     "NGCF": model(models.NGCF, dropout=SHARE, node_dropout=SHARE),
     "SGL": model(models.SGL, dropout=SHARE, **TAU),
+    "SMORE": model(models.SMORE, dropout=SHARE, **TAU),
     "SOIL": model(models.SOIL, **TAU),
     "VBPR": model(models.VBPR),
     "EmbeddingRecommender": model(models.BPR),
@@ -137,6 +141,7 @@ CASES: dict[str, Case] = {
     "LGMRec": model(
         models.LGMRec, num_hyper_layers=[0], num_hyperedges=[0], keep_rate=[0, 2], **TAU
     ),
+    "LayerGCN": model(models.LayerGCN, num_layers=[0], dropout=SHARE),
     "LightGCN": model(models.LightGCN),
     "PGL": model(models.PGL, keep=[0, 2], dropout=SHARE, **TAU),
     "Popularity": model(models.Popularity),
@@ -158,7 +163,13 @@ CASES: dict[str, Case] = {
     "GUMEGraphs": Case(GUMEGraphs, wrong={"k": [0], **SEARCH}),
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
+    "SMOREGraphs": Case(SMOREGraphs, wrong={"k": [0], "first_k": [0], **SEARCH}),
     "PGLGraphs": Case(PGLGraphs, wrong={"k": [0], "rank": [0], "first_weight": [2], **SEARCH}),
+    "MMGFGraphs": Case(
+        MMGFGraphs,
+        wrong={"k": [0], "k_modality": [0], "alpha": [2], "power": [0], **SEARCH},
+        lawful={"quadratic": [-1], "cubic": [-1]},
+    ),
     "SOILGraphs": Case(SOILGraphs, wrong={"k": [0], "k_i": [0], "k_a": [0], **SEARCH}),
     "KNN": Case(nn.KNN, {"emb": torch.eye(3)}, SEARCH),
     "Adjacency": Case(
@@ -202,6 +213,7 @@ CASES: dict[str, Case] = {
         nn.SampledAdjacency, {"part": ADJACENCY, "scale": torch.ones(1), "scale_t": torch.ones(1)}
     ),
     "SearchOptions": Case(nn.SearchOptions, wrong=SEARCH),
+    "SpectralFilter": Case(nn.SpectralFilter, {"channels": 2}, {"channels": [0]}),
     "TrainedFeatures": Case(
         nn.TrainedFeatures,
         {"num_nodes": 2, "in_channels": 2},
@@ -210,11 +222,14 @@ CASES: dict[str, Case] = {
     "embedding_loss": Case(_embedding_loss),
     "perturb": Case(nn.perturb, {"x": torch.eye(3), "noise": 0.1}),
     "topk_by_id": Case(nn.topk_by_id, {"scores": torch.eye(3), "k": 1}, {"k": [0]}),
-    "CoOccurrenceGraph": Case(transforms.CoOccurrenceGraph, wrong={"k": [0], "memory_budget": [0]}),
     "ConsistentGraph": Case(
         transforms.ConsistentGraph,
         wrong={"k": [0], **SEARCH},
         lawful={"node_type": ["no such value"]},
+    ),
+    "CoOccurrenceGraph": Case(
+        transforms.CoOccurrenceGraph,
+        wrong={"k": [0], "memory_budget": [0], "shared_power": [-1], "node_power": [-1]},
     ),
     "InterestGraph": Case(transforms.InterestGraph, wrong={"k_i": [0], **SEARCH}),
     "NormalizeGraph": Case(

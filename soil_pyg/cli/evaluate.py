@@ -6,6 +6,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import arguments as shared
 from soil_pyg.cli import output
+from soil_pyg.cli.names import Names
+from soil_pyg.ranking.group_metrics import GROUPINGS
+from soil_pyg.ranking.metrics import ALL_METRICS, DEFAULT_METRICS
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.workflow.evaluate import evaluate
 
@@ -13,6 +16,7 @@ EXAMPLES = """\
 examples:
   soil-pyg evaluate RUN
   soil-pyg evaluate RUN --split test --ks 1 20 --format json
+  soil-pyg evaluate RUN --metrics ndcg novelty gini --by user_history
   soil-pyg evaluate RUN --split test --per-user --out users.parquet"""
 
 
@@ -24,6 +28,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--ks", type=int, nargs="+", help="list lengths (default: those of the training)"
+    )
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        default=list(DEFAULT_METRICS),
+        metavar="METRIC",
+        help=f"metrics: {', '.join(ALL_METRICS)}",
+    )
+    parser.add_argument(
+        "--by", type=Literal[GROUPINGS], default=None, help="group of users or items to evaluate"
     )
     parser.add_argument("--per-user", action="store_true", help="write one row per user")
     shared.add_data_and_budget(parser)
@@ -38,7 +52,9 @@ def run(arguments: Namespace) -> None:
         splits=HELD_OUT_SPLITS if arguments.split == "both" else (arguments.split,),
         ks=arguments.ks,
         per_user=arguments.per_user,
+        metrics=arguments.metrics,
+        by=arguments.by,
         data=arguments.data,
         memory_budget=arguments.memory_budget,
     )
-    output.write(frame, arguments.format, arguments.out)
+    output.write(Names.of(arguments).present(frame), arguments.format, arguments.out)

@@ -24,17 +24,20 @@ from soil_pyg.models.grcn import GRCN
 from soil_pyg.models.gume import GUME
 from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
+from soil_pyg.models.layergcn import LayerGCN
 from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mentor import MENTOR
 from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.mmgcn import MMGCN
+from soil_pyg.models.mmgf import MMGF
 from soil_pyg.models.ngcf import NGCF
 from soil_pyg.models.pgl import PGL
 from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.sgl import SGL
 from soil_pyg.models.simgcl import SimGCL
 from soil_pyg.models.slmrec import SLMRec
+from soil_pyg.models.smore import SMORE
 from soil_pyg.models.soil import SOIL
 from soil_pyg.models.vbpr import VBPR
 from soil_pyg.models.xsimgcl import XSimGCL
@@ -51,16 +54,19 @@ __all__ = [
     "LATTICE",
     "MENTOR",
     "MGCN",
-    "PGL",
+    "MMGF",
     "MMGCN",
     "NGCF",
     "SGL",
+    "SMORE",
+    "PGL",
     "SOIL",
     "VBPR",
     "DualGNN",
     "EmbeddingRecommender",
     "ItemKNN",
     "LGMRec",
+    "LayerGCN",
     "LightGCN",
     "Popularity",
     "Recommender",

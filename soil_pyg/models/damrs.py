@@ -113,6 +113,8 @@ class DAMRS(EmbeddingRecommender):
         """
         (user, item), views = self.propagate(data)
         mean = torch.stack(views).mean(dim=0)
+        # The terms over distinct nodes cannot be split: each process computes the whole loss.
+        batch = Triplets(*(gather_batch(x) for x in batch))
         query = F.embedding(batch.user, user)
         better, worse = (F.embedding(x, item) + F.embedding(x, mean) for x in batch[1:])
         margin = (query * (better - worse)).sum(dim=-1)

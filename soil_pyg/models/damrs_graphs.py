@@ -51,7 +51,7 @@ class DAMRSGraphs(BaseTransform):
         """Adds the graphs to the data."""
         data = self.consistent_graph(data)
         budget = self.consistent_graph.search_options.memory_budget
-        count_users = CoOccurrenceGraph(self.item_graph_k, memory_budget=budget, norm="none")
+        count_users = CoOccurrenceGraph(self.item_graph_k, memory_budget=budget, node_power=0.0)
         shared = count_users(data)[ITEM, "co_occurrence", ITEM]
         item = torch.arange(count_nodes(data, ITEM), device=shared.edge_index.device)
         linked = shared.edge_index[:, shared.edge_weight >= MIN_SHARED]

@@ -18,8 +18,10 @@ class DRAGONGraphs(FREEDOMGraphs):
     :class:`~soil_pyg.models.FREEDOM` and the graph of similar users.
 
     Args:
-        k, modalities, first_weight (optional): See
-            :class:`~soil_pyg.models.freedom.FREEDOMGraphs`.
+        k, modalities (optional): See :class:`~soil_pyg.transforms.SimilarityGraph`; the visual
+            modality comes first.
+        first_weight (float, optional): The weight of the first modality in the graph of similar
+            items. (default: :obj:`0.1`)
         user_k (int, optional): See :class:`~soil_pyg.transforms.UserGraph`. (default: :obj:`40`)
         **search_options (optional): The arguments of :class:`~soil_pyg.nn.SearchOptions`.
     """
@@ -104,6 +106,7 @@ class DRAGON(UserGraphRecommender):
     ) -> PairTensor:
         """Returns the final embeddings of some users, or of all, and those of all items."""
         user_views, item_views = map(list, zip(*self.encode(data), strict=True))
-        user, item = torch.cat(self.weigh(user_views), dim=1), torch.cat(item_views, dim=1)
+        user = self.combine(user_views, self.user_weight.weight)
+        item = torch.cat(item_views, dim=1)
         item = item + propagate_items(data, item, self.num_item_layers)
         return self.gather_similar(data, user, users, training), item

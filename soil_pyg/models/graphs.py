@@ -89,6 +89,25 @@ def distinct_interactions(data: HeteroData, size: tuple[int, int]) -> Tensor:
     return torch.stack([key // size[1], key % size[1]])
 
 
+def sparse_embeddings(
+    data: HeteroData, edge_type: EdgeType, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Returns the interactions of the users and the rows of a prepared graph of items, both sparse:
+    a user's scores are the sums of the edges that leave the user's items.
+    """
+    graph = adjacency(data, edge_type)
+    edge_index = distinct_interactions(data, size)
+    ones = torch.ones(edge_index.size(1), device=edge_index.device)
+    user_emb = torch.sparse_coo_tensor(edge_index, ones, size, check_invariants=False)
+    item_emb = torch.sparse_coo_tensor(
+        torch.stack([graph.row(), graph.col.long()]),
+        graph.weight,
+        (size[1], size[1]),
+        check_invariants=False,
+    )
+    return user_emb.coalesce(), item_emb.coalesce()
+
+
 def normalized_interactions() -> BaseTransform:
     """Returns the transform that builds the symmetrically normalised user-item graph."""
     return Compose([NormalizeGraph([INTERACTS]), ToAdjacency([INTERACTS], attr="norm_weight")])

@@ -1,11 +1,10 @@
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform, Compose
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import adjacency, distinct_interactions
+from soil_pyg.models.graphs import sparse_embeddings
 from soil_pyg.transforms import CoOccurrenceGraph, ToAdjacency
 from soil_pyg.typing import ITEM, Triplets
 
@@ -29,6 +28,7 @@ class ItemKNN(Recommender):
         num_users, num_items, in_channels: See :class:`Recommender`.
 
     Example:
+        >>> import torch
         >>> data = HeteroData()
         >>> data["user"].num_nodes, data["item"].num_nodes = 2, 3
         >>> data["user", "interacts", "item"].edge_index = torch.tensor([[0, 0, 1], [0, 1, 1]])
@@ -55,18 +55,7 @@ class ItemKNN(Recommender):
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Returns the interactions of the users and the nearest items of the items, both sparse."""
-        graph = adjacency(data, CO_OCCURRENCE)
-        size = (self.num_users, self.num_items)
-        edge_index = distinct_interactions(data, size)
-        ones = torch.ones(edge_index.size(1), device=edge_index.device)
-        user_emb = torch.sparse_coo_tensor(edge_index, ones, size, check_invariants=False)
-        item_emb = torch.sparse_coo_tensor(
-            torch.stack([graph.row(), graph.col.long()]),
-            graph.weight,
-            (self.num_items, self.num_items),
-            check_invariants=False,
-        )
-        return user_emb.coalesce(), item_emb.coalesce()
+        return sparse_embeddings(data, CO_OCCURRENCE, (self.num_users, self.num_items))
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
         """Returns no terms: there is nothing to train."""

@@ -29,6 +29,7 @@ from soil_pyg.nn import (
     LightPropagation,
     TrainedFeatures,
 )
+from soil_pyg.nn.split_batch import dropout_batch
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import INTERACTS, USER, Triplets
 from soil_pyg.utils.checks import (
@@ -189,7 +190,7 @@ class PGL(Recommender):
         }
 
     def _contrast(self, x: Tensor) -> Tensor:
-        first, second = (F.dropout(x, self.dropout, self.training) for _ in range(2))
+        first, second = (dropout_batch(x, self.dropout, self.training) for _ in range(2))
         loss: Tensor = self.contrast(first, second)
         return loss
 

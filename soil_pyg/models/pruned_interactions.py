@@ -36,7 +36,8 @@ def prune_interactions(data: HeteroData, kept: Tensor, edge_type: EdgeType = PRU
     Args:
         data (HeteroData): The data with its interactions, which stay as they are.
         kept (Tensor): The positions of the interactions to keep.
-        edge_type (tuple, optional): The edge type of the graph. (default: :obj:`PRUNED`)
+        edge_type (tuple, optional): The edge type of the graph.
+            (default: :obj:`("user", "pruned", "item")`)
     """
     data[edge_type].edge_index = data[INTERACTS].edge_index[:, kept]
     NormalizeGraph([edge_type]).forward(data)

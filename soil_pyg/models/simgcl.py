@@ -10,7 +10,7 @@ from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
 from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, distinct, with_graphs
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.nn import Adjacency, InfoNCELoss
+from soil_pyg.nn import Adjacency, InfoNCELoss, perturb
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_integer
 
@@ -83,11 +83,8 @@ class SimGCL(LightGCN):
         for _ in range(self.propagation.num_layers):
             x = self.propagation.conv(x, graph)
             if noisy and self.training:
-                x = self._add_noise(x[0]), self._add_noise(x[1])
+                x = perturb(x[0], self.eps), perturb(x[1], self.eps)
             yield x
-
-    def _add_noise(self, x: Tensor) -> Tensor:
-        return x + self.eps * x.sign() * F.normalize(torch.rand_like(x))
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Returns the propagated embeddings of all users and items."""

@@ -13,6 +13,7 @@ from soil_pyg.nn.neighbour_loss import NeighbourLoss
 from soil_pyg.nn.perturb import perturb
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
 from soil_pyg.nn.refined_propagation import RefinedPropagation
+from soil_pyg.nn.spectral_filter import SpectralFilter
 from soil_pyg.nn.trained_features import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN
@@ -36,11 +37,12 @@ __all__ = [
     "MeanPropagation",
     "ModalityEncoder",
     "ModalityGate",
-    "NeighbourLoss",
     "NeighbourAttention",
+    "NeighbourLoss",
     "RefinedPropagation",
     "SampledAdjacency",
     "SearchOptions",
+    "SpectralFilter",
     "TrainedFeatures",
     "embedding_loss",
     "perturb",

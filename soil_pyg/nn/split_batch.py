@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -50,6 +51,24 @@ def sum_batch(x: Tensor) -> Tensor:
         tensor(2.)
     """
     return gather_batch(x.view(1)).sum() if _Batch.is_split else x
+
+
+def mean_square(x: Tensor) -> Tensor:
+    """Returns the mean of the squares of the rows of all processes together.
+
+    Example:
+        >>> mean_square(torch.tensor([[1.0, 3.0]]))
+        tensor(5.)
+    """
+    return sum_batch(x.square().sum()) / (count_batch(x) * x.size(1))
+
+
+def dropout_batch(x: Tensor, p: float, training: bool) -> Tensor:
+    """Applies dropout to rows of the batch as if one process drew the numbers for all of them."""
+    if not _Batch.is_split:
+        return F.dropout(x, p, training)
+    drawn = F.dropout(x.new_ones(count_batch(x), *x.shape[1:]), p, training)
+    return x * drawn[own_rows(x)]
 
 
 def own_rows(x: Tensor) -> slice:
@@ -103,4 +122,4 @@ class _Gather(torch.autograd.Function):
         # The sum must not change the gradient in place: others may hold it.
         grad = grad.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(grad)
-        return grad.split(ctx.sizes)[dist.get_rank()], None
+        return torch.split(grad, ctx.sizes)[dist.get_rank()], None

@@ -1,31 +1,27 @@
-import reprlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.metrics import LinkPredMAP, LinkPredNDCG, LinkPredPrecision, LinkPredRecall
 from torch_geometric.metrics.link_pred import LinkPredMetricData
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ranking.best_items import BestItems
-from soil_pyg.ranking.held_out import held_out
+from soil_pyg.ranking.held_out import held_out, known_pairs
+from soil_pyg.ranking.metrics import (
+    DEFAULT_METRICS,
+    HIT_METRICS,
+    ListMetrics,
+    check_ks,
+    check_metrics,
+)
 from soil_pyg.ranking.score_blocks import score_blocks
-from soil_pyg.typing import INTERACTS, ITEM, TRAINED_EARLIER, USER
+from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils._private import metric_values
 from soil_pyg.utils.checks import check_integer
-from soil_pyg.utils.data_checks import check_edges, count_nodes
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.progress import blocks
-
-METRICS = {
-    "recall": LinkPredRecall,
-    "ndcg": LinkPredNDCG,
-    "precision": LinkPredPrecision,
-    "map": LinkPredMAP,
-}
-MAX_K = 2**20
-"""The largest length of a list: PyG's metrics hold a number per rank."""
 
 
 class Evaluator:
@@ -41,9 +37,13 @@ class Evaluator:
         ks (Sequence[int]): The list lengths. (default: :obj:`(5, 10, 20, 50)`)
         memory_budget (int): The bytes that the scores of a block may take.
             (default: :obj:`2**30`)
+        metrics (Sequence[str]): The metrics: :obj:`"recall"`, :obj:`"ndcg"`, :obj:`"precision"`,
+            :obj:`"map"`, :obj:`"hit_ratio"`, :obj:`"mrr"`, :obj:`"f1"`, and those of
+            :class:`~soil_pyg.ranking.metrics.ListMetrics`, for which every list is ranked.
+            (default: :obj:`("recall", "ndcg", "precision", "map")`)
 
     Raises:
-        ValueError: If :obj:`ks` is empty, or an argument is less than 1.
+        ValueError: If :obj:`ks` is empty, an argument is less than 1, or a metric is unknown.
 
     Example:
         >>> from soil_pyg.datasets import SyntheticMultimodal
@@ -53,11 +53,24 @@ class Evaluator:
         ['recall@10', 'ndcg@10', 'precision@10', 'map@10']
     """
 
-    def __init__(self, ks: Sequence[int] = (5, 10, 20, 50), memory_budget: int = 2**30) -> None:
+    def __init__(
+        self,
+        ks: Sequence[int] = (5, 10, 20, 50),
+        memory_budget: int = 2**30,
+        metrics: Sequence[str] = DEFAULT_METRICS,
+    ) -> None:
         self.ks = check_ks(ks)
         check_integer("memory_budget", memory_budget, 1)
         self.memory_budget = memory_budget
-        self.metrics = {f"{name}@{k}": cls(k) for name, cls in METRICS.items() for k in self.ks}
+        self.metrics = check_metrics(metrics)
+        self.names = [f"{name}@{k}" for name in self.metrics for k in self.ks]
+        """The names of all metrics, such as :obj:`"recall@20"`."""
+        self._of_hits = {
+            f"{name}@{k}": HIT_METRICS[name](k)
+            for name in self.metrics
+            if name in HIT_METRICS
+            for k in self.ks
+        }
 
     def evaluate(
         self, model: torch.nn.Module, data: HeteroData, split: str = "val"
@@ -74,15 +87,61 @@ class Evaluator:
                 the embeddings do not match the data.
             FloatingPointError: If a score may not be finite.
         """
-        values = self.evaluate_per_user(model, data, split)
-        return {name: float(value.mean()) for name, value in values.items()}
+        values, lists = self.evaluate_lists(model, data, split)
+        means = {name: float(value.mean()) for name, value in values.items()}
+        return {name: (means | lists)[name] for name in self.names}
 
     def evaluate_per_user(
         self, model: torch.nn.Module, data: HeteroData, split: str = "val"
     ) -> dict[str, np.ndarray]:
-        """Returns each metric per user with held-out items, in ascending order of the users.
+        """Returns the metrics of each user with held-out items, in ascending order of the users;
+        those of all users together are left out.
 
         Arguments and errors are those of :meth:`evaluate`.
+        """
+        return self.evaluate_lists(model, data, split)[0]
+
+    def evaluate_lists(
+        self, model: torch.nn.Module, data: HeteroData, split: str = "val"
+    ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Returns the metrics of :meth:`evaluate_per_user` and those of all users together.
+
+        Arguments and errors are those of :meth:`evaluate`.
+        """
+        lists = ListMetrics(data, self.metrics, self.ks)
+        values: dict[str, list[Tensor]] = {}
+        for _, ranked, label in self.ranked_blocks(model, data, split, complete=bool(lists)):
+            of_list = lists.add(ranked) if lists else {}
+            for name, value in {**of_list, **self.of_hits(ranked, label)}.items():
+                values.setdefault(name, []).append(value)
+        arrays = {
+            name: torch.cat(values[name]).double().numpy(force=True)
+            for name in self.names
+            if name in values
+        }
+        return arrays, lists.of_catalogue()
+
+    def of_hits(self, ranked: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """Returns the metrics of hits of lists, each of which has at least one relevant item.
+
+        Args:
+            ranked (Tensor): The items of each list, of shape :obj:`[num_lists, k]`.
+            label (Tensor): Pairs of a list and a relevant item, by list.
+        """
+        # The float32 sum that PyG's metrics keep would depend on the blocks.
+        ranking = LinkPredMetricData(ranked, label)
+        return {
+            name: metric_values(metric.to(ranked.device), ranking)
+            for name, metric in self._of_hits.items()
+        }
+
+    def ranked_blocks(
+        self, model: torch.nn.Module, data: HeteroData, split: str, complete: bool
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yields blocks of users with held-out items, in ascending order, with their lists and the
+        pairs of a list and a held-out item; unless :obj:`complete`, lists without a hit are empty.
+
+        Errors are those of :meth:`evaluate`.
         """
         label_index = held_out(data, split)
         label_index = label_index[:, label_index[0].argsort(stable=True)]
@@ -96,19 +155,13 @@ class Evaluator:
                 f"'model' must return embeddings of the {size[0]} users and {size[1]} items of the "
                 f"data (got {len(user_emb)} and {len(item_emb)})"
             )
-        best, known = BestItems(user_emb, item_emb), _known(data)
+        best, known = BestItems(user_emb, item_emb), known_pairs(data)
 
-        values: dict[str, list[Tensor]] = {name: [] for name in self.metrics}
         for chunk in blocks(len(users), 2**13, "Ranking"):
             labels = slice(ptr[chunk.start], ptr[chunk.stop])
             label = torch.stack([row[labels] - chunk.start, label_index[1, labels]])
             scored = score_blocks(user_emb, item_emb, users[chunk], known, self.memory_budget)
-            ranked = self._rank_hits(scored, best, users[chunk], label)
-            # The float32 sum that PyG's metrics keep would depend on the blocks.
-            ranking = LinkPredMetricData(ranked, label)
-            for name, metric in self.metrics.items():
-                values[name].append(metric_values(metric.to(users.device), ranking))
-        return {name: torch.cat(value).double().numpy(force=True) for name, value in values.items()}
+            yield users[chunk], self._rank_hits(scored, best, users[chunk], label, complete), label
 
     def rank(
         self, user_emb: Tensor, item_emb: Tensor, data: HeteroData, users: Tensor, k: int
@@ -133,7 +186,7 @@ class Evaluator:
             FloatingPointError: If a score may not be finite.
         """
         check_integer("k", k, 1)
-        known = _known(data, (len(user_emb), len(item_emb)))
+        known = known_pairs(data, (len(user_emb), len(item_emb)))
         best = BestItems(user_emb, item_emb)
         scored = score_blocks(user_emb, item_emb, users, known, self.memory_budget)
         ranked = [best.rank(scores, users[rows], k) for rows, scores in scored]
@@ -146,6 +199,7 @@ class Evaluator:
         best: BestItems,
         users: Tensor,
         label: Tensor,
+        complete: bool,
     ) -> Tensor:
         # A user for whom k items score higher than every held-out one has no hit. Counting them is
         # faster than ranking, so only the other users are ranked.
@@ -156,6 +210,9 @@ class Evaluator:
         ).tolist()
         is_better = torch.empty(0, device=users.device)
         for rows, scores in scored:
+            if complete:
+                ranked[rows] = best.choose(scores, users[rows], k)
+                continue
             row, item = label[:, first_label[rows.start] : first_label[rows.stop]]
             row = row - rows.start
             bar = scores.new_full((len(scores),), -torch.inf)
@@ -168,25 +225,6 @@ class Evaluator:
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(ks={self.ks})"
-
-
-def check_ks(ks: Sequence[int]) -> tuple[int, ...]:
-    """Returns list lengths in ascending order, each once, or raises :class:`ValueError` unless they
-    are integers of at least 1.
-    """
-    if isinstance(ks, str) or not isinstance(ks, Iterable) or len(values := list(ks)) == 0:
-        raise ValueError(f"'ks' must be a list of integers (got {reprlib.repr(ks)})")
-    for k in values:
-        check_integer("ks", k, 1, MAX_K)
-    return tuple(sorted({int(k) for k in values}))
-
-
-def _known(data: HeteroData, size: tuple[int, int] | None = None) -> Tensor:
-    """Returns the pairs that are not ranked."""
-    pairs = check_edges(data, size=size)
-    if TRAINED_EARLIER not in data[INTERACTS]:
-        return pairs
-    return torch.cat([pairs, check_edges(data, INTERACTS, TRAINED_EARLIER, size=size)], dim=1)
 
 
 @torch.no_grad()

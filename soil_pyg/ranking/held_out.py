@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM
+from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, TRAINED_EARLIER
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.data_checks import check_edges, count_nodes, digest_edges
 from soil_pyg.utils.remember import remember
@@ -31,6 +31,14 @@ def held_out(data: HeteroData, split: str) -> Tensor:
     key = "held out", split, count_nodes(data, ITEM), digest_edges(data)
     others = remember(pairs, key, lambda: _held_out(data, pairs, split))
     return pairs if others is None else others
+
+
+def known_pairs(data: HeteroData, size: tuple[int, int] | None = None) -> Tensor:
+    """Returns the pairs that are not ranked."""
+    pairs = check_edges(data, size=size)
+    if TRAINED_EARLIER not in data[INTERACTS]:
+        return pairs
+    return torch.cat([pairs, check_edges(data, INTERACTS, TRAINED_EARLIER, size=size)], dim=1)
 
 
 def _held_out(data: HeteroData, pairs: Tensor, split: str) -> Tensor | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_pyg.ranking.groups import Groups
 from soil_pyg.reports.ranking_statistics import (
-    Groups,
     history_groups,
     popularity_groups,
     ranking_statistics,
@@ -16,16 +16,18 @@ from soil_pyg.reports.ranking_statistics import (
 from soil_pyg.reports.runs import RunGroup, Summary
 from soil_pyg.runs.checkpoint import load
 
+MEASURES = ("coverage", "novelty", "gini", "personalization")
+"""The statistics of the lists of all users."""
+
 
 @dataclass(frozen=True)
 class Analysis:
-    """The statistics of each group of runs by its label: coverage and novelty per list length, the
+    """The statistics of each group of runs by its label: :data:`MEASURES` per list length, the
     recalled share of the held-out interactions grouped by the popularity of their items, and the
     mean recall of the users grouped by the lengths of their histories.
     """
 
-    coverage: dict[str, dict[int, Summary]]
-    novelty: dict[str, dict[int, Summary]]
+    measures: dict[str, dict[str, dict[int, Summary]]]
     popularity: Groups
     history: Groups
     recall_by_popularity: dict[str, list[Summary]]
@@ -36,11 +38,11 @@ def analyse(
     groups: Sequence[RunGroup], data: HeteroData, held_out: Tensor, ks: Sequence[int], k: int
 ) -> Analysis:
     """Ranks all items for all users with every run and returns the statistics of the lists:
-    coverage and novelty at :obj:`ks`, and recall at :obj:`k` of the held-out interactions of shape
+    :data:`MEASURES` at :obj:`ks`, and recall at :obj:`k` of the held-out interactions of shape
     :obj:`[2, num_pairs]`.
     """
     popularity, history = popularity_groups(data, held_out), history_groups(data, held_out)
-    out = Analysis({}, {}, popularity, history, {}, {})
+    out = Analysis({name: {} for name in MEASURES}, popularity, history, {}, {})
     for group in groups:
         found, by_popularity, by_history = [], [], []
         for run in group.runs:
@@ -52,8 +54,9 @@ def analyse(
             by_popularity.append(popularity.mean(lists.place < k))
             by_history.append(history.mean(recall_of_users(lists.place, held_out, k)))
         label, lengths = group.label, list(found[0].coverage)
-        out.coverage[label] = {n: Summary.of([one.coverage[n] for one in found]) for n in lengths}
-        out.novelty[label] = {n: Summary.of([one.novelty[n] for one in found]) for n in lengths}
+        for name, of_label in out.measures.items():
+            values = [getattr(one, name) for one in found]
+            of_label[label] = {n: Summary.of([one[n] for one in values]) for n in lengths}
         out.recall_by_popularity[label] = _over_runs(by_popularity)
         out.recall_by_history[label] = _over_runs(by_history)
     return out

@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
+from soil_pyg.ranking.groups import Groups
 from soil_pyg.reports import chart
 from soil_pyg.reports.chart import MAX_SERIES, PATTERNS, Chart, Share
-from soil_pyg.reports.ranking_statistics import Groups
 from soil_pyg.reports.runs import Summary
 from soil_pyg.reports.statistics import degree_tail
 

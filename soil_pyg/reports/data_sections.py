@@ -98,14 +98,18 @@ def list_section(scope: Scope, data: HeteroData, analysis: Analysis) -> dict[str
         analysis.recall_by_history,
         f"Mean recall@{k} of the users. Each group holds about the same number of users.",
     )
+    label = scope.best.label
+    best = {name: values[label][k] for name, values in analysis.measures.items()}
     return {
         "charts": [by_popularity, by_history],
-        "coverage": _by_length("Coverage of the lists", analysis.coverage),
-        "novelty": _by_length("Novelty of the lists", analysis.novelty),
+        **{
+            name: _by_length(f"{name.capitalize()} of the lists", values)
+            for name, values in analysis.measures.items()
+        },
         "history_novelty": history_novelty(data),
         "tiles": [
-            Tile(f"Coverage@{k}", analysis.coverage[scope.best.label][k], "share of all items"),
-            Tile(f"Novelty@{k}", analysis.novelty[scope.best.label][k], "bits per recommendation"),
+            Tile(f"Coverage@{k}", best["coverage"], "share of all items"),
+            Tile(f"Novelty@{k}", best["novelty"], "bits per recommendation"),
         ],
     }
 

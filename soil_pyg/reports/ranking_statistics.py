@@ -9,41 +9,29 @@ from torch_geometric.data import HeteroData
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.groups import Groups, quantile_groups
+from soil_pyg.ranking.metrics import CATALOGUE_METRICS, ListMetrics, popularity, surprise
 from soil_pyg.typing import INTERACTS, ITEM, USER
 from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.progress import blocks
 
 USERS_AT_ONCE = 2**13
-NUM_GROUPS = 5
 
 
 @dataclass(frozen=True)
 class RankingStatistics:
     """Statistics of the recommendation lists of all users. For each held-out interaction,
     :obj:`place` is the position of the item in the list of its user, from 0, or the list length for
-    an item that is not listed. The coverage is the share of items in at least one list and the
-    novelty the mean :func:`surprise` of the listed items, both per list length.
+    an item that is not listed. The novelty is the mean surprise of the listed items; coverage, Gini
+    coefficient and personalization are those of :class:`~soil_pyg.ranking.ListMetrics`. All are per
+    list length.
     """
 
     place: Tensor
     coverage: dict[int, float]
     novelty: dict[int, float]
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Groups of similar size by a count, with equal counts in the same group: the group of each
-    member, and the minimum and maximum count and the number of members per group.
-    """
-
-    index: Tensor
-    bounds: list[tuple[int, int]]
-    size: list[int]
-
-    def mean(self, value: Tensor) -> list[float]:
-        """Returns the mean per group of a value of each member."""
-        total = torch.bincount(self.index, value.double(), minlength=len(self.size))
-        return list((total / torch.tensor(self.size)).tolist())
+    gini: dict[int, float]
+    personalization: dict[int, float]
 
 
 def ranking_statistics(
@@ -62,8 +50,7 @@ def ranking_statistics(
     bits = torch.cat([surprise(data), torch.zeros(1, dtype=torch.double)])
 
     place = torch.full_like(item, length)
-    # Lists with too few candidates are padded with the index `num_items`.
-    best = torch.full((num_items + 1,), length)
+    lists = ListMetrics(data, CATALOGUE_METRICS, evaluator.ks)
     total_bits, num_listed = torch.zeros(2, length, dtype=torch.double)
     for block in blocks(num_users, USERS_AT_ONCE, "Ranking"):
         users = torch.arange(block.start, block.stop)
@@ -72,24 +59,17 @@ def ranking_statistics(
         is_hit = ranked[user[pairs] - block.start] == item[pairs].unsqueeze(1)
         found = is_hit.int().argmax(dim=1)
         place[pairs] = found.where(is_hit.any(dim=1), length)
-        places = torch.arange(ranked.size(1)).expand_as(ranked)
-        best.scatter_reduce_(0, ranked.reshape(-1), places.reshape(-1), "amin")
+        lists.add(ranked)
+        # Lists with too few candidates are padded with the index `num_items`.
         total_bits[: ranked.size(1)] += bits[ranked].sum(dim=0)
         num_listed[: ranked.size(1)] += (ranked < num_items).sum(dim=0)
     total_bits, num_listed = total_bits.cumsum(0), num_listed.cumsum(0).clamp(min=1)
+    of_all = lists.of_catalogue()
     return RankingStatistics(
         place=torch.empty_like(place).scatter_(0, order, place),
-        coverage={k: float((best[:-1] < k).double().mean()) for k in evaluator.ks},
         novelty={k: float(total_bits[k - 1] / num_listed[k - 1]) for k in evaluator.ks},
+        **{name: {k: of_all[f"{name}@{k}"] for k in evaluator.ks} for name in CATALOGUE_METRICS},
     )
-
-
-def surprise(data: HeteroData) -> Tensor:
-    r"""Returns the surprise of each item in bits, :math:`-\log_2 p_i`, where :math:`p_i` is the
-    share of users with a training interaction with item :math:`i`, counted as at least one user.
-    """
-    degree = torch.bincount(data[INTERACTS].edge_index[1], minlength=count_nodes(data, ITEM))
-    return -torch.log2(degree.clamp(min=1).double() / count_nodes(data, USER))
 
 
 def history_novelty(data: HeteroData) -> float:
@@ -99,26 +79,9 @@ def history_novelty(data: HeteroData) -> float:
     return float(surprise(data)[data[INTERACTS].edge_index[1]].mean())
 
 
-def quantile_groups(count: Tensor, num_groups: int = NUM_GROUPS) -> Groups:
-    """Cuts at least one member into at most :obj:`num_groups` groups of similar size by a count.
-
-    Example:
-        >>> quantile_groups(torch.tensor([5, 1, 1, 1, 9, 2]), num_groups=3).bounds
-        [(1, 1), (2, 2), (5, 9)]
-    """
-    ordered = count.sort().values
-    last = torch.arange(1, num_groups + 1) * len(count) // num_groups - 1
-    upper = torch.unique(ordered[last.clamp(min=0)])
-    index = torch.searchsorted(upper, count)
-    lower = upper.scatter_reduce(0, index, count, "amin")
-    bounds = list(zip(lower.tolist(), upper.tolist(), strict=True))
-    return Groups(index, bounds, torch.bincount(index, minlength=len(upper)).tolist())
-
-
 def popularity_groups(data: HeteroData, held_out: Tensor) -> Groups:
     """Groups the held-out interactions by the training interactions of their items."""
-    degree = torch.bincount(data[INTERACTS].edge_index[1], minlength=count_nodes(data, ITEM))
-    return quantile_groups(degree[held_out[1]])
+    return quantile_groups(popularity(data)[held_out[1]])
 
 
 def history_groups(data: HeteroData, held_out: Tensor) -> Groups:

@@ -18,20 +18,21 @@ from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.row_adam import RowAdam
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import INTERACTS
 
 
 @dataclass(frozen=True)
 class Session:
     """The objects of one call of :meth:`~soil_pyg.training.Trainer.fit`; :obj:`module` is the
-    model as Fabric calls it.
+    model as Fabric calls it. A model without parameters has no :obj:`loader`.
     """
 
     ranks: Ranks
     model: Recommender
     module: torch.nn.Module
     data: HeteroData
-    loader: PartitionLoader
+    loader: PartitionLoader | None
     run: TrainingRun
     evaluator: Evaluator
     progress: EpochProgress
@@ -64,21 +65,30 @@ class Session:
         if not parameters:
             return None
         options = adam_options(lr, self.batches_per_step) | {"weight_decay": weight_decay}
+        assert self.loader is not None
         if self.loader.num_partitions > 1:
             optimizer: Optimizer = RowAdam(parameters, **options)
         else:
             optimizer = Adam(parameters, **options, fused=True)
         return cast(Optimizer, self.ranks.fabric.setup_optimizers(optimizer))
 
+    def make_loss(self, compile: bool) -> TrainingLoss:
+        """Returns the loss, of the whole data or of partitions."""
+        is_partitioned = self.loader is not None and self.loader.num_partitions > 1
+        is_split = self.ranks.size > 1 and not is_partitioned
+        return TrainingLoss(self.model, is_partitioned, compile, is_split)
+
     def start_epoch(self, optimizer: Optimizer, seed: int, lr: float, decay: float) -> None:
         """Sets the batches, the random numbers and the learning rate of the next epoch."""
         epoch = self.run.result.epochs
+        assert self.loader is not None
         self.loader.set_epoch(epoch)
         seed_everything(_seed(seed, epoch))
         lr = adam_options(lr, self.batches_per_step)["lr"]
         for group in optimizer.param_groups:
             group["lr"] = lr * decay
         self.model.train()
+        self.model.epoch = epoch
         with self.on_data_device():
             self.model.on_epoch_start(self.data)
         if self.loader.num_partitions > 1 and self.ranks.rank > 0:

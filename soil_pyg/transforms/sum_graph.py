@@ -9,7 +9,7 @@ from torch_geometric.typing import EdgeType
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, index2ptr
+from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, index2ptr, sum_by_key
 from soil_pyg.transforms.edges import (
     EDGES_AT_ONCE,
     check_weight,
@@ -147,7 +147,5 @@ class SumGraph(BaseTransform):
 
 
 def _merge(keys: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor]:
-    # The distinct keys, ascending, and the sum of the weights of each.
-    key, inverse = torch.unique(torch.cat(keys), return_inverse=True)
-    total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
-    return key, total.index_add_(0, inverse, torch.cat(weights).double()).float()
+    key, total = sum_by_key(torch.cat(keys), torch.cat(weights))
+    return key, total.float()

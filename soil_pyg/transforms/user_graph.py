@@ -7,7 +7,7 @@ from torch_geometric.transforms import BaseTransform
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.transforms.co_occurrence_graph import CoOccurrenceGraph
 from soil_pyg.transforms.edges import hold
-from soil_pyg.typing import INTERACTS, USER
+from soil_pyg.typing import USER
 from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.data_checks import count_nodes
 
@@ -61,9 +61,11 @@ class UserGraph(BaseTransform):
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graph to the data."""
         k = min(self.user_k, MAX_CANDIDATES)
-        options = {"memory_budget": self.memory_budget, "nodes": "source", "norm": "none"}
-        data = CoOccurrenceGraph(k, edge_type=INTERACTS, **options)(data)
-        store, num_users = data[USER_USER], count_nodes(data, USER)
+        shared = CoOccurrenceGraph(
+            k, memory_budget=self.memory_budget, nodes="source", node_power=0.0
+        )
+        data, num_users = shared(data), count_nodes(data, USER)
+        store = data[USER_USER]
         store.user_k = self.user_k
         count = Adjacency.from_edge_index(store.edge_index, store.edge_weight, (num_users,) * 2)
         hold(data, USER_USER, _softmax(count, torch.ones_like(count.weight)))

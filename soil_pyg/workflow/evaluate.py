@@ -10,7 +10,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.group_metrics import GROUPINGS, evaluate_groups
 from soil_pyg.ranking.held_out import held_out
+from soil_pyg.ranking.metrics import DEFAULT_METRICS
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.utils.checks import check_choice, check_flag, check_integer
@@ -34,6 +36,8 @@ def evaluate(
     per_user: bool = False,
     data: HeteroData | str | os.PathLike[str] | None = None,
     memory_budget: int = 2**30,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    by: str | None = None,
 ) -> pd.DataFrame:
     """Ranks all items for every user with held-out items and computes the metrics, see
     :class:`~soil_pyg.ranking.Evaluator`.
@@ -49,10 +53,18 @@ def evaluate(
             (default: the folder that the run was trained on)
         memory_budget (int): The maximum number of bytes per block of scores.
             (default: :obj:`2**30`)
+        metrics (Sequence[str]): The metrics, see :class:`~soil_pyg.ranking.Evaluator`.
+            (default: :obj:`("recall", "ndcg", "precision", "map")`)
+        by (str, optional): Groups the metrics by :obj:`"user_history"`, :obj:`"item_popularity"` or
+            :obj:`"cold_items"`, see :func:`~soil_pyg.ranking.evaluate_groups`.
+            (default: :obj:`None`)
 
     Returns:
         A table with the column :obj:`metric` and one column per split. With :obj:`per_user`, one
-        row per split and user, with the columns :obj:`split`, :obj:`user` and one per metric.
+        row per split and user, with the columns :obj:`split`, :obj:`user` and one per metric of a
+        user. With :obj:`by`, one row per split and group, with the columns :obj:`split`,
+        :obj:`lowest` and :obj:`highest` (number of training interactions), :obj:`num_users` and one
+        per metric.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
@@ -67,20 +79,34 @@ def evaluate(
         raise ValueError(f"'splits' must name at least one split (got {splits!r})")
     for split in splits:
         check_choice("splits", split, HELD_OUT_SPLITS)
+    if by is not None:
+        check_choice("by", by, GROUPINGS)
+    if per_user and by is not None:
+        raise ValueError(f"'by' must be None with per_user=True (got {by!r})")
     trained = open_run(trained)
     if FINAL in trained.settings:
         raise ValueError(
             "'trained' must be a run with held-out interactions (got "
             f"'{trained.folder}', which was trained on all): evaluate the run that it repeats"
         )
-    evaluator = Evaluator(trained.run["trainer"]["ks"] if ks is None else ks, memory_budget)
+    ks = trained.run["trainer"]["ks"] if ks is None else ks
+    evaluator = Evaluator(ks, memory_budget, metrics)
     data = load_run_data(trained, data)
     model = _Embeddings(trained)
-    columns: dict[str, list[Any]] = {"metric": list(evaluator.metrics)}
+    splits = list(dict.fromkeys(splits))
+    if by is not None:
+        rows = [
+            {"split": split, **vars(group), **group.metrics}
+            for split in splits
+            for group in evaluate_groups(evaluator, model, data, split, by)
+        ]
+        return pd.DataFrame(rows).drop(columns="metrics")
+    columns: dict[str, list[Any]] = {"metric": evaluator.names}
     frames = []
-    for split in dict.fromkeys(splits):
-        values = evaluator.evaluate_per_user(model, data, split)
+    for split in splits:
+        values, of_all = evaluator.evaluate_lists(model, data, split)
         users = trained.user_id[torch.unique(held_out(data, split)[0]).numpy(force=True)]
         frames.append(pd.DataFrame({"split": split, "user": users, **values}))
-        columns[split] = [float(value.mean()) for value in values.values()]
+        means = {name: float(value.mean()) for name, value in values.items()} | of_all
+        columns[split] = [means[name] for name in evaluator.names]
     return pd.concat(frames, ignore_index=True) if per_user else pd.DataFrame(columns)

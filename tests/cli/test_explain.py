@@ -36,7 +36,7 @@ def test_items(trained: TrainedModel, capfd: pytest.CaptureFixture[str]) -> None
     out, err = capfd.readouterr()
     expected = explain(trained, 70, "item 2")
     frame = pd.read_csv(io.StringIO(out))
-    assert list(frame) == ["kind", "via", "value", "title"]
+    assert list(frame) == ["kind", "via", "title", "value"]
     assert frame["value"].sum() == pytest.approx(expected.score, abs=1e-5)
     assert frame["via"].fillna("").tolist() == expected.by_item()["via"].fillna("").tolist()
     for row in frame.itertuples():
@@ -54,13 +54,13 @@ def test_other_tables_and_formats(
     command = ["explain", str(trained.folder), "--user", "70", "--item", "item 2"]
     expected = explain(trained, 70, "item 2")
     assert cli.main([*command, "--by", "modality", "--format", "json"]) == 0
-    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    rows = json.loads(capfd.readouterr().out)
     assert [row["modality"] for row in rows] == expected.by_modality()["modality"].tolist()
     assert sum(row["value"] for row in rows) == pytest.approx(expected.score, abs=1e-5)
     out = tmp_path / "parts.parquet"
     assert cli.main([*command, "--by", "part", "--out", str(out)]) == 0
     frame = pd.read_parquet(out)
-    assert list(frame)[:5] == ["kind", "modality", "item_modality", "via", "value"]
+    assert list(frame)[:5] == ["kind", "modality", "item_modality", "via", "title"]
     assert len(frame) == len(expected.parts)
     assert capfd.readouterr().out == ""
     assert cli.main(command) == 0

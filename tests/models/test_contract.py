@@ -49,17 +49,19 @@ CASES = {
     "gume": Case("GUME", {"hidden_channels": 6}, {"k": 3}),
     "item_knn": Case("ItemKNN", {}, {"k": 3}),
     "lattice": Case("LATTICE", {"hidden_channels": 6, "feature_channels": 5, "k": 3}, {"k": 3}),
+    "layergcn": Case("LayerGCN", {"hidden_channels": 6}, {}),
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
     "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
     # What the batches of a step share is drawn once for all.
     "mentor": Case("MENTOR", {"hidden_channels": 6, "dropout": 0.0, "noise": 0.0}, {"k": 3}),
     "mgcn": Case("MGCN", {"hidden_channels": 6}, {"k": 3}),
+    "mmgf": Case("MMGF", {}, {"k": 3, "k_modality": 2}),
+    "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
+    "ngcf": Case("NGCF", {"hidden_channels": 6}, {}),
     "pgl": Case("PGL", {"hidden_channels": 6}, {"k": 3}),
     "pgl_global": Case(
         "PGL", {"hidden_channels": 6, "mode": "global"}, {"k": 3, "mode": "global", "rank": 8}
     ),
-    "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
-    "ngcf": Case("NGCF", {"hidden_channels": 6}, {}),
     "popularity": Case("Popularity", {}, {}),
     **{
         f"sgl_{augmentation}": Case(
@@ -69,6 +71,7 @@ CASES = {
     },
     "simgcl": Case("SimGCL", {"hidden_channels": 6}, {}),
     "slmrec": Case("SLMRec", {"hidden_channels": 6}, {}),
+    "smore": Case("SMORE", {"hidden_channels": 6, "dropout": 0.3}, {"k": 3}),
     "soil_paper": Case("SOIL", {"hidden_channels": 6}, {"k": 3, "k_i": 2}),
     "soil_released": Case(
         "SOIL",
@@ -368,6 +371,7 @@ INVALID = {
         *[("num_layers", -1), ("num_modality_layers", -1), ("num_hyper_layers", 0)],
         *[("num_hyperedges", 0), ("keep_rate", 0), ("keep_rate", 1.5), ("tau", 0)],
     ],
+    "LayerGCN": [("num_layers", 0), ("dropout", 1), ("prune", "x")],
     "LightGCN": [("num_layers", -1)],
     "MENTOR": [
         *[("num_item_layers", -1), ("dropout", 1.0), ("noise", -1), ("tau", 0)],
@@ -386,6 +390,7 @@ INVALID = {
         *[("dropout", 1), ("reg", -1), ("tau", 0)],
     ],
     "SLMRec": [("hidden_channels", 1), ("num_layers", -1), ("tau", 0), ("ssl_tau", 0)],
+    "SMORE": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1), ("tau", 0)],
     "SOIL": [
         *[("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
         *[("contrast", "x"), ("bpr_reduction", "x")],

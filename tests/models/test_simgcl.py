@@ -70,15 +70,6 @@ def test_loss_equals_the_definition(laplacian: Laplacian, naive_contrast: NaiveC
     assert terms["reg"].item() == pytest.approx(0.2 * sum(float(x.norm()) for x in first) / 3)
 
 
-def test_noise_has_a_length_and_keeps_the_orthant() -> None:
-    model = make_model(eps=0.25)
-    x = torch.randn(7, 3, dtype=torch.float64)
-    moved = model._add_noise(x) - x
-    torch.testing.assert_close(moved.norm(dim=1), torch.full((7,), 0.25, dtype=torch.float64))
-    assert ((moved * x) >= 0).all()
-    assert not model._add_noise(x).equal(model._add_noise(x))
-
-
 def test_noise_is_drawn_in_training_only() -> None:
     data, model = make_data(), make_model()
     clean = [x for layer in model.layers(data) for x in layer]

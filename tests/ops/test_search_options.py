@@ -81,6 +81,15 @@ def test_signatures_name_each_option(make: Any) -> None:
     assert asdict(SearchOptions()) == DEFAULTS
 
 
+def test_an_index_that_faiss_does_not_know_is_refused_at_once() -> None:
+    for index in ("Nothing", "IVF16", "Flatx", "Nothing;nprobe=3"):
+        with pytest.raises(ValueError, match=rf"'index'.*\(got '{index}'"):
+            SearchOptions(index)
+    # The channels and the number of candidates are those of the data.
+    for index in ("IVF1000000000000,Flat", "OPQ64_128,IVF64,PQ64x4fs,RFlat", "CAGRA"):
+        assert SearchOptions(index).index == index
+
+
 def test_recall_sets_the_depth_of_a_search(clustered_data: HeteroData) -> None:
     pytest.importorskip("faiss")
     depths = []

@@ -15,7 +15,8 @@ from torch_geometric.metrics import LinkPredMetricCollection
 
 from soil_pyg.models import BPR
 from soil_pyg.ranking import best_items
-from soil_pyg.ranking.evaluator import METRICS, Evaluator
+from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.metrics import ALL_METRICS, DEFAULT_METRICS, HIT_METRICS, ListMetrics
 from soil_pyg.training import Trainer
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
@@ -85,7 +86,9 @@ def test_equals_the_metrics_of_pyg(data: HeteroData, tables: Tables, normal: Dra
     user_emb, item_emb = normal(30, 4), normal(40, 4, seed=1)
     users = torch.arange(30)
     ranked = Evaluator().rank(user_emb, item_emb, data, users, 20)[1]
-    metrics = LinkPredMetricCollection([cls(k) for k in (5, 20) for cls in METRICS.values()])
+    metrics = LinkPredMetricCollection(
+        [HIT_METRICS[m](k) for k in (5, 20) for m in DEFAULT_METRICS]
+    )
     metrics.update(ranked, data[INTERACTS].test_edge_label_index)
     expected = {
         name.removeprefix("LinkPred").lower(): float(value)
@@ -93,6 +96,27 @@ def test_equals_the_metrics_of_pyg(data: HeteroData, tables: Tables, normal: Dra
     }
     metrics_of_ours = Evaluator((20, 5)).evaluate(tables(user_emb, item_emb), data, "test")
     assert metrics_of_ours == pytest.approx(expected, abs=1e-6)
+
+
+def test_all_metrics_of_hits_and_lists(data: HeteroData, tables: Tables, normal: Draw) -> None:
+    data[ITEM].category = torch.arange(40) % 3
+    user_emb, item_emb = normal(30, 4), normal(40, 4, seed=1)
+    model, evaluator = tables(user_emb, item_emb), Evaluator((3, 10), metrics=ALL_METRICS)
+    users = data[INTERACTS].test_edge_label_index[0].unique()
+    ranked = evaluator.rank(user_emb, item_emb, data, users, 10)[1]
+    lists = ListMetrics(data, ALL_METRICS, (3, 10))
+    expected = {name: float(value.mean()) for name, value in lists.add(ranked).items()}
+    expected |= lists.of_catalogue()
+    user, item = data[INTERACTS].test_edge_label_index
+    label = torch.stack([torch.searchsorted(users, user), item])
+    for name, cls in HIT_METRICS.items():
+        for k in (3, 10):
+            metric = cls(k)
+            metric.update(ranked, label)
+            expected[f"{name}@{k}"] = float(metric.compute())
+    found = evaluator.evaluate(model, data, "test")
+    assert list(found) == [f"{name}@{k}" for name in ALL_METRICS for k in (3, 10)]
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_only_training_items_are_masked_and_only_users_with_held_out_items_count(
@@ -285,7 +309,7 @@ def test_a_model_of_other_sizes(tables: Tables, num_users: int, num_items: int) 
 
 
 def test_names_and_repr() -> None:
-    assert list(Evaluator((20, 5, 5)).metrics) == [
+    assert Evaluator((20, 5, 5)).names == [
         "recall@5", "recall@20", "ndcg@5", "ndcg@20",
         "precision@5", "precision@20", "map@5", "map@20",
     ]  # fmt: skip

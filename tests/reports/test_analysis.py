@@ -5,7 +5,7 @@ import pytest
 from torch_geometric.data import HeteroData
 
 from soil_pyg import load
-from soil_pyg.reports.analysis import analyse
+from soil_pyg.reports.analysis import MEASURES, analyse
 from soil_pyg.reports.ranking_statistics import ranking_statistics, recall_of_users
 from soil_pyg.reports.runs import find_runs, group_runs
 from soil_pyg.typing import INTERACTS
@@ -15,17 +15,17 @@ def test_means_over_runs(runs: Path, shop_data: HeteroData) -> None:
     groups = group_runs(find_runs(runs)[0])
     test = shop_data[INTERACTS].test_edge_label_index
     found = analyse(groups, shop_data, test, [5, 20], 10)
-    assert set(found.coverage) == {"SOIL k=10", "SOIL k=4", "Popularity"}
+    assert set(found.measures["gini"]) == {"SOIL k=10", "SOIL k=4", "Popularity"}
     lists = []
     for seed in (0, 1):
         trained = load(runs / f"soil {seed}")
         lists.append(
             ranking_statistics(trained.user_emb, trained.item_emb, shop_data, test, [5, 10, 20])
         )
-    for name in ("coverage", "novelty"):
+    for name in MEASURES:
         for k in (5, 10, 20):
             values = [getattr(one, name)[k] for one in lists]
-            summary = getattr(found, name)["SOIL k=10"][k]
+            summary = found.measures[name]["SOIL k=10"][k]
             assert summary.mean == pytest.approx(fmean(values))
             assert summary.std == pytest.approx(stdev(values))
     means = [found.popularity.mean(one.place < 10) for one in lists]

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 import torch
 
+from soil_pyg.ranking.groups import quantile_groups
 from soil_pyg.reports.chart import Chart, Share, Table, escaped, log_axis, wrapped
 from soil_pyg.reports.data_charts import degree_tails, group_bars, missing_modalities
-from soil_pyg.reports.ranking_statistics import quantile_groups
 from soil_pyg.reports.run_charts import by_list_length, comparison, loss_terms, validation_curves
 from soil_pyg.reports.runs import Run, RunGroup, Summary, find_runs, group_runs
 

@@ -1,6 +1,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import combinations
 from statistics import fmean
 
 import pytest
@@ -10,12 +11,12 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models import BPR
 from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.groups import quantile_groups
 from soil_pyg.reports import ranking_statistics as module
 from soil_pyg.reports.ranking_statistics import (
     history_groups,
     history_novelty,
     popularity_groups,
-    quantile_groups,
     ranking_statistics,
     recall_of_users,
     surprise,
@@ -78,6 +79,11 @@ def test_lists(
     for k in KS:
         shown = [item for items in lists for item in items[:k]]
         assert found.coverage[k] == len(set(shown)) / 40
+        counts = [shown.count(item) for item in range(40)]
+        spread = sum(abs(a - b) for a in counts for b in counts)
+        assert found.gini[k] == pytest.approx(spread / (2 * 40 * len(shown)))
+        common = [len({*a[:k]} & {*b[:k]}) / k for a, b in combinations(lists, 2)]
+        assert found.personalization[k] == pytest.approx(1 - fmean(common))
         assert found.novelty[k] == pytest.approx(fmean(bits[item] for item in shown))
 
 

@@ -83,7 +83,12 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--sampler-seed": values.COUNT_OR_ZERO,
     },
     "paper table1": RUNS,
-    "paper table2": {**RUNS, "--models": MODELS, "--profile": PROFILE},
+    "paper table2": {
+        **RUNS,
+        "--models": MODELS,
+        "--profile": PROFILE,
+        "--format": values.CHOICE,
+    },
     "paper table3": {**RUNS, "--profile": PROFILE},
     "paper figure4": {
         **RUNS,

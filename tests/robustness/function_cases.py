@@ -84,6 +84,14 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], Mapping[str, Values]]]
         {"trained": "RUN"},
         {
             "trained": RUN,
+            "metrics": {
+                "an unknown metric": ["accuracy"],
+                "a text": "recall",
+                "no metrics": [],
+                "a repeated metric": ["recall", "recall"],
+                "no categories": ["diversity"],
+            },
+            "by": CHOICE,
             "splits": {
                 "an unknown split": ["nothing"],
                 "the train split": ["train"],

@@ -19,6 +19,7 @@ from soil_pyg.models import (
     GUME,
     LATTICE,
     MGCN,
+    MMGF,
     PGL,
     SOIL,
     ItemKNN,
@@ -44,6 +45,7 @@ GRAPHS = {
     PGL: {"k": 2, "mode": "global", "rank": 8},
     LGMRec: {},
     ItemKNN: {"k": 2},
+    MMGF: {"k": 2},
 }
 EVERYTHING = {USER: torch.arange(NUM_USERS), ITEM: torch.arange(NUM_ITEMS)}
 

@@ -45,9 +45,33 @@ def test_every_user(run_folder: Path, data_folder: Path) -> None:
     assert frame.loc[frame["split"] == "test", "user"].tolist() == users.tolist()
 
 
+def test_other_metrics(run_folder: Path) -> None:
+    options = {"ks": [5], "metrics": ["gini", "mrr", "novelty"]}
+    frame = evaluate(run_folder, "test", **options)
+    assert frame["metric"].tolist() == ["gini@5", "mrr@5", "novelty@5"]
+    users = evaluate(run_folder, "test", **options, per_user=True)
+    assert list(users) == ["split", "user", "mrr@5", "novelty@5"]
+    means = users[["mrr@5", "novelty@5"]].mean().tolist()
+    assert frame["test"].tolist()[1:] == pytest.approx(means)
+
+
+@pytest.mark.parametrize("by", ["user_history", "item_popularity", "cold_items"])
+def test_groups(run_folder: Path, by: str) -> None:
+    frame = evaluate(run_folder, ks=[5], metrics=["recall", "f1"], by=by)
+    assert list(frame) == ["split", "lowest", "highest", "num_users", "recall@5", "f1@5"]
+    assert set(frame["split"]) == {"val", "test"}
+    if by == "user_history":
+        test = frame[frame["split"] == "test"]
+        mean = (test["recall@5"] * test["num_users"]).sum() / test["num_users"].sum()
+        assert mean == pytest.approx(evaluate(run_folder, "test", ks=[5])["test"][0])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"metrics": ["accuracy"]}, r"'metrics'.*\(got 'accuracy'\)"),
+        ({"by": "age"}, r"'by'.*\(got 'age'\)"),
+        ({"by": "cold_items", "per_user": True}, r"'by'.*\(got 'cold_items'\)"),
         ({"splits": ["train"]}, "'splits'.*'val', 'test'.*'train'"),
         ({"splits": ["validation"]}, "'splits'.*'val', 'test'.*'validation'"),
         ({"ks": [0]}, r"'ks'.*\(got 0\)"),

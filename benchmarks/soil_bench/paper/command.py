@@ -15,7 +15,7 @@ NAMES = {
     "table1": ("soil_bench.paper.table1", "the data set beside its published statistics"),
     "table2": (
         "soil_bench.paper.table2",
-        "all models, and the significance of SOIL against the best others",
+        "all models, and the significance of SOIL against the others",
     ),
     "table3": ("soil_bench.paper.table3", "SOIL without its graphs and losses"),
     "figure4": ("soil_bench.paper.figure4", "the weights of the losses, and k against k_i"),

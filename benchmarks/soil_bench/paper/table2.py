@@ -1,4 +1,4 @@
-"""Table 2: all models on a data set, and significance tests of SOIL against the best others."""
+"""Table 2: all models on a data set, and significance tests of SOIL against the others."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 
+from soil_bench.paper.publication import SUFFIXES, Format, bibliography, csv_table, render
 from soil_bench.paper.report import table2_report
 from soil_bench.runs.arguments import add_models, names_of
 from soil_bench.runs.experiment import (
     Experiment,
     Variant,
-    csv_columns,
     describe,
     metrics_of,
     write_csv,
@@ -23,10 +23,11 @@ from soil_bench.runs.experiment import (
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import CHOICE, METRICS, Record
 from soil_bench.runs.run_job import load_users
-from soil_bench.runs.significance import compare
+from soil_bench.runs.significance import compare, holm
 from soil_bench.runs.tables import print_report
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.typing import modalities_of
+from soil_pyg.utils.files import write_text
 from soil_pyg.workflow.options import ModelOptions
 
 MODELS = "bpr,lightgcn,vbpr,lattice,slmrec,bm3,freedom,mgcn,lgmrec,soil"
@@ -36,6 +37,12 @@ OURS = "soil"
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of this table."""
     add_models(parser, MODELS)
+    parser.add_argument(
+        "--format",
+        type=Format,
+        default="table",
+        help="what to print and to write for a paper, with a file of BibTeX entries",
+    )
 
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
@@ -48,17 +55,19 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
     record |= {"rows": rows, "left_out": left_out}
     record |= significance(experiment, variants, rows)
     dataset = experiment.plan.dataset
-    table = [
-        {"model": row["model"], "profile": row["profile"], "seeds": experiment.num_seeds}
-        | csv_columns(row["test"], row["published"])
-        for row in rows
-    ]
-    write_csv(pd.DataFrame(table), folder / f"table2-{dataset}.csv")
+    write_csv(csv_table(record), folder / f"table2-{dataset}.csv")
     if record["comparisons"]:
         comparisons = pd.DataFrame(record["comparisons"])
         write_csv(comparisons, folder / f"table2-{dataset}-significance.csv")
     write_record(experiment, "table2", record)
-    print_report(table2_report(record), experiment.console)
+    if arguments.format == "table":
+        print_report(table2_report(record), experiment.console)
+        return
+    text, stem = render(record, arguments.format), f"table2-{dataset}"
+    if arguments.format != "csv":
+        write_text(folder / f"{stem}.{SUFFIXES[arguments.format]}", text)
+    write_text(folder / f"{stem}.bib", bibliography(record))
+    experiment.console.print(text, markup=False, soft_wrap=True)
 
 
 def select(experiment: Experiment, models: str, profile: str) -> tuple[list[Variant], list[str]]:
@@ -92,8 +101,8 @@ def row_of(variant: Variant, runs: list[Record]) -> Record:
 
 
 def significance(experiment: Experiment, variants: list[Variant], rows: list[Record]) -> Record:
-    """Returns the best other model by its val metric, the improvement of SOIL, and tests over users
-    against that model and, if it differs, the best other model by its test metric.
+    """Returns the best other model by its val metric, the improvement of SOIL over it, and the
+    tests of SOIL against every other model, over users and over seeds.
     """
     found: Record = {"best_other": None, "improvement": {}, "comparisons": [], "missing": []}
     others = [place for place, row in enumerate(rows) if row["model"] != OURS]
@@ -105,19 +114,36 @@ def significance(experiment: Experiment, variants: list[Variant], rows: list[Rec
     for metric in METRICS:
         mean, other = (fmean(rows[place]["test"][metric]) for place in (ours[0], best))
         found["improvement"][metric] = mean / other - 1 if other > 0 else None
-    closest = max(others, key=lambda place: fmean(rows[place]["test"][CHOICE]))
-    compared = list(dict.fromkeys((ours[0], best, closest)))
-    jobs = {rows[place]["model"]: experiment.jobs(variants[place]) for place in compared}
-    for model, group in jobs.items():
-        if not all(job.users_file.is_file() for job in group):
-            found["missing"].append(model)
-    if not found["missing"]:
-        for model in [rows[place]["model"] for place in compared[1:]]:
+    jobs = {row["model"]: experiment.jobs(v) for v, row in zip(variants, rows, strict=True)}
+    found["missing"] = [
+        model for model, group in jobs.items() if not all(job.users_file.is_file() for job in group)
+    ]
+    users: list[Record] = []
+    for model in jobs:
+        if model != OURS and not {model, OURS} & set(found["missing"]):
             for metric in PAIRED:
                 first, second = (per_user(jobs[name], metric) for name in (OURS, model))
-                result = asdict(compare(first, second))
-                found["comparisons"].append({"other": model, "metric": metric} | result)
+                users.append({"other": model, "metric": metric} | asdict(compare(first, second)))
+    seeds: list[Record] = []
+    if experiment.num_seeds > 1:
+        for place in others:
+            for metric in METRICS:
+                pair = (np.array(rows[number]["test"][metric]) for number in (ours[0], place))
+                name = {"other": rows[place]["model"], "metric": metric}
+                seeds.append(name | asdict(compare(*pair)))
+    found["comparisons"] = corrected("users", users) + corrected("seeds", seeds)
     return found
+
+
+def corrected(over: str, tests: list[Record]) -> list[Record]:
+    """Returns tests over users or seeds with their p-values corrected for the number of tests."""
+    columns = {
+        f"{name}_holm": holm([test[name] for test in tests]) for name in ("p_t_test", "p_wilcoxon")
+    }
+    return [
+        {"over": over, **test, **{name: column[place] for name, column in columns.items()}}
+        for place, test in enumerate(tests)
+    ]
 
 
 def per_user(jobs: list[Job], metric: str) -> np.ndarray:

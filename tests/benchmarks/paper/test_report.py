@@ -43,6 +43,31 @@ def test_table2() -> None:
         assert text in comparison
 
 
+def test_table2_marks_what_differs_significantly() -> None:
+    base = {"difference": 0.01, "standard_error": 0.004, "p_t_test": 0.001, "p_wilcoxon": 0.002}
+    base |= {"pairs": 30, "p_wilcoxon_holm": 0.02}
+    comparisons = [
+        {"over": over, "other": other, "metric": metric, "p_t_test_holm": p, **base}
+        for over, other, metric, p in [
+            ("users", "bpr", "recall@20", 0.004),
+            ("users", "bpr", "ndcg@20", 0.04),
+            ("users", "vbpr", "recall@20", 0.06),
+            ("seeds", "vbpr", "ndcg@20", 0.001),
+        ]
+    ]
+    rows = [
+        {"model": name, "profile": None, "test": TEST, "published": {}}
+        for name in ("bpr", "vbpr", "soil")
+    ]
+    report = table2_report(table2(rows=rows, comparisons=comparisons))
+    assert [cell.partition("± 0.0000")[2] for cell in report.rows[0][3::2]] == ["**", "*"]
+    assert "*" not in "".join(report.rows[1] + report.rows[2])
+    tested = [note for note in report.notes if note.startswith("SOIL minus")]
+    assert len(tested) == 2
+    for text in ["0.001 (paired t-test)", "0.002 (Wilcoxon)", "0.004 (t-test, Holm)"]:
+        assert text in tested[0]
+
+
 def test_table2_of_fewer_seeds_and_models() -> None:
     changes = {"best_other": None, "improvement": {}, "comparisons": []}
     record = table2(seeds=1, epochs=5, left_out=["mgcn", "soil"], **changes)

@@ -9,8 +9,10 @@ import pytest
 
 import run
 from soil_bench.paper.command import main
+from soil_bench.paper.publication import SUFFIXES, render
 from soil_bench.runs import jobs
 from soil_bench.runs.results import METRICS, read_records
+from soil_bench.runs.significance import holm
 from soil_pyg.configs import load_config
 
 ALL = ["bpr", "lightgcn", "vbpr", "lattice", "slmrec", "bm3", "freedom", "mgcn", "lgmrec", "soil"]
@@ -46,6 +48,24 @@ def test_all_models_and_their_metrics(
     assert (record["seeds"], record["epochs"], record["left_out"]) == (3, 1, [])
 
 
+def test_files_for_a_paper(
+    arguments: list[str],
+    drawn_runs: Draw,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    record_of: RecordOf,
+) -> None:
+    for file_format, suffix in SUFFIXES.items():
+        flags = ["--models", "bpr,soil", "--seeds", "1", "--format", file_format]
+        assert main([*arguments, *flags]) == 0
+        text = (out / "paper" / f"table2-tiny.{suffix}").read_text("utf-8")
+        assert text == render(record_of("table2"), file_format)
+        assert text in capsys.readouterr().out
+    entries = (out / "paper" / "table2-tiny.bib").read_text("utf-8")
+    assert "@inproceedings{bpr," in entries
+    assert "@inproceedings{soil," in entries
+
+
 def test_the_best_other_is_chosen_by_val(
     arguments: list[str], drawn_runs: Draw, out: Path, record_of: RecordOf
 ) -> None:
@@ -69,22 +89,42 @@ def test_the_best_other_is_chosen_by_val(
             for metric in ("recall@20", "ndcg@20"):
                 values.setdefault(run_["model"], {}).setdefault(metric, []).append(arrays[metric])
     stats = pytest.importorskip("scipy.stats")
-    comparisons = {(found["other"], found["metric"]): found for found in record["comparisons"]}
+    tests = [found for found in record["comparisons"] if found["over"] == "users"]
+    comparisons = {(found["other"], found["metric"]): found for found in tests}
     metrics = "recall@20", "ndcg@20"
-    assert list(comparisons) == [(name, metric) for name in (best, closest) for metric in metrics]
-    table = pd.read_csv(out / "paper" / "table2-tiny-significance.csv", index_col=[0, 1])
+    assert list(comparisons) == [(name, metric) for name in ALL[:-1] for metric in metrics]
+    table = pd.read_csv(out / "paper" / "table2-tiny-significance.csv")
+    table = table[table["over"] == "users"].set_index(["other", "metric"])
     for (name, metric), found in comparisons.items():
         soil, other = (np.mean(values[model][metric], axis=0) for model in ("soil", name))
         assert found["pairs"] == 30
         assert found["difference"] == pytest.approx((soil - other).mean(), abs=1e-6)
         assert found["p_t_test"] == pytest.approx(stats.ttest_rel(soil, other).pvalue, rel=1e-4)
-        assert found["p_sign_flip"] == pytest.approx(found["p_t_test"], abs=0.03)
+        assert found["p_wilcoxon"] == pytest.approx(stats.wilcoxon(soil, other).pvalue, rel=1e-4)
         assert table.loc[(name, metric), "difference"] == pytest.approx(
             found["difference"], rel=1e-4
         )
         if name == best:
             improvement = record["improvement"][metric]
             assert 1 + improvement == pytest.approx(soil.mean() / other.mean(), rel=1e-6)
+    for name in ("p_t_test", "p_wilcoxon"):
+        assert [test[f"{name}_holm"] for test in tests] == holm([test[name] for test in tests])
+
+
+def test_comparisons_over_seeds(
+    arguments: list[str], drawn_runs: Draw, out: Path, record_of: RecordOf
+) -> None:
+    assert main([*arguments, "--models", "bpr,soil,lightgcn"]) == 0
+    record, stats = record_of("table2"), pytest.importorskip("scipy.stats")
+    of_model = {row["model"]: row["test"] for row in record["rows"]}
+    tests = [found for found in record["comparisons"] if found["over"] == "seeds"]
+    pairs = [(found["other"], found["metric"]) for found in tests]
+    assert pairs == [(name, metric) for name in ("bpr", "lightgcn") for metric in METRICS]
+    for found in tests:
+        first, second = (of_model[name][found["metric"]] for name in ("soil", found["other"]))
+        assert found["pairs"] == 3
+        assert found["p_t_test"] == pytest.approx(stats.ttest_rel(first, second).pvalue)
+        assert found["p_t_test"] <= found["p_t_test_holm"] <= 1
 
 
 def test_a_missing_file_of_users_is_named_with_its_remedy(
@@ -104,7 +144,8 @@ def test_a_missing_file_of_users_is_named_with_its_remedy(
     assert "over 30 users" not in output
     assert "`run.py --models bpr --rerun` with the same data" in output
     record = record_of("table2")
-    assert (record["missing"], record["comparisons"]) == (["bpr"], [])
+    assert record["missing"] == ["bpr"]
+    assert {found["over"] for found in record["comparisons"]} == {"seeds"}
     assert record["best_other"] == "bpr"
 
 

@@ -1,0 +1,103 @@
+import io
+import re
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from soil_bench.paper.publication import bibliography, bibtex, latex_text, render
+from soil_pyg.configs import available_configs, load_config
+
+METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+
+
+def row(model: str, values: list[float], profile: str | None = None) -> dict[str, Any]:
+    test = {metric: list(values) for metric in METRICS}
+    return {"model": model, "profile": profile, "test": test, "published": {}}
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    rows = [row("bpr", [0.1, 0.1]), row("vbpr", [0.2, 0.3]), row("soil", [0.3, 0.4], "best")]
+    test = {"over": "users", "other": "bpr", "metric": "recall@20", "p_t_test_holm": 0.001}
+    head = {"dataset": "a_b", "seeds": 2, "epochs": None, "rows": rows, "comparisons": [test]}
+    return head | changes
+
+
+def test_markdown() -> None:
+    lines = render(record(), "markdown").splitlines()
+    assert lines[0] == "| Model | Recall@10 | Recall@20 | NDCG@10 | NDCG@20 |"
+    assert lines[2].startswith(r"| BPR | 0.1000 ± 0.0000 | 0.1000 ± 0.0000\*\* | 0.1000")
+    assert lines[3].startswith("| VBPR | <u>0.2500</u> ± 0.0707 | <u>0.2500</u> ± 0.0707 |")
+    assert lines[4].startswith("| SOIL (best) | **0.3500** ± 0.0707 |")
+    assert "a_b, 2 seeds" in lines[-1]
+    assert r"\*\* p < 0.01" in lines[-1]
+
+
+def test_latex_needs_no_package_and_is_balanced() -> None:
+    text = render(record(), "latex")
+    for environment in ("table", "tabular"):
+        assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}") == 1
+    assert text.count("{") == text.count("}")
+    body = [line for line in text.splitlines() if line.endswith(r" \\")]
+    assert {line.count(" & ") for line in body} == {4}
+    assert r"\begin{tabular}{lcccc}" in text
+    assert r"a\_b" in text
+    assert r"BPR~\cite{bpr} & 0.1000 $\pm$ 0.0000 & 0.1000 $\pm$ 0.0000$^{**}$" in text
+    assert r"\underline{0.2500} $\pm$ 0.0707" in text
+    assert r"SOIL (best)~\cite{soil} & \textbf{0.3500}" in text
+    commands = set(re.findall(r"\\([a-z]+)", text))
+    known = {"begin", "end", "centering", "caption", "hline", "cite", "textbf", "underline", "pm"}
+    assert commands == known
+
+
+def test_csv() -> None:
+    table = pd.read_csv(io.StringIO(render(record(), "csv")))
+    assert table["model"].tolist() == ["bpr", "vbpr", "soil"]
+    assert table["recall@20"].tolist() == pytest.approx([0.1, 0.25, 0.35])
+    assert table["recall@20 std"].tolist() == pytest.approx([0, 0.0707107, 0.0707107], rel=1e-5)
+    assert table["recall@20 mark"].fillna("").tolist() == ["**", "", ""]
+
+
+def test_one_seed_has_no_deviation_and_equal_figures_share_their_place() -> None:
+    rows = [row("bpr", [0.10001]), row("vbpr", [0.10004]), row("soil", [0.05])]
+    lines = render(record(seeds=1, rows=rows, comparisons=[]), "markdown").splitlines()
+    assert lines[2].startswith("| BPR | **0.1000** | ")
+    assert lines[3].startswith("| VBPR | **0.1000** | ")
+    assert lines[4].startswith("| SOIL | <u>0.0500</u> | ")
+    assert "p <" not in lines[-1]
+
+
+@pytest.mark.parametrize("name", available_configs())
+def test_every_citation_becomes_an_entry(name: str) -> None:
+    entry, config = bibtex(name), load_config(name)
+    assert entry.count("{") == entry.count("}")
+    assert re.search(r"  year = \{\d{4}\},\n", entry)
+    assert f"  url = {{{config.source}}}," in entry
+    (authors,) = re.findall(r"  author = \{(.*)\},\n", entry)
+    assert "," not in authors
+    assert all(author in config.citation for author in authors.split(" and "))
+    (title,) = re.findall(r"  title = \{\{(.*)\}\},\n", entry)
+    assert title.replace("\\", "") in config.citation
+
+
+def test_an_entry() -> None:
+    assert bibtex("freedom").splitlines() == [
+        "@inproceedings{freedom,",
+        "  author = {Xin Zhou and Zhiqi Shen},",
+        "  title = {{A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal "
+        "Recommendation}},",
+        "  booktitle = {ACM Multimedia},",
+        "  year = {2023},",
+        "  url = {https://doi.org/10.1145/3581783.3611943},",
+        "}",
+    ]
+
+
+def test_bibliography_has_each_model_once() -> None:
+    rows = [row("bpr", [0.1]), row("soil", [0.1], "paper"), row("soil", [0.1], "best")]
+    keys = re.findall(r"^@\w+\{(\w+),", bibliography(record(rows=rows)), re.MULTILINE)
+    assert keys == ["bpr", "soil"]
+
+
+def test_reserved_characters() -> None:
+    assert latex_text(r"50 % & a_b #1 ±$") == r"50 \% \& a\_b \#1 $\pm$\$"
