@@ -108,7 +108,9 @@ class DAMRS(EmbeddingRecommender):
         return user, item + torch.stack(views).mean(dim=0)
 
     def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the denoised ranking loss, the divergence and the loss of neighbours."""
+        """Returns the denoised ranking loss and, unless their weights are 0, the divergence and the
+        loss of neighbours.
+        """
         (user, item), views = self.propagate(data)
         mean = torch.stack(views).mean(dim=0)
         # The terms over distinct nodes cannot be split: each process computes the whole loss.
@@ -117,15 +119,17 @@ class DAMRS(EmbeddingRecommender):
         better, worse = (F.embedding(x, item) + F.embedding(x, mean) for x in batch[1:])
         margin = (query * (better - worse)).sum(dim=-1)
         right, wrong = self.confidence(query, views, batch)
-        users = torch.unique(gather_batch(batch.user))
-        items = torch.unique(gather_batch(torch.cat(batch[1:])))
-        sides = [F.normalize(F.embedding(items, x)) for x in (item, mean)]
         bpr = right * F.logsigmoid(margin) + wrong * F.logsigmoid(-margin)
-        return {
-            "bpr": -gather_batch(bpr).mean(),
-            "kl": self.kl_weight * _divergence(F.embedding(users, user), sides[0], sides[1]),
-            "neighbour": self.neighbour_weight * self.neighbour_loss(views, items),
-        }
+        terms = {"bpr": -gather_batch(bpr).mean()}
+        items = torch.unique(gather_batch(torch.cat(batch[1:])))
+        # Comparing pairs takes most of a step.
+        if self.kl_weight > 0:
+            users = torch.unique(gather_batch(batch.user))
+            sides = [F.normalize(F.embedding(items, x)) for x in (item, mean)]
+            terms["kl"] = self.kl_weight * _divergence(F.embedding(users, user), *sides)
+        if self.neighbour_weight > 0:
+            terms["neighbour"] = self.neighbour_weight * self.neighbour_loss(views, items)
+        return terms
 
     @torch.no_grad()
     def confidence(

@@ -67,5 +67,6 @@ def normalize_linked(data: HeteroData) -> HeteroData:
 
 
 def _factor(node: Tensor, num_nodes: int) -> Tensor:
-    # The factor of nodes without edges is never read.
-    return torch.bincount(node, minlength=num_nodes).double().rsqrt().float()
+    # An item without a row of its own may still be linked by another.
+    degree = torch.bincount(node, minlength=num_nodes).double()
+    return degree.rsqrt().where(degree > 0, 0.0).float()

@@ -83,7 +83,7 @@ class _Neighbours(torch.autograd.Function):
         for rows in torch.split(index, max(1, BLOCK_BYTES // num_bytes)):
             cosines = [view[rows] @ view.t() for view in views]
             shares = [cosine.softmax(dim=1) for cosine in cosines]
-            total = torch.stack(shares).sum(dim=0)
+            total = sum(shares[1:], start=shares[0])
             for view, grad, cosine, share in zip(views, grads, cosines, shares, strict=True):
                 near = topk_by_id(total + share, k)[1]
                 value, slope = _contrast(cosine.sub_(1).div_(tau).exp_(), share, near, k)

@@ -173,5 +173,10 @@ def test_the_other_graphs_of_the_data_stay() -> None:
     assert edge_type not in make_data().edge_types
 
 
+def test_terms_without_weight_are_left_out() -> None:
+    model = make_model(kl_weight=0.0, neighbour_weight=0.0)
+    assert list(model.loss(make_data(), BATCH)) == ["bpr"]
+
+
 def test_repr() -> None:
     assert str(DAMRS.graph_transform(k=4)) == "DAMRSGraphs(k=4, item_graph_k=2)"

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dense_graphs import Matrix, neighbours, normalised
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import GUME
@@ -18,7 +19,6 @@ OPTIONS = {
     **{"reg": 0.6, "extended_reg": 0.5, "align_weight": 0.4, "bm_weight": 0.3, "bm_tau": 0.5},
     **{"um_weight": 0.2, "um_tau": 0.7},
 }
-Matrix = np.ndarray
 
 
 def make_data(num_modalities: int = 3) -> HeteroData:
@@ -49,26 +49,6 @@ def make_model(num_modalities: int = 3, **options: Any) -> GUME:
     return model
 
 
-def normalised(matrix: Matrix) -> Matrix:
-    out = np.zeros_like(matrix)
-    degree = matrix.sum(1)
-    for i, j in zip(*np.nonzero(matrix), strict=True):
-        out[i, j] = matrix[i, j] / math.sqrt(degree[i] * degree[j])
-    return out
-
-
-def neighbours(x: Matrix) -> Matrix:
-    """Returns the weighted graph of the nearest items, row by row."""
-    out = np.zeros((NUM_ITEMS, NUM_ITEMS))
-    has = [i for i in range(NUM_ITEMS) if np.linalg.norm(x[i]) > 0]
-    for i in has:
-        cosine = {j: x[i] @ x[j] / np.linalg.norm(x[i]) / np.linalg.norm(x[j]) for j in has}
-        for j in sorted(has, key=lambda j: -cosine[j])[:K]:
-            if cosine[j] > 0:
-                out[i, j] = cosine[j]
-    return out
-
-
 class Dense:
     """The model with dense matrices and loops."""
 
@@ -77,7 +57,7 @@ class Dense:
         self.names = list(model.options["in_channels"])
         self.weight = {name: p.detach().numpy() for name, p in model.named_parameters()}
         x = {m: data[ITEM][f"x_{m}"].numpy() for m in self.names}
-        near = {m: neighbours(x[m]) for m in self.names}
+        near = {m: neighbours(x[m], K) for m in self.names}
         self.matrix = np.zeros((NUM_USERS + NUM_ITEMS,) * 2)
         for user, item in data[INTERACTS].edge_index.t().tolist():
             self.matrix[user, NUM_USERS + item] = self.matrix[NUM_USERS + item, user] = 1
@@ -199,6 +179,18 @@ def test_links_need_every_modality_that_both_items_have() -> None:
     links = {tuple(pair) for pair in data[LINKS].edge_index.t().tolist()}
     # 0 and 1 are alike in both, 2 and 3 in the only one that 3 has, 2 and 4 in the text alone.
     assert links == {(0, 1), (1, 0), (2, 3), (3, 2)}
+
+
+def test_an_item_that_only_others_link_to_has_factor_zero() -> None:
+    """Items 0, 1 and 3 are equal; with the smaller ids, 0 and 1 are the nearest of all three."""
+    data = HeteroData()
+    data[USER].num_nodes = 1
+    data[ITEM].x_image = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    data[INTERACTS].edge_index = torch.tensor([[0], [2]])
+    links = GUME.graph_transform(k=1)(data)[LINKS]
+    assert links.edge_index.tolist() == [[0, 0], [1, 3]]
+    # No row of the matrix has item 0 as its target.
+    assert links.adjacency.to_dense().count_nonzero() == 0
 
 
 def test_new_users_are_folded_in() -> None:

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from dense_graphs import Matrix, neighbours, normalised
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import MGCN, base, view_recommender
@@ -12,7 +13,6 @@ from soil_pyg.typing import INTERACTS, Triplets
 NUM_USERS, NUM_ITEMS, CHANNELS, K = 9, 8, 3, 4
 SIZES = {"image": 5, "text": 3, "audio": 4}
 BATCH = Triplets(torch.tensor([4, 0, 4, 8]), torch.tensor([1, 7, 1, 4]), torch.tensor([3, 2, 0, 5]))
-Matrix = np.ndarray
 
 
 def make_data(num_modalities: int = 3) -> HeteroData:
@@ -40,26 +40,6 @@ def make_model(num_modalities: int = 3, **options: object) -> MGCN:
     return model
 
 
-def normalised(matrix: Matrix) -> Matrix:
-    out = np.zeros_like(matrix)
-    degree = matrix.sum(1)
-    for i, j in zip(*np.nonzero(matrix), strict=True):
-        out[i, j] = matrix[i, j] / math.sqrt(degree[i] * degree[j])
-    return out
-
-
-def neighbours(x: Matrix) -> Matrix:
-    """Returns the weighted graph of the nearest items, row by row."""
-    out = np.zeros((NUM_ITEMS, NUM_ITEMS))
-    has = [i for i in range(NUM_ITEMS) if np.linalg.norm(x[i]) > 0]
-    for i in has:
-        cosine = {j: x[i] @ x[j] / np.linalg.norm(x[i]) / np.linalg.norm(x[j]) for j in has}
-        for j in sorted(has, key=lambda j: -cosine[j])[:K]:
-            if cosine[j] > 0:
-                out[i, j] = cosine[j]
-    return out
-
-
 class Dense:
     """The model with dense matrices and loops."""
 
@@ -83,7 +63,7 @@ class Dense:
                 gate = gate @ weight[f"{layer}.weight"].T + weight[f"{layer}.bias"]
             view = e[NUM_USERS:] / (1 + np.exp(-gate))
             for _ in range(options["num_item_layers"]):
-                view = normalised(neighbours(x)) @ view
+                view = normalised(neighbours(x, K)) @ view
             views.append(np.concatenate([matrix[:NUM_USERS, NUM_USERS:] @ view, view]))
         self.side = np.zeros_like(e)
         for node in range(len(e)):
