@@ -19,12 +19,15 @@ import torch
 from torch_geometric.typing import EdgeType
 
 from soil_pyg import datasets, encoders, models, nn, transforms
+from soil_pyg.models.damrs_graphs import DAMRSGraphs
 from soil_pyg.models.dragon import DRAGONGraphs
 from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.gume_graphs import GUMEGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
 from soil_pyg.models.mmgf import MMGFGraphs
+from soil_pyg.models.pgl_graphs import PGLGraphs
+from soil_pyg.models.smore_graphs import SMOREGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs
 
 ROOMS = (datasets, encoders, models, nn, transforms)
@@ -119,6 +122,7 @@ CASES: dict[str, Case] = {
     "COHESION": model(models.COHESION, num_layers=[0], dropout=SHARE),
     "DRAGON": model(models.DRAGON),
     "DualGNN": model(models.DualGNN),
+    "DAMRS": model(models.DAMRS, num_neighbours=[0], **TAU),
     "FREEDOM": model(models.FREEDOM, dropout=SHARE),
     "GRCN": model(models.GRCN, latent_channels=[0]),
     "GUME": model(models.GUME, bm_tau=[0], um_tau=[0]),
@@ -129,6 +133,7 @@ CASES: dict[str, Case] = {
     "MMGCN": model(models.MMGCN, latent_channels=[0], num_layers=[0]),
     "NGCF": model(models.NGCF, dropout=SHARE, node_dropout=SHARE),
     "SGL": model(models.SGL, dropout=SHARE, **TAU),
+    "SMORE": model(models.SMORE, dropout=SHARE, **TAU),
     "SOIL": model(models.SOIL, **TAU),
     "VBPR": model(models.VBPR),
     "EmbeddingRecommender": model(models.BPR),
@@ -136,7 +141,9 @@ CASES: dict[str, Case] = {
     "LGMRec": model(
         models.LGMRec, num_hyper_layers=[0], num_hyperedges=[0], keep_rate=[0, 2], **TAU
     ),
+    "LayerGCN": model(models.LayerGCN, num_layers=[0], dropout=SHARE),
     "LightGCN": model(models.LightGCN),
+    "PGL": model(models.PGL, keep=[0, 2], dropout=SHARE, **TAU),
     "Popularity": model(models.Popularity),
     "Recommender": model(models.Popularity),
     "SLMRec": model(models.SLMRec, ssl_tau=[0], **TAU),
@@ -151,10 +158,13 @@ CASES: dict[str, Case] = {
     "DualGNN.graph_transform": Case(
         models.DualGNN.graph_transform, wrong={"user_k": [0], "memory_budget": [0]}
     ),
+    "DAMRSGraphs": Case(DAMRSGraphs, wrong={"k": [0], "item_graph_k": [0], **SEARCH}),
     "FREEDOMGraphs": Case(FREEDOMGraphs, wrong={"k": [0], "first_weight": [2], **SEARCH}),
     "GUMEGraphs": Case(GUMEGraphs, wrong={"k": [0], **SEARCH}),
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
     "MGCNGraphs": Case(MGCNGraphs, wrong={"k": [0], **SEARCH}),
+    "SMOREGraphs": Case(SMOREGraphs, wrong={"k": [0], "first_k": [0], **SEARCH}),
+    "PGLGraphs": Case(PGLGraphs, wrong={"k": [0], "rank": [0], "first_weight": [2], **SEARCH}),
     "MMGFGraphs": Case(
         MMGFGraphs,
         wrong={"k": [0], "k_modality": [0], "alpha": [2], "power": [0], **SEARCH},
@@ -198,10 +208,12 @@ CASES: dict[str, Case] = {
     ),
     "NeighbourAttention": Case(nn.NeighbourAttention),
     "RefinedPropagation": Case(nn.RefinedPropagation, {"num_layers": 1}, {"num_layers": [0]}),
+    "NeighbourLoss": Case(nn.NeighbourLoss, wrong={"k": [0], **TAU}),
     "SampledAdjacency": Case(
         nn.SampledAdjacency, {"part": ADJACENCY, "scale": torch.ones(1), "scale_t": torch.ones(1)}
     ),
     "SearchOptions": Case(nn.SearchOptions, wrong=SEARCH),
+    "SpectralFilter": Case(nn.SpectralFilter, {"channels": 2}, {"channels": [0]}),
     "TrainedFeatures": Case(
         nn.TrainedFeatures,
         {"num_nodes": 2, "in_channels": 2},
@@ -210,6 +222,11 @@ CASES: dict[str, Case] = {
     "embedding_loss": Case(_embedding_loss),
     "perturb": Case(nn.perturb, {"x": torch.eye(3), "noise": 0.1}),
     "topk_by_id": Case(nn.topk_by_id, {"scores": torch.eye(3), "k": 1}, {"k": [0]}),
+    "ConsistentGraph": Case(
+        transforms.ConsistentGraph,
+        wrong={"k": [0], **SEARCH},
+        lawful={"node_type": ["no such value"]},
+    ),
     "CoOccurrenceGraph": Case(
         transforms.CoOccurrenceGraph,
         wrong={"k": [0], "memory_budget": [0], "shared_power": [-1], "node_power": [-1]},

@@ -1,6 +1,7 @@
 import configparser
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 
 
+def examples(page: str) -> list[str]:
+    """Returns the examples in Python of a page of the documentation."""
+    text = (ROOT / "docs" / f"{page}.rst").read_text("utf-8")
+    found = re.findall(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+    return [textwrap.dedent(block) for block in found]
+
+
 def test_version_is_in_one_place() -> None:
     assert setup_cfg()["metadata"]["version"] == "attr: soil_pyg.__version__"
     assert re.fullmatch(r"\d+\.\d+\.\d+", soil_pyg.__version__)
@@ -56,13 +64,13 @@ def test_extras() -> None:
     assert {"pytest", "hypothesis", "ruff", "mypy"} <= set(extras["test"])
 
 
-def test_every_dependency_has_its_reason_in_the_readme() -> None:
+def test_every_dependency_has_its_reason() -> None:
     config = setup_cfg()
     required = names(config["options"]["install_requires"])
     for extra in config["options.extras_require"].values():
         required += names(extra)
-    section = README.split("## Dependencies")[1].split("## ")[0]
-    reasons = dict(re.findall(r"^\| ([\w-]+) \| (.+) \|$", section, re.MULTILINE))
+    page = (ROOT / "docs" / "dependencies.rst").read_text("utf-8")
+    reasons = dict(re.findall(r"^   \* - (.+)\n     - (.+)$", page, re.MULTILINE))
     del reasons["package"]
     assert sorted(reasons) == sorted(set(required))
 
@@ -78,11 +86,25 @@ def test_constraints_pin_every_direct_dependency() -> None:
     assert sorted(pins) == sorted(set(required))
 
 
-def test_readme_says_the_tested_versions() -> None:
+def test_the_tested_versions_are_said() -> None:
     pins = (ROOT / "constraints.txt").read_text("utf-8")
     for name in ("torch", "torch-geometric"):
         version = re.search(rf"^{name}==(.+)$", pins, re.MULTILINE)
-        assert f"{name} {version[1]}" in README
+        assert f"{name} {version[1]}" in (ROOT / "docs" / "dependencies.rst").read_text("utf-8")
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_results_in_the_readme_are_those_of_finished_runs() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text("utf-8").split("## tiktok")[1]
+    found = re.findall(r"^\| `(\w+)` \|.* \| (0\.\S+ ± \S+) \|$", README, re.MULTILINE)
+    assert len(found) >= 10
+    for name, value in found:
+        profile = "best" if name == "SOIL" else "-"
+        row = re.search(rf"^\| {name.lower()} \| {profile} \|.*$", page, re.MULTILINE)
+        assert value in row[0].split(" | "), name
 
 
 def test_readme_has_one_command_for_the_job_and_one_for_the_tests() -> None:
@@ -96,7 +118,7 @@ def test_readme_has_one_command_for_the_job_and_one_for_the_tests() -> None:
 
 def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The examples as they stand, but on less data and for one epoch."""
-    example, _, options = blocks("python")
+    (example,), (options,) = blocks("python"), examples("large_data")
     smaller = {"SyntheticMultimodal()": "SyntheticMultimodal(100, 60)", "epochs=20": "epochs=1"}
     for old, new in smaller.items():
         assert old in example
@@ -152,9 +174,9 @@ def test_readme_path_of_own_data_as_commands(capfd: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.usefixtures("own_tables")
-def test_readme_path_of_own_data_in_python() -> None:
+def test_path_of_own_data_in_python() -> None:
     """The example as it stands, but for one epoch."""
-    _, example, _ = blocks("python")
+    example = examples("own_data")[0]
     assert "epochs=30" in example
     namespace: dict = {}
     exec(example.replace("epochs=30", "epochs=1"), namespace)

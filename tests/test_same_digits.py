@@ -12,7 +12,20 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models import FREEDOM, GUME, LATTICE, MGCN, MMGF, SOIL, ItemKNN
+from soil_pyg.models import (
+    DAMRS,
+    DRAGON,
+    FREEDOM,
+    GUME,
+    LATTICE,
+    MGCN,
+    MMGF,
+    PGL,
+    SMORE,
+    SOIL,
+    DualGNN,
+    ItemKNN,
+)
 from soil_pyg.models.newcomers import nearest_known
 from soil_pyg.nn import KNN, Adjacency, LearnedGraph
 from soil_pyg.ops import matmul
@@ -173,10 +186,15 @@ COMPUTATIONS: dict[str, Callable[[int], list[Tensor]]] = {
     "InterestGraph, keep": graph(InterestGraph, k_i=3, weight_by_users=True, negative="keep"),
     "SOIL": graph(SOIL.graphs),
     "SOIL, released": graph(SOIL.graphs, profile="released", negative="drop", aggregation="sum"),
+    "DRAGON": graph(DRAGON.graph_transform, user_k=3),
+    "DualGNN": graph(DualGNN.graph_transform),
+    "DAMRS": graph(DAMRS.graph_transform),
     "FREEDOM": graph(FREEDOM.graph_transform),
     "GUME": graph(GUME.graph_transform),
     "LATTICE": graph(LATTICE.graph_transform),
     "MGCN": graph(MGCN.graph_transform),
+    "SMORE": graph(SMORE.graph_transform),
+    "PGL": graph(PGL.graph_transform, mode="global"),
     "MMGF": graph(MMGF.graph_transform, k=7, quadratic=0.1),
     "LearnedGraph": learned,
     "new items": new_items,

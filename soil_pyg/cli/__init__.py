@@ -7,6 +7,7 @@ Each module has the text :obj:`EXAMPLES`, which ends the help, :obj:`add_argumen
 
 import sys
 
+from soil_pyg.utils.progress import status
 from soil_pyg.utils.signals import exit_on_signals
 
 COMMANDS = {
@@ -22,6 +23,10 @@ COMMANDS = {
 }
 
 
+STILL = {"-h", "--help", "--version", "--quiet", "--print-completion"}
+"""The flags of commands that show no progress."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs a command line without the name of the program and returns its exit code: 0 for success,
     2 for wrong input, 1 for any other failure, and 128 more than the number of a signal that ended
@@ -35,6 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     prog = f"soil-pyg {argv[0]}" if argv and argv[0] in COMMANDS else "soil-pyg"
     if is_process:
         exit_on_signals(prog)
+        if not STILL.intersection(argv):
+            status.show(f"{prog}: starting")
     # Imported once signals are handled, as it takes time.
     from soil_pyg.cli.subcommand import run_subcommand
 

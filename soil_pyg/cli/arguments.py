@@ -4,10 +4,12 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from soil_pyg.cli.names import Names
 from soil_pyg.datasets.new_items import read_new_items
 from soil_pyg.models.resolver import import_named
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.typing import ITEM, USER
 from soil_pyg.workflow.add_items import add_items
 from soil_pyg.workflow.add_users import add_users
 from soil_pyg.workflow.ids import ALL, IdSource
@@ -105,12 +107,12 @@ def add_newcomers(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=FILE",
-        help="new items: per modality, a table with the column item and the features",
+        help="new items: per modality, a table with the column of items and the features",
     )
     parser.add_argument(
         "--new-users",
         metavar="FILE",
-        help="new users: a table of their interactions with the columns user and item",
+        help="new users: a table of their interactions with the columns of users and items",
     )
 
 
@@ -127,9 +129,11 @@ def with_newcomers(arguments: Namespace) -> TrainedModel | str:
             raise ValueError(f"'--{flag}' does not cover '--new-items': give one of the two")
     trained = load(run)
     data = load_run_data(trained, arguments.data)
+    columns = Names.of(arguments).columns
     if sources:
-        ids, features = read_new_items(sources)
+        ids, features = read_new_items(sources, columns[ITEM])
         trained = add_items(trained, data, features, ids.tolist())
     if arguments.new_users is not None:
-        trained = add_users(trained, data, arguments.new_users)
+        names = (columns[USER], columns[ITEM])
+        trained = add_users(trained, data, arguments.new_users, *names)
     return trained

@@ -15,7 +15,7 @@ examples:
   soil-pyg compare runs/* --out runs.csv
   soil-pyg compare runs/* --format latex --out runs.tex --bibtex models.bib"""
 
-Format = Literal["table", "csv", "json", "parquet", "markdown", "latex"]
+Format = Literal["table", "csv", "json", "jsonl", "parquet", "markdown", "latex"]
 MEAN = "Mean ± sample standard deviation over seeds"
 
 

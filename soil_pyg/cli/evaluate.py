@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import arguments as shared
 from soil_pyg.cli import output
+from soil_pyg.cli.names import Names
 from soil_pyg.ranking.group_metrics import GROUPINGS
 from soil_pyg.ranking.metrics import ALL_METRICS, DEFAULT_METRICS
 from soil_pyg.typing import HELD_OUT_SPLITS
@@ -56,4 +57,4 @@ def run(arguments: Namespace) -> None:
         data=arguments.data,
         memory_budget=arguments.memory_budget,
     )
-    output.write(frame, arguments.format, arguments.out)
+    output.write(Names.of(arguments).present(frame), arguments.format, arguments.out)

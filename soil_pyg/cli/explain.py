@@ -1,17 +1,15 @@
 """The command :obj:`soil-pyg explain`."""
 
-import sys
 from typing import Literal
 
-import pandas as pd
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import arguments as shared
 from soil_pyg.cli import output
-from soil_pyg.datasets.data_folder import load_item_table
+from soil_pyg.cli.names import Names
 from soil_pyg.runs.checkpoint import load
+from soil_pyg.utils.progress import status
 from soil_pyg.workflow.explain import explain
-from soil_pyg.workflow.ids import find_positions
 
 EXAMPLES = """\
 examples:
@@ -43,23 +41,8 @@ def run(arguments: Namespace) -> None:
         frame = found.parts
     else:
         frame = found.by_item() if arguments.by == "item" else found.by_modality()
-    if "via" in frame:
-        frame = with_titles(frame, arguments.data or trained.settings.get("data"))
-    output.write(frame, arguments.format, arguments.out)
-    sys.stderr.write(
+    output.write(Names.of(arguments).present(frame), arguments.format, arguments.out)
+    status.log(
         f"user {found.user}, item {found.item}: {len(found.parts):,} parts sum to "
-        f"{found.total:.6f}, the score is {found.score:.6f}\n"
+        f"{found.total:.6f}, the score is {found.score:.6f}"
     )
-
-
-def with_titles(frame: pd.DataFrame, folder: str | None) -> pd.DataFrame:
-    """Returns a table with the titles of the items in :obj:`via`, if the data folder has titles."""
-    items = None if folder is None else load_item_table(folder)
-    if items is None or "title" not in items:
-        return frame
-    titles = pd.Series(None, index=frame.index, dtype=object)
-    named = frame["via"].notna()
-    if named.any():
-        places = find_positions(frame.loc[named, "via"], items["item"].to_numpy(), "via", "item")
-        titles[named] = items["title"].astype(object).to_numpy()[places]
-    return frame.assign(title=titles.where(titles.notna(), None))

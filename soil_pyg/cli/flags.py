@@ -84,6 +84,8 @@ def name_flags(message: str, flags: Mapping[str, str]) -> str:
         "'--k' must be at least 1 (got 'k')"
         >>> name_flags("'users': there is no user 'k', 'data'", {"users": "--users", "k": "--k"})
         "'--users': there is no user 'k', 'data'"
+        >>> name_flags("it is missing: set 'item_column' (--item-column)", {})
+        "it is missing: set '--item-column'"
         >>> name_flags("'data' has no prepare.json", {"data": "--data"})
         "'data' has no prepare.json"
     """
@@ -102,7 +104,8 @@ def name_flags(message: str, flags: Mapping[str, str]) -> str:
     )
     pattern = rf"(\b(?:{_BEFORE}) )?'(\w+)'(?= ?((?:{_AFTER}|and)\b|[:,(])|)"
     named = re.sub(pattern, replace, message, flags=re.IGNORECASE)
-    return re.sub(r"('(--[\w-]+)') \(\2\)", r"\1", named)
+    # A message for both doors names the argument and the flag.
+    return re.sub(r"'[\w-]+' \((--[\w-]+)\)", r"'\1'", named)
 
 
 @contextmanager

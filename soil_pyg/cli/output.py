@@ -1,4 +1,4 @@
-"""Writes the tables of commands to standard output or to a file, in one of four formats."""
+"""Writes the tables of commands to standard output or to a file, in one of five formats."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,13 +17,14 @@ from rich.table import Table
 from rich.text import Text
 
 from soil_pyg.utils.files import atomic_path
+from soil_pyg.utils.progress import status
 
-Format = Literal["table", "csv", "json", "parquet"]
+Format = Literal["table", "csv", "json", "jsonl", "parquet"]
 SUFFIXES: dict[str, Format] = {
     ".txt": "table",
     ".csv": "csv",
     ".json": "json",
-    ".jsonl": "json",
+    ".jsonl": "jsonl",
     ".parquet": "parquet",
 }
 STANDARD_OUTPUT = (None, "-", "/dev/stdout")
@@ -36,7 +37,8 @@ def add_arguments(parser: ArgumentParser, formats: Any = Format) -> None:
     parser.add_argument(
         "--format",
         type=formats | None,
-        help="json writes one object per line (default: by the suffix of --out, or table)",
+        help="json is one list, jsonl one object per line, as soon as it is known (default: by the "
+        "suffix of --out, or table)",
     )
     parser.add_argument("--out", help="file to write (default: standard output)")
 
@@ -88,6 +90,7 @@ def write_text(text: str, out: str | None = None) -> None:
 
 @contextmanager
 def _opened(out: str | None) -> Iterator[IO[bytes]]:
+    status.clear()
     if out in STANDARD_OUTPUT:
         sys.stdout.flush()
         yield sys.stdout.buffer
@@ -139,12 +142,25 @@ def _write_csv(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
 
 
 def _write_json(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
+    before = b"[\n"
     for block in blocks:
-        if len(block) > 0:
-            text = block.to_json(
-                orient="records", lines=True, force_ascii=False, double_precision=15
-            )
-            stream.write(text.encode())
+        if lines := _json_lines(block):
+            stream.write(before + b",\n".join(lines))
+            before = b",\n"
+    stream.write(b"[]\n" if before == b"[\n" else b"\n]\n")
+
+
+def _write_json_lines(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
+    for block in blocks:
+        stream.write(b"".join(line + b"\n" for line in _json_lines(block)))
+        stream.flush()
+
+
+def _json_lines(block: pd.DataFrame) -> list[bytes]:
+    if len(block) == 0:
+        return []
+    text = block.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
+    return text.encode().removesuffix(b"\n").split(b"\n")
 
 
 def _write_parquet(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
@@ -161,5 +177,6 @@ _WRITERS = {
     "table": _write_table,
     "csv": _write_csv,
     "json": _write_json,
+    "jsonl": _write_json_lines,
     "parquet": _write_parquet,
 }

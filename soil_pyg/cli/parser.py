@@ -64,6 +64,7 @@ class Parser(ArgumentParser):
             formatter_class=formatter,
             allow_abbrev=False,
             exit_on_error=False,
+            print_config=None,
             **options,
         )
 
@@ -75,7 +76,8 @@ class Parser(ArgumentParser):
         asks_for_help = not HELP.isdisjoint(words)
         try:
             # The spelling imports torch, which takes seconds.
-            found = super().parse_args(words if asks_for_help else spell(self, words), **options)
+            words = words if asks_for_help else spell(self, words)
+            found = super().parse_args(_config_first(words), **options)
         except argparse.ArgumentError as error:
             raise UsageError(self._describe(error)) from error
         refuse_empty(self, found)
@@ -109,6 +111,9 @@ class Parser(ArgumentParser):
             message,
         )
         message = re.sub(r"Not of type \w+: ", "", message)
+        message = re.sub(
+            r"^Option '(.+)' is not accepted$", r"--config has no option '\1'", message
+        )
         message = re.sub(r"Expected a typing\.Literal(\[.*?\])", r"expected one of \1", message)
         message = re.sub(
             r"Expected a <class '(collections\.abc\.Sequence|list)'>",
@@ -119,6 +124,15 @@ class Parser(ArgumentParser):
         if error.argument_name is not None:
             message = f"{error.argument_name}: {message}"
         return f"{message} (all options: {self.prog} --help)"
+
+
+def _config_first(words: list[str]) -> list[str]:
+    """Moves the flag of a file of arguments, which the others override, to the front."""
+    for place, word in enumerate(words):
+        if word.partition("=")[0] == "--config":
+            end = place + 1 if "=" in word else place + 2
+            return words[place:end] + words[:place] + words[end:]
+    return words
 
 
 def _either(reasons: str) -> str:

@@ -1,6 +1,5 @@
 """The command :obj:`soil-pyg prepare`."""
 
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ from soil_pyg.cli.arguments import named_files
 from soil_pyg.datasets.modality_source import ModalitySource
 from soil_pyg.encoders import parse_encoder
 from soil_pyg.typing import SPLITS
+from soil_pyg.utils.progress import status
 from soil_pyg.workflow.prepare import prepare
 
 EXAMPLES = """\
@@ -92,7 +92,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--items", help="table of items, such as their titles and pictures")
     parser.add_argument("--item-ids", help="ids of the rows of .npy files: .txt, .npy or a table")
     parser.add_argument("--title-column", help="column of titles in --items (default: title)")
-    parser.add_argument("--image-column", help="column of pictures in --items (default: image)")
+    parser.add_argument(
+        "--image-column",
+        help="column of pictures in --items (default: image, or what --embed encodes)",
+    )
     parser.add_argument(
         "--image-folder", help="folder of relative picture paths (default: that of --items)"
     )
@@ -119,7 +122,7 @@ def run(arguments: Namespace) -> None:
             raise ValueError(f"'--embed' must name each modality once (got {modality!r} twice)")
         features[modality] = encoder
     prepared = prepare(source, out, features, **options)
-    sys.stderr.write(summary(prepared, out))
+    status.log(summary(prepared, out))
 
 
 def summary(prepared: dict[str, Any], out: str) -> str:
@@ -149,7 +152,7 @@ def summary(prepared: dict[str, Any], out: str) -> str:
         lines.append(f"ignored  {prepared['ignored_feature_rows']:,} feature rows of other items")
     if prepared.get("items_without_row"):
         lines.append(f"missing  {prepared['items_without_row']:,} items are not in the item table")
-    return "\n".join([*lines, f"written  {out}", ""])
+    return "\n".join([*lines, f"written  {out}"])
 
 
 def _per_split(sizes: dict[str, int]) -> str:

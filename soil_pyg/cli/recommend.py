@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import arguments as shared
 from soil_pyg.cli import output
+from soil_pyg.cli.names import Names
 from soil_pyg.workflow.recommend import recommend_blocks
 
 EXAMPLES = """\
@@ -55,4 +56,5 @@ def run(arguments: Namespace) -> None:
         memory_budget=arguments.memory_budget,
         index=arguments.index,
     )
-    output.write(frames, arguments.format, arguments.out)
+    names = Names.of(arguments)
+    output.write(names.present_all(frames), arguments.format, arguments.out)

@@ -1,12 +1,11 @@
 """The command :obj:`soil-pyg report`."""
 
-import sys
-
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt
 
 from soil_pyg.cli import arguments as shared
 from soil_pyg.reports.report import report
+from soil_pyg.utils.progress import status
 from soil_pyg.workflow.ids import ALL
 
 EXAMPLES = """\
@@ -37,4 +36,4 @@ def run(arguments: Namespace) -> None:
         raise ValueError("'--users' must list ids, as the page shows only a few (got 'all')")
     folder = shared.run_folder(arguments)
     path = report(folder, arguments.out, arguments.data, arguments.num_users, users)
-    sys.stderr.write(f"wrote '{path}' ({path.stat().st_size / 1e6:.1f} MB)\n")
+    status.log(f"wrote '{path}' ({path.stat().st_size / 1e6:.1f} MB)")

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from soil_pyg.cli.errors import FAILED, TRACEBACK, WRONG_INPUT, outcome_of
 from soil_pyg.cli.parser import HelpShown
+from soil_pyg.utils.progress import status
 from soil_pyg.utils.signals import EXIT_CODE, ignore_signals, received_signal
 
 DONE = 0
@@ -57,6 +58,7 @@ def run_command(prog: str, body: Callable[[], int | None], argv: list[str] | Non
 
 
 def _fail(prog: str, message: str, code: int) -> int:
+    status.clear()
     line = " ".join(message.split())
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     if len(line) > LONGEST:

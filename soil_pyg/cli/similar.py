@@ -4,6 +4,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import arguments as shared
 from soil_pyg.cli import output
+from soil_pyg.cli.names import Names
 from soil_pyg.workflow.similar import similar_blocks
 
 EXAMPLES = """\
@@ -41,4 +42,6 @@ def run(arguments: Namespace) -> None:
         data=arguments.data,
         memory_budget=arguments.memory_budget,
     )
-    output.write(frames, arguments.format, arguments.out)
+    ids = ("item", "similar") if users is None else ()
+    named = Names.of(arguments).present_all(frames, ids)
+    output.write(named, arguments.format, arguments.out)

@@ -5,6 +5,7 @@ from importlib import import_module
 
 from soil_pyg.cli import COMMANDS
 from soil_pyg.cli.flags import flags_of, naming_flags
+from soil_pyg.cli.messages import add_messages, messages
 from soil_pyg.cli.parser import Parser
 from soil_pyg.cli.run_command import run_command
 from soil_pyg.utils.signals import raise_on_signals
@@ -32,9 +33,10 @@ def _run(prog: str, argv: list[str]) -> None:
     if hasattr(module, "add_options"):
         with naming_flags(flags_of(parser)):
             module.add_options(parser, rest)
+    add_messages(parser)
     arguments = parser.parse_args(rest)
     raise_on_signals()
-    with naming_flags(flags_of(parser)):
+    with messages(arguments), naming_flags(flags_of(parser)):
         module.run(arguments)
 
 

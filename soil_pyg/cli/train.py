@@ -2,46 +2,71 @@
 
 import argparse
 import sys
-from typing import Literal
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
+import yaml
 from jsonargparse import ArgumentParser, Namespace
-from lightning_fabric.utilities import rank_zero_only
 
 from soil_pyg.cli import output
+from soil_pyg.datasets.data_folder import load_description
+from soil_pyg.runs.checkpoint import load_finished_run
+from soil_pyg.runs.training_run import TrainResult
+from soil_pyg.training.ranks import is_first
+from soil_pyg.utils.progress import status
 from soil_pyg.workflow.options import ModelOptions
-from soil_pyg.workflow.train import train
+from soil_pyg.workflow.train import MODEL, train
 
 EXAMPLES = """\
 examples:
   soil-pyg train DATA --model soil --k 5 --epochs 20 --lr 0.001 --out RUN
-  soil-pyg train DATA --model lightgcn --num_layers 3 --out RUN
-  soil-pyg train NEW_DATA --model soil --init RUN --out NEW_RUN
+  soil-pyg train DATA --model lightgcn --num-layers 3
+  soil-pyg train DATA --final RUN --out PRODUCTION
+  soil-pyg train DATA --model soil --print-config > soil.yaml
+  soil-pyg train DATA --config soil.yaml --out RUN
+  soil-pyg train NEW_DATA --init RUN --out NEW_RUN
   soil-pyg train DATA --model my_package.my_module:MyModel --out RUN
   soil-pyg train DATA --model soil --devices 4 --out RUN
 
-Each model has its own settings: soil-pyg train --model lightgcn --help
-The same command resumes an interrupted run."""
-MODEL = "soil"
-"""The default of :obj:`--model`."""
+Each model has its own options: soil-pyg train --model lightgcn --help
+The same command with the same --out resumes an interrupted run, and goes on with more --epochs."""
 OWN = (
-    *("data", "out", "model", "profile", "seed", "init", "device", "devices", "num_nodes"),
-    *("strategy", "tensorboard", "overwrite", "format"),
+    *("data", "out", "model", "profile", "seed", "final", "init", "device", "devices"),
+    *("num_nodes", "strategy", "tensorboard", "overwrite", "format", "config", "print_config"),
 )
 """The arguments that do not depend on the model."""
+MESSAGES = ("quiet", "log_level")
+RUNS = Path("runs")
+"""The folder of the runs without :obj:`--out`."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments that do not depend on the model."""
     parser.add_argument("data", help="data folder, written by 'soil-pyg prepare'")
-    parser.add_argument("--out", required=True, help="folder of the run")
     parser.add_argument(
-        "--model", default=MODEL, help="name of a model, or package.module:Class for your own"
+        "--out", help=f"folder of the run (default: {RUNS}/MODEL-DATE-TIME, a new one each time)"
+    )
+    parser.add_argument(
+        "--model",
+        help="name of a model, or package.module:Class for your own (default: that of --final, or "
+        f"{MODEL})",
     )
     parser.add_argument(
         "--profile", help="named settings of the model (default: released, if it exists)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of weights and training")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="seed of weights and training (default: that of --final, or 0)",
+    )
+    parser.add_argument(
+        "--final",
+        metavar="RUN",
+        help="validated run whose settings and number of epochs are used to train on all "
+        "interactions, for production; no metrics are computed",
+    )
     parser.add_argument(
         "--init",
         metavar="RUN",
@@ -70,17 +95,21 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--format", type=output.Format, default="table", help="format of the printed metrics"
     )
+    parser.add_argument(
+        "--config", action="config", help="YAML file of arguments; those given here come first"
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print a file for --config and end"
+    )
 
 
 def add_options(parser: ArgumentParser, argv: list[str]) -> None:
-    """Adds a flag per option of the model that :obj:`--model` selects on the command line. Raises
-    :class:`ValueError` if the model or a flag is unknown.
+    """Adds a flag per option of the model that :obj:`--model`, :obj:`--config` or :obj:`--final`
+    selects on the command line. Raises :class:`ValueError` if the model or a flag is unknown.
     """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    first.add_argument("--model", default=MODEL)
-    selected = ModelOptions(first.parse_known_args(argv)[0].model)
+    selected = ModelOptions(_selected_model(argv))
     selected.add_flags(parser)
-    known = [f"--{name.replace('_', '-')}" for name in [*OWN[1:], *selected.options]]
+    known = [f"--{name.replace('_', '-')}" for name in [*OWN[1:], *MESSAGES, *selected.options]]
     for argument in argv:
         flag = argument.partition("=")[0]
         if flag.startswith("--") and flag.replace("_", "-") not in ("--help", *known):
@@ -89,16 +118,68 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
             )
 
 
+def _selected_model(argv: list[str]) -> str:
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("model", "config", "final"):
+        first.add_argument(f"--{name}")
+    found = first.parse_known_args(argv)[0]
+    values = _read_config(found.config) if found.config else {}
+    final = found.final or values.get("final")
+    of_final = load_finished_run(str(final))["settings"].get("model") if final else None
+    return str(found.model or values.get("model") or of_final or MODEL)
+
+
+def _read_config(path: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"'--config' must be a YAML file (got '{path}': {error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"'--config' must hold names and values (got '{path}')")
+    return values
+
+
 def run(arguments: Namespace) -> None:
-    """Trains the model and writes the metrics, on the first process."""
+    """Trains the model and writes the metrics, on the first process, or prints the settings."""
     given = arguments.as_dict()
     own = {name: given.pop(name) for name in OWN}
-    file_format = own.pop("format")
+    file_format, _, only_prints = (own.pop(name) for name in ("format", "config", "print_config"))
     output.check(file_format, None)
-    result = train(**own, **ModelOptions(own["model"]).values_of_flags(given))
-    if rank_zero_only.rank > 0:
+    final = None if own["final"] is None else load_finished_run(own["final"])
+    selected = ModelOptions(own["model"] or (final and final["settings"].get("model")) or MODEL)
+    values = selected.values_of_flags(given)
+    if only_prints:
+        _print_config(selected, own, values)
         return
-    best = f"best epoch {result.best_epoch} of {result.epochs}"
-    sys.stderr.write(f"run in '{own['out']}': {best}\n")
-    columns = {"val": result.val.values(), "test": result.test.values()}
-    output.write(pd.DataFrame({"metric": list(result.val), **columns}), file_format)
+    if own["out"] is None:
+        if own["devices"] * own["num_nodes"] > 1:
+            raise ValueError("'--out' must be given with '--devices' and '--num-nodes' (got none)")
+        own["out"] = RUNS / f"{selected.name}-{datetime.now():%Y-%m-%d-%H%M%S}"
+    result = train(**own, **values, progress=status.enabled)
+    if not is_first():
+        return
+    status.log(f"run in '{own['out']}': {_summary(result)}")
+    if result.val or result.test:
+        columns = {"val": result.val.values(), "test": result.test.values()}
+        output.write(pd.DataFrame({"metric": list(result.val), **columns}), file_format)
+
+
+def _summary(result: TrainResult) -> str:
+    if not result.val:
+        return f"trained on all interactions up to epoch {result.epochs}"
+    return f"best epoch {result.best_epoch} of {result.epochs}"
+
+
+def _print_config(selected: ModelOptions, own: dict[str, Any], values: dict[str, Any]) -> None:
+    """Prints the arguments and the settings that the training would use."""
+    if own["final"] is not None:
+        raise ValueError("'--print-config' must not be given with '--final', which has settings")
+    profile = own["profile"] or selected.default_profile
+    name = str(load_description(own["data"]).get("name", ""))
+    values = selected.settings(name, profile, selected.check(values, "flags"))
+    head = {"model": selected.spec, "profile": profile, "seed": own["seed"] or 0}
+    head |= {name: own[name] for name in ("init", "device")}
+    chosen = {name: value for name, value in (head | values).items() if value is not None}
+    plain = {name: list(v) if isinstance(v, tuple) else v for name, v in chosen.items()}
+    status.clear()
+    sys.stdout.write(yaml.safe_dump(plain, sort_keys=False))

@@ -46,6 +46,8 @@ class PictureFileEncoder(ABC):
         self.skipped: list[str] = []
         """The first pictures that could not be read, with the reasons, and the number of others."""
         self.notice = ""
+        self.files: list[Path | None] = []
+        """The pictures of the items that were encoded last."""
 
     def encode(self, items: pd.DataFrame) -> np.ndarray:
         """Returns one vector per item, zeros for missing and unreadable pictures.
@@ -57,7 +59,7 @@ class PictureFileEncoder(ABC):
             ValueError: If the column or folder does not exist, or no picture can be read.
             OSError: If the vectors cannot be cached.
         """
-        files = find_pictures(items, self.source, self.root)
+        self.files = files = find_pictures(items, self.source, self.root)
         cache = VectorCache(self.cache, self.name, self.version)
         reasons: dict[str, str] = {}
         digests = _digests(files, reasons)

@@ -15,6 +15,7 @@ from soil_pyg.models.base import Recommender
 from soil_pyg.models.bm3 import BM3
 from soil_pyg.models.bpr import BPR
 from soil_pyg.models.cohesion import COHESION
+from soil_pyg.models.damrs import DAMRS
 from soil_pyg.models.dragon import DRAGON
 from soil_pyg.models.dualgnn import DualGNN
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
@@ -23,6 +24,7 @@ from soil_pyg.models.grcn import GRCN
 from soil_pyg.models.gume import GUME
 from soil_pyg.models.item_knn import ItemKNN
 from soil_pyg.models.lattice import LATTICE
+from soil_pyg.models.layergcn import LayerGCN
 from soil_pyg.models.lgmrec import LGMRec
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.mentor import MENTOR
@@ -30,10 +32,12 @@ from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.mmgcn import MMGCN
 from soil_pyg.models.mmgf import MMGF
 from soil_pyg.models.ngcf import NGCF
+from soil_pyg.models.pgl import PGL
 from soil_pyg.models.popularity import Popularity
 from soil_pyg.models.sgl import SGL
 from soil_pyg.models.simgcl import SimGCL
 from soil_pyg.models.slmrec import SLMRec
+from soil_pyg.models.smore import SMORE
 from soil_pyg.models.soil import SOIL
 from soil_pyg.models.vbpr import VBPR
 from soil_pyg.models.xsimgcl import XSimGCL
@@ -43,6 +47,7 @@ __all__ = [
     "BPR",
     "COHESION",
     "DRAGON",
+    "DAMRS",
     "FREEDOM",
     "GRCN",
     "GUME",
@@ -53,12 +58,15 @@ __all__ = [
     "MMGCN",
     "NGCF",
     "SGL",
+    "SMORE",
+    "PGL",
     "SOIL",
     "VBPR",
     "DualGNN",
     "EmbeddingRecommender",
     "ItemKNN",
     "LGMRec",
+    "LayerGCN",
     "LightGCN",
     "Popularity",
     "Recommender",

@@ -47,6 +47,11 @@ class Recommender(torch.nn.Module, ABC):
     profiles: ClassVar[dict[str, dict[str, Any]]] = {}
     """Named sets of option values, for :meth:`__init__` and :meth:`graph_transform` together."""
 
+    epoch: int = 0
+    """The number of finished epochs, which the :class:`~soil_pyg.training.Trainer` sets before
+    :meth:`on_epoch_start`.
+    """
+
     options: dict[str, Any]
     """The arguments of :meth:`__init__`, from which the same model can be constructed again."""
 

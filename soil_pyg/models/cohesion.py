@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 
+from soil_pyg.models.base import Recommender
 from soil_pyg.models.dragon import DRAGONGraphs
 from soil_pyg.models.freedom import propagate_items
 from soil_pyg.models.graphs import PairTensor, adjacency, prepared
@@ -56,6 +57,10 @@ class COHESION(UserGraphRecommender):
             with :obj:`"none"`, as in the released code, it passes no gradient.
             (default: :obj:`"trained"`)
     """
+
+    # The refined propagation is not linear, and leaves users without preferences at zero.
+    embed_new_users = Recommender.embed_new_users
+    decompose = Recommender.decompose
 
     def __init__(
         self,
@@ -128,7 +133,7 @@ class COHESION(UserGraphRecommender):
     def rank(self, user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """Returns the ranking loss of triplets, whose blocks with a small margin weigh more."""
         num_blocks = len(self.in_channels) + 1
-        margin = (user * (positive - negative)).unflatten(1, (num_blocks, -1)).sum(dim=2)
+        margin = (user * (positive - negative)).view(len(user), num_blocks, -1).sum(dim=2)
         weight = 1 - margin.detach().softmax(dim=1)
         loss: Tensor = self.bpr_loss((weight * margin).sum(dim=1), margin.new_zeros(len(margin)))
         return loss

@@ -104,6 +104,7 @@ class DRAGON(UserGraphRecommender):
     ) -> PairTensor:
         """Returns the final embeddings of some users, or of all, and those of all items."""
         user_views, item_views = map(list, zip(*self.encode(data), strict=True))
-        user, item = torch.cat(self.weigh(user_views), dim=1), torch.cat(item_views, dim=1)
+        user = self.combine(user_views, self.user_weight.weight)
+        item = torch.cat(item_views, dim=1)
         item = item + propagate_items(data, item, self.num_item_layers)
         return self.gather_similar(data, user, users, training), item

@@ -87,11 +87,19 @@ class DualGNN(UserGraphRecommender):
     ) -> PairTensor:
         """Returns the final embeddings of some users, or of all, and those of all items."""
         user_views, item_views = map(list, zip(*self.encode(data), strict=True))
-        if self.user_sum == "shifted":
-            user_views[0] = torch.stack(user_views).sum(dim=0)
-        user = torch.stack(self.weigh(user_views)).sum(dim=0)
+        user = self.combine(user_views, self.user_weight.weight)
         item = torch.stack(item_views).sum(dim=0)
         return self.gather_similar(data, user, users, training), item
+
+    def combine(self, views: list[Tensor], weight: Tensor) -> Tensor:
+        """Returns the weighted sum of the embeddings of some users in each modality."""
+        if self.user_sum == "shifted":
+            views = [torch.stack(views).sum(dim=0), *views[1:]]
+        return (weight.t().unsqueeze(-1) * torch.stack(views)).sum(dim=0)
+
+    def split_items(self, item: Tensor, views: list[Tensor]) -> list[Tensor]:
+        """Returns the summand of the final embeddings of items that comes from each modality."""
+        return views
 
     def regularize(self) -> Tensor:
         """Returns the part of the regularisation that is the same for every batch."""

@@ -5,6 +5,7 @@ import pandas as pd
 
 CONTENT = "content"
 OWN, INTERACTION, SECOND_ORDER = "own", "interaction", "second_order"
+SIMILAR_USERS = "similar_users"
 
 
 @dataclass(repr=False)
@@ -14,8 +15,9 @@ class Explanation:
     The values of :attr:`parts` add up to the score. Its columns are
 
     - :obj:`kind`: :obj:`"own"` for the embedding of the user itself, :obj:`"interaction"` or
-      :obj:`"second_order"` for an edge to an item;
-    - :obj:`via`: the id of this item, :obj:`None` for :obj:`"own"`;
+      :obj:`"second_order"` for an edge to an item, :obj:`"similar_users"` for what similar users
+      add;
+    - :obj:`via`: the id of this item, :obj:`None` without one;
     - :obj:`modality`: the part of the user's embedding, :obj:`"content"` or the modality of a view;
     - :obj:`item_modality`: the part of the recommended item's embedding, likewise;
     - :obj:`value`: the contribution to the score.

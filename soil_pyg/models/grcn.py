@@ -18,6 +18,7 @@ from soil_pyg.models.graphs import (
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.newcomers import edges_of_new_users
 from soil_pyg.nn import BPRLoss, FeatureProjection, NeighbourAttention
+from soil_pyg.nn.split_batch import mean_square
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import ITEM, USER, Triplets
 from soil_pyg.utils.checks import check_at_least, check_choice, check_flag, check_integer
@@ -172,7 +173,7 @@ class GRCN(EmbeddingRecommender):
         items = torch.cat([batch.positive, batch.negative])
         item, item_id = (F.embedding(items, table) for table in tables.item)
         positive, negative = item.chunk(2)
-        squares = [x.square().mean() for x in (item_id, *initial)]
+        squares = [mean_square(x) for x in (item_id, *initial)]
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * torch.stack(squares).sum(),

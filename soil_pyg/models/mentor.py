@@ -120,7 +120,7 @@ class MENTOR(PreferenceRecommender):
         user_views, item_views = map(list, zip(*views, strict=True))
         item = torch.cat(item_views, dim=1)
         item = item + propagate_items(data, item, self.num_item_layers)
-        return torch.cat(self.weigh(user_views), dim=1), item
+        return self.combine(user_views, self.user_weight.weight), item
 
     def embed(
         self, data: HeteroData, users: Tensor | None = None, training: bool = False

@@ -2,7 +2,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.data import HeteroData
@@ -22,12 +21,10 @@ from soil_pyg.models.graphs import (
     similar,
     with_graphs,
 )
-from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.view_recommender import ViewRecommender
 from soil_pyg.nn import BPRLoss, InfoNCELoss, LightConv, LightPropagation, ModalityGate
-from soil_pyg.nn.split_batch import count_batch, sum_batch
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
-from soil_pyg.typing import INTERACTS, Triplets
+from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_at_least, check_integer
 
 
@@ -163,22 +160,6 @@ class MGCN(ViewRecommender, FeatureRecommender):
         """Returns the final embeddings of all users and items."""
         (user, item), user_views, item_views = self.propagate(data)
         return user + self.fuse(user, user_views), item + self.fuse(item, item_views)
-
-    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the ranking loss, the regularisation and the contrast."""
-        user, positive, negative, user_row, item_row = self.embed_batch(tables, batch)
-        (content_u, side_u), (content_i, side_i), (content_j, side_j) = user, positive, negative
-        query = F.embedding(user_row, content_u + side_u)
-        target = F.embedding(item_row, content_i + side_i)
-        other = content_j + side_j
-        reg = query.square().sum() + target.square().sum() + other.square().sum()
-        contrast = self.contrast(side_i, content_i, item_row.expand(2, -1))
-        contrast = contrast + self.contrast(side_u, content_u, user_row.expand(2, -1))
-        return {
-            "bpr": self.bpr_loss((query * target).sum(-1), (query * other).sum(-1)),
-            "reg": self.reg * sum_batch(reg) / 2 / count_batch(query),
-            "contrast": self.cl_weight * contrast,
-        }
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits embeddings into the content and the views, each times its share."""

@@ -21,6 +21,7 @@ from soil_pyg.models.graphs import (
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.newcomers import edges_of_new_users
 from soil_pyg.nn import BPRLoss, FeatureProjection, MMGCNConv
+from soil_pyg.nn.split_batch import mean_square
 from soil_pyg.typing import USER, Triplets
 from soil_pyg.utils.checks import check_at_least, check_choice, check_integer
 
@@ -147,7 +148,7 @@ class MMGCN(EmbeddingRecommender):
         positive, negative = item.chunk(2)
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
-            "reg": self.reg * (user_id.square().mean() + item_id.square().mean()),
+            "reg": self.reg * (mean_square(user_id) + mean_square(item_id)),
             **tables.terms,
         }
 

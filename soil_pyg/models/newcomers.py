@@ -5,7 +5,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.models.graphs import PairTensor, adjacency
+from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
 from soil_pyg.nn import LightPropagation
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN
@@ -157,3 +157,22 @@ def rows_of_new(data: HeteroData, edge_type: EdgeType, num_new_users: int) -> Ad
     """Returns the rows of the last users in a prepared graph, user -> item."""
     rows = adjacency(data, edge_type).t()
     return rows.select_rows(torch.arange(rows.size[0] - num_new_users, rows.size[0]))
+
+
+def fold_users(
+    data: HeteroData,
+    propagation: LightPropagation,
+    x: PairTensor,
+    edge_index: Tensor,
+    num_new_users: int,
+) -> Tensor:
+    r"""Folds new users into the normalised user-item graph of the data, which then weights their
+    edges; they receive messages and send none. Their own embedding, which is unknown, is zero:
+
+    .. math::
+        \mathbf{e}_v = \sum_j A_{vj} \, \frac{1}{L + 1} \sum_{l=0}^{L-1}
+        (\mathbf{A}^l \mathbf{X})_j
+    """
+    extended = normalized_interactions()(extend_users(data, edge_index, num_new_users))
+    sent = messages(propagation, x, adjacency(data, INTERACTS))
+    return rows_of_new(extended, INTERACTS, num_new_users) @ sent

@@ -1,6 +1,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import log
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +10,20 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.typing import EdgeType
 
 from soil_pyg.models.base import Recommender
-from soil_pyg.models.graphs import PairTensor, adjacency
+from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy, double_features
+from soil_pyg.models.graphs import (
+    MakeTransform,
+    PairTensor,
+    adjacency,
+    normalized_interactions,
+    with_graphs,
+)
 from soil_pyg.models.loss_tables import LossTables
+from soil_pyg.models.newcomers import extend_users, rows_of_new
+from soil_pyg.models.preference_decomposition import PreferenceDecomposition
 from soil_pyg.nn import BPRLoss, ModalityEncoder
 from soil_pyg.typing import INTERACTS, USER, Triplets
 from soil_pyg.utils.checks import check_at_least, check_integer
@@ -33,6 +44,8 @@ class PreferenceRecommender(Recommender):
     """
 
     multimodal = True
+    needed_graph: ClassVar[EdgeType] = INTERACTS
+    """The graph without which the data is not prepared for the model."""
 
     def __init__(
         self,
@@ -76,10 +89,18 @@ class PreferenceRecommender(Recommender):
             for modality in self.in_channels
         ]
 
-    def weigh(self, views: list[Tensor]) -> list[Tensor]:
-        """Returns the embeddings of all users in each modality times their weights."""
-        weights = self.user_weight.weight.split(1, dim=1)
-        return [weight * view for weight, view in zip(weights, views, strict=True)]
+    def combine(self, views: list[Tensor], weight: Tensor) -> Tensor:
+        """Returns the embeddings of some users, given those in each modality and the weights of the
+        users.
+        """
+        weights = weight.t().unsqueeze(-1)
+        return torch.cat([w * view for w, view in zip(weights, views, strict=True)], dim=1)
+
+    def split_items(self, item: Tensor, views: list[Tensor]) -> list[Tensor]:
+        """Returns the summand or, if modalities are joined, the part of the final embeddings of
+        items that comes from each modality, given the embeddings in each modality.
+        """
+        return list(item.chunk(len(views), dim=1))
 
     @abstractmethod
     def embed(
@@ -128,6 +149,53 @@ class PreferenceRecommender(Recommender):
         """Returns the ranking loss of triplets of embeddings, with a natural logarithm."""
         loss: Tensor = self.bpr_loss((user * positive).sum(-1), (user * negative).sum(-1))
         return loss
+
+    def embed_new_users(
+        self,
+        data: HeteroData,
+        make_transform: MakeTransform,
+        item_emb: Tensor,
+        edge_index: Tensor,
+        num_new_users: int,
+    ) -> Tensor:
+        r"""Folds new users into the user-item graph, which then normalises their edges; they
+        receive messages and send none. Their preferences, which are unknown, are zero, and their
+        weights are the mean of those of all users.
+        """
+        data = with_graphs(data, INTERACTS, make_transform)
+        extended = normalized_interactions()(extend_users(data, edge_index, num_new_users))
+        rows = rows_of_new(extended, INTERACTS, num_new_users)
+        views = [rows @ sent for sent in self._messages(data).values()]
+        return self.combine(views, self.user_weight.weight.mean(dim=0, keepdim=True))
+
+    def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
+        """Splits the embedding of a user by modalities and by the edges that leave the user, and
+        that of an item by modalities.
+        """
+        data = with_graphs(data, self.needed_graph, make_transform)
+        model, data = double_copy(self), double_features(data)
+        content, sent = model(data), model._messages(data)
+        own = [F.normalize(model.encoders[m].preference.weight) for m in sent]
+        views = dict(zip(sent, zip(own, sent.values(), strict=True), strict=True))
+        users, items = map(list, zip(*model.encode(data), strict=True))
+        similar = content[0] - model.combine(users, model.user_weight.weight)
+        items = model.split_items(content[1], items)
+        return PreferenceDecomposition(
+            content,
+            similar,
+            views,
+            model.user_weight.weight,
+            model.combine,
+            FirstHops(data, INTERACTS),
+            dict(zip(sent, items, strict=True)),
+        )
+
+    def _messages(self, data: HeteroData) -> dict[str, Tensor]:
+        graph = adjacency(data, INTERACTS)
+        return {
+            modality: self.encoders[modality].messages(self.item_features(data, modality), graph)
+            for modality in self.in_channels
+        }
 
 
 def draw_weights(table: Embedding) -> None:

@@ -7,10 +7,12 @@ from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
 from soil_pyg.models.graphs import SimilarItemGraphs, similar
+from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.ragged import trim_heap
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.transforms import InterestGraph, NormalizeGraph, SecondOrderGraph, SumGraph
+from soil_pyg.transforms.edges import hold
 from soil_pyg.transforms.utils import (
     SimilarityTransform,
     build_in_one_pass,
@@ -170,6 +172,8 @@ class SOILGraphs(SimilarItemGraphs):
             if data[graphs[0]].search["index"] != "Flat":
                 trim_heap()
             NormalizeGraph(graphs, min_weight=self.min_weight).forward(data)
+            if self.interest:
+                _keep_normalised_weights(data, graphs[-1])
             out = item_item(modality)
             scales = [1.0, self.interest_scale][: len(graphs)]
             terms: dict[EdgeType, str | None] = dict.fromkeys(graphs, "norm_weight")
@@ -207,3 +211,11 @@ class SOILGraphs(SimilarItemGraphs):
     def __repr__(self) -> str:
         graphs = [self.similarity_graph, self.second_order_graph, self.interest_graph]
         return f"{self.__class__.__name__}({', '.join(map(str, graphs))})"
+
+
+def _keep_normalised_weights(data: HeteroData, edge_type: EdgeType) -> None:
+    # The weights before would be as large, and nothing reads them.
+    matrix = data[edge_type].adjacency
+    weight = data[edge_type].norm_weight
+    normalised = Adjacency(matrix.rowptr, matrix.col, weight, matrix.size[1])
+    hold(data, edge_type, normalised, is_source=True)

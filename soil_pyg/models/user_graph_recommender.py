@@ -1,12 +1,17 @@
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models.graphs import adjacency, prepared, propagate_to
+from soil_pyg.models.graphs import MakeTransform, adjacency, prepared, propagate_to, with_graphs
+from soil_pyg.models.newcomers import extend_users
 from soil_pyg.models.preference_recommender import PreferenceRecommender
 from soil_pyg.nn import LightConv
+from soil_pyg.transforms import UserGraph
 from soil_pyg.transforms.user_graph import PADDED, USER_USER, pad_by_copies
+from soil_pyg.typing import USER
 from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.data_checks import count_nodes
 
 
 class UserGraphRecommender(PreferenceRecommender):
@@ -24,6 +29,8 @@ class UserGraphRecommender(PreferenceRecommender):
             fewer than :obj:`user_k`, :obj:`"draw"` copies some of them at random in every epoch of
             the training, as the released code does. (default: :obj:`"none"`)
     """
+
+    needed_graph = USER_USER
 
     def __init__(
         self,
@@ -56,3 +63,24 @@ class UserGraphRecommender(PreferenceRecommender):
         graph = adjacency(data, PADDED if is_padded else USER_USER)
         (gathered,) = propagate_to(users, self.conv, [user], graph)
         return gathered + (user if users is None else F.embedding(users, user))
+
+    def embed_new_users(
+        self,
+        data: HeteroData,
+        make_transform: MakeTransform,
+        item_emb: Tensor,
+        edge_index: Tensor,
+        num_new_users: int,
+    ) -> Tensor:
+        """Folds new users into the user-item graph and adds the embeddings of similar users among
+        those that were trained.
+        """
+        data = with_graphs(data, USER_USER, make_transform)
+        new = super().embed_new_users(data, make_transform, item_emb, edge_index, num_new_users)
+        graph = UserGraph(data[USER_USER].user_k)
+        extended = graph(extend_users(data, edge_index, num_new_users))
+        first = count_nodes(data, USER)
+        rows = torch.arange(first, first + num_new_users)
+        gathered = adjacency(extended, USER_USER).select_rows(rows)
+        known = self.combine([user for user, _ in self.encode(data)], self.user_weight.weight)
+        return new + gathered @ torch.cat([known, torch.zeros_like(new)])

@@ -11,7 +11,8 @@ from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy, dou
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, distinct
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.nn import LightPropagation
+from soil_pyg.nn import AlignedPairsLoss, BPRLoss, InfoNCELoss, LightPropagation
+from soil_pyg.nn.split_batch import count_batch, sum_batch
 from soil_pyg.typing import Triplets
 
 NO_USERS = torch.empty(0, dtype=torch.long)
@@ -44,6 +45,23 @@ class ViewRecommender(EmbeddingRecommender):
 
     multimodal = True
     propagation: LightPropagation
+    bpr_loss: BPRLoss
+    contrast: AlignedPairsLoss | InfoNCELoss
+    reg: float
+    cl_weight: float
+    view_names: list[str]
+    """The names of the views."""
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: dict[str, int] | None = None,
+        *,
+        hidden_channels: int = 64,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels, hidden_channels=hidden_channels)
+        self.view_names = list(self.in_channels)
 
     @abstractmethod
     def propagate(
@@ -58,6 +76,10 @@ class ViewRecommender(EmbeddingRecommender):
         """Returns the side embeddings of some nodes, given their content embeddings and their
         views, one per modality.
         """
+
+    def fuse_batch(self, content: Tensor, views: Sequence[Tensor]) -> Tensor:
+        """Returns the side embeddings of nodes of a batch, where dropout may be drawn."""
+        return self.fuse(content, views)
 
     @abstractmethod
     def shares(self, content: Tensor, views: list[Tensor]) -> list[Tensor | float]:
@@ -74,13 +96,31 @@ class ViewRecommender(EmbeddingRecommender):
         """Returns the embeddings of the nodes of a batch."""
         # Only nodes of the batch are fused, each once.
         content_u, *user_views = tables.user
-        side_u = self.fuse(content_u, user_views)
+        side_u = self.fuse_batch(content_u, user_views)
         items, item_row = distinct(batch.positive)
         chosen, sizes = torch.cat([items, batch.negative]), [len(items), len(batch.negative)]
         content, *item_views = [F.embedding(chosen, table) for table in tables.item]
-        side = self.fuse(content, item_views)
+        side = self.fuse_batch(content, item_views)
         positive, negative = zip(torch.split(content, sizes), torch.split(side, sizes), strict=True)
         return BatchEmbeddings((content_u, side_u), positive, negative, batch.user, item_row)
+
+    def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
+        """Returns the ranking loss, the regularisation of the final embeddings, and the contrast
+        of the side with the content embeddings.
+        """
+        user, positive, negative, user_row, item_row = self.embed_batch(tables, batch)
+        (content_u, side_u), (content_i, side_i), (content_j, side_j) = user, positive, negative
+        query = F.embedding(user_row, content_u + side_u)
+        target = F.embedding(item_row, content_i + side_i)
+        other = content_j + side_j
+        reg = query.square().sum() + target.square().sum() + other.square().sum()
+        contrast = self.contrast(side_i, content_i, item_row.expand(2, -1))
+        contrast = contrast + self.contrast(side_u, content_u, user_row.expand(2, -1))
+        return {
+            "bpr": self.bpr_loss((query * target).sum(-1), (query * other).sum(-1)),
+            "reg": self.reg * sum_batch(reg) / 2 / count_batch(query),
+            "contrast": self.cl_weight * contrast,
+        }
 
     def split(self, data: HeteroData, hops: FirstHops, view_hops: FirstHops) -> Decomposition:
         """Splits embeddings into the content, over the edges of :obj:`hops`, and the views, over
@@ -89,5 +129,5 @@ class ViewRecommender(EmbeddingRecommender):
         model = double_copy(self)
         own, sent = hops.split(model.propagation, model.tables)
         content, _, views = model.propagate(double_features(data), NO_USERS)
-        view_of = dict(zip(self.in_channels, views, strict=True))
+        view_of = dict(zip(self.view_names, views, strict=True))
         return Decomposition(content, own, hops, sent, view_of, view_hops, model.shares)

@@ -9,9 +9,11 @@ from soil_pyg.nn.losses import AlignedPairsLoss, BPRLoss, embedding_loss
 from soil_pyg.nn.modality_encoder import ModalityEncoder
 from soil_pyg.nn.modality_gate import ModalityGate
 from soil_pyg.nn.neighbour_attention import NeighbourAttention
+from soil_pyg.nn.neighbour_loss import NeighbourLoss
 from soil_pyg.nn.perturb import perturb
 from soil_pyg.nn.propagation import LightPropagation, MeanPropagation
 from soil_pyg.nn.refined_propagation import RefinedPropagation
+from soil_pyg.nn.spectral_filter import SpectralFilter
 from soil_pyg.nn.trained_features import TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN
@@ -37,8 +39,10 @@ __all__ = [
     "ModalityGate",
     "NeighbourAttention",
     "RefinedPropagation",
+    "NeighbourLoss",
     "SampledAdjacency",
     "SearchOptions",
+    "SpectralFilter",
     "TrainedFeatures",
     "embedding_loss",
     "perturb",

@@ -72,6 +72,14 @@ class ModalityEncoder(torch.nn.Module):
         """
         return F.normalize(self.preference.weight), F.normalize(z)
 
+    def messages(self, x: Tensor, edge_index: Adj | Adjacency) -> Tensor:
+        r"""Returns the sum of the embeddings that each item sends to a user over an edge of weight
+        1, so that :math:`\mathbf{h}_u = \mathbf{x}_u + \sum_i A_{ui} \, \mathbf{m}_i`.
+        """
+        start = self.start(self.encode(x))
+        sent: Tensor = start[1] + self.conv(start, edge_index)[1]
+        return sent
+
     def forward(
         self,
         x: Tensor,

@@ -1,5 +1,6 @@
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from soil_pyg.nn.conv.bipartite_conv import BipartiteConv
@@ -45,17 +46,25 @@ class RefinedPropagation(torch.nn.Module):
         self, x: PairTensor, edge_index: Adj | Adjacency, edge_weight: OptTensor = None
     ) -> PairTensor:
         """Propagates through all layers and adds them up, see :class:`BipartiteConv`."""
+        _, *layers = self.layers(x, edge_index, edge_weight)
+        source, target = (torch.stack(side).sum(dim=0) for side in zip(*layers, strict=True))
+        return source, target
+
+    def layers(
+        self, x: PairTensor, edge_index: Adj | Adjacency, edge_weight: OptTensor = None
+    ) -> list[PairTensor]:
+        """Returns the start and each layer; arguments as for the call."""
         start = check_both(x)
         layers = [start]
         for _ in range(self.num_layers):
             y = self.conv(layers[-1], edge_index, edge_weight)
-            layers.append((_refine(y[0], start[0]), _refine(y[1], start[1])))
-        source, target = (torch.stack(side).sum(dim=0) for side in zip(*layers[1:], strict=True))
-        return source, target
+            layers.append((refine(y[0], start[0]), refine(y[1], start[1])))
+        return layers
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(num_layers={self.num_layers})"
 
 
-def _refine(y: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+def refine(y: Tensor, start: Tensor) -> Tensor:
+    """Returns the features of a layer, each row scaled by its cosine with the start."""
     return F.cosine_similarity(y, start, dim=-1).unsqueeze(-1) * y

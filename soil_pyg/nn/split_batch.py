@@ -52,6 +52,16 @@ def sum_batch(x: Tensor) -> Tensor:
     return gather_batch(x.view(1)).sum() if _Batch.is_split else x
 
 
+def mean_square(x: Tensor) -> Tensor:
+    """Returns the mean of the squares of the rows of all processes together.
+
+    Example:
+        >>> mean_square(torch.tensor([[1.0, 3.0]]))
+        tensor(5.)
+    """
+    return sum_batch(x.square().sum()) / (count_batch(x) * x.size(1))
+
+
 def own_rows(x: Tensor) -> slice:
     """Returns where the rows of this process are in the result of :func:`gather_batch`.
 
@@ -103,4 +113,4 @@ class _Gather(torch.autograd.Function):
         # The sum must not change the gradient in place: others may hold it.
         grad = grad.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(grad)
-        return grad.split(ctx.sizes)[dist.get_rank()], None
+        return torch.split(grad, ctx.sizes)[dist.get_rank()], None

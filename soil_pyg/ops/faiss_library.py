@@ -93,3 +93,20 @@ def search_cagra(index: Any, query: Tensor, k: int, itopk_size: int) -> Tensor:
             parameters,
         )
     return ids
+
+
+def is_parsed(name: str) -> bool:
+    """Returns whether FAISS, if it is installed, can parse an index factory string, whatever the
+    channels and the candidates.
+    """
+    try:
+        faiss = import_faiss()
+    except ImportError:
+        return True
+    # The numbers do not matter to the parser, and large ones would take memory.
+    small = re.sub(r"\d+", lambda number: str(min(int(number[0]), 64)), name)
+    try:
+        faiss.index_factory(64 * 60, small, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as error:
+        return "could not parse" not in str(error)
+    return True

@@ -1,6 +1,7 @@
 """Groups of different sizes that follow one another in a vector, and vectors that grow."""
 
 import ctypes
+import mmap
 from contextlib import suppress
 
 import torch
@@ -8,9 +9,10 @@ from torch import Tensor
 from torch_geometric.utils import cumsum
 
 CHUNK = 2**23
-"""The number of elements per chunk of a :class:`GrowingTensor`: large enough for the allocator to
-return the memory to the system when it is freed.
-"""
+"""The number of elements per chunk of a :class:`GrowingTensor`."""
+
+PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+"""The options of memory that belongs to the process alone; on Windows all of it does."""
 
 
 def concat_ranges(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,8 +100,8 @@ def rank_in_group(group: Tensor) -> Tensor:
 class GrowingTensor:
     """A one-dimensional tensor that grows piece by piece.
 
-    Pieces are copied into few large chunks: kept as they are, small tensors between large temporary
-    ones would fragment the heap.
+    Pieces are copied into few large chunks outside of the heap, which long-lived tensors between
+    large temporary ones would fragment.
 
     Example:
         >>> numbers = GrowingTensor(torch.long)
@@ -125,6 +127,8 @@ class GrowingTensor:
             place = self._length % CHUNK
             if place == 0:
                 self._chunks.append(self._new(CHUNK))
+                # What the loop that fills the tensor has freed would otherwise pile up.
+                trim_heap()
             size = min(piece.numel() - done, CHUNK - place)
             self._chunks[-1][place : place + size] = piece[done : done + size]
             done += size
@@ -143,7 +147,10 @@ class GrowingTensor:
         return out
 
     def _new(self, size: int) -> Tensor:
-        return torch.empty(size, dtype=self._dtype, device=self._device)
+        if size < CHUNK or (self._device is not None and self._device.type != "cpu"):
+            return torch.empty(size, dtype=self._dtype, device=self._device)
+        pages = mmap.mmap(-1, size * self._dtype.itemsize, **PRIVATE)
+        return torch.frombuffer(pages, dtype=self._dtype)
 
 
 class GrowingTensors:

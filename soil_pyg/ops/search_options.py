@@ -123,6 +123,13 @@ def check_index(index: object) -> None:
         if float(number) < smallest and not 0 < float(number) < 1:
             reason = f"the number {number} after '{name}' must be at least {smallest}"
             raise index_error(index, reason)
+    name = index.partition(";")[0]
+    if name not in ("auto", "Flat", "CAGRA"):
+        # Only other indexes need FAISS, whose module needs this one.
+        from soil_pyg.ops.faiss_library import is_parsed
+
+        if not is_parsed(name):
+            raise index_error(index, "FAISS has no index of this name")
 
 
 def index_error(index: str, reason: str) -> ValueError:

@@ -97,19 +97,22 @@ class NearestItems(Collector):
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
         """Takes a block of rows of the similarities."""
-        for modality, (c, has) in self.features.items():
+        for modality, (_, has) in self.features.items():
             eligible = self.eligible(modality, self.num_neighbours)
             node = has[block].nonzero().view(-1)
             scores = similarity[modality]
             if not eligible.all():
                 scores = scores[node]
                 scores[:, ~eligible] = -torch.inf
-            node += block.start
-            rescore = partial(_cosine_of_rows, c, node)
-            tolerance = torch.full((node.numel(),), ROUNDING, device=c.device)
-            k = self._size()[1]
-            column = topk_rescored(scores, k, tolerance, rescore, ordered=False)[1]
-            self._column[modality][node] = column.sort(dim=1).values.int()
+            self._choose(modality, node + block.start, scores)
+
+    def _choose(self, modality: str, node: Tensor, scores: Tensor) -> None:
+        c = self.features[modality][0]
+        rescore = partial(_cosine_of_rows, c, node)
+        tolerance = torch.full((node.numel(),), ROUNDING, device=c.device)
+        k = self._size()[1]
+        column = topk_rescored(scores, k, tolerance, rescore, ordered=False)[1]
+        self._column[modality][node] = column.sort(dim=1).values.int()
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes the result of an approximate search."""

@@ -129,8 +129,8 @@ class PartitionLoader:
                     triplets = self._triplets.select(order[index.to(order.device)], negative)
                     yield from self._batches(sampler, triplets)
 
-        own = self._lanes()[self._rank :: self._num_ranks]
-        for found in chain.from_iterable(zip_longest(*map(batches, own))):
+        lanes = self._lanes()[self._rank :: self._num_ranks]
+        for found in chain.from_iterable(zip_longest(*map(batches, lanes))):
             if found is not None:
                 yield found
 

@@ -1,4 +1,5 @@
 import copy
+import logging
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ from soil_pyg.typing import INTERACTS
 from soil_pyg.utils._private import sparse_rows
 
 T = TypeVar("T")
+
+logger = logging.getLogger("soil_pyg")
 
 NONE, DENSE = -2, -1
 """The kinds of gradients without a number of rows."""
@@ -40,8 +43,8 @@ class Ranks:
         self.fabric = fabric
         self.rank: int = fabric.global_rank
         self.size: int = fabric.world_size
-        self.sent_bytes = 0
-        """The bytes of gradients that this process has handed to collectives."""
+        self._sent_bytes = 0
+        self._num_steps = 0
 
     def share(self, value: T) -> T:
         """Returns the value of rank 0."""
@@ -126,6 +129,7 @@ class Ranks:
                 if parameter.grad is not None and parameter.grad.is_sparse:
                     parameter.grad = parameter.grad.coalesce()
             return
+        self._num_steps += 1
         own = torch.tensor([_kind(p.grad) for p in parameters], device=self.fabric.device)
         kinds = [torch.empty_like(own) for _ in range(self.size)]
         dist.all_gather(kinds, own)
@@ -134,7 +138,7 @@ class Ranks:
             if DENSE in kind:
                 grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 parameter.grad = grad.contiguous()
-                self.sent_bytes += grad.numel() * grad.element_size()
+                self._sent_bytes += grad.numel() * grad.element_size()
                 works.append(dist.all_reduce(parameter.grad, async_op=True))
             elif max(kind) != NONE:
                 parameter.grad = self._add_rows(parameter, [max(rows, 0) for rows in kind])
@@ -148,12 +152,18 @@ class Ranks:
         else:
             index, rows = sparse_rows(parameter.grad.coalesce())
         for tensor in (index, rows):
-            self.sent_bytes += tensor.numel() * tensor.element_size()
+            self._sent_bytes += tensor.numel() * tensor.element_size()
         index, rows = gather_rows(index, sizes), gather_rows(rows, sizes)
         grad = torch.sparse_coo_tensor(
             index.unsqueeze(0), rows, parameter.size(), check_invariants=False
         )
         return grad.coalesce()
+
+    def log_traffic(self) -> None:
+        """Logs the mean size of the gradients that this process sends in a step."""
+        if self._num_steps > 0:
+            sent = self._sent_bytes / self._num_steps
+            logger.info("Process %d sent %s bytes per step", self.rank, f"{sent:,.0f}")
 
     def evaluate(
         self, evaluator: Evaluator, model: torch.nn.Module, data: HeteroData, split: str
@@ -162,7 +172,7 @@ class Ranks:
         if self.size == 1:
             return evaluator.evaluate(model, data, split)
         label = held_out(data, split)
-        own = label[0].unique().tensor_split(self.size)[self.rank]
+        own = torch.unique(label[0]).tensor_split(self.size)[self.rank]
         data = copy.copy(data)
         data[INTERACTS][f"{split}_edge_label_index"] = label[:, torch.isin(label[0], own)]
         nothing = {name: np.empty(0) for name in evaluator.metrics}
@@ -183,6 +193,11 @@ class Ranks:
             f"Process {self.rank} of {self.size} has lost another one, whose error is the cause: "
             "the same command resumes the run"
         )
+
+
+def is_first() -> bool:
+    """Returns whether this process is the first of those that train together."""
+    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
 
 
 def _kind(grad: Tensor | None) -> int:

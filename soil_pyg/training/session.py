@@ -24,14 +24,14 @@ from soil_pyg.typing import INTERACTS
 @dataclass(frozen=True)
 class Session:
     """The objects of one call of :meth:`~soil_pyg.training.Trainer.fit`; :obj:`module` is the
-    model as Fabric calls it.
+    model as Fabric calls it. A model without parameters has no :obj:`loader`.
     """
 
     ranks: Ranks
     model: Recommender
     module: torch.nn.Module
     data: HeteroData
-    loader: PartitionLoader
+    loader: PartitionLoader | None
     run: TrainingRun
     evaluator: Evaluator
     progress: EpochProgress
@@ -64,6 +64,7 @@ class Session:
         if not parameters:
             return None
         options = adam_options(lr, self.batches_per_step) | {"weight_decay": weight_decay}
+        assert self.loader is not None
         if self.loader.num_partitions > 1:
             optimizer: Optimizer = RowAdam(parameters, **options)
         else:
@@ -73,12 +74,14 @@ class Session:
     def start_epoch(self, optimizer: Optimizer, seed: int, lr: float, decay: float) -> None:
         """Sets the batches, the random numbers and the learning rate of the next epoch."""
         epoch = self.run.result.epochs
+        assert self.loader is not None
         self.loader.set_epoch(epoch)
         seed_everything(_seed(seed, epoch))
         lr = adam_options(lr, self.batches_per_step)["lr"]
         for group in optimizer.param_groups:
             group["lr"] = lr * decay
         self.model.train()
+        self.model.epoch = epoch
         with self.on_data_device():
             self.model.on_epoch_start(self.data)
         if self.loader.num_partitions > 1 and self.ranks.rank > 0:

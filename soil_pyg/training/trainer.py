@@ -180,9 +180,11 @@ class Trainer:
             vars(self), type(model), data[INTERACTS].edge_index.size(1)
         )
         dealt = size, ranks.rank, ranks.size
-        loader = PartitionLoader(
-            data, self.batch_size, self.seed, self.num_partitions, device, *dealt
-        )
+        loader = None
+        if any(parameter.requires_grad for parameter in model.parameters()):
+            loader = PartitionLoader(
+                data, self.batch_size, self.seed, self.num_partitions, device, *dealt
+            )
         known = settings or {}, options, self.checkpoint_seconds, overwrite
         run = ranks.first(lambda: TrainingRun(model, data, out, *known))
         run = run or TrainingRun(model, data, None, *known)
@@ -201,6 +203,7 @@ class Trainer:
             with session.stored_on_failure(out):
                 if optimizer is not None:
                     self._train(session, optimizer, on_epoch, validate)
+                    ranks.log_traffic()
                     # The moments are as large as two models.
                     optimizer = None
                 if not run.best:
@@ -220,7 +223,8 @@ class Trainer:
     def _train(
         self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None, validate: bool
     ) -> None:
-        run, result = session.run, session.run.result
+        run, result, loader = session.run, session.run.result, session.loader
+        assert loader is not None
         ranks, is_partitioned = session.ranks, self.num_partitions > 1
         is_split = ranks.size > 1 and not is_partitioned
         loss = TrainingLoss(session.model, is_partitioned, self.compile, is_split)
@@ -231,8 +235,8 @@ class Trainer:
             with run.timed("train"):
                 decay = self.lr_decay ** (result.epochs / self.lr_decay_epochs)
                 session.start_epoch(optimizer, self.seed, self.lr, decay)
-                steps = session.loader.steps()
-                batches = session.progress.track(session.loader, len(session.loader), epoch)
+                steps = loader.steps()
+                batches = session.progress.track(loader, len(loader), epoch)
                 terms = train_epoch(ranks, loss, optimizer, batches, steps, epoch)
             if not terms:
                 return

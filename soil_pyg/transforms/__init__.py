@@ -1,6 +1,7 @@
 """Graphs: transforms of any :class:`~torch_geometric.data.HeteroData` that has features."""
 
 from soil_pyg.transforms.co_occurrence_graph import CoOccurrenceGraph
+from soil_pyg.transforms.consistent_graph import ConsistentGraph
 from soil_pyg.transforms.interest_graph import InterestGraph
 from soil_pyg.transforms.normalize_graph import NormalizeGraph
 from soil_pyg.transforms.second_order_graph import SecondOrderGraph
@@ -11,6 +12,7 @@ from soil_pyg.transforms.user_graph import UserGraph
 
 __all__ = [
     "CoOccurrenceGraph",
+    "ConsistentGraph",
     "InterestGraph",
     "NormalizeGraph",
     "SecondOrderGraph",

@@ -61,11 +61,11 @@ class UserGraph(BaseTransform):
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the graph to the data."""
         k = min(self.user_k, MAX_CANDIDATES)
-        graph = CoOccurrenceGraph(
+        shared = CoOccurrenceGraph(
             k, memory_budget=self.memory_budget, nodes="source", node_power=0.0
         )
-        data = graph(data)
-        store, num_users = data[USER_USER], count_nodes(data, USER)
+        data, num_users = shared(data), count_nodes(data, USER)
+        store = data[USER_USER]
         store.user_k = self.user_k
         count = Adjacency.from_edge_index(store.edge_index, store.edge_weight, (num_users,) * 2)
         hold(data, USER_USER, _softmax(count, torch.ones_like(count.weight)))

@@ -1,5 +1,6 @@
 """The progress of long steps: one line of a terminal, rewritten in place, or lines of a log."""
 
+import logging
 import os
 import sys
 import time
@@ -7,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from soil_pyg.utils.threads import limit_spins_late
+
+logger = logging.getLogger("soil_pyg")
 
 PATIENCE_SECONDS = 2.0
 """The time after which a loop shows its progress."""
@@ -55,10 +58,19 @@ class Status:
             self._is_shown = False
 
     def log(self, line: str) -> None:
-        """Writes a line that stays."""
+        """Writes a line that stays, unless progress is not shown."""
         if self.enabled:
-            self.clear()
-            self._write(f"{line}\n")
+            self.write_line(line)
+
+    def step(self, text: str) -> None:
+        """Names the step that begins, in the line of a terminal and in the log of level info."""
+        self.show(text)
+        logger.info(text)
+
+    def write_line(self, line: str) -> None:
+        """Writes a line that stays."""
+        self.clear()
+        self._write(f"{line}\n")
 
     def _write(self, text: str) -> None:
         # Standard error may be closed.

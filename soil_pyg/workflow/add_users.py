@@ -11,7 +11,9 @@ from soil_pyg.datasets.frames import TableSource, read_table
 from soil_pyg.datasets.ids import find_ids, join_ids
 from soil_pyg.models.newcomers import LaterItemError
 from soil_pyg.runs.trained_model import TrainedModel
+from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.checks import check_string
+from soil_pyg.workflow.columns import id_columns
 from soil_pyg.workflow.run_data import load_run_data, open_run, run_transform
 
 
@@ -19,8 +21,8 @@ def add_users(
     trained: TrainedModel | str | os.PathLike[str],
     data: HeteroData | str | os.PathLike[str] | None,
     interactions: TableSource,
-    user_column: str = "user",
-    item_column: str = "item",
+    user_column: str | None = None,
+    item_column: str | None = None,
 ) -> TrainedModel:
     """Adds users with a few interactions, without training.
 
@@ -36,8 +38,10 @@ def add_users(
             its folder; :obj:`None` for the folder that the run was trained on.
         interactions (pandas.DataFrame, str or os.PathLike): The interactions of the new users, one
             per row; repeated pairs count once.
-        user_column (str, optional): Column of the user ids. (default: :obj:`"user"`)
-        item_column (str, optional): Column of the item ids. (default: :obj:`"item"`)
+        user_column (str, optional): Column of the user ids.
+            (default: that of the prepared data, or :obj:`"user"`)
+        item_column (str, optional): Column of the item ids.
+            (default: that of the prepared data, or :obj:`"item"`)
 
     Returns:
         The trained model with the new users at the end of :obj:`user_emb` and :obj:`user_id`, and
@@ -48,9 +52,12 @@ def add_users(
         FileNotFoundError: If a file or folder does not exist.
         ValueError: If a user is known or an item unknown, or if the model cannot embed new users.
     """
-    check_string("user_column", user_column)
-    check_string("item_column", item_column)
+    for name, column in {"user_column": user_column, "item_column": item_column}.items():
+        if column is not None:
+            check_string(name, column)
     trained = open_run(trained)
+    columns = id_columns(trained.settings.get("data") if data is None else data)
+    user_column, item_column = user_column or columns[USER], item_column or columns[ITEM]
     known = load_run_data(trained, data)
     new_id, edge_index = _read_interactions(trained, interactions, user_column, item_column)
     try:

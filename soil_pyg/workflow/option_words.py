@@ -23,15 +23,15 @@ def element_type(option_type: Any) -> type | None:
     return element if element in (str, int, float) else None
 
 
-def elements(name: str, words: Sequence[str], element: type) -> list[Any]:
-    """Returns the elements of a list that are separate words or separated by commas. Raises
+def elements(name: str, words: Sequence[Any], element: type) -> list[Any]:
+    """Returns the elements of a list that are separate values or separated by commas. Raises
     :class:`ValueError`, which names the option, if one has another type.
 
     Example:
         >>> elements("ks", ["5", "10,20"], int)
         [5, 10, 20]
     """
-    texts = [text.strip() for word in words for text in word.strip("[]").split(",")]
+    texts = [text.strip() for word in words for text in str(word).strip("[]").split(",")]
     try:
         return [element(text) for text in texts]
     except ValueError:

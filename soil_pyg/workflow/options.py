@@ -97,7 +97,7 @@ class ModelOptions:
             text = f"{texts.get(name, name)}{default}".replace("%", "%%")
             how: dict[str, Any] = {"type": option.type}
             if element_type(option.type) is not None:
-                how = {"type": str, "nargs": "+", "metavar": name.upper()}
+                how = {"type": int | float | str, "nargs": "+", "metavar": name.upper()}
             try:
                 flag = f"--{name.replace('_', '-')}"
                 group.add_argument(flag, default=SUPPRESS, help=text, **how)

@@ -124,7 +124,7 @@ def train(
     check_integer("devices", devices, 1)
     check_integer("num_nodes", num_nodes, 1)
     place: dict[str, Any] = {"devices": devices, "num_nodes": num_nodes, "strategy": strategy}
-    status.show("reading the data")
+    status.step("reading the data")
     found = load_data_or_folder(data)
     if validated is None:
         refuse_without_held_out(found)
@@ -158,7 +158,7 @@ def train(
             result = ranks.share(None if run is None else run.result)
             assert result is not None
         else:
-            status.show("building the graphs")
+            status.step("building the graphs")
             ready = graphs(copy.copy(found).to(settings["device"]))
             result = trainer.fit(
                 *(recommender, ready, folder, settings, None if log is None else log.on_epoch),
@@ -175,6 +175,7 @@ def _finish(
     """Ends the log and stores the index of the items."""
     if log is not None:
         log.end(result)
+    status.step("saving the index of the items")
     trained = checkpoint.load(folder, model_class)
     if not _has_index(trained):
         for name in (DESCRIPTION, INDEX):

@@ -65,7 +65,7 @@ def test_a_module_that_fails(command: str, run: Path, refused: Callable[..., str
 
 def test_runs_are_compared_without_an_import(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(run), "--format", "json"]) == 0
-    assert json.loads(capfd.readouterr().out)["model"] == f"{NAME}:Mine"
+    assert json.loads(capfd.readouterr().out)[0]["model"] == f"{NAME}:Mine"
     assert not Path("imported").exists()
 
 

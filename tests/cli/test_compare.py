@@ -30,7 +30,7 @@ def test_one_run_a_column_for_people(runs: list[str], capfd: pytest.CaptureFixtu
 def test_one_run_a_row_for_machines(runs: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
     assert cli.main(["compare", *runs, "--format", "json"]) == 0
-    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    rows = json.loads(capfd.readouterr().out)
     assert [row["lr"] for row in rows] == [0.001, 0.01]
     assert [list(row) for row in rows] == [list(compare(runs))] * 2
 

@@ -54,7 +54,7 @@ def test_other_tables_and_formats(
     command = ["explain", str(trained.folder), "--user", "70", "--item", "item 2"]
     expected = explain(trained, 70, "item 2")
     assert cli.main([*command, "--by", "modality", "--format", "json"]) == 0
-    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    rows = json.loads(capfd.readouterr().out)
     assert [row["modality"] for row in rows] == expected.by_modality()["modality"].tolist()
     assert sum(row["value"] for row in rows) == pytest.approx(expected.score, abs=1e-5)
     out = tmp_path / "parts.parquet"

@@ -31,10 +31,14 @@ def test_csv(capfd: pytest.CaptureFixture[str]) -> None:
     pd.testing.assert_frame_equal(found, BOTH)
 
 
-def test_json_has_one_object_per_line(capfd: pytest.CaptureFixture[str]) -> None:
-    output.write(blocks(), "json")
+@pytest.mark.parametrize("file_format", ["json", "jsonl"])
+def test_json_is_one_document_and_jsonl_one_object_per_line(
+    capfd: pytest.CaptureFixture[str], file_format: output.Format
+) -> None:
+    output.write(blocks(), file_format)
     out = capfd.readouterr().out
-    rows = [json.loads(line) for line in out.splitlines()]
+    is_one = file_format == "json"
+    rows = json.loads(out) if is_one else [json.loads(line) for line in out.splitlines()]
     assert [list(row) for row in rows] == [["user", "rank", "score"]] * 4
     pd.testing.assert_frame_equal(pd.DataFrame(rows).astype({"score": "float32"}), BOTH)
     assert "bö" in out
@@ -81,18 +85,20 @@ def test_long_cells_are_whole_where_there_is_no_terminal(capfd: pytest.CaptureFi
     assert "x" * 5000 in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("file_format", ["table", "csv", "json", "parquet"])
+@pytest.mark.parametrize("file_format", ["table", "csv", "json", "jsonl", "parquet"])
 def test_no_rows(tmp_path: Path, file_format: output.Format) -> None:
     output.write(FIRST[:0], file_format, str(tmp_path / "a"))
     content = (tmp_path / "a").read_bytes()
-    assert (b"user" in content) == (file_format != "json")
+    assert (b"user" in content) == (file_format not in ("json", "jsonl"))
+    if file_format == "json":
+        assert json.loads(content) == []
     if file_format == "parquet":
         assert pyarrow.parquet.read_schema(tmp_path / "a").names == list(FIRST)
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.csv", "csv"), ("a.json", "json"), ("a.jsonl", "json"), ("a.txt", "table")],
+    [("a.csv", "csv"), ("a.json", "json"), ("a.jsonl", "jsonl"), ("a.txt", "table")],
 )
 def test_format_by_the_name_of_the_file(tmp_path: Path, name: str, expected: str) -> None:
     assert output.check(None, str(tmp_path / name)) == expected

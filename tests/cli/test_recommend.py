@@ -20,7 +20,7 @@ def test_formats(run_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = pd.read_csv(io.StringIO(out), dtype={"score": "float32"})
     pd.testing.assert_frame_equal(found, expected)
     assert cli.main([*command, "--format", "json"]) == 0
-    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    rows = json.loads(capfd.readouterr().out)
     assert [row["item"] for row in rows] == expected["item"].tolist()
     assert cli.main(command) == 0
     lines = capfd.readouterr().out.splitlines()

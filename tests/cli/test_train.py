@@ -49,7 +49,9 @@ def test_a_run_that_diverges_fails_with_one_line(
     data_folder: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
     flags = ["--model", "lightgcn", "--lr", "1e30", "--epochs", "3"]
-    assert "Epoch 1: " in refused(*command(data_folder, tmp_path / "run", *flags), code=1)
+    assert "Epoch 1: " in refused(
+        *command(data_folder, tmp_path / "run", *flags, "--quiet"), code=1
+    )
 
 
 def test_a_run_that_stopped_early_names_flags_that_go_on(
@@ -132,6 +134,46 @@ def test_wrong_flags(
     run = tmp_path / "run"
     assert re.search(message, refused("train", data_folder, "--out", run, *flags))
     assert not run.exists()
+
+
+def test_a_file_of_arguments(
+    data_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    refused: Callable[..., str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ["--model", "lightgcn", "--ks", "5", "20", "--hidden-channels", "4", "--seed", "3"]
+    assert cli.main(["train", "data", *flags, "--print-config"]) == 0
+    Path("some.yaml").write_text(capfd.readouterr().out)
+    flags = ["--epochs", "1", "--config", "some.yaml", "--quiet", "--seed", "4"]
+    assert cli.main(["train", "data", *flags]) == 0
+    assert capfd.readouterr().err == ""
+    # Without --out, the folder has the name of the model and the date.
+    (run,) = Path("runs").iterdir()
+    assert re.fullmatch(r"lightgcn-\d{4}-\d\d-\d\d-\d{6}", run.name)
+    trained = soil_pyg.load(run)
+    known = {"model": "lightgcn", "ks": [5, 20], "hidden_channels": 4, "epochs": 1}
+    assert {name: trained.settings[name] for name in known} == known
+    assert trained.run["trainer"]["seed"] == 4
+    Path("some.yaml").write_text("model: bpr\nnum_layers: 2\n")
+    assert "--config has no option 'num_layers'" in refused("train", "data", *flags)
+
+
+def test_a_run_for_production(
+    data_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model", "lightgcn", "--epochs", "2", "--hidden-channels", "4"]
+    assert cli.main(command(data_folder, tmp_path / "run", *flags)) == 0
+    capfd.readouterr()
+    final = command(data_folder, tmp_path / "all", "--final", str(tmp_path / "run"))
+    assert cli.main([*final, "--log-level", "info"]) == 0
+    out, err = capfd.readouterr()
+    epochs = soil_pyg.load(tmp_path / "run").run["best_epoch"]
+    assert out == ""
+    assert err.splitlines()[:2] == ["INFO: reading the data", "INFO: building the graphs"]
+    assert err.splitlines()[-1].endswith(f"on all interactions up to epoch {epochs}")
 
 
 def test_wrong_folders(

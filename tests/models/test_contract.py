@@ -43,11 +43,13 @@ CASES = {
     "cohesion": Case("COHESION", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
     "dragon": Case("DRAGON", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
     "dualgnn": Case("DualGNN", {"hidden_channels": 6}, {"user_k": 3}),
+    "damrs": Case("DAMRS", {"hidden_channels": 6, "num_neighbours": 2}, {"k": 3}),
     "freedom": Case("FREEDOM", {"hidden_channels": 6}, {"k": 3}),
     "grcn": Case("GRCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "gume": Case("GUME", {"hidden_channels": 6}, {"k": 3}),
     "item_knn": Case("ItemKNN", {}, {"k": 3}),
     "lattice": Case("LATTICE", {"hidden_channels": 6, "feature_channels": 5, "k": 3}, {"k": 3}),
+    "layergcn": Case("LayerGCN", {"hidden_channels": 6}, {}),
     "lgmrec": Case("LGMRec", {"hidden_channels": 6, "num_hyperedges": 3}, {}),
     "lightgcn": Case("LightGCN", {"hidden_channels": 6}, {}),
     # What the batches of a step share is drawn once for all.
@@ -56,6 +58,10 @@ CASES = {
     "mmgf": Case("MMGF", {}, {"k": 3, "k_modality": 2}),
     "mmgcn": Case("MMGCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "ngcf": Case("NGCF", {"hidden_channels": 6}, {}),
+    "pgl": Case("PGL", {"hidden_channels": 6}, {"k": 3}),
+    "pgl_global": Case(
+        "PGL", {"hidden_channels": 6, "mode": "global"}, {"k": 3, "mode": "global", "rank": 8}
+    ),
     "popularity": Case("Popularity", {}, {}),
     **{
         f"sgl_{augmentation}": Case(
@@ -65,6 +71,7 @@ CASES = {
     },
     "simgcl": Case("SimGCL", {"hidden_channels": 6}, {}),
     "slmrec": Case("SLMRec", {"hidden_channels": 6}, {}),
+    "smore": Case("SMORE", {"hidden_channels": 6, "dropout": 0.3}, {"k": 3}),
     "soil_paper": Case("SOIL", {"hidden_channels": 6}, {"k": 3, "k_i": 2}),
     "soil_released": Case(
         "SOIL",
@@ -88,6 +95,7 @@ UNUSED = {
 }
 """Parameters without a gradient, by the number of modalities: one view needs no attention."""
 DETACHED = {"BM3", "COHESION"}
+DETACHED = {"BM3", "DAMRS"}
 """Models whose loss stops gradients, so that its slope is not its gradient."""
 NOISY_TABLES = {"NGCF", "SimGCL", "XSimGCL"}
 """Models whose loss tables are drawn at random, once per step."""
@@ -346,6 +354,10 @@ INVALID = {
     ],
     "DRAGON": [("num_item_layers", -1), ("pad", "x")],
     "DualGNN": [("pad", "x"), ("user_sum", "x")],
+    "DAMRS": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("kl_weight", -1), ("tau", 0)],
+        *[("neighbour_weight", -1), ("num_neighbours", 0)],
+    ],
     "FREEDOM": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1.0)],
     "GRCN": [("latent_channels", 0), ("num_routings", -1), ("routing", "x")],
     "GUME": [
@@ -360,6 +372,7 @@ INVALID = {
         *[("num_layers", -1), ("num_modality_layers", -1), ("num_hyper_layers", 0)],
         *[("num_hyperedges", 0), ("keep_rate", 0), ("keep_rate", 1.5), ("tau", 0)],
     ],
+    "LayerGCN": [("num_layers", 0), ("dropout", 1), ("prune", "x")],
     "LightGCN": [("num_layers", -1)],
     "MENTOR": [
         *[("num_item_layers", -1), ("dropout", 1.0), ("noise", -1), ("tau", 0)],
@@ -373,7 +386,12 @@ INVALID = {
         *[("num_layers", -1), ("augmentation", "x"), ("dropout", 1.0), ("cl_weight", -1)],
         ("tau", 0),
     ],
+    "PGL": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("mode", "x"), ("keep", 0), ("keep", 1.5)],
+        *[("dropout", 1), ("reg", -1), ("tau", 0)],
+    ],
     "SLMRec": [("hidden_channels", 1), ("num_layers", -1), ("tau", 0), ("ssl_tau", 0)],
+    "SMORE": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1), ("tau", 0)],
     "SOIL": [
         *[("num_layers", -1), ("num_item_layers", -1), ("tau", 0)],
         *[("contrast", "x"), ("bpr_reduction", "x")],

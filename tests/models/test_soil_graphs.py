@@ -235,17 +235,25 @@ def test_an_interest_graph_is_gone_before_the_next_is_added(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     held: dict[str, weakref.ref] = {}
+    former_weights: dict[str, weakref.ref] = {}
     alive: list[list[str]] = []
     build, add = InterestGraph.build, SumGraph.forward
 
     def build_and_watch(self: InterestGraph, data: HeteroData, *rest: Any) -> HeteroData:
         data = build(self, data, *rest)
         names = [name for _, name, _ in data.edge_types if name.endswith("_interest")]
-        held.update({name: weakref.ref(data["item", name, "item"].adjacency) for name in names})
+        matrices = {name: data["item", name, "item"].adjacency for name in names}
+        held.update({name: weakref.ref(matrix.col) for name, matrix in matrices.items()})
+        former_weights.update(
+            {name: weakref.ref(matrix.weight) for name, matrix in matrices.items()}
+        )
         return data
 
     def look_and_add(self: SumGraph, data: HeteroData) -> HeteroData:
-        alive.append([name for name, matrix in held.items() if matrix() is not None])
+        alive.append([name for name, column in held.items() if column() is not None])
+        now = [name for name, weight in former_weights.items() if weight() is not None]
+        # Those that are added have their normalised weights alone.
+        assert now == alive[-1][1:]
         return add(self, data)
 
     monkeypatch.setattr(InterestGraph, "build", build_and_watch)

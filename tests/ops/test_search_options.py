@@ -7,7 +7,7 @@ import pytest
 from torch_geometric.data import HeteroData
 from typing_extensions import Unpack
 
-from soil_pyg.models import FREEDOM, GUME, LATTICE, MGCN, SOIL
+from soil_pyg.models import DAMRS, FREEDOM, GUME, LATTICE, MGCN, PGL, SOIL
 from soil_pyg.nn import KNN, LearnedGraph
 from soil_pyg.ops.search_options import (
     EXACT_ITEMS,
@@ -15,7 +15,7 @@ from soil_pyg.ops.search_options import (
     SearchOptions,
     takes_search_options,
 )
-from soil_pyg.transforms import InterestGraph, SecondOrderGraph, SimilarityGraph
+from soil_pyg.transforms import ConsistentGraph, InterestGraph, SecondOrderGraph, SimilarityGraph
 
 DEFAULTS = {
     "index": "auto",
@@ -65,11 +65,12 @@ def test_options_out_of_range(name: str, value: Any) -> None:
     "make",
     [
         SimilarityGraph,
+        ConsistentGraph,
         SecondOrderGraph,
         InterestGraph,
         LearnedGraph,
         LATTICE,
-        *(model.graph_transform for model in (SOIL, MGCN, LATTICE, FREEDOM, GUME)),
+        *(model.graph_transform for model in (SOIL, MGCN, LATTICE, FREEDOM, GUME, PGL, DAMRS)),
     ],
 )
 def test_signatures_name_each_option(make: Any) -> None:
@@ -78,6 +79,15 @@ def test_signatures_name_each_option(make: Any) -> None:
     parameters = inspect.signature(make).parameters
     assert {name: parameters[name].default for name in DEFAULTS} == DEFAULTS
     assert asdict(SearchOptions()) == DEFAULTS
+
+
+def test_an_index_that_faiss_does_not_know_is_refused_at_once() -> None:
+    for index in ("Nothing", "IVF16", "Flatx", "Nothing;nprobe=3"):
+        with pytest.raises(ValueError, match=rf"'index'.*\(got '{index}'"):
+            SearchOptions(index)
+    # The channels and the number of candidates are those of the data.
+    for index in ("IVF1000000000000,Flat", "OPQ64_128,IVF64,PQ64x4fs,RFlat", "CAGRA"):
+        assert SearchOptions(index).index == index
 
 
 def test_recall_sets_the_depth_of_a_search(clustered_data: HeteroData) -> None:

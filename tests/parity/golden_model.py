@@ -63,15 +63,17 @@ def start_epoch(name: str, model: Recommender, data: HeteroData) -> None:
 def published_value(golden: Golden, kind: str, name: str) -> Tensor | None:
     """Returns a published parameter or its gradient, or :obj:`None` if the file has none.
 
-    A name may end in :obj:`".T"` for the transpose, or in :obj:`"[users]"` or :obj:`"[items]"` for
-    the part of a table that has the users first. A third dimension, which is always 1, is left out.
+    A name may end in :obj:`".T"` for the transpose, in :obj:`"[0]"` for the only row, or in
+    :obj:`"[users]"` or :obj:`"[items]"` for the part of a table that has the users first. A third
+    dimension of 1 is left out.
     """
     key, _, part = name.removesuffix(".T").partition("[")
     if f"{kind}/{key}" not in golden:
         return None
     value, num_users = torch.tensor(golden[f"{kind}/{key}"]), len(golden["scores"])
     value = value.squeeze(2) if value.dim() == 3 else value
-    value = {"": value, "users]": value[:num_users], "items]": value[num_users:]}[part]
+    parts = {"": slice(None), "users]": slice(num_users), "items]": slice(num_users, None)}
+    value = value[0] if part == "0]" else value[parts[part]]
     return value.t() if name.endswith(".T") else value
 
 

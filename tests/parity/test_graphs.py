@@ -16,7 +16,7 @@ from soil_pyg.typing import INTERACTS
     ("name", "key"),
     [
         *[("freedom", "norm_adj"), ("lgmrec", "norm_adj"), ("lightgcn", "norm_adj_matrix")],
-        *[("mgcn", "norm_adj"), ("slmrec", "norm_adj")],
+        *[("layergcn", "norm_adj_matrix"), ("mgcn", "norm_adj"), ("slmrec", "norm_adj")],
     ],
 )
 def test_user_item_graph(name: str, key: str, golden: Callable[[str], Golden]) -> None:

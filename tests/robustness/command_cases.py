@@ -13,7 +13,8 @@ def command_cases() -> Iterator[Case]:
     for command, flags in FLAGS.items():
         for flag, wrong in flags.items():
             yield from flag_cases(f"soil-pyg {COMMANDS[command]}", flag, wrong)
-        for flag in SWITCHES.get(command, ()):
+        yield from flag_cases(f"soil-pyg {COMMANDS[command]}", "--log-level", values.CHOICE)
+        for flag in (*SWITCHES.get(command, ()), "--quiet"):
             line = f"soil-pyg {COMMANDS[command]}"
             yield Case(f"{line} {flag}=3", "a switch with a value", (flag,))
             yield Case(f"{line} {flag} {flag}", "a flag twice", (flag,))

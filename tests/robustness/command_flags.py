@@ -13,7 +13,7 @@ COMMANDS = {
     "similar": "similar RUN --items v1",
     "explain": "explain RUN --user u1 --item v1",
     "evaluate": "evaluate RUN",
-    "compare": "compare RUN BPR",
+    "compare": "compare RUN",
     "report": "report RUN --out page.html",
     "export": "export DATA --to mmrec --out NEW",
 }
@@ -94,7 +94,14 @@ FLAGS: dict[str, dict[str, Values]] = {
         },
         "--profile": values.CHOICE,
         "--seed": values.SEED,
+        "--final": values.RUN,
         "--init": {**values.RUN, "a run of another model": "RUN"},
+        "--config": {
+            "a missing file": "missing.yaml",
+            "a folder in place of a file": "DATA",
+            "a table": "p.csv",
+            "an empty value": "",
+        },
         "--device": values.CHOICE,
         "--devices": values.COUNT,
         "--num-nodes": values.COUNT,
@@ -184,7 +191,7 @@ FLAGS: dict[str, dict[str, Values]] = {
 
 SWITCHES = {
     "prepare": ("--overwrite", "--keep-items"),
-    "train": ("--tensorboard", "--overwrite"),
+    "train": ("--tensorboard", "--overwrite", "--print-config"),
     "recommend": ("--index",),
     "evaluate": ("--per-user",),
 }

@@ -79,9 +79,11 @@ PREPARE: Mapping[str, Values] = {
 TRAIN: Mapping[str, Values] = {
     "data": SOURCE,
     "out": FOLDER,
-    "model": NAME | {"None": None, "an unknown name": "nothing"},
+    "model": {kind: v for kind, v in NAME.items() if v is not None}
+    | {"an unknown name": "nothing"},
     "profile": CHOICE,
-    "seed": {**INTEGER, "None": None},
+    "seed": INTEGER,
+    "final": {kind: value for kind, value in RUN.items() if value is not None},
     "init": {kind: value for kind, value in RUN.items() if value is not None},
     "device": CHOICE | {"None": None},
     "devices": COUNT,

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import chain, islice
 from typing import Any
 
 import pytest
@@ -145,3 +146,41 @@ def test_wrong_numbers_of_partitions(
 ) -> None:
     with refused("num_partitions", num_partitions):
         PartitionLoader(data, num_partitions=num_partitions)
+
+
+@pytest.mark.parametrize(("batches_per_step", "num_ranks"), [(1, 1), (3, 1), (2, 2), (6, 3)])
+def test_a_step_has_a_batch_of_each_of_several_partitions(
+    data: HeteroData, batches_per_step: int, num_ranks: int
+) -> None:
+    partitions: list[list[Triplets]] = []
+    last = None
+    for partition, batch in epoch_of(PartitionLoader(data, 8, 3, num_partitions=7)):
+        if partition is not last:
+            partitions.append([])
+        last = partition
+        partitions[-1].append(batch)
+    starts = range(batches_per_step)
+    lanes = [list(chain.from_iterable(partitions[start::batches_per_step])) for start in starts]
+    for rank in range(num_ranks):
+        loader = PartitionLoader(data, 8, 3, 7, None, batches_per_step, rank, num_ranks)
+        steps = loader.steps()
+        assert (len(loader), len(steps)) == (sum(s.own for s in steps), max(map(len, lanes)))
+        batches = iter(epoch_of(loader))
+        for number, step in enumerate(steps):
+            expected = [lane[number] for lane in lanes[rank::num_ranks] if number < len(lane)]
+            found = [batch for _, batch in islice(batches, step.own)]
+            for ours, theirs in zip(found, expected, strict=True):
+                assert all(map(torch.equal, ours, theirs))
+            assert step.total == sum(number < len(lane) for lane in lanes)
+        assert next(batches, None) is None
+
+
+def test_a_batch_of_the_whole_data_is_split_over_processes(data: HeteroData) -> None:
+    whole = list(TripletLoader(data, 16, 5))
+    loaders = [PartitionLoader(data, 16, 5, 1, None, 2, rank, 3) for rank in range(3)]
+    steps = loaders[0].steps()
+    for expected, part in zip(whole, zip(*loaders, strict=True), strict=True):
+        rows = [torch.cat(x) for x in zip(*(batch for _, batch in part), strict=True)]
+        assert all(map(torch.equal, rows, expected))
+    assert sum(step.own for step in steps) == len(whole)
+    assert {(step.own, step.total) for step in steps} <= {(1, 3), (2, 6)}

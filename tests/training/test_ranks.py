@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from soil_pyg import models
 from train_together import CASES, main
 
 SCRIPT = Path(__file__).with_name("train_together.py")
+MORTAL = SCRIPT.with_name("train_and_die.py")
+NOBODY = 9
 WITHOUT_GRADIENT = {"slmrec": {"heads.image.bias", "heads.text.bias"}}
 """Parameters that no loss depends on, so that rounding alone moves them."""
 IN_FLOAT32 = sorted(set(CASES) - {"soil_bf16"})
@@ -22,7 +25,7 @@ OF_FOUR = [name for name in IN_FLOAT32 if name != "pairs_of_partitions"]
 def run(folder: Path, devices: int) -> Path:
     """Trains all cases on processes that Fabric starts."""
     command = [sys.executable, str(SCRIPT), str(folder), str(devices)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
     assert ended.returncode == 0, ended.stderr
     return folder
 
@@ -42,6 +45,15 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run(tmp_path_factory.mktemp("four"), 4)
+
+
+def run_until_killed(folder: Path, devices: int, victim: int, num_partitions: int = 1) -> str:
+    """Trains on several processes, one of which is killed, and returns the errors."""
+    command = [sys.executable, str(MORTAL), *map(str, (folder, devices, victim, num_partitions))]
+    # The pipe is open until the last process has ended.
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode == 0) == (victim == NOBODY), ended.stderr
+    return ended.stderr
 
 
 def weights(folder: Path, name: str, rank: int) -> dict[str, Tensor]:
@@ -88,6 +100,17 @@ def test_four_processes_against_one(name: str, alone: Path, four: Path) -> None:
     check(name, alone, four, 4)
 
 
+def test_an_error_of_one_process_is_that_of_all(alone: Path, pair: Path) -> None:
+    one, first, second = (
+        json.loads((folder / f"errors.{rank}.json").read_text())
+        for folder, rank in [(alone, 0), (pair, 0), (pair, 1)]
+    )
+    assert one["disagree"] == ["[0]", "0", "from 0", "from 0"]
+    assert first["disagree"] == second["disagree"] == ["[0, 1]", "0", "from 1", "from 0"]
+    assert "'bpr' became inf in epoch 1, batch 1 of 1" in one["lose"]
+    assert first["lose"] == second["lose"] == one["lose"]
+
+
 def test_two_partitions_per_step_to_the_last_bit(alone: Path, pair: Path) -> None:
     expected = weights(alone, "pairs_of_partitions", 0)
     for key, value in weights(pair, "pairs_of_partitions", 0).items():
@@ -102,3 +125,30 @@ def test_processes_agree_in_bfloat16(alone: Path, pair: Path) -> None:
         found["history"], result(alone, "soil_bf16", 0)["history"], strict=True
     ):
         assert entry["loss"] == pytest.approx(expected["loss"], rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_partitions", [1, 4])
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_process_that_is_killed_ends_the_run(
+    tmp_path: Path, victim: int, num_partitions: int
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run_until_killed(whole, 2, NOBODY, num_partitions)
+    assert "has lost another" in run_until_killed(killed, 2, victim, num_partitions)
+    assert [path.name for path in killed.iterdir()] == ["state.safetensors"]
+    for devices in (1, 4):
+        other = tmp_path / str(devices)
+        shutil.copytree(killed, other)
+        run_until_killed(other, devices, NOBODY, num_partitions)
+        for found, expected in zip(history(other), history(whole), strict=True):
+            assert found["val"] == expected["val"]
+            assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    run_until_killed(killed, 2, NOBODY, num_partitions)
+    assert history(killed) == history(whole)
+    for path in whole.glob("*.safetensors"):
+        assert path.read_bytes() == (killed / path.name).read_bytes(), path.name
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "run.json").read_text())["history"]

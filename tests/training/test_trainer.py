@@ -217,6 +217,14 @@ def test_a_trained_model_is_loaded(data: HeteroData, tmp_path: Path, bpr: MakeBP
     assert (tmp_path / "state.safetensors").exists()
 
 
+def test_a_model_without_parameters_needs_no_triplets(
+    data: HeteroData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soil_pyg.training.trainer.PartitionLoader", None)
+    result = Trainer(**OPTIONS).fit(Popularity(30, 40), data, out=tmp_path)
+    assert (result.epochs, len(result.test)) == (0, 16)
+
+
 def test_progress_is_shown_on_standard_error(
     data: HeteroData, capsys: pytest.CaptureFixture[str], bpr: MakeBPR
 ) -> None:

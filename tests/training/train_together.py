@@ -27,12 +27,16 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "bpr": ("BPR", SMALL, {}, {}),
     "freedom": ("FREEDOM", SMALL, {"k": 3}, {}),
     "item_knn": ("ItemKNN", {}, {"k": 3}, {}),
+    "grcn": ("GRCN", SMALL | {"latent_channels": 5}, {}, {}),
     "lattice": ("LATTICE", SMALL | {"feature_channels": 5, "k": 3}, {"k": 3}, {}),
+    "layergcn": ("LayerGCN", SMALL, {}, {}),
     "lgmrec": ("LGMRec", SMALL | {"num_hyperedges": 3}, {}, {}),
     "lightgcn": ("LightGCN", SMALL, {}, {}),
     "mgcn": ("MGCN", SMALL, {"k": 3}, {}),
+    "mmgcn": ("MMGCN", SMALL | {"latent_channels": 5}, {}, {}),
     "popularity": ("Popularity", {}, {}, {}),
     "slmrec": ("SLMRec", SMALL, {}, {}),
+    "smore": ("SMORE", SMALL, {"k": 3}, {}),
     "soil": ("SOIL", SMALL, {"k": 3, "k_i": 2}, {}),
     "soil_info_nce": ("SOIL", SMALL | {"contrast": "info_nce"}, {"k": 3, "k_i": 2}, {}),
     "soil_several": ("SOIL", SMALL, {"k": 3, "k_i": 2}, {"batches_per_step": 3}),
@@ -70,11 +74,48 @@ def train(name: str, data: HeteroData, folder: Path, devices: int) -> None:
     (folder / f"{name}.{rank}.json").write_text(json.dumps(found))
 
 
+def disagree(devices: int) -> list[str]:
+    """Returns the errors that this process sees where only one of all fails."""
+    ranks = Trainer(**PLAIN, devices=devices).launch()
+
+    def fail(rank: int) -> int:
+        if ranks.rank == rank:
+            raise FloatingPointError(f"from {rank}")
+        return ranks.rank
+
+    seen = [repr(ranks.each(lambda: fail(-1))), repr(ranks.share(ranks.rank))]
+    last = devices - 1
+    for call in (lambda: ranks.each(lambda: fail(last)), lambda: ranks.first(lambda: fail(0))):
+        try:
+            call()
+        except FloatingPointError as error:
+            seen.append(str(error))
+    return seen
+
+
+def lose(devices: int) -> str:
+    """Trains with a loss that is infinite on the last process alone, and returns the error."""
+    data = SyntheticMultimodal(NUM_USERS, NUM_ITEMS)[0]
+    model = models.BPR(NUM_USERS, NUM_ITEMS)
+    trainer = Trainer(**PLAIN, devices=devices)
+    is_last = trainer.launch().rank == devices - 1
+    factor = torch.inf if is_last else 1
+    model.bpr_loss.register_forward_hook(lambda module, inputs, loss: loss * factor)
+    try:
+        trainer.fit(model, data)
+    except FloatingPointError as error:
+        return str(error)
+    return ""
+
+
 def main(folder: Path, devices: int, names: list[str]) -> None:
     data = SyntheticMultimodal(NUM_USERS, NUM_ITEMS)[0]
     for name in names or CASES:
         if name != "pairs_of_partitions" or devices <= 2:
             train(name, data, folder, devices)
+    rank = Trainer(**PLAIN, devices=devices).launch().rank
+    errors = {"disagree": disagree(devices), "lose": lose(devices)}
+    (folder / f"errors.{rank}.json").write_text(json.dumps(errors))
 
 
 if __name__ == "__main__":

@@ -40,8 +40,28 @@ def test_co_occurrence_graph_is_the_definition(
     assert store.edge_weight.tolist() == pytest.approx([expected[edge] for edge in edges])
 
 
-def test_block_size_does_not_matter(random_data: Callable) -> None:
-    data = random_data(0, num_users=30, num_items=40)
+@pytest.mark.parametrize("nodes", ["source", "target"])
+def test_counts_of_either_side(random_data: Callable, nodes: str) -> None:
+    data = random_data(1)
+    kind, other = ("user", "item") if nodes == "source" else ("item", "user")
+    num_nodes = data[kind].num_nodes
+    links = torch.zeros(num_nodes, data[other].num_nodes)
+    user, item = data["user", "interacts", "item"].edge_index
+    links[(user, item) if nodes == "source" else (item, user)] = 1
+    shared = (links @ links.t()).fill_diagonal_(0)
+    store = CoOccurrenceGraph(4, nodes=nodes, node_power=0.0)(data)[kind, "co_occurrence", kind]
+    expected = []
+    for node, row in enumerate(shared.tolist()):
+        best = sorted(range(num_nodes), key=lambda j: (-row[j], j))[:4]
+        expected += [(j, node, row[j]) for j in sorted(best) if row[j] > 0]
+    found = zip(*store.edge_index.tolist(), store.edge_weight.tolist(), strict=True)
+    assert list(found) == expected
+
+
+@pytest.mark.parametrize("num_items", [40, 4000])
+def test_block_size_does_not_matter(random_data: Callable, num_items: int) -> None:
+    """Few nodes are counted in a table, many by a sort."""
+    data = random_data(0, num_users=30, num_items=num_items)
     expected = CoOccurrenceGraph(k=3)(data)[EDGE_TYPE]
     out = CoOccurrenceGraph(k=3, memory_budget=1)(data)[EDGE_TYPE]
     assert torch.equal(out.edge_index, expected.edge_index)
@@ -53,6 +73,10 @@ def test_errors() -> None:
         CoOccurrenceGraph(k=0)
     with pytest.raises(ValueError, match=r"'shrink'.*\(got -1.0\)"):
         CoOccurrenceGraph(shrink=-1.0)
+    with pytest.raises(ValueError, match=r"'nodes'.*\(got 'user'\)"):
+        CoOccurrenceGraph(nodes="user")
+    with pytest.raises(ValueError, match=r"'norm'.*\(got 'count'\)"):
+        CoOccurrenceGraph(norm="count")
 
 
 def test_repr() -> None:

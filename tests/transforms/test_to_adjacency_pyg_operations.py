@@ -14,11 +14,13 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.loader.utils import filter_hetero_data
 
 from soil_pyg.models import (
+    DAMRS,
     FREEDOM,
     GUME,
     LATTICE,
     MGCN,
     MMGF,
+    PGL,
     SOIL,
     ItemKNN,
     LGMRec,
@@ -35,10 +37,12 @@ EDGES = torch.tensor([(u, i) for u in range(6) for i in range(5) if (u * 2 + i) 
 GRAPHS = {
     SOIL: {"k": 2, "k_i": 2, "k_a": 1},
     LightGCN: {},
+    DAMRS: {"k": 2},
     FREEDOM: {"k": 2},
     GUME: {"k": 2},
     LATTICE: {"k": 2},
     MGCN: {"k": 2},
+    PGL: {"k": 2, "mode": "global", "rank": 8},
     LGMRec: {},
     ItemKNN: {"k": 2},
     MMGF: {"k": 2},

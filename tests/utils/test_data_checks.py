@@ -9,10 +9,12 @@ from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.models import (
     BM3,
+    DAMRS,
     FREEDOM,
     GUME,
     LATTICE,
     MGCN,
+    PGL,
     SOIL,
     VBPR,
     LGMRec,
@@ -26,7 +28,7 @@ from soil_pyg.utils.data_checks import check_edges, check_features, count_nodes,
 
 EDGES = torch.tensor([[0, 0, 1, 2, 3, 3], [0, 1, 1, 2, 2, 0]])
 NAN, INF = float("nan"), float("inf")
-MODELS = [BM3, FREEDOM, GUME, LATTICE, LGMRec, MGCN, SLMRec, SOIL, VBPR]
+MODELS = [BM3, DAMRS, FREEDOM, GUME, LATTICE, LGMRec, MGCN, PGL, SLMRec, SOIL, VBPR]
 
 
 def make(edges: Any = EDGES, text: Any = None) -> HeteroData:

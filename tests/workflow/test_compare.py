@@ -1,3 +1,5 @@
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,24 @@ def test_runs_that_are_not_there(run_folder: Path, tmp_path: Path) -> None:
         compare([])
     with pytest.raises(FileNotFoundError, match="nowhere'"):
         compare([run_folder, tmp_path / "nowhere"])
+    with pytest.raises(FileNotFoundError, match=r"'runs'.*at least one.*no run\.json"):
+        compare([tmp_path / "data"])
     (run_folder / "run.json").write_text("{}")
     with pytest.raises(ValueError, match=r"run\.json'"):
         compare([run_folder])
+
+
+def test_what_is_no_finished_run_is_skipped(
+    run_folder: Path,
+    data_folder: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    edit_run: Callable[..., None],
+) -> None:
+    shutil.copytree(run_folder, tmp_path / "half")
+    edit_run(tmp_path / "half", finished=False)
+    (tmp_path / "page.html").write_text("")
+    others = [tmp_path / "half", tmp_path / "page.html", data_folder]
+    assert compare([*others, run_folder])["run"].tolist() == [str(run_folder)]
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.partition(":")[0] for line in lines] == [f"Skipped '{path}'" for path in others]

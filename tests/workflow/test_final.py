@@ -76,7 +76,7 @@ def test_data_without_held_out_interactions(
     with pytest.raises(ValueError, match=r"'data' must hold out.*--ratios.*--final"):
         train(tmp_path / "all", tmp_path / "new", "lightgcn", **SHORT)
     train(tmp_path / "all", tmp_path / "new", final=validated, progress=False, device="cpu")
-    assert len(soil_pyg.recommend(tmp_path / "new", exclude_seen="none")) == 6
+    assert len(soil_pyg.recommend(tmp_path / "new", exclude_seen="none")) == 9
     for options in ({"model": "bpr"}, {"profile": "paper"}):
         with pytest.raises(ValueError, match=rf"'{next(iter(options))}'.*'final'"):
             train(data_folder, tmp_path / "other", final=validated, progress=False, **options)

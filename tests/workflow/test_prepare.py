@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from soil_pyg.datasets import MultimodalDataset, TableDataset
 from soil_pyg.datasets.data_folder import load_data_folder, load_description, load_item_table
 from soil_pyg.datasets.storage import save_data
+from soil_pyg.encoders import ColourHistogramEncoder
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, SPLITS, modalities_of
 from soil_pyg.workflow.export import export_mmrec
 from soil_pyg.workflow.prepare import prepare
@@ -411,3 +413,19 @@ def test_nothing_is_held_out(tmp_path: Path, options: dict) -> None:
     prepared = prepare(frame, tmp_path / "data", ratios=(1, 0, 0), **options)
     assert prepared["counts"] == {"users": 2, "items": 4, "train": 5, "val": 0, "test": 0}
     assert load_data_folder(tmp_path / "data")[INTERACTS].test_edge_label_index.shape == (2, 0)
+
+
+@pytest.mark.parametrize("column", [None, "photo"])
+def test_encoded_pictures_are_those_of_the_items(tmp_path: Path, column: str | None) -> None:
+    (tmp_path / "pictures").mkdir()
+    for name in ("w", "x"):
+        Image.new("RGB", (8, 8), "red").save(tmp_path / "pictures" / f"{name}.png")
+    frame = pd.DataFrame({"user": ["ann"] * 3 + ["bob"] * 3, "item": [*"wxy"] * 2})
+    items = pd.DataFrame({"item": [*"wxy"], "photo": ["w.png", "x.png", None]})
+    source = column or tmp_path / "pictures"
+    encoder = ColourHistogramEncoder(source, root=tmp_path / "pictures", cache=None)
+    prepare(frame, tmp_path / "data", {"image": encoder}, items=items if column else None)
+    table = load_item_table(tmp_path / "data")
+    assert table is not None
+    files = [str(tmp_path / "pictures" / f"{name}.png") for name in "wx"]
+    assert table["image"].fillna("").tolist() == [*files, ""]

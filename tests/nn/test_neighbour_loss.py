@@ -1,0 +1,53 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from soil_pyg.nn import NeighbourLoss, neighbour_loss
+
+NUM_ITEMS, CHANNELS, EPSILON = 23, 4, 1e-9
+INDEX = torch.tensor([3, 0, 17, 22, 9])
+
+
+def views(number: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    size = NUM_ITEMS, CHANNELS
+    drawn = [torch.randn(size, generator=generator, dtype=torch.float64) for _ in range(number)]
+    return [view.requires_grad_() for view in drawn]
+
+
+def naive(views: list[Tensor], k: int, tau: float) -> float:
+    unit = [(x / x.norm(dim=1, keepdim=True)).detach().numpy() for x in views]
+    total = 0.0
+    for i in INDEX.tolist():
+        cosine = [x @ x[i] for x in unit]
+        share = [np.exp(c) / np.exp(c).sum() for c in cosine]
+        for number, c in enumerate(cosine):
+            joint = sum(share) + share[number]
+            order = sorted(range(NUM_ITEMS), key=lambda j: -joint[j])
+            near, others = order[:k], order[k:]
+            e = np.exp(c / tau)
+            total -= math.log(e[near].sum() / e.sum() + EPSILON)
+            following = sorted(others, key=lambda j: -share[number][j])[:k]
+            if others:
+                total -= math.log(e[following].sum() / e[others].sum() + EPSILON)
+    return total / len(INDEX) / len(views)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("k", [1, 5, 20, 50])
+@pytest.mark.parametrize("block_bytes", [1, 2**26])
+def test_equals_loops(
+    number: int, k: int, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbour_loss, "BLOCK_BYTES", block_bytes)
+    x, loss = views(number), NeighbourLoss(k, tau=0.3)
+    assert loss(x, INDEX).item() == pytest.approx(naive(x, k, 0.3), rel=1e-9)
+    if k == 5:
+        torch.autograd.gradcheck(lambda *x: loss(x, INDEX), x, eps=1e-7, atol=1e-5, fast_mode=True)
+
+
+def test_repr() -> None:
+    assert str(NeighbourLoss(3)) == "NeighbourLoss(k=3, tau=0.2)"
