@@ -96,8 +96,9 @@ def rows_of_runs(frame: pd.DataFrame) -> list[PaperRow]:
     Args:
         frame (pandas.DataFrame): The table of :func:`soil_pyg.compare`.
     """
-    metrics = [name for name in frame if METRIC.fullmatch(name) and frame[name].notna().all()]
-    settings = [name for name in frame if not METRIC.fullmatch(name) and name not in OWN]
+    columns = [str(name) for name in frame.columns]
+    metrics = [name for name in columns if METRIC.fullmatch(name) and frame[name].notna().all()]
+    settings = [name for name in columns if not METRIC.fullmatch(name) and name not in OWN]
     differing = [name for name in settings if name != "model" and frame[name].nunique() > 1]
     values: dict[tuple[str, ...], dict[str, list[float]]] = {}
     for row in frame.to_dict("records"):
