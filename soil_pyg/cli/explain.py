@@ -10,11 +10,16 @@ from soil_pyg.cli.names import Names
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.utils.progress import status
 from soil_pyg.workflow.explain import explain
+from soil_pyg.workflow.removal import removal_effects
 
 EXAMPLES = """\
 examples:
   soil-pyg explain RUN --user ann --item milk
-  soil-pyg explain RUN --user ann --item milk --by modality --format json"""
+  soil-pyg explain RUN --user ann --item milk --by modality --format json
+  soil-pyg explain RUN --user ann --item milk --by removal
+
+The parts add up exactly to the score. A part is not what the score would lose without a purchase:
+--by removal computes that, by building the graphs again without each purchase."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,9 +29,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--item", required=True, help="id of the item")
     parser.add_argument(
         "--by",
-        type=Literal["item", "modality", "part"],
+        type=Literal["item", "modality", "part", "removal"],
         default="item",
-        help="sum the parts per item that led to them or per modality, or list every part",
+        help="sum the parts per item that led to them or per modality, list every part, or compute "
+        "the effect of removing each purchase",
     )
     shared.add_data(parser)
     output.add_arguments(parser)
@@ -36,6 +42,10 @@ def run(arguments: Namespace) -> None:
     """Writes the parts of the score, and their sum to standard error."""
     output.check(arguments.format, arguments.out)
     trained = load(shared.run_folder(arguments))
+    if arguments.by == "removal":
+        frame = removal_effects(trained, arguments.user, arguments.item, arguments.data)
+        output.write(Names.of(arguments).present(frame), arguments.format, arguments.out)
+        return
     found = explain(trained, arguments.user, arguments.item, arguments.data)
     if arguments.by == "part":
         frame = found.parts

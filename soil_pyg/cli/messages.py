@@ -26,7 +26,7 @@ class _Handler(logging.Handler):
     """Writes a message as a line, after the progress line of a terminal is gone."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        status.write_line(self.format(record))
+        status.write_line(f"{record.levelname.lower()}: {self.format(record)}")
 
 
 @contextmanager
@@ -36,7 +36,6 @@ def messages(arguments: Namespace) -> Iterator[None]:
     """
     logger = logging.getLogger("soil_pyg")
     handler, before = _Handler(), (logger.level, status.enabled)
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     quiet, level = arguments.pop("quiet"), arguments.pop("log_level")
     logger.addHandler(handler)
     logger.setLevel(level.upper())

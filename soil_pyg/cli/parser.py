@@ -24,6 +24,10 @@ class HelpFormatter(DefaultHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = str(super()._get_help_string(action))
+        if str(action.metavar).startswith("{"):
+            # The choices stand before the text.
+            for part in ("type: %(type)s, ", " (type: %(type)s)"):
+                text = text.replace(part, "")
         if action.default in (None, []) or action.default is False:
             for part in (", default: %(default)s", " (default: %(default)s)"):
                 text = text.replace(part, "")

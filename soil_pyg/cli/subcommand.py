@@ -10,6 +10,9 @@ from soil_pyg.cli.parser import Parser
 from soil_pyg.cli.run_command import run_command
 from soil_pyg.utils.signals import raise_on_signals
 
+SHELLS = ("bash", "zsh")
+"""The shells whose command lines can be completed."""
+
 
 def run_subcommand(prog: str, argv: list[str]) -> int:
     """Runs a command line of :obj:`soil-pyg`, with :obj:`prog` in its messages, and returns the
@@ -22,6 +25,13 @@ def run_subcommand(prog: str, argv: list[str]) -> int:
 
 
 def _run(prog: str, argv: list[str]) -> None:
+    flag, _, shell = " ".join(argv).replace("=", " ").partition(" ")
+    if flag == "--print-completion" and shell in SHELLS:
+        # Imports torch, which takes seconds.
+        from soil_pyg.cli.completion import completion
+
+        sys.stdout.write(completion(shell))
+        return
     if not argv or argv[0] not in COMMANDS:
         _main_parser(prog).parse_args(argv or ["--help"])
         return
@@ -51,5 +61,10 @@ def _main_parser(prog: str) -> Parser:
     )
     version = import_module("soil_pyg").__version__
     parser.add_argument("--version", action="version", version=f"soil-pyg {version}")
+    parser.add_argument(
+        "--print-completion",
+        choices=SHELLS,
+        help='print the completion of command lines: eval "$(soil-pyg --print-completion bash)"',
+    )
     parser.add_argument("command", choices=list(COMMANDS), metavar="COMMAND", help=SUPPRESS)
     return parser

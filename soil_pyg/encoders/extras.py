@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+from soil_pyg.utils.extras import install_command
+
 
 def is_installed(module: str) -> bool:
     """Returns whether a module can be found, without importing it."""
@@ -15,9 +17,7 @@ def check_installed(module: str, extra: str, otherwise: str) -> None:
     the alternative without the package.
     """
     if not is_installed(module):
-        raise ImportError(
-            f"{module} is not installed: pip install 'soil-pyg[{extra}]', or {otherwise}"
-        )
+        raise ImportError(f"{module} is not installed: {install_command(extra)}, or {otherwise}")
 
 
 @contextmanager

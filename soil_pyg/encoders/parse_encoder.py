@@ -7,6 +7,7 @@ from soil_pyg.encoders.picture_encoder import PictureEncoder
 from soil_pyg.encoders.picture_file_encoder import PictureFileEncoder
 from soil_pyg.encoders.text_encoder import TextEncoder
 from soil_pyg.encoders.tfidf_encoder import TfidfEncoder
+from soil_pyg.utils.extras import install_command
 
 TEXT, IMAGE = "text", "image"
 
@@ -68,7 +69,7 @@ def parse_encoder(
         if not is_installed(module):
             model = fallback
             notice = (
-                f"{' and '.join(columns)} is encoded as {model!r}: pip install 'soil-pyg[embed]' "
+                f"{' and '.join(columns)} is encoded as {model!r}: {install_command('embed')} "
                 "for a neural network"
             )
     encoder: TfidfEncoder | TextEncoder | PictureFileEncoder

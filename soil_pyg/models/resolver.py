@@ -1,5 +1,6 @@
 import inspect
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -26,11 +27,14 @@ def import_model(name: str) -> type[Recommender]:
     """
     module_name, separator, class_name = name.partition(":")
     if not separator:
-        found = _own_models().get(name.lower())
+        found = own_models().get(name.lower())
         if found is None:
+            names = sorted(own_models())
+            near = get_close_matches(name.lower(), names, 1)
+            hint = f": did you mean '{near[0]}'?" if near else ""
             raise ValueError(
-                f"'model' must be one of {', '.join(sorted(_own_models()))} or, for a model of "
-                f"your own, package.module:Class (got '{name}')"
+                f"'model' must be one of {', '.join(names)} or, for a model of your own, "
+                f"package.module:Class (got '{name}'){hint}"
             )
         return found
     value: Any = import_named(module_name, f"'model' must name a class: '{name}'")
@@ -68,7 +72,7 @@ def own_model(name: str) -> type[Recommender] | None:
         >>> own_model("bpr").__name__, own_model("soil_pyg.models.bpr:BPR").__name__
         ('BPR', 'BPR')
     """
-    models = _own_models()
+    models = own_models()
     return models.get(name) or {model_name(model): model for model in models.values()}.get(name)
 
 
@@ -119,7 +123,7 @@ def _concrete(name: str, value: Any) -> type[Recommender]:
     return value
 
 
-def _own_models() -> dict[str, type[Recommender]]:
+def own_models() -> dict[str, type[Recommender]]:
     """Returns the models of this package by their names in lower case."""
     # Imported here, as the package may import this module.
     package = import_module("soil_pyg.models")

@@ -7,6 +7,7 @@ from typing import Any
 
 from soil_pyg.reports.chart import Share
 from soil_pyg.reports.runs import Summary
+from soil_pyg.utils.extras import install_command
 
 
 def render(content: dict[str, Any]) -> str:
@@ -36,7 +37,7 @@ def import_extra() -> tuple[Any, Any]:
         from plotly.offline import get_plotlyjs
     except ImportError as error:
         raise ImportError(
-            f"A report requires the package '{error.name}': pip install 'soil-pyg[report]'"
+            f"A report requires the package '{error.name}': {install_command('report')}"
         ) from error
     return jinja2, get_plotlyjs
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from soil_pyg.runs.training_run import TrainResult
+from soil_pyg.utils.extras import install_command
 
 FOLDER = "tensorboard"
 
@@ -21,7 +22,7 @@ class TensorBoardLog:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise ImportError(
-                "TensorBoard is not installed: pip install 'soil-pyg[tensorboard]', or train "
+                f"TensorBoard is not installed: {install_command('tensorboard')}, or train "
                 "without 'tensorboard' (--tensorboard)"
             ) from error
         self._make: Any = SummaryWriter

@@ -75,7 +75,7 @@ def _read(folder: Path) -> tuple[dict[str, Any] | None, str]:
     except FileNotFoundError as error:
         if not folder.exists():
             raise
-        return None, str(error).removeprefix(f"'{folder}' ")
+        return None, str(error).replace(f"'{folder}'", "it", 1)
     return (run, "") if run["finished"] else (None, "its training has not finished")
 
 

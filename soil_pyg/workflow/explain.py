@@ -48,6 +48,11 @@ def explain(
     :meth:`~soil_pyg.models.Recommender.decompose`. Parts are computed in double precision; the
     score is that of the evaluator, in single precision.
 
+    This is an exact decomposition of the score and not the effect of removing an interaction, which
+    would also change the weights of the others:
+    :func:`~soil_pyg.workflow.removal.removal_effects` computes that. The parts are often larger
+    than the effects, and some have the other sign.
+
     To explain many scores of one run, use one :class:`~soil_pyg.workflow.explain.Explainer`.
 
     Args:
@@ -85,8 +90,8 @@ class Explainer:
         do not add up to the score.
         """
         trained = self.trained
-        u = _position(user, trained.user_id, "user", trained.model.num_users)
-        i = _position(item, trained.item_id, "item", trained.model.num_items)
+        u = trained_position(user, trained.user_id, "user", trained.model.num_users)
+        i = trained_position(item, trained.item_id, "item", trained.model.num_items)
         user_emb, item_emb = trained.user_emb[u], trained.item_emb[i]
         found = Explanation(
             user=trained.user_id[u].item(),
@@ -122,7 +127,10 @@ class Explainer:
         return pd.concat(frames, ignore_index=True)
 
 
-def _position(node: Any, known: np.ndarray, kind: str, trained_on: int) -> int:
+def trained_position(node: Any, known: np.ndarray, kind: str, trained_on: int) -> int:
+    """Returns the position of an id. Raises :class:`ValueError` if it is unknown or came after the
+    training.
+    """
     place = int(find_positions([node], known, kind, kind)[0])
     if place >= trained_on:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,15 +27,23 @@ def option_texts(documented: Iterable[Any]) -> dict[str, str]:
         _, _, arguments = (inspect.getdoc(part) or "").partition("\nArgs:\n")
         arguments = re.split(r"^\w+:$", arguments, maxsplit=1, flags=re.MULTILINE)[0]
         for names, text in _ARGUMENT.findall(arguments):
-            found |= {name: _plain(text) for name in names.split(", ") if name not in found}
-    for name, text in found.items():
-        # Models refer to the transforms for some options.
-        if (reference := re.match(r"See (\w+)( \(.*\))?", text)) and hasattr(
-            transforms, reference[1]
-        ):
-            texts = option_texts([getattr(transforms, reference[1])])
-            found[name] = f"{texts[name].rstrip('.')}{reference[2] or ''}."
+            new = [name for name in names.split(", ") if name not in found]
+            found |= dict.fromkeys(new, _followed(_plain(text), new, part))
     return found
+
+
+def _followed(text: str, names: list[str], part: Any) -> str:
+    """Returns a text, or that of the class that it refers to, which is known to the module of the
+    documented part or a transform.
+    """
+    reference = re.match(r"See (\w+)( \(.*\))?", text)
+    if reference is None or not names:
+        return text
+    module = sys.modules.get(getattr(part, "__module__", ""))
+    owner = getattr(transforms, reference[1], None) or getattr(module, reference[1], None)
+    texts = {} if owner is None else option_texts([owner])
+    followed = texts.get(names[0], text).rstrip(".")
+    return f"{followed}{reference[2] or ''}." if owner is not None else text
 
 
 def _plain(text: str) -> str:
@@ -47,5 +56,6 @@ def _plain(text: str) -> str:
 
 
 def _formula(text: str) -> str:
-    # A terminal shows no formulas; single letters are understood.
-    return text if re.fullmatch(r"\w+", text) else ""
+    # A terminal shows no formulas, but letters with indices are understood.
+    text = text.replace(r"\cdot", "*")
+    return re.sub(r"\\(math\w+|[lr]vert|,)|[\\{}]", "", text)

@@ -24,6 +24,10 @@ NOT_OPTIONS = {"num_users", "num_items", "in_channels", "seed", "accelerator", "
 """Parameters that come from the data or the command line, or do not affect the result."""
 
 
+GROUPS = {"model": "options", "graphs": "graphs", "trainer": "training"}
+"""The titles of the groups of flags, by the part that uses them."""
+
+
 @dataclass(frozen=True)
 class Option:
     """The type and the default of an option in the signature, and the parts that use it: one or
@@ -90,9 +94,13 @@ class ModelOptions:
         """Adds a flag :obj:`--<option>` per option. Flags that are not given set no value. Raises
         :class:`ValueError` if the parser already has a flag of that name.
         """
-        group = parser.add_argument_group(f"settings of {self.name}")
+        groups = {
+            taker: parser.add_argument_group(f"{title} of {self.name}")
+            for taker, title in GROUPS.items()
+        }
         texts = self.texts()
         for name, option in self.options.items():
+            group = groups["graphs" if option.used_by[0] == "data" else option.used_by[0]]
             default = "" if option.default is None else f" (default: {option.default})"
             text = f"{texts.get(name, name)}{default}".replace("%", "%%")
             how: dict[str, Any] = {"type": option.type}

@@ -36,7 +36,7 @@ def test_items(trained: TrainedModel, capfd: pytest.CaptureFixture[str]) -> None
     out, err = capfd.readouterr()
     expected = explain(trained, 70, "item 2")
     frame = pd.read_csv(io.StringIO(out))
-    assert list(frame) == ["kind", "via", "value", "title"]
+    assert list(frame) == ["kind", "via", "title", "value"]
     assert frame["value"].sum() == pytest.approx(expected.score, abs=1e-5)
     assert frame["via"].fillna("").tolist() == expected.by_item()["via"].fillna("").tolist()
     for row in frame.itertuples():
@@ -60,7 +60,7 @@ def test_other_tables_and_formats(
     out = tmp_path / "parts.parquet"
     assert cli.main([*command, "--by", "part", "--out", str(out)]) == 0
     frame = pd.read_parquet(out)
-    assert list(frame)[:5] == ["kind", "modality", "item_modality", "via", "value"]
+    assert list(frame)[:5] == ["kind", "modality", "item_modality", "via", "title"]
     assert len(frame) == len(expected.parts)
     assert capfd.readouterr().out == ""
     assert cli.main(command) == 0

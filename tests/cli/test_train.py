@@ -103,7 +103,12 @@ def test_help_is_that_of_the_model(capfd: pytest.CaptureFixture[str]) -> None:
     lightgcn = capfd.readouterr().out
     assert "--l-ui" in soil
     assert "--l-ui" not in lightgcn
-    assert "settings of lightgcn" in lightgcn
+    groups = [f"{group} of soil:" for group in ("options", "graphs", "training")]
+    assert [line for line in soil.splitlines() if line.endswith(" of soil:")] == groups
+    assert "graphs of lightgcn" not in lightgcn
+    assert "type: Literal" not in soil
+    # Underscores are never shown.
+    assert not re.search(r"--\w+_", soil)
     assert "soil-pyg train DATA --model soil --k 5" in soil
 
 
@@ -172,7 +177,7 @@ def test_a_run_for_production(
     out, err = capfd.readouterr()
     epochs = soil_pyg.load(tmp_path / "run").run["best_epoch"]
     assert out == ""
-    assert err.splitlines()[:2] == ["INFO: reading the data", "INFO: building the graphs"]
+    assert err.splitlines()[:2] == ["info: reading the data", "info: building the graphs"]
     assert err.splitlines()[-1].endswith(f"on all interactions up to epoch {epochs}")
 
 

@@ -20,8 +20,8 @@ SCHEDULES = {
     **dict.fromkeys(("bpr", "lightgcn", "vbpr", "slmrec", "bm3", "freedom", "lgmrec"), (1.0, 20)),
     **dict.fromkeys(("cohesion", "dragon", "dualgnn", "mentor"), (1.0, 20)),
     **dict.fromkeys(("grcn", "layergcn", "mmgcn"), (1.0, 20)),
-    **dict.fromkeys(("gume", "lattice", "mgcn", "smore"), (0.96, 20)),
     **dict.fromkeys(("ngcf", "sgl", "simgcl", "xsimgcl"), (1.0, 20)),
+    **dict.fromkeys(("gume", "lattice", "mgcn", "pgl", "smore"), (0.96, 20)),
     **dict.fromkeys(("gume", "lattice", "mgcn", "pgl"), (0.96, 20)),
     "damrs": (1.0, 20),
     "soil": (0.96, 10),
@@ -35,10 +35,10 @@ OTHER_RATE = {"dragon": 1e-4, "mentor": 1e-4}
 """The learning rate of the authors, where it is not 1e-3."""
 OTHER_PATIENCE = {("bm3", "tiktok"): 60}
 """Patience chosen by the val metric, for results better than with the published one."""
-SIZES = (4, 3, 2)
-"""The numbers of channels of the modalities."""
 OTHER_BATCH_SIZE = {("damrs", dataset): 4096 for dataset in ("baby", "sports", "clothing")}
 """The batch size of the published logs where it is not MMRec's."""
+SIZES = (4, 3, 2)
+"""The numbers of channels of the modalities."""
 BUILDS = [
     (name, dataset, profile)
     for name in available_configs()
@@ -113,9 +113,8 @@ def test_published_data_sets_keep_the_published_schedule(name: str, dataset: str
         names = ("lr", "lr_decay", "lr_decay_epochs", "batch_size", "epochs", "patience")
         found = [settings[option] for option in names]
         expected = OTHER_PATIENCE.get((name, dataset), patience)
-        assert found == [OTHER_RATE.get(name, 1e-3), decay, 50, 2048, 1000, expected]
         batch_size = OTHER_BATCH_SIZE.get((name, dataset), 2048)
-        assert found == [1e-3, decay, 50, batch_size, 1000, expected]
+        assert found == [OTHER_RATE.get(name, 1e-3), decay, 50, batch_size, 1000, expected]
 
 
 @pytest.mark.parametrize("name", sorted(SCHEDULES))

@@ -66,6 +66,12 @@ def test_errors(mine: str, name: str, message: str) -> None:
         import_model(name)
 
 
+def test_a_name_in_any_case_and_nearly_a_name() -> None:
+    assert import_model("LightGCN").__name__ == "LightGCN"
+    with pytest.raises(ValueError, match=r"\(got 'lightgnc'\): did you mean 'lightgcn'\?"):
+        import_model("lightgnc")
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

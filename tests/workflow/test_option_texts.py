@@ -23,7 +23,10 @@ class Documented:
 
 def test_descriptions_are_plain_text_without_the_default() -> None:
     texts = option_texts([Documented])
-    assert texts == {"size": "The size d of Thing, as in 0.5 (Eq. 3).", "rate": "The rate."}
+    assert texts == {
+        "size": "The size d of Thing, as in 0.5 (Eq. 3).",
+        "rate": "The rate gamma * 2.",
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
