@@ -25,7 +25,7 @@ from soil_pyg.models.freedom import FREEDOMGraphs
 from soil_pyg.models.gume_graphs import GUMEGraphs
 from soil_pyg.models.lattice import LATTICEGraphs
 from soil_pyg.models.mgcn import MGCNGraphs
-from soil_pyg.models.mmgf import MMGFGraphs
+from soil_pyg.models.mmgf_graphs import MMGFGraphs
 from soil_pyg.models.pgl_graphs import PGLGraphs
 from soil_pyg.models.smore_graphs import SMOREGraphs
 from soil_pyg.models.soil_graphs import SOILGraphs

@@ -32,37 +32,38 @@ PAGE = 1000
 """The number of rows per header in the format :obj:`"table"`."""
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments :obj:`--format` and :obj:`--out`."""
+def add_arguments(parser: ArgumentParser, formats: Any = Format) -> None:
+    """Adds the arguments :obj:`--format`, one of some literals, and :obj:`--out`."""
     parser.add_argument(
         "--format",
-        type=Format | None,
+        type=formats | None,
         help="json is one list, jsonl one object per line, as soon as it is known (default: by the "
         "suffix of --out, or table)",
     )
     parser.add_argument("--out", help="file to write (default: standard output)")
 
 
-def check(file_format: Format | None, out: str | None) -> Format:
-    """Checks the arguments of the output before a command starts its work, and returns the format.
+def check(file_format: Format | None, out: str | None, flag: str = "--out") -> Format:
+    """Checks the arguments of the output before a command starts its work, and returns the format;
+    :obj:`flag` is the argument with the file.
 
     Raises :class:`ValueError` if the format is unknown or cannot be written there, and
     :class:`FileNotFoundError` if the folder of the file does not exist.
     """
     if out in STANDARD_OUTPUT:
         if sys.stdout is None:
-            raise ValueError("standard output must be open (got a closed one): give '--out'")
+            raise ValueError(f"standard output must be open (got a closed one): give '{flag}'")
         if file_format == "parquet" and sys.stdout.isatty():
-            raise ValueError("'--format parquet' cannot go to a terminal: give '--out'")
+            raise ValueError(f"'--format parquet' cannot go to a terminal: give '{flag}'")
         return file_format or "table"
     path = Path(out).expanduser()
     if path.is_dir():
-        raise ValueError(f"'--out' must name a file (got the folder '{path}')")
+        raise ValueError(f"'{flag}' must name a file (got the folder '{path}')")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"'--out' must be in an existing folder (got '{path}')")
+        raise FileNotFoundError(f"'{flag}' must be in an existing folder (got '{path}')")
     if file_format is None and path.suffix not in SUFFIXES:
         raise ValueError(
-            f"'--out' without '--format' must end in {', '.join(SUFFIXES)} (got '{path}')"
+            f"'{flag}' without '--format' must end in {', '.join(SUFFIXES)} (got '{path}')"
         )
     return file_format or SUFFIXES[path.suffix]
 
@@ -79,6 +80,12 @@ def write(
     write_blocks = _WRITERS[check(file_format, out)]
     with _opened(out) as stream:
         write_blocks(stream, [frames] if isinstance(frames, pd.DataFrame) else frames)
+
+
+def write_text(text: str, out: str | None = None) -> None:
+    """Writes a text to standard output or atomically to a file."""
+    with _opened(out) as stream:
+        stream.write(text.encode())
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from soil_pyg import cli, compare, train
+from soil_pyg.reports.paper_table import bibtex, paper_table, rows_of_runs
 
 
 @pytest.fixture
@@ -32,6 +33,19 @@ def test_one_run_a_row_for_machines(runs: list[str], capfd: pytest.CaptureFixtur
     rows = json.loads(capfd.readouterr().out)
     assert [row["lr"] for row in rows] == [0.001, 0.01]
     assert [list(row) for row in rows] == [list(compare(runs))] * 2
+
+
+@pytest.mark.parametrize("file_format", ["markdown", "latex"])
+def test_tables_for_papers(runs: list[str], file_format: str, tmp_path: Path) -> None:
+    out, entries = tmp_path / "table.txt", tmp_path / "models.bib"
+    flags = ["--format", file_format, "--out", str(out), "--bibtex", str(entries)]
+    assert cli.main(["compare", *runs, *flags]) == 0
+    rows = rows_of_runs(compare(runs))
+    assert len(rows) == 2
+    note = "Mean ± sample standard deviation over seeds"
+    assert out.read_text("utf-8") == paper_table(rows, [note], file_format)
+    models = dict.fromkeys(compare(runs)["model"].str.lower())
+    assert entries.read_text("utf-8") == "\n".join(map(bibtex, models))
 
 
 def test_the_same_run_twice(run_folder: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 Laplacian = Callable[[Tensor, int, int], Tensor]
+NoisyLayers = Callable[[Tensor, tuple[Tensor, Tensor], int, float], list[Tensor]]
 NaiveContrast = Callable[[Tensor, Tensor, list[int], list[int], float], float]
 
 
@@ -28,6 +29,24 @@ def laplacian() -> Laplacian:
         return matrix
 
     return make
+
+
+@pytest.fixture
+def noisy_layers() -> NoisyLayers:
+    """Returns the layers of a propagation that adds noise of a length to the rows of each."""
+
+    def propagate(
+        matrix: Tensor, tables: tuple[Tensor, Tensor], num_layers: int, eps: float
+    ) -> list[Tensor]:
+        x, layers = torch.cat(tables).detach(), []
+        for _ in range(num_layers):
+            x = matrix @ x
+            noise = torch.cat([torch.rand(table.size()).double() for table in tables])
+            x = x + eps * x.sign() * noise / noise.norm(dim=1, keepdim=True)
+            layers.append(x)
+        return layers
+
+    return propagate
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import MMGF
-from soil_pyg.models.mmgf import FILTER
+from soil_pyg.models.mmgf_graphs import FILTER
 from soil_pyg.typing import INTERACTS, ITEM, Triplets
 
 NUM_USERS, NUM_ITEMS = 12, 9

@@ -14,6 +14,7 @@ NUM_USERS, NUM_ITEMS = 4, 5
 EDGE_INDEX = torch.tensor([[0, 0, 0, 1, 1, 2, 3], [0, 1, 2, 1, 3, 3, 0]])
 BATCH = Triplets(torch.tensor([2, 0, 2]), torch.tensor([3, 1, 3]), torch.tensor([0, 4, 1]))
 Laplacian = Callable[[Tensor, int, int], Tensor]
+NoisyLayers = Callable[[Tensor, tuple[Tensor, Tensor], int, float], list[Tensor]]
 NaiveContrast = Callable[[Tensor, Tensor, list[int], list[int], float], float]
 
 
@@ -38,19 +39,16 @@ def test_equals_the_dense_laplacian(num_layers: int, laplacian: Laplacian) -> No
     torch.testing.assert_close(torch.cat(model(make_data())), expected, rtol=1e-6, atol=1e-7)
 
 
-def test_loss_equals_the_definition(laplacian: Laplacian, naive_contrast: NaiveContrast) -> None:
+def test_loss_equals_the_definition(
+    laplacian: Laplacian, noisy_layers: NoisyLayers, naive_contrast: NaiveContrast
+) -> None:
     model = make_model(num_layers=2, eps=0.3, cl_weight=0.7, tau=0.4, reg=0.2)
     matrix = laplacian(EDGE_INDEX, NUM_USERS, NUM_ITEMS)
     torch.manual_seed(5)
     views = []
     for _ in range(2):
-        x, total = torch.cat(model.tables).detach(), 0
-        for _ in range(2):
-            x = matrix @ x
-            noise = torch.cat([torch.rand(size, 3).double() for size in (NUM_USERS, NUM_ITEMS)])
-            x = x + 0.3 * x.sign() * noise / noise.norm(dim=1, keepdim=True)
-            total = total + x / 2
-        views.append(total.split([NUM_USERS, NUM_ITEMS]))
+        layers = noisy_layers(matrix, model.tables, 2, 0.3)
+        views.append(torch.stack(layers).mean(0).split([NUM_USERS, NUM_ITEMS]))
     (users, items), (other_users, other_items) = views
     rows, item_rows = BATCH.user.tolist(), BATCH.positive.tolist()
     expected = naive_contrast(users, other_users, rows, rows, 0.4)

@@ -9,10 +9,11 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models import SimGCL, XSimGCL
 from soil_pyg.typing import INTERACTS, Triplets
 
-NUM_USERS, NUM_ITEMS = 4, 5
-EDGE_INDEX = torch.tensor([[0, 0, 0, 1, 1, 2, 3], [0, 1, 2, 1, 3, 3, 4]])
-BATCH = Triplets(torch.tensor([2, 0, 2]), torch.tensor([3, 1, 3]), torch.tensor([0, 4, 1]))
+NUM_USERS, NUM_ITEMS = 3, 4
+EDGE_INDEX = torch.tensor([[0, 0, 1, 1, 2], [0, 1, 1, 3, 2]])
+BATCH = Triplets(torch.tensor([2, 0]), torch.tensor([2, 1]), torch.tensor([0, 3]))
 Laplacian = Callable[[Tensor, int, int], Tensor]
+NoisyLayers = Callable[[Tensor, tuple[Tensor, Tensor], int, float], list[Tensor]]
 NaiveContrast = Callable[[Tensor, Tensor, list[int], list[int], float], float]
 
 
@@ -25,19 +26,14 @@ def make_data() -> HeteroData:
 
 @pytest.mark.parametrize("layer", [1, 2, 3])
 def test_loss_equals_the_definition(
-    layer: int, laplacian: Laplacian, naive_contrast: NaiveContrast
+    layer: int, laplacian: Laplacian, noisy_layers: NoisyLayers, naive_contrast: NaiveContrast
 ) -> None:
     options = {"contrast_layer": layer, "eps": 0.3, "cl_weight": 0.7, "tau": 0.4}
     torch.manual_seed(0)
     model = XSimGCL(NUM_USERS, NUM_ITEMS, hidden_channels=3, **options).double()
     matrix = laplacian(EDGE_INDEX, NUM_USERS, NUM_ITEMS)
     torch.manual_seed(5)
-    x, layers = torch.cat(model.tables).detach(), []
-    for _ in range(3):
-        x = matrix @ x
-        noise = torch.cat([torch.rand(size, 3).double() for size in (NUM_USERS, NUM_ITEMS)])
-        x = x + 0.3 * x.sign() * noise / noise.norm(dim=1, keepdim=True)
-        layers.append(x)
+    layers = noisy_layers(matrix, model.tables, 3, 0.3)
     users, items = torch.stack(layers).mean(0).split([NUM_USERS, NUM_ITEMS])
     other_users, other_items = layers[layer - 1].split([NUM_USERS, NUM_ITEMS])
     rows, item_rows = BATCH.user.tolist(), BATCH.positive.tolist()

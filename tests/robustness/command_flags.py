@@ -171,6 +171,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--out": values.NEW_FILE | {"an unknown extension": "new.xyz"},
     },
     "compare": {
+        "--bibtex": values.NEW_FILE,
         "--format": values.CHOICE,
         "--out": values.NEW_FILE | {"an unknown extension": "new.xyz"},
     },

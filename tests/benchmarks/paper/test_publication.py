@@ -5,8 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from soil_bench.paper.publication import bibliography, bibtex, latex_text, render
-from soil_pyg.configs import available_configs, load_config
+from soil_bench.paper.publication import bibliography, render
 
 METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 
@@ -67,37 +66,7 @@ def test_one_seed_has_no_deviation_and_equal_figures_share_their_place() -> None
     assert "p <" not in lines[-1]
 
 
-@pytest.mark.parametrize("name", available_configs())
-def test_every_citation_becomes_an_entry(name: str) -> None:
-    entry, config = bibtex(name), load_config(name)
-    assert entry.count("{") == entry.count("}")
-    assert re.search(r"  year = \{\d{4}\},\n", entry)
-    assert f"  url = {{{config.source}}}," in entry
-    (authors,) = re.findall(r"  author = \{(.*)\},\n", entry)
-    assert "," not in authors
-    assert all(author in config.citation for author in authors.split(" and "))
-    (title,) = re.findall(r"  title = \{\{(.*)\}\},\n", entry)
-    assert title.replace("\\", "") in config.citation
-
-
-def test_an_entry() -> None:
-    assert bibtex("freedom").splitlines() == [
-        "@inproceedings{freedom,",
-        "  author = {Xin Zhou and Zhiqi Shen},",
-        "  title = {{A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal "
-        "Recommendation}},",
-        "  booktitle = {ACM Multimedia},",
-        "  year = {2023},",
-        "  url = {https://doi.org/10.1145/3581783.3611943},",
-        "}",
-    ]
-
-
 def test_bibliography_has_each_model_once() -> None:
     rows = [row("bpr", [0.1]), row("soil", [0.1], "paper"), row("soil", [0.1], "best")]
     keys = re.findall(r"^@\w+\{(\w+),", bibliography(record(rows=rows)), re.MULTILINE)
     assert keys == ["bpr", "soil"]
-
-
-def test_reserved_characters() -> None:
-    assert latex_text(r"50 % & a_b #1 ±$") == r"50 \% \& a\_b \#1 $\pm$\$"
