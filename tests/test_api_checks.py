@@ -119,10 +119,10 @@ SHARE: list[Any] = [1, 2]
 CASES: dict[str, Case] = {
     "BM3": model(models.BM3, dropout=SHARE),
     "BPR": model(models.BPR),
+    "DAMRS": model(models.DAMRS, num_neighbours=[0], **TAU),
     "COHESION": model(models.COHESION, num_layers=[0], dropout=SHARE),
     "DRAGON": model(models.DRAGON),
     "DualGNN": model(models.DualGNN),
-    "DAMRS": model(models.DAMRS, num_neighbours=[0], **TAU),
     "FREEDOM": model(models.FREEDOM, dropout=SHARE),
     "GRCN": model(models.GRCN, latent_channels=[0]),
     "GUME": model(models.GUME, bm_tau=[0], um_tau=[0]),
@@ -152,13 +152,13 @@ CASES: dict[str, Case] = {
     "ItemKNN.graph_transform": Case(
         models.ItemKNN.graph_transform, wrong={"k": [0], "memory_budget": [0]}
     ),
+    "DAMRSGraphs": Case(DAMRSGraphs, wrong={"k": [0], "item_graph_k": [0], **SEARCH}),
     "DRAGONGraphs": Case(
         DRAGONGraphs, wrong={"k": [0], "first_weight": [2], "user_k": [0], **SEARCH}
     ),
     "DualGNN.graph_transform": Case(
         models.DualGNN.graph_transform, wrong={"user_k": [0], "memory_budget": [0]}
     ),
-    "DAMRSGraphs": Case(DAMRSGraphs, wrong={"k": [0], "item_graph_k": [0], **SEARCH}),
     "FREEDOMGraphs": Case(FREEDOMGraphs, wrong={"k": [0], "first_weight": [2], **SEARCH}),
     "GUMEGraphs": Case(GUMEGraphs, wrong={"k": [0], **SEARCH}),
     "LATTICEGraphs": Case(LATTICEGraphs, wrong={"k": [0], **SEARCH}),
@@ -206,9 +206,9 @@ CASES: dict[str, Case] = {
         {"in_channels": 2, "out_channels": 2},
         {"in_channels": [0], "out_channels": [0]},
     ),
+    "NeighbourLoss": Case(nn.NeighbourLoss, wrong={"k": [0], **TAU}),
     "NeighbourAttention": Case(nn.NeighbourAttention),
     "RefinedPropagation": Case(nn.RefinedPropagation, {"num_layers": 1}, {"num_layers": [0]}),
-    "NeighbourLoss": Case(nn.NeighbourLoss, wrong={"k": [0], **TAU}),
     "SampledAdjacency": Case(
         nn.SampledAdjacency, {"part": ADJACENCY, "scale": torch.ones(1), "scale_t": torch.ones(1)}
     ),

@@ -152,9 +152,9 @@ def test_readme_path_of_own_data_as_commands(capfd: pytest.CaptureFixture[str]) 
     """The commands as they stand, but for one epoch."""
     commands = next(text for text in blocks("console") if "soil-pyg prepare" in text)
     lines = commands.replace("\\\n", "").replace("--epochs 30", "--epochs 1").splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 10
     for line in lines:
-        program, *arguments = shlex.split(line.removeprefix("$ "))
+        program, *arguments = shlex.split(line.removeprefix("$ "), comments=True)
         assert program == "soil-pyg"
         assert main(arguments) == 0, line
     output = capfd.readouterr().out

@@ -45,9 +45,9 @@ from soil_pyg.models.xsimgcl import XSimGCL
 __all__ = [
     "BM3",
     "BPR",
+    "DAMRS",
     "COHESION",
     "DRAGON",
-    "DAMRS",
     "FREEDOM",
     "GRCN",
     "GUME",

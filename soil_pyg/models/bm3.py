@@ -12,7 +12,7 @@ from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import FeatureProjection, LightPropagation, embedding_loss
-from soil_pyg.nn.split_batch import gather_batch, own_rows
+from soil_pyg.nn.split_batch import dropout_batch, gather_batch
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_share
 
@@ -122,8 +122,7 @@ class BM3(FeatureRecommender):
 
     def _fixed(self, x: Tensor) -> Tensor:
         # Without stopped gradients, all embeddings would collapse into one.
-        whole = F.dropout(gather_batch(x.detach()), self.dropout, self.training)
-        return whole[own_rows(x)]
+        return dropout_batch(x.detach(), self.dropout, self.training)
 
     def _distance(self, x: Tensor, fixed: Tensor) -> Tensor:
         cosine = F.cosine_similarity(self.predictor(x), fixed, dim=-1)

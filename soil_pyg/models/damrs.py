@@ -10,8 +10,9 @@ from soil_pyg.models.damrs_graphs import BEHAVIOUR, DAMRSGraphs, consistent
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, with_graphs
-from soil_pyg.models.newcomers import fold_users
+from soil_pyg.models.newcomers import fold_users, messages
 from soil_pyg.nn import LightConv, LightPropagation, NeighbourLoss
+from soil_pyg.nn.split_batch import gather_batch
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_integer
 
@@ -110,15 +111,18 @@ class DAMRS(EmbeddingRecommender):
         """Returns the denoised ranking loss, the divergence and the loss of neighbours."""
         (user, item), views = self.propagate(data)
         mean = torch.stack(views).mean(dim=0)
+        # The terms over distinct nodes cannot be split: each process computes the whole loss.
+        batch = Triplets(*(gather_batch(x) for x in batch))
         query = F.embedding(batch.user, user)
         better, worse = (F.embedding(x, item) + F.embedding(x, mean) for x in batch[1:])
         margin = (query * (better - worse)).sum(dim=-1)
         right, wrong = self.confidence(query, views, batch)
-        users, items = batch.user.unique(), torch.cat(batch[1:]).unique()
+        users = torch.unique(gather_batch(batch.user))
+        items = torch.unique(gather_batch(torch.cat(batch[1:])))
         sides = [F.normalize(F.embedding(items, x)) for x in (item, mean)]
         bpr = right * F.logsigmoid(margin) + wrong * F.logsigmoid(-margin)
         return {
-            "bpr": -bpr.mean(),
+            "bpr": -gather_batch(bpr).mean(),
             "kl": self.kl_weight * _divergence(F.embedding(users, user), sides[0], sides[1]),
             "neighbour": self.neighbour_weight * self.neighbour_loss(views, items),
         }
@@ -141,7 +145,7 @@ class DAMRS(EmbeddingRecommender):
             ).sigmoid()
             for x in batch[1:]
         )
-        mean, bar = observed.mean(dim=0), drawn.mean()
+        mean, bar = observed.mean(dim=0), gather_batch(drawn.t()).mean()
         excess = (observed.amax(dim=0) - bar).clamp(0, 1)
         right = (mean * torch.exp(-2 * observed.var(dim=0))).clamp(0, 1)
         return right, excess.where(mean < bar, 0.0)
@@ -155,8 +159,9 @@ class DAMRS(EmbeddingRecommender):
         num_new_users: int,
     ) -> Tensor:
         """Folds new users into the graph, see :func:`~soil_pyg.models.newcomers.fold_users`."""
-        data = with_graphs(data, INTERACTS, make_transform)
-        return fold_users(data, self.propagation, self.tables, edge_index, num_new_users)
+        known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
+        sent = messages(self.propagation, self.tables, known)
+        return fold_users(data, sent, edge_index, num_new_users)
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embedding of a user by the edges that leave the user, and that of an item into
@@ -175,7 +180,7 @@ class DAMRS(EmbeddingRecommender):
 def _divergence(user: Tensor, first: Tensor, second: Tensor) -> Tensor:
     # The mean over all pairs; blocks are computed again for their gradients.
     total = user.new_zeros(())
-    for rows in user.split(max(1, BLOCK_PAIRS // len(first))):
+    for rows in torch.split(user, max(1, BLOCK_PAIRS // len(first))):
         arguments = (_sum_of_divergences, rows, first, second)
         total = total + checkpoint(*arguments, use_reentrant=False, preserve_rng_state=False)
     return total / (len(user) * len(first))

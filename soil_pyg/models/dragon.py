@@ -18,8 +18,10 @@ class DRAGONGraphs(FREEDOMGraphs):
     :class:`~soil_pyg.models.FREEDOM` and the graph of similar users.
 
     Args:
-        k, modalities, first_weight (optional): See
-            :class:`~soil_pyg.models.freedom.FREEDOMGraphs`.
+        k, modalities (optional): See :class:`~soil_pyg.transforms.SimilarityGraph`; the visual
+            modality comes first.
+        first_weight (float, optional): The weight of the first modality in the graph of similar
+            items. (default: :obj:`0.1`)
         user_k (int, optional): See :class:`~soil_pyg.transforms.UserGraph`. (default: :obj:`40`)
         **search_options (optional): The arguments of :class:`~soil_pyg.nn.SearchOptions`.
     """

@@ -16,8 +16,8 @@ from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.mgcn import MGCN
 from soil_pyg.models.newcomers import extend_users, rows_of_new
 from soil_pyg.models.view_recommender import NO_USERS
-from soil_pyg.nn import InfoNCELoss
-from soil_pyg.nn.perturb import perturb
+from soil_pyg.nn import InfoNCELoss, perturb
+from soil_pyg.nn.split_batch import count_batch, sum_batch
 from soil_pyg.typing import USER, Triplets
 from soil_pyg.utils.checks import check_at_least, check_greater
 
@@ -163,7 +163,7 @@ class GUME(MGCN):
         user_interest, item_interest = tables.user[-1], tables.item[-1]
         views = LossTables(tables.user[:-1], tables.item[:-1])
         terms = super().batch_loss(views, batch)
-        reg = F.embedding(batch.positive, item_interest).square().sum()
+        reg = sum_batch(F.embedding(batch.positive, item_interest).square().sum())
         side = self.fuse(tables.user[0], tables.user[1:-1])
         pairs = batch.user.expand(2, -1)
         contrast = self.user_contrast(user_interest, side, pairs)
@@ -173,7 +173,7 @@ class GUME(MGCN):
             contrast = contrast + self.user_contrast(*noisy, pairs)
         return {
             **terms,
-            "extended_reg": self.extended_reg * reg / 2 / len(batch.positive),
+            "extended_reg": self.extended_reg * reg / 2 / count_batch(batch.positive),
             "user_contrast": self.um_weight * contrast,
             **tables.terms,
         }

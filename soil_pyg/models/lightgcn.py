@@ -7,7 +7,7 @@ from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import MakeTransform, adjacency, normalized_interactions, with_graphs
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.models.newcomers import extend_users, messages, rows_of_new
+from soil_pyg.models.newcomers import fold_users, messages
 from soil_pyg.nn import Adjacency, BPRLoss, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
@@ -93,17 +93,9 @@ class LightGCN(EmbeddingRecommender):
         edge_index: Tensor,
         num_new_users: int,
     ) -> Tensor:
-        r"""Folds new users into the graph, which then normalises their edges; they receive
-        messages and send none. Their own embedding, which is unknown, is zero:
-
-        .. math::
-            \mathbf{e}_v = \sum_j A_{vj} \, \frac{1}{L + 1} \sum_{l=0}^{L-1}
-            (\mathbf{A}^l \mathbf{X})_j
-        """
-        extended = extend_users(data, edge_index, num_new_users)
+        """Folds new users into the graph, see :func:`~soil_pyg.models.newcomers.fold_users`."""
         known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
-        sent = self.messages(known)
-        return rows_of_new(make_transform()(extended), INTERACTS, num_new_users) @ sent
+        return fold_users(data, self.messages(known), edge_index, num_new_users)
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embedding of a user by the edges that leave the user."""

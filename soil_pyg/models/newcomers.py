@@ -159,20 +159,14 @@ def rows_of_new(data: HeteroData, edge_type: EdgeType, num_new_users: int) -> Ad
     return rows.select_rows(torch.arange(rows.size[0] - num_new_users, rows.size[0]))
 
 
-def fold_users(
-    data: HeteroData,
-    propagation: LightPropagation,
-    x: PairTensor,
-    edge_index: Tensor,
-    num_new_users: int,
-) -> Tensor:
-    r"""Folds new users into the normalised user-item graph of the data, which then weights their
-    edges; they receive messages and send none. Their own embedding, which is unknown, is zero:
+def fold_users(data: HeteroData, sent: Tensor, edge_index: Tensor, num_new_users: int) -> Tensor:
+    r"""Folds new users into the normalised user-item graph, which then weights their edges; they
+    receive messages and send none. Their own embedding, which is unknown, is zero:
 
     .. math::
-        \mathbf{e}_v = \sum_j A_{vj} \, \frac{1}{L + 1} \sum_{l=0}^{L-1}
-        (\mathbf{A}^l \mathbf{X})_j
+        \mathbf{e}_v = \sum_j A_{vj} \, \mathbf{h}_j
+
+    with :math:`\mathbf{H}` what the items send over an edge of weight 1, see :func:`messages`.
     """
     extended = normalized_interactions()(extend_users(data, edge_index, num_new_users))
-    sent = messages(propagation, x, adjacency(data, INTERACTS))
     return rows_of_new(extended, INTERACTS, num_new_users) @ sent

@@ -9,6 +9,7 @@ from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import BipartiteConv, BPRLoss
+from soil_pyg.nn.split_batch import count_batch, sum_batch
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_flag, check_integer, check_share
 
@@ -127,8 +128,8 @@ class NGCF(EmbeddingRecommender):
         positive, negative = (
             F.embedding(x, tables.item[0]) for x in (batch.positive, batch.negative)
         )
-        reg = sum(x.square().sum() for x in (user, positive, negative))
+        reg = user.square().sum() + positive.square().sum() + negative.square().sum()
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
-            "reg": self.reg * reg / 2 / len(user),
+            "reg": self.reg * sum_batch(reg) / 2 / count_batch(user),
         }

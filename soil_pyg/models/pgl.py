@@ -14,7 +14,7 @@ from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy, dou
 from soil_pyg.models.freedom import ITEM_ITEM
 from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, prepared, with_graphs
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.models.newcomers import fold_users, mean_of_neighbours
+from soil_pyg.models.newcomers import fold_users, mean_of_neighbours, messages
 from soil_pyg.models.pgl_graphs import MODES, PRINCIPAL, PGLGraphs
 from soil_pyg.models.pruned_interactions import (
     draw_edges,
@@ -29,6 +29,7 @@ from soil_pyg.nn import (
     LightPropagation,
     TrainedFeatures,
 )
+from soil_pyg.nn.split_batch import dropout_batch
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import INTERACTS, USER, Triplets
 from soil_pyg.utils.checks import (
@@ -189,7 +190,7 @@ class PGL(Recommender):
         }
 
     def _contrast(self, x: Tensor) -> Tensor:
-        first, second = (F.dropout(x, self.dropout, self.training) for _ in range(2))
+        first, second = (dropout_batch(x, self.dropout, self.training) for _ in range(2))
         loss: Tensor = self.contrast(first, second)
         return loss
 
@@ -223,8 +224,9 @@ class PGL(Recommender):
         """Folds new users into the graph of all interactions, see
         :func:`~soil_pyg.models.newcomers.fold_users`.
         """
-        data = with_graphs(data, INTERACTS, make_transform)
-        return fold_users(data, self.propagation, self.tables(data), edge_index, num_new_users)
+        known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
+        sent = messages(self.propagation, self.tables(data), known)
+        return fold_users(data, sent, edge_index, num_new_users)
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embedding of a user by the edges that leave the user."""

@@ -25,6 +25,7 @@ from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.newcomers import extend_users, rows_of_new
 from soil_pyg.models.preference_decomposition import PreferenceDecomposition
 from soil_pyg.nn import BPRLoss, ModalityEncoder
+from soil_pyg.nn.split_batch import mean_square
 from soil_pyg.typing import INTERACTS, USER, Triplets
 from soil_pyg.utils.checks import check_at_least, check_integer
 
@@ -138,7 +139,7 @@ class PreferenceRecommender(Recommender):
         positive, negative = (
             F.embedding(x, tables.item[0]) for x in (batch.positive, batch.negative)
         )
-        reg = torch.stack([preference.square().mean() for preference in preferences]).sum()
+        reg = torch.stack([mean_square(x) for x in preferences]).sum()
         return {
             "bpr": self.rank(user, positive, negative) / log(2),
             **tables.terms,

@@ -80,7 +80,7 @@ class _Neighbours(torch.autograd.Function):
         num_bytes = (2 * len(views) + 5) * num_items * views[0].element_size()
         grads = [torch.zeros_like(view) for view in views]
         loss = views[0].new_zeros(())
-        for rows in index.split(max(1, BLOCK_BYTES // num_bytes)):
+        for rows in torch.split(index, max(1, BLOCK_BYTES // num_bytes)):
             cosines = [view[rows] @ view.t() for view in views]
             shares = [cosine.softmax(dim=1) for cosine in cosines]
             total = torch.stack(shares).sum(dim=0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -60,6 +61,14 @@ def mean_square(x: Tensor) -> Tensor:
         tensor(5.)
     """
     return sum_batch(x.square().sum()) / (count_batch(x) * x.size(1))
+
+
+def dropout_batch(x: Tensor, p: float, training: bool) -> Tensor:
+    """Applies dropout to rows of the batch as if one process drew the numbers for all of them."""
+    if not _Batch.is_split:
+        return F.dropout(x, p, training)
+    drawn = F.dropout(x.new_ones(count_batch(x), *x.shape[1:]), p, training)
+    return x * drawn[own_rows(x)]
 
 
 def own_rows(x: Tensor) -> slice:

@@ -131,12 +131,11 @@ class InterestItems(Collector):
         size = self.history.rowptr.diff()[owner]
         size = 2 ** size.float().log2().ceil().long()
         order = torch.argsort(size, stable=True)
-        groups = zip(*(part.tolist() for part in size.unique(return_counts=True)), strict=True)
+        length, count = torch.unique(size, return_counts=True)
         parts: list[Tensor] = []
-        for length, count in groups:
-            start = sum(map(len, parts))
-            rows = block_rows(self.memory_budget, length * width, BYTES_PER_CANDIDATE)
-            parts.extend(order[start : start + count].split(rows))
+        for group, num in zip(torch.split(order, count.tolist()), length.tolist(), strict=True):
+            rows = block_rows(self.memory_budget, num * width, BYTES_PER_CANDIDATE)
+            parts.extend(torch.split(group, rows))
         for step in blocks(len(parts), 1, "comparing items of interest"):
             yield parts[step.start]
 

@@ -168,14 +168,16 @@ class Ranks:
     def evaluate(
         self, evaluator: Evaluator, model: torch.nn.Module, data: HeteroData, split: str
     ) -> dict[str, float]:
-        """Returns the metrics of a model, each process having ranked for its share of the users."""
+        """Returns the metrics of a model, which are means over users. Each process ranks for its
+        share of the users.
+        """
         if self.size == 1:
             return evaluator.evaluate(model, data, split)
         label = held_out(data, split)
         own = torch.unique(label[0]).tensor_split(self.size)[self.rank]
         data = copy.copy(data)
         data[INTERACTS][f"{split}_edge_label_index"] = label[:, torch.isin(label[0], own)]
-        nothing = {name: np.empty(0) for name in evaluator.metrics}
+        nothing = {name: np.empty(0) for name in evaluator.names}
         parts = self.each(
             lambda: evaluator.evaluate_per_user(model, data, split) if len(own) > 0 else nothing
         )

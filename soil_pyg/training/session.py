@@ -18,6 +18,7 @@ from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.row_adam import RowAdam
+from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import INTERACTS
 
 
@@ -70,6 +71,12 @@ class Session:
         else:
             optimizer = Adam(parameters, **options, fused=True)
         return cast(Optimizer, self.ranks.fabric.setup_optimizers(optimizer))
+
+    def make_loss(self, compile: bool) -> TrainingLoss:
+        """Returns the loss, of the whole data or of partitions."""
+        is_partitioned = self.loader is not None and self.loader.num_partitions > 1
+        is_split = self.ranks.size > 1 and not is_partitioned
+        return TrainingLoss(self.model, is_partitioned, compile, is_split)
 
     def start_epoch(self, optimizer: Optimizer, seed: int, lr: float, decay: float) -> None:
         """Sets the batches, the random numbers and the learning rate of the next epoch."""

@@ -20,7 +20,6 @@ from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.session import Session
-from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.threads import limit_spins_late
@@ -55,8 +54,7 @@ class Trainer:
         released_stopping (bool): If set to :obj:`True`, compares validation metrics rounded to 4
             decimals and stops when more than :obj:`patience` epochs pass, as the published
             implementations do. (default: :obj:`False`)
-        seed (int): The seed of the epochs; initial parameters are drawn by the model.
-            (default: :obj:`0`)
+        seed (int): The seed of the epochs, not of initial parameters. (default: :obj:`0`)
         accelerator (str): The device, by its name in Lightning Fabric, such as :obj:`"cpu"` or
             :obj:`"cuda"`. (default: :obj:`"auto"`)
         precision (str): One of :obj:`"32-true"`, :obj:`"bf16-mixed"` and :obj:`"16-mixed"`.
@@ -73,8 +71,7 @@ class Trainer:
             :class:`~soil_pyg.training.PartitionLoader`. With more than one, graphs and evaluation
             stay on the CPU, and a step updates only the rows of the partition's nodes, see
             :class:`~soil_pyg.training.row_adam.RowAdam`. (default: :obj:`1`)
-        compile (bool): Whether to compile the loss with :func:`torch.compile`.
-            (default: :obj:`False`)
+        compile (bool): Whether to compile the loss. (default: :obj:`False`)
         ks (Sequence[int]): The list lengths of the metrics. (default: :obj:`(5, 10, 20, 50)`)
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
         checkpoint_seconds (float): The time between two checkpoints, in seconds. A state of more
@@ -179,12 +176,10 @@ class Trainer:
         options["batches_per_step"] = size = batches_per_step(
             vars(self), type(model), data[INTERACTS].edge_index.size(1)
         )
-        dealt = size, ranks.rank, ranks.size
         loader = None
         if any(parameter.requires_grad for parameter in model.parameters()):
-            loader = PartitionLoader(
-                data, self.batch_size, self.seed, self.num_partitions, device, *dealt
-            )
+            dealt = self.num_partitions, device, size, ranks.rank, ranks.size
+            loader = PartitionLoader(data, self.batch_size, self.seed, *dealt)
         known = settings or {}, options, self.checkpoint_seconds, overwrite
         run = ranks.first(lambda: TrainingRun(model, data, out, *known))
         run = run or TrainingRun(model, data, None, *known)
@@ -206,7 +201,7 @@ class Trainer:
                     ranks.log_traffic()
                     # The moments are as large as two models.
                     optimizer = None
-                if not run.best:
+                if not ranks.share(bool(run.best)):
                     run.keep_best(model, session.evaluate("val") if validate else {})
                 session.load_best()
                 if test:
@@ -217,17 +212,15 @@ class Trainer:
 
     def launch(self) -> Ranks:
         """Joins the processes that train together, which Fabric starts if nothing else has."""
-        place = self.strategy, self.devices, self.num_nodes
-        return Ranks(make_fabric(self.accelerator, self.precision, *place))
+        device = self.accelerator, self.precision
+        return Ranks(make_fabric(*device, self.strategy, self.devices, self.num_nodes))
 
     def _train(
         self, session: Session, optimizer: Optimizer, on_epoch: OnEpoch | None, validate: bool
     ) -> None:
         run, result, loader = session.run, session.run.result, session.loader
         assert loader is not None
-        ranks, is_partitioned = session.ranks, self.num_partitions > 1
-        is_split = ranks.size > 1 and not is_partitioned
-        loss = TrainingLoss(session.model, is_partitioned, self.compile, is_split)
+        ranks, loss = session.ranks, session.make_loss(self.compile)
         stopping = self._stopping()
         limit_spins_late()
         while not stopping.is_over(result):

@@ -22,6 +22,7 @@ SCHEDULES = {
     **dict.fromkeys(("grcn", "layergcn", "mmgcn"), (1.0, 20)),
     **dict.fromkeys(("ngcf", "sgl", "simgcl", "xsimgcl"), (1.0, 20)),
     **dict.fromkeys(("gume", "lattice", "mgcn", "pgl", "smore"), (0.96, 20)),
+    **dict.fromkeys(("gume", "lattice", "mgcn", "pgl"), (0.96, 20)),
     "damrs": (1.0, 20),
     "soil": (0.96, 10),
 }
@@ -34,10 +35,10 @@ OTHER_RATE = {"dragon": 1e-4, "mentor": 1e-4}
 """The learning rate of the authors, where it is not 1e-3."""
 OTHER_PATIENCE = {("bm3", "tiktok"): 60}
 """Patience chosen by the val metric, for results better than with the published one."""
-SIZES = (4, 3, 2)
-"""The numbers of channels of the modalities."""
 OTHER_BATCH_SIZE = {("damrs", dataset): 4096 for dataset in ("baby", "sports", "clothing")}
 """The batch size of the published logs where it is not MMRec's."""
+SIZES = (4, 3, 2)
+"""The numbers of channels of the modalities."""
 BUILDS = [
     (name, dataset, profile)
     for name in available_configs()

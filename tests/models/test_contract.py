@@ -40,10 +40,10 @@ class Case(NamedTuple):
 CASES = {
     "bm3": Case("BM3", {"hidden_channels": 6}, {}),
     "bpr": Case("BPR", {"hidden_channels": 6}, {}),
+    "damrs": Case("DAMRS", {"hidden_channels": 6, "num_neighbours": 2}, {"k": 3}),
     "cohesion": Case("COHESION", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
     "dragon": Case("DRAGON", {"hidden_channels": 6}, {"k": 3, "user_k": 3}),
     "dualgnn": Case("DualGNN", {"hidden_channels": 6}, {"user_k": 3}),
-    "damrs": Case("DAMRS", {"hidden_channels": 6, "num_neighbours": 2}, {"k": 3}),
     "freedom": Case("FREEDOM", {"hidden_channels": 6}, {"k": 3}),
     "grcn": Case("GRCN", {"hidden_channels": 6, "latent_channels": 5}, {}),
     "gume": Case("GUME", {"hidden_channels": 6}, {"k": 3}),
@@ -347,16 +347,16 @@ def test_graphs(name: str) -> None:
 INVALID = {
     "BM3": [("num_layers", -1), ("dropout", 1), ("dropout", -0.1)],
     "BPR": [],
+    "DAMRS": [
+        *[("num_layers", -1), ("num_item_layers", -1), ("kl_weight", -1), ("tau", 0)],
+        *[("neighbour_weight", -1), ("num_neighbours", 0)],
+    ],
     "COHESION": [
         *[("num_layers", 0), ("num_item_layers", -1), ("dropout", 1.0)],
         *[("pad", "x"), ("id_gradient", "x")],
     ],
     "DRAGON": [("num_item_layers", -1), ("pad", "x")],
     "DualGNN": [("pad", "x"), ("user_sum", "x")],
-    "DAMRS": [
-        *[("num_layers", -1), ("num_item_layers", -1), ("kl_weight", -1), ("tau", 0)],
-        *[("neighbour_weight", -1), ("num_neighbours", 0)],
-    ],
     "FREEDOM": [("num_layers", -1), ("num_item_layers", -1), ("dropout", 1.0)],
     "GRCN": [("latent_channels", 0), ("num_routings", -1), ("routing", "x")],
     "GUME": [

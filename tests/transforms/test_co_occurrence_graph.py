@@ -75,8 +75,8 @@ def test_errors() -> None:
         CoOccurrenceGraph(shrink=-1.0)
     with pytest.raises(ValueError, match=r"'nodes'.*\(got 'user'\)"):
         CoOccurrenceGraph(nodes="user")
-    with pytest.raises(ValueError, match=r"'norm'.*\(got 'count'\)"):
-        CoOccurrenceGraph(norm="count")
+    with pytest.raises(ValueError, match=r"'node_power'.*\(got -1\)"):
+        CoOccurrenceGraph(node_power=-1)
 
 
 def test_repr() -> None:
