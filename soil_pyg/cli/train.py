@@ -123,7 +123,7 @@ def _selected_model(argv: list[str]) -> str:
     for name in ("model", "config", "final"):
         first.add_argument(f"--{name}")
     found = first.parse_known_args(argv)[0]
-    values = _read_config(found.config) if found.config else {}
+    values = {} if found.config is None else _read_config(found.config)
     final = found.final or values.get("final")
     of_final = load_finished_run(str(final))["settings"].get("model") if final else None
     return str(found.model or values.get("model") or of_final or MODEL)

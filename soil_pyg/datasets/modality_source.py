@@ -1,7 +1,7 @@
 """Features of a modality from a file, a table, a matrix or an encoder."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,7 +11,7 @@ import pandas as pd
 from soil_pyg.datasets.encoder import Encoder
 from soil_pyg.datasets.features import FeatureSource, check_matrix, open_matrix
 from soil_pyg.datasets.id_files import read_id_file
-from soil_pyg.datasets.item_table import ItemTable
+from soil_pyg.datasets.item_table import IMAGE, ItemTable
 from soil_pyg.typing import ITEM
 
 ModalitySource: TypeAlias = FeatureSource | Encoder
@@ -73,3 +73,16 @@ def _encode(encoder: Encoder, items: pd.DataFrame, name: str) -> np.ndarray:
     if len(matrix) != len(items):
         raise ValueError(f"{name}: {encoder.name!r} gave {len(matrix)} rows for {len(items)} items")
     return np.where(np.isnan(matrix).all(axis=1, keepdims=True), matrix.dtype.type(0), matrix)
+
+
+def with_pictures(
+    selected: pd.DataFrame | None, item_id: np.ndarray, features: Mapping[str, ModalitySource]
+) -> pd.DataFrame | None:
+    """Returns the table of items with the pictures that were encoded, unless it names others."""
+    files = [getattr(source, "files", None) for source in features.values()]
+    encoded = next((found for found in files if found), None)
+    if encoded is None or (selected is not None and IMAGE in selected):
+        return selected
+    paths = [None if path is None else os.path.abspath(path) for path in encoded]
+    table = pd.DataFrame({ITEM: item_id}) if selected is None else selected
+    return table.assign(**{IMAGE: pd.Series(paths, dtype=object)})

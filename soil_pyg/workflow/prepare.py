@@ -5,21 +5,24 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import new_folder, save_data_folder
 from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns
 from soil_pyg.datasets.ids import find_ids, read_ids
-from soil_pyg.datasets.item_table import IMAGE, ItemTable
+from soil_pyg.datasets.item_table import ItemTable
 from soil_pyg.datasets.known_split import KnownSplit
 from soil_pyg.datasets.layouts import Source, read_source
-from soil_pyg.datasets.modality_source import ModalitySource, file_of, resolve_features
+from soil_pyg.datasets.modality_source import (
+    ModalitySource,
+    file_of,
+    resolve_features,
+    with_pictures,
+)
 from soil_pyg.datasets.select_pairs import Selection, select_pairs
 from soil_pyg.datasets.split_rule import SplitRule
 from soil_pyg.datasets.summary import counts, log_warnings, modalities, plain, untrained
 from soil_pyg.datasets.table import TableDataset
-from soil_pyg.typing import ITEM
 from soil_pyg.utils.files import file_digest
 from soil_pyg.workflow.prepare_arguments import check_arguments
 
@@ -193,7 +196,7 @@ def prepare(
             "ignored_feature_rows": data.num_ignored_feature_rows,
             "modalities": modalities(data, features),
         }
-        selected = _with_pictures(
+        selected = with_pictures(
             None if table is None else table.select(item_id), item_id, features
         )
         if table is not None:
@@ -201,19 +204,6 @@ def prepare(
         saved = save_data_folder(folder, data, selected, description)
     log_warnings(saved, features)
     return saved
-
-
-def _with_pictures(
-    selected: pd.DataFrame | None, item_id: np.ndarray, features: Mapping[str, ModalitySource]
-) -> pd.DataFrame | None:
-    """Returns the table of items with the pictures that were encoded, unless it names others."""
-    files = [getattr(source, "files", None) for source in features.values()]
-    encoded = next((found for found in files if found), None)
-    if encoded is None or (selected is not None and IMAGE in selected):
-        return selected
-    paths = [None if path is None else os.path.abspath(path) for path in encoded]
-    table = pd.DataFrame({ITEM: item_id}) if selected is None else selected
-    return table.assign(**{IMAGE: pd.Series(paths, dtype=object)})
 
 
 def _given_columns(**columns: str | None) -> dict[str, str]:

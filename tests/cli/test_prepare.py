@@ -41,7 +41,8 @@ def test_prepare(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(argv) == 0
     captured = capfd.readouterr()
     assert captured.out == ""
-    lines = captured.err.splitlines()
+    warning, *lines = captured.err.splitlines()
+    assert warning.startswith("warning: Most items have no modality 'text' (4 of 6)")
     assert [(line.split()[0], numbers_of(line)) for line in lines] == [
         ("read", [3, 6, 14]),
         ("dropped", [1, 0, 1, 2]),

@@ -7,7 +7,7 @@ import pytest
 
 from soil_pyg.datasets.encoder import Encoder
 from soil_pyg.datasets.item_table import ItemTable
-from soil_pyg.datasets.modality_source import resolve_features
+from soil_pyg.datasets.modality_source import resolve_features, with_pictures
 
 ITEM_ID = np.array(["gin", "rum", "tea"])
 ITEMS = ItemTable(pd.DataFrame({"item": ["tea", "gin"], "title": ["Green tea", "Gin"]}), "item")
@@ -80,3 +80,16 @@ def test_the_rows_of_a_matrix_are_those_of_the_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", ["text.parquet", (np.ones((1, 2)), ["tea"])])
 def test_what_is_keyed_stays_as_it_is(source: Any) -> None:
     assert resolve_features("text", source, ITEM_ID, None, None, "item") is source
+
+
+def test_the_pictures_of_encoders_join_the_table_of_items(tmp_path: Path) -> None:
+    class Pictures:
+        files = (tmp_path / "a.png", None)
+
+    ids = np.array(["a", "b"])
+    found = with_pictures(None, ids, {"text": tmp_path, "image": Pictures()})
+    assert found is not None
+    assert found.fillna("").to_numpy().tolist() == [["a", str(tmp_path / "a.png")], ["b", ""]]
+    given = pd.DataFrame({"item": ids, "image": ["x", "y"]})
+    assert with_pictures(given, ids, {"image": Pictures()}) is given
+    assert with_pictures(None, ids, {"text": tmp_path}) is None

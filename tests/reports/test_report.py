@@ -227,7 +227,7 @@ def test_without_the_extra(runs: Path, tmp_path: Path, monkeypatch: pytest.Monke
         return real(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", without_plotly)
-    with pytest.raises(ImportError, match=r"'plotly'.*soil-pyg\[report\]"):
+    with pytest.raises(ImportError, match=r"'plotly'.*pip install .*\[report\]"):
         report(runs, tmp_path / "a.html")
 
 

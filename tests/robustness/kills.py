@@ -266,6 +266,13 @@ def _stable(path: Path) -> bytes:
         return "\n".join(sorted(json.dumps(_without(json.loads(line))) for line in lines)).encode()
     if path.suffix == ".html":
         return re.sub(rb"\d+\.\d+ s\b|\d{4}-\d\d-\d\d", b"", raw)
+    if path.name == "state.safetensors":
+        # Imported here, as the processes of the commands import nothing early.
+        from soil_pyg.runs.tensor_file import load_tensors
+
+        tensors, metadata = load_tensors(path)
+        parts = (tensors[name].numpy().tobytes() for name in sorted(tensors))
+        return json.dumps(_without(metadata)).encode() + b"".join(parts)
     return raw
 
 
