@@ -31,9 +31,9 @@ def add_items(
 
     The neighbours of a new item are, in each of its modalities, the :math:`k` known items with the
     largest positive cosine similarities, with :math:`k` as in the graphs of the run. The model
-    embeds the items by :meth:`~soil_pyg.models.Recommender.embed_new_items`: SOIL computes their
-    views from their own features, every other model takes the weighted mean of the embeddings of
-    the neighbours. Nothing changes for known items.
+    embeds the items by :meth:`~soil_pyg.models.Recommender.embed_new_items`: SOIL and PGL compute
+    them from their own features, every other model takes the weighted mean of the embeddings of the
+    neighbours. Nothing changes for known items.
 
     Args:
         trained (TrainedModel, str or os.PathLike): The trained model, of :func:`soil_pyg.load`, or

@@ -57,9 +57,9 @@ def add_users(
         if column is not None:
             check_string(name, column)
     trained = open_run(trained)
+    known = load_run_data(trained, data)
     columns = id_columns(trained.settings.get("data") if data is None else data)
     user_column, item_column = user_column or columns[USER], item_column or columns[ITEM]
-    known = load_run_data(trained, data)
     new_id, edge_index = _read_interactions(trained, interactions, user_column, item_column)
     try:
         with torch.no_grad():
