@@ -28,7 +28,11 @@ DEFAULTS = {
 
 def test_what_is_exact() -> None:
     assert [SearchOptions().is_exact(n) for n in (0, EXACT_ITEMS, EXACT_ITEMS + 1)] == [1, 1, 0]
-    assert [SearchOptions(index).is_exact(9) for index in ("Flat", "HNSW8", "IVF2")] == [1, 0, 0]
+    assert [SearchOptions(index).is_exact(9) for index in ("Flat", "HNSW8", "IVF2,Flat")] == [
+        1,
+        0,
+        0,
+    ]
     assert SearchOptions("Flat").is_exact(10**9)
 
 

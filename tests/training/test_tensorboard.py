@@ -57,5 +57,5 @@ def test_a_run_writes_events_to_its_folder(data_folder: Path, tmp_path: Path) ->
 
 def test_without_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ImportError, match=r"soil-pyg\[tensorboard\]"):
+    with pytest.raises(ImportError, match=r"pip install .*\[tensorboard\]"):
         TensorBoardLog(tmp_path)
