@@ -103,8 +103,9 @@ def is_parsed(name: str) -> bool:
         faiss = import_faiss()
     except ImportError:
         return True
-    # The numbers do not matter to the parser, and large ones would take memory.
-    small = re.sub(r"\d+", lambda number: str(min(int(number[0]), 64)), name)
+    # The numbers do not matter to the parser, and large ones would take memory: 2^bits vectors for
+    # the bits of a code, which follow an x.
+    small = re.sub(r"(x?)(\d+)", lambda n: f"{n[1]}{min(int(n[2]), 8 if n[1] else 64)}", name)
     try:
         faiss.index_factory(64 * 60, small, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:

@@ -92,3 +92,19 @@ print(refused)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout) == (0, "6\n")
+
+
+@pytest.mark.parametrize("index", ["IVF4,PQ4x20", "PQ4x20", "RQ4x16", "HNSW65000,Flat", "IMI2x16"])
+def test_a_name_is_parsed_without_memory_for_its_numbers(index: str) -> None:
+    script = f"""
+import resource
+from soil_pyg.ops.faiss_library import import_faiss, is_parsed
+import_faiss()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+is_parsed({index!r})
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert int(done.stdout) < 2**17  # KiB
