@@ -19,7 +19,7 @@ OWN = ("run", "seed", "trained_epochs", "best_epoch", "seconds")
 SPECIAL = {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\textasciitilde{}"} | {
     character: f"\\{character}" for character in "&%$#_{}"
 }
-"""What LaTeX needs instead of a character."""
+"""The spelling in LaTeX of characters that it reserves."""
 
 CITATION = re.compile(r"(.+?)\. (.+)\. ([^.]+), (\d{4})\.")
 """The authors, the title, the venue and the year in a citation of a configuration."""

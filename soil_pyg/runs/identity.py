@@ -1,4 +1,4 @@
-"""What tells one training run from another: its model, data, settings and options."""
+"""The identity of a training run: its model, data, settings and options."""
 
 import json
 import os
