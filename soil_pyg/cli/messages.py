@@ -1,4 +1,4 @@
-"""What a command writes to standard error beside its errors: warnings, summaries, progress."""
+"""The messages of commands on standard error beside errors: warnings, summaries, progress."""
 
 import logging
 from collections.abc import Iterator

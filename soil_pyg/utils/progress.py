@@ -28,7 +28,7 @@ class Status:
 
     def __init__(self) -> None:
         self.enabled = True
-        """Whether progress is shown at all."""
+        """Is set if progress is shown."""
         self._is_shown = False
 
     @property

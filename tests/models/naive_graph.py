@@ -49,3 +49,13 @@ def neighbours(new: Pairs = ()) -> tuple[int, list[list[int]]]:
 
 def unit(x: Matrix) -> Matrix:
     return x / max(float(np.linalg.norm(x)), 1e-12)
+
+
+class NaiveModel:
+    """A model, one node at a time; newcomers are the last users and send nothing."""
+
+    def __init__(self, model: Recommender, data: HeteroData, new: Pairs = ()) -> None:
+        self.p = {name: p.detach().numpy() for name, p in model.named_parameters()}
+        self.options, self.data = model.options, data
+        self.num_users, self.near = neighbours(new)
+        self.num_new = self.num_users - NUM_USERS

@@ -8,10 +8,10 @@ from naive_graph import (
     NUM_ITEMS,
     NUM_USERS,
     Matrix,
+    NaiveModel,
     Pairs,
     in_channels,
     make_data,
-    neighbours,
     unit,
 )
 from torch_geometric.data import HeteroData
@@ -27,14 +27,9 @@ def make_model(num_modalities: int = 2, **options: Any) -> GRCN:
     return GRCN(NUM_USERS, NUM_ITEMS, in_channels(num_modalities), **options).double()
 
 
-class Naive:
-    """The model, one node at a time; newcomers are the last users and send nothing."""
-
+class Naive(NaiveModel):
     def __init__(self, model: GRCN, data: HeteroData, new: Pairs = ()) -> None:
-        self.p = {name: p.detach().numpy() for name, p in model.named_parameters()}
-        self.options, self.data = model.options, data
-        self.num_users, self.near = neighbours(new)
-        self.num_new = self.num_users - NUM_USERS
+        super().__init__(model, data, new)
         views = [self.view(m) for m in self.options["in_channels"]]
         confidence = self.table("user_confidence.weight", "item_confidence.weight")
         x = [unit(row) for row in self.table("user_embedding.weight", "item_embedding.weight")]

@@ -8,10 +8,10 @@ from naive_graph import (
     NUM_ITEMS,
     NUM_USERS,
     Matrix,
+    NaiveModel,
     Pairs,
     in_channels,
     make_data,
-    neighbours,
     unit,
 )
 from torch_geometric.data import HeteroData
@@ -32,14 +32,9 @@ def leaky(x: Matrix) -> Matrix:
     return np.where(x > 0, x, 0.01 * x)
 
 
-class Naive:
-    """The model, one node at a time; newcomers are the last users and send nothing."""
-
+class Naive(NaiveModel):
     def __init__(self, model: MMGCN, data: HeteroData, new: Pairs = ()) -> None:
-        self.p = {name: p.detach().numpy() for name, p in model.named_parameters()}
-        self.options, self.data = model.options, data
-        self.num_users, self.near = neighbours(new)
-        self.num_new = self.num_users - NUM_USERS
+        super().__init__(model, data, new)
         users = self.extend(self.p["user_embedding.weight"])
         self.identity = np.concatenate([users, self.p["item_embedding.weight"]])
         self.final = np.mean([self.view(m) for m in self.options["in_channels"]], axis=0)
