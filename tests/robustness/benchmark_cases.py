@@ -10,7 +10,7 @@ from soil_pyg.workflow.options import ModelOptions
 DATA = "--dataset tiny --root root --device cpu --out RES --epochs 1 --seeds 1"
 COMMANDS = {
     "": f"run.py --models bpr {DATA}",
-    "tune": f"run.py tune --model bpr --trials 1 {DATA}",
+    "tune": f"run.py tune --models bpr --trials 1 {DATA}",
     "paper table1": f"run.py paper table1 {DATA}",
     "paper table2": f"run.py paper table2 --models bpr {DATA}",
     "paper table3": f"run.py paper table3 {DATA}",
@@ -73,7 +73,7 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
     "": {**RUNS, "--models": MODELS, "--profile": PROFILE},
     "tune": {
         **RUNS,
-        "--model": {name: value for name, value in MODELS.items() if "," not in value},
+        "--models": MODELS,
         "--profile": PROFILE,
         "--search": {"a word": "much", "a list": "[1]", "an empty value": ""},
         "--search.lr": {"no number": "fast", "a negative number": "-1", "nothing": "[]"},
