@@ -297,7 +297,7 @@ def test_nothing_is_unpickled(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES + BENCHMARKS, ids=module_name)
 def test_every_import_is_declared(path: Path) -> None:
-    extras = ("cpu", "gpu", "scatter", "bench", "embed", "timm", "report")
+    extras = ("cpu", "gpu", "scatter", "bench", "cluster", "ray", "embed", "timm", "report")
     declared = distributions(*extras)
     if module_name(path).startswith(ADAPTERS):
         declared |= in_environments()
