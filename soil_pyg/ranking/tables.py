@@ -65,7 +65,7 @@ class Ranking:
 
     def _frames(self, k: int, memory_budget: int) -> Iterator[pd.DataFrame]:
         # Half of the budget is for the scores, half for the table.
-        rank = self._ranker(memory_budget // 2)
+        rank = self.ranker(memory_budget // 2)
         # Arrays of pandas share their strings, those of NumPy copy them.
         query_id, item_id = pd.Series(self.query_id).array, pd.Series(self.item_id).array
         query_name, item_name = self.columns
@@ -90,7 +90,11 @@ class Ranking:
             none = queries[:0]
             yield frame(none, none, none, none.float())
 
-    def _ranker(self, memory_budget: int) -> Callable[[Tensor, int], tuple[Tensor, Tensor]]:
+    def ranker(self, memory_budget: int) -> Callable[[Tensor, int], tuple[Tensor, Tensor]]:
+        r"""Returns the function that maps queries and a number of candidates :obj:`k`, at most all,
+        to the scores and indices of the best ones. Lists are padded with the score
+        :math:`-\infty`. A block of scores takes at most :obj:`memory_budget` bytes.
+        """
         # An exact index would compare all candidates as well.
         if self.index is not None and not self.index.is_exact:
             return IndexRanker(
