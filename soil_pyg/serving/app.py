@@ -1,6 +1,6 @@
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import soil_pyg
 from soil_pyg.serving.endpoints import add_endpoints
 from soil_pyg.serving.errors import RequestError, describe, one_line
 from soil_pyg.serving.graph_answers import UnavailableError
@@ -34,7 +34,7 @@ def create_app(
     app = FastAPIOffline(
         redoc_url=None,
         title="soil-pyg",
-        version=soil_pyg.__version__,
+        version=import_module("soil_pyg").__version__,
         description=DESCRIPTION,
         root_path=root_path,
         responses={"4XX": {"model": Error}},

@@ -1,9 +1,9 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
-import soil_pyg
 from soil_pyg.serving import requests
 from soil_pyg.serving.answers import explained, id_of, item_of, locate, ranked
 from soil_pyg.serving.errors import RequestError, refusing
@@ -118,7 +118,7 @@ def add_endpoints(app: "FastAPI", link: RunLink, limits: Limits, metrics: Metric
         return answer(
             {
                 "status": "ok",
-                "version": soil_pyg.__version__,
+                "version": import_module("soil_pyg").__version__,
                 "model": type(run.trained.model).__name__,
                 "users": len(run.trained.user_id),
                 "items": len(run.trained.item_id),
