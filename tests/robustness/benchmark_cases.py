@@ -53,6 +53,7 @@ RUNS: dict[str, Mapping[str, str]] = {
     "--out": OUT,
     "--workers": values.COUNT,
 }
+SIZE = {kind: value for kind, value in values.SIZE.items() if "memory" not in kind}
 SPEED: dict[str, Mapping[str, str]] = {
     "--channels": {
         "a word": "many",
@@ -62,9 +63,10 @@ SPEED: dict[str, Mapping[str, str]] = {
         "a fraction": '{"image": 1.5}',
         "a list": "[1]",
         "half an object": '{"image": ',
+        "more than memory holds": '{"image": 2147483647}',
     },
-    "--steps": values.COUNT,
-    "--batch-size": values.COUNT,
+    "--steps": SIZE,
+    "--batch-size": SIZE,
     "--device": values.CHOICE,
     "--out": OUT,
 }
@@ -132,7 +134,7 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
     "graphs": {**SPEED, "--root": {"an empty value": ""}, "--repeat": values.COUNT},
     "scale": {
         **SPEED,
-        "--items": values.COUNT,
+        "--items": values.SIZE,
         "--features": values.CHOICE,
         "--root": {"an empty value": ""},
         "--whole-up-to": values.COUNT_OR_ZERO,
@@ -142,9 +144,9 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
     },
     "pipeline": {
         **{name: SPEED[name] for name in ("--channels", "--out")},
-        "--users": values.COUNT,
-        "--items": values.COUNT,
-        "--pairs": {**values.COUNT, "fewer than four per user": "79"},
+        "--users": values.SIZE,
+        "--items": values.SIZE,
+        "--pairs": {**SIZE, "fewer than four per user": "79"},
         "--steps": {**values.COUNT, "an odd number": "3"},
         "--part-users": {**values.COUNT, "more than there are": "21"},
         "--recommended": {**values.COUNT, "more than there are": "21"},

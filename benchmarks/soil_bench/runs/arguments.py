@@ -25,8 +25,10 @@ from soil_pyg.workflow.train import DEVICE_TYPES
 Profile = Literal["paper", "released", "best"]
 """The profiles of SOIL, the model that has some."""
 Device = Literal["auto", "cpu", "cuda"]
-# Each run is planned before the first one begins.
+Size = restricted_number_type("Size", int, [(">=", 1), ("<=", 2**31 - 1)])
+"""A number that a measurement counts, draws or splits."""
 NumSeeds = restricted_number_type("NumSeeds", int, [(">=", 1), ("<=", 10_000)])
+"""The number of runs, each of which is planned before the first one begins."""
 
 
 def run_benchmark(prog: str, module: str, argv: list[str]) -> int:
@@ -178,12 +180,12 @@ def add_speed_arguments(parser: ArgumentParser, channels: dict[str, int]) -> Non
     """
     parser.add_argument(
         "--channels",
-        type=dict[str, PositiveInt],
+        type=dict[str, Size],
         default=channels,
         help="dimension of the features of each modality",
     )
-    parser.add_argument("--steps", type=PositiveInt, default=20, help="number of steps to time")
-    parser.add_argument("--batch-size", type=PositiveInt, default=2048)
+    parser.add_argument("--steps", type=Size, default=20, help="number of steps to time")
+    parser.add_argument("--batch-size", type=Size, default=2048)
     parser.add_argument("--device", type=Device, default="cpu", help="device of soil_pyg")
     add_measurement_arguments(parser)
 
@@ -198,6 +200,25 @@ def check_speed(arguments: Namespace) -> Namespace:
         raise ValueError("'--channels' must name at least one modality (got none)")
     arguments.device = resolve_device(arguments.device, "--device", DEVICE_TYPES).type
     return arguments
+
+
+def check_memory(flags: str, what: str, num_bytes: int) -> None:
+    """Raises :class:`ValueError` if data takes more memory than the machine has, where the system
+    tells how much that is.
+
+    Args:
+        flags (str): The flags that set the size.
+        what (str): The data.
+        num_bytes (int): Its size in bytes.
+    """
+    if not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if num_bytes > memory:
+        raise ValueError(
+            f"'{flags}' must be smaller: {what} alone would take {num_bytes / 2**30:,.0f} GiB "
+            f"(got {memory / 2**30:,.0f} GiB of memory)"
+        )
 
 
 def add_measurement_arguments(parser: ArgumentParser) -> None:
