@@ -44,6 +44,12 @@ class Recommender(torch.nn.Module, ABC):
     multimodal: ClassVar[bool] = False
     """Is set if the model reads the features of the items."""
 
+    row_wise: ClassVar[bool] = False
+    """Is set if :meth:`forward` computes the embedding of a node from its own rows of the features
+    and of :meth:`node_parameters`, from layers, and from products of prepared graphs with such
+    rows, so that the :class:`~soil_pyg.training.Trainer` can shard the tables over processes.
+    """
+
     profiles: ClassVar[dict[str, dict[str, Any]]] = {}
     """Named sets of option values, for :meth:`__init__` and :meth:`graph_transform` together."""
 

@@ -10,16 +10,19 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.runs.training_run import TrainingRun, TrainResult
+from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.batches_per_step import BatchesPerStep, batches_per_step
 from soil_pyg.training.check_options import Precision, check_fit, check_options
 from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.training.epoch import CAUSES, train_epoch
 from soil_pyg.training.make_fabric import Strategy, make_fabric
+from soil_pyg.training.open_run import open_run
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.session import Session
+from soil_pyg.training.sharded_data import ShardedData
+from soil_pyg.training.sharded_tables import ShardedTables
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.threads import limit_spins_late
@@ -27,6 +30,7 @@ from soil_pyg.utils.threads import limit_spins_late
 OnEpoch = Callable[[TrainResult], None]
 
 NEUTRAL = {"progress", "checkpoint_seconds", "strategy", "devices", "num_nodes"}
+NEUTRAL |= {"shard_tables"}
 """Options that the result does not depend on."""
 
 
@@ -81,6 +85,10 @@ class Trainer:
             node, by Lightning Fabric. (default: :obj:`"auto"`)
         devices (int): The number of devices per node, each with a process. (default: :obj:`1`)
         num_nodes (int): The number of nodes. (default: :obj:`1`)
+        shard_tables (bool): Whether each process holds a part of the rows of each table, see
+            :class:`~soil_pyg.training.sharded_tables.ShardedTables`, for a :attr:`row_wise` model
+            in partitions. :obj:`out` is then a folder that all nodes share. (default:
+            :obj:`False`)
 
     Raises:
         ValueError: If an argument is out of range.
@@ -114,6 +122,7 @@ class Trainer:
     strategy: Strategy = "auto"
     devices: int = 1
     num_nodes: int = 1
+    shard_tables: bool = False
 
     def __post_init__(self) -> None:
         check_options(vars(self))
@@ -180,28 +189,26 @@ class Trainer:
         if any(parameter.requires_grad for parameter in model.parameters()):
             dealt = self.num_partitions, device, size, ranks.rank, ranks.size
             loader = PartitionLoader(data, self.batch_size, self.seed, *dealt)
+        tables = ShardedTables(model, ranks) if self.shard_tables else None
         known = settings or {}, options, self.checkpoint_seconds, overwrite
-        run = ranks.first(lambda: TrainingRun(model, data, out, *known))
-        run = run or TrainingRun(model, data, None, *known)
-        run.result, run.finished = ranks.share((run.result, run.finished))
+        run = open_run(ranks, tables, model, data, out, *known)
         module = ranks.fabric.setup_module(model)
         with EpochProgress(self._stopping(), self.progress and ranks.rank == 0) as progress:
-            parts = ranks, model, module, data, loader, run, self.evaluator, progress
-            session = Session(*parts, size)
+            parts = ranks, model, module, data, loader, run, self.evaluator, progress, size
+            shares = None if tables is None or run.finished else ShardedData(data, ranks)
+            session = Session(*parts, tables, shares)
             if run.finished:
                 session.load_best()
                 return run.result
             optimizer = session.make_optimizer(self.lr, self.weight_decay)
-            if optimizer is not None:
-                run.restore(model, optimizer)
-            ranks.share_state(model, optimizer)
+            session.restore(optimizer)
             with session.stored_on_failure(out):
                 if optimizer is not None:
                     self._train(session, optimizer, on_epoch, validate)
                     ranks.log_traffic()
                     # The moments are as large as two models.
                     optimizer = None
-                if not ranks.share(bool(run.best)):
+                if not ranks.share(run.has_best):
                     run.keep_best(model, session.evaluate("val") if validate else {})
                 session.load_best()
                 if test:
@@ -241,7 +248,7 @@ class Trainer:
             result.history.append({"epoch": epoch, "loss": terms, "val": val})
             if stopping.is_better(val, result.val):
                 run.keep_best(session.model, val)
-            ranks.first(partial(run.end_epoch, session.model, optimizer))
+            session.end_epoch(optimizer)
             session.progress.report(result)
             if on_epoch is not None:
                 ranks.first(partial(on_epoch, result))
