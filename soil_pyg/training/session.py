@@ -2,6 +2,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -28,8 +29,8 @@ from soil_pyg.typing import INTERACTS
 @dataclass(frozen=True)
 class Session:
     """The objects of one call of :meth:`~soil_pyg.training.Trainer.fit`; :obj:`module` is the
-    model as Fabric calls it. A model without parameters has no :obj:`loader`. Sharded
-    :obj:`tables` come with each process's :obj:`shares` of the data and a :obj:`ShardedRun`.
+    model as Fabric calls it. A model without parameters has no :obj:`loader`. With
+    sharded :obj:`tables`, the run is a :class:`~soil_pyg.training.sharded_run.ShardedRun`.
     """
 
     ranks: Ranks
@@ -42,7 +43,11 @@ class Session:
     progress: EpochProgress
     batches_per_step: int = 1
     tables: ShardedTables | None = None
-    shares: ShardedData | None = None
+
+    @cached_property
+    def shares(self) -> ShardedData:
+        """The share of the data of this process."""
+        return ShardedData(self.data, self.ranks)
 
     @contextmanager
     def on_data_device(self) -> Iterator[None]:
@@ -62,7 +67,7 @@ class Session:
     def evaluate(self, split: str) -> dict[str, float]:
         """Returns the metrics of the model on a split, :obj:`"val"` or :obj:`"test"`."""
         with self.run.timed("evaluate"), self.on_data_device():
-            if self.shares is not None:
+            if self.tables is not None:
                 return self.shares.evaluate(self.evaluator, self.module, split)
             return self.ranks.evaluate(self.evaluator, self.module, self.data, split)
 
@@ -130,7 +135,7 @@ class Session:
         """Stores the best weights, which the model must hold, and their embeddings. Rank 0 writes,
         the others wait.
         """
-        if isinstance(self.run, ShardedRun) and self.shares is not None:
+        if isinstance(self.run, ShardedRun):
             sizes = self.model.num_users, self.model.num_items
             self.run.store_shards(self.shares.embed(self.module), self.data, sizes)
         else:

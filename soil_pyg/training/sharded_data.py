@@ -60,7 +60,7 @@ class ShardedData:
         users, with the embeddings of all items.
         """
         user_emb, item_emb = self.embed(model)
-        embeddings = _Known(user_emb, self._of_all(item_emb))
+        embeddings = _Known(user_emb, self._of_all(item_emb.detach()))
         if f"{split}_edge_label_index" not in self._ranked[INTERACTS]:
             label = self._of_own_users(held_out(self._data, split))
             self._ranked[INTERACTS][f"{split}_edge_label_index"] = label

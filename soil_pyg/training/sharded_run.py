@@ -47,11 +47,15 @@ class ShardedRun(TrainingRun):
         model: Recommender,
         data: HeteroData,
         folder: str | os.PathLike[str],
-        *others: Any,
+        settings: dict[str, Any],
+        options: dict[str, Any],
+        checkpoint_seconds: float,
+        overwrite: bool = False,
     ) -> None:
         self._ranks, self._tables = ranks, tables
         self._out = Path(folder)
         self._shards = self._out / SHARDS
+        others = settings, options, checkpoint_seconds, overwrite
         super().__init__(model, data, folder, *others, sharded=True)
         if ranks.rank == 0 and not (self._out / STATE).exists():
             remove(self._shards)

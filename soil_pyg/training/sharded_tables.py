@@ -92,7 +92,8 @@ class ShardedTables:
         """Adds the gradients of the fetched rows to those of the processes that hold them."""
         for _, rows, leaf in self._fetched.values():
             if rows.requires_grad:
-                rows.backward(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad)
+                grad = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+                torch.autograd.backward(rows, grad)
         self._fetched = {}
 
 
@@ -114,14 +115,18 @@ class _Fetch(torch.autograd.Function):
 
 def check_shardable(model: Recommender) -> None:
     """Raises :class:`ValueError` unless the tables of a model can be sharded."""
-    kind = type(model)
-    reason = None
-    if not kind.row_wise:
-        reason = "whose class does not set 'row_wise'"
+    kind, reason = type(model), None
+    declares, forwards = (
+        next(parent for parent in kind.__mro__ if name in vars(parent))
+        for name in ("row_wise", "forward")
+    )
+    # A subclass with another 'forward' says so itself.
+    if not kind.row_wise or (declares is not forwards and issubclass(forwards, declares)):
+        reason = f"as {forwards.__name__} does not set 'row_wise'"
     elif kind.on_epoch_start is not Recommender.on_epoch_start:
-        reason = "which changes its graphs in 'on_epoch_start'"
+        reason = "as it changes its graphs in 'on_epoch_start'"
     elif not model.node_parameters():
-        reason = "which has no table of users or items"
+        reason = "as it has no table of users or items"
     if reason is not None:
         raise ValueError(f"'shard_tables' must be False for {kind.__name__}, {reason} (got True)")
 

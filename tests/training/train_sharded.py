@@ -1,11 +1,11 @@
-"""Trains models in partitions, with whole or with sharded tables, on as many processes as are given,
-and saves the tables and the results.
+"""Trains models in partitions, with whole and with sharded tables, on as many processes as are
+given, and saves their runs and results.
 
-python train_sharded.py FOLDER DEVICES SHARD [CASE ...]
+python train_sharded.py FOLDER DEVICES [STOP]
 """
 
-import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +13,62 @@ import torch
 
 from soil_pyg import models
 from soil_pyg.datasets import SyntheticMultimodal
+from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import modalities_of
+from train_together import CASES
 
 NUM_USERS, NUM_ITEMS = 61, 43
-OPTIONS: dict[str, Any] = {"hidden_channels": 8}
-CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "bpr": ("BPR", OPTIONS, {}),
-    "lightgcn": ("LightGCN", OPTIONS, {}),
-    "soil": ("SOIL", OPTIONS, {"k": 3, "k_i": 2}),
+OPTIONS: dict[str, Any] = {
+    **{"num_partitions": 5, "batches_per_step": 2, "batch_size": 512, "lr": 0.02},
+    **{"epochs": 2, "progress": False, "accelerator": "cpu"},
 }
-"""The model, its options and those of its graphs."""
+NAMES = [
+    *("bm3", "bpr", "damrs", "gume", "lightgcn", "mgcn", "mmgcn", "ngcf", "simgcl"),
+    *("slmrec", "smore", "soil", "vbpr", "xsimgcl"),
+]
+"""The cases of all models whose tables can be sharded."""
+EXACT = {"bpr", "lightgcn", "soil"}
+"""Models that are trained on one process as well."""
+STOPPED = "soil"
 
 
-def train(
-    name: str, folder: Path, devices: int, shard: bool, on_meta: bool, **others: Any
-) -> None:
-    kind, options, graphs = CASES[name]
+class StoppedError(RuntimeError):
+    """Ends a training after an epoch."""
+
+
+def train(name: str, folder: Path, **others: Any) -> TrainResult:
+    """Trains a model in a folder; :obj:`stop` is the epoch to stop after."""
+    kind, options, graphs, _ = CASES[name]
     model_class = getattr(models, kind)
     data = model_class.graph_transform(**graphs)(SyntheticMultimodal(NUM_USERS, NUM_ITEMS)[0])
     sizes = {m: data["item"][f"x_{m}"].size(1) for m in modalities_of(data)}
-    place = {"accelerator": "cpu", "devices": devices, "shard_tables": shard}
-    steps = {"num_partitions": 5, "batches_per_step": 4, "batch_size": 8}
-    plain = {"epochs": 3, "patience": 3, "progress": False}
-    trainer = Trainer(**place, **{**steps, **plain, **others})
+    stop = others.pop("stop", None)
+    trainer = Trainer(**{**OPTIONS, **others})
     torch.manual_seed(0)
-    with torch.device("meta" if shard and on_meta else "cpu"):
+    # One model is cut from whole tables, the others are never whole.
+    with torch.device("meta" if trainer.shard_tables and name != "bpr" else "cpu"):
         model = model_class(NUM_USERS, NUM_ITEMS, sizes, **options)
-    result = trainer.fit(model, data, folder / name)
-    found = {"val": result.val, "test": result.test, "history": result.history}
-    rank = trainer.launch().rank
-    (folder / f"{name}.{rank}.json").write_text(json.dumps(found))
+
+    def on_epoch(result: TrainResult) -> None:
+        if result.epochs == stop:
+            raise StoppedError
+
+    return trainer.fit(model, data, folder / name, on_epoch=on_epoch)
+
+
+def main(folder: Path, devices: int) -> None:
+    for name in NAMES:
+        for kind, shard in {"whole": False, "sharded": True}.items():
+            train(name, folder / kind, devices=devices, shard_tables=shard)
+    with suppress(RuntimeError):
+        train(STOPPED, folder / "stopped", devices=devices, shard_tables=True, stop=1)
+
+
+def resume(folder: Path, devices: int) -> None:
+    train(STOPPED, folder, devices=devices, shard_tables=True)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for case in sys.argv[4:] or CASES:
-        train(case, Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "True", case != "bpr")
+    {"main": main, "resume": resume}[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
