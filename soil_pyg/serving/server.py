@@ -16,11 +16,10 @@ from soil_pyg.serving.metrics import SHARED_FOLDER, Metrics
 from soil_pyg.serving.requests import Limits
 from soil_pyg.serving.run_link import RunLink
 from soil_pyg.serving.served_run import ServedRun
-from soil_pyg.serving.workers import Workers
+from soil_pyg.serving.workers import Workers, heeded_signals
 from soil_pyg.utils.checks import check_greater, check_integer, check_string
 from soil_pyg.utils.extras import install_command
 from soil_pyg.utils.progress import status
-from soil_pyg.utils.signals import SIGNALS
 
 PACKAGES = ("fastapi", "fastapi_offline", "prometheus_client", "uvicorn")
 
@@ -126,7 +125,7 @@ def _work(
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
             # Those of uvicorn raise the signal again at the end, which is no failure here.
-            handlers = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+            handlers = {n: signal.signal(n, self.handle_exit) for n in heeded_signals()}
             try:
                 yield
             finally:
