@@ -23,7 +23,8 @@ def create_app(
 
     Args:
         link (RunLink): The run.
-        limits (Limits, optional): The largest requests. (default: :obj:`Limits()`)
+        limits (Limits, optional): The largest requests.
+            (default: those of :class:`~soil_pyg.serving.requests.Limits`)
         metrics (Metrics, optional): The numbers for Prometheus. (default: new ones)
         root_path (str): The path at which a proxy shows the server. (default: :obj:`""`)
     """

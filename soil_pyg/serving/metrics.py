@@ -34,7 +34,7 @@ class Metrics:
         )
         self._loaded = Gauge(
             "soil_pyg_run_loaded_timestamp_seconds",
-            "When the run was loaded, in the worker that did so first.",
+            "When the run was loaded, the earliest time of all workers.",
             multiprocess_mode="livemin",
             registry=self._registry,
         )

@@ -57,7 +57,8 @@ def serve(
             (default: :obj:`"127.0.0.1"`)
         port (int): The port, 0 for a free one. (default: :obj:`8000`)
         workers (int): The number of processes. (default: :obj:`1`)
-        limits (Limits, optional): The largest requests. (default: :obj:`Limits()`)
+        limits (Limits, optional): The largest requests.
+            (default: those of :class:`~soil_pyg.serving.requests.Limits`)
         exact (bool): Whether to score all items although the run has an approximate index.
             (default: :obj:`False`)
         graphs (bool): Whether to build the graphs of the model, which explanations and new users
