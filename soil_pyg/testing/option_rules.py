@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.transforms import BaseTransform
 
-from soil_pyg.models.base import POSITIONAL
+from soil_pyg.models.configurable import POSITIONAL
 from soil_pyg.testing.contract import require, require_refusal
 from soil_pyg.testing.model_case import ModelCase, scores_of
 
