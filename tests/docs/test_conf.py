@@ -92,7 +92,7 @@ def test_arguments_and_formulas(html: Path) -> None:
     text = re.sub(r"<[^>]*>", "", page)
     assert "soil_pyg.models.SOIL(num_users, num_items, in_channels=None, *, hidden_ch" in text
     assert not re.search(r"^class soil_pyg.*\(\*args", text, re.MULTILINE)
-    assert re.search(r"<mover>\s*<mi>y</mi>\s*<mo [^>]*>\^</mo>", page) or "<mover" in page
+    assert "<mover" in page
     assert "\\mathbf" not in text
 
 

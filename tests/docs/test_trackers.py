@@ -27,11 +27,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_mlflow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    mlflow.set_tracking_uri(folder.as_uri())
+    mlflow.set_tracking_uri((folder / "mlruns").as_uri())
     run_recipe("mlflow")
-    (found,) = folder.glob("*/*/metrics/val/recall_at_20")
+    (found,) = folder.glob("mlruns/*/*/metrics/val/recall_at_20")
     assert len(found.read_text().splitlines()) == 3
-    (size,) = folder.glob("*/*/params/hidden_channels")
+    (size,) = folder.glob("mlruns/*/*/params/hidden_channels")
     assert size.read_text() == "16"
 
 
