@@ -113,6 +113,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--users-file": values.ID_FILE,
         "--k": values.COUNT,
         "--exclude-seen": values.CHOICE,
+        "--engine": values.CHOICE,
         "--allow": values.IDS,
         "--allow-file": values.ID_FILE,
         "--deny": values.IDS,
