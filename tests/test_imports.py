@@ -34,7 +34,8 @@ MAY_IMPORT = {
 BELOW_WORKFLOW = set(MAY_IMPORT)
 MAY_IMPORT["workflow"] = BELOW_WORKFLOW
 MAY_IMPORT["reports"] = BELOW_WORKFLOW | {"workflow"}
-MAY_IMPORT["cli"] = BELOW_WORKFLOW | {"workflow", "reports"}
+MAY_IMPORT["serving"] = BELOW_WORKFLOW | {"workflow"}
+MAY_IMPORT["cli"] = BELOW_WORKFLOW | {"workflow", "reports", "serving"}
 MAY_IMPORT["testing"] = {"models", "ops", "training", "typing", "utils"}
 BENCHMARK_PACKAGE = "soil_bench"
 BENCHMARKS_MAY_IMPORT = {
@@ -297,7 +298,18 @@ def test_nothing_is_unpickled(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES + BENCHMARKS, ids=module_name)
 def test_every_import_is_declared(path: Path) -> None:
-    extras = ("cpu", "gpu", "scatter", "bench", "cluster", "ray", "embed", "timm", "report")
+    extras = (
+        "cpu",
+        "gpu",
+        "scatter",
+        "bench",
+        "cluster",
+        "ray",
+        "embed",
+        "timm",
+        "report",
+        "serve",
+    )
     declared = distributions(*extras)
     if module_name(path).startswith(ADAPTERS):
         declared |= in_environments()

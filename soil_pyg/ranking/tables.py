@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -113,7 +113,8 @@ class Ranking:
         query_name, item_name = self.columns
         steps = (parts[step.start] for step in blocks(len(parts), 1, "Ranking"))
         queries = (self.queries[part] for part in parts)
-        ranked = self._ranked(steps, k, memory_budget // 2, engine)
+        # Half of the budget is for the scores, half for the table.
+        ranked = self.ranked(steps, k, memory_budget // 2, engine)
         for query, (score, item) in zip(queries, ranked, strict=True):
             row, place = (score > -torch.inf).nonzero().unbind(1)
             columns = {
@@ -124,11 +125,20 @@ class Ranking:
             }
             yield pd.DataFrame(columns, copy=False)
 
-    def _ranked(
-        self, parts: Iterator[slice], k: int, memory_budget: int, engine: str
+    def ranked(
+        self, parts: Iterable[slice], k: int, memory_budget: int, engine: str = "local"
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        # Half of the budget is for the scores, half for the table. An exact index would compare all
-        # candidates as well.
+        r"""Returns an iterator over the scores and indices of the best candidates, at most
+        :obj:`k`, of parts of the queries. Lists are padded with the score :math:`-\infty`.
+
+        Args:
+            parts (list[slice]): The parts of the queries.
+            k (int): The number of candidates per query, at most that of all.
+            memory_budget (int): The bytes of a block of scores.
+            engine (str): Where parts are ranked, see :func:`~soil_pyg.utils.engine.map_blocks`.
+                (default: :obj:`"local"`)
+        """
+        # An exact index would compare all candidates as well.
         if self.index is not None and not self.index.is_exact:
             rank = IndexRanker(
                 self.index, self.query_emb, self.item_emb, self.mask_index, memory_budget

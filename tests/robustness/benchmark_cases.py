@@ -26,6 +26,7 @@ COMMANDS = {
     "scale": "run.py scale --out RES --items 10 --steps 1",
     "pipeline": "run.py pipeline --out RES --users 20 --pairs 80 --part-users 5 --recommended 5",
     "estimate": "run.py estimate --out RES --sample-items 20 --part-users 5",
+    "serve": "run.py serve --dataset tiny --root root --out RES",
     "libraries": "run.py libraries --out RES --quick",
     "systems": "run.py systems --dataset tiny --root root --out RES --systems soil_pyg --epochs 1",
 }
@@ -164,6 +165,15 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--gbit": values.COUNT,
         "--sample-items": values.SIZE,
         "--part-users": values.COUNT,
+    },
+    "serve": {
+        **NO_RUNS,
+        "--epochs": values.COUNT,
+        "--workers": values.COUNT,
+        "--connections": values.COUNT,
+        "--seconds": values.COUNT,
+        "--malformed": values.COUNT,
+        "--out": OUT,
     },
     "libraries": {
         "--device": values.CHOICE,

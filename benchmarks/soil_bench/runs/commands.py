@@ -28,6 +28,10 @@ COMMANDS = {
         "soil_bench.speed.estimate",
         "memory, network and hours on several machines, from constants measured on this one",
     ),
+    "serve": (
+        "soil_bench.speed.serve",
+        "the server of a run under load: latency, requests per second, memory",
+    ),
     "tune": (
         "soil_bench.tuning.command",
         "settings of a model, searched by their val metric; the best are tested",
