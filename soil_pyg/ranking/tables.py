@@ -103,7 +103,7 @@ class Ranking:
         arrays = (self.queries, self.mask_index, *embeddings)
         content = (x.detach().cpu().contiguous().numpy().reshape(-1).view("u1") for x in arrays)
         sizes = f"{k} {last} {self.query_emb.size()} {self.item_emb.size()}".encode()
-        return bytes_digest([sizes, *(memoryview(x) for x in content)])
+        return bytes_digest([sizes, *(x.data for x in content)])
 
     def _frames(
         self, k: int, memory_budget: int, engine: str, parts: list[slice]

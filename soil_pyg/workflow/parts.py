@@ -1,6 +1,6 @@
 """A table in a folder, one Parquet file per block: finished blocks are not computed again."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -54,5 +54,5 @@ def write_parts(
                 frame.to_parquet(temporary, index=False)
 
 
-def _iterator(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+def _iterator(frames: Iterable[pd.DataFrame]) -> Generator[pd.DataFrame, None, None]:
     yield from frames

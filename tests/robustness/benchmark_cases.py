@@ -201,6 +201,7 @@ SWITCHES = {
     "graphs": ("--rerun", "--naive"),
     "scale": ("--rerun",),
     "pipeline": ("--rerun",),
+    "estimate": ("--rerun",),
     "libraries": ("--rerun", "--quick", "--install"),
     "systems": ("--rerun", "--install"),
 }

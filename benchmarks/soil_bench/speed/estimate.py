@@ -126,7 +126,7 @@ def stages_of(arguments: Namespace, work: Path) -> dict[str, Measurement]:
 
 
 def _sample_users(arguments: Namespace) -> int:
-    return max(8, round(arguments.sample_items * arguments.users / arguments["items"]))
+    return max(8, int(arguments.sample_items * arguments.users / arguments["items"]))
 
 
 def constants_of(found: dict[str, Record]) -> Record:

@@ -65,6 +65,7 @@ class Study:
 
     def __init__(self, path: Path, name: str, space: Space, seed: int) -> None:
         import optuna
+        from optuna.storages.journal import JournalFileBackend
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,9 +77,8 @@ class Study:
         }
         with _naming(path):
             _drop_half_line(path)
-            backend = optuna.storages.journal.JournalFileBackend(str(path))
             self._study = optuna.create_study(
-                storage=optuna.storages.JournalStorage(backend),
+                storage=optuna.storages.JournalStorage(JournalFileBackend(str(path))),
                 study_name=name,
                 direction="maximize",
                 load_if_exists=True,
