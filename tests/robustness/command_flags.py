@@ -204,7 +204,7 @@ FLAGS: dict[str, dict[str, Values]] = {
 
 SWITCHES = {
     "prepare": ("--overwrite", "--keep-items"),
-    "train": ("--tensorboard", "--overwrite", "--print-config"),
+    "train": ("--shard-tables", "--tensorboard", "--overwrite", "--print-config"),
     "recommend": ("--index",),
     "evaluate": ("--per-user",),
     "serve": ("--exact", "--no-graphs"),

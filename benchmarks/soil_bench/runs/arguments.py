@@ -180,7 +180,7 @@ def add_speed_arguments(parser: ArgumentParser, channels: dict[str, int]) -> Non
     """
     parser.add_argument(
         "--channels",
-        type=dict[str, Size],
+        type=dict[str, PositiveInt],
         default=channels,
         help="dimension of the features of each modality",
     )

@@ -9,6 +9,7 @@ stage has a process of its own; finished ones are stored and not repeated.
 from pathlib import Path
 
 from jsonargparse import Namespace
+from jsonargparse.typing import PositiveInt
 
 from soil_bench.runs.arguments import (
     Size,
@@ -71,7 +72,7 @@ def parse(argv: list[str]) -> Namespace:
     parser.add_argument("--pairs", type=Size, default=4_000_000, help="pairs to draw")
     parser.add_argument(
         "--channels",
-        type=dict[str, Size],
+        type=dict[str, PositiveInt],
         default={"image": 32},
         help="dimension of the features of each modality",
     )
