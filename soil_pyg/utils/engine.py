@@ -1,6 +1,7 @@
 """Where blocks of users or items are computed: in this process, or by Ray on many machines."""
 
 import importlib.util
+import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -117,6 +118,8 @@ def _cluster() -> Iterator[Any]:
 
     is_mine = not ray.is_initialized()
     if is_mine:
+        # This process waits for those of Ray, which would otherwise give way to all others.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         ray.init(logging_level="WARNING", log_to_driver=False)
         # Ray has replaced the handler of SIGTERM.
         raise_on_signals()

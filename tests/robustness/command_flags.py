@@ -107,6 +107,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--devices": values.COUNT,
         "--num-nodes": values.COUNT,
         "--strategy": values.CHOICE,
+        "--engine": values.CHOICE,
         "--format": values.CHOICE,
     },
     "recommend": {
