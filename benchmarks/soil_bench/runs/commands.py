@@ -24,6 +24,10 @@ COMMANDS = {
         "soil_bench.speed.pipeline",
         "time and memory from a table to recommendations, stage by stage",
     ),
+    "ranks": (
+        "soil_bench.speed.ranks",
+        "epochs in partitions by the number of processes that train together",
+    ),
     "tune": (
         "soil_bench.tuning.command",
         "settings of a model, searched by their val metric; the best are tested",
