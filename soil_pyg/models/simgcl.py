@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_pyg.models.batch_nodes import distinct
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
-from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, distinct, with_graphs
+from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, with_graphs
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import Adjacency, InfoNCELoss, perturb

@@ -13,6 +13,7 @@ from soil_bench.speed.libraries_report import libraries_lines
 from soil_bench.speed.pipeline import pipeline_lines
 from soil_bench.speed.ranks import ranks_lines
 from soil_bench.speed.scale_report import scale_lines
+from soil_bench.speed.serve_report import serve_lines
 from soil_bench.systems.report import systems_lines
 
 SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
@@ -21,6 +22,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "scale": ("Scale", scale_lines),
     "pipeline": ("Pipeline", pipeline_lines),
     "ranks": ("Several processes", ranks_lines),
+    "serve": ("Server", serve_lines),
     "indexes": ("Indexes", index_lines),
     "libraries": ("Libraries", libraries_lines),
     "systems-baby": ("Whole systems: baby", systems_lines),
