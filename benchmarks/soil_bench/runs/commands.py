@@ -27,6 +27,7 @@ COMMANDS = {
     "ranks": (
         "soil_bench.speed.ranks",
         "epochs in partitions by the number of processes that train together",
+    ),
     "serve": (
         "soil_bench.speed.serve",
         "the server of a run under load: latency, requests per second, memory",
