@@ -25,7 +25,11 @@ from soil_pyg.datasets.split_rule import SplitRule
 from soil_pyg.datasets.summary import counts, log_warnings, modalities, plain, untrained
 from soil_pyg.datasets.table import TableDataset
 from soil_pyg.utils.files import file_digest
-from soil_pyg.workflow.prepare_arguments import check_arguments, check_interactions
+from soil_pyg.workflow.prepare_arguments import (
+    check_arguments,
+    check_interactions,
+    given_columns,
+)
 
 
 def prepare(
@@ -151,7 +155,7 @@ def prepare(
         *(split, split_column, time_column, ratios, seed),
         None if like is None else KnownSplit.load(like),
     )
-    columns = _given_columns(
+    columns = given_columns(
         user_column=user_column,
         item_column=item_column,
         rating_column=rating_column,
@@ -217,14 +221,6 @@ def prepare(
         saved = save_data_folder(folder, data, selected, description)
     log_warnings(saved, features)
     return saved
-
-
-def _given_columns(**columns: str | None) -> dict[str, str]:
-    """Returns the given columns by option, which must be different."""
-    given = {option: column for option, column in columns.items() if column is not None}
-    if len(set(given.values())) < len(given):
-        raise ValueError(f"{', '.join(map(repr, given))} must be different columns (got {given})")
-    return given
 
 
 def _read(interactions: TableSource | HeteroData, columns: dict[str, str]) -> Source:

@@ -78,6 +78,14 @@ def check_interactions(given: Mapping[str, Any]) -> None:
             )
 
 
+def given_columns(**columns: str | None) -> dict[str, str]:
+    """Returns the given columns by option, which must be different."""
+    given = {option: column for option, column in columns.items() if column is not None}
+    if len(set(given.values())) < len(given):
+        raise ValueError(f"{', '.join(map(repr, given))} must be different columns (got {given})")
+    return given
+
+
 def _check_sources(given: Mapping[str, Any]) -> None:
     features, item_ids = given["features"], given["item_ids"]
     if given["items"] is not None and not isinstance(given["items"], pd.DataFrame | Table):
