@@ -2,14 +2,14 @@ import time
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.faiss_index import MAX_QUERIES
-from soil_pyg.ops.knn import KNN, SAMPLE
-from soil_pyg.ops.pairs import block_rows, exact_inner_product, pair_inner_product
+from soil_pyg.ops.interest_candidates import InterestCandidates
+from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.pairs import block_rows, exact_inner_product
 from soil_pyg.ops.ragged import (
     GrowingTensor,
     GrowingTensors,
@@ -18,7 +18,8 @@ from soil_pyg.ops.ragged import (
     rank_in_group,
 )
 from soil_pyg.ops.similarity_pass import Collector, Features
-from soil_pyg.ops.topk import ROUNDING, best_of_candidates
+from soil_pyg.ops.topk import ROUNDING
+from soil_pyg.ops.vectors import SAMPLE
 from soil_pyg.utils.progress import blocks
 
 CANDIDATES = 16
@@ -107,7 +108,7 @@ class InterestItems(Collector):
         """Takes the result of an approximate search."""
         start = time.perf_counter()
         c, has = self.features[modality]
-        candidates = _Candidates(
+        candidates = InterestCandidates(
             c, node, neighbour[:, : self.num_neighbours], self.num_items, self.k
         )
         owner = torch.unique(self.history.row()[has[self.history.col.long()]])
@@ -139,7 +140,7 @@ class InterestItems(Collector):
         for step in blocks(len(parts), 1, "comparing items of interest"):
             yield parts[step.start]
 
-    def _deepen(self, knn: KNN, candidates: "_Candidates", sample: Tensor) -> None:
+    def _deepen(self, knn: KNN, candidates: InterestCandidates, sample: Tensor) -> None:
         if sample.numel() == 0:
             return
         history = self.history.select_rows(sample)
@@ -210,34 +211,6 @@ class InterestItems(Collector):
             row = owner[near] - block.start
             out[near] = exact_inner_product(query, c, row, item[near], unit_right=True)
         return out
-
-
-class _Candidates:
-    # The items that a user's interests are chosen from after an approximate search.
-    def __init__(self, c: Tensor, node: Tensor, neighbour: Tensor, num_items: int, k: int) -> None:
-        self.c, self.node, self.k = c, node, k
-        self.none = node.numel()
-        # Items without the modality have the last row.
-        self._neighbour = F.pad(neighbour, (0, 0, 0, 1), value=-1)
-        self._neighbour.masked_fill_(self._neighbour < 0, self.none)
-        self._position = node.new_full((num_items,), self.none)
-        self._position[node] = torch.arange(self.none, device=node.device)
-
-    def best(self, history: Adjacency, sought: Tensor) -> tuple[Tensor, Tensor]:
-        # Rows and items. Each of the two sources of candidates misses many that the other has.
-        row = history.row()
-        place = torch.arange(row.numel(), device=row.device) - history.rowptr[row]
-        at = row.new_full((history.size[0], int(history.rowptr.diff().max())), self.none)
-        at[row, place] = self._position[history.col.long()]
-        near = self._neighbour.index_select(0, at.view(-1)).view(at.size(0), -1)
-        sought = sought.masked_fill(sought < 0, self.none).int()
-        query, found = history.matmul(self.c), torch.cat([sought, near], dim=1)
-
-        def score(rowptr: Tensor, position: Tensor) -> Tensor:
-            return pair_inner_product(query, self.c, rowptr, self.node[position])
-
-        best = best_of_candidates(found, self.none, self.k, score)[1]
-        return (best >= 0).nonzero()[:, 0], self.node[best[best >= 0].long()]
 
 
 def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:

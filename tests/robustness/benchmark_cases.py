@@ -10,7 +10,7 @@ from soil_pyg.workflow.options import ModelOptions
 DATA = "--dataset tiny --root root --device cpu --out RES --epochs 1 --seeds 1"
 COMMANDS = {
     "": f"run.py --models bpr {DATA}",
-    "tune": f"run.py tune --model bpr --trials 1 {DATA}",
+    "tune": f"run.py tune --models bpr --trials 1 {DATA}",
     "paper table1": f"run.py paper table1 {DATA}",
     "paper table2": f"run.py paper table2 --models bpr {DATA}",
     "paper table3": f"run.py paper table3 {DATA}",
@@ -25,6 +25,7 @@ COMMANDS = {
     "graphs": "run.py graphs --out RES --repeat 1 --steps 1",
     "scale": "run.py scale --out RES --items 10 --steps 1",
     "pipeline": "run.py pipeline --out RES --users 20 --pairs 80 --part-users 5 --recommended 5",
+    "serve": "run.py serve --dataset tiny --root root --out RES",
     "libraries": "run.py libraries --out RES --quick",
     "systems": "run.py systems --dataset tiny --root root --out RES --systems soil_pyg --epochs 1",
 }
@@ -53,6 +54,7 @@ RUNS: dict[str, Mapping[str, str]] = {
     "--out": OUT,
     "--workers": values.COUNT,
 }
+SIZE = {kind: value for kind, value in values.SIZE.items() if "memory" not in kind}
 SPEED: dict[str, Mapping[str, str]] = {
     "--channels": {
         "a word": "many",
@@ -62,9 +64,10 @@ SPEED: dict[str, Mapping[str, str]] = {
         "a fraction": '{"image": 1.5}',
         "a list": "[1]",
         "half an object": '{"image": ',
+        "more than memory holds": '{"image": 2147483647}',
     },
-    "--steps": values.COUNT,
-    "--batch-size": values.COUNT,
+    "--steps": SIZE,
+    "--batch-size": SIZE,
     "--device": values.CHOICE,
     "--out": OUT,
 }
@@ -73,7 +76,7 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
     "": {**RUNS, "--models": MODELS, "--profile": PROFILE},
     "tune": {
         **RUNS,
-        "--model": {name: value for name, value in MODELS.items() if "," not in value},
+        "--models": MODELS,
         "--profile": PROFILE,
         "--search": {"a word": "much", "a list": "[1]", "an empty value": ""},
         "--search.lr": {"no number": "fast", "a negative number": "-1", "nothing": "[]"},
@@ -133,7 +136,7 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
     "graphs": {**SPEED, "--root": {"an empty value": ""}, "--repeat": values.COUNT},
     "scale": {
         **SPEED,
-        "--items": values.COUNT,
+        "--items": values.SIZE,
         "--features": values.CHOICE,
         "--root": {"an empty value": ""},
         "--whole-up-to": values.COUNT_OR_ZERO,
@@ -143,12 +146,21 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
     },
     "pipeline": {
         **{name: SPEED[name] for name in ("--channels", "--out")},
-        "--users": values.COUNT,
-        "--items": values.COUNT,
-        "--pairs": {**values.COUNT, "fewer than four per user": "79"},
+        "--users": values.SIZE,
+        "--items": values.SIZE,
+        "--pairs": {**SIZE, "fewer than four per user": "79"},
         "--steps": {**values.COUNT, "an odd number": "3"},
         "--part-users": {**values.COUNT, "more than there are": "21"},
         "--recommended": {**values.COUNT, "more than there are": "21"},
+    },
+    "serve": {
+        **NO_RUNS,
+        "--epochs": values.COUNT,
+        "--workers": values.COUNT,
+        "--connections": values.COUNT,
+        "--seconds": values.COUNT,
+        "--malformed": values.COUNT,
+        "--out": OUT,
     },
     "libraries": {
         "--device": values.CHOICE,

@@ -16,10 +16,7 @@ DRAWN_EVENLY = 5
 CANDIDATES = (24, 12, 6, 3, *[1] * 10)
 """The number of candidates of each draw, until it yields untried settings: fewer candidates vary
 more. After the last draw, any untried settings are taken."""
-COMPLETE_BEFORE_PRUNING = 5
-"""The number of complete trials before any trial is pruned."""
-EPOCHS_BEFORE_PRUNING = 10
-COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
+COMPLETE, FAILED = "complete", "failed"
 TEXTS, ERROR = "settings", "error"
 """Attributes of trials in the file."""
 Train = Callable[[dict[str, Any], OnEpoch], float]
@@ -32,9 +29,8 @@ class Trial:
     Args:
         number (int): Its number among the finished trials, from 1 on.
         options (dict[str, Any]): The values of the searched options.
-        state (str): :obj:`"complete"`, :obj:`"pruned"` or :obj:`"failed"`.
-        value (float, optional): The val metric: the mean over the seeds of a complete trial, or
-            the best value of a pruned one.
+        state (str): :obj:`"complete"` or :obj:`"failed"`.
+        value (float, optional): The val metric of a complete trial, the mean over its seeds.
         epochs (int): The number of epochs of its first seed.
         error (str): The reason of a failure. (default: :obj:`""`)
     """
@@ -50,10 +46,8 @@ class Trial:
 class Study:
     """The trials of a search by the Tree-structured Parzen Estimator of Optuna, without repeating
     settings. The next settings depend only on the seed and the finished trials, so that an
-    interrupted study continues like an uninterrupted one.
-
-    A trial is pruned if its best val metric is below the median of the complete trials at the same
-    epoch.
+    interrupted study continues like an uninterrupted one. No trial is pruned, since that would
+    favour settings that learn fast over settings that learn more.
 
     Args:
         path (Path): The file. No other process may use the same study.
@@ -81,7 +75,7 @@ class Study:
                 storage=f"sqlite:///{path.resolve()}",
                 study_name=name,
                 direction="maximize",
-                pruner=optuna.pruners.MedianPruner(COMPLETE_BEFORE_PRUNING, EPOCHS_BEFORE_PRUNING),
+                pruner=optuna.pruners.NopPruner(),
                 # Every trial is enqueued with its settings.
                 sampler=optuna.samplers.RandomSampler(),
                 load_if_exists=True,
@@ -115,15 +109,11 @@ class Study:
             for number, value in enumerate(values[reported:], start=reported + 1):
                 live.report(value, number)
             reported = len(values)
-            if live.should_prune():
-                raise optuna.TrialPruned
 
         number = len(self._finished()) + 1
         states = optuna.trial.TrialState
         try:
             value = train(self._space.values_of(live.user_attrs[TEXTS]), on_epoch)
-        except optuna.TrialPruned:
-            return self._trial(number, self._study.tell(live, state=states.PRUNED))
         except FailedTrialError as error:
             live.set_user_attr(ERROR, str(error))
             return self._trial(number, self._study.tell(live, state=states.FAIL))
@@ -176,7 +166,7 @@ class Study:
         return [
             trial
             for trial in self._study.get_trials(deepcopy=False)
-            if trial.state.name in ("COMPLETE", "PRUNED") or ERROR in trial.user_attrs
+            if trial.state.name == "COMPLETE" or ERROR in trial.user_attrs
         ]
 
     def _trial(self, number: int, trial: Any) -> Trial:
@@ -186,8 +176,6 @@ class Study:
             state, value = COMPLETE, trial.value
             if value is None:
                 raise ValueError(f"trial {trial.number} has no value")
-        elif trial.state.name == "PRUNED":
-            state, value = PRUNED, max(values)
         return Trial(
             number=number,
             options=self._space.values_of(trial.user_attrs[TEXTS]),

@@ -2,12 +2,10 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
 
-from soil_bench.tuning import study as tune_study
 from soil_bench.tuning.space import Space
 from soil_bench.tuning.study import OnEpoch, Study, Trial, best
 from soil_bench.tuning.training import FailedTrialError
@@ -213,34 +211,22 @@ def test_epochs_before_an_interruption_are_reported_later(make: Make) -> None:
     assert trial.epochs == 4
 
 
-def test_trials_that_fall_behind_are_pruned(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against the rule: the best value so far is below the median of the complete trials."""
-    num_complete, first_epochs, num_epochs = 3, 2, 4
-    monkeypatch.setattr(tune_study, "COMPLETE_BEFORE_PRUNING", num_complete)
-    monkeypatch.setattr(tune_study, "EPOCHS_BEFORE_PRUNING", first_epochs)
+def test_no_trial_is_pruned(make: Make) -> None:
+    """Trials that fall behind from the first epoch on are trained to their end as well."""
 
     def follow(options: dict[str, Any], on_epoch: OnEpoch) -> float:
-        values = [value_of(options) * epoch for epoch in range(1, num_epochs + 1)]
-        for epoch in range(num_epochs):
+        values = [value_of(options) * epoch for epoch in range(1, 31)]
+        for epoch in range(30):
             on_epoch(values[: epoch + 1])
         return values[-1]
 
     study = make()
-    trials: list[Trial] = []
-    for _ in range(12):
-        trial = study.step(follow)
-        assert trial is not None
-        complete = [value_of(t.options) for t in trials if t.state == "complete"]
-        middle = median(complete) if len(complete) >= num_complete else 0.0
-        behind = value_of(trial.options) < middle
-        assert trial.state == ("pruned" if behind else "complete")
-        assert (trial.epochs < num_epochs) == behind
-        assert trial.epochs >= first_epochs
-        assert trial.value == pytest.approx(value_of(trial.options) * trial.epochs)
+    trials = []
+    while (trial := study.step(follow)) is not None:
         trials.append(trial)
-    assert {trial.state for trial in trials} == {"complete", "pruned"}
+    assert len(trials) == 12
+    assert {(trial.state, trial.epochs) for trial in trials} == {("complete", 30)}
     assert study.trials() == trials
-    assert study.step(follow) is None
 
 
 def test_trials_that_fail_are_not_tried_again(make: Make) -> None:
@@ -260,8 +246,8 @@ def test_trials_that_fail_are_not_tried_again(make: Make) -> None:
 
 
 def test_the_best_is_complete_and_the_earliest() -> None:
-    states = ["complete", "complete", "complete", "pruned", "failed"]
-    values = [0.1, 0.3, 0.3, 0.9, None]
+    states = ["complete", "complete", "complete", "failed"]
+    values = [0.1, 0.3, 0.3, None]
     trials = [
         Trial(number, {}, state, value, 1)
         for number, (state, value) in enumerate(zip(states, values, strict=True), start=1)

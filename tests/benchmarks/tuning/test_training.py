@@ -77,7 +77,7 @@ def test_value_is_the_mean_over_seeds_of_the_best_val_metric(
         results.append(trainer.fit(model, data, test=False))
     expected = [result.val["recall@20"] for result in results]
     assert found == sum(expected) / 2
-    # The first seed alone decides whether a trial is pruned.
+    # The epochs of the first seed alone are reported.
     history = [epoch["val"]["recall@20"] for epoch in results[0].history]
     assert calls == [*(history[:end] for end in range(1, 5)), history]
 
