@@ -166,8 +166,11 @@ def read_mask(path: Path, data: HeteroData) -> Mask:
     Raises:
         ValueError: If the file does not list items of the data by modality.
     """
-    content, num_items = parse_json(path.read_bytes()), data[ITEM].num_nodes
-    modalities = modalities_of(data)
+    modalities, num_items = modalities_of(data), data[ITEM].num_nodes
+    try:
+        content = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"'--mask': {path} is not JSON: {error}") from None
     if not isinstance(content, dict) or not set(content) <= set(modalities):
         raise ValueError(f"'--mask': {path} must hold an object with lists for {modalities}")
     mask = {modality: torch.zeros(num_items, dtype=torch.bool) for modality in modalities}
