@@ -39,8 +39,8 @@ class ItemTable:
         frame = table.frame.reset_index(drop=True)
         check_columns(frame.columns, list(frame.columns), table.source)
         ids = table.ids(item_column)
-        # Tables of Amazon repeat some rows.
-        is_copy = frame.astype(str).duplicated().to_numpy()
+        # Tables of Amazon repeat some rows; a list of ids must not.
+        is_copy = frame.astype(str).duplicated().to_numpy() & (frame.shape[1] > 1)
         is_other = pd.Index(ids.position).duplicated() & ~is_copy
         table.refuse(is_other, "the item already has another row")
         frame = frame[~is_copy].reset_index(drop=True)

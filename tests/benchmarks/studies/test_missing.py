@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from soil_bench.studies.missing import (
     ZERO_MODELS,
     missing_report,
     random_mask,
+    read_mask,
     with_mean_features,
     without_features,
 )
@@ -87,6 +89,19 @@ def test_a_mask_from_a_file(
     (section,) = paper_sections(out / "records")
     assert f"--mask {mask}" in section
     assert "--rates" not in section
+
+
+def test_the_masks_of_dgmrec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script of data/README.md on a mask in their form."""
+    page = (Path(run.__file__).parents[1] / "data" / "README.md").read_text("utf-8")
+    (script,) = re.findall(r"^```python\n((?:(?!```).)*mask\.json.*?)^```$", page, re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    mask = {"t": np.array([1, 2]), "v": np.array([0]), "all": np.array([4])}
+    np.save("missing_items_0.666.npy", np.array(mask, dtype=object), allow_pickle=True)
+    exec(script, {})
+    found = read_mask(Path("mask.json"), SyntheticMultimodal(20, 10)[0])
+    lost = {name: is_lost.nonzero().flatten().tolist() for name, is_lost in found.items()}
+    assert lost == {"image": [0, 4], "text": [1, 2, 4]}
 
 
 @pytest.mark.parametrize(
