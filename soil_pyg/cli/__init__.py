@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "rank all items for every user and compute the metrics",
     "compare": "show the settings in which runs differ and their metrics side by side",
     "report": "write a one-page report on a run or on a folder of runs",
+    "serve": "answer requests for recommendations over HTTP",
     "export": "write data and embeddings in other formats",
 }
 

@@ -34,7 +34,8 @@ Each model has its own options: soil-pyg train --model lightgcn --help
 The same command with the same --out resumes an interrupted run, and goes on with more --epochs."""
 OWN = (
     *("data", "out", "model", "profile", "seed", "final", "init", "device", "devices"),
-    *("num_nodes", "strategy", "tensorboard", "overwrite", "format", "config", "print_config"),
+    *("num_nodes", "strategy", "shard_tables", "tensorboard", "overwrite"),
+    *("format", "config", "print_config"),
 )
 """The arguments that do not depend on the model."""
 MESSAGES = ("quiet", "log_level")
@@ -85,6 +86,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=Literal["auto", "ddp"],
         default="auto",
         help="how processes train together (auto: ddp for more than one device)",
+    )
+    parser.add_argument(
+        "--shard-tables",
+        action="store_true",
+        help="let each process hold a part of the rows of each table, for tables larger than a "
+        "machine; in partitions, with --out on a disk that all nodes share",
     )
     parser.add_argument(
         "--tensorboard", action="store_true", help="also write TensorBoard events into the run"

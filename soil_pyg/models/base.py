@@ -38,6 +38,12 @@ class Recommender(Configurable, ABC):
     multimodal: ClassVar[bool] = False
     """Is set if the model reads the features of the items."""
 
+    row_wise: ClassVar[bool] = False
+    """Is set if :meth:`forward` computes the embedding of a node from its own rows of the features
+    and of :meth:`node_parameters`, from layers, and from products of prepared graphs with such
+    rows, so that the :class:`~soil_pyg.training.Trainer` can shard the tables over processes.
+    """
+
     epoch: int = 0
     """The number of finished epochs, which the :class:`~soil_pyg.training.Trainer` sets before
     :meth:`on_epoch_start`.

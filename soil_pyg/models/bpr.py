@@ -30,6 +30,8 @@ class BPR(EmbeddingRecommender):
         torch.Size([3, 4])
     """
 
+    row_wise = True
+
     def __init__(
         self,
         num_users: int,

@@ -3,8 +3,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
+from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform, Compose
 from typing_extensions import Self
+
+from soil_pyg.typing import ITEM, USER, features_of
+from soil_pyg.utils.data_checks import count_nodes
 
 POSITIONAL = ("num_users", "num_items", "in_channels")
 """The arguments that every model takes by position."""
@@ -52,6 +56,19 @@ class Configurable(torch.nn.Module):
         is_own = consumer is cls
         accepted = cls.model_parameters() if is_own else inspect.signature(consumer).parameters
         return {name: value for name, value in cls.profiles[profile].items() if name in accepted}
+
+    @classmethod
+    def from_data(cls, data: HeteroData, **options: Any) -> Self:
+        """Constructs a model with the sizes of the data: its users, its items and the channels of
+        each modality of the items. Raises :class:`ValueError` for a homogeneous graph.
+        """
+        if not isinstance(data, HeteroData):
+            raise ValueError(
+                f"'data' must be HeteroData with users and items (got {data}): PyG's "
+                "'to_heterogeneous' splits a graph by the types of its nodes"
+            )
+        in_channels = {name: x.size(1) for name, x in features_of(data).items()}
+        return cls(count_nodes(data, USER), count_nodes(data, ITEM), in_channels, **options)
 
     @classmethod
     def from_profile(cls, profile: str, *args: Any, **kwargs: Any) -> Self:

@@ -61,6 +61,8 @@ class GUME(MGCN):
             (default: :obj:`0.1`)
     """
 
+    row_wise = True
+
     interactions = LINKED
 
     def __init__(

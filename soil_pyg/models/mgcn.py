@@ -75,6 +75,8 @@ class MGCN(ViewRecommender, FeatureRecommender):
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
     """
 
+    row_wise = True
+
     interactions: ClassVar[EdgeType] = INTERACTS
     """The edge type of the prepared user-item graph."""
 

@@ -57,6 +57,7 @@ class MMGCN(EmbeddingRecommender):
     """
 
     multimodal = True
+    row_wise = True
 
     def __init__(
         self,

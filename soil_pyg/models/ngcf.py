@@ -44,6 +44,8 @@ class NGCF(EmbeddingRecommender):
             :math:`\mathbf{F}`, as in the released code. (default: :obj:`True`)
     """
 
+    row_wise = True
+
     def __init__(
         self,
         num_users: int,

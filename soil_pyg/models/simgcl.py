@@ -49,6 +49,8 @@ class SimGCL(LightGCN):
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
     """
 
+    row_wise = True
+
     contrasted: ClassVar[tuple[int, int]] = (2, 3)
     """The two of the loss tables that the contrast compares."""
 

@@ -68,6 +68,8 @@ class SMORE(ViewRecommender, FeatureRecommender):
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
     """
 
+    row_wise = True
+
     def __init__(
         self,
         num_users: int,

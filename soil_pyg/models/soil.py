@@ -84,6 +84,7 @@ class SOIL(ViewRecommender):
         torch.Size([40, 30])
     """
 
+    row_wise = True
     profiles: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {name: paper for name, (paper, _) in PAPER_AND_RELEASED.items()},
         "released": RELEASED,

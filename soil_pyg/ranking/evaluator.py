@@ -1,4 +1,6 @@
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +67,11 @@ class Evaluator:
         self.metrics = check_metrics(metrics)
         self.names = [f"{name}@{k}" for name in self.metrics for k in self.ks]
         """The names of all metrics, such as :obj:`"recall@20"`."""
-        self._of_hits = {
+
+    @cached_property
+    def _of_hits(self) -> dict[str, Any]:
+        # A ranking alone needs none of them, and they take longer than a small one.
+        return {
             f"{name}@{k}": HIT_METRICS[name](k)
             for name in self.metrics
             if name in HIT_METRICS

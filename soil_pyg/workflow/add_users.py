@@ -61,16 +61,7 @@ def add_users(
     columns = id_columns(trained.settings.get("data") if data is None else data)
     user_column, item_column = user_column or columns[USER], item_column or columns[ITEM]
     new_id, edge_index = _read_interactions(trained, interactions, user_column, item_column)
-    try:
-        with torch.no_grad():
-            emb = trained.model.embed_new_users(
-                known, partial(run_transform, trained), trained.item_emb, edge_index, len(new_id)
-            )
-    except LaterItemError as error:
-        raise ValueError(
-            f"the item '{trained.item_id[error.item]}' came after the training, and the graphs of "
-            f"{trained.model.__class__.__name__} lack it: train again"
-        ) from None
+    emb = embed_users(trained, known, edge_index, len(new_id))
     pairs = torch.stack([edge_index[0] + len(trained.user_id), edge_index[1]])
     if trained.later_interactions is not None:
         pairs = torch.cat([trained.later_interactions, pairs], dim=1)
@@ -80,6 +71,26 @@ def add_users(
         user_id=join_ids(trained.user_id, new_id),
         later_interactions=pairs,
     )
+
+
+@torch.no_grad()
+def embed_users(
+    trained: TrainedModel, data: HeteroData, edge_index: Tensor, num_new_users: int
+) -> Tensor:
+    """Returns the embeddings of new users from their distinct interactions, numbered from 0, and
+    the data of the run, with or without its graphs.
+
+    Raises :class:`ValueError` if the model cannot embed new users or its graphs lack an item.
+    """
+    try:
+        return trained.model.embed_new_users(
+            data, partial(run_transform, trained), trained.item_emb, edge_index, num_new_users
+        )
+    except LaterItemError as error:
+        raise ValueError(
+            f"the item '{trained.item_id[error.item]}' came after the training, and the graphs of "
+            f"{trained.model.__class__.__name__} lack it: train again"
+        ) from None
 
 
 def _read_interactions(

@@ -136,7 +136,15 @@ def seen_pairs(data: HeteroData, exclude_seen: str = ALL) -> Tensor:
     """Returns the pairs of user and item of every split, or those of the train split alone if
     :obj:`exclude_seen` is :obj:`"train"`.
     """
-    store = data[INTERACTS]
-    names = EDGE_INDICES if exclude_seen == ALL else EDGE_INDICES[:1]
-    pairs = [store[name] for name in (*names, TRAINED_EARLIER) if name in store]
+    pairs = seen_splits(data, exclude_seen)
     return (pairs[0] if len(pairs) == 1 else torch.cat(pairs, dim=1)).cpu()
+
+
+def seen_splits(data: HeteroData, exclude_seen: str) -> list[Tensor]:
+    """Returns the pairs of :func:`seen_pairs` as they are stored, split by split; none if
+    :obj:`exclude_seen` is :obj:`"none"`.
+    """
+    store = data[INTERACTS]
+    names = {ALL: EDGE_INDICES, "train": EDGE_INDICES[:1], "none": ()}[exclude_seen]
+    earlier = (TRAINED_EARLIER,) if names else ()
+    return [store[name] for name in (*names, *earlier) if name in store]

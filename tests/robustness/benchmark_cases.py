@@ -25,6 +25,7 @@ COMMANDS = {
     "graphs": "run.py graphs --out RES --repeat 1 --steps 1",
     "scale": "run.py scale --out RES --items 10 --steps 1",
     "pipeline": "run.py pipeline --out RES --users 20 --pairs 80 --part-users 5 --recommended 5",
+    "serve": "run.py serve --dataset tiny --root root --out RES",
     "libraries": "run.py libraries --out RES --quick",
     "systems": "run.py systems --dataset tiny --root root --out RES --systems soil_pyg --epochs 1",
 }
@@ -150,6 +151,15 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--steps": {**values.COUNT, "an odd number": "3"},
         "--part-users": {**values.COUNT, "more than there are": "21"},
         "--recommended": {**values.COUNT, "more than there are": "21"},
+    },
+    "serve": {
+        **NO_RUNS,
+        "--epochs": values.COUNT,
+        "--workers": values.COUNT,
+        "--connections": values.COUNT,
+        "--seconds": values.COUNT,
+        "--malformed": values.COUNT,
+        "--out": OUT,
     },
     "libraries": {
         "--device": values.CHOICE,

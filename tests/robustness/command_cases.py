@@ -19,7 +19,7 @@ def command_cases() -> Iterator[Case]:
             yield Case(f"{line} {flag}=3", "a switch with a value", (flag,))
             yield Case(f"{line} {flag} {flag}", "a flag twice", (flag,))
             yield Case(f"{line} {flag[:-1]}", "an abbreviated flag", (flag[:-1],))
-        if command in ("recommend", "similar", "explain", "evaluate", "report", "export"):
+        if command in ("recommend", "similar", "explain", "evaluate", "report", "serve", "export"):
             line = f"soil-pyg {COMMANDS[command]}"
             yield from flag_cases(line, "--model-module", MODULES)
         yield from source_cases(command)

@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": "evaluate RUN",
     "compare": "compare RUN",
     "report": "report RUN --out page.html",
+    "serve": "serve RUN --port 0",
     "export": "export DATA --to mmrec --out NEW",
 }
 """A right command line of each command."""
@@ -182,6 +183,17 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--users-file": values.ID_FILE,
         "--num-users": values.COUNT_OR_ZERO,
     },
+    "serve": {
+        "--data": values.DATA | {"other data": "OTHER"},
+        "--host": {"an unknown name": "no-such-host.invalid", "an empty value": ""},
+        "--port": {**values.COUNT_OR_ZERO, "a number that is no port": "65536"},
+        "--workers": {**values.COUNT, "a huge number": str(10**20)},
+        "--root-path": {"no slash before it": "shop", "a slash after it": "/shop/"},
+        "--poll-seconds": values.RATE,
+        "--max-k": values.COUNT,
+        "--max-ids": values.COUNT,
+        "--max-body": values.COUNT,
+    },
     "export": {
         "--to": values.CHOICE,
         "--out": values.NEW_FOLDER,
@@ -191,9 +203,10 @@ FLAGS: dict[str, dict[str, Values]] = {
 
 SWITCHES = {
     "prepare": ("--overwrite", "--keep-items"),
-    "train": ("--tensorboard", "--overwrite", "--print-config"),
+    "train": ("--shard-tables", "--tensorboard", "--overwrite", "--print-config"),
     "recommend": ("--index",),
     "evaluate": ("--per-user",),
+    "serve": ("--exact", "--no-graphs"),
 }
 """Flags without a value."""
 
@@ -206,6 +219,7 @@ SOURCES = {
     "evaluate": values.RUN,
     "compare": values.RUN,
     "report": values.RUN,
+    "serve": values.RUN,
     "export": {name: value for name, value in values.DATA.items() if value != "RUN"},
 }
 """The wrong values of the first argument."""

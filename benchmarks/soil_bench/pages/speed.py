@@ -12,6 +12,7 @@ from soil_bench.speed.index_report import index_lines
 from soil_bench.speed.libraries_report import libraries_lines
 from soil_bench.speed.pipeline import pipeline_lines
 from soil_bench.speed.scale_report import scale_lines
+from soil_bench.speed.serve_report import serve_lines
 from soil_bench.systems.report import systems_lines
 
 SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
@@ -19,6 +20,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "graphs-cuda": ("Graph building and training step on a GPU", graphs_lines),
     "scale": ("Scale", scale_lines),
     "pipeline": ("Pipeline", pipeline_lines),
+    "serve": ("Server", serve_lines),
     "indexes": ("Indexes", index_lines),
     "libraries": ("Libraries", libraries_lines),
     "systems-baby": ("Whole systems: baby", systems_lines),

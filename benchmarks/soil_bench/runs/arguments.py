@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 from argparse import Action, ArgumentError
 from argparse import ArgumentParser as BaseParser
@@ -13,6 +14,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt, restricted_number_type
 from rich.console import Console
 
+from soil_bench.runs.execution import Execution
 from soil_pyg.cli.flags import given_flags, naming_flags
 from soil_pyg.cli.parser import Parser
 from soil_pyg.cli.run_command import run_command
@@ -74,10 +76,10 @@ def make_console(width: int = 140) -> Console:
     return Console(width=None if sys.stdout.isatty() else width, highlight=False)
 
 
-def require(package: str, purpose: str) -> None:
-    """Raises :class:`ValueError` if a package of the extra "bench" is not installed."""
+def require(package: str, purpose: str, extra: str = "bench") -> None:
+    """Raises :class:`ValueError` if a package of an extra is not installed."""
     if importlib.util.find_spec(package) is None:
-        raise ValueError(f"{purpose} requires {package}: pip install 'soil-pyg[bench]'")
+        raise ValueError(f"{purpose} requires {package}: pip install 'soil-pyg[{extra}]'")
 
 
 def add_run_arguments(parser: ArgumentParser) -> None:
@@ -88,9 +90,37 @@ def add_run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--epochs", type=PositiveInt, help="maximum number of epochs per run")
     parser.add_argument("--device", type=Device, default="auto")
     add_out(parser)
+    parser.add_argument("--workers", type=PositiveInt, default=1, help="number of runs at a time")
     parser.add_argument(
-        "--workers", type=PositiveInt, default=1, help="number of runs at a time; they share cores"
+        "--executor",
+        type=Literal["local", "slurm"] | None,
+        help="where they run: on this machine, sharing its cores, or as jobs of SLURM",
     )
+    parser.add_argument(
+        "--slurm",
+        type=dict[str, Any],
+        default={},
+        help="parameters of SLURM's jobs, as --slurm.partition gpu --slurm.time 600 (minutes)",
+    )
+
+
+def execution_of(arguments: Namespace) -> Execution:
+    """Returns how the arguments of :func:`add_run_arguments` execute runs.
+
+    Raises:
+        ValueError: If submitit is missing, or SLURM where it is asked for.
+    """
+    executor, workers = arguments.executor, arguments.workers
+    if workers > 1 and executor is None:
+        executor = "local"
+    if executor is not None:
+        flag = "--executor" if arguments.executor else f"--workers {workers}"
+        require("submitit", f"'{flag}'", "cluster")
+    if executor == "slurm" and shutil.which("sbatch") is None:
+        raise ValueError("'--executor' must be local without SLURM (got slurm, but no sbatch)")
+    if arguments.slurm and executor != "slurm":
+        raise ValueError(f"'--slurm' requires '--executor slurm' (got {arguments.slurm})")
+    return Execution(workers, executor, arguments.slurm)
 
 
 def add_out(

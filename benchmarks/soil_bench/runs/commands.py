@@ -24,6 +24,10 @@ COMMANDS = {
         "soil_bench.speed.pipeline",
         "time and memory from a table to recommendations, stage by stage",
     ),
+    "serve": (
+        "soil_bench.speed.serve",
+        "the server of a run under load: latency, requests per second, memory",
+    ),
     "tune": (
         "soil_bench.tuning.command",
         "settings of a model, searched by their val metric; the best are tested",

@@ -1,0 +1,71 @@
+import os
+
+from soil_pyg.serving.run_link import RunLink
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable with the folder in which processes add their numbers up; it must be set
+before prometheus_client is imported.
+"""
+
+
+class Metrics:
+    """The numbers of a server for Prometheus; several workers show their sums.
+
+    Args:
+        link (RunLink): The run that is served.
+    """
+
+    def __init__(self, link: RunLink) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+        self._registry = CollectorRegistry()
+        self._link = link
+        name, options = "soil_pyg", {"registry": self._registry}
+        self._requests = Counter(
+            f"{name}_requests", "Requests by address and status.", ["address", "status"], **options
+        )
+        self._seconds = Histogram(
+            f"{name}_request_seconds",
+            "Time from the request to the end of the answer.",
+            ["address"],
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+            **options,
+        )
+        self._loaded = Gauge(
+            f"{name}_run_loaded_timestamp_seconds",
+            "When the run was loaded, in the worker that did so first.",
+            multiprocess_mode="livemin",
+            **options,
+        )
+        self._failed = Gauge(
+            f"{name}_reload_failed",
+            "1 if the run that is there now cannot be loaded and an old one is served.",
+            multiprocess_mode="livemax",
+            **options,
+        )
+        workers = Gauge(
+            f"{name}_workers", "Running workers.", multiprocess_mode="livesum", **options
+        )
+        workers.set(1)
+        self.update()
+
+    def update(self) -> None:
+        """Notes the run that is served."""
+        self._loaded.set(self._link.current.loaded)
+        self._failed.set(bool(self._link.error))
+
+    def observe(self, address: str, status: int, seconds: float) -> None:
+        """Counts a request."""
+        self._requests.labels(address, str(status)).inc()
+        self._seconds.labels(address).observe(seconds)
+
+    def render(self) -> bytes:
+        """Returns the numbers of all workers in the text format of Prometheus."""
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        if SHARED_FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
