@@ -69,8 +69,7 @@ class Configurable(torch.nn.Module):
             **options (optional): The arguments of the model.
 
         Raises:
-            ValueError: If the graph is homogeneous, the model has no such profile, or an argument is
-                invalid.
+            ValueError: If the graph is homogeneous, or an argument or the profile is invalid.
         """
         if not isinstance(data, HeteroData):
             raise ValueError(
