@@ -33,7 +33,7 @@ from soil_pyg.models.soil_graphs import SOILGraphs
 ROOMS = (datasets, encoders, models, nn, transforms)
 INTERACTS = ("user", "interacts", "item")
 READ_FILES = {
-    *("Amazon", "HeteroDataset", "MultimodalDataset", "TableDataset", "TikTok"),
+    *("Amazon", "HeteroDataset", "MovieLens", "MultimodalDataset", "TableDataset", "TikTok"),
     *("PictureEncoder", "TextEncoder", "parse_encoder"),
 }
 """Names whose arguments are tables, files and models, which tests of their own are about."""
@@ -185,6 +185,7 @@ CASES: dict[str, Case] = {
         nn.FeatureProjection,
         {"in_channels": 2, "out_channels": 2},
         {"in_channels": [0], "out_channels": [0]},
+        {"in_channels": [-1]},
     ),
     "InfoNCELoss": Case(nn.InfoNCELoss, wrong=TAU),
     "LearnedGraph": Case(nn.LearnedGraph, wrong={"k": [0], **SEARCH}),
@@ -200,11 +201,13 @@ CASES: dict[str, Case] = {
         nn.ModalityEncoder,
         {"num_users": 2, "in_channels": 2, "out_channels": 2},
         {"num_users": [0], "in_channels": [0], "out_channels": [0]},
+        {"in_channels": [-1]},
     ),
     "ModalityGate": Case(
         nn.ModalityGate,
         {"in_channels": 2, "out_channels": 2},
         {"in_channels": [0], "out_channels": [0]},
+        {"in_channels": [-1]},
     ),
     "NeighbourLoss": Case(nn.NeighbourLoss, wrong={"k": [0], **TAU}),
     "NeighbourAttention": Case(nn.NeighbourAttention),

@@ -34,8 +34,9 @@ class Names:
     @classmethod
     def of(cls, arguments: Namespace) -> "Names":
         """Returns the names of the data that the arguments of a command select."""
+        # The other files of the run are checked where they are read.
         folder = arguments.get("data")
-        return cls(folder or load_finished_run(arguments.run)["settings"].get("data"))
+        return cls(folder or load_finished_run(arguments.run, False)["settings"].get("data"))
 
     @cached_property
     def columns(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from soil_pyg.datasets.modality_source import ModalitySource, file_of
 from soil_pyg.datasets.pair_filter import Dropped
 from soil_pyg.datasets.select_pairs import Selection
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
+from soil_pyg.utils.data_checks import count_nodes
 
 logger = logging.getLogger("soil_pyg")
 
@@ -22,7 +23,7 @@ SOURCES = {"interactions", "features", "items", "item_ids", "image_folder", "lik
 def counts(data: HeteroData) -> dict[str, int]:
     """Returns the numbers of users, of items and of pairs per split."""
     pairs = (data[INTERACTS][name].size(1) for name in EDGE_INDICES)
-    sizes = {"users": data[USER].num_nodes, "items": data[ITEM].num_nodes}
+    sizes = {"users": count_nodes(data, USER), "items": count_nodes(data, ITEM)}
     return sizes | dict(zip(SPLITS, pairs, strict=True))
 
 

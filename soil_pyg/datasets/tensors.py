@@ -29,7 +29,7 @@ def write_tensors(tensors: dict[str, Tensor], path: Path, key: str, header: dict
     Raises :class:`OSError` if the file cannot be written.
     """
     text = json.dumps(header)
-    sealed = {**header, DIGEST: _digest(tensors, parse_json(text, finite=False))}
+    sealed = {**header, DIGEST: tensor_digest(tensors, parse_json(text, finite=False))}
     try:
         # One entry: safetensors writes several in random order.
         safetensors.torch.save_file(tensors, path, {key: json.dumps(sealed)})
@@ -69,7 +69,7 @@ def read_tensors(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if isinstance(header, dict) and DIGEST in header and not verified:
             content = {key: value for key, value in header.items() if key != DIGEST}
-            if header[DIGEST] != _digest(tensors, content, path):
+            if header[DIGEST] != tensor_digest(tensors, content, path):
                 raise ValueError("it has changed since it was written")
     except (SafetensorError, ValueError, TypeError, RuntimeError) as error:
         raise DamagedFileError(path, f"is damaged ({error})", remedy) from error
@@ -86,7 +86,7 @@ def read_into(path: Path, tensors: dict[str, Tensor], targets: dict[str, Tensor]
         tensors (dict[str, Tensor]): Its content, as returned by :func:`read_tensors`.
         targets (dict[str, Tensor]): The tensors to write to, by the names in the file.
     """
-    places = _places(path)
+    places = tensor_places(path)
     with open(path, "rb") as file:
         for name, target in targets.items():
             is_same = target.dtype == tensors[name].dtype and target.is_contiguous()
@@ -100,14 +100,14 @@ def read_into(path: Path, tensors: dict[str, Tensor], targets: dict[str, Tensor]
                 file.readinto(memory[block])
 
 
-def _digest(tensors: dict[str, Tensor], header: Any, path: Path | None = None) -> str:
+def tensor_digest(tensors: dict[str, Tensor], header: Any, path: Path | None = None) -> str:
     """Returns the digest of tensors and a header. The bytes come from the file that holds the
     tensors, if given: to read them in their map would keep all of them in memory.
     """
 
     def content() -> Iterator[bytes | memoryview]:
         yield json.dumps(header, sort_keys=True).encode()
-        places = {} if path is None else _places(path)
+        places = {} if path is None else tensor_places(path)
         for name, tensor in sorted(tensors.items()):
             yield json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode()
             if tensor.numel() == 0:
@@ -120,7 +120,7 @@ def _digest(tensors: dict[str, Tensor], header: Any, path: Path | None = None) -
     return bytes_digest(content())
 
 
-def _places(path: Path) -> dict[str, tuple[int, int]]:
+def tensor_places(path: Path) -> dict[str, tuple[int, int]]:
     """Returns the first byte and the end of each tensor in a safetensors file."""
     with open(path, "rb") as file:
         size = int.from_bytes(file.read(8), "little")

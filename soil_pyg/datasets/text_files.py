@@ -18,6 +18,11 @@ _OPEN: dict[str, Callable[..., Any]] = {
     ".xz": lzma.open,
     ".zst": lambda path, mode: pyarrow.input_stream(path, compression="zstd"),
 }
+_BLOCK_BYTES = 2**24
+_SMALL = 2**28
+"""The number of bytes up to which compressed text may have any size."""
+_MAX_GROWTH = 200
+"""The largest ratio of larger text to its compressed size. That of real tables is below 100."""
 _OTHER_ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -42,12 +47,12 @@ def read_text(path: Path) -> bytes:
     """Returns the decompressed content of a UTF-8 file without its byte order mark.
 
     Raises :class:`ValueError` that names the line if the file has another encoding, and the file if
-    it cannot be decompressed.
+    it cannot be decompressed or grows by more than a table can.
     """
     opener = _OPEN.get(path.suffix.lower(), open)
     try:
         with opener(path, "rb") as file:
-            content: bytes = file.read()
+            content: bytes = file.read() if opener is open else _decompress(file, path)
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         # An error of the system has a number.
         if isinstance(error, OSError) and error.errno is not None:
@@ -58,6 +63,19 @@ def read_text(path: Path) -> bytes:
             raise ValueError(f"{path} is encoded in {encoding}; save the file as UTF-8")
     _check_utf8(content, path)
     return content.removeprefix(codecs.BOM_UTF8)
+
+
+def _decompress(file: Any, path: Path) -> bytes:
+    limit, parts, size = max(_SMALL, _MAX_GROWTH * path.stat().st_size), [], 0
+    while part := file.read(_BLOCK_BYTES):
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise ValueError(
+                f"{path} must not grow to more than {_MAX_GROWTH} times its size when it is "
+                "decompressed: it is no table, or decompress it first"
+            )
+    return b"".join(parts)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from soil_pyg.typing import ITEM
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 """The suffixes of pictures, in upper or lower case."""
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 TEMPLATE = f"{{{ITEM}}}"
 """Stands for the id of an item in the last part of a path."""
 
@@ -93,7 +95,8 @@ def refuse_columns_of_names(
     A column with the names of pictures of the folder is refused if one of them is not the picture
     of the item's id. Suffixes may be in another case, and the column :obj:`"image"` may lack them.
     Any other column of names without suffixes, such as other ids, is refused only if it names more
-    pictures than the ids do, as any whole numbers may be ids of items.
+    pictures than the ids do, as any whole numbers may be ids of items. Of a URL, the last part is
+    the name.
 
     Args:
         items (pandas.DataFrame): The items.
@@ -104,6 +107,7 @@ def refuse_columns_of_names(
     by_id = [None if file is None else file.name for file in files]
     num_by_id = len(set(by_id) - {None})
     for column in items.columns.drop(ITEM):
+        _refuse_urls(column, items[column], by_id, pictures)
         for base, flag in ((root, ""), (pictures.folder, f" --image-folder {pictures.folder}")):
             named = dict(_named(items[column], pictures, root, base))
             others = [name for row, name in named.items() if name != by_id[row]]
@@ -120,6 +124,26 @@ def refuse_columns_of_names(
                     f"names {num_named}: choose '--embed image={column}{flag}' for the column, or "
                     f"'--embed image={pictures.folder / TEMPLATE}' for pictures named after items"
                 )
+
+
+def _refuse_urls(
+    column: str, values: pd.Series, by_id: list[str | None], pictures: PictureFolder
+) -> None:
+    """Refuses a folder whose pictures are the last parts of the URLs in a column, if one of them
+    is not the picture of the item's id.
+    """
+    for row, value in enumerate(values):
+        if not isinstance(value, str) or not _URL.match(value):
+            continue
+        last = os.path.basename(unquote(_URL.sub("", value).partition("?")[0].partition("#")[0]))
+        if last.lower().endswith(SUFFIXES) and last in pictures.by_stem and last != by_id[row]:
+            raise ValueError(
+                f"folder '{pictures.folder}' can be read in two ways: picture {last!r} is not "
+                f"named after the item whose URL in column {column!r} of the table of items ends "
+                f"in it: choose '--embed image={pictures.folder / TEMPLATE}' for pictures named "
+                f"after items, or add a column of the names of their files and choose "
+                f"'--embed image=COLUMN --image-folder {pictures.folder}'"
+            )
 
 
 def _named(

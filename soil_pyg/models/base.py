@@ -1,16 +1,13 @@
-import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform, Compose
-from typing_extensions import Self
 
+from soil_pyg.models.batch_nodes import distinct
+from soil_pyg.models.configurable import Configurable
 from soil_pyg.models.decompose import Decomposition
-from soil_pyg.models.graphs import MakeTransform, distinct, features
+from soil_pyg.models.graphs import MakeTransform, features
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.newcomers import mean_of_items, mean_of_neighbours
 from soil_pyg.nn import ModalityEncoder, TrainedFeatures
@@ -18,11 +15,8 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import ITEM, USER, Triplets
 from soil_pyg.utils.checks import check_integer, check_sizes
 
-POSITIONAL = ("num_users", "num_items", "in_channels")
-"""The arguments that every model takes by position."""
 
-
-class Recommender(torch.nn.Module, ABC):
+class Recommender(Configurable, ABC):
     r"""The contract that the loader, the trainer and the evaluator share with every model.
 
     The score of a user and an item is the inner product of their embeddings, so one evaluator
@@ -44,39 +38,16 @@ class Recommender(torch.nn.Module, ABC):
     multimodal: ClassVar[bool] = False
     """Is set if the model reads the features of the items."""
 
-    profiles: ClassVar[dict[str, dict[str, Any]]] = {}
-    """Named sets of option values, for :meth:`__init__` and :meth:`graph_transform` together."""
+    row_wise: ClassVar[bool] = False
+    """Is set if :meth:`forward` computes the embedding of a node from its own rows of the features
+    and of :meth:`node_parameters`, from layers, and from products of prepared graphs with such
+    rows, so that the :class:`~soil_pyg.training.Trainer` can shard the tables over processes.
+    """
 
     epoch: int = 0
     """The number of finished epochs, which the :class:`~soil_pyg.training.Trainer` sets before
     :meth:`on_epoch_start`.
     """
-
-    options: dict[str, Any]
-    """The arguments of :meth:`__init__`, from which the same model can be constructed again."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuses a model that overrides the alias :meth:`graphs`, which nothing would call."""
-        super().__init_subclass__(**kwargs)
-        if "graphs" in vars(cls):
-            raise TypeError(f"{cls.__name__} must override 'graph_transform' (got 'graphs')")
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Stores the arguments as :attr:`options`."""
-        model = super().__new__(cls)
-        parameters = cls.model_parameters()
-        bound = inspect.Signature(list(parameters.values())).bind_partial(*args, **kwargs)
-        bound.apply_defaults()
-        options = dict(bound.arguments)
-        for parameter in parameters.values():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                options.update(options.pop(parameter.name))
-            elif parameter.kind is parameter.VAR_POSITIONAL:
-                values = options.pop(parameter.name)
-                names = [name for name in POSITIONAL if name not in options]
-                options.update(zip(names, values, strict=False))
-        model.__dict__["options"] = options
-        return model
 
     def __init__(
         self, num_users: int, num_items: int, in_channels: dict[str, int] | None = None
@@ -93,52 +64,6 @@ class Recommender(torch.nn.Module, ABC):
             raise ValueError("'in_channels' must name at least one modality (got none)")
         if "training" in self.in_channels:
             raise ValueError("'in_channels' must not name a modality 'training', as PyTorch does")
-
-    @classmethod
-    def profile_options(cls, profile: str, consumer: Callable[..., Any]) -> dict[str, Any]:
-        """Returns the options of a profile that a class or function, such as the model's class,
-        accepts, or raises :class:`ValueError` if the model has no such profile.
-        """
-        if profile not in cls.profiles:
-            raise ValueError(f"'profile' must be one of {list(cls.profiles)} (got {profile!r})")
-        is_own = consumer is cls
-        accepted = cls.model_parameters() if is_own else inspect.signature(consumer).parameters
-        return {name: value for name, value in cls.profiles[profile].items() if name in accepted}
-
-    @classmethod
-    def from_profile(cls, profile: str, *args: Any, **kwargs: Any) -> Self:
-        """Constructs a model with the options of a profile as its defaults."""
-        return cls(*args, **{**cls.profile_options(profile, cls), **kwargs})
-
-    @classmethod
-    def model_parameters(cls, eval_str: bool = False) -> dict[str, inspect.Parameter]:
-        """Returns the arguments of :meth:`__init__` by name; :obj:`eval_str` evaluates annotations
-        that are strings.
-        """
-        # For a class that inherits __init__, Python 3.10 and 3.11.2 report the one of __new__.
-        signature = inspect.signature(cls.__init__, eval_str=eval_str)
-        return dict(list(signature.parameters.items())[1:])
-
-    @classmethod
-    def graph_transform(cls) -> BaseTransform:
-        """Returns the transform that adds the graphs which :meth:`forward` reads to the data."""
-        return Compose([])
-
-    @classmethod
-    def graphs(cls, *args: Any, **kwargs: Any) -> BaseTransform:
-        """Calls :meth:`graph_transform`, for which this is a short name."""
-        return cls.graph_transform(*args, **kwargs)
-
-    @classmethod
-    def graph_transform_parameters(cls) -> dict[str, inspect.Parameter]:
-        """Returns the options of :meth:`graph_transform` by name.
-
-        If it takes :obj:`**options`, they are those of the transform in its return annotation.
-        """
-        signature = inspect.signature(cls.graph_transform, eval_str=True)
-        if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
-            signature = inspect.signature(signature.return_annotation, eval_str=True)
-        return dict(signature.parameters)
 
     @abstractmethod
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:

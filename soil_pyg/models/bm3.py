@@ -44,6 +44,8 @@ class BM3(FeatureRecommender):
         reg (float, optional): The weight of the regularisation. (default: :obj:`0.1`)
     """
 
+    row_wise = True
+
     def __init__(
         self,
         num_users: int,

@@ -1,5 +1,4 @@
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -31,6 +30,8 @@ class BPR(EmbeddingRecommender):
         torch.Size([3, 4])
     """
 
+    row_wise = True
+
     def __init__(
         self,
         num_users: int,
@@ -61,10 +62,7 @@ class BPR(EmbeddingRecommender):
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
-        user = F.embedding(batch.user, tables.user[0])
-        positive, negative = (
-            F.embedding(x, tables.item[0]) for x in (batch.positive, batch.negative)
-        )
+        user, positive, negative = tables.triplets(batch)
         return {
             "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
             "reg": self.reg * embedding_loss(user, positive, negative),

@@ -54,6 +54,7 @@ class DAMRS(EmbeddingRecommender):
     """
 
     multimodal = True
+    row_wise = True
 
     def __init__(
         self,

@@ -1,6 +1,5 @@
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -12,7 +11,7 @@ from typing_extensions import Unpack
 
 from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import PairTensor, SimilarItemGraphs, adjacency, prepared, similar
-from soil_pyg.models.loss_tables import LossTables
+from soil_pyg.models.loss_tables import LossTables, rank_halves
 from soil_pyg.models.pruned_interactions import (
     draw_edges,
     prune_interactions,
@@ -183,15 +182,9 @@ class FREEDOM(FeatureRecommender):
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss of the embeddings and of each modality."""
-        user = F.embedding(batch.user, tables.user[0])
-        items = torch.cat([batch.positive, batch.negative])
-        item_emb, *features = [F.embedding(items, table) for table in tables.item]
-        terms = {"bpr": self._bpr(user, item_emb)}
+        (user,), (item_emb, *features) = tables.rows(batch)
+        terms = {"bpr": rank_halves(self.bpr_loss, user, item_emb)}
         for modality, x in zip(self.in_channels, features, strict=True):
-            terms[f"bpr_{modality}"] = self.reg * self._bpr(user, self.projections[modality](x))
+            projected = self.projections[modality](x)
+            terms[f"bpr_{modality}"] = self.reg * rank_halves(self.bpr_loss, user, projected)
         return terms
-
-    def _bpr(self, user: Tensor, items: Tensor) -> Tensor:
-        positive, negative = items.chunk(2)
-        loss: Tensor = self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1))
-        return loss

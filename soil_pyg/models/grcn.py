@@ -15,7 +15,7 @@ from soil_pyg.models.graphs import (
     unweighted_interactions,
     with_graphs,
 )
-from soil_pyg.models.loss_tables import LossTables
+from soil_pyg.models.loss_tables import LossTables, rank_halves
 from soil_pyg.models.newcomers import edges_of_new_users
 from soil_pyg.nn import BPRLoss, FeatureProjection, NeighbourAttention
 from soil_pyg.nn.split_batch import mean_square
@@ -85,11 +85,9 @@ class GRCN(EmbeddingRecommender):
         self.num_routings = num_routings if routing == "users" else 0
         self.extra_regulariser = extra_regulariser
         self.reg = reg
-        sizes = self.in_channels
-        self.preference = ModuleDict({m: Embedding(num_users, latent_channels) for m in sizes})
-        self.projections = ModuleDict(
-            {m: FeatureProjection(size, latent_channels) for m, size in sizes.items()}
-        )
+        sizes, channels = self.in_channels, latent_channels
+        self.preference = ModuleDict({m: Embedding(num_users, channels) for m in sizes})
+        self.projections = ModuleDict({m: FeatureProjection(d, channels) for m, d in sizes.items()})
         self.user_confidence = Embedding(num_users, len(sizes))
         self.item_confidence = Embedding(num_items, len(sizes))
         self.attention = NeighbourAttention()
@@ -162,20 +160,16 @@ class GRCN(EmbeddingRecommender):
         user, item = self(data)
         preferences = [table.weight for table in self.preference.values()]
         rows = [F.embedding(users, x) for x in (user, self.user_embedding.weight, *preferences)]
-        terms = {}
-        if self.extra_regulariser:
-            terms["reg_preference"] = self.reg * preferences[0].square().mean()
+        first = self.reg * preferences[0].square().mean()
+        terms = {"reg_preference": first} if self.extra_regulariser else {}
         return LossTables(rows, [item, self.item_embedding.weight], terms)
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
-        user, *initial = (F.embedding(batch.user, table) for table in tables.user)
-        items = torch.cat([batch.positive, batch.negative])
-        item, item_id = (F.embedding(items, table) for table in tables.item)
-        positive, negative = item.chunk(2)
+        (user, *initial), (item, item_id) = tables.rows(batch)
         squares = [mean_square(x) for x in (item_id, *initial)]
         return {
-            "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
+            "bpr": rank_halves(self.bpr_loss, user, item),
             "reg": self.reg * torch.stack(squares).sum(),
             **tables.terms,
         }

@@ -9,15 +9,15 @@ from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 
+from soil_pyg.models import gume_newcomers
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy, double_features
 from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, with_graphs
-from soil_pyg.models.gume_graphs import LINKED, LINKS, GUMEGraphs, normalize_linked
+from soil_pyg.models.gume_graphs import LINKED, LINKS, GUMEGraphs
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.mgcn import MGCN
-from soil_pyg.models.newcomers import extend_users, rows_of_new
 from soil_pyg.models.view_recommender import NO_USERS
 from soil_pyg.nn import InfoNCELoss, perturb
-from soil_pyg.nn.split_batch import count_batch, sum_batch
+from soil_pyg.nn.split_batch import squared_loss
 from soil_pyg.typing import USER, Triplets
 from soil_pyg.utils.checks import check_at_least, check_greater
 
@@ -60,6 +60,8 @@ class GUME(MGCN):
         noise (float, optional): The length of the noise that is added to a row in training.
             (default: :obj:`0.1`)
     """
+
+    row_wise = True
 
     interactions = LINKED
 
@@ -112,9 +114,7 @@ class GUME(MGCN):
         return GUMEGraphs(**options)
 
     def reset_parameters(self) -> None:
-        """Resets the embeddings and the tables of interests (Xavier uniform), the features and the
-        layers (PyTorch's defaults).
-        """
+        """Draws the tables (Xavier uniform), the features and the layers (PyTorch's defaults)."""
         super().reset_parameters()
         for table in self.interests.values():
             torch.nn.init.xavier_uniform_(table.weight)
@@ -157,13 +157,11 @@ class GUME(MGCN):
         return LossTables(of_users, [item, *item_views, item_interest], terms)
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
-        """Returns the ranking loss, the regularisations, the contrasts and the distance between the
-        views.
-        """
+        """Returns the terms of MGCN, those of the interests, and the distance between the views."""
         user_interest, item_interest = tables.user[-1], tables.item[-1]
         views = LossTables(tables.user[:-1], tables.item[:-1])
         terms = super().batch_loss(views, batch)
-        reg = sum_batch(F.embedding(batch.positive, item_interest).square().sum())
+        reg = squared_loss(self.extended_reg, F.embedding(batch.positive, item_interest))
         side = self.fuse(tables.user[0], tables.user[1:-1])
         pairs = batch.user.expand(2, -1)
         contrast = self.user_contrast(user_interest, side, pairs)
@@ -173,29 +171,12 @@ class GUME(MGCN):
             contrast = contrast + self.user_contrast(*noisy, pairs)
         return {
             **terms,
-            "extended_reg": self.extended_reg * reg / 2 / count_batch(batch.positive),
+            "extended_reg": reg,
             "user_contrast": self.um_weight * contrast,
             **tables.terms,
         }
 
-    def embed_new_users(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        edge_index: Tensor,
-        num_new_users: int,
-    ) -> Tensor:
-        """Folds new users into the graph, as :meth:`LightGCN.embed_new_users` does; their views are
-        those of their items.
-        """
-        data = with_graphs(data, LINKED, make_transform)
-        extended = extend_users(data, edge_index, num_new_users)
-        extended[LINKS].edge_index = data[LINKS].edge_index
-        rows = rows_of_new(normalize_linked(extended), LINKED, num_new_users)
-        content = rows @ self.messages(data)
-        views = [rows @ view for view in self.propagate(data, NO_USERS)[2]]
-        return content + self.fuse(content, views)
+    embed_new_users = gume_newcomers.embed_new_users
 
     def messages(self, data: HeteroData) -> Tensor:
         """Returns the sum of the embeddings that each item sends over an edge of weight 1."""

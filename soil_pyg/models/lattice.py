@@ -21,7 +21,6 @@ from soil_pyg.models.graphs import (
 )
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import BPRLoss, FeatureProjection, LearnedGraph, LightConv, MeanPropagation
-from soil_pyg.nn.split_batch import count_batch, sum_batch
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
@@ -190,12 +189,4 @@ class LATTICE(FeatureRecommender):
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
-        user = F.embedding(batch.user, tables.user[0])
-        positive, negative = (
-            F.embedding(x, tables.item[0]) for x in (batch.positive, batch.negative)
-        )
-        reg = user.square().sum() + positive.square().sum() + negative.square().sum()
-        return {
-            "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
-            "reg": self.reg * sum_batch(reg) / 2 / count_batch(user),
-        }
+        return tables.rank(batch, self.bpr_loss, self.reg)

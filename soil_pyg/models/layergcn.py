@@ -12,7 +12,7 @@ from soil_pyg.models.graphs import (
     prepared,
     with_graphs,
 )
-from soil_pyg.models.loss_tables import LossTables
+from soil_pyg.models.loss_tables import LossTables, rank_halves
 from soil_pyg.models.newcomers import extend_users, rows_of_new
 from soil_pyg.models.pruned_interactions import (
     draw_edges,
@@ -106,13 +106,10 @@ class LayerGCN(EmbeddingRecommender):
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation, both sums over the batch."""
-        user, initial_user = (F.embedding(batch.user, table) for table in tables.user)
-        items = torch.cat([batch.positive, batch.negative])
-        item, initial_item = (F.embedding(items, table) for table in tables.item)
-        positive, negative = item.chunk(2)
+        (user, initial_user), (item, initial_item) = tables.rows(batch)
         squares = initial_user.square().sum() + initial_item.square().sum()
         return {
-            "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
+            "bpr": rank_halves(self.bpr_loss, user, item),
             "reg": self.reg * sum_batch(squares) / 2,
         }
 

@@ -6,12 +6,12 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.parameter_dict import ParameterDict
 from torch_geometric.transforms import BaseTransform, Compose
 
+from soil_pyg.models.batch_nodes import distinct
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import (
     UNWEIGHTED,
     PairTensor,
     adjacency,
-    distinct,
     normalized_interactions,
     unweighted_interactions,
 )

@@ -38,6 +38,8 @@ class LightGCN(EmbeddingRecommender):
         torch.Size([30, 8])
     """
 
+    row_wise = True
+
     def __init__(
         self,
         num_users: int,

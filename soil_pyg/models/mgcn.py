@@ -10,6 +10,7 @@ from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.transforms import Compose
 from torch_geometric.typing import EdgeType
 
+from soil_pyg.models.batch_nodes import propagate_to
 from soil_pyg.models.decompose import Decomposition, FirstHops, attention
 from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import (
@@ -17,7 +18,6 @@ from soil_pyg.models.graphs import (
     PairTensor,
     SimilarItemGraphs,
     adjacency,
-    propagate_to,
     similar,
     with_graphs,
 )
@@ -74,6 +74,8 @@ class MGCN(ViewRecommender, FeatureRecommender):
         cl_weight (float, optional): The weight of the contrast. (default: :obj:`0.01`)
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
     """
+
+    row_wise = True
 
     interactions: ClassVar[EdgeType] = INTERACTS
     """The edge type of the prepared user-item graph."""

@@ -18,7 +18,7 @@ from soil_pyg.models.graphs import (
     unweighted_interactions,
     with_graphs,
 )
-from soil_pyg.models.loss_tables import LossTables
+from soil_pyg.models.loss_tables import LossTables, rank_halves
 from soil_pyg.models.newcomers import edges_of_new_users
 from soil_pyg.nn import BPRLoss, FeatureProjection, MMGCNConv
 from soil_pyg.nn.split_batch import mean_square
@@ -57,6 +57,7 @@ class MMGCN(EmbeddingRecommender):
     """
 
     multimodal = True
+    row_wise = True
 
     def __init__(
         self,
@@ -142,12 +143,9 @@ class MMGCN(EmbeddingRecommender):
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
-        user, user_id = (F.embedding(batch.user, table) for table in tables.user)
-        items = torch.cat([batch.positive, batch.negative])
-        item, item_id = (F.embedding(items, table) for table in tables.item)
-        positive, negative = item.chunk(2)
+        (user, user_id), (item, item_id) = tables.rows(batch)
         return {
-            "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
+            "bpr": rank_halves(self.bpr_loss, user, item),
             "reg": self.reg * (mean_square(user_id) + mean_square(item_id)),
             **tables.terms,
         }

@@ -9,7 +9,6 @@ from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import BipartiteConv, BPRLoss
-from soil_pyg.nn.split_batch import count_batch, sum_batch
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_flag, check_integer, check_share
 
@@ -44,6 +43,8 @@ class NGCF(EmbeddingRecommender):
         normalize (bool, optional): If set to :obj:`True`, the rows of a layer have unit length in
             :math:`\mathbf{F}`, as in the released code. (default: :obj:`True`)
     """
+
+    row_wise = True
 
     def __init__(
         self,
@@ -124,12 +125,4 @@ class NGCF(EmbeddingRecommender):
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""
-        user = F.embedding(batch.user, tables.user[0])
-        positive, negative = (
-            F.embedding(x, tables.item[0]) for x in (batch.positive, batch.negative)
-        )
-        reg = user.square().sum() + positive.square().sum() + negative.square().sum()
-        return {
-            "bpr": self.bpr_loss((user * positive).sum(dim=-1), (user * negative).sum(dim=-1)),
-            "reg": self.reg * sum_batch(reg) / 2 / count_batch(user),
-        }
+        return tables.rank(batch, self.bpr_loss, self.reg)

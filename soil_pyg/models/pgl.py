@@ -9,28 +9,20 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.typing import EdgeType
 
+from soil_pyg.models import pgl_newcomers
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy, double_features
-from soil_pyg.models.freedom import ITEM_ITEM
+from soil_pyg.models.freedom import ITEM_ITEM, propagate_items
 from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, prepared, with_graphs
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.models.newcomers import fold_users, mean_of_neighbours, messages
 from soil_pyg.models.pgl_graphs import MODES, PRINCIPAL, PGLGraphs
 from soil_pyg.models.pruned_interactions import (
     draw_edges,
     prune_interactions,
     trained_interactions,
 )
-from soil_pyg.nn import (
-    BPRLoss,
-    FeatureProjection,
-    InfoNCELoss,
-    LightConv,
-    LightPropagation,
-    TrainedFeatures,
-)
+from soil_pyg.nn import BPRLoss, FeatureProjection, InfoNCELoss, LightPropagation, TrainedFeatures
 from soil_pyg.nn.split_batch import dropout_batch
-from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import INTERACTS, USER, Triplets
 from soil_pyg.utils.checks import (
     check_at_least,
@@ -118,7 +110,6 @@ class PGL(Recommender):
         self.features = ModuleDict({m: TrainedFeatures(num_items, d) for m, d in sizes.items()})
         self.projections = ModuleDict({m: FeatureProjection(d, channels) for m, d in sizes.items()})
         self.propagation = LightPropagation(num_layers)
-        self.conv = LightConv()
         self.bpr_loss = BPRLoss()
         self.contrast = InfoNCELoss(tau)
         self.reset_parameters()
@@ -161,10 +152,7 @@ class PGL(Recommender):
         """Returns the final embeddings of all users and items on one user-item graph."""
         x = self.tables(data)
         user, item = self.propagation(x, adjacency(data, edge_type))
-        like = x[1]
-        for _ in range(self.num_item_layers):
-            like = self.conv(like, adjacency(data, ITEM_ITEM))
-        return user, item + like
+        return user, item + propagate_items(data, x[1], self.num_item_layers)
 
     def forward(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """Returns the final embeddings of all users and items, on all interactions."""
@@ -180,8 +168,7 @@ class PGL(Recommender):
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the contrast."""
-        user = F.embedding(batch.user, tables.user[0])
-        positive, negative = (F.embedding(x, tables.item[0]) for x in batch[1:])
+        user, positive, negative = tables.triplets(batch)
         # A repeated node drops other entries each time.
         contrast = self._contrast(user) + self._contrast(positive)
         return {
@@ -194,39 +181,8 @@ class PGL(Recommender):
         loss: Tensor = self.contrast(first, second)
         return loss
 
-    def embed_new_items(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        features: dict[str, Tensor],
-        neighbours: dict[str, Adjacency],
-    ) -> Tensor:
-        """Computes the initial embeddings from the features of the items, and takes what reaches
-        them over the graphs as the mean over their neighbours.
-        """
-        known, share = self.tables(data)[1], 1 / (self.propagation.num_layers + 1)
-        new = [
-            F.normalize(self.projections[modality](features[modality].to(known.dtype)))
-            for modality in self.in_channels
-        ]
-        reached = item_emb[: self.num_items] - share * known
-        return share * torch.cat(new, dim=-1) + mean_of_neighbours(neighbours, reached)
-
-    def embed_new_users(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        edge_index: Tensor,
-        num_new_users: int,
-    ) -> Tensor:
-        """Folds new users into the graph of all interactions, see
-        :func:`~soil_pyg.models.newcomers.fold_users`.
-        """
-        known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
-        sent = messages(self.propagation, self.tables(data), known)
-        return fold_users(data, sent, edge_index, num_new_users)
+    embed_new_items = pgl_newcomers.embed_new_items
+    embed_new_users = pgl_newcomers.embed_new_users
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embedding of a user by the edges that leave the user."""

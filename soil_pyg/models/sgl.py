@@ -4,7 +4,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.models.graphs import PairTensor, adjacency, distinct, prepared
+from soil_pyg.models.batch_nodes import distinct
+from soil_pyg.models.graphs import PairTensor, adjacency, prepared
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.pruned_interactions import draw_edges, prune_interactions
 from soil_pyg.nn import InfoNCELoss

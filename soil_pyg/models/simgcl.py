@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_pyg.models.batch_nodes import distinct
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
-from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, distinct, with_graphs
+from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, with_graphs
 from soil_pyg.models.lightgcn import LightGCN
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import Adjacency, InfoNCELoss, perturb
@@ -47,6 +48,8 @@ class SimGCL(LightGCN):
         cl_weight (float, optional): The weight of the contrast. (default: :obj:`0.5`)
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
     """
+
+    row_wise = True
 
     contrasted: ClassVar[tuple[int, int]] = (2, 3)
     """The two of the loss tables that the contrast compares."""

@@ -58,6 +58,7 @@ class SLMRec(EmbeddingRecommender):
     """
 
     multimodal = True
+    row_wise = True
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 
+from soil_pyg.models.batch_nodes import propagate_to
 from soil_pyg.models.decompose import Decomposition, FirstHops
 from soil_pyg.models.feature_recommender import FeatureRecommender
 from soil_pyg.models.graphs import (
@@ -16,7 +17,6 @@ from soil_pyg.models.graphs import (
     PairTensor,
     adjacency,
     normalized_interactions,
-    propagate_to,
     similar,
     with_graphs,
 )
@@ -67,6 +67,8 @@ class SMORE(ViewRecommender, FeatureRecommender):
         cl_weight (float, optional): The weight of the contrast. (default: :obj:`0.01`)
         tau (float, optional): The temperature of the contrast. (default: :obj:`0.2`)
     """
+
+    row_wise = True
 
     def __init__(
         self,

@@ -9,14 +9,9 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.nn.module_dict import ModuleDict
 
 from soil_pyg.models import soil_newcomers
+from soil_pyg.models.batch_nodes import propagate_to
 from soil_pyg.models.decompose import Decomposition, FirstHops, attention
-from soil_pyg.models.graphs import (
-    MakeTransform,
-    PairTensor,
-    adjacency,
-    propagate_to,
-    with_graphs,
-)
+from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, with_graphs
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.models.view_recommender import ViewRecommender
@@ -89,6 +84,7 @@ class SOIL(ViewRecommender):
         torch.Size([40, 30])
     """
 
+    row_wise = True
     profiles: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {name: paper for name, (paper, _) in PAPER_AND_RELEASED.items()},
         "released": RELEASED,

@@ -3,7 +3,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models.graphs import MakeTransform, adjacency, prepared, propagate_to, with_graphs
+from soil_pyg.models.batch_nodes import propagate_to
+from soil_pyg.models.graphs import MakeTransform, adjacency, prepared, with_graphs
 from soil_pyg.models.newcomers import extend_users
 from soil_pyg.models.preference_recommender import PreferenceRecommender
 from soil_pyg.nn import LightConv

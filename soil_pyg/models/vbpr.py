@@ -35,6 +35,7 @@ class VBPR(EmbeddingRecommender):
     """
 
     multimodal = True
+    row_wise = True
     user_factor: ClassVar[int] = 2
 
     def __init__(

@@ -7,12 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_pyg.models.batch_nodes import distinct
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy, double_features
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
-from soil_pyg.models.graphs import PairTensor, distinct
+from soil_pyg.models.graphs import PairTensor
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.nn import AlignedPairsLoss, BPRLoss, InfoNCELoss, LightPropagation
-from soil_pyg.nn.split_batch import count_batch, sum_batch
+from soil_pyg.nn.split_batch import squared_loss
 from soil_pyg.typing import Triplets
 
 NO_USERS = torch.empty(0, dtype=torch.long)
@@ -113,12 +114,12 @@ class ViewRecommender(EmbeddingRecommender):
         query = F.embedding(user_row, content_u + side_u)
         target = F.embedding(item_row, content_i + side_i)
         other = content_j + side_j
-        reg = query.square().sum() + target.square().sum() + other.square().sum()
+        reg = squared_loss(self.reg, query, target, other)
         contrast = self.contrast(side_i, content_i, item_row.expand(2, -1))
         contrast = contrast + self.contrast(side_u, content_u, user_row.expand(2, -1))
         return {
             "bpr": self.bpr_loss((query * target).sum(-1), (query * other).sum(-1)),
-            "reg": self.reg * sum_batch(reg) / 2 / count_batch(query),
+            "reg": reg,
             "contrast": self.cl_weight * contrast,
         }
 

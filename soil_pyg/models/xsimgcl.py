@@ -26,6 +26,8 @@ class XSimGCL(SimGCL):
         cl_weight (float, optional): The weight of the contrast. (default: :obj:`0.2`)
     """
 
+    row_wise = True
+
     contrasted: ClassVar[tuple[int, int]] = (0, 2)
 
     def __init__(

@@ -1,7 +1,11 @@
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Linear
+from torch.nn.parameter import UninitializedParameter
+from torch.utils.hooks import RemovableHandle
 
 from soil_pyg.ops.matmul import SIZE_STEP, matmul_t, uses_onednn
 from soil_pyg.utils.checks import check_integer
@@ -17,7 +21,8 @@ class FeatureProjection(Linear):
     Parameters, their initial values and the result are those of :class:`torch.nn.Linear`.
 
     Args:
-        in_channels (int): The dimension of the features.
+        in_channels (int): The dimension of the features, or :obj:`-1` to take it from the first
+            features; until then there are no weights.
         out_channels (int): The dimension of the result.
 
     Shapes:
@@ -30,9 +35,32 @@ class FeatureProjection(Linear):
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
-        check_integer("in_channels", in_channels, 1)
+        is_lazy = isinstance(in_channels, int) and in_channels == -1
+        check_integer("in_channels", in_channels, -1 if is_lazy else 1)
         check_integer("out_channels", out_channels, 1)
-        super().__init__(in_channels, out_channels)
+        super().__init__(1 if is_lazy else in_channels, out_channels)
+        if is_lazy:
+            self.in_features = -1
+            self.weight = UninitializedParameter()
+            self._hooks: tuple[RemovableHandle, ...] = (
+                self.register_forward_pre_hook(_draw),
+                self.register_load_state_dict_pre_hook(_take_size),  # type: ignore[no-untyped-call]
+            )
+
+    def reset_parameters(self) -> None:
+        """Draws the weights and the bias again, as :class:`torch.nn.Linear` does, if the dimension
+        of the features is known.
+        """
+        if not isinstance(self.weight, UninitializedParameter):
+            super().reset_parameters()
+
+    def materialize(self, in_channels: int) -> None:
+        """Makes room for the weights once the dimension of the features is known."""
+        self.in_features = in_channels
+        assert isinstance(self.weight, UninitializedParameter)
+        self.weight.materialize((self.out_features, in_channels))
+        for hook in self._hooks:
+            hook.remove()
 
     def forward(self, x: Tensor) -> Tensor:
         """Projects the features.
@@ -44,6 +72,20 @@ class FeatureProjection(Linear):
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.in_features}, {self.out_features})"
+
+
+# Not methods, which a copy of the layer would bind to the first one.
+def _draw(layer: FeatureProjection, inputs: tuple[Tensor, ...]) -> None:
+    layer.materialize(inputs[0].size(-1))
+    layer.reset_parameters()
+
+
+def _take_size(
+    layer: FeatureProjection, state: Mapping[str, Tensor], prefix: str, *_: object
+) -> None:
+    weight = state.get(f"{prefix}weight")
+    if weight is not None and not isinstance(weight, UninitializedParameter):
+        layer.materialize(weight.size(1))
 
 
 def project(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

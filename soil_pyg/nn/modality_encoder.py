@@ -29,7 +29,7 @@ class ModalityEncoder(torch.nn.Module):
 
     Args:
         num_users (int): The number of users.
-        in_channels (int): The dimension of the features.
+        in_channels (int): The dimension of the features, or :obj:`-1` to take it from the first.
         out_channels (int): The dimension of the embeddings.
 
     Shapes:
@@ -47,7 +47,6 @@ class ModalityEncoder(torch.nn.Module):
     def __init__(self, num_users: int, in_channels: int, out_channels: int) -> None:
         super().__init__()
         check_integer("num_users", num_users, 1)
-        check_integer("in_channels", in_channels, 1)
         check_integer("out_channels", out_channels, 1)
         self.preference = Embedding(num_users, out_channels)
         self.project = FeatureProjection(in_channels, 4 * out_channels)

@@ -18,7 +18,7 @@ class ModalityGate(torch.nn.Module):
     :math:`g(\mathbf{x}) = \sigma(\mathbf{W}_2(\mathbf{W}\mathbf{x} + \mathbf{b}) + \mathbf{b}_2)`.
 
     Args:
-        in_channels (int): The dimension of the features.
+        in_channels (int): The dimension of the features, or :obj:`-1` to take it from the first.
         out_channels (int): The dimension of the embeddings.
         sigmoid (bool, optional): If set to :obj:`True`, uses the second form.
             (default: :obj:`False`)
@@ -37,7 +37,6 @@ class ModalityGate(torch.nn.Module):
     def __init__(self, in_channels: int, out_channels: int, sigmoid: bool = False) -> None:
         super().__init__()
         check_flag("sigmoid", sigmoid)
-        self.in_channels = in_channels
         self.out_channels = out_channels
         self.sigmoid = sigmoid
         self.project = FeatureProjection(in_channels, out_channels)
@@ -63,4 +62,4 @@ class ModalityGate(torch.nn.Module):
 
     def __repr__(self) -> str:
         name = self.__class__.__name__
-        return f"{name}({self.in_channels}, {self.out_channels}, sigmoid={self.sigmoid})"
+        return f"{name}({self.project.in_features}, {self.out_channels}, sigmoid={self.sigmoid})"

@@ -63,6 +63,18 @@ def mean_square(x: Tensor) -> Tensor:
     return sum_batch(x.square().sum()) / (count_batch(x) * x.size(1))
 
 
+def squared_loss(weight: float, *rows: Tensor) -> Tensor:
+    """Returns half the sum of the squares of the rows of all processes together, times a weight,
+    per row of the last argument.
+
+    Example:
+        >>> squared_loss(0.5, torch.ones(2, 3), torch.ones(2, 1))
+        tensor(1.)
+    """
+    squares = [x.square().sum() for x in rows]
+    return weight * sum_batch(sum(squares[1:], start=squares[0])) / 2 / count_batch(rows[-1])
+
+
 def dropout_batch(x: Tensor, p: float, training: bool) -> Tensor:
     """Applies dropout to rows of the batch as if one process drew the numbers for all of them."""
     if not _Batch.is_split:

@@ -1,10 +1,8 @@
 import copy
-import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch_geometric import EdgeIndex
@@ -13,6 +11,7 @@ from typing_extensions import Self
 
 from soil_pyg.ops.compressed_rows import INTEGERS, CompressedRows
 from soil_pyg.ops.ragged import concat_ranges, index2ptr
+from soil_pyg.ops.row_sums import cut_rows, sum_parts, sum_rows
 from soil_pyg.utils._private import has_transpose
 
 
@@ -172,8 +171,8 @@ class Adjacency(CompressedRows):
     def prepare(self) -> "Adjacency":
         """Computes what all products and their gradients share, and returns the matrix."""
         for matrix in (self, self.t()):
-            if matrix.col.device.type != "cpu" and matrix._parts is None:
-                matrix._parts = matrix._cut_rows()
+            if matrix.col.device.type != "cpu":
+                matrix._cut()
         return self
 
     def select_rows(self, index: Tensor) -> "Adjacency":
@@ -206,37 +205,12 @@ class Adjacency(CompressedRows):
 
     def _multiply(self, x: Tensor, weight: Tensor) -> Tensor:
         if x.device.type == "cpu":
-            return _sum_rows(x, self.col, self.rowptr, weight)
-        return self._multiply_parts(x, weight)
+            return sum_rows(x, self.col, self.rowptr, weight)
+        return sum_parts(x, self.col, self._cut(), weight)
 
-    def _multiply_parts(self, x: Tensor, weight: Tensor) -> Tensor:
-        # A GPU sums the entries of a row sequentially: the longest row would set the time.
-        part_ptr, row_ptr = self._parts = self._parts or self._cut_rows()
-        parts = _sum_rows(x, self.col, part_ptr, weight)
-        index = torch.arange(parts.size(0), dtype=row_ptr.dtype, device=x.device)
-        return _sum_rows(parts, index, row_ptr)
-
-    def _cut_rows(self) -> tuple[Tensor, Tensor]:
-        # The pointers of the parts of rows into the entries, and of the rows into the parts. Their
-        # sizes do not make the host wait; the last parts may be empty.
-        length = max(1, math.isqrt(self.size[1]))
-        row_ptr = cumsum((self.rowptr.diff() + length - 1) // length).to(self.col.dtype)
-        part = torch.arange(self.size[0] + self.col.numel() // length, device=self.col.device)
-        row = torch.searchsorted(row_ptr[1:], part, right=True).clamp_(max=self.size[0] - 1)
-        begin = self.rowptr[row] + (part - row_ptr[row]) * length
-        part_ptr = torch.cat([begin.clamp(max=self.col.numel()), self.rowptr[-1:]])
-        return part_ptr.to(self.col.dtype), row_ptr
-
-
-def _sum_rows(x: Tensor, index: Tensor, ptr: Tensor, weight: Tensor | None = None) -> Tensor:
-    return F.embedding_bag(
-        index,
-        x,
-        ptr,
-        mode="sum",
-        per_sample_weights=None if weight is None else weight.to(x.dtype),
-        include_last_offset=True,
-    )
+    def _cut(self) -> tuple[Tensor, Tensor]:
+        self._parts = self._parts or cut_rows(self.rowptr, self.col, self.size[1])
+        return self._parts
 
 
 class _Propagate(torch.autograd.Function):

@@ -1,15 +1,17 @@
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.faiss_index import MAX_QUERIES
-from soil_pyg.ops.knn import KNN, SAMPLE
-from soil_pyg.ops.pairs import block_rows, exact_inner_product, pair_inner_product
+from soil_pyg.ops.interest_candidates import InterestCandidates
+from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.matmul import matmul_t
+from soil_pyg.ops.pairs import block_rows, exact_inner_product
 from soil_pyg.ops.ragged import (
     GrowingTensor,
     GrowingTensors,
@@ -18,7 +20,8 @@ from soil_pyg.ops.ragged import (
     rank_in_group,
 )
 from soil_pyg.ops.similarity_pass import Collector, Features
-from soil_pyg.ops.topk import ROUNDING, best_of_candidates
+from soil_pyg.ops.topk import ROUNDING, topk_rescored
+from soil_pyg.ops.vectors import SAMPLE
 from soil_pyg.utils.progress import blocks
 
 CANDIDATES = 16
@@ -32,6 +35,9 @@ CACHED_ROWS = 128
 
 BYTES_PER_CANDIDATE = 64
 """The memory that the comparison of a user with a candidate takes."""
+
+BYTES_PER_SCORE = 16
+"""The memory that the score of an item for a user takes."""
 
 TIED_USERS = 16
 """The number of users per block whose tied candidates are compared exactly."""
@@ -87,6 +93,39 @@ class InterestItems(Collector):
                     total[:, ~eligible[items]] = -torch.inf
                 self._take(modality, start, total)
 
+    def parts(self) -> list[slice]:
+        """Returns blocks of users."""
+        rows = block_rows(self.memory_budget, self.num_items, BYTES_PER_SCORE)
+        return [slice(n, min(n + rows, self.num_rows)) for n in range(0, self.num_rows, rows)]
+
+    def compute(self, part: slice) -> list[Tensor]:
+        """Returns the best items of a block of users in each modality, which :meth:`add_block`
+        finds by blocks of items.
+        """
+        users = torch.arange(part.start, part.stop, device=self._length.device)
+        history = self.history.select_rows(users)
+        keys = []
+        for modality, (c, has) in self.features.items():
+            query = torch.zeros(users.numel(), c.size(1), dtype=torch.float64, device=c.device)
+            query.index_add_(0, history.row(), _unit(c[history.col.long()]))
+            scores = matmul_t(query.float(), c)
+            scores[:, ~self.eligible(modality, self.k)] = -torch.inf
+            scores[history.matmul(has.float().unsqueeze(1)).view(-1) == 0] = -torch.inf
+            item = topk_rescored(
+                scores,
+                min(self.k, self.num_items),
+                2 * ROUNDING * self._length[part],
+                partial(exact_inner_product, query, c, unit_right=True),
+                ordered=False,
+            )[1]
+            row, place = (item >= 0).nonzero().unbind(1)
+            keys.append(users[row] * self.num_items + item[row, place])
+        return keys
+
+    def keep(self, part: slice, found: list[Tensor]) -> None:
+        """Takes the best items of a block of users."""
+        self._keys.extend(found)
+
     def _take(self, modality: str, start: int, total: Tensor) -> None:
         # The columns of `total` are the items from `start` on.
         best = self._best[modality]
@@ -107,7 +146,7 @@ class InterestItems(Collector):
         """Takes the result of an approximate search."""
         start = time.perf_counter()
         c, has = self.features[modality]
-        candidates = _Candidates(
+        candidates = InterestCandidates(
             c, node, neighbour[:, : self.num_neighbours], self.num_items, self.k
         )
         owner = torch.unique(self.history.row()[has[self.history.col.long()]])
@@ -139,7 +178,7 @@ class InterestItems(Collector):
         for step in blocks(len(parts), 1, "comparing items of interest"):
             yield parts[step.start]
 
-    def _deepen(self, knn: KNN, candidates: "_Candidates", sample: Tensor) -> None:
+    def _deepen(self, knn: KNN, candidates: InterestCandidates, sample: Tensor) -> None:
         if sample.numel() == 0:
             return
         history = self.history.select_rows(sample)
@@ -210,34 +249,6 @@ class InterestItems(Collector):
             row = owner[near] - block.start
             out[near] = exact_inner_product(query, c, row, item[near], unit_right=True)
         return out
-
-
-class _Candidates:
-    # The items that a user's interests are chosen from after an approximate search.
-    def __init__(self, c: Tensor, node: Tensor, neighbour: Tensor, num_items: int, k: int) -> None:
-        self.c, self.node, self.k = c, node, k
-        self.none = node.numel()
-        # Items without the modality have the last row.
-        self._neighbour = F.pad(neighbour, (0, 0, 0, 1), value=-1)
-        self._neighbour.masked_fill_(self._neighbour < 0, self.none)
-        self._position = node.new_full((num_items,), self.none)
-        self._position[node] = torch.arange(self.none, device=node.device)
-
-    def best(self, history: Adjacency, sought: Tensor) -> tuple[Tensor, Tensor]:
-        # Rows and items. Each of the two sources of candidates misses many that the other has.
-        row = history.row()
-        place = torch.arange(row.numel(), device=row.device) - history.rowptr[row]
-        at = row.new_full((history.size[0], int(history.rowptr.diff().max())), self.none)
-        at[row, place] = self._position[history.col.long()]
-        near = self._neighbour.index_select(0, at.view(-1)).view(at.size(0), -1)
-        sought = sought.masked_fill(sought < 0, self.none).int()
-        query, found = history.matmul(self.c), torch.cat([sought, near], dim=1)
-
-        def score(rowptr: Tensor, position: Tensor) -> Tensor:
-            return pair_inner_product(query, self.c, rowptr, self.node[position])
-
-        best = best_of_candidates(found, self.none, self.k, score)[1]
-        return (best >= 0).nonzero()[:, 0], self.node[best[best >= 0].long()]
 
 
 def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:

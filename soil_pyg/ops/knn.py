@@ -17,12 +17,9 @@ from soil_pyg.ops.matmul import matmul_precision, matmul_t
 from soil_pyg.ops.pairs import block_rows, exact_inner_product, rank_pairs
 from soil_pyg.ops.search_options import ExactSearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.topk import ROUNDING, has_near_ties, isin_rowwise, topk_rescored
-from soil_pyg.ops.vectors import as_vectors, norms
+from soil_pyg.ops.vectors import as_vectors, norms, sample_of
 from soil_pyg.utils.checks import check_flag, check_integer
 from soil_pyg.utils.progress import blocks
-
-SAMPLE = 256
-"""The number of queries that are also answered exactly, to measure the recall."""
 
 logger = logging.getLogger("soil_pyg")
 
@@ -248,8 +245,3 @@ class KNN:
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.numel}, index={self.search_options.index!r})"
-
-
-def sample_of(query: Tensor) -> Tensor:
-    """Returns the queries, at most :obj:`SAMPLE`, on which the recall of a search is measured."""
-    return query[:: max(1, -(-query.size(0) // SAMPLE))].contiguous()

@@ -114,6 +114,7 @@ class GrowingTensor:
     def __init__(self, dtype: torch.dtype, device: torch.device | None = None) -> None:
         self._dtype = dtype
         self._device = device
+        self._is_on_cpu = device is None or device.type == "cpu"
         self._chunks: list[Tensor] = []
         self._length = 0
 
@@ -127,8 +128,9 @@ class GrowingTensor:
             place = self._length % CHUNK
             if place == 0:
                 self._chunks.append(self._new(CHUNK))
-                # What the loop that fills the tensor has freed would otherwise pile up.
-                trim_heap()
+                if self._is_on_cpu:
+                    # What the loop that fills the tensor has freed would otherwise pile up.
+                    trim_heap()
             size = min(piece.numel() - done, CHUNK - place)
             self._chunks[-1][place : place + size] = piece[done : done + size]
             done += size
@@ -147,7 +149,7 @@ class GrowingTensor:
         return out
 
     def _new(self, size: int) -> Tensor:
-        if size < CHUNK or (self._device is not None and self._device.type != "cpu"):
+        if size < CHUNK or not self._is_on_cpu:
             return torch.empty(size, dtype=self._dtype, device=self._device)
         pages = mmap.mmap(-1, size * self._dtype.itemsize, **PRIVATE)
         return torch.frombuffer(pages, dtype=self._dtype)

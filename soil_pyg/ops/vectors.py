@@ -1,7 +1,10 @@
-"""Vectors in single precision, and their lengths."""
+"""Vectors in single precision, their lengths and samples of them."""
 
 import torch
 from torch import Tensor
+
+SAMPLE = 256
+"""The number of queries that are also answered exactly, to measure the recall."""
 
 
 def as_vectors(name: str, x: Tensor, like: Tensor | None = None) -> Tensor:
@@ -37,3 +40,8 @@ def norms(x: Tensor) -> Tensor:
     extreme = ~((norm > 1e-15) & (norm < 1e15))
     norm[extreme] = torch.linalg.vector_norm(x[extreme], dim=1, dtype=torch.float64)
     return norm
+
+
+def sample_of(query: Tensor) -> Tensor:
+    """Returns the queries, at most :obj:`SAMPLE`, on which the recall of a search is measured."""
+    return query[:: max(1, -(-query.size(0) // SAMPLE))].contiguous()

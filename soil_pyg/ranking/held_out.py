@@ -29,7 +29,7 @@ def held_out(data: HeteroData, split: str) -> Tensor:
         raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
     # Every epoch is evaluated, with the same pairs.
     key = "held out", split, count_nodes(data, ITEM), digest_edges(data)
-    others = remember(pairs, key, lambda: _held_out(data, pairs, split))
+    others = remember(data[INTERACTS][attr], key, lambda: _held_out(data, pairs, split))
     return pairs if others is None else others
 
 

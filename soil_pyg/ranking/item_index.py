@@ -7,11 +7,11 @@ from typing_extensions import Self
 
 from soil_pyg.ops.faiss_index import FaissIndex, default_index, search_index
 from soil_pyg.ops.faiss_library import has_faiss, import_faiss
-from soil_pyg.ops.knn import KNN, sample_of
+from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.pairs import rank_pairs
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.topk import isin_rowwise
-from soil_pyg.ops.vectors import as_vectors
+from soil_pyg.ops.vectors import as_vectors, sample_of
 from soil_pyg.ranking.schema import IndexRecord
 from soil_pyg.runs.schema import EMBEDDINGS
 from soil_pyg.runs.trained_model import TrainedModel

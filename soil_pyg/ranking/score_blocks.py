@@ -46,9 +46,7 @@ def score_blocks(
     num_items = item_emb.size(0)
     user_emb, item_emb = _prepare(user_emb), _prepare(item_emb.t())
     largest = _largest(item_emb) * num_items
-    if not remember(mask_index, "sorted", lambda: _is_sorted(mask_index[0])):
-        mask_index = mask_index[:, mask_index[0].argsort(stable=True)]
-    masked_user, masked_item = mask_index.contiguous()
+    masked_user, masked_item = sort_by_row(mask_index).contiguous()
     block_size = memory_budget // (16 * max(num_items, 1))
     if users.device.type == "cpu":  # A block fits the processor's cache.
         block_size = min(block_size, max(2**20 // max(num_items, 1), 32))
@@ -59,10 +57,17 @@ def score_blocks(
     for block in users.tensor_split(max(num_blocks, 1)):
         _check_finite(user_emb if user_emb.is_sparse else user_emb[block], largest)
         scores = _product(user_emb, item_emb, block, memory.resize_(len(block), num_items))
-        row, index = _entries(masked_user, block)
+        row, index = entries(masked_user, block)
         scores[row, masked_item[index]] = -torch.inf
         start, stop = stop, stop + len(block)
         yield slice(start, stop), scores
+
+
+def sort_by_row(pairs: Tensor) -> Tensor:
+    """Returns pairs of row and column of shape :obj:`[2, num_pairs]` in the order of the rows."""
+    if remember(pairs, "sorted", lambda: _is_sorted(pairs[0])):
+        return pairs
+    return pairs[:, pairs[0].argsort(stable=True)]
 
 
 def check_embeddings(user_emb: Tensor, item_emb: Tensor) -> None:
@@ -110,7 +115,7 @@ def _product(user_emb: Tensor, item_emb: Tensor, users: Tensor, memory: Tensor) 
         return matmul_t(user_emb[users], item_emb.t(), out=memory)
     if not user_emb.is_sparse:
         return user_emb[users] @ item_emb
-    row, index = _entries(user_emb.indices()[0].contiguous(), users)
+    row, index = entries(user_emb.indices()[0].contiguous(), users)
     indices = torch.stack([row, user_emb.indices()[1, index]])
     size = (len(users), user_emb.size(1))
     block = torch.sparse_coo_tensor(
@@ -120,8 +125,10 @@ def _product(user_emb: Tensor, item_emb: Tensor, users: Tensor, memory: Tensor) 
     return scores.to_dense() if scores.is_sparse else scores
 
 
-def _entries(sorted_rows: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    # The entries of the given rows: the position of the row in the argument, and of the entry.
+def entries(sorted_rows: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the entries of the given rows: the position of the row in the argument, and that of
+    the entry.
+    """
     start = torch.searchsorted(sorted_rows, rows)
     count = torch.searchsorted(sorted_rows, rows, right=True) - start
     index, row = concat_ranges(start, count)

@@ -97,11 +97,30 @@ def line(
 
 
 def error_bars(summaries: Sequence[Summary]) -> dict[str, Any]:
-    """Returns error bars of one standard deviation, if any value has one."""
-    has_error = any(summary.std is not None for summary in summaries)
-    array = [summary.std or 0.0 for summary in summaries]
-    style = {"color": "var(--text)", "thickness": 1.5, "width": 4}
-    return {"type": "data", "array": array, "visible": has_error, **style}
+    """Returns error bars of one standard deviation, or of the interval, if any value has one."""
+    bounds = [_bounds(summary) for summary in summaries]
+    return {
+        **{"type": "data", "visible": any(map(any, bounds)), "symmetric": False},
+        **{"array": [above for _, above in bounds], "arrayminus": [below for below, _ in bounds]},
+        **{"color": "var(--text)", "thickness": 1.5, "width": 4},
+    }
+
+
+def baseline(name: str, x: Sequence[Any], y: Sequence[Any]) -> dict[str, Any]:
+    """Returns the trace of a reference as a thin line, with a short stroke per value."""
+    return {
+        **{"type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": y},
+        "line": {"color": "var(--text)", "dash": "4px,4px", "width": 1.5},
+        "marker": {"symbol": "line-ew", "size": 14, "line": {"color": "var(--text)", "width": 2}},
+        "hovertemplate": "%{y:.4f}",
+    }
+
+
+def _bounds(summary: Summary) -> tuple[float, float]:
+    """Returns how far the error bar of a value reaches below and above it."""
+    if summary.interval is not None:
+        return summary.mean - summary.interval[0], summary.interval[1] - summary.mean
+    return summary.std or 0.0, summary.std or 0.0
 
 
 def series_color(place: int) -> str:
@@ -123,15 +142,13 @@ def log_axis(title: str, values: Iterable[float]) -> dict[str, Any]:
     return axis(title, type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
 
 
-def marked_at(x: float, text: str) -> dict[str, Any]:
-    """Returns the layout of a vertical line at :obj:`x` with a label at its top left."""
+def marked_at(x: float) -> dict[str, Any]:
+    """Returns the layout of a vertical line at :obj:`x`. A label in the chart would be crossed by
+    its lines.
+    """
     line = {"color": "var(--muted)", "width": 1, "dash": "dash"}
-    label = {
-        **{"x": x, "y": 1, "yref": "paper", "yanchor": "top", "xanchor": "right", "text": text},
-        **{"bgcolor": "var(--surface)", "showarrow": False, "font": {"color": "var(--muted)"}},
-    }
     shape = {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line}
-    return {"shapes": [shape], "annotations": [label]}
+    return {"shapes": [shape]}
 
 
 def escaped(text: str) -> str:

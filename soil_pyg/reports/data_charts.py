@@ -4,6 +4,7 @@ from torch import Tensor
 
 from soil_pyg.ranking.groups import Groups
 from soil_pyg.reports import chart
+from soil_pyg.reports.baseline import NAME
 from soil_pyg.reports.chart import MAX_SERIES, PATTERNS, Chart, Share
 from soil_pyg.reports.runs import Summary
 from soil_pyg.reports.statistics import degree_tail
@@ -19,9 +20,10 @@ def group_bars(
     groups: Groups,
     values: dict[str, list[Summary]],
     note: str,
+    baseline: list[float] | None = None,
 ) -> Chart:
-    """Returns a bar chart of values, per series and group, in groups by a count. The axes are the
-    titles of the count and of the value.
+    """Returns a bar chart of values, per series and group, in groups by a count, with the values of
+    popularity as a line. The axes are the titles of the count and of the value.
     """
     names = [f"{low:,}" if low == high else f"{low:,}\u2013{high:,}" for low, high in groups.bounds]
     pattern = {"fillmode": "overlay", "fgcolor": "var(--surface)", "size": 7, "solidity": 0.25}
@@ -41,17 +43,23 @@ def group_bars(
         }
         for place, (label, summaries) in enumerate(list(values.items())[:MAX_SERIES])
     ]
+    columns = [axes[0], "Group size", *values]
+    rows = [
+        [name, number, *(summaries[place] for summaries in values.values())]
+        for place, (name, number) in enumerate(zip(names, groups.size, strict=True))
+    ]
+    if baseline is not None:
+        traces.append(chart.baseline(NAME, names, baseline))
+        columns.append(NAME)
+        rows = [[*row, value] for row, value in zip(rows, baseline, strict=True)]
     layout = {
         "xaxis": chart.axis(axes[0], type="category", showgrid=False),
         "yaxis": chart.axis(axes[1], rangemode="tozero"),
         "hovermode": "x unified",
         "barmode": "group",
+        "showlegend": len(traces) > 1,
     }
-    rows = [
-        [name, number, *(summaries[place] for summaries in values.values())]
-        for place, (name, number) in enumerate(zip(names, groups.size, strict=True))
-    ]
-    return Chart(chart_id, title, traces, layout, [axes[0], "Group size", *values], rows, note)
+    return Chart(chart_id, title, traces, layout, columns, rows, note)
 
 
 def degree_tails(user_degree: Tensor, item_degree: Tensor) -> Chart:

@@ -89,6 +89,7 @@ def list_section(scope: Scope, data: HeteroData, analysis: Analysis) -> dict[str
         analysis.recall_by_popularity,
         f"Share of held-out interactions whose item is among the first {k}. Each group holds about "
         "the same number of interactions.",
+        None if analysis.baseline is None else analysis.baseline.by_popularity,
     )
     by_history = group_bars(
         "by-history",
@@ -97,6 +98,7 @@ def list_section(scope: Scope, data: HeteroData, analysis: Analysis) -> dict[str
         analysis.history,
         analysis.recall_by_history,
         f"Mean recall@{k} of the users. Each group holds about the same number of users.",
+        None if analysis.baseline is None else analysis.baseline.by_history,
     )
     label = scope.best.label
     best = {name: values[label][k] for name, values in analysis.measures.items()}

@@ -64,15 +64,23 @@ def show(value: Any) -> str:
 
 
 def deviation(value: Any) -> str:
-    """Formats the deviation of a value with the decimals of the value, or as an empty text.
+    """Formats the deviation or the interval of a value with the decimals of the value, or as an
+    empty text.
 
     Example:
         >>> deviation(Summary(0.5, 0.01)), deviation(0.5)
         ('± 0.0100', '')
+        >>> deviation(Summary(0.5, None, (0.4, 0.65)))
+        '[0.4000, 0.6500]'
     """
-    if not isinstance(value, Summary) or value.std is None:
+    if not isinstance(value, Summary):
         return ""
-    return f"± {value.std:.{_decimals(value.mean)}f}"
+    decimals = _decimals(value.mean)
+    if value.std is not None:
+        return f"± {value.std:.{decimals}f}"
+    if value.interval is not None:
+        return "[{:.{n}f}, {:.{n}f}]".format(*value.interval, n=decimals)
+    return ""
 
 
 def _decimals(value: float) -> int:

@@ -11,9 +11,10 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import load_description, load_item_table
 from soil_pyg.ranking.held_out import held_out
-from soil_pyg.reports.analysis import analyse
+from soil_pyg.reports.analysis import Analysis, analyse
 from soil_pyg.reports.chart import MAX_SERIES
 from soil_pyg.reports.data_sections import data_section, graph_section, list_section
+from soil_pyg.reports.reasons import Reasons
 from soil_pyg.reports.render import import_extra, render
 from soil_pyg.reports.run_sections import Scope, run_sections
 from soil_pyg.reports.runs import find_runs, group_runs, selection_metric
@@ -76,24 +77,29 @@ def report(
     scope = Scope(group_runs(runs), selection_metric(runs))
     trained = load(scope.run.folder)
     content: dict[str, Any] = {
-        "scope": scope,
         "unfinished": [folder.name for folder in unfinished],
         "interrupted": [run.folder.name for run in runs if not run.content["finished"]],
         "max_series": MAX_SERIES,
         "version": import_module("soil_pyg").__version__,
-        **run_sections(scope),
         **dict.fromkeys(("data", "lists", "graphs", "panels", "cards")),
+        "why_no_reasons": "",
         "why_no_data": "",
         "why_no_graphs": "",
         "are_users_given": users is not None,
     }
     found, folder, content["why_no_data"] = _find_data(trained, data)
+    baseline = None
     if found is not None:
-        content |= _with_data(scope, trained, found, folder, num_users, users)
+        pairs = held_out(found, scope.split)
+        known = {scope.run.folder: trained}
+        analysis = analyse(scope.groups[:MAX_SERIES], found, pairs, scope.ks, scope.k, known)
+        scope, baseline = scope.with_intervals(analysis.intervals), analysis.baseline
+        content |= _with_data(scope, trained, found, folder, analysis, num_users, users)
     elif users is not None:
         raise ValueError(f"'users' requires the data of the run: {content['why_no_data']}")
     else:
         logger.warning("Left out sections that require the data: %s", content["why_no_data"])
+    content |= {"scope": scope, "baseline": baseline, **run_sections(scope, baseline)}
     write_text(out, render(content))
     return out
 
@@ -103,6 +109,7 @@ def _with_data(
     trained: TrainedModel,
     data: HeteroData,
     folder: Path | None,
+    analysis: Analysis,
     num_users: int,
     users: Iterable[Any] | os.PathLike[str] | None,
 ) -> dict[str, Any]:
@@ -111,17 +118,18 @@ def _with_data(
         chosen = choose_users(data, pairs, num_users)
     else:
         chosen = find_positions(users, trained.user_id, "users", "user").tolist()
-    analysis = analyse(scope.groups[:MAX_SERIES], data, pairs, scope.ks, scope.k)
     with_graphs, why_no_graphs = _make_graphs(trained, data)
     cards = ItemCards(trained.item_id, None if folder is None else load_item_table(folder))
+    known = data if with_graphs is None else with_graphs
+    reasons = None if with_graphs is None else Reasons(trained, with_graphs)
+    panels = user_panels(trained, known, pairs, chosen, cards, reasons)
     return {
         "data": data_section(data, None if folder is None else load_description(folder)),
         "lists": list_section(scope, data, analysis),
         "graphs": None if with_graphs is None else graph_section(with_graphs),
         "why_no_graphs": why_no_graphs,
-        "panels": user_panels(
-            trained, data if with_graphs is None else with_graphs, pairs, chosen, cards
-        ),
+        "panels": panels,
+        "why_no_reasons": "" if reasons is None else reasons.missing,
         "cards": cards,
     }
 

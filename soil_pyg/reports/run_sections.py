@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from soil_pyg.models.resolver import find_model
+from soil_pyg.reports.baseline import Baseline
 from soil_pyg.reports.chart import Table
 from soil_pyg.reports.run_charts import by_list_length, comparison, loss_terms, validation_curves
 from soil_pyg.reports.runs import SIZES, Run, RunGroup, Summary
@@ -52,6 +53,13 @@ class Scope:
         """The reported split: test if the best run was tested, val otherwise."""
         return "test" if self.run.content["test"] else "val"
 
+    def with_intervals(
+        self, intervals: dict[str, dict[tuple[str, str], tuple[float, float]]]
+    ) -> "Scope":
+        """Returns the scope with intervals of the metrics of groups, by their labels."""
+        groups = [replace(one, intervals=intervals.get(one.label, {})) for one in self.groups]
+        return replace(self, groups=groups)
+
     @property
     def k(self) -> int:
         """The list length of the metric."""
@@ -81,18 +89,23 @@ class Setting:
         return self.used_by is not None and self.value != self.default and not is_chosen
 
 
-def run_sections(scope: Scope) -> dict[str, Any]:
-    """Returns the sections that require no data, by their names in the template."""
+def run_sections(scope: Scope, baseline: Baseline | None = None) -> dict[str, Any]:
+    """Returns the sections that require no data, by their names in the template, with popularity in
+    the charts.
+    """
     groups, split, metric = scope.groups, scope.split, scope.metric
     several = len(groups) > 1
-    curves = [validation_curves(groups, metric), loss_terms(scope.run)]
+    curves = [validation_curves(groups, metric, baseline), loss_terms(scope.run)]
     return {
         "tiles": _tiles(scope),
         "facts": _facts(scope),
         "overview": _overview(scope) if several else None,
-        "comparison": comparison(groups, split, metric) if several else None,
-        "metric_charts": [by_list_length(groups, split, name, scope.ks) for name in FAMILIES],
+        "comparison": comparison(groups, split, metric, baseline) if several else None,
+        "metric_charts": [
+            by_list_length(groups, split, name, scope.ks, baseline) for name in FAMILIES
+        ],
         "metric_tables": {group.label: _metric_table(group) for group in groups},
+        "has_intervals": any(group.intervals for group in groups),
         "has_seeds": any(len(group.runs) > 1 for group in groups),
         "curves": [chart for chart in curves if chart is not None],
         "settings": {group.label: _setting_tables(group) for group in groups},
@@ -198,14 +211,13 @@ def _setting_table(
     return Table(caption, ["Setting", "Value", "Default", "Used by"], rows, marked)
 
 
-def _versions(runs: Sequence[Run]) -> Table:
+def _versions(runs: Sequence[Run]) -> dict[str, str]:
     every = [run.content["versions"] for run in runs]
     names = dict.fromkeys(name for versions in every for name in versions)
-    rows = [
-        [name, ", ".join(sorted({versions.get(name, "unknown") for versions in every}))]
+    return {
+        name: ", ".join(sorted({versions.get(name, "unknown") for versions in every}))
         for name in names
-    ]
-    return Table("Versions of the packages used by the runs", ["Package", "Version"], rows)
+    }
 
 
 def _text(value: Any) -> str:

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,12 @@ class Run:
 @dataclass(frozen=True)
 class Summary:
     """The mean of a value over several runs and, for at least two runs, the sample standard
-    deviation.
+    deviation. A value of one run may have an interval of its mean over users instead.
     """
 
     mean: float
     std: float | None
+    interval: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, values: list[float]) -> "Summary":
@@ -72,7 +73,7 @@ class Summary:
 
         Example:
             >>> Summary.of([1.0, 3.0])
-            Summary(mean=2.0, std=1.4142135623730951)
+            Summary(mean=2.0, std=1.4142135623730951, interval=None)
         """
         mean = math.fsum(values) / len(values)
         if len(values) == 1:
@@ -83,16 +84,20 @@ class Summary:
 @dataclass(frozen=True)
 class RunGroup:
     """Runs that differ only in the seed, in ascending order of their seeds. The label is the name
-    of the model with the settings that distinguish the group.
+    of the model with the settings that distinguish the group. Metrics of a single run may have
+    intervals by split and name.
     """
 
     label: str
     runs: list[Run]
+    intervals: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
     def summary(self, split: str, metric: str) -> Summary | None:
         """Returns the summary of a metric of a split, or :obj:`None` if no run has it."""
         values = [run.content[split][metric] for run in self.runs if metric in run.content[split]]
-        return Summary.of(values) if values else None
+        if not values:
+            return None
+        return replace(Summary.of(values), interval=self.intervals.get((split, metric)))
 
 
 def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
@@ -105,7 +110,7 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
     """
     path = Path(path)
     if not path.is_dir() or any((path / name).exists() for name in (RUN, STATE, *FILES)):
-        run = Run(path, load_finished_run(path))
+        run = Run(path, load_finished_run(path, with_files=False))
         if run.is_final:
             raise ValueError(
                 f"'{path}' is a run on all interactions, without metrics: name the validated run "
@@ -113,7 +118,8 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
             )
         return [run], []
     folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
-    found = [(folder, load_run(folder)) for folder in folders]
+    # The other files of a run are checked where they are read.
+    found = [(folder, load_run(folder, with_files=False)) for folder in folders]
     runs = [Run(folder, content) for folder, content in found if content is not None]
     runs = [run for run in runs if not run.is_final]
     if not runs:

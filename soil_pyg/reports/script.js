@@ -13,7 +13,7 @@ function isDark() {
 }
 
 function showTheme() {
-  button.setAttribute("aria-pressed", String(isDark()));
+  button.textContent = isDark() ? "Light theme" : "Dark theme";
   if (window.Plotly) plots.forEach(draw);
 }
 
@@ -63,7 +63,6 @@ function draw({ element, spec }) {
     dragmode: isFine ? "zoom" : false,
   };
   const config = {
-    responsive: true,
     displaylogo: false,
     displayModeBar: isFine ? "hover" : false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
@@ -79,6 +78,10 @@ function draw({ element, spec }) {
     place = element.appendChild(document.createElement("div"));
     place.className = "drawn";
   }
+  // A chart fills its card, which may be as high as a table beside it.
+  place.style.display = "none";
+  layout.height = Math.max(layout.height, element.clientHeight);
+  place.style.display = "";
   return window.Plotly.react(place, data, layout, config);
 }
 
@@ -124,7 +127,24 @@ button.addEventListener("click", () => {
   showTheme();
 });
 systemIsDark.addEventListener("change", showTheme);
-addEventListener("resize", markScrolling);
+let resized = 0;
+addEventListener("resize", () => {
+  markScrolling();
+  clearTimeout(resized);
+  resized = setTimeout(showTheme, 150);
+});
+// Paper is white.
+let chosen;
+addEventListener("beforeprint", () => {
+  chosen = root.dataset.theme;
+  root.dataset.theme = "light";
+  showTheme();
+});
+addEventListener("afterprint", () => {
+  if (chosen) root.dataset.theme = chosen;
+  else delete root.dataset.theme;
+  showTheme();
+});
 document.addEventListener("toggle", markScrolling, true);
 showTheme();
 markScrolling();

@@ -16,6 +16,7 @@ from torch_geometric.data.storage import EdgeStorage
 from soil_pyg.datasets.item_table import IMAGE, TITLE
 from soil_pyg.encoders.picture_files import read_picture
 from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.reports.reasons import Reasons
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, SECOND_ORDER, USER
 from soil_pyg.utils.data_checks import count_nodes
@@ -32,7 +33,8 @@ QUALITY = 72
 @dataclass(frozen=True)
 class Item:
     """The card of an item, with its picture as a :obj:`data:` URL and its score or weight for the
-    user. A held-out item is a hit if it is among the best items of the evaluation.
+    user. A held-out item is a hit if it is among the best items of the evaluation. The reasons are
+    the names of the items to which a recommendation owes most of its score.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Item:
     picture: str | None = None
     value: float | None = None
     is_hit: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,10 @@ class ItemCards:
     def has_pictures(self) -> bool:
         """Returns whether the table names pictures."""
         return self._images is not None
+
+    def name(self, item: int) -> str:
+        """Returns the title of the item at a position, or its id if it has none."""
+        return _text(self._titles, item) or str(self.item_id[item])
 
     def make(self, item: int, with_picture: bool = True, **values: Any) -> Item:
         """Returns the card of the item at a position. The values are further fields of
@@ -134,6 +141,7 @@ def user_panels(
     held_out: Tensor,
     users: Iterable[int],
     cards: ItemCards,
+    reasons: Reasons | None = None,
 ) -> list[UserPanel]:
     """Returns the panels of the users at the given positions. The data has the second-order graph
     if the model has one.
@@ -154,7 +162,7 @@ def user_panels(
         seen = history[1, history[0] == user].tolist()
         wanted = held_out[1, held_out[0] == user].tolist()
         recommended = [
-            cards.make(item, value=score)
+            cards.make(item, value=score, reasons=_reasons(reasons, user, item, cards))
             for item, score in zip(user_items, user_scores, strict=True)
             if item < len(trained.item_id)
         ]
@@ -170,6 +178,14 @@ def user_panels(
             )
         )
     return panels
+
+
+def _reasons(reasons: Reasons | None, user: int, item: int, cards: ItemCards) -> tuple[str, ...]:
+    found = [] if reasons is None else reasons.find(user, item)
+    return tuple(
+        f"{cards.name(via)} (second-order)" if is_second else cards.name(via)
+        for via, is_second in found
+    )
 
 
 def _second_order(

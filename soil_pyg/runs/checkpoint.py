@@ -149,14 +149,14 @@ def _is_of_state(model: Recommender) -> bool:
     return tensors == model.state_dict().keys() and not any(isinstance(v, Tensor) for v in others)
 
 
-def load_finished_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
+def load_finished_run(folder: str | os.PathLike[str], with_files: bool = True) -> dict[str, Any]:
     """Returns the content of :obj:`run.json`, as :func:`load_run` does; raises
     :class:`FileNotFoundError` if the folder does not exist or its training has not finished.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder '{folder}' does not exist: check its path")
-    run = load_run(folder)
+    run = load_run(folder, with_files)
     if run is None:
         reason = "it is not the folder of a run"
         if (folder / STATE).exists():

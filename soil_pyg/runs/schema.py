@@ -129,11 +129,21 @@ class RunRecord(Identity, Result):
         return self
 
 
+class ShardSizes(Schema):
+    """The numbers of files that hold the tables of the last and of the best epoch."""
+
+    last: Size
+    best: Size
+
+
 class StateRecord(Schema):
-    """The metadata of the state of a run that has not finished."""
+    """The metadata of the state of a run that has not finished; :obj:`shards` if its tables are in
+    files of their own.
+    """
 
     identity: Identity
     result: Result
+    shards: ShardSizes | None = None
 
 
 class TensorHeader(Schema):

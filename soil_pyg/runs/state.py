@@ -1,5 +1,6 @@
 """The state of a run that has not finished: tensors by names such as :obj:`"best.weight"`."""
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,14 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, metadata
 
 
-def refuse_other_tensors(path: Path, tensors: dict[str, Tensor], model: torch.nn.Module) -> None:
+def refuse_other_tensors(
+    path: Path, tensors: dict[str, Tensor], model: torch.nn.Module, without: Container[str] = ()
+) -> None:
     """Raises :class:`DamagedFileError` unless the tensors of a state are the weights of the model,
-    its best weights, and the state of an optimizer of its parameters.
+    its best weights, and the state of an optimizer of its parameters. Weights in other files are
+    those named by :obj:`without`.
     """
-    sizes = {name: value.size() for name, value in model.state_dict().items()}
+    sizes = {n: value.size() for n, value in model.state_dict().items() if n not in without}
     expected = {
         f"{group}.{name}": size for group in ("model", "best") for name, size in sizes.items()
     }

@@ -85,8 +85,10 @@ class TrainingRun:
         options: dict[str, Any],
         checkpoint_seconds: float,
         overwrite: bool = False,
+        sharded: bool = False,
     ) -> None:
         self.result = TrainResult()
+        self._sharded = sharded
         self.best: dict[str, Tensor] = {}
         self.finished = False
         self._folder = None if folder is None else Path(folder)
@@ -122,9 +124,20 @@ class TrainingRun:
         if not self.finished and has_state:
             tensors, metadata = load_state(folder / checkpoint.STATE)
             refuse_other_run(folder, metadata["identity"], self._identity)
-            refuse_other_tensors(folder / checkpoint.STATE, tensors, model)
+            if self._sharded is not ("shards" in metadata):
+                raise ValueError(
+                    f"'shard_tables' must be {not self._sharded} to resume the run in '{folder}' "
+                    f"(got {self._sharded})"
+                )
+            without = model.node_parameters() if self._sharded else ()
+            refuse_other_tensors(folder / checkpoint.STATE, tensors, model, without)
             self._snapshot, self._is_stored = (tensors, metadata), True
             self.go_back()
+
+    @property
+    def has_best(self) -> bool:
+        """Whether there are best weights."""
+        return bool(self.best)
 
     def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Loads the stored state of the last complete epoch, if any."""

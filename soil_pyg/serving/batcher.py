@@ -115,7 +115,8 @@ class Batcher:
             item_id=ids,
             index=self.index,
         )
-        score, item = ranking.ranker(MEMORY_BUDGET)(ranking.queries, batch[0].k)
+        whole = [slice(0, len(masked))]
+        score, item = next(ranking.ranked(whole, batch[0].k, MEMORY_BUDGET))
         # Lists with fewer candidates are padded.
         num = (score > -torch.inf).sum(dim=1).tolist()
         lists = zip(item.tolist(), score.tolist(), num, strict=True)

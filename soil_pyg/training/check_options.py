@@ -32,7 +32,7 @@ def check_options(options: Mapping[str, Any]) -> None:
         check_greater(name, options[name], 0)
     for name in ("weight_decay", "checkpoint_seconds"):
         check_at_least(name, options[name], 0)
-    for name in ("released_stopping", "compile", "progress"):
+    for name in ("released_stopping", "compile", "progress", "shard_tables"):
         check_flag(name, options[name])
     check_choice("precision", options["precision"], get_args(Precision))
     check_choice("strategy", options["strategy"], get_args(Strategy))
@@ -40,6 +40,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     place = options["strategy"], devices, num_nodes
     make_fabric(options["accelerator"], options["precision"], *place)
     num_partitions, compile = options["num_partitions"], options["compile"]
+    if options["shard_tables"] and num_partitions == 1:
+        raise ValueError("'num_partitions' must be at least 2 with shard_tables=True (got 1)")
     if compile and devices * num_nodes > 1:
         raise ValueError(
             "'compile' must be False for more than one process "

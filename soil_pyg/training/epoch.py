@@ -50,7 +50,7 @@ def train_epoch(
                 losses = losses.new_empty(sum(step.own for step in steps), len(names))
             losses[done] = values
             done += 1
-        ranks.add_gradients(loss.parameters())
+        ranks.add_gradients(loss.replicated())
         optimizer.step()
     names, losses = _of_all(ranks, names, losses[:done].cpu(), loss.is_split)
     for row, column in (~losses.isfinite()).nonzero().tolist():

@@ -2,7 +2,7 @@ import copy
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -90,12 +90,17 @@ class Ranks:
                 raise error
 
     def share_state(
-        self, model: torch.nn.Module, optimizer: torch.optim.Optimizer | None = None
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer | None = None,
+        without: Container[str] = (),
     ) -> None:
-        """Copies the weights of rank 0, and the state of its optimizer, to all processes."""
+        """Copies the weights of rank 0, apart from some, and the state of its optimizer to all
+        processes.
+        """
         if self.size == 1:
             return
-        tensors = list(model.state_dict().values())
+        tensors = [value for name, value in model.state_dict().items() if name not in without]
         if optimizer is not None:
             states = optimizer.state_dict()
             shapes = {
@@ -162,11 +167,19 @@ class Ranks:
         )
         return grad.coalesce()
 
+    def count_sent(self, num_bytes: int) -> None:
+        """Counts what this process has sent for a step beside the gradients it adds up."""
+        self._sent_bytes += num_bytes
+
+    def bytes_per_step(self) -> float:
+        """Returns the mean size of what this process has sent in a step."""
+        return self._sent_bytes / max(1, self._num_steps)
+
     def log_traffic(self) -> None:
-        """Logs the mean size of the gradients that this process sends in a step."""
+        """Logs the mean size of what this process has sent in a step."""
         if self._num_steps > 0:
-            sent = self._sent_bytes / self._num_steps
-            logger.info("Process %d sent %s bytes per step", self.rank, f"{sent:,.0f}")
+            sent = f"{self.bytes_per_step():,.0f}"
+            logger.info("Process %d sent %s bytes per step", self.rank, sent)
 
     def evaluate(
         self, evaluator: Evaluator, model: torch.nn.Module, data: HeteroData, split: str

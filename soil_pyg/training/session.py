@@ -2,6 +2,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -18,6 +19,9 @@ from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.row_adam import RowAdam
+from soil_pyg.training.sharded_data import ShardedData
+from soil_pyg.training.sharded_run import ShardedRun
+from soil_pyg.training.sharded_tables import ShardedTables
 from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import INTERACTS
 
@@ -25,7 +29,8 @@ from soil_pyg.typing import INTERACTS
 @dataclass(frozen=True)
 class Session:
     """The objects of one call of :meth:`~soil_pyg.training.Trainer.fit`; :obj:`module` is the
-    model as Fabric calls it. A model without parameters has no :obj:`loader`.
+    model as Fabric calls it. A model without parameters has no :obj:`loader`. With
+    sharded :obj:`tables`, the run is a :class:`~soil_pyg.training.sharded_run.ShardedRun`.
     """
 
     ranks: Ranks
@@ -37,10 +42,21 @@ class Session:
     evaluator: Evaluator
     progress: EpochProgress
     batches_per_step: int = 1
+    tables: ShardedTables | None = None
+
+    @cached_property
+    def shares(self) -> ShardedData:
+        """The share of the data of this process."""
+        return ShardedData(self.data, self.ranks)
 
     @contextmanager
     def on_data_device(self) -> Iterator[None]:
-        """Moves the model to the whole data, which stays on the CPU if partitions are trained."""
+        """Moves the model to the whole data, which stays on the CPU if partitions are trained,
+        unless its tables are sharded.
+        """
+        if self.tables is not None:
+            yield
+            return
         home = next((p.device for p in self.model.parameters()), None)
         self.model.to(self.data[INTERACTS].edge_index.device)
         try:
@@ -51,10 +67,14 @@ class Session:
     def evaluate(self, split: str) -> dict[str, float]:
         """Returns the metrics of the model on a split, :obj:`"val"` or :obj:`"test"`."""
         with self.run.timed("evaluate"), self.on_data_device():
+            if self.tables is not None:
+                return self.shares.evaluate(self.evaluator, self.module, split)
             return self.ranks.evaluate(self.evaluator, self.module, self.data, split)
 
     def load_best(self) -> None:
         """Loads the best weights, which rank 0 keeps, on all processes."""
+        if isinstance(self.run, ShardedRun):
+            return self.run.load_best(self.model)
         if self.ranks.rank == 0:
             self.model.load_state_dict(self.run.best)
         self.ranks.share_state(self.model)
@@ -72,11 +92,27 @@ class Session:
             optimizer = Adam(parameters, **options, fused=True)
         return cast(Optimizer, self.ranks.fabric.setup_optimizers(optimizer))
 
+    def restore(self, optimizer: Optimizer | None) -> None:
+        """Loads the state of the last complete epoch, if any, on all processes."""
+        if optimizer is not None:
+            self.run.restore(self.model, optimizer)
+        if self.tables is None:
+            self.ranks.share_state(self.model, optimizer)
+        else:
+            self.ranks.share_state(self.model, without=self.tables.node_type)
+
+    def end_epoch(self, optimizer: Optimizer) -> None:
+        """Keeps the state after an epoch."""
+        if self.tables is None:
+            self.ranks.first(lambda: self.run.end_epoch(self.model, optimizer))
+        else:
+            self.run.end_epoch(self.model, optimizer)
+
     def make_loss(self, compile: bool) -> TrainingLoss:
         """Returns the loss, of the whole data or of partitions."""
         is_partitioned = self.loader is not None and self.loader.num_partitions > 1
         is_split = self.ranks.size > 1 and not is_partitioned
-        return TrainingLoss(self.model, is_partitioned, compile, is_split)
+        return TrainingLoss(self.model, is_partitioned, compile, is_split, self.tables)
 
     def start_epoch(self, optimizer: Optimizer, seed: int, lr: float, decay: float) -> None:
         """Sets the batches, the random numbers and the learning rate of the next epoch."""
@@ -99,7 +135,11 @@ class Session:
         """Stores the best weights, which the model must hold, and their embeddings. Rank 0 writes,
         the others wait.
         """
-        self.ranks.first(lambda: self._store_model(finished))
+        if isinstance(self.run, ShardedRun):
+            sizes = self.model.num_users, self.model.num_items
+            self.run.store_shards(self.shares.embed(self.module), self.data, sizes)
+        else:
+            self.ranks.first(lambda: self._store_model(finished))
 
     def _store_model(self, finished: bool) -> None:
         with self.on_data_device():
@@ -120,8 +160,9 @@ class Session:
         except KeyboardInterrupt as interruption:
             if run.go_back():
                 run.store()
-                self.model.load_state_dict(run.best)
-                self._store_model(finished=False)
+                if self.tables is None:
+                    self.model.load_state_dict(run.best)
+                    self._store_model(finished=False)
                 epoch = f"after epoch {run.result.epochs}"
                 interruption.args = (f"{epoch}; the same call with out='{out}' resumes",)
             raise

@@ -10,23 +10,25 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.runs.training_run import TrainingRun, TrainResult
+from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.batches_per_step import BatchesPerStep, batches_per_step
 from soil_pyg.training.check_options import Precision, check_fit, check_options
 from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.training.epoch import CAUSES, train_epoch
 from soil_pyg.training.make_fabric import Strategy, make_fabric
+from soil_pyg.training.open_run import open_run
 from soil_pyg.training.partition_loader import PartitionLoader
 from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.session import Session
+from soil_pyg.training.sharded_tables import ShardedTables
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.threads import limit_spins_late
 
 OnEpoch = Callable[[TrainResult], None]
 
-NEUTRAL = {"progress", "checkpoint_seconds", "strategy", "devices", "num_nodes"}
+NEUTRAL = {"progress", "checkpoint_seconds", "strategy", "devices", "num_nodes", "shard_tables"}
 """Options that the result does not depend on."""
 
 
@@ -75,12 +77,14 @@ class Trainer:
         ks (Sequence[int]): The list lengths of the metrics. (default: :obj:`(5, 10, 20, 50)`)
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
         checkpoint_seconds (float): The time between two checkpoints, in seconds. A state of more
-            than 256 MiB is stored after every epoch. (default: :obj:`60`)
+            than 256 MiB or of sharded tables is stored every epoch. (default: :obj:`60`)
         strategy (str): :obj:`"ddp"` trains on processes that split every batch, :obj:`"auto"` does
             so for more than one device. They are started by :obj:`torchrun`, SLURM or, on one
             node, by Lightning Fabric. (default: :obj:`"auto"`)
         devices (int): The number of devices per node, each with a process. (default: :obj:`1`)
         num_nodes (int): The number of nodes. (default: :obj:`1`)
+        shard_tables (bool): Whether each process holds a part of the rows of each table. Needs
+            partitions and a folder :obj:`out` that all nodes share. (default: :obj:`False`)
 
     Raises:
         ValueError: If an argument is out of range.
@@ -114,6 +118,7 @@ class Trainer:
     strategy: Strategy = "auto"
     devices: int = 1
     num_nodes: int = 1
+    shard_tables: bool = False
 
     def __post_init__(self) -> None:
         check_options(vars(self))
@@ -140,19 +145,20 @@ class Trainer:
         overwrite: bool = False,
         validate: bool = True,
     ) -> TrainResult:
-        """Trains, validates and tests a model, and leaves it with its best weights.
+        """Trains, validates and tests a model, and leaves it with its best weights, of sharded
+        tables with the rows of this process.
 
         At a :class:`KeyboardInterrupt`, the last complete epoch is stored to :obj:`out`. Signals
         other than Ctrl-C are left to the program.
 
         Args:
-            model (Recommender): The model. Without parameters or loss terms it is only evaluated.
+            model (Recommender): The model, which is only evaluated if it has no parameters or loss
+                terms. Sharded tables of a model on the device :obj:`"meta"` are never held whole.
             data (HeteroData): The data, with the graphs of the model.
             out (str or os.PathLike, optional): The folder for :func:`soil_pyg.load`. If it holds
                 the same run, the run is resumed, or its result returned if it has finished.
                 (default: :obj:`None`)
-            settings (dict[str, Any], optional): JSON values to keep with the run, such as the
-                options of the graphs. (default: :obj:`None`)
+            settings (dict[str, Any], optional): JSON values to keep. (default: :obj:`None`)
             on_epoch (callable, optional): Called with the result so far after every epoch; an
                 exception that it raises ends the training. (default: :obj:`None`)
             test (bool, optional): If set to :obj:`False`, does not use the test split, for
@@ -170,40 +176,34 @@ class Trainer:
         test = test and validate
         check_fit(model, data, HELD_OUT_SPLITS[: validate + test])
         ranks = self.launch()
-        device = ranks.fabric.device
-        data = copy.copy(data).to("cpu" if self.num_partitions > 1 else device)
+        data = copy.copy(data).to("cpu" if self.num_partitions > 1 else ranks.fabric.device)
         options = self.identity(validate, test)
         options["batches_per_step"] = size = batches_per_step(
             vars(self), type(model), data[INTERACTS].edge_index.size(1)
         )
         loader = None
         if any(parameter.requires_grad for parameter in model.parameters()):
-            dealt = self.num_partitions, device, size, ranks.rank, ranks.size
+            dealt = self.num_partitions, ranks.fabric.device, size, ranks.rank, ranks.size
             loader = PartitionLoader(data, self.batch_size, self.seed, *dealt)
+        tables = ShardedTables(model, ranks) if self.shard_tables else None
         known = settings or {}, options, self.checkpoint_seconds, overwrite
-        run = ranks.first(lambda: TrainingRun(model, data, out, *known))
-        run = run or TrainingRun(model, data, None, *known)
-        run.result, run.finished = ranks.share((run.result, run.finished))
-        module = ranks.fabric.setup_module(model)
+        run = open_run(ranks, tables, model, data, out, *known)
         with EpochProgress(self._stopping(), self.progress and ranks.rank == 0) as progress:
-            parts = ranks, model, module, data, loader, run, self.evaluator, progress
-            session = Session(*parts, size)
+            parts = model, ranks.fabric.setup_module(model), data, loader, run, self.evaluator
+            session = Session(ranks, *parts, progress, size, tables)
             if run.finished:
                 session.load_best()
                 return run.result
             optimizer = session.make_optimizer(self.lr, self.weight_decay)
-            if optimizer is not None:
-                run.restore(model, optimizer)
-            ranks.share_state(model, optimizer)
+            session.restore(optimizer)
             with session.stored_on_failure(out):
                 if optimizer is not None:
                     self._train(session, optimizer, on_epoch, validate)
-                    ranks.log_traffic()
-                    # The moments are as large as two models.
-                    optimizer = None
-                if not ranks.share(bool(run.best)):
+                    optimizer = None  # The moments are as large as two models.
+                if not ranks.share(run.has_best):
                     run.keep_best(model, session.evaluate("val") if validate else {})
                 session.load_best()
+                ranks.log_traffic()
                 if test:
                     run.result.test = session.evaluate("test")
                     self._stopping().warn(run.result)
@@ -241,7 +241,7 @@ class Trainer:
             result.history.append({"epoch": epoch, "loss": terms, "val": val})
             if stopping.is_better(val, result.val):
                 run.keep_best(session.model, val)
-            ranks.first(partial(run.end_epoch, session.model, optimizer))
+            session.end_epoch(optimizer)
             session.progress.report(result)
             if on_epoch is not None:
                 ranks.first(partial(on_epoch, result))

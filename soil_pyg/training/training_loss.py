@@ -7,13 +7,14 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.func import functional_call
-from torch.nn import Embedding
+from torch.nn import Embedding, Parameter
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
 from soil_pyg.nn.split_batch import split_batch
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.training.batches_per_step import shares_tables
+from soil_pyg.training.sharded_tables import ShardedTables
 from soil_pyg.training.shared_tables import SharedTables
 from soil_pyg.typing import Triplets
 from soil_pyg.utils._private import BackendCompilerFailed
@@ -25,6 +26,8 @@ class TrainingLoss(torch.nn.Module):
     On a partition, each parameter with one row per node (:meth:`~soil_pyg.models.Recommender.
     node_parameters`) is replaced by the rows of the partition's nodes. Its gradient is sparse and
     holds these rows only, as :class:`~soil_pyg.training.row_adam.RowAdam` expects.
+
+    With sharded tables, these rows come from all processes, which take each step together.
 
     If batches are split over processes, :meth:`backward` computes the loss of the whole batch from
     the share of this process, see :func:`~soil_pyg.nn.split_batch.split_batch`.
@@ -40,8 +43,10 @@ class TrainingLoss(torch.nn.Module):
         partitioned: bool = False,
         compile: bool = False,
         split: bool = False,
+        tables: ShardedTables | None = None,
     ) -> None:
         super().__init__()
+        self._tables = tables
         self.model = model
         self._partitioned = partitioned
         self.is_split = split
@@ -87,13 +92,23 @@ class TrainingLoss(torch.nn.Module):
         :obj:`n_id`; the batch has the node indices of :obj:`data`.
         """
         rows = {
-            f"model.{name}": _Rows.apply(  # type: ignore[no-untyped-call]
-                self.model.get_parameter(name), data[kind].n_id
-            )
+            f"model.{name}": self._rows(name, data[kind].n_id)
             for name, kind in self._node_parameters.items()
         }
         terms = functional_call(self, rows, (data, batch)) if rows else self(data, batch)
         return cast(dict[str, Tensor], terms)
+
+    def _rows(self, name: str, index: Tensor) -> Tensor:
+        if self._tables is not None:
+            return self._tables.select(name, index)
+        table = self.model.get_parameter(name)
+        rows: Tensor = _Rows.apply(table, index)  # type: ignore[no-untyped-call]
+        return rows
+
+    def replicated(self) -> list[Parameter]:
+        """Returns the parameters that every process holds, all but the sharded tables."""
+        shards = [] if self._tables is None else self._tables.parameters()
+        return [p for p in self.parameters() if not any(p is shard for shard in shards)]
 
     def backward(
         self, fabric: Fabric, group: Sequence[tuple[HeteroData, Triplets]], total: int
@@ -107,10 +122,14 @@ class TrainingLoss(torch.nn.Module):
         # The tables are whole on every process, only their rows are split.
         is_shared = shares_tables(type(self.model)) and (len(group) > 1 or self.is_split)
         if self._partitioned or not is_shared:
+            if self._tables is not None:
+                self._tables.fetch([data for data, _ in group])
             for data, batch in group:
                 with fabric.autocast(), self._reduction():
                     terms = self.terms(data, batch)
                 yield self._add_gradients(fabric, terms, total)
+            if self._tables is not None:
+                self._tables.backward()
             return
         data = group[0][0]
         users = torch.unique(torch.cat([batch.user for _, batch in group]))

@@ -9,12 +9,11 @@ from torch_geometric.typing import EdgeType
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, index2ptr, sum_by_key
+from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, sum_by_key
 from soil_pyg.transforms.edges import (
     EDGES_AT_ONCE,
     check_weight,
     distinct_edges,
-    edge_blocks,
     held,
     hold,
     is_held_as_matrix,
@@ -91,54 +90,32 @@ class SumGraph(BaseTransform):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Adds the sum to the data."""
-        if any(is_held_as_matrix(data, term) for term in self.terms):
-            hold(data, self.out, self._sum_of_matrices(data), is_source=True)
-            return data
-        num_sources, num_targets = (count_nodes(data, self.out[end]) for end in (0, 2))
-        keys, weights = [], []
-        for (edge_type, attr), scale in zip(self.terms.items(), self.scales, strict=True):
-            for _, source, target, weight in edge_blocks(data, edge_type, attr):
-                keys.append(target * num_sources + source)
-                weights.append(scale * weight)
-        key, weight = _merge(keys, weights)
-        source, target = key % num_sources, key // num_sources
-        if self.to_adjacency:
-            rowptr = index2ptr(target, num_targets)
-            matrix = Adjacency(rowptr, source, weight, num_sources)
+        is_matrix = any(is_held_as_matrix(data, term) for term in self.terms)
+        matrix = self._sum(data)
+        if is_matrix or self.to_adjacency:
             hold(data, self.out, matrix, is_source=True)
         else:
-            data[self.out].edge_index = torch.stack([source, target])
-            data[self.out].edge_weight = weight
+            data[self.out].edge_index = torch.stack([matrix.col.long(), matrix.row()])
+            data[self.out].edge_weight = matrix.weight
         return data
 
-    def _sum_of_matrices(self, data: HeteroData) -> Adjacency:
+    def _sum(self, data: HeteroData) -> Adjacency:
         num_sources, num_targets = (count_nodes(data, self.out[end]) for end in (0, 2))
-        matrices = []
-        for edge_type, attr in self.terms.items():
-            if is_held_as_matrix(data, edge_type):
-                matrix = held(data, edge_type)
-                weight = None if attr is None else check_weight(data, edge_type, attr)
-                weight = torch.ones_like(matrix.weight) if weight is None else weight
-                matrices.append(Adjacency(matrix.rowptr, matrix.col, weight, num_sources))
-            else:
-                edge_index, size = distinct_edges(data, edge_type), (num_sources, num_targets)
-                weight = None if attr is None else check_weight(data, edge_type, attr)
-                matrices.append(Adjacency.from_edge_index(edge_index, weight, size))
-        cost = sum(matrix.rowptr.diff().long() for matrix in matrices)
+        terms = [_Term(data, edge_type, attr) for edge_type, attr in self.terms.items()]
+        cost = torch.stack([term.lengths(num_targets) for term in terms]).sum(dim=0)
         types = torch.long, torch.int32, torch.float32
-        out = GrowingTensors(*types, device=matrices[0].col.device)
-        for rows in budget_blocks(torch.as_tensor(cost), EDGES_AT_ONCE):
+        out = GrowingTensors(*types, device=cost.device)
+        # The keys of all edges and the order that sorts them would be larger than the graphs.
+        for rows in budget_blocks(cost, EDGES_AT_ONCE):
             keys, weights = [], []
-            for matrix, scale in zip(matrices, self.scales, strict=True):
-                edges = slice(int(matrix.rowptr[rows.start]), int(matrix.rowptr[rows.stop]))
-                count = matrix.rowptr[rows.start : rows.stop + 1].diff().long()
-                row = torch.arange(count.numel(), device=count.device).repeat_interleave(count)
-                keys.append(row * num_sources + matrix.col[edges])
-                weights.append(scale * matrix.weight[edges])
-            key, weight = _merge(keys, weights)
+            for term, scale in zip(terms, self.scales, strict=True):
+                source, target, weight = term.edges_to(rows)
+                keys.append((target - rows.start) * num_sources + source)
+                weights.append(scale * weight)
+            key, total = sum_by_key(torch.cat(keys), torch.cat(weights))
             row = key // num_sources
             length = torch.bincount(row, minlength=rows.stop - rows.start)
-            out.add(length, key - row * num_sources, weight)
+            out.add(length, key - row * num_sources, total)
         length, col, weight = out.pop()
         return Adjacency(cumsum(length), col, weight, num_sources)
 
@@ -146,6 +123,37 @@ class SumGraph(BaseTransform):
         return f"{self.__class__.__name__}({list(self.terms)}, out={self.out})"
 
 
-def _merge(keys: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor]:
-    key, total = sum_by_key(torch.cat(keys), torch.cat(weights))
-    return key, total.float()
+class _Term:
+    # The edges of one graph, held as indices or as a matrix.
+    def __init__(self, data: HeteroData, edge_type: EdgeType, attr: str | None) -> None:
+        is_matrix = is_held_as_matrix(data, edge_type)
+        self._matrix = held(data, edge_type) if is_matrix else None
+        self._edges = None if is_matrix else distinct_edges(data, edge_type)
+        self._weight = None if attr is None else check_weight(data, edge_type, attr)
+        if self._matrix is not None and attr is not None and self._weight is None:
+            self._weight = self._matrix.weight
+
+    def lengths(self, num_targets: int) -> Tensor:
+        """Returns the number of edges of each target."""
+        if self._matrix is not None:
+            return self._matrix.rowptr.diff().long()
+        assert self._edges is not None
+        return torch.bincount(self._edges[1], minlength=num_targets)
+
+    def edges_to(self, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the sources, the targets and the weights of the edges to some targets."""
+        edges: slice | Tensor
+        if self._matrix is not None:
+            ptr = self._matrix.rowptr[rows.start : rows.stop + 1].long()
+            edges = slice(int(ptr[0]), int(ptr[-1]))
+            source = self._matrix.col[edges].long()
+            targets = torch.arange(rows.start, rows.stop, device=ptr.device)
+            target = targets.repeat_interleave(ptr.diff())
+        else:
+            assert self._edges is not None
+            target = self._edges[1]
+            edges = ((target >= rows.start) & (target < rows.stop)).nonzero().view(-1)
+            source, target = self._edges[0, edges], target[edges]
+        if self._weight is None:
+            return source, target, torch.ones(source.numel(), device=source.device)
+        return source, target, self._weight[edges]

@@ -7,12 +7,13 @@ from pathlib import Path
 from soil_pyg.ranking.item_index import DESCRIPTION, INDEX
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.schema import FORMER_IDS, PAIRS
+from soil_pyg.runs.shards import SHARDS
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.tensorboard import FOLDER
 
 OWN_FILES = {
     *(checkpoint.RUN, checkpoint.STATE, *checkpoint.FILES, FORMER_IDS, PAIRS),
-    *(INDEX, DESCRIPTION, FOLDER),
+    *(INDEX, DESCRIPTION, FOLDER, SHARDS),
 }
 """The files and folders in the folder of a run."""
 

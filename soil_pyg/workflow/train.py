@@ -1,11 +1,12 @@
 """Training of a model on a data folder."""
 
-import copy
 import logging
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
@@ -18,12 +19,14 @@ from soil_pyg.runs.trained_pairs import without_trained_pairs
 from soil_pyg.runs.training_run import TrainingRun, TrainResult
 from soil_pyg.runs.warm_start import warm_start
 from soil_pyg.training.make_fabric import Strategy
+from soil_pyg.training.sharded_tables import check_shardable
 from soil_pyg.training.tensorboard import TensorBoardLog
 from soil_pyg.typing import HELD_OUT_SPLITS, modalities_of
 from soil_pyg.utils.checks import check_flag, check_integer, check_path, check_string
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import remove
 from soil_pyg.utils.progress import status
+from soil_pyg.workflow.build_graphs import build_graphs
 from soil_pyg.workflow.final import FINAL, Validated, refuse_without_held_out, without_held_out
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 from soil_pyg.workflow.run_data import LEFT_OUT, load_data_or_folder, open_run
@@ -54,6 +57,7 @@ def train(
     devices: int = 1,
     num_nodes: int = 1,
     strategy: Strategy = "auto",
+    shard_tables: bool = False,
     tensorboard: bool = False,
     progress: bool = True,
     overwrite: bool = False,
@@ -89,6 +93,8 @@ def train(
         num_nodes (int): The number of nodes. (default: :obj:`1`)
         strategy (str): :obj:`"ddp"` or :obj:`"auto"`, see :class:`~soil_pyg.training.Trainer`.
             (default: :obj:`"auto"`)
+        shard_tables (bool): Whether each process holds a part of the rows of each table, see
+            :class:`~soil_pyg.training.Trainer`; not with :obj:`init`. (default: :obj:`False`)
         tensorboard (bool): Whether to also write TensorBoard events. (default: :obj:`False`)
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
         overwrite (bool): Whether to train anew whatever run :obj:`out` holds. The old run is
@@ -110,9 +116,8 @@ def train(
     """
     check_path("out", out)
     check_string("device", device)
-    flags = {"tensorboard": tensorboard, "progress": progress, "overwrite": overwrite}
-    for name, flag in flags.items():
-        check_flag(name, flag)
+    for name in ("shard_tables", "tensorboard", "progress", "overwrite"):
+        check_flag(name, locals()[name])
     validated = None if final is None else Validated.of(open_run(final, FINAL), model, profile)
     selected = ModelOptions(model or (validated.model if validated else MODEL))
     for name in RESERVED:
@@ -123,6 +128,8 @@ def train(
     given = selected.check(options, "options")
     check_integer("devices", devices, 1)
     check_integer("num_nodes", num_nodes, 1)
+    if init is not None and shard_tables:
+        raise ValueError("'init' must be None with shard_tables=True (got a run)")
     place: dict[str, Any] = {"devices": devices, "num_nodes": num_nodes, "strategy": strategy}
     status.step("reading the data")
     found = load_data_or_folder(data)
@@ -139,11 +146,15 @@ def train(
         "model": selected.spec,
         "device": resolve_device(device, supported=DEVICE_TYPES).type,
     }
+    place["shard_tables"] = shard_tables
     trainer = build_trainer(selected, settings, seed or 0, progress=progress, **place)
     ranks = trainer.launch()
     graphs = selected.model_class.graph_transform(**selected.values_for("graphs", settings))
     seed_everything(seed or 0)
-    recommender = build_model(selected, settings, found)
+    with torch.device("meta") if shard_tables else nullcontext():
+        recommender = build_model(selected, settings, found)
+    if shard_tables:
+        check_shardable(recommender)
     if init is not None:
         found, started = _start(recommender, found, init)
         settings |= started
@@ -151,15 +162,15 @@ def train(
     with run_folder(Path(out), ranks) as folder:
         # Rejects the folder of another run before the graphs are built, which may take long.
         options = trainer.identity(validate=validated is None)
-        run = ranks.first(
-            lambda: TrainingRun(recommender, found, folder, settings, options, 0, overwrite)
-        )
+        known = recommender, found, folder, settings, options, 0, overwrite, shard_tables
+        run = ranks.first(lambda: TrainingRun(*known))
         if ranks.share(run is not None and run.finished):
             result = ranks.share(None if run is None else run.result)
             assert result is not None
         else:
-            status.step("building the graphs")
-            ready = graphs(copy.copy(found).to(settings["device"]))
+            shared = folder if shard_tables else None
+            ready = build_graphs(graphs, found, settings["device"], ranks, shared)
+            seed_everything(seed or 0)  # Sharded tables are drawn now.
             result = trainer.fit(
                 *(recommender, ready, folder, settings, None if log is None else log.on_epoch),
                 overwrite=overwrite,

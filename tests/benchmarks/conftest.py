@@ -13,6 +13,7 @@ import pytest
 
 import run as benchmark
 from soil_bench.runs import jobs
+from soil_bench.runs.execution import Execution
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import METRICS, append_record, run_key
 from soil_bench.runs.run_job import run as run_job
@@ -109,10 +110,10 @@ def drawn_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], No
     failing: dict[str, Any] = {}
 
     def run_processes(
-        module: str, lines: Sequence[str], workers: int, **options: Any
+        module: str, lines: Sequence[str], execution: Execution, logs: Any, on_start: Any
     ) -> Iterator[tuple[int, int]]:
         for number, line in enumerate(lines):
-            options["on_start"](number)
+            on_start(number)
             job = Job(**json.loads(line))
             if failing and failing.items() <= job.record["settings"].items():
                 yield number, 1
@@ -143,10 +144,10 @@ def trained_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trains runs in this process, which is faster than one for each."""
 
     def run_processes(
-        module: str, lines: Sequence[str], workers: int, **options: Any
+        module: str, lines: Sequence[str], execution: Execution, logs: Any, on_start: Any
     ) -> Iterator[tuple[int, int]]:
         for number, line in enumerate(lines):
-            options["on_start"](number)
+            on_start(number)
             run_job(Job(**json.loads(line)))
             yield number, 0
 

@@ -6,8 +6,16 @@ from pathlib import Path
 import pyarrow
 import pytest
 
+from soil_pyg.datasets import text_files
 from soil_pyg.datasets.frames import read_table
 from soil_pyg.datasets.text_files import read_lines, read_text, split_suffix
+
+COMPRESS = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": lambda text: pyarrow.compress(text, "zstd", asbytes=True),
+}
 
 
 def test_a_byte_that_is_not_utf8_is_named(tmp_path: Path) -> None:
@@ -35,19 +43,28 @@ def test_tables_in_another_encoding_are_refused(suffix: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zst", "GZ"])
 def test_compressed_text(suffix: str, tmp_path: Path) -> None:
     path, whole = tmp_path / f"x.csv.{suffix}", "user,item\na,caffè\n"
-    compress = {
-        "gz": gzip.compress,
-        "bz2": bz2.compress,
-        "xz": lzma.compress,
-        "zst": lambda text: pyarrow.compress(text, "zstd", asbytes=True),
-    }
-    content = compress[suffix.lower()](whole.encode())
+    content = COMPRESS[suffix.lower()](whole.encode())
     path.write_bytes(content)
     assert read_text(path).decode() == whole
     assert split_suffix(path) == ("x", ".csv")
     for wrong in (content[:-5], b"user,item\na,b\n", content[:20] + b"\xff" * 9 + content[29:]):
         path.write_bytes(wrong)
         with pytest.raises(ValueError, match=rf"x\.csv\.{suffix} cannot be decompressed"):
+            read_text(path)
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zst"])
+def test_text_that_grows_beyond_a_table(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_files, "_SMALL", 2**20)
+    path, large, small = tmp_path / f"x.csv.{suffix}", bytes(2**21), b"user,item\n" * 2**16
+    for content in (large, small):
+        path.write_bytes(COMPRESS[suffix](content))
+        if content is small:
+            assert read_text(path) == small
+            continue
+        with pytest.raises(ValueError, match=rf"x\.csv\.{suffix} .*200 times"):
             read_text(path)
 
 

@@ -67,7 +67,7 @@ def test_a_folder_that_a_column_names_is_refused(
         ["1.jpg", "2.jpg", "3.jpg", None, None],
         ["pictures/1.jpg", None, None, None, "elsewhere/862.jpg"],
         [1999, 2, 2, 1, 1],
-        ["https://host/862.jpg", "absent.jpg", "a\0b.jpg", "", " "],
+        ["https://host/9.jpg", "absent.jpg", "a\0b.jpg", "", " "],
         [True, True, False, False, True],
         [float("inf"), 0.5, 1.0, 1.0, 1.0],
         [["862.jpg"]] * 5,
@@ -113,6 +113,19 @@ def test_a_folder_whose_pictures_only_a_column_names(folder: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"0 of its pictures.*'poster'.* 5:"):
         find_pictures(items, folder)
+
+
+def test_urls_that_end_in_pictures_of_other_items(folder: Path) -> None:
+    urls = [f"https://shop.test/p/{n}.jpg?w=9" for n in (1, 2, 862, 8844, 7)]
+    items = items_with(urls)
+    with pytest.raises(ValueError, match=r"'862\.jpg'.*'poster'.*'--embed image=(\S+)'") as error:
+        find_pictures(items, folder)
+    template = re.findall(r"'--embed image=(\S+)'", str(error.value))[0]
+    by_id = [folder / f"{item}.jpg" if item < 7 else None for item in items["item"]]
+    assert find_pictures(items, template) == by_id
+    # URLs of the items' own pictures, or of none in the folder, leave one reading.
+    items["poster"] = [urls[0], urls[1], None, "https://shop.test/9.jpg", "http://[:broken"]
+    assert find_pictures(items, folder) == by_id
 
 
 def test_several_pictures_of_an_item(folder: Path, picture: Picture) -> None:

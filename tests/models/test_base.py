@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch_geometric.data import HeteroData
+from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from soil_pyg import models
-from soil_pyg.models import SOIL, ItemKNN, Popularity, Recommender
+from soil_pyg.models import BPR, SOIL, ItemKNN, Popularity, Recommender
 from soil_pyg.models.soil_graphs import SOILGraphs
+from soil_pyg.testing import small_data
 from soil_pyg.typing import Triplets
 
 
@@ -168,3 +169,17 @@ def test_a_modality_that_cannot_be_named() -> None:
 def test_a_model_that_overrides_the_alias_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Mine.*'graph_transform'.*'graphs'"):
         type("Mine", (models.BPR,), {"graphs": classmethod(lambda cls: None)})
+
+
+def test_sizes_are_taken_from_the_data() -> None:
+    data = small_data({"image": 5, "audio": 2}, num_items=8)
+    del data["item"].num_nodes
+    model = BPR.from_data(data, hidden_channels=3)
+    assert (model.num_users, model.num_items) == (9, 8)
+    assert model.in_channels == {"image": 5, "audio": 2}
+    assert model.options["hidden_channels"] == 3
+
+
+def test_a_homogeneous_graph_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'data'.*\(got Data\(x=\[3, 1\]\)\).*to_heterogeneous"):
+        BPR.from_data(Data(x=torch.ones(3, 1)))

@@ -38,6 +38,25 @@ def test_graphs_that_were_not_prepared() -> None:
     assert data.edge_types == [BUYS]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_tiny_values_become_zeros(dtype: torch.dtype) -> None:
+    data = make()
+    data["item"].x_image = torch.tensor([[0.5, 5e-38, -2e-35], [0.0, -5e-38, 1e-20]], dtype=dtype)
+    found = features(data, "image")
+    assert found.tolist() == [[0.5, 0.0, 0.0], [0.0, 0.0, data["item"].x_image[1, 2].item()]]
+    assert found.dtype == dtype
+    assert features(data, "image") is found
+    assert data["item"].x_image[0, 1] != 0
+
+
+def test_half_precision_and_integers_are_left_alone() -> None:
+    """The least number of half precision, 6e-8, is not tiny."""
+    data = make()
+    for x in (torch.tensor([[6e-8], [0.0]], dtype=torch.float16), torch.ones(2, 1, dtype=int)):
+        data["item"].x_image = x
+        assert features(data, "image") is x
+
+
 def test_features_that_are_missing() -> None:
     with pytest.raises(ValueError, match=r"'in_channels'.*'audio'.*\['image'\]"):
         features(make(), "audio")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from soil_pyg.ops import faiss_index, knn, search_options
+from soil_pyg.ops import faiss_index, search_options, vectors
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.topk import isin_rowwise
 
@@ -153,7 +153,7 @@ def test_a_search_tunes_itself_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sample_of_many_queries_is_answered_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "SAMPLE", 10)
+    monkeypatch.setattr(vectors, "SAMPLE", 10)
     searched = []
     find_by_torch = KNN._find_by_torch
 

@@ -167,3 +167,16 @@ def test_freed_memory_goes_back() -> None:
 def test_a_library_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     trim_heap()
+
+
+@pytest.mark.parametrize(("device", "trimmed"), [("cpu", 2), ("meta", 0)])
+def test_only_chunks_on_the_heap_trim_it(
+    monkeypatch: pytest.MonkeyPatch, device: str, trimmed: int
+) -> None:
+    calls = []
+    monkeypatch.setattr(ragged, "trim_heap", lambda: calls.append(1))
+    monkeypatch.setattr(ragged, "CHUNK", 4)
+    rows = GrowingTensor(torch.long, torch.device(device))
+    rows.add(torch.zeros(5, dtype=torch.long, device=device))
+    assert len(calls) == trimmed
+    assert len(rows) == 5

@@ -10,7 +10,7 @@ from soil_pyg.workflow.options import ModelOptions
 DATA = "--dataset tiny --root root --device cpu --out RES --epochs 1 --seeds 1"
 COMMANDS = {
     "": f"run.py --models bpr {DATA}",
-    "tune": f"run.py tune --model bpr --trials 1 {DATA}",
+    "tune": f"run.py tune --models bpr --trials 1 {DATA}",
     "paper table1": f"run.py paper table1 {DATA}",
     "paper table2": f"run.py paper table2 --models bpr {DATA}",
     "paper table3": f"run.py paper table3 {DATA}",
@@ -25,6 +25,7 @@ COMMANDS = {
     "graphs": "run.py graphs --out RES --repeat 1 --steps 1",
     "scale": "run.py scale --out RES --items 10 --steps 1",
     "pipeline": "run.py pipeline --out RES --users 20 --pairs 80 --part-users 5 --recommended 5",
+    "estimate": "run.py estimate --out RES --sample-items 20 --part-users 5",
     "serve": "run.py serve --dataset tiny --root root --out RES",
     "libraries": "run.py libraries --out RES --quick",
     "systems": "run.py systems --dataset tiny --root root --out RES --systems soil_pyg --epochs 1",
@@ -53,7 +54,10 @@ RUNS: dict[str, Mapping[str, str]] = {
     "--device": values.CHOICE,
     "--out": OUT,
     "--workers": values.COUNT,
+    "--executor": values.CHOICE,
+    "--slurm": {"a word": "much", "parameters without the executor": '{"time": 5}'},
 }
+SIZE = {kind: value for kind, value in values.SIZE.items() if "memory" not in kind}
 SPEED: dict[str, Mapping[str, str]] = {
     "--channels": {
         "a word": "many",
@@ -63,9 +67,10 @@ SPEED: dict[str, Mapping[str, str]] = {
         "a fraction": '{"image": 1.5}',
         "a list": "[1]",
         "half an object": '{"image": ',
+        "more than memory holds": '{"image": 2147483647}',
     },
-    "--steps": values.COUNT,
-    "--batch-size": values.COUNT,
+    "--steps": SIZE,
+    "--batch-size": SIZE,
     "--device": values.CHOICE,
     "--out": OUT,
 }
@@ -74,7 +79,7 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
     "": {**RUNS, "--models": MODELS, "--profile": PROFILE},
     "tune": {
         **RUNS,
-        "--model": {name: value for name, value in MODELS.items() if "," not in value},
+        "--models": MODELS,
         "--profile": PROFILE,
         "--search": {"a word": "much", "a list": "[1]", "an empty value": ""},
         "--search.lr": {"no number": "fast", "a negative number": "-1", "nothing": "[]"},
@@ -121,6 +126,7 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--models": {**MODELS, "a model without features": "bpr"},
         "--profile": PROFILE,
         "--rates": {**values.FLOAT, **values.INNER_SHARE},
+        "--mask": {"a missing file": "missing.json", "no JSON": "p.csv", "an empty value": ""},
     },
     "verify": {
         **NO_RUNS,
@@ -133,7 +139,7 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
     "graphs": {**SPEED, "--root": {"an empty value": ""}, "--repeat": values.COUNT},
     "scale": {
         **SPEED,
-        "--items": values.COUNT,
+        "--items": values.SIZE,
         "--features": values.CHOICE,
         "--root": {"an empty value": ""},
         "--whole-up-to": values.COUNT_OR_ZERO,
@@ -143,12 +149,23 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
     },
     "pipeline": {
         **{name: SPEED[name] for name in ("--channels", "--out")},
-        "--users": values.COUNT,
-        "--items": values.COUNT,
-        "--pairs": {**values.COUNT, "fewer than four per user": "79"},
+        "--users": values.SIZE,
+        "--items": values.SIZE,
+        "--pairs": {**SIZE, "fewer than four per user": "79"},
         "--steps": {**values.COUNT, "an odd number": "3"},
         "--part-users": {**values.COUNT, "more than there are": "21"},
         "--recommended": {**values.COUNT, "more than there are": "21"},
+    },
+    "estimate": {
+        **{name: SPEED[name] for name in ("--channels", "--out")},
+        "--users": {**values.FLOAT, **values.POSITIVE},
+        "--items": {**values.FLOAT, **values.POSITIVE},
+        "--pairs": {**values.FLOAT, **values.POSITIVE, "fewer than four per user": "79"},
+        "--machines": values.COUNT,
+        "--cores": values.COUNT,
+        "--gbit": values.COUNT,
+        "--sample-items": values.SIZE,
+        "--part-users": values.COUNT,
     },
     "serve": {
         **NO_RUNS,
@@ -185,6 +202,7 @@ SWITCHES = {
     "graphs": ("--rerun", "--naive"),
     "scale": ("--rerun",),
     "pipeline": ("--rerun",),
+    "estimate": ("--rerun",),
     "libraries": ("--rerun", "--quick", "--install"),
     "systems": ("--rerun", "--install"),
 }

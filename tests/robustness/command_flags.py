@@ -107,6 +107,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--devices": values.COUNT,
         "--num-nodes": values.COUNT,
         "--strategy": values.CHOICE,
+        "--engine": values.CHOICE,
         "--format": values.CHOICE,
     },
     "recommend": {
@@ -114,6 +115,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--users-file": values.ID_FILE,
         "--k": values.COUNT,
         "--exclude-seen": values.CHOICE,
+        "--engine": values.CHOICE,
         "--allow": values.IDS,
         "--allow-file": values.ID_FILE,
         "--deny": values.IDS,
@@ -174,6 +176,7 @@ FLAGS: dict[str, dict[str, Values]] = {
     "compare": {
         "--bibtex": values.NEW_FILE,
         "--format": values.CHOICE,
+        "--format latex --metrics": {"a metric without a length": "recall", "an empty value": ""},
         "--out": values.NEW_FILE | {"an unknown extension": "new.xyz"},
     },
     "report": {
@@ -203,7 +206,7 @@ FLAGS: dict[str, dict[str, Values]] = {
 
 SWITCHES = {
     "prepare": ("--overwrite", "--keep-items"),
-    "train": ("--tensorboard", "--overwrite", "--print-config"),
+    "train": ("--shard-tables", "--tensorboard", "--overwrite", "--print-config"),
     "recommend": ("--index",),
     "evaluate": ("--per-user",),
     "serve": ("--exact", "--no-graphs"),

@@ -37,6 +37,8 @@ LINES = {
     "evaluate RUN --by cold_items --metrics gini": "--metrics",
     "compare": "runs",
     "compare RUN missing": "missing",
+    "compare RUN --metrics recall@20": "--metrics",
+    "compare RUN --format latex --metrics recall@20 recall@20": "--metrics",
     "compare DATA UNFINISHED": "DATA",
     "train DATA --final RUN --out NEW --model bpr": "--model",
     "train DATA --final RUN --out NEW --profile paper": "--profile",
@@ -113,6 +115,9 @@ LINES = {
     "train DATA --out NEW --model bpr --num_partitions 4 --devices 2 --batches_per_step 3": (
         "--batches-per-step"
     ),
+    "train DATA --out NEW --model bpr --shard-tables": "--num-partitions",
+    "train DATA --out NEW --model ngcf --shard-tables --num-partitions 2": "--shard-tables",
+    "train DATA --out NEW --model bpr --shard-tables --num-partitions 2 --init BPR": "--init",
     "train DATA --out NEW --model bpr --init RUN": "--init",
     "train DATA --out NEW --model bpr --init BPR --hidden_channels 8": "--init",
     "train DATA --out NEW --model soil --aggregation sym_user_index --k 3 --modalities": (

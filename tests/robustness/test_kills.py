@@ -46,7 +46,7 @@ SCENARIOS = [
     Scenario("report", "soil-pyg report RUN --out r.html"),
     Scenario("export", "soil-pyg export DATA --to mmrec --out EXPORT"),
     Scenario("export a run", "soil-pyg export RUN --to parquet --out EXPORT"),
-    Scenario("tune", f"run.py tune --model bpr --trials 3 --seeds 1 {RUNS}", workers=True),
+    Scenario("tune", f"run.py tune --models bpr --trials 3 --seeds 1 {RUNS}", workers=True),
     Scenario(
         "run.py", f"run.py --models popularity,bpr --seeds 1 --workers 2 {RUNS}", workers=True
     ),

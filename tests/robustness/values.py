@@ -26,6 +26,7 @@ SHARE = {"a negative number": "-0.1", "a number above one": "1.5"}
 INNER_SHARE = {**SHARE, "zero": "0", "one": "1"}
 
 COUNT = {**INTEGER, **POSITIVE}
+SIZE = {**COUNT, "an absurd number": str(10**20), "more than memory holds": str(2**31 - 1)}
 COUNT_OR_ZERO = {**INTEGER, **NOT_NEGATIVE}
 SEED = {**COUNT_OR_ZERO, "a huge number": str(10**20)}
 FLOAT = NO_NUMBER

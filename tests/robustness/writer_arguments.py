@@ -89,6 +89,7 @@ TRAIN: Mapping[str, Values] = {
     "devices": COUNT,
     "num_nodes": COUNT,
     "strategy": CHOICE,
+    "shard_tables": SWITCH,
     "tensorboard": SWITCH,
     "overwrite": SWITCH,
     "progress": SWITCH,

@@ -128,16 +128,6 @@ def test_a_modality_of_items_that_nobody_chose(index: str) -> None:
     assert out["item", "text_interest", "item"].edge_index.size() == (2, 0)
 
 
-def test_held_out_interactions_are_not_looked_at(random_data: Callable) -> None:
-    data = random_data(1)
-    expected = InterestGraph()(data)
-    data["user", "interacts", "item"].val_edge_label_index = torch.tensor([[0], [1]])
-    data["user", "interacts", "item"].test_edge_label_index = torch.tensor([[1], [2]])
-    out = InterestGraph()(data)
-    edge_type = ("item", "text_interest", "item")
-    assert torch.equal(out[edge_type].edge_index, expected[edge_type].edge_index)
-
-
 @pytest.mark.parametrize("index", ["Flat", "IVF2,Flat"])
 def test_no_items_of_interest(random_data: Callable, index: str) -> None:
     data = random_data(0, sizes={"image": 3}, missing=1.0)

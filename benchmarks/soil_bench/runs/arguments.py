@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 from argparse import Action, ArgumentError
 from argparse import ArgumentParser as BaseParser
@@ -13,6 +14,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt, restricted_number_type
 from rich.console import Console
 
+from soil_bench.runs.execution import Execution
 from soil_pyg.cli.flags import given_flags, naming_flags
 from soil_pyg.cli.parser import Parser
 from soil_pyg.cli.run_command import run_command
@@ -23,8 +25,10 @@ from soil_pyg.workflow.train import DEVICE_TYPES
 Profile = Literal["paper", "released", "best"]
 """The profiles of SOIL, the model that has some."""
 Device = Literal["auto", "cpu", "cuda"]
-# Each run is planned before the first one begins.
+Size = restricted_number_type("Size", int, [(">=", 1), ("<=", 2**31 - 1)])
+"""A number that a measurement counts, draws or splits."""
 NumSeeds = restricted_number_type("NumSeeds", int, [(">=", 1), ("<=", 10_000)])
+"""The number of runs, each of which is planned before the first one begins."""
 
 
 def run_benchmark(prog: str, module: str, argv: list[str]) -> int:
@@ -72,10 +76,10 @@ def make_console(width: int = 140) -> Console:
     return Console(width=None if sys.stdout.isatty() else width, highlight=False)
 
 
-def require(package: str, purpose: str) -> None:
-    """Raises :class:`ValueError` if a package of the extra "bench" is not installed."""
+def require(package: str, purpose: str, extra: str = "bench") -> None:
+    """Raises :class:`ValueError` if a package of an extra is not installed."""
     if importlib.util.find_spec(package) is None:
-        raise ValueError(f"{purpose} requires {package}: pip install 'soil-pyg[bench]'")
+        raise ValueError(f"{purpose} requires {package}: pip install 'soil-pyg[{extra}]'")
 
 
 def add_run_arguments(parser: ArgumentParser) -> None:
@@ -86,9 +90,37 @@ def add_run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--epochs", type=PositiveInt, help="maximum number of epochs per run")
     parser.add_argument("--device", type=Device, default="auto")
     add_out(parser)
+    parser.add_argument("--workers", type=PositiveInt, default=1, help="number of runs at a time")
     parser.add_argument(
-        "--workers", type=PositiveInt, default=1, help="number of runs at a time; they share cores"
+        "--executor",
+        type=Literal["local", "slurm"] | None,
+        help="where they run: on this machine, sharing its cores, or as jobs of SLURM",
     )
+    parser.add_argument(
+        "--slurm",
+        type=dict[str, Any],
+        default={},
+        help="parameters of SLURM's jobs, as --slurm.partition gpu --slurm.time 600 (minutes)",
+    )
+
+
+def execution_of(arguments: Namespace) -> Execution:
+    """Returns how the arguments of :func:`add_run_arguments` execute runs.
+
+    Raises:
+        ValueError: If submitit is missing, or SLURM where it is asked for.
+    """
+    executor, workers = arguments.executor, arguments.workers
+    if workers > 1 and executor is None:
+        executor = "local"
+    if executor is not None:
+        flag = "--executor" if arguments.executor else f"--workers {workers}"
+        require("submitit", f"'{flag}'", "cluster")
+    if executor == "slurm" and shutil.which("sbatch") is None:
+        raise ValueError("'--executor' must be local without SLURM (got slurm, but no sbatch)")
+    if arguments.slurm and executor != "slurm":
+        raise ValueError(f"'--slurm' requires '--executor slurm' (got {arguments.slurm})")
+    return Execution(workers, executor, arguments.slurm)
 
 
 def add_out(
@@ -152,8 +184,8 @@ def add_speed_arguments(parser: ArgumentParser, channels: dict[str, int]) -> Non
         default=channels,
         help="dimension of the features of each modality",
     )
-    parser.add_argument("--steps", type=PositiveInt, default=20, help="number of steps to time")
-    parser.add_argument("--batch-size", type=PositiveInt, default=2048)
+    parser.add_argument("--steps", type=Size, default=20, help="number of steps to time")
+    parser.add_argument("--batch-size", type=Size, default=2048)
     parser.add_argument("--device", type=Device, default="cpu", help="device of soil_pyg")
     add_measurement_arguments(parser)
 
@@ -168,6 +200,25 @@ def check_speed(arguments: Namespace) -> Namespace:
         raise ValueError("'--channels' must name at least one modality (got none)")
     arguments.device = resolve_device(arguments.device, "--device", DEVICE_TYPES).type
     return arguments
+
+
+def check_memory(flags: str, what: str, num_bytes: int) -> None:
+    """Raises :class:`ValueError` if data takes more memory than the machine has, where the system
+    tells how much that is.
+
+    Args:
+        flags (str): The flags that set the size.
+        what (str): The data.
+        num_bytes (int): Its size in bytes.
+    """
+    if not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if num_bytes > memory:
+        raise ValueError(
+            f"'{flags}' must be smaller: {what} alone would take {num_bytes / 2**30:,.0f} GiB "
+            f"(got {memory / 2**30:,.0f} GiB of memory)"
+        )
 
 
 def add_measurement_arguments(parser: ArgumentParser) -> None:

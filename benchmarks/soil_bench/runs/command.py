@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 from soil_bench.runs.arguments import (
     add_models,
     add_run_arguments,
+    execution_of,
     make_console,
     make_parser,
     names_of,
@@ -33,8 +34,9 @@ def main(argv: list[str]) -> int:
     console = make_console()
     models = select_models(argv)
     arguments, flags = parse(argv, models)
+    execution = execution_of(arguments)
     jobs = plan(arguments, flags, models)
-    failed = run_jobs(jobs, console, arguments.rerun, arguments.workers)
+    failed = run_jobs(jobs, console, arguments.rerun, execution)
     finished = read_records(jobs[0].results_file)
     print_table([finished[job.key] for job in jobs if job.key in finished], console)
     if failed:

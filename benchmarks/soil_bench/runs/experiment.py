@@ -13,6 +13,7 @@ from jsonargparse import Namespace
 from rich.console import Console
 from torch_geometric.data import HeteroData
 
+from soil_bench.runs.arguments import execution_of
 from soil_bench.runs.jobs import Job, Plan, make_jobs, run_jobs
 from soil_bench.runs.results import METRICS, Record, read_records
 from soil_bench.runs.run_job import load_data
@@ -61,13 +62,13 @@ class Experiment:
         console (Console): The console for progress.
 
     Raises:
-        ValueError: If the device is not available.
+        ValueError: If the device or the executor is not available.
     """
 
     def __init__(self, arguments: Namespace, console: Console) -> None:
         self.console = console
         self.num_seeds: int = arguments.seeds
-        self.workers: int = arguments.workers
+        self.execution = execution_of(arguments)
         self.epochs: int | None = arguments.epochs
         self.out = Path(arguments.out)
         device = resolve_device(arguments.device, "--device", DEVICE_TYPES).type
@@ -125,7 +126,7 @@ class Experiment:
     def try_to_finish(self, jobs: Iterable[Job]) -> list[str]:
         """Executes unfinished runs and returns the keys of the runs that failed."""
         distinct = list({job.key: job for job in jobs}.values())
-        return [job.key for job in run_jobs(distinct, self.console, workers=self.workers)]
+        return [job.key for job in run_jobs(distinct, self.console, execution=self.execution)]
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -11,13 +11,14 @@ from rich.console import Console
 from torch_geometric.data import HeteroData
 
 from soil_bench.runs.equivalence import FinishedRuns
-from soil_bench.runs.process import run_processes
+from soil_bench.runs.execution import Execution, run_processes
 from soil_bench.runs.results import METRICS, Record, run_key, versions_and_code
 from soil_pyg.training.partition_loader import check_num_partitions
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 
 MODULE = "soil_bench.runs.run_job"
 """The module of a run's process."""
+ONE_AT_A_TIME = Execution()
 PAIRED = ("recall@20", "ndcg@20")
 """The metrics in which models are compared user by user."""
 
@@ -77,6 +78,11 @@ class Job:
     def folder(self) -> Path:
         """The folder of the run's checkpoint."""
         return Path(self.out, "runs", self.key)
+
+    @property
+    def log(self) -> Path:
+        """The file of the output of its process, unless that is the terminal."""
+        return Path(self.out, "logs", f"{self.key}.log")
 
     @property
     def users_file(self) -> Path:
@@ -143,7 +149,9 @@ def check_settings(settings: dict[str, Any], data: HeteroData) -> None:
         )
 
 
-def run_jobs(jobs: list[Job], console: Console, rerun: bool = False, workers: int = 1) -> list[Job]:
+def run_jobs(
+    jobs: list[Job], console: Console, rerun: bool = False, execution: Execution = ONE_AT_A_TIME
+) -> list[Job]:
     """Runs the jobs that are not finished, each in a process of its own, and returns those that
     failed.
 
@@ -151,8 +159,7 @@ def run_jobs(jobs: list[Job], console: Console, rerun: bool = False, workers: in
         jobs (list[Job]): The jobs, all with the same folder of results.
         console (Console): The console for progress.
         rerun (bool, optional): Whether to run finished jobs again. (default: :obj:`False`)
-        workers (int, optional): The number of jobs to run at a time; they share the cores.
-            (default: :obj:`1`)
+        execution (Execution, optional): How they are executed. (default: one at a time)
     """
     finished = FinishedRuns(jobs[0].results_file).records if jobs and not rerun else {}
     todo = []
@@ -162,12 +169,9 @@ def run_jobs(jobs: list[Job], console: Console, rerun: bool = False, workers: in
             console.print(f"{text}: finished before, not run again")
         else:
             todo.append((text, job))
-    logs = None
-    if workers > 1 and todo:
-        folder = Path(todo[0][1].out, "logs")
-        folder.mkdir(parents=True, exist_ok=True)
-        logs = [folder / f"{job.key}.log" for _, job in todo]
-        console.print(f"{workers} at a time; their output is in {folder}")
+    logs = [job.log for _, job in todo]
+    if execution.executor is not None and todo:
+        console.print(f"{execution.workers} at a time; their output is in {logs[0].parent}")
 
     def start(number: int) -> None:
         text, job = todo[number]
@@ -177,11 +181,18 @@ def run_jobs(jobs: list[Job], console: Console, rerun: bool = False, workers: in
 
     lines = [job.dumps() for _, job in todo]
     failed = []
-    with closing(run_processes(MODULE, lines, workers, logs=logs, on_start=start)) as ended:
+    with closing(run_processes(MODULE, lines, execution, logs, start)) as ended:
         for number, code in ended:
             text, job = todo[number]
             if code != 0:
                 failed.append(job)
-            if workers > 1:
-                console.print(f"{text}: {'done' if code == 0 else f'failed with exit code {code}'}")
+            if execution.executor is not None:
+                console.print(f"{text}: {outcome(code)}")
     return failed
+
+
+def outcome(code: int | None) -> str:
+    """Returns how a process has ended as text."""
+    if code is None:
+        return "killed"
+    return "done" if code == 0 else f"failed with exit code {code}"

@@ -1,4 +1,4 @@
-"""Processes that run a module and end together with their parent process.
+"""A process that runs a module and ends together with its parent process.
 
 As a program, calls the function :obj:`main` of the module that its argument names.
 """
@@ -9,9 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -23,98 +21,45 @@ from soil_pyg.utils.signals import (
     signals_held,
 )
 
-POLL_SECONDS = 0.1
 MEBIBYTE = 2**20
 
 
 def run_process(module: str, line: str, grace_seconds: float = 60.0) -> int:
     """Runs a module with a line of text in a process and returns the exit code.
 
+    Several at a time, and jobs of a cluster, are those of
+    :func:`soil_bench.runs.execution.run_processes`. One alone needs no package, starts a second
+    earlier and has the terminal of this process.
+
     Args:
         module (str): The module, whose :obj:`main` takes the line and returns the exit code.
         line (str): The line, with its line break.
-        grace_seconds (float): The time the process has to stop after SIGTERM.
-            (default: :obj:`60.0`)
+        grace_seconds (float): The time the process has to stop after SIGTERM, which it gets if
+            this one is interrupted. (default: :obj:`60.0`)
     """
-    with closing(run_processes(module, [line], 1, grace_seconds)) as ended:
-        return next(ended)[1]
-
-
-def run_processes(
-    module: str,
-    lines: Sequence[str],
-    workers: int,
-    grace_seconds: float = 60.0,
-    logs: Sequence[Path] | None = None,
-    on_start: Callable[[int], None] = lambda number: None,
-) -> Generator[tuple[int, int], None, None]:
-    """Runs a module once per line, each in a process, and yields the number and the exit code of
-    each process as it ends.
-
-    Args:
-        module (str): The module, whose :obj:`main` takes the line and returns the exit code.
-        lines (Sequence[str]): The line of each process.
-        workers (int): The number of processes at a time; several share the cores equally, unless
-            :obj:`OMP_NUM_THREADS` is set.
-        grace_seconds (float): The time the processes have to stop after SIGTERM, which they get if
-            the iterator is closed before its end. (default: :obj:`60.0`)
-        logs (Sequence[Path], optional): The file for the standard error of each process.
-            (default: the standard error of this process)
-        on_start (callable, optional): Called with the number of each process that is started.
-    """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    if workers > 1:
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        environment.setdefault("OMP_NUM_THREADS", str(threads))
-    waiting = list(range(len(lines)))
-    running: dict[int, subprocess.Popen[bytes]] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                number = waiting.pop(0)
-                on_start(number)
-                log = None if logs is None else logs[number]
-                # Nothing may come between the start of a process and its place among the others.
-                with signals_held():
-                    running[number] = _start(module, lines[number], environment, log)
-            if len(running) == 1 and (workers == 1 or not waiting):
-                next(iter(running.values())).wait()
-            ended = [number for number, process in running.items() if process.poll() is not None]
-            for number in ended:
-                yield number, running.pop(number).returncode
-            if not ended:
-                time.sleep(POLL_SECONDS)
-    finally:
-        # Each keeps its last complete epoch. Ctrl-C may be disabled, as it is in the background.
-        for process in running.values():
-            process.terminate()
-        deadline = time.monotonic() + grace_seconds
-        for process in running.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, deadline - time.monotonic()))
-            process.kill()
-            process.wait()
-
-
-def _start(
-    module: str, line: str, environment: dict[str, str], log: Path | None
-) -> "subprocess.Popen[bytes]":
-    with ExitStack() as stack:
-        stderr = None if log is None else stack.enter_context(log.open("ab"))
+    # Nothing may come between the start of the process and the block that ends it.
+    with signals_held():
         # In a session of its own, so that Ctrl-C reaches it once, from here.
         process = subprocess.Popen(
             [sys.executable, "-m", "soil_bench.runs.process", module],
             stdin=subprocess.PIPE,
-            stderr=stderr,
-            env=environment,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             start_new_session=True,
         )
-    assert process.stdin is not None
-    # The pipe stays open, as the process stops once it is closed. It may have ended by now.
-    with suppress(BrokenPipeError):
-        process.stdin.write(line.encode())
-        process.stdin.flush()
-    return process
+    try:
+        assert process.stdin is not None
+        # The pipe stays open, as the process stops once it is closed. It may have ended by now.
+        with suppress(BrokenPipeError):
+            process.stdin.write(line.encode())
+            process.stdin.flush()
+        return process.wait()
+    finally:
+        # It keeps its last complete epoch. Ctrl-C may be disabled, as it is in the background.
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(grace_seconds)
+        process.kill()
+        process.wait()
 
 
 def peak_rss() -> int:
@@ -130,13 +75,19 @@ def peak_rss() -> int:
 
 
 def main(module: str) -> int:
-    """Calls the function :obj:`main` of a module with the line on the standard input, until it
-    returns the exit code or the parent process ends. Errors are one line; after a signal there is
-    none, as the parent process reports it.
+    """Calls :func:`call_main` with the line on the standard input, until it returns or the parent
+    process ends.
     """
     exit_on_signals()
     line = sys.stdin.readline()
     threading.Thread(target=_terminate_at_end_of_input, daemon=True).start()
+    return call_main(module, line)
+
+
+def call_main(module: str, line: str) -> int:
+    """Calls the function :obj:`main` of a module with a line and returns its exit code. Errors are
+    one line; after a signal there is none, as the parent process reports it.
+    """
     # Imported once signals are handled, as it takes seconds.
     from soil_pyg.cli.run_command import run_command
 

@@ -8,13 +8,19 @@ Finished measurements are stored and not repeated.
 from pathlib import Path
 
 from jsonargparse import ActionYesNo, Namespace
-from jsonargparse.typing import PositiveInt
 
-from soil_bench.runs.arguments import add_speed_arguments, check_speed, make_console, make_parser
+from soil_bench.runs.arguments import (
+    Size,
+    add_speed_arguments,
+    check_memory,
+    check_speed,
+    make_console,
+    make_parser,
+)
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import print_report
 from soil_bench.speed.graphs_report import graphs_report, rows, unequal
-from soil_bench.speed.inputs import baby_size, graph_measurements
+from soil_bench.speed.inputs import BABY_ITEMS, baby_size, graph_measurements
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
 from soil_pyg.utils.files import write_json
@@ -49,11 +55,12 @@ def parse(argv: list[str]) -> Namespace:
         default=True,
         help="whether to measure the naive implementation",
     )
-    parser.add_argument(
-        "--repeat", type=PositiveInt, default=5, help="number of measurements of soil_pyg"
-    )
+    parser.add_argument("--repeat", type=Size, default=5, help="number of measurements of soil_pyg")
     add_speed_arguments(parser, CHANNELS)
-    return check_speed(parser.parse_args(argv))
+    arguments = check_speed(parser.parse_args(argv))
+    row = 4 * sum(arguments.channels.values())
+    check_memory("--channels", "the features", BABY_ITEMS * row)
+    return arguments
 
 
 def measure_all(arguments: Namespace, measurements: Measurements, work: Path) -> Record:

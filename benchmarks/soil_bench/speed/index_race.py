@@ -10,9 +10,16 @@ import math
 from pathlib import Path
 
 from jsonargparse import Namespace
-from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
+from jsonargparse.typing import ClosedUnitInterval, PositiveFloat
 
-from soil_bench.runs.arguments import add_measurement_arguments, make_console, make_parser, require
+from soil_bench.runs.arguments import (
+    Size,
+    add_measurement_arguments,
+    check_memory,
+    make_console,
+    make_parser,
+    require,
+)
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import print_report
 from soil_bench.speed.index_report import index_report
@@ -58,9 +65,9 @@ def main(argv: list[str]) -> int:
 def parse(argv: list[str]) -> Namespace:
     """Returns the arguments with their defaults."""
     parser = make_parser("indexes", __doc__)
-    parser.add_argument("--items", type=PositiveInt, nargs="+", default=ITEMS, help="the sizes")
+    parser.add_argument("--items", type=Size, nargs="+", default=ITEMS, help="the sizes")
     parser.add_argument("--features", choices=SOURCES, nargs="+", default=[*SOURCES])
-    parser.add_argument("--channels", type=PositiveInt, default=CHANNELS)
+    parser.add_argument("--channels", type=Size, default=CHANNELS)
     parser.add_argument("--recalls", type=ClosedUnitInterval, nargs="+", default=RECALLS)
     parser.add_argument(
         "--limit",
@@ -72,6 +79,8 @@ def parse(argv: list[str]) -> Namespace:
     add_measurement_arguments(parser)
     arguments = parser.parse_args(argv)
     require("faiss", "the comparison of indexes")
+    row = 4 * arguments.channels
+    check_memory("--items, --channels", "the features", max(arguments["items"]) * row)
     return arguments
 
 

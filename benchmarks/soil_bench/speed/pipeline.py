@@ -11,13 +11,21 @@ from pathlib import Path
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
-from soil_bench.runs.arguments import add_measurement_arguments, make_console, make_parser
+from soil_bench.runs.arguments import (
+    Size,
+    add_measurement_arguments,
+    check_memory,
+    make_console,
+    make_parser,
+)
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import Report, bullets, print_report, short, table
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
 from soil_pyg.utils.files import write_json
 
+CHANNELS = 64
+"""The dimension of the embeddings."""
 STAGES = "soil_bench.speed.pipeline_stages"
 TITLES = {
     "prepare": "prepare",
@@ -59,26 +67,29 @@ def main(argv: list[str]) -> int:
 def parse(argv: list[str]) -> Namespace:
     """Returns the arguments with their defaults."""
     parser = make_parser("pipeline", __doc__)
-    parser.add_argument("--users", type=PositiveInt, default=500_000, help="number of users")
-    parser.add_argument("--items", type=PositiveInt, default=50_000, help="number of items")
-    parser.add_argument("--pairs", type=PositiveInt, default=4_000_000, help="pairs to draw")
+    parser.add_argument("--users", type=Size, default=500_000, help="number of users")
+    parser.add_argument("--items", type=Size, default=50_000, help="number of items")
+    parser.add_argument("--pairs", type=Size, default=4_000_000, help="pairs to draw")
     parser.add_argument(
         "--channels",
         type=dict[str, PositiveInt],
         default={"image": 32},
         help="dimension of the features of each modality",
     )
-    parser.add_argument("--steps", type=PositiveInt, default=10, help="number of steps, even")
+    parser.add_argument("--steps", type=Size, default=10, help="number of steps, even")
     parser.add_argument(
-        "--part-users", type=PositiveInt, default=2_500, help="number of users per partition"
+        "--part-users", type=Size, default=2_500, help="number of users per partition"
     )
     parser.add_argument(
-        "--recommended", type=PositiveInt, default=100_000, help="number of users to recommend to"
+        "--recommended", type=Size, default=100_000, help="number of users to recommend to"
     )
     add_measurement_arguments(parser)
     arguments = parser.parse_args(argv)
     if not arguments.channels:
         raise ValueError("'--channels' must name at least one modality (got none)")
+    nodes = arguments.users + arguments["items"]
+    numbers = CHANNELS * nodes + sum(arguments.channels.values()) * arguments["items"]
+    check_memory("--users, --items, --channels", "embeddings and features", 4 * numbers)
     for name, count in {"--part-users": "part_users", "--recommended": "recommended"}.items():
         if arguments[count] > arguments.users:
             raise ValueError(

@@ -10,10 +10,12 @@ noted. Each measurement has a process of its own; finished ones are stored and n
 from pathlib import Path
 
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import NonNegativeInt
 
 from soil_bench.runs.arguments import (
+    Size,
     add_speed_arguments,
+    check_memory,
     check_speed,
     make_console,
     make_parser,
@@ -66,7 +68,7 @@ def main(argv: list[str]) -> int:
 def parse(argv: list[str]) -> Namespace:
     """Returns the arguments with their defaults."""
     parser = make_parser("scale", __doc__)
-    parser.add_argument("--items", type=PositiveInt, nargs="+", default=SIZES, help="the sizes")
+    parser.add_argument("--items", type=Size, nargs="+", default=SIZES, help="the sizes")
     parser.add_argument(
         "--features", choices=SOURCES, nargs="+", default=[*SOURCES], help="sources of the features"
     )
@@ -78,11 +80,9 @@ def parse(argv: list[str]) -> Namespace:
         help="maximum number of items for whole epochs; above it --steps are timed",
     )
     parser.add_argument(
-        "--part-users", type=PositiveInt, default=2_500, help="number of users per partition"
+        "--part-users", type=Size, default=2_500, help="number of users per partition"
     )
-    parser.add_argument(
-        "--parts", type=PositiveInt, default=2, help="number of partitions to train on"
-    )
+    parser.add_argument("--parts", type=Size, default=2, help="number of partitions to train on")
     parser.add_argument(
         "--naive-up-to",
         type=NonNegativeInt,
@@ -92,6 +92,8 @@ def parse(argv: list[str]) -> Namespace:
     add_speed_arguments(parser, CHANNELS)
     arguments = check_speed(parser.parse_args(argv))
     require("matplotlib", "the picture")
+    row = 4 * sum(arguments.channels.values())
+    check_memory("--items, --channels", "the features", max(arguments["items"]) * row)
     return arguments
 
 

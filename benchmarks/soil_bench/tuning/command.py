@@ -1,73 +1,91 @@
-"""Searches the settings of a model by its val metric; the best are run and tested.
+"""Searches the settings of models by their val metric; the best of each are run and tested.
 
-Trials are drawn by Optuna, and pruned when they fall behind. Finished trials and runs are not
-repeated, and interrupted ones go on where they stopped. No trial sees the test split.
+Every model gets the same number of trials, drawn by Optuna and trained to their end; the number of
+workers does not change them. Finished trials and runs are not repeated, and interrupted ones go on
+where they stopped. No trial sees the test split.
 """
 
-import fcntl
 import importlib.metadata
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
-from rich.console import Console
 
-from soil_bench.runs.arguments import add_run_arguments, make_console, make_parser, require
+from soil_bench.runs.arguments import (
+    add_run_arguments,
+    make_console,
+    make_parser,
+    names_of,
+    require,
+)
 from soil_bench.runs.equivalence import SameResults, read_evidence
 from soil_bench.runs.experiment import RECORDS_FOLDER, Experiment, FailedRunsError, Variant
 from soil_bench.runs.results import machine_and_date, print_table
 from soil_bench.runs.tables import print_report
-from soil_bench.tuning.report import options_text, outcome_text, record_of, report_of, summary
+from soil_bench.tuning.report import record_of, report_of, summary
+from soil_bench.tuning.search import Search, only_one
 from soil_bench.tuning.space import make_space
 from soil_bench.tuning.study import Study, Trial, best
-from soil_bench.tuning.training import OnEpoch, Training, without_test
+from soil_bench.tuning.training import Training, without_test
+from soil_pyg.configs import available_configs, load_config
 from soil_pyg.utils.files import digest_of, write_json
 from soil_pyg.workflow.options import ModelOptions
 
+ALL = "all"
+
 
 def main(argv: list[str]) -> int:
-    """Runs the missing trials and the winner, and returns the exit code."""
+    """Runs the missing trials and the winners, and returns the exit code."""
     arguments = parse(argv)
     console = make_console()
-    tuning = Tuning(arguments, console)
-    trials = tuning.search()
-    winner = best(trials)
-    if winner is None:
-        raise FailedRunsError(f"all {len(trials)} trials failed, the last: {trials[-1].error}")
-    print_report(report_of(trials, winner, tuning.metric, tuning.title), console)
-    experiment = tuning.experiment
-    variant = tuning.variant(winner.options)
-    runs = experiment.run([variant])[0]
-    print_table(runs, console)
-    found = record_of(trials, winner) | {
-        "seeds": experiment.num_seeds,
-        "runs": [job.key for job in experiment.jobs(variant)],
-        "val": summary(runs, "val"),
-        "test": summary(runs, "test"),
-    }
-    write_json(experiment.out / RECORDS_FOLDER / f"tuned-{tuning.name}.json", tuning.record | found)
+    experiment = Experiment(arguments, console)
+    names = names_of(arguments.models)
+    if names == [ALL]:
+        names = [name for name in available_configs() if load_config(name).search]
+    # Made before any trial, so that invalid options are refused at once.
+    tunings = [Tuning(arguments, experiment, name) for name in names]
+    given = set(arguments.search)
+    unknown = given.difference(*(tuning.space.columns for tuning in tunings))
+    if unknown:
+        raise ValueError(f"'--search.{min(unknown)}' is an option of none of the models")
+    failures = []
+    for tuning in tunings:
+        try:
+            tuning.run()
+        except FailedRunsError as error:
+            failures.append(f"{tuning.name}: {error}")
+            console.print(failures[-1], markup=False, soft_wrap=True)
+    if failures:
+        raise FailedRunsError("; ".join(failures))
     return 0
 
 
 def parse(argv: list[str]) -> Namespace:
     """Returns the arguments with their defaults."""
     parser = make_parser("tune", __doc__)
-    parser.add_argument("--model", default="soil", help="name, or package.module:Class")
     parser.add_argument(
-        "--profile", type=str | None, help="profile of a model that has some (default: released)"
+        "--models",
+        default="soil",
+        help=f"names, or package.module:Class, separated by commas; '{ALL}' names all that have "
+        "settings to search (default: soil)",
+    )
+    parser.add_argument(
+        "--profile",
+        type=str | None,
+        help="profile of the models that have some (default: released)",
     )
     parser.add_argument(
         "--search",
         type=dict[str, Any],
         default={},
         help="values to try for an option, as --search.OPTION v1,v2, in place of those in the "
-        "configuration of the model; a single value is fixed",
+        "configuration of each model that has the option; a single value is fixed",
     )
     parser.add_argument(
-        "--trials", type=PositiveInt, default=15, help="number of trials, including finished ones"
+        "--trials",
+        type=PositiveInt,
+        default=15,
+        help="number of trials per model, including finished ones",
     )
     parser.add_argument(
         "--trial-seeds",
@@ -89,27 +107,36 @@ class Tuning:
 
     Args:
         arguments (Namespace): The arguments.
-        console (Console): The console for progress.
+        experiment (Experiment): The data and the runs.
+        model (str): The model.
 
     Raises:
         ValueError: If a setting or the data is invalid, or if there is nothing to search.
         OSError: If a file is missing.
     """
 
-    def __init__(self, arguments: Namespace, console: Console) -> None:
-        self.experiment = Experiment(arguments, console)
+    def __init__(self, arguments: Namespace, experiment: Experiment, model: str) -> None:
+        self.experiment = experiment
         self._arguments = arguments
-        self._selected = ModelOptions(arguments.model)
-        if arguments.profile is not None and not self._selected.model_class.profiles:
+        self._selected = ModelOptions(model)
+        has_profiles = bool(self._selected.model_class.profiles)
+        if arguments.profile is not None and not has_profiles and arguments.models == model:
             raise ValueError(
-                f"'--profile' must not be given for model '{arguments.model}', which has no "
+                f"'--profile' must not be given for model '{model}', which has no "
                 f"profiles (got '{arguments.profile}')"
             )
-        self._profile: str | None = arguments.profile or self._selected.default_profile
+        given = arguments.profile if has_profiles else None
+        self._profile: str | None = given or self._selected.default_profile
         configured = self.experiment.jobs(self.variant({}))[0].record
         self._settings: dict[str, Any] = configured["settings"]
         self.metric: str = self._settings["metric"]
-        self.space = make_space(self._selected, arguments.search, self._settings)
+        single = arguments.models == model
+        given_values = {
+            name: values
+            for name, values in arguments.search.items()
+            if single or name in self._selected.options
+        }
+        self.space = make_space(self._selected, given_values, self._settings)
         for name, values in self.space.columns.items():
             for value in values:
                 # Rejects an invalid value before any trial.
@@ -151,21 +178,40 @@ class Tuning:
         profile = {} if self._profile is None else {"profile": self._profile}
         return Variant(self._selected.name, self._selected.spec, options=options, **profile)
 
+    def run(self) -> None:
+        """Runs the missing trials and those of the winner's runs that are missing; writes the
+        record.
+
+        Raises:
+            ValueError: If another process runs them.
+            FailedRunsError: If all trials or a run of the winner failed.
+        """
+        trials = self.search()
+        winner = best(trials)
+        if winner is None:
+            raise FailedRunsError(f"all {len(trials)} trials failed, the last: {trials[-1].error}")
+        experiment, console = self.experiment, self.experiment.console
+        print_report(report_of(trials, winner, self.metric, self.title), console)
+        variant = self.variant(winner.options)
+        runs = experiment.run([variant])[0]
+        print_table(runs, console)
+        found = record_of(trials, winner) | {
+            "seeds": experiment.num_seeds,
+            "runs": [job.key for job in experiment.jobs(variant)],
+            "val": summary(runs, "val"),
+            "test": summary(runs, "test"),
+        }
+        write_json(experiment.out / RECORDS_FOLDER / f"tuned-{self.name}.json", self.record | found)
+
     def search(self) -> list[Trial]:
         """Runs the missing trials and returns all trials.
 
         Raises:
             ValueError: If another process runs them.
+            FailedRunsError: If the process of a trial is killed.
         """
-        folder, wanted = self.experiment.out / "studies", self._arguments.trials
-        console = self.experiment.console
+        folder = self.experiment.out / "studies"
         with only_one(folder / f"{self.name}.lock"):
-            study = Study(
-                folder / f"{self.name}.db",
-                self._study_name,
-                self.space,
-                self._arguments.sampler_seed,
-            )
             training = Training(
                 self._selected,
                 self._settings,
@@ -174,43 +220,10 @@ class Tuning:
                 self._study_name,
                 self._arguments.trial_seeds,
             )
-            trials = study.trials()
-            if trials:
-                console.print(f"{len(trials)} trials finished before, not run again")
-            # An interruption may have left the folder of a finished trial.
-            for finished in trials:
-                training.forget(finished.options)
-
-            def train(options: dict[str, Any], on_epoch: OnEpoch) -> float:
-                text = f"[{len(trials) + 1}/{wanted}] {options_text(options)}"
-                console.print(text, markup=False, soft_wrap=True)
-                return training.run(options, on_epoch)
-
-            while len(trials) < wanted:
-                trial = study.step(train)
-                if trial is None:
-                    console.print(f"all {self.space.size} combinations were tried")
-                    break
-                training.forget(trial.options)
-                trials.append(trial)
-                text = outcome_text(trial, best(trials), self.metric)
-                console.print(f"[{len(trials)}/{wanted}] {text}", markup=False, soft_wrap=True)
-        return trials
-
-
-@contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Holds a lock that one process can hold at a time.
-
-    Raises:
-        ValueError: If another process holds it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"'{path}' is locked: another process is searching the settings of this model"
-            ) from error
-        yield
+            study = Study(
+                folder / f"{self.name}.journal",
+                self._study_name,
+                self.space,
+                self._arguments.sampler_seed,
+            )
+            return Search(self.experiment, training, study, self.metric).run(self._arguments.trials)

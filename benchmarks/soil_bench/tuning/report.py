@@ -6,9 +6,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from soil_bench.runs.tables import Report
-from soil_bench.tuning.study import COMPLETE, FAILED, PRUNED, Trial
+from soil_bench.tuning.study import COMPLETE, FAILED, Trial
 
-ORDER = [COMPLETE, PRUNED, FAILED]
+ORDER = [COMPLETE, FAILED]
 
 
 def options_text(options: dict[str, Any]) -> str:

@@ -76,6 +76,7 @@ def test_metrics_of_every_user_are_kept(arguments: Namespace) -> None:
 
 
 def test_several_at_a_time(arguments: Namespace) -> None:
+    pytest.importorskip("submitit", reason="submitit is not installed (the extra 'cluster')")
     arguments.workers = 2
     experiment, text = make(arguments)
     records = experiment.run([Variant("plain", "bpr", options=FAST)])[0]

@@ -3,13 +3,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from soil_bench.runs import process
-from soil_bench.runs.process import run_process, run_processes
+from soil_bench.runs.process import run_process
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 REPOSITORY = BENCHMARKS.parent
@@ -31,18 +29,6 @@ import time
 print("waiting", flush=True)
 time.sleep(60)
 """
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Writes a module that processes can run."""
-
-    def write_module(text: str) -> str:
-        (tmp_path / "process_module.py").write_text(text)
-        monkeypatch.syspath_prepend(tmp_path)
-        return "process_module"
-
-    return write_module
 
 
 def test_line_and_exit_code(write: Callable[[str], str]) -> None:
@@ -108,77 +94,3 @@ def test_an_error_is_a_line(write: Callable[[str], str], capfd: pytest.CaptureFi
     module = write("def main(line):\n    raise ValueError('as told')")
     assert run_process(module, "line\n") == 2
     assert capfd.readouterr().err == "error: as told\n"
-
-
-def test_an_interruption_ends_the_processes(tmp_path: Path, write: Callable[[str], str]) -> None:
-    """One of two processes ends and the caller stops: the other one can clean up."""
-    module = write(
-        "import time, pathlib\n"
-        "def main(line):\n"
-        "    path = pathlib.Path(line.strip())\n"
-        "    if path.name == 'first':\n"
-        "        while not path.with_name('second').exists():\n"
-        "            time.sleep(0.05)\n"
-        "        return 0\n"
-        "    path.touch()\n"
-        "    try:\n"
-        "        time.sleep(60)\n"
-        "    finally:\n"
-        "        path.write_text('cleaned up')\n"
-    )
-    lines = [f"{tmp_path / name}\n" for name in ("first", "second")]
-    with closing(run_processes(module, lines, 2)) as ended:
-        assert next(ended) == (0, 0)
-    assert (tmp_path / "second").read_text() == "cleaned up"
-
-
-@pytest.mark.parametrize("threads_of_user", [None, "7"])
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_several_at_a_time(
-    tmp_path: Path,
-    write: Callable[[str], str],
-    monkeypatch: pytest.MonkeyPatch,
-    workers: int,
-    threads_of_user: str | None,
-) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    if threads_of_user:
-        monkeypatch.setenv("OMP_NUM_THREADS", threads_of_user)
-    module = write(
-        "import os, sys\n"
-        "def main(line):\n"
-        "    print(os.environ.get('OMP_NUM_THREADS'), file=sys.stderr)\n"
-        "    return int(line)\n"
-    )
-    logs = [tmp_path / f"{number}.log" for number in range(4)]
-    started: list[int] = []
-    lines = ["3\n", "0\n", "2\n", "1\n"]
-    ended = dict(run_processes(module, lines, workers, logs=logs, on_start=started.append))
-    assert ended == {0: 3, 1: 0, 2: 2, 3: 1}
-    assert started == [0, 1, 2, 3]
-    if workers > 1:
-        threads = threads_of_user or max(1, (process.os.cpu_count() or 1) // workers)
-        assert [log.read_text() for log in logs] == [f"{threads}\n"] * 4
-
-
-def test_no_more_than_the_workers_at_a_time(tmp_path: Path, write: Callable[[str], str]) -> None:
-    module = write(
-        "import time, pathlib\n"
-        "def main(line):\n"
-        "    folder = pathlib.Path(line.strip())\n"
-        "    mine = folder / str(time.monotonic_ns())\n"
-        "    mine.touch()\n"
-        "    (folder.parent / f'{mine.name}.seen').write_text(str(len(list(folder.iterdir()))))\n"
-        "    time.sleep(0.3)\n"
-        "    mine.unlink()\n"
-        "    return 0\n"
-    )
-    folder = tmp_path / "running"
-    folder.mkdir()
-    assert dict(run_processes(module, [f"{folder}\n"] * 5, 2)) == dict.fromkeys(range(5), 0)
-    seen = [int(path.read_text()) for path in tmp_path.glob("*.seen")]
-    assert max(seen) == 2
-
-
-def test_nothing_to_run() -> None:
-    assert list(run_processes("no_such_module", [], 2)) == []

@@ -14,8 +14,10 @@ from run import main
 from soil_bench.runs import jobs
 from soil_bench.runs.experiment import Experiment, Variant
 from soil_bench.runs.results import run_key
-from soil_bench.tuning.command import only_one
-from soil_bench.tuning.training import FailedTrialError, OnEpoch, Training
+from soil_bench.tuning.command import Tuning
+from soil_bench.tuning.search import only_one
+from soil_bench.tuning.training import Outcome, Training
+from soil_pyg.configs import available_configs
 from soil_pyg.training.trainer import Trainer
 
 SEARCH = ["--search.reg", "0.1,0.5,1.0", "--search.hidden_channels", "4"]
@@ -61,9 +63,9 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     found = []
     run = Training.run
 
-    def listen(self: Training, options: dict[str, Any], on_epoch: OnEpoch) -> float:
+    def listen(self: Training, options: dict[str, Any]) -> Outcome:
         found.append(options)
-        return run(self, options, on_epoch)
+        return run(self, options)
 
     monkeypatch.setattr(Training, "run", listen)
     return found
@@ -95,7 +97,7 @@ def test_search_to_the_end(
 ) -> None:
     """From the arguments to the tested winner, and again: nothing is done twice."""
     arguments = changed(arguments, "--seeds", "1")
-    arguments += ["--model", "bpr", *SEARCH]
+    arguments += ["--models", "bpr", *SEARCH]
     assert main(arguments) == 0
     assert begun[0] == {"reg": 0.1, "hidden_channels": 4}
     assert sorted(options["reg"] for options in begun) == [0.1, 0.5, 1.0]
@@ -141,7 +143,7 @@ def test_the_number_of_trials_counts_earlier_ones(
     arguments: list[str], tmp_path: Path, begun: list[dict[str, Any]]
 ) -> None:
     arguments = changed(arguments, "--seeds", "1")
-    arguments += ["--model", "bpr", *SEARCH]
+    arguments += ["--models", "bpr", *SEARCH]
     assert main([*arguments, "--trials", "1"]) == 0
     assert main([*arguments, "--trials", "2", "--trial-seeds", "1"]) == 0
     assert len(begun) == 2
@@ -153,7 +155,7 @@ def test_what_decides_the_values_begins_another_study_in_the_same_file(
     arguments: list[str], tmp_path: Path, begun: list[dict[str, Any]], code: dict[str, str]
 ) -> None:
     arguments = changed(arguments, "--seeds", "1")
-    arguments += ["--model", "bpr", *SEARCH, "--trials", "1"]
+    arguments += ["--models", "bpr", *SEARCH, "--trials", "1"]
     assert main(arguments) == 0
     changes = [["--epochs", "2"], ["--trial-seeds", "2"], ["--search.reg", "0.1,0.2"]]
     for change in changes:
@@ -164,15 +166,15 @@ def test_what_decides_the_values_begins_another_study_in_the_same_file(
     assert main([*arguments, "--sampler-seed", "3"]) == 0
     assert len(begun) == 5
     files = sorted(path.name for path in (tmp_path / "out" / "studies").iterdir())
-    assert files == ["tiny-bpr.db", "tiny-bpr.lock"]
+    assert files == ["tiny-bpr.journal", "tiny-bpr.lock"]
 
 
 def test_the_winner_is_chosen_by_the_val_metric_alone(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: list[Variant]
 ) -> None:
     values = {0.1: 0.2, 0.5: 0.9, 1.0: 0.3}
-    monkeypatch.setattr(Training, "run", lambda self, options, on_epoch: values[options["reg"]])
-    assert main([*arguments, "--model", "bpr", *SEARCH]) == 0
+    monkeypatch.setattr(Training, "run", lambda self, options: Outcome(values[options["reg"]], 1))
+    assert main([*arguments, "--models", "bpr", *SEARCH]) == 0
     winner = {"reg": 0.5, "hidden_channels": 4}
     assert tuned(tmp_path)["winner"]["settings"] == winner
     assert chosen == [Variant("bpr", "bpr", options=winner)]
@@ -187,16 +189,15 @@ def test_interrupted_search_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = changed(arguments, "--seeds", "1")
-    arguments += ["--model", "bpr", *SEARCH]
+    arguments += ["--models", "bpr", *SEARCH]
     assert main(changed(arguments, "--out", "whole")) == 0
     whole = [*begun]
     begun.clear()
     fit, epochs = Trainer.fit, []
 
-    def stop(self: Trainer, *args: Any, on_epoch: Any, **options: Any) -> Any:
+    def stop(self: Trainer, *args: Any, **options: Any) -> Any:
         def count(result: Any) -> None:
             epochs.append(result.epochs)
-            on_epoch(result)
             if len(epochs) == 5:
                 raise KeyboardInterrupt
 
@@ -219,7 +220,7 @@ def test_folder_of_a_finished_trial_is_deleted_later(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = changed(arguments, "--seeds", "1")
-    arguments += ["--model", "bpr", *SEARCH, "--trials", "1"]
+    arguments += ["--models", "bpr", *SEARCH, "--trials", "1"]
     with monkeypatch.context() as patch:
         patch.setattr(Training, "forget", lambda self, options: None)
         assert main(arguments) == 0
@@ -231,7 +232,7 @@ def test_folder_of_a_finished_trial_is_deleted_later(
 @pytest.mark.usefixtures("chosen")
 def test_model_of_ones_own_and_its_profiles(arguments: list[str], tmp_path: Path) -> None:
     arguments = changed(arguments, "--seeds", "1")
-    arguments += ["--model", "tune_models:Mine", "--trials", "1"]
+    arguments += ["--models", "tune_models:Mine", "--trials", "1"]
     arguments += ["--search", "{reg: [0.1, 0.01]}"]
     assert main(arguments) == 0
     assert main([*arguments, "--profile", "large"]) == 0
@@ -239,18 +240,83 @@ def test_model_of_ones_own_and_its_profiles(arguments: list[str], tmp_path: Path
         record = tuned(tmp_path, f"tiny-{name}")
         assert record["profile"] == profile
         assert record["fixed"]["hidden_channels"] == size
-        assert (tmp_path / "out" / "studies" / f"tiny-{name}.db").exists()
+        assert (tmp_path / "out" / "studies" / f"tiny-{name}.journal").exists()
 
 
 def test_all_trials_fail(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(self: Training, options: dict[str, Any], on_epoch: OnEpoch) -> float:
-        raise FailedTrialError(f"as told with {options['reg']}")
+    def fail(self: Training, options: dict[str, Any]) -> Outcome:
+        return Outcome(None, 0, f"as told with {options['reg']}")
 
     monkeypatch.setattr(Training, "run", fail)
-    assert main([*arguments, "--model", "bpr", *SEARCH]) == 1
+    assert main([*arguments, "--models", "bpr", *SEARCH]) == 1
     assert "all 3 trials failed, the last: as told with" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("chosen")
+def test_several_models_have_equal_searches(
+    arguments: list[str], tmp_path: Path, begun: list[dict[str, Any]]
+) -> None:
+    """Each model takes the given values of the options that it has."""
+    arguments = changed(arguments, "--seeds", "1")
+    search = ["--search.num_layers", "1,2", "--search.reg", "0.1,0.2"]
+    assert main([*arguments, "--models", "bpr,lightgcn", *search, "--trials", "2"]) == 0
+    assert tuned(tmp_path)["search"] == {"reg": [0.1, 0.2]}
+    assert tuned(tmp_path, "tiny-lightgcn")["search"] == {"num_layers": [1, 2], "reg": [0.1, 0.2]}
+    assert [set(options) for options in begun] == [{"reg"}] * 2 + [{"reg", "num_layers"}] * 2
+    assert tuned(tmp_path)["num_trials"] == tuned(tmp_path, "tiny-lightgcn")["num_trials"] == 2
+
+
+def test_all_models_are_those_with_settings_to_search(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    monkeypatch.setattr(Tuning, "run", lambda self: found.append(self.name))
+    assert main([*arguments, "--models", "all", "--search.modalities", "[[text]]"]) == 0
+    names = {f"tiny-{name}" for name in available_configs()}
+    assert names - set(found) == {"tiny-popularity"}
+
+
+@pytest.mark.usefixtures("chosen")
+def test_others_are_searched_after_one_that_fails(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = Training.run
+
+    def fail(self: Training, options: dict[str, Any]) -> Outcome:
+        if self.selected.name == "bpr":
+            return Outcome(None, 0, "as told")
+        return run(self, options)
+
+    monkeypatch.setattr(Training, "run", fail)
+    arguments = changed(arguments, "--seeds", "1")
+    assert main([*arguments, "--models", "bpr,lightgcn", "--trials", "1"]) == 1
+    assert "tiny-bpr: all 1 trials failed" in capsys.readouterr().err
+    assert tuned(tmp_path, "tiny-lightgcn")["num_trials"] == 1
+
+
+def test_option_of_none_of_the_models_is_refused(
+    arguments: list[str], begun: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--models", "bpr,lightgcn", "--search.k_a", "1,2"]) == 2
+    assert "'--search.k_a' is an option of none of the models" in capsys.readouterr().err
+    assert begun == []
+
+
+@pytest.mark.usefixtures("chosen")
+def test_workers_do_not_change_the_trials(arguments: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="submitit is not installed (the extra 'cluster')")
+    arguments = changed(arguments, "--seeds", "1")
+    arguments += ["--models", "bpr", "--trials", "2", "--search.reg", "0.1,0.5,1.0"]
+    assert main(changed(arguments, "--out", "whole")) == 0
+    assert main([*arguments, "--workers", "2"]) == 0
+    assert tuned(tmp_path)["trials"] == tuned(tmp_path, out="whole")["trials"]
+    assert list((tmp_path / "out" / "trials").iterdir()) == []
+    assert len(list((tmp_path / "out" / "logs").iterdir())) == 2
 
 
 @pytest.mark.usefixtures("chosen")
@@ -258,7 +324,7 @@ def test_no_two_processes_make_the_same_trials(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = changed(arguments, "--seeds", "1")
-    arguments += ["--model", "bpr", *SEARCH, "--trials", "1"]
+    arguments += ["--models", "bpr", *SEARCH, "--trials", "1"]
     with only_one(tmp_path / "out" / "studies" / "tiny-bpr.lock"):
         assert main(arguments) == 2
     assert "tiny-bpr.lock' is locked" in capsys.readouterr().err
@@ -272,7 +338,7 @@ def test_without_optuna(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "optuna" else find_spec(name)
     )
-    assert main([*arguments, "--model", "bpr"]) == 2
+    assert main([*arguments, "--models", "bpr"]) == 2
     assert "optuna" in capsys.readouterr().err
 
 
@@ -285,7 +351,7 @@ def test_stopped_process_comes_to_the_same_trials(
     number: signal.Signals,
 ) -> None:
     arguments = changed(arguments, "--epochs", "200")
-    arguments += ["--model", "bpr", *SEARCH, "--search.patience", "200"]
+    arguments += ["--models", "bpr", *SEARCH, "--search.patience", "200"]
     arguments = changed(arguments, "--seeds", "1")
     for out, is_stopped in (("whole", False), ("out", True), ("out", False)):
         process = start(changed(arguments, "--out", out))

@@ -7,7 +7,7 @@ from soil_bench.tuning.study import Trial
 
 TRIALS = [
     Trial(1, {"k": 5, "lr": 0.1}, "complete", 0.25, 12),
-    Trial(2, {"k": 6, "lr": 0.1}, "pruned", 0.5, 11),
+    Trial(2, {"k": 6, "lr": 0.1}, "complete", 0.3, 11),
     Trial(3, {"k": 5, "lr": 0.01}, "complete", 0.375, 20),
     Trial(4, {"k": 6, "lr": 0.01}, "failed", None, 3, "the loss is nan"),
 ]
@@ -20,11 +20,11 @@ def test_trials_in_words() -> None:
     best = "(best 0.3750 in trial 3)"
     assert words == [
         f"complete after 12 epochs, val recall@20 0.2500 {best}",
-        f"pruned after 11 epochs, val recall@20 0.5000 {best}",
+        f"complete after 11 epochs, val recall@20 0.3000 {best}",
         f"complete after 20 epochs, val recall@20 0.3750 {best}",
         "failed: the loss is nan",
     ]
-    assert outcome_text(TRIALS[1], None, "map@5") == "pruned after 11 epochs, val map@5 0.5000"
+    assert outcome_text(TRIALS[1], None, "map@5") == "complete after 11 epochs, val map@5 0.3000"
 
 
 def test_table() -> None:
@@ -33,8 +33,8 @@ def test_table() -> None:
     assert report.columns == ["trial", "k", "lr", "val recall@20", "epochs", "state"]
     assert report.rows == [
         ["3", "5", "0.01", "0.3750", "20", "winner"],
+        ["2", "6", "0.1", "0.3000", "11", "complete"],
         ["1", "5", "0.1", "0.2500", "12", "complete"],
-        ["2", "6", "0.1", "0.5000", "11", "pruned"],
         ["4", "6", "0.01", "-", "3", "failed"],
     ]
     assert report.notes == ["Trial 4 failed: the loss is nan"]
@@ -43,7 +43,7 @@ def test_table() -> None:
 def test_record() -> None:
     record = record_of(TRIALS, WINNER)
     assert record["num_trials"] == 4
-    assert record["states"] == {"complete": 2, "pruned": 1, "failed": 1}
+    assert record["states"] == {"complete": 3, "failed": 1}
     assert record["trials"][2] == record["winner"]
     assert record["winner"] == {
         "number": 3,

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from soil_pyg.models import graphs
-from soil_pyg.models.graphs import distinct, propagate_to, sizes_may_vary
+from soil_pyg.models import batch_nodes
+from soil_pyg.models.batch_nodes import distinct, propagate_to, sizes_may_vary
 from soil_pyg.nn import LightConv
 from soil_pyg.ops.adjacency import Adjacency
 
@@ -29,7 +29,7 @@ def test_propagated_to_some_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     adjacency, conv = Adjacency.from_edge_index(edge_index, size=(3, 4)), LightConv()
     nodes = torch.tensor([3, 0])
     for may_vary in (True, False):
-        monkeypatch.setattr(graphs, "sizes_may_vary", lambda node, may_vary=may_vary: may_vary)
+        monkeypatch.setattr(batch_nodes, "sizes_may_vary", lambda node, may_vary=may_vary: may_vary)
         x = torch.tensor([[1.0], [2.0], [4.0]], requires_grad=True)
         views = propagate_to(None, conv, [x, 10 * x], adjacency)
         assert [view.flatten().tolist() for view in views] == [
