@@ -29,5 +29,5 @@ def test_bodies_are_counted_as_they_come(client: Any, number: int, status: int) 
 
 def test_json_is_always_utf8() -> None:
     assert to_json({"é": "\ud800", "n": 0.1}) == b'{"\xc3\xa9":"\\ud800","n":0.1}'
-    with pytest.raises(ValueError, match="nan"):
+    with pytest.raises(ValueError, match="float"):
         to_json(float("nan"))
