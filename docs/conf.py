@@ -10,6 +10,7 @@ from importlib import import_module
 from pkgutil import iter_modules, walk_packages
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -19,6 +20,9 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
 import soil_pyg
+
+MATHML = "http://www.w3.org/1998/Math/MathML"
+ElementTree.register_namespace("", MATHML)
 
 project = "soil_pyg"
 author = "The soil_pyg authors"
@@ -129,11 +133,26 @@ def to_mathml(text: str, is_block: bool) -> str:
     # docutils knows no sizes of brackets.
     text = re.sub(r"\\[bB]igg?(?![a-zA-Z])", "", text)
     parts = [part for part in text.split("\n\n") if part.strip()] if is_block else [text]
-    aligned = [
-        rf"\begin{{aligned}}{part}\end{{aligned}}" if "&" in part and "begin" not in part else part
-        for part in parts
-    ]
-    return "\n".join(tex2mathml(part, as_block=is_block) for part in aligned)
+    found = []
+    for part in parts:
+        if "&" in part and "begin" not in part:
+            part = rf"\begin{{aligned}}{part}\end{{aligned}}"
+        # The entity of HTML that follows the name of a function is none of XML.
+        markup = tex2mathml(part, as_block=is_block).replace("&ApplyFunction;", "\u2061")
+        tree = ElementTree.fromstring(markup)
+        for node in list(tree.iter()):
+            # docutils sets the index of an accented letter below it.
+            if node.tag == f"{{{MATHML}}}munderover" and node[0].tag != f"{{{MATHML}}}mo":
+                letter, index, accent = node
+                node.tag, node[:] = f"{{{MATHML}}}msub", []
+                over = ElementTree.SubElement(node, f"{{{MATHML}}}mover", accent="true")
+                over[:] = letter, accent
+                node.append(index)
+            # The bars of a norm would grow with what is beside them.
+            if node.text == "‖":
+                node.set("stretchy", "false")
+        found.append(ElementTree.tostring(tree, "unicode"))
+    return "\n".join(found)
 
 
 def visit_math(translator: HTML5Translator, node: nodes.math) -> None:

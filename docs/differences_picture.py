@@ -49,7 +49,6 @@ def draw(axes: Axes, dataset: str) -> None:
         axes.errorbar(values, rows, xerr=errors, fmt="o", color=colour, label=label, capsize=3)
         axes.set_yticks(range(len(found)), list(found))
     axes.axvline(0, color="grey", linewidth=0.8)
-    axes.invert_yaxis()
     axes.set_title(dataset)
     axes.set_xlabel(f"change of test {METRIC}, ± standard error")
 
@@ -67,7 +66,9 @@ def main(path: Path = DOCS / "differences.svg") -> None:
         figure.subplots(1, 2, sharey=True), ("tiktok", "synthetic"), strict=True
     ):
         draw(axes, dataset)
-    figure.axes[0].legend(loc="lower left")
+    figure.axes[0].invert_yaxis()  # the other one shares it
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     figure.savefig(path, metadata={"Date": None})
 
 

@@ -2,6 +2,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -140,3 +141,22 @@ def test_what_is_loaded_is_found(text: str) -> None:
 def test_the_notebooks_are_pages(html: Path) -> None:
     page = (html / "notebooks/quick_start.html").read_text("utf-8")
     assert "from_data" in page
+
+
+@pytest.mark.parametrize(
+    ("formula", "tags"),
+    [
+        (r"\hat{y}_{ui}", ["msub", "mover", "mi", "mo", "mrow", "mi", "mi"]),
+        (r"\Big( \sum_m x \Big)", ["mo", "munder", "mo", "mi", "mi", "mo"]),
+        (r"x &= y", ["mtable", "mtr", "mtd", "mi", "mtd", "mo", "mi"]),
+        (r"\log x", ["mi", "mo", "mi"]),
+    ],
+)
+def test_formulas_are_mathml(formula: str, tags: list[str]) -> None:
+    markup = runpy.run_path(str(DOCS / "conf.py"))["to_mathml"](formula, True)
+    assert re.findall(r"<(\w+)", markup)[1:] == tags
+
+
+def test_bars_keep_their_size() -> None:
+    markup = runpy.run_path(str(DOCS / "conf.py"))["to_mathml"](r"\|x\|", False)
+    assert markup.count('<mo stretchy="false">‖</mo>') == 2

@@ -142,6 +142,14 @@ class Careless(LightGCN):
         return BPR.loss(self, data, batch)
 
 
+class Tolerant(BPR):
+    multimodal = True
+
+    def forward(self, data: HeteroData) -> Pair:
+        user, item = self.tables
+        return user, item * (2 if "x_text" in data[ITEM] else 1)
+
+
 class WrongNewcomers(BPR):
     def embed_new_users(self, data: HeteroData, *args: Any) -> Tensor:
         return torch.zeros(2, 3)
@@ -223,6 +231,7 @@ BROKEN: list[tuple[str, type[Recommender], str]] = [
     ("held_out_interactions_are_not_read", Peeking, "scores differ without them"),
     ("numbers_of_nodes_are_inferred", Counting, "scores differ"),
     ("missing_graphs_and_features_are_refused", Careless, "no graph ('user', 'interacts', 'item')"),
+    ("missing_graphs_and_features_are_refused", Tolerant, "other scores without the modality"),
     ("newcomers_get_embeddings_or_a_reason", WrongNewcomers, "[2, 3], not (2, 64)"),
     ("decompose_gives_the_score", Overstated, "not close"),
     ("loss_returns_finite_terms", Wordless, "Tensor"),
