@@ -33,7 +33,7 @@ from soil_pyg.models.soil_graphs import SOILGraphs
 ROOMS = (datasets, encoders, models, nn, transforms)
 INTERACTS = ("user", "interacts", "item")
 READ_FILES = {
-    *("Amazon", "HeteroDataset", "MultimodalDataset", "TableDataset", "TikTok"),
+    *("Amazon", "HeteroDataset", "MovieLens", "MultimodalDataset", "TableDataset", "TikTok"),
     *("PictureEncoder", "TextEncoder", "parse_encoder"),
 }
 """Names whose arguments are tables, files and models, which tests of their own are about."""

@@ -98,16 +98,6 @@ def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 150
 
 
-def test_results_in_the_readme_are_those_of_finished_runs() -> None:
-    page = (ROOT / "benchmarks" / "README.md").read_text("utf-8").split("## tiktok")[1]
-    found = re.findall(r"^\| `(\w+)` \|.* \| (0\.\S+ ± \S+) \|$", README, re.MULTILINE)
-    assert len(found) >= 10
-    for name, value in found:
-        profile = "best" if name == "SOIL" else "-"
-        row = re.search(rf"^\| {name.lower()} \| {profile} \|.*$", page, re.MULTILINE)
-        assert value in row[0].split(" | "), name
-
-
 def test_readme_has_one_command_for_the_job_and_one_for_the_tests() -> None:
     job, tests = blocks("bash")
     install = (

@@ -34,8 +34,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of the command."""
     parser.add_argument(
         "file",
-        help="interactions: .csv, .tsv, .parquet or .jsonl, a folder in the layout of MMRec, or a "
-        "HeteroData (.pt, .safetensors)",
+        help="interactions: .csv, .tsv, .parquet or .jsonl, a folder in the layout of MMRec, "
+        "MovieLens or RecBole, or a HeteroData (.pt, .safetensors)",
     )
     parser.add_argument("--out", required=True, help="data folder to create")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing data folder")

@@ -2,6 +2,7 @@
 
 from soil_pyg.datasets.amazon import Amazon
 from soil_pyg.datasets.hetero_dataset import HeteroDataset
+from soil_pyg.datasets.movielens import MovieLens
 from soil_pyg.datasets.multimodal import MultimodalDataset
 from soil_pyg.datasets.synthetic import SyntheticMultimodal
 from soil_pyg.datasets.table import TableDataset
@@ -10,6 +11,7 @@ from soil_pyg.datasets.tiktok import TikTok
 __all__ = [
     "Amazon",
     "HeteroDataset",
+    "MovieLens",
     "MultimodalDataset",
     "SyntheticMultimodal",
     "TableDataset",

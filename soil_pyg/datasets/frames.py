@@ -76,15 +76,18 @@ def check_columns(found: Iterable[Any], wanted: Sequence[str], source: str) -> N
 
 
 def read_table(
-    source: TableSource, name: str, id_columns: Sequence[str], columns: Sequence[str] | None = None
+    source: TableSource | Table,
+    name: str,
+    id_columns: Sequence[str],
+    columns: Sequence[str] | None = None,
 ) -> Table:
     """Reads a table. Values in separated text are read as written; values in JSON keep their types.
 
-    The source is a data frame or a file: separated text as :obj:`.csv`, :obj:`.tsv`, :obj:`.inter`
-    or :obj:`.txt`; :obj:`.parquet`; or JSON lines as :obj:`.jsonl`, :obj:`.ndjson` or
-    :obj:`.json`. The suffix may be in capitals, and text may be compressed as :obj:`.gz`,
-    :obj:`.bz2`, :obj:`.xz` or :obj:`.zst`. Besides the columns of ids, all others are read
-    by default.
+    The source is a table that was read, a data frame or a file: separated text as :obj:`.csv`,
+    :obj:`.tsv`, :obj:`.inter`, :obj:`.item` or :obj:`.txt`; :obj:`.parquet`; or JSON lines as
+    :obj:`.jsonl`, :obj:`.ndjson` or :obj:`.json`. The suffix may be in capitals, and text may be
+    compressed as :obj:`.gz`, :obj:`.bz2`, :obj:`.xz` or :obj:`.zst`. Besides the columns of ids,
+    all others are read by default.
 
     Raises :class:`FileNotFoundError` if there is no such file, :class:`ValueError` if it cannot be
     read or a column is missing, and :class:`TypeError` if the source is none of the above;
@@ -92,6 +95,9 @@ def read_table(
     """
     wanted = None if columns is None else [*id_columns, *columns]
     needed = id_columns if wanted is None else wanted
+    if isinstance(source, Table):
+        check_columns(source.frame.columns, needed, source.source)
+        return source if wanted is None else source._replace(frame=source.frame[wanted])
     if isinstance(source, pd.DataFrame):
         check_columns(source.columns, needed, f"'{name}'")
         frame = source if wanted is None else source[wanted]

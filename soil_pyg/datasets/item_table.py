@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from soil_pyg.datasets.columns import to_numbers
-from soil_pyg.datasets.frames import TableSource, check_columns, read_table
+from soil_pyg.datasets.frames import Table, TableSource, check_columns, read_table
 from soil_pyg.datasets.ids import find_ids
 from soil_pyg.typing import ITEM
 
@@ -20,14 +20,15 @@ class ItemTable:
 
     The columns of titles and pictures are :obj:`"title"` and :obj:`"image"` if they exist and no
     others are given. Relative paths of pictures start from :obj:`image_folder` or else from the
-    folder of the table's file, or from the working directory. Raises :class:`ValueError` if the
-    table cannot be read, a given column is missing, or an id is missing or repeated, and
-    :class:`FileNotFoundError` if there is no such file.
+    folder of the table's file, or from the working directory. Lists, such as those of addresses in
+    the tables of Amazon, are no pictures, and a row that repeats another is left out. Raises
+    :class:`ValueError` if the table cannot be read, a given column is missing, or an id is missing
+    or has several rows, and :class:`FileNotFoundError` if there is no such file.
     """
 
     def __init__(
         self,
-        source: TableSource,
+        source: TableSource | Table,
         item_column: str,
         title_column: str | None = None,
         image_column: str | None = None,
@@ -38,14 +39,18 @@ class ItemTable:
         frame = table.frame.reset_index(drop=True)
         check_columns(frame.columns, list(frame.columns), table.source)
         ids = table.ids(item_column)
-        table.refuse(pd.Index(ids.position).duplicated(), "the item already has a row")
-        self.ids = ids.values[ids.position]
+        # Tables of Amazon repeat some rows; a list of ids must not.
+        is_copy = frame.astype(str).duplicated().to_numpy() & (frame.shape[1] > 1)
+        is_other = pd.Index(ids.position).duplicated() & ~is_copy
+        table.refuse(is_other, "the item already has another row")
+        frame = frame[~is_copy].reset_index(drop=True)
+        self.ids = ids.values[ids.position[~is_copy]]
         """The ids, in the order of the rows."""
 
         columns: dict[str, pd.Series] = {}
         for name, given in ((TITLE, title_column), (IMAGE, image_column)):
             column = given or name
-            if column in frame.columns:
+            if column in frame.columns and (given or not _has_lists(frame[column])):
                 columns[name] = _to_text(frame[column])
             elif given is not None:
                 raise ValueError(
@@ -53,7 +58,7 @@ class ItemTable:
                     f"another with '{name}_column' (--{name}-column)"
                 )
         if IMAGE in columns:
-            beside = Path() if isinstance(source, pd.DataFrame) else Path(source).parent
+            beside = Path(source).parent if isinstance(source, str | os.PathLike) else Path()
             folder = Path(image_folder or beside).expanduser().absolute()
             columns[IMAGE] = columns[IMAGE].map(
                 lambda path: path if "://" in path else str(folder / path), na_action="ignore"
@@ -73,6 +78,11 @@ class ItemTable:
         frame = self._frame.reindex(row).reset_index(drop=True)
         frame.insert(0, ITEM, item_id)
         return frame
+
+
+def _has_lists(values: pd.Series) -> bool:
+    # Such as all addresses of an item's pictures.
+    return bool(values.map(lambda value: isinstance(value, list)).any())
 
 
 def _to_text(values: pd.Series) -> pd.Series:

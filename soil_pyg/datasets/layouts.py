@@ -1,7 +1,7 @@
 """Data in other layouts, as a table of interactions with features and candidate items."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,18 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import BaseStorage, EdgeStorage, GlobalStorage, NodeStorage
 
+from soil_pyg.datasets import atomic_files, movielens_folder
+from soil_pyg.datasets.atomic_files import atomic_fields, read_atomic_file
 from soil_pyg.datasets.features import FeatureSource, feature_files, open_features
 from soil_pyg.datasets.frames import Table, TableSource, read_table
 from soil_pyg.datasets.ids import read_ids
+from soil_pyg.datasets.movielens_folder import (
+    FILES,
+    movies_file,
+    ratings_file,
+    read_movies,
+    read_ratings,
+)
 from soil_pyg.datasets.multimodal import COLUMNS, candidates, read_pairs
 from soil_pyg.datasets.storage import load_data
 from soil_pyg.datasets.text_files import split_suffix
@@ -39,10 +48,53 @@ class Source:
     """The files that were read, by content."""
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a layout says by itself: the columns of ratings and times, and the table of items."""
+
+    rating_column: str | None = None
+    time_column: str | None = None
+    items: Table | None = None
+    item_file: Path | None = None
+
+
+def known_layout(source: TableSource | HeteroData, item_column: str) -> Known:
+    """Returns what a folder of MovieLens or a file or folder of RecBole says by itself.
+
+    Raises :class:`ValueError` if its table of items is malformed.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return Known()
+    path = Path(source).expanduser()
+    if path.is_dir() and (ratings := ratings_file(path)) is not None:
+        movies = movies_file(ratings)
+        known = Known(movielens_folder.RATING, movielens_folder.TIME)
+        if not movies.is_file():
+            return known
+        return replace(known, items=read_movies(movies, item_column), item_file=movies)
+    path = _interaction_file(path)
+    fields, items = atomic_fields(path), path.with_suffix(".item")
+    rating, time = (
+        name if name in fields else None for name in (atomic_files.RATING, atomic_files.TIME)
+    )
+    known = Known(rating, time)
+    if not fields or not atomic_fields(items):
+        return known
+    table = read_atomic_file(items, "items", {atomic_files.ITEM: item_column})
+    return replace(known, items=table, item_file=items)
+
+
+def _interaction_file(path: Path) -> Path:
+    """Returns the interaction file of a folder in the layout of MMRec or RecBole."""
+    path = Path(os.path.abspath(path))
+    return path / f"{path.name}.inter" if path.is_dir() else path
+
+
 def read_source(
     source: TableSource | HeteroData, user_column: str, item_column: str, columns: list[str]
 ) -> Source:
-    """Reads a table, a folder in the layout of MMRec, or a heterogeneous graph.
+    """Reads a table, a folder in the layout of MMRec, MovieLens or RecBole, or a heterogeneous
+    graph.
 
     A graph in a file was saved by :func:`~soil_pyg.datasets.storage.save_data`
     (:obj:`.safetensors`) or by :obj:`torch.save`, as it is or as a dictionary (:obj:`.pt`); only
@@ -55,8 +107,18 @@ def read_source(
         table = read_table(source, "interactions", [user_column, item_column], columns)
         return Source(table, "table")
     path = Path(source).expanduser()
+    ratings = ratings_file(path) if path.is_dir() else None
+    if ratings is not None:
+        table = read_ratings(ratings, user_column, item_column)
+        name = Path(os.path.abspath(path)).name
+        return Source(table, name, files={"interactions": ratings})
+    file = _interaction_file(path)
+    if atomic_fields(file):
+        ids = {atomic_files.USER: user_column, atomic_files.ITEM: item_column}
+        table = read_atomic_file(file, "interactions", ids, columns)
+        return Source(table, file.stem, files={"interactions": file})
     if path.is_dir():
-        return _from_mmrec(path, user_column, item_column, columns)
+        return _from_mmrec(file, user_column, item_column, columns)
     if path.suffix.lower() in (".pt", ".safetensors") and path.is_file():
         data = _load_hetero_data(path)
         read = _from_hetero_data(data, str(path), user_column, item_column)
@@ -68,12 +130,12 @@ def read_source(
     return read
 
 
-def _from_mmrec(folder: Path, user_column: str, item_column: str, columns: list[str]) -> Source:
-    folder = Path(os.path.abspath(folder))
-    path = folder / f"{folder.name}.inter"
+def _from_mmrec(path: Path, user_column: str, item_column: str, columns: list[str]) -> Source:
+    folder = path.parent
     if not path.is_file():
         raise FileNotFoundError(
-            f"'{folder}' has no {path.name}: give a table or a folder in the layout of MMRec"
+            f"'{folder}' has no {path.name}: give a table or a folder in the layout of MMRec, "
+            f"MovieLens ({', '.join(FILES)}) or RecBole"
         )
     paths = feature_files(folder)
     matrices, num_rows = open_features(paths)

@@ -16,7 +16,7 @@ import pyarrow.csv
 from soil_pyg.datasets.quotes import Quotes, find_quotes, is_quoted
 from soil_pyg.datasets.text_files import line_ends, line_of, read_text
 
-DELIMITERS = {".csv": ",;\t", ".tsv": "\t", ".inter": "\t", ".txt": "\t,;"}
+DELIMITERS = {".csv": ",;\t", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".txt": "\t,;"}
 """The possible delimiters per suffix, the usual one first."""
 _MISSING = ["NA", "NaN", "nan"]
 _BLOCK_BYTES = 1 << 24

@@ -58,9 +58,18 @@ class Configurable(torch.nn.Module):
         return {name: value for name, value in cls.profiles[profile].items() if name in accepted}
 
     @classmethod
-    def from_data(cls, data: HeteroData, **options: Any) -> Self:
+    def from_data(cls, data: HeteroData, profile: str | None = None, **options: Any) -> Self:
         """Constructs a model with the sizes of the data: its users, its items and the channels of
-        each modality of the items. Raises :class:`ValueError` for a homogeneous graph.
+        each modality of the items.
+
+        Args:
+            data (HeteroData): The data.
+            profile (str, optional): The profile whose options are the defaults.
+                (default: :obj:`None`, those of the model)
+            **options (optional): The arguments of the model.
+
+        Raises:
+            ValueError: If the graph is homogeneous, or an argument or the profile is invalid.
         """
         if not isinstance(data, HeteroData):
             raise ValueError(
@@ -68,6 +77,7 @@ class Configurable(torch.nn.Module):
                 "'to_heterogeneous' splits a graph by the types of its nodes"
             )
         in_channels = {name: x.size(1) for name, x in features_of(data).items()}
+        options = ({} if profile is None else cls.profile_options(profile, cls)) | options
         return cls(count_nodes(data, USER), count_nodes(data, ITEM), in_channels, **options)
 
     @classmethod

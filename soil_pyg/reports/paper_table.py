@@ -8,10 +8,12 @@ from statistics import fmean, stdev
 import pandas as pd
 
 from soil_pyg.configs import available_configs, load_config
+from soil_pyg.utils.checks import check_choice
 
 DIGITS = 4
 METRIC = re.compile(r"(val|test) \w+@\d+")
 """The name of a metric among the columns of :func:`soil_pyg.compare`."""
+TEST = "test "
 
 OWN = ("run", "seed", "trained_epochs", "best_epoch", "seconds")
 """The columns of :func:`soil_pyg.compare` that differ between the seeds of one setting."""
@@ -90,14 +92,24 @@ LATEX = (r"\textbf{{{}}}", r"\underline{{{}}}", "{}")
 MARKDOWN = ("**{}**", "<u>{}</u>", "{}")
 
 
-def rows_of_runs(frame: pd.DataFrame) -> list[PaperRow]:
+def rows_of_runs(frame: pd.DataFrame, metrics: Sequence[str]) -> list[PaperRow]:
     """Returns one row per setting of compared runs, whose seeds are its values.
 
     Args:
         frame (pandas.DataFrame): The table of :func:`soil_pyg.compare`.
+        metrics (list[str]): The test metrics.
+
+    Raises:
+        ValueError: If a run lacks one of the metrics.
     """
     columns = [str(name) for name in frame.columns]
-    metrics = [name for name in columns if METRIC.fullmatch(name) and frame[name].notna().all()]
+    known = [
+        name.removeprefix(TEST)
+        for name in columns
+        if name.startswith(TEST) and frame[name].notna().all()
+    ]
+    for name in metrics:
+        check_choice("metrics", name, known)
     settings = [name for name in columns if not METRIC.fullmatch(name) and name not in OWN]
     differing = [name for name in settings if name != "model" and frame[name].nunique() > 1]
     values: dict[tuple[str, ...], dict[str, list[float]]] = {}
@@ -105,7 +117,7 @@ def rows_of_runs(frame: pd.DataFrame) -> list[PaperRow]:
         key = (row["model"], *(str(row[name]) for name in differing))
         of_setting = values.setdefault(key, {name: [] for name in metrics})
         for name in metrics:
-            of_setting[name].append(float(row[name]))
+            of_setting[name].append(float(row[f"{TEST}{name}"]))
     models = [model for model, *_ in values]
     return [
         PaperRow(_label(key, differing, models.count(key[0]) > 1), found, key[0].lower())

@@ -12,7 +12,7 @@ from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns
 from soil_pyg.datasets.ids import find_ids, read_ids
 from soil_pyg.datasets.item_table import ItemTable
 from soil_pyg.datasets.known_split import KnownSplit
-from soil_pyg.datasets.layouts import Source, read_source
+from soil_pyg.datasets.layouts import Source, known_layout, read_source
 from soil_pyg.datasets.modality_source import (
     ModalitySource,
     file_of,
@@ -20,11 +20,16 @@ from soil_pyg.datasets.modality_source import (
     with_pictures,
 )
 from soil_pyg.datasets.select_pairs import Selection, select_pairs
+from soil_pyg.datasets.split import TIMED
 from soil_pyg.datasets.split_rule import SplitRule
 from soil_pyg.datasets.summary import counts, log_warnings, modalities, plain, untrained
 from soil_pyg.datasets.table import TableDataset
 from soil_pyg.utils.files import file_digest
-from soil_pyg.workflow.prepare_arguments import check_arguments
+from soil_pyg.workflow.prepare_arguments import (
+    check_arguments,
+    check_interactions,
+    given_columns,
+)
 
 
 def prepare(
@@ -62,8 +67,9 @@ def prepare(
         interactions (pandas.DataFrame, str, os.PathLike or HeteroData): The interactions as a data
             frame or a :obj:`.csv`, :obj:`.tsv`, :obj:`.parquet` or :obj:`.jsonl` file with one row
             per interaction; or a folder in the layout of MMRec, with its features and its split;
-            or a heterogeneous graph like those of :mod:`soil_pyg.datasets`, in memory or in a
-            :obj:`.pt` or :obj:`.safetensors` file.
+            or a folder of MovieLens, or a folder or file of RecBole, whose ratings, times and items
+            are used unless others are given; or a heterogeneous graph like those of
+            :mod:`soil_pyg.datasets`, in memory or in a :obj:`.pt` or :obj:`.safetensors` file.
         out (str or os.PathLike): The folder to create.
         features (mapping, optional): The item features per modality: a :obj:`.npy` file; a table
             or its file with the column :obj:`item_column` and one column of vectors or several of
@@ -134,14 +140,22 @@ def prepare(
         >>> prepared["dropped"][0]
         {'why': 'stars below 4', 'users': 0, 'items': 0, 'pairs': 1}
     """
-    check_arguments(locals())
+    check_interactions(locals())
     arguments = plain({key: value for key, value in locals().items() if key != "out"})
+    known = known_layout(interactions, item_column)
+    item_source = known.items if items is None else items
+    if min_rating is not None:
+        rating_column = rating_column or known.rating_column
+    if split in TIMED:
+        time_column = time_column or known.time_column
+    check_arguments(locals() | {"items": item_source})
+    arguments["rating_column"] = rating_column
     features = features or {}
     rule = SplitRule.resolve(
         *(split, split_column, time_column, ratios, seed),
         None if like is None else KnownSplit.load(like),
     )
-    columns = _given_columns(
+    columns = given_columns(
         user_column=user_column,
         item_column=item_column,
         rating_column=rating_column,
@@ -150,8 +164,8 @@ def prepare(
     )
     with new_folder(out, overwrite) as folder:
         table = None
-        if items is not None:
-            table = ItemTable(items, item_column, title_column, image_column, image_folder)
+        if item_source is not None:
+            table = ItemTable(item_source, item_column, title_column, image_column, image_folder)
         source = _read(interactions, columns)
         if source.split_column is not None and (split, split_column, like) == (None, None, None):
             rule = rule.given(source.split_column, ratios)
@@ -177,7 +191,10 @@ def prepare(
             items=item_id.tolist(),
             name=source.name if name is None else name,
         )[0]
-        sources: dict[str, Any] = {"items": items, "item_ids": item_ids}
+        sources: dict[str, Any] = {
+            "items": known.item_file if items is None else items,
+            "item_ids": item_ids,
+        }
         sources |= {f"features.{modality}": given for modality, given in features.items()}
         files = {key: path for key, given in sources.items() if (path := file_of(given))}
         description = {
@@ -204,14 +221,6 @@ def prepare(
         saved = save_data_folder(folder, data, selected, description)
     log_warnings(saved, features)
     return saved
-
-
-def _given_columns(**columns: str | None) -> dict[str, str]:
-    """Returns the given columns by option, which must be different."""
-    given = {option: column for option, column in columns.items() if column is not None}
-    if len(set(given.values())) < len(given):
-        raise ValueError(f"{', '.join(map(repr, given))} must be different columns (got {given})")
-    return given
 
 
 def _read(interactions: TableSource | HeteroData, columns: dict[str, str]) -> Source:

@@ -9,6 +9,7 @@ import pandas as pd
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.features import check_modality
+from soil_pyg.datasets.frames import Table
 from soil_pyg.utils.checks import (
     check_flag,
     check_integer,
@@ -48,6 +49,7 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         if given[name] is not None or name in REQUIRED:
             check(name, given[name])
     check_integer("k_core", given["k_core"], 1)
+    check_interactions(given)
     _check_sources(given)
     if (given["rating_column"] is None) != (given["min_rating"] is None):
         raise ValueError(
@@ -64,16 +66,29 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         raise ValueError(f"'image_folder' must be an existing folder (got '{folder}')")
 
 
-def _check_sources(given: Mapping[str, Any]) -> None:
-    interactions, features, item_ids = given["interactions"], given["features"], given["item_ids"]
+def check_interactions(given: Mapping[str, Any]) -> None:
+    """Raises :class:`ValueError` if the interactions are not a path, a table or a graph."""
+    interactions = given["interactions"]
     if not isinstance(interactions, HeteroData | pd.DataFrame):
         check_path("interactions", interactions)
         if Path(interactions).expanduser().is_dir() and given["user_column"] != "user":
             raise ValueError(
-                "'user_column' must be left out for a folder in the layout of MMRec "
+                "'user_column' must be left out for a folder, whose layout names the columns "
                 f"(got {given['user_column']!r})"
             )
-    if given["items"] is not None and not isinstance(given["items"], pd.DataFrame):
+
+
+def given_columns(**columns: str | None) -> dict[str, str]:
+    """Returns the given columns by option, which must be different."""
+    given = {option: column for option, column in columns.items() if column is not None}
+    if len(set(given.values())) < len(given):
+        raise ValueError(f"{', '.join(map(repr, given))} must be different columns (got {given})")
+    return given
+
+
+def _check_sources(given: Mapping[str, Any]) -> None:
+    features, item_ids = given["features"], given["item_ids"]
+    if given["items"] is not None and not isinstance(given["items"], pd.DataFrame | Table):
         check_path("items", given["items"])
     if features is not None and not isinstance(features, Mapping):
         raise ValueError(f"'features' must map modalities to their sources (got {features!r})")

@@ -40,12 +40,20 @@ def test_tables_for_papers(runs: list[str], file_format: str, tmp_path: Path) ->
     out, entries = tmp_path / "table.txt", tmp_path / "models.bib"
     flags = ["--format", file_format, "--out", str(out), "--bibtex", str(entries)]
     assert cli.main(["compare", *runs, *flags]) == 0
-    rows = rows_of_runs(compare(runs))
+    rows = rows_of_runs(compare(runs), ["recall@20", "ndcg@20"])
     assert len(rows) == 2
-    note = "Mean ± sample standard deviation over seeds"
+    note = "Test metrics, mean ± sample standard deviation over seeds"
     assert out.read_text("utf-8") == paper_table(rows, [note], file_format)
     models = dict.fromkeys(compare(runs)["model"].str.lower())
     assert entries.read_text("utf-8") == "\n".join(map(bibtex, models))
+
+
+def test_metrics_of_a_table_for_a_paper(runs: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "table.md"
+    flags = ["--format", "markdown", "--out", str(out)]
+    assert cli.main(["compare", *runs, *flags, "--metrics", "map@10", "recall@10"]) == 0
+    assert out.read_text("utf-8").splitlines()[0] == "| Model | map@10 | recall@10 |"
+    assert cli.main(["compare", *runs, *flags, "--metrics", "map@3"]) == 2
 
 
 def test_the_same_run_twice(run_folder: Path, tmp_path: Path) -> None:

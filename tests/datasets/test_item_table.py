@@ -79,3 +79,22 @@ def test_tables_that_cannot_be_right_are_refused() -> None:
             ItemTable(frame, column, **options)
     with pytest.raises(FileNotFoundError, match=r"'items': .*nowhere\.csv"):
         ItemTable("nowhere.csv", "item")
+
+
+def test_rows_that_repeat_another_are_left_out() -> None:
+    """As in the tables of Amazon."""
+    frame = pd.DataFrame(
+        {
+            "asin": ["b", "a", "b", "c"],
+            "title": ["B", "A", "B", "C"],
+            "image": [["https://a/1.jpg"], [], ["https://a/1.jpg"], None],
+        }
+    )
+    table = ItemTable(frame, "asin")
+    assert table.ids.tolist() == ["b", "a", "c"]
+    found = table.select(np.array(["a", "b", "c"]))
+    assert found["title"].tolist() == ["A", "B", "C"]
+    # A list of addresses is no picture.
+    assert list(found) == ["item", "title", "asin"]
+    with pytest.raises(ValueError, match="row 2: the item already has another row"):
+        ItemTable(frame.assign(title=["B", "A", "D", "C"]), "asin")

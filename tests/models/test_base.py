@@ -180,6 +180,16 @@ def test_sizes_are_taken_from_the_data() -> None:
     assert model.options["hidden_channels"] == 3
 
 
+def test_options_of_a_profile_are_the_defaults() -> None:
+    data = small_data({"image": 5})
+    made = models.SOIL.from_data(data, "best", tau=0.3)
+    assert (
+        made.options == models.SOIL.best(9, data["item"].num_nodes, {"image": 5}, tau=0.3).options
+    )
+    with pytest.raises(ValueError, match="'profile' must be one of"):
+        models.SOIL.from_data(data, "published")
+
+
 def test_a_homogeneous_graph_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'data'.*\(got Data\(x=\[3, 1\]\)\).*to_heterogeneous"):
         BPR.from_data(Data(x=torch.ones(3, 1)))

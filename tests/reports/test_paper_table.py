@@ -21,13 +21,15 @@ def test_seeds_of_a_setting_are_one_row() -> None:
             "val recall@20": [0.1, None, 0.3, 0.4],
         }
     )
-    rows = rows_of_runs(frame)
+    rows = rows_of_runs(frame, ["recall@20"])
     values = {row.name: row.values for row in rows}
     assert values == {
-        "BPR (lr=0.1)": {"test recall@20": [0.1, 0.2]},
-        "BPR (lr=0.2)": {"test recall@20": [0.3]},
-        "SOIL": {"test recall@20": [0.4]},
+        "BPR (lr=0.1)": {"recall@20": [0.1, 0.2]},
+        "BPR (lr=0.2)": {"recall@20": [0.3]},
+        "SOIL": {"recall@20": [0.4]},
     }
+    with pytest.raises(ValueError, match=r"'metrics' .*'recall@20'.*'recall@5'"):
+        rows_of_runs(frame, ["recall@5"])
     lines = paper_table(rows, ["Runs"], "markdown").splitlines()
     assert lines[2:5] == [
         "| BPR (lr=0.1) | 0.1500 ± 0.0707 |",

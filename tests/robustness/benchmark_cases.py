@@ -126,6 +126,7 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--models": {**MODELS, "a model without features": "bpr"},
         "--profile": PROFILE,
         "--rates": {**values.FLOAT, **values.INNER_SHARE},
+        "--mask": {"a missing file": "missing.json", "no JSON": "p.csv", "an empty value": ""},
     },
     "verify": {
         **NO_RUNS,

@@ -176,6 +176,7 @@ FLAGS: dict[str, dict[str, Values]] = {
     "compare": {
         "--bibtex": values.NEW_FILE,
         "--format": values.CHOICE,
+        "--format latex --metrics": {"a metric without a length": "recall", "an empty value": ""},
         "--out": values.NEW_FILE | {"an unknown extension": "new.xyz"},
     },
     "report": {

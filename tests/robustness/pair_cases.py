@@ -37,6 +37,8 @@ LINES = {
     "evaluate RUN --by cold_items --metrics gini": "--metrics",
     "compare": "runs",
     "compare RUN missing": "missing",
+    "compare RUN --metrics recall@20": "--metrics",
+    "compare RUN --format latex --metrics recall@20 recall@20": "--metrics",
     "compare DATA UNFINISHED": "DATA",
     "train DATA --final RUN --out NEW --model bpr": "--model",
     "train DATA --final RUN --out NEW --profile paper": "--profile",

@@ -1,4 +1,4 @@
-"""A worker of Ray or a job is killed at a random moment: nothing is lost or comes twice."""
+"""A worker of Ray or a job is killed at random: nothing is lost, and nothing comes twice."""
 
 import os
 import random

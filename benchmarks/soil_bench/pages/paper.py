@@ -31,7 +31,7 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Record], list[str]]]] = {
 """The title, the command and the lines of each kind of record, by the prefix of its file."""
 OPTIONS = (
     *("dataset", "seeds", "epochs", "models", "profile", "share", "histories", "k", "rates"),
-    *("patiences", "batches_per_step"),
+    *("patiences", "batches_per_step", "mask"),
 )
 """The options of the commands that decide a record."""
 
@@ -78,6 +78,8 @@ def words(value: Any) -> str:
 def provenance(command: str, record: Record) -> list[str]:
     """Returns the command that wrote a record, the data, the versions, the machine and the date."""
     given = {name: record[name] for name in OPTIONS if record.get(name)}
+    if "mask" in given:
+        del given["rates"]
     options = "".join(f" --{n.replace('_', '-')} {words(value)}" for n, value in given.items())
     data = f" Data digest `{record['data_digest'][:12]}`."
     return written_by(f"{command}{options}", data, record)

@@ -1,7 +1,8 @@
 """The page of results: reads files of finished runs and writes them as tables in Markdown.
 
 For each model it shows the tried settings with the best val metric. The records of the other
-benchmarks are read from the folder of the first file and from its folder "records".
+benchmarks are read from the folder of the first file and from its folder "records". With the page
+of the repository, the figures in its README and its documentation are written as well.
 """
 
 import json
@@ -11,8 +12,10 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
+from soil_bench.pages.figures import write_figures
 from soil_bench.pages.paper import paper_sections
 from soil_bench.pages.records import read_as
+from soil_bench.pages.selection import best_of, by_settings
 from soil_bench.pages.speed import speed_sections
 from soil_bench.runs.arguments import relative
 from soil_bench.runs.results import (
@@ -74,6 +77,8 @@ def _run(argv: list[str]) -> None:
     folder = paths[0].parent / RECORDS
     others, tuned = other_sections(folder, out.parent), read_tuned(folder)
     write_text(out, page(records, others, tuned))
+    if out.resolve() == PAGE:
+        write_figures(paths, PAGE.parents[1])
 
 
 def read_runs(path: Path) -> list[Record]:
@@ -163,20 +168,13 @@ def page(
 
 def section(runs: list[Record]) -> str:
     """Returns the table of one data set."""
-    models: dict[tuple[str, str], dict[str, dict[int, Record]]] = {}
+    models: dict[tuple[str, str], list[Record]] = {}
     for run in runs:
-        group = (model_of(run), run["profile"] or "-")
-        tried = models.setdefault(group, {})
-        # Among runs that differ only in their code, the last one counts.
-        tried.setdefault(repr(sorted(run["settings"].items())), {})[run["seed"]] = run
+        models.setdefault((model_of(run), run["profile"] or "-"), []).append(run)
     rows = []
-    for tried in models.values():
-        groups = [list(group.values()) for group in tried.values()]
-        # A single seed may be lucky, so that only settings with the most seeds are compared.
-        most = max(map(len, groups))
-        final = [group for group in groups if len(group) == most]
-        best = max(final, key=lambda group: fmean(run["val"][CHOICE] for run in group))
-        rows.append((best, [group[0]["settings"] for group in groups]))
+    for of_model in models.values():
+        groups = by_settings(of_model)
+        rows.append((best_of(groups), [group[0]["settings"] for group in groups]))
     rows.sort(key=lambda row: fmean(run["test"][CHOICE] for run in row[0]))
     lines = [
         f"## {runs[0]['dataset']}",

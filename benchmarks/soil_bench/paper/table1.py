@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 
 from soil_bench.runs.experiment import Experiment, write_csv
 from soil_bench.runs.tables import Report, print_report
-from soil_pyg.datasets import Amazon, TikTok
+from soil_pyg.datasets import Amazon, MovieLens, TikTok
 from soil_pyg.typing import (
     EDGE_INDICES,
     FEATURE_PREFIX,
@@ -70,7 +70,7 @@ def statistics(data: HeteroData) -> dict[str, Any]:
 
 def published_statistics(dataset: str) -> dict[str, Any]:
     """Returns the published statistics of a data set by the same names."""
-    published = (Amazon.published | TikTok.published).get(dataset)
+    published = (Amazon.published | MovieLens.published | TikTok.published).get(dataset)
     if published is None:
         return {}
     found = counted(*published.counts)

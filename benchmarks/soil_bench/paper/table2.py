@@ -21,7 +21,7 @@ from soil_bench.runs.experiment import (
     write_record,
 )
 from soil_bench.runs.jobs import PAIRED, Job
-from soil_bench.runs.results import CHOICE, METRICS, Record
+from soil_bench.runs.results import CHOICE, METRICS, Record, read_records
 from soil_bench.runs.run_job import load_users
 from soil_bench.runs.significance import compare, holm
 from soil_bench.runs.tables import print_report
@@ -30,13 +30,19 @@ from soil_pyg.typing import modalities_of
 from soil_pyg.utils.files import write_text
 from soil_pyg.workflow.options import ModelOptions
 
-MODELS = "bpr,lightgcn,vbpr,lattice,slmrec,bm3,freedom,mgcn,lgmrec,soil"
+DEFAULT = "bpr,lightgcn,vbpr,lattice,slmrec,bm3,freedom,mgcn,lgmrec,soil"
 OURS = "soil"
+FINISHED = "finished"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of this table."""
-    add_models(parser, MODELS)
+    add_models(
+        parser,
+        FINISHED,
+        "names, or package.module:Class, separated by commas; finished: the models that have runs "
+        "on the data, or else those of the paper",
+    )
     parser.add_argument(
         "--format",
         type=Format,
@@ -47,11 +53,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
     """Runs the models, prints the table, and writes it as CSV and as a record."""
-    variants, left_out = select(experiment, arguments.models, arguments.profile)
+    names = finished_models(experiment) if arguments.models == FINISHED else arguments.models
+    variants, left_out = select(experiment, names, arguments.profile)
     runs = experiment.run(variants)
     rows = [row_of(variant, group) for variant, group in zip(variants, runs, strict=True)]
     record = describe(experiment, [run for group in runs for run in group])
-    record |= {"models": arguments.models, "profile": arguments.profile}
+    record |= {"models": names, "profile": arguments.profile}
     record |= {"rows": rows, "left_out": left_out}
     record |= significance(experiment, variants, rows)
     dataset = experiment.plan.dataset
@@ -68,6 +75,19 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
         write_text(folder / f"{stem}.{SUFFIXES[arguments.format]}", text)
     write_text(folder / f"{stem}.bib", bibliography(record))
     experiment.console.print(text, markup=False, soft_wrap=True)
+
+
+def finished_models(experiment: Experiment) -> str:
+    """Returns the models of the package that have finished runs on the data, those without
+    features first and ours last; those of the paper if there are none.
+    """
+    runs = read_records(experiment.plan.results_file).values()
+    found = {run["model"] for run in runs if run["data_digest"] == experiment.data.digest}
+    names = sorted(
+        found & set(available_configs()),
+        key=lambda name: (name == OURS, ModelOptions(name).model_class.multimodal, name),
+    )
+    return ",".join(names) or DEFAULT
 
 
 def select(experiment: Experiment, models: str, profile: str) -> tuple[list[Variant], list[str]]:

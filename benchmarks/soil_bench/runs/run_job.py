@@ -15,7 +15,13 @@ from torch_geometric.data import HeteroData
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.process import MEBIBYTE, peak_rss
 from soil_bench.runs.results import append_record, machine_and_date
-from soil_pyg.datasets import Amazon, MultimodalDataset, SyntheticMultimodal, TikTok
+from soil_pyg.datasets import (
+    Amazon,
+    MovieLens,
+    MultimodalDataset,
+    SyntheticMultimodal,
+    TikTok,
+)
 from soil_pyg.utils.files import atomic_path
 from soil_pyg.utils.records import DamagedFileError, check_regular
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
@@ -32,6 +38,8 @@ def load_data(name: str, root: str) -> HeteroData:
         return SyntheticMultimodal()[0]
     if name in Amazon.published:
         return Amazon(root, name)[0]
+    if name in MovieLens.published:
+        return MovieLens(root, name)[0]
     if name in TikTok.published:
         return TikTok(root)[0]
     return MultimodalDataset(root, name)[0]

@@ -8,15 +8,21 @@ graphs of that modality leave it out;
 zero: the item stays in SOIL's graphs, similar only to itself;
 mean: the features are the mean over the items that have some.
 
+With --mask, the lost features are those of a file: a JSON object that lists, by modality, the
+numbers of the items that lack it, such as {"image": [0, 7], "text": [7]}.
+
 Finished runs are not run again. The table is written to the folder "records" of the results.
 """
 
 import copy
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from jsonargparse import Namespace
 from jsonargparse.typing import OpenUnitInterval
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_bench.runs.arguments import make_console, names_of, study_parser
@@ -33,8 +39,12 @@ from soil_bench.runs.results import Record, mean_std
 from soil_bench.runs.tables import Report, print_report
 from soil_bench.studies.derived_data import DerivedData, check_features
 from soil_pyg.typing import FEATURE_PREFIX, ITEM, modalities_of
+from soil_pyg.utils.files import digest_of
+from soil_pyg.utils.records import parse_json
 from soil_pyg.workflow.options import ModelOptions
 
+Mask: TypeAlias = dict[str, Tensor]
+"""By modality, which items lack their features."""
 RATES = [0.1, 0.3, 0.5]
 INTACT = "0"
 """The share of the original data."""
@@ -51,6 +61,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--rates", type=OpenUnitInterval, nargs="+", default=RATES, help="missing shares"
     )
+    parser.add_argument("--mask", help="file of the items that lack each modality, in JSON")
     arguments = parser.parse_args(argv)
     experiment = Experiment(arguments, make_console())
     record = measure(experiment, arguments)
@@ -67,6 +78,12 @@ def measure(experiment: Experiment, arguments: Namespace) -> Record:
         if not ModelOptions(name).model_class.multimodal:
             raise ValueError(f"'--models' must name models that read features (got '{name}')")
     rates = sorted(set(arguments.rates))
+    mask = None if arguments.mask is None else read_mask(Path(arguments.mask), experiment.data)
+    if mask is not None:
+        if arguments.rates != RATES:
+            raise ValueError(f"'--rates' must be left out with '--mask' (got {arguments.rates})")
+        lost = sum(int(is_lost.sum()) for is_lost in mask.values())
+        rates = [lost / (len(mask) * experiment.data[ITEM].num_nodes)]
     derived = DerivedData(experiment)
     jobs: dict[tuple[str, str, str], list[Job]] = {
         (REFERENCE, WITHOUT, INTACT): experiment.jobs(Variant(REFERENCE, REFERENCE))
@@ -76,7 +93,9 @@ def measure(experiment: Experiment, arguments: Namespace) -> Record:
         jobs[name, LEAVE_OUT, INTACT] = experiment.jobs(variant)
     for rate in rates:
         for seed in range(experiment.num_seeds):
-            for name, treatment, job in jobs_of(derived, names, arguments.profile, rate, seed):
+            for name, treatment, job in jobs_of(
+                derived, names, arguments.profile, rate, seed, mask
+            ):
                 jobs.setdefault((name, treatment, str(rate)), []).append(job)
     flat = [job for group in jobs.values() for job in group]
     runs = experiment.finish(flat)
@@ -89,21 +108,30 @@ def measure(experiment: Experiment, arguments: Namespace) -> Record:
         "models": arguments.models,
         "profile": arguments.profile,
         "rates": [INTACT, *map(str, rates)],
+        "mask": arguments.mask,
         "values": rows,
     }
 
 
 def jobs_of(
-    derived: DerivedData, names: list[str], profile: str, rate: float, seed: int
+    derived: DerivedData,
+    names: list[str],
+    profile: str,
+    rate: float,
+    seed: int,
+    mask: Mask | None = None,
 ) -> list[tuple[str, str, Job]]:
-    """Returns the runs of all models for one share and seed, by model and treatment.
+    """Returns the runs of all models for one share, or the mask, and seed, by model and treatment.
 
     Raises:
         ValueError: If a setting is invalid.
     """
     experiment = derived.experiment
-    zeros, mean = (derived.name(what, rate, f"seed{seed}") for what in ("zeros", "mean"))
-    lacking = without_features(experiment.data, rate, seed)
+    share = rate if mask is None else f"mask{mask_digest(mask)}"
+    zeros, mean = (derived.name(what, share, f"seed{seed}") for what in ("zeros", "mean"))
+    if mask is None:
+        mask = random_mask(experiment.data, rate, seed)
+    lacking = without_features(experiment.data, mask)
     derived.add(zeros, lacking)
     derived.add(mean, with_mean_features(lacking))
     found = []
@@ -118,19 +146,55 @@ def jobs_of(
     return found
 
 
-def without_features(data: HeteroData, rate: float, seed: int) -> HeteroData:
-    """Returns the data with zeros in place of a share of the features.
+def random_mask(data: HeteroData, rate: float, seed: int) -> Mask:
+    """Returns a random share of the features of each modality.
 
     Args:
         data (HeteroData): The data.
         rate (float): The share.
         seed (int): The seed, with which a larger share includes a smaller one.
     """
-    rng = np.random.default_rng(seed)
+    rng, num_items = np.random.default_rng(seed), data[ITEM].num_nodes
+    return {
+        modality: torch.from_numpy(rng.random(num_items) < rate) for modality in modalities_of(data)
+    }
+
+
+def read_mask(path: Path, data: HeteroData) -> Mask:
+    """Returns the features that a file says are lost.
+
+    Raises:
+        ValueError: If the file does not list items of the data by modality.
+    """
+    modalities, num_items = modalities_of(data), data[ITEM].num_nodes
+    try:
+        content = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"'--mask': {path} is not JSON: {error}") from None
+    if not isinstance(content, dict) or not set(content) <= set(modalities):
+        raise ValueError(f"'--mask': {path} must hold an object with lists for {modalities}")
+    mask = {modality: torch.zeros(num_items, dtype=torch.bool) for modality in modalities}
+    for modality, items in content.items():
+        for item in items if isinstance(items, list) else [items]:
+            if type(item) is not int or not 0 <= item < num_items:
+                raise ValueError(
+                    f"'--mask': {path}: {modality!r} must list numbers from 0 to {num_items - 1} "
+                    f"(got {item!r})"
+                )
+            mask[modality][item] = True
+    return mask
+
+
+def mask_digest(mask: Mask) -> str:
+    """Returns a digest of lost features."""
+    return digest_of({name: is_lost.tolist() for name, is_lost in mask.items()})[:8]
+
+
+def without_features(data: HeteroData, mask: Mask) -> HeteroData:
+    """Returns the data with zeros in place of the features that are lost."""
     out = copy.copy(data)
-    for modality in modalities_of(data):
+    for modality, is_lost in mask.items():
         name = FEATURE_PREFIX + modality
-        is_lost = torch.from_numpy(rng.random(data[ITEM].num_nodes) < rate)
         out[ITEM][name] = data[ITEM][name].masked_fill(is_lost.unsqueeze(1), 0.0)
     return out
 

@@ -1,11 +1,15 @@
 import io
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from soil_bench.paper.publication import bibliography, render
+from soil_pyg.configs import available_configs
 
 METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 
@@ -47,6 +51,25 @@ def test_latex_needs_no_package_and_is_balanced() -> None:
     commands = set(re.findall(r"\\([a-z]+)", text))
     known = {"begin", "end", "centering", "caption", "hline", "cite", "textbf", "underline", "pm"}
     assert commands == known
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles_with_the_entries_of_all_models(tmp_path: Path) -> None:
+    """With LaTeX alone, without a package."""
+    rows = [row(name, [0.1, 0.2]) for name in available_configs()]
+    test = {"over": "users", "other": "bpr", "metric": "recall@20", "p_t_test_holm": 0.001}
+    found = record(rows=rows, comparisons=[test])
+    (tmp_path / "table.tex").write_text(render(found, "latex"), "utf-8")
+    (tmp_path / "models.bib").write_text(bibliography(found), "utf-8")
+    page = r"\documentclass{article}\begin{document}\input{table}\bibliographystyle{plain}"
+    (tmp_path / "page.tex").write_text(page + r"\bibliography{models}\end{document}", "utf-8")
+    latex = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "page"]
+    for command in (latex, ["bibtex", "page"], latex, latex):
+        done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+        assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+        assert b"Warning--" not in done.stdout
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+    assert b"undefined" not in (tmp_path / "page.log").read_bytes()
 
 
 def test_csv() -> None:

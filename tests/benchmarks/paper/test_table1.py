@@ -7,7 +7,7 @@ import pytest
 
 from soil_bench.paper.command import main
 from soil_bench.paper.table1 import published_statistics
-from soil_pyg.datasets import Amazon, TikTok
+from soil_pyg.datasets import Amazon, MovieLens, TikTok
 
 
 def test_statistics_of_the_files(
@@ -64,5 +64,5 @@ def test_published_statistics() -> None:
     )
     assert set(published_statistics("sports")) == {"users", "items", "interactions", "sparsity"}
     assert published_statistics("tiny") == {}
-    for dataset in {**Amazon.published, **TikTok.published}:
+    for dataset in {**Amazon.published, **MovieLens.published, **TikTok.published}:
         assert not math.isnan(published_statistics(dataset)["sparsity"])

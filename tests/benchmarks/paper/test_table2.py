@@ -48,6 +48,16 @@ def test_all_models_and_their_metrics(
     assert (record["seeds"], record["epochs"], record["left_out"]) == (3, 1, [])
 
 
+def test_models_with_finished_runs_are_the_default(
+    arguments: list[str], drawn_runs: Draw, record_of: RecordOf
+) -> None:
+    assert main([*arguments, "--seeds", "1", "--models", "vbpr,soil,lightgcn"]) == 0
+    assert main([*arguments, "--seeds", "1"]) == 0
+    record = record_of("table2")
+    assert [row["model"] for row in record["rows"]] == ["lightgcn", "vbpr", "soil"]
+    assert record["models"] == "lightgcn,vbpr,soil"
+
+
 def test_files_for_a_paper(
     arguments: list[str],
     drawn_runs: Draw,

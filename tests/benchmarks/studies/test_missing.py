@@ -1,15 +1,21 @@
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import run
+from soil_bench.pages.paper import paper_sections
 from soil_bench.runs.results import read_records
 from soil_bench.studies.missing import (
     ZERO_MODELS,
     missing_report,
+    random_mask,
+    read_mask,
     with_mean_features,
     without_features,
 )
@@ -65,6 +71,52 @@ def test_from_the_arguments_to_the_table(
     assert record_of("missing") == record
 
 
+@pytest.mark.usefixtures("drawn_runs")
+def test_a_mask_from_a_file(
+    arguments: list[str], tmp_path: Path, out: Path, record_of: RecordOf
+) -> None:
+    mask, lost = tmp_path / "mask.json", {"image": [0, 7], "text": [7, 3, 3]}
+    mask.write_text(json.dumps(lost))
+    assert run.main(["missing", *arguments, "--mask", str(mask)]) == 0
+    record = record_of("missing")
+    # Of 20 items with three modalities.
+    assert record["rates"] == ["0", str(4 / 60)]
+    (folder,) = (out / "derived").glob("tiny-*-zeros-mask*-seed0")
+    for modality in ("audio", "image", "text"):
+        x = np.load(folder / f"{modality}_feat.npy")
+        missing = np.flatnonzero((x == 0).all(axis=1))
+        assert missing.tolist() == sorted(set(lost.get(modality, [])))
+    (section,) = paper_sections(out / "records")
+    assert f"--mask {mask}" in section
+    assert "--rates" not in section
+
+
+def test_the_masks_of_dgmrec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script of data/README.md on a mask in their form."""
+    page = (Path(run.__file__).parents[1] / "data" / "README.md").read_text("utf-8")
+    (script,) = re.findall(r"^```python\n((?:(?!```).)*mask\.json.*?)^```$", page, re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    mask = {"t": np.array([1, 2]), "v": np.array([0]), "all": np.array([4])}
+    np.save("missing_items_0.666.npy", np.array(mask, dtype=object), allow_pickle=True)
+    exec(script, {})
+    found = read_mask(Path("mask.json"), SyntheticMultimodal(20, 10)[0])
+    lost = {name: is_lost.nonzero().flatten().tolist() for name, is_lost in found.items()}
+    assert lost == {"image": [0, 4], "text": [1, 2, 4]}
+
+
+@pytest.mark.parametrize(
+    "content", ['{"smell": [1]}', "[1]", '{"image": [20]}', '{"image": ["a"]}']
+)
+def test_a_mask_that_does_not_fit_the_data(
+    arguments: list[str], tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = tmp_path / "mask.json"
+    mask.write_text(content)
+    assert run.main(["missing", *arguments, "--mask", str(mask)]) == 2
+    assert str(mask) in capsys.readouterr().err.replace("\n", "")
+    assert run.main(["missing", *arguments, "--mask", str(mask), "--rates", "0.5"]) == 2
+
+
 def test_table() -> None:
     def metrics(*values: float) -> dict[str, list[float]]:
         return {"recall@20": list(values), "ndcg@20": [value / 2 for value in values]}
@@ -96,7 +148,7 @@ def test_table() -> None:
 
 def test_features_that_are_missing() -> None:
     data = SyntheticMultimodal(20, 500)[0]
-    few, many = (without_features(data, rate, seed=0) for rate in (0.1, 0.5))
+    few, many = (without_features(data, random_mask(data, rate, seed=0)) for rate in (0.1, 0.5))
     for modality in ("x_image", "x_text"):
         x, lost = data[ITEM][modality], []
         for less, rate in ((few, 0.1), (many, 0.5)):
@@ -108,7 +160,7 @@ def test_features_that_are_missing() -> None:
         assert not (x == 0).all(dim=1).any()
     lost = [(few[ITEM][name] == 0).all(dim=1) for name in ("x_image", "x_text")]
     assert not lost[0].equal(lost[1])
-    other = without_features(data, 0.1, seed=1)
+    other = without_features(data, random_mask(data, 0.1, seed=1))
     assert not (other[ITEM].x_image == 0).all(dim=1).equal(lost[0])
 
 
