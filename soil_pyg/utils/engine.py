@@ -84,6 +84,9 @@ def map_blocks(
         blocks (iterable): The blocks.
         engine (str): :obj:`"local"` or :obj:`"ray"`. (default: :obj:`"local"`)
 
+    Raises:
+        OSError: If Ray cannot be started or reached.
+
     Example:
         >>> list(map_blocks(lambda table, block: table[block], "abcd", [slice(2), slice(2, 4)]))
         ['ab', 'cd']
@@ -120,7 +123,11 @@ def _cluster() -> Iterator[Any]:
     if is_mine:
         # This process waits for those of Ray, which would otherwise give way to all others.
         os.environ.setdefault("RAY_worker_niceness", "0")
-        ray.init(logging_level="WARNING", log_to_driver=False)
+        try:
+            ray.init(logging_level="WARNING", log_to_driver=False)
+        except Exception as error:
+            ray.shutdown()
+            raise OSError(f"Ray cannot be started or reached: {error}") from error
         # Ray has replaced the handler of SIGTERM.
         raise_on_signals()
     # Arrays of NumPy are shared in memory, tensors would be copied.

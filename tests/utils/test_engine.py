@@ -78,3 +78,16 @@ def test_a_missing_engine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"soil-pyg\[ray\]"):
         list(map_blocks(len, "", [], "ray"))  # type: ignore[call-overload,arg-type]
+
+
+def test_a_cluster_out_of_reach_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed (the extra 'ray')")
+
+    def init(**options: Any) -> None:
+        raise Exception("timed out")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(OSError, match="Ray cannot be started or reached: timed out"):
+        list(map_blocks(len, "", [""], "ray"))  # type: ignore[call-overload,arg-type]
