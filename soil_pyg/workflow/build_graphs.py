@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -54,7 +55,7 @@ def build_graphs(
 
 def _save(data: HeteroData, path: Path) -> None:
     arrays: dict[str, Tensor] = {}
-    kept = []
+    kept: list[list[Any]] = []
     for edge_type, store in data.edge_items():
         if "adjacency" not in store:
             continue
@@ -77,11 +78,11 @@ def _load(data: HeteroData, path: Path) -> HeteroData:
     for number, (edge_type, interactions) in enumerate(kept):
         source, _, target = edge_type
         size = data[target].num_nodes, data[source].num_nodes
-        matrices = [
-            Adjacency(*(arrays[f"{number}.{prefix}{name}"] for name in ARRAYS), columns)
-            for prefix, columns in {"": size[1], "t.": size[0]}.items()
-            if f"{number}.{prefix}col" in arrays
-        ]
+        matrices = []
+        for prefix, num_columns in {"": size[1], "t.": size[0]}.items():
+            if f"{number}.{prefix}col" in arrays:
+                rowptr, col, weight = (arrays[f"{number}.{prefix}{name}"] for name in ARRAYS)
+                matrices.append(Adjacency(rowptr, col, weight, num_columns))
         graph = matrices[0]
         graph.interactions = interactions
         if len(matrices) > 1:
