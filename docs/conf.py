@@ -1,37 +1,38 @@
-"""Builds the documentation: ``python -m sphinx -W docs docs/_build``."""
+"""Builds the documentation: ``python -m sphinx -W docs docs/_build``.
+
+With ``NOTEBOOKS=force`` in the environment, the notebooks are run and their results shown.
+"""
 
 import inspect
+import os
+import re
 from importlib import import_module
 from pkgutil import iter_modules, walk_packages
 from types import ModuleType
 from typing import Any
 
 from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
+from sphinx.writers.html5 import HTML5Translator
 
 import soil_pyg
 
 project = "soil_pyg"
 author = "The soil_pyg authors"
 release = soil_pyg.__version__
-extensions = [
-    "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
-    "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
-]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build"]
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "Multimodal recommendation on PyTorch Geometric",
-    "fixed_sidebar": True,
-    "body_max_width": "auto",
-    "code_font_size": "0.8em",
-    "page_width": "1200px",
-    "sidebar_width": "230px",
-}
+html_theme = "furo"
+html_title = "soil_pyg"
+html_math_renderer = "mathml"
+# Notebooks are stored without results.
+nb_execution_mode = os.environ.get("NOTEBOOKS", "off")
+nb_execution_raise_on_error = True
+myst_enable_extensions = ["dollarmath"]
+myst_update_mathjax = False
 html_show_copyright = False
 html_show_sourcelink = False
 # Types that are named without their module, such as Table, may stand for several classes.
@@ -118,11 +119,41 @@ def signature_of_init(
     return str(inspect.Signature(plain)), returned
 
 
+def to_mathml(text: str, is_block: bool) -> str:
+    """Returns a formula as MathML, which browsers show without a script.
+
+    Args:
+        text (str): The formula in LaTeX.
+        is_block (bool): Whether it stands in lines of its own.
+    """
+    # docutils knows no sizes of brackets.
+    text = re.sub(r"\\[bB]igg?(?![a-zA-Z])", "", text)
+    parts = [part for part in text.split("\n\n") if part.strip()] if is_block else [text]
+    aligned = [
+        rf"\begin{{aligned}}{part}\end{{aligned}}" if "&" in part and "begin" not in part else part
+        for part in parts
+    ]
+    return "\n".join(tex2mathml(part, as_block=is_block) for part in aligned)
+
+
+def visit_math(translator: HTML5Translator, node: nodes.math) -> None:
+    """Writes a formula within a line."""
+    translator.body.append(to_mathml(node.astext(), is_block=False))
+    raise nodes.SkipNode
+
+
+def visit_math_block(translator: HTML5Translator, node: nodes.math_block) -> None:
+    """Writes a formula in lines of its own."""
+    translator.body.append(f'<div class="math">{to_mathml(node.astext(), is_block=True)}</div>')
+    raise nodes.SkipNode
+
+
 def setup(app: Sphinx) -> None:
-    """Registers the directive and the handler above.
+    """Registers the directive, the formulas and the handler above.
 
     Args:
         app (sphinx.application.Sphinx): The application.
     """
     app.add_directive("room", Room)
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.connect("autodoc-process-signature", signature_of_init)

@@ -15,6 +15,7 @@ from soil_pyg.datasets.data_folder import load_description
 from soil_pyg.runs.checkpoint import load_finished_run
 from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.ranks import is_first
+from soil_pyg.utils.engine import use_engine
 from soil_pyg.utils.progress import status
 from soil_pyg.workflow.options import ModelOptions
 from soil_pyg.workflow.train import MODEL, train
@@ -34,7 +35,7 @@ Each model has its own options: soil-pyg train --model lightgcn --help
 The same command with the same --out resumes an interrupted run, and goes on with more --epochs."""
 OWN = (
     *("data", "out", "model", "profile", "seed", "final", "init", "device", "devices"),
-    *("num_nodes", "strategy", "shard_tables", "tensorboard", "overwrite"),
+    *("num_nodes", "strategy", "shard_tables", "engine", "tensorboard", "overwrite"),
     *("format", "config", "print_config"),
 )
 """The arguments that do not depend on the model."""
@@ -94,6 +95,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "machine; in partitions, with --out on a disk that all nodes share",
     )
     parser.add_argument(
+        "--engine",
+        type=Literal["local", "ray"],
+        default="local",
+        help="build exact graphs in this process, or by Ray on this machine or the cluster of "
+        "RAY_ADDRESS; the graphs are the same",
+    )
+    parser.add_argument(
         "--tensorboard", action="store_true", help="also write TensorBoard events into the run"
     )
     parser.add_argument(
@@ -150,7 +158,9 @@ def run(arguments: Namespace) -> None:
     """Trains the model and writes the metrics, on the first process, or prints the settings."""
     given = arguments.as_dict()
     own = {name: given.pop(name) for name in OWN}
-    file_format, _, only_prints = (own.pop(name) for name in ("format", "config", "print_config"))
+    engine, file_format, _, only_prints = (
+        own.pop(name) for name in ("engine", "format", "config", "print_config")
+    )
     output.check(file_format, None)
     final = None if own["final"] is None else load_finished_run(own["final"])
     selected = ModelOptions(own["model"] or (final and final["settings"].get("model")) or MODEL)
@@ -162,7 +172,8 @@ def run(arguments: Namespace) -> None:
         if own["devices"] * own["num_nodes"] > 1:
             raise ValueError("'--out' must be given with '--devices' and '--num-nodes' (got none)")
         own["out"] = RUNS / f"{selected.name}-{datetime.now():%Y-%m-%d-%H%M%S}"
-    result = train(**own, **values, progress=status.enabled)
+    with use_engine(engine):
+        result = train(**own, **values, progress=status.enabled)
     if not is_first():
         return
     status.log(f"run in '{own['out']}': {_summary(result)}")

@@ -14,7 +14,7 @@ from soil_pyg.datasets.tensors import DIGEST, tensor_digest, tensor_places
 from soil_pyg.utils.progress import blocks
 from soil_pyg.utils.records import DamagedFileError, check_regular, parse_json
 
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**22
 """The bytes that are read at a time."""
 DTYPES = {
     **{"F64": torch.double, "F32": torch.float, "F16": torch.half, "BF16": torch.bfloat16},

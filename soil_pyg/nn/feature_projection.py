@@ -35,7 +35,7 @@ class FeatureProjection(Linear):
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
-        is_lazy = in_channels == -1 and isinstance(in_channels, int)
+        is_lazy = isinstance(in_channels, int) and in_channels == -1
         check_integer("in_channels", in_channels, -1 if is_lazy else 1)
         check_integer("out_channels", out_channels, 1)
         super().__init__(1 if is_lazy else in_channels, out_channels)
@@ -44,7 +44,7 @@ class FeatureProjection(Linear):
             self.weight = UninitializedParameter()
             self._hooks: tuple[RemovableHandle, ...] = (
                 self.register_forward_pre_hook(_draw),
-                self.register_load_state_dict_pre_hook(_take_size),
+                self.register_load_state_dict_pre_hook(_take_size),  # type: ignore[no-untyped-call]
             )
 
     def reset_parameters(self) -> None:
@@ -57,6 +57,7 @@ class FeatureProjection(Linear):
     def materialize(self, in_channels: int) -> None:
         """Makes room for the weights once the dimension of the features is known."""
         self.in_features = in_channels
+        assert isinstance(self.weight, UninitializedParameter)
         self.weight.materialize((self.out_features, in_channels))
         for hook in self._hooks:
             hook.remove()

@@ -14,7 +14,7 @@ from soil_pyg.ops.pairs import (
     rank_among_equal_rows,
 )
 from soil_pyg.ops.ragged import index2ptr
-from soil_pyg.ops.similarity_pass import MAX_ROWS, Collector, Features
+from soil_pyg.ops.similarity_pass import MAX_ROWS, Collector, Features, item_blocks
 from soil_pyg.ops.topk import ROUNDING, best_of_candidates, topk_rescored
 from soil_pyg.utils.progress import blocks
 
@@ -60,6 +60,20 @@ class AttractivenessRows(Collector):
         self._rows: tuple[Tensor, Tensor] | None = None
         # Where the candidates of each item stand, and the candidates, by modality.
         self._candidates: list[tuple[Tensor, Tensor]] = []
+
+    def parts(self) -> list[slice]:
+        """Returns blocks of items."""
+        return item_blocks(self.num_items)
+
+    def compute(self, part: slice) -> tuple[Tensor, Tensor]:
+        """Returns the largest entries of the rows of a block."""
+        node = torch.arange(part.start, part.stop, device=self._device)
+        similarity = {m: matmul_t(c[part], c) for m, (c, _) in self.features.items()}
+        return self._top(node, similarity, FIRST)
+
+    def keep(self, part: slice, found: tuple[Tensor, Tensor]) -> None:
+        """Takes the largest entries of the rows of a block."""
+        self._keep(part, *found)
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
         """Takes a block of rows of the similarities."""

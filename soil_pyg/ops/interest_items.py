@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.faiss_index import MAX_QUERIES
 from soil_pyg.ops.interest_candidates import InterestCandidates
 from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.matmul import matmul_t
 from soil_pyg.ops.pairs import block_rows, exact_inner_product
 from soil_pyg.ops.ragged import (
     GrowingTensor,
@@ -18,7 +20,7 @@ from soil_pyg.ops.ragged import (
     rank_in_group,
 )
 from soil_pyg.ops.similarity_pass import Collector, Features
-from soil_pyg.ops.topk import ROUNDING
+from soil_pyg.ops.topk import ROUNDING, topk_rescored
 from soil_pyg.ops.vectors import SAMPLE
 from soil_pyg.utils.progress import blocks
 
@@ -33,6 +35,9 @@ CACHED_ROWS = 128
 
 BYTES_PER_CANDIDATE = 64
 """The memory that the comparison of a user with a candidate takes."""
+
+BYTES_PER_SCORE = 16
+"""The memory that the score of an item for a user takes."""
 
 TIED_USERS = 16
 """The number of users per block whose tied candidates are compared exactly."""
@@ -87,6 +92,39 @@ class InterestItems(Collector):
                 if not is_whole:
                     total[:, ~eligible[items]] = -torch.inf
                 self._take(modality, start, total)
+
+    def parts(self) -> list[slice]:
+        """Returns blocks of users."""
+        rows = block_rows(self.memory_budget, self.num_items, BYTES_PER_SCORE)
+        return [slice(n, min(n + rows, self.num_rows)) for n in range(0, self.num_rows, rows)]
+
+    def compute(self, part: slice) -> list[Tensor]:
+        """Returns the best items of a block of users in each modality, which :meth:`add_block`
+        finds by blocks of items.
+        """
+        users = torch.arange(part.start, part.stop, device=self._length.device)
+        history = self.history.select_rows(users)
+        keys = []
+        for modality, (c, has) in self.features.items():
+            query = torch.zeros(users.numel(), c.size(1), dtype=torch.float64, device=c.device)
+            query.index_add_(0, history.row(), _unit(c[history.col.long()]))
+            scores = matmul_t(query.float(), c)
+            scores[:, ~self.eligible(modality, self.k)] = -torch.inf
+            scores[history.matmul(has.float().unsqueeze(1)).view(-1) == 0] = -torch.inf
+            item = topk_rescored(
+                scores,
+                min(self.k, self.num_items),
+                2 * ROUNDING * self._length[part],
+                partial(exact_inner_product, query, c, unit_right=True),
+                ordered=False,
+            )[1]
+            row, place = (item >= 0).nonzero().unbind(1)
+            keys.append(users[row] * self.num_items + item[row, place])
+        return keys
+
+    def keep(self, part: slice, found: list[Tensor]) -> None:
+        """Takes the best items of a block of users."""
+        self._keys.extend(found)
 
     def _take(self, modality: str, start: int, total: Tensor) -> None:
         # The columns of `total` are the items from `start` on.

@@ -15,6 +15,7 @@ from soil_pyg.ops.matmul import matmul_precision, matmul_t, symmetric_rows
 from soil_pyg.ops.pairs import exact_cosine, rank_among_equal_rows
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.topk import ROUNDING, topk_rescored
+from soil_pyg.utils.engine import current_engine, map_blocks
 from soil_pyg.utils.progress import blocks
 
 MAX_ROWS = 512
@@ -69,6 +70,18 @@ class Collector(ABC):
         :obj:`[block_size, num_items]`.
         """
 
+    def parts(self) -> list[slice]:
+        """Returns the blocks of items or users that :meth:`compute` takes."""
+        raise NotImplementedError
+
+    def compute(self, part: slice) -> Any:
+        """Returns what the graph needs of a block, from the features alone."""
+        raise NotImplementedError
+
+    def keep(self, part: slice, found: Any) -> None:
+        """Takes the result of :meth:`compute`."""
+        raise NotImplementedError
+
     @abstractmethod
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes the result of an approximate search: the items that have the modality, and their
@@ -91,12 +104,31 @@ class NearestItems(Collector):
         size, device = self._size(), next(iter(features.values()))[0].device
         self._column = {m: torch.full(size, -1, dtype=torch.int32, device=device) for m in features}
 
+    def parts(self) -> list[slice]:
+        """Returns blocks of items."""
+        return item_blocks(self._size()[0])
+
+    def compute(self, part: slice) -> dict[str, Tensor]:
+        """Returns the neighbours of a block of items."""
+        similarity = {m: matmul_t(c[part], c) for m, (c, _) in self.features.items()}
+        return self._nearest(part, similarity)
+
+    def keep(self, part: slice, found: dict[str, Tensor]) -> None:
+        """Takes the neighbours of a block of items."""
+        for modality, (_, has) in self.features.items():
+            self._column[modality][part][has[part]] = found[modality]
+
     def _size(self) -> tuple[int, int]:
         num_items = next(iter(self.features.values()))[0].size(0)
         return num_items, min(self.num_neighbours, num_items)
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
         """Takes a block of rows of the similarities."""
+        self.keep(block, self._nearest(block, similarity))
+
+    def _nearest(self, block: slice, similarity: dict[str, Tensor]) -> dict[str, Tensor]:
+        # The neighbours of the items of a block that have the modality.
+        found = {}
         for modality, (_, has) in self.features.items():
             eligible = self.eligible(modality, self.num_neighbours)
             node = has[block].nonzero().view(-1)
@@ -104,15 +136,16 @@ class NearestItems(Collector):
             if not eligible.all():
                 scores = scores[node]
                 scores[:, ~eligible] = -torch.inf
-            self._choose(modality, node + block.start, scores)
+            found[modality] = self._choose(modality, node + block.start, scores)
+        return found
 
-    def _choose(self, modality: str, node: Tensor, scores: Tensor) -> None:
+    def _choose(self, modality: str, node: Tensor, scores: Tensor) -> Tensor:
         c = self.features[modality][0]
         rescore = partial(_cosine_of_rows, c, node)
         tolerance = torch.full((node.numel(),), ROUNDING, device=c.device)
         k = self._size()[1]
         column = topk_rescored(scores, k, tolerance, rescore, ordered=False)[1]
-        self._column[modality][node] = column.sort(dim=1).values.int()
+        return column.sort(dim=1).values.int()
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes the result of an approximate search."""
@@ -154,7 +187,9 @@ class SimilarityPass:
         """Fills the collectors."""
         c = next(iter(self.features.values()))[0]
         by_gpu = c.is_cuda and has_faiss_for(c) and not any(x.needs_rows for x in collectors)
-        if self.is_exact and not by_gpu:
+        if self.is_exact and current_engine() != "local":
+            self._distribute(collectors, current_engine())
+        elif self.is_exact and not by_gpu:
             self._compare(collectors)
         else:
             self._search(collectors)
@@ -183,6 +218,18 @@ class SimilarityPass:
         for collector in collectors:
             for report in collector.report.values():
                 report["seconds"] = time.perf_counter() - start
+
+    def _distribute(self, collectors: tuple[Collector, ...], engine: str) -> None:
+        for collector in collectors:
+            start, parts = time.perf_counter(), collector.parts()
+            steps = (parts[step.start] for step in blocks(len(parts), 1, "comparing items"))
+            for part, found in zip(
+                parts, map_blocks(_compute, collector, steps, engine), strict=True
+            ):
+                collector.keep(part, found)
+            report = {"engine": engine, "index": "Flat", "parameters": "", "recall": 1.0}
+            report["seconds"] = time.perf_counter() - start
+            collector.report = {m: dict(report) for m in self.features}
 
     def _report_agreement(self, collectors: tuple[Collector, ...]) -> None:
         lower = self.search_options.matmul_precision
@@ -217,6 +264,15 @@ class SimilarityPass:
             for collector in collectors:
                 collector.report[modality] = dict(report)
                 collector.add_index(modality, knn, node, neighbour)
+
+
+def item_blocks(num_items: int) -> list[slice]:
+    """Returns blocks of items that are compared with all others at once."""
+    return [slice(n, min(n + MAX_ROWS, num_items)) for n in range(0, num_items, MAX_ROWS)]
+
+
+def _compute(collector: Collector, part: slice) -> Any:
+    return collector.compute(part)
 
 
 def _cosine_of_rows(c: Tensor, node: Tensor, row: Tensor, column: Tensor) -> Tensor:

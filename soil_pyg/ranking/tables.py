@@ -14,6 +14,7 @@ from soil_pyg.ranking.score_blocks import entries, sort_by_row
 from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_integer
 from soil_pyg.utils.engine import map_blocks
+from soil_pyg.utils.files import bytes_digest
 from soil_pyg.utils.progress import blocks
 
 MAX_QUERIES = 2**13
@@ -92,6 +93,17 @@ class Ranking:
         size = min(MAX_QUERIES, max(1, memory_budget // (2 * LINE_BYTES * max(1, k))))
         stop = len(self.queries) if k > 0 else 0
         return [slice(n, min(n + size, stop)) for n in range(0, stop, size)] or [slice(0, 0)]
+
+    def digest(self, k: int, memory_budget: int) -> str:
+        """Returns a digest of what the tables depend on, except for the ids."""
+        last = self.blocks(k, memory_budget)[-1]
+        embeddings = [
+            x.coalesce().values() if x.is_sparse else x for x in (self.query_emb, self.item_emb)
+        ]
+        arrays = (self.queries, self.mask_index, *embeddings)
+        content = (x.detach().cpu().contiguous().numpy().reshape(-1).view("u1") for x in arrays)
+        sizes = f"{k} {last} {self.query_emb.size()} {self.item_emb.size()}".encode()
+        return bytes_digest([sizes, *(x.data for x in content)])
 
     def _frames(
         self, k: int, memory_budget: int, engine: str, parts: list[slice]

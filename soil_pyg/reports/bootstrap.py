@@ -28,7 +28,7 @@ def bootstrap_intervals(
 
     Example:
         >>> bootstrap_intervals({"recall@20": np.array([0.0, 1.0] * 50)})
-        {'recall@20': (0.4, 0.59)}
+        {'recall@20': (0.4, 0.6)}
     """
     table = np.stack([*values.values()], axis=1).astype(np.float64)
     num_users = len(table)

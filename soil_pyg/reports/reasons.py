@@ -1,7 +1,5 @@
 """The items to which recommendations owe most of their scores."""
 
-from typing import Any
-
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.explanation import SECOND_ORDER
@@ -38,12 +36,13 @@ class Reasons:
         if self._explainer is None:
             return []
         trained = self._trained
-        ids: tuple[Any, Any] = trained.user_id[user].item(), trained.item_id[item].item()
+        pair = trained.user_id[user].item(), trained.item_id[item].item()
         try:
-            found = self._explainer.explain(*ids).by_item()
+            found = self._explainer.explain(*pair).by_item()
         except ValueError as error:
             self.missing = str(error)
             return []
         found = found[found["via"].notna() & (found["value"] > 0)][:NUM_REASONS]
-        places = find_positions(found["via"].tolist(), trained.item_id, "item", "item").tolist()
-        return list(zip(places, (found["kind"] == SECOND_ORDER).tolist(), strict=True))
+        ids = found["via"].tolist()
+        places = find_positions(ids, trained.item_id, "item", "item", may_be_empty=True)
+        return list(zip(places.tolist(), (found["kind"] == SECOND_ORDER).tolist(), strict=True))

@@ -33,7 +33,7 @@ class Alike:
         out: Future[Best] = Future()
         column = self._column[rows]
         has = column >= 0
-        masked = list(column[has].split(1))
+        masked = [place.view(1) for place in column[has]]
         if not masked:
             out.set_result([([], [])] * len(rows))
             return out

@@ -66,7 +66,7 @@ def explained(run: ServedRun, item: int, found: Explanation, by: str) -> Json:
 
 
 def _with_titles(run: ServedRun, parts: pd.DataFrame) -> list[Json]:
-    rows: list[Json] = parts.to_dict("records")
+    rows: list[Json] = [{str(k): v for k, v in row.items()} for row in parts.to_dict("records")]
     for row in rows:
         if row.get("via") is not None and run.titles is not None:
             value = row.pop("value")

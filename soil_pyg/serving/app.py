@@ -23,7 +23,8 @@ def create_app(
 
     Args:
         link (RunLink): The run.
-        limits (Limits, optional): The largest requests. (default: :obj:`Limits()`)
+        limits (Limits, optional): The largest requests.
+            (default: those of :class:`~soil_pyg.serving.requests.Limits`)
         metrics (Metrics, optional): The numbers for Prometheus. (default: new ones)
         root_path (str): The path at which a proxy shows the server. (default: :obj:`""`)
     """
@@ -46,7 +47,7 @@ def create_app(
 
 def _add_handlers(app: "FastAPI") -> None:
     from fastapi import Request, Response
-    from fastapi.exceptions import HTTPException, RequestValidationError
+    from fastapi.exceptions import RequestValidationError
 
     def refuse(status: int, message: str) -> Response:
         content = to_json({"error": one_line(message)})
@@ -67,7 +68,7 @@ def _add_handlers(app: "FastAPI") -> None:
             404: f"there is no address '{path}': the page /docs lists them",
             405: f"'{path}' does not take {request.method}: the page /docs lists what it takes",
         }
-        return refuse(status, texts.get(status, f"the request cannot be read: {error.detail}"))
+        return refuse(status, texts.get(status, "the body must be JSON (got other bytes)"))
 
     async def on_failure(request: Request, error: Exception) -> Response:
         return refuse(500, "the server has failed: its log names the cause")
@@ -75,6 +76,6 @@ def _add_handlers(app: "FastAPI") -> None:
     app.add_exception_handler(RequestError, on_refused)
     app.add_exception_handler(UnavailableError, on_unavailable)
     app.add_exception_handler(RequestValidationError, on_invalid)
-    # The class of Starlette, which also stands for unknown addresses.
-    app.add_exception_handler(HTTPException.__bases__[0], on_http)
+    for status in (400, 404, 405):
+        app.add_exception_handler(status, on_http)
     app.add_exception_handler(Exception, on_failure)

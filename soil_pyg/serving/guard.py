@@ -56,14 +56,14 @@ class Guard:
             self._metrics.observe(address, status, time.perf_counter() - start)
 
     async def _read(self, receive: Receive) -> bytes | None:
-        body = b""
+        body = bytearray()
         while True:
             message = await receive()
             body += message.get("body", b"")
             if len(body) > self._max_body:
                 return None
             if not message.get("more_body", False):
-                return body
+                return bytes(body)
 
     async def _refuse(self, send: Send) -> None:
         text = f"the body must have at most {self._max_body} bytes (got more): send fewer ids"

@@ -18,33 +18,37 @@ class Metrics:
     def __init__(self, link: RunLink) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-        self._registry = CollectorRegistry()
-        self._link = link
-        name, options = "soil_pyg", {"registry": self._registry}
+        self._link, self._registry = link, CollectorRegistry()
         self._requests = Counter(
-            f"{name}_requests", "Requests by address and status.", ["address", "status"], **options
+            "soil_pyg_requests",
+            "Requests by address and status.",
+            ["address", "status"],
+            registry=self._registry,
         )
         self._seconds = Histogram(
-            f"{name}_request_seconds",
+            "soil_pyg_request_seconds",
             "Time from the request to the end of the answer.",
             ["address"],
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
-            **options,
+            registry=self._registry,
         )
         self._loaded = Gauge(
-            f"{name}_run_loaded_timestamp_seconds",
-            "When the run was loaded, in the worker that did so first.",
+            "soil_pyg_run_loaded_timestamp_seconds",
+            "When the run was loaded, the earliest time of all workers.",
             multiprocess_mode="livemin",
-            **options,
+            registry=self._registry,
         )
         self._failed = Gauge(
-            f"{name}_reload_failed",
+            "soil_pyg_reload_failed",
             "1 if the run that is there now cannot be loaded and an old one is served.",
             multiprocess_mode="livemax",
-            **options,
+            registry=self._registry,
         )
         workers = Gauge(
-            f"{name}_workers", "Running workers.", multiprocess_mode="livesum", **options
+            "soil_pyg_workers",
+            "Running workers.",
+            multiprocess_mode="livesum",
+            registry=self._registry,
         )
         workers.set(1)
         self.update()

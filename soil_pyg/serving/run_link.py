@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from soil_pyg.ops.ragged import trim_heap
 from soil_pyg.runs.checkpoint import RUN
 from soil_pyg.serving.served_run import ServedRun
 
@@ -54,6 +55,7 @@ class RunLink:
         self.error = ""
         self.num_loads += 1
         gc.collect()
+        trim_heap()
         return True
 
     def _look(self) -> tuple[str, int, int] | None:

@@ -2,7 +2,6 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.ops.ragged import concat_ranges
 from soil_pyg.workflow.ids import ALL
 from soil_pyg.workflow.recommend import SEEN, seen_splits
 
@@ -30,11 +29,10 @@ class SeenItems:
         """Returns the items of each user that :func:`soil_pyg.recommend` would leave out."""
         found: list[list[Tensor]] = [[users[:0]] for _ in range(len(users))]
         for row, item in self._splits[exclude_seen]:
-            start = torch.searchsorted(row, users)
-            count = torch.searchsorted(row, users, right=True) - start
-            index, _ = concat_ranges(start, count)
-            for items, part in zip(found, item[index].split(count.tolist()), strict=True):
-                items.append(part)
+            start = torch.searchsorted(row, users).tolist()
+            stop = torch.searchsorted(row, users, right=True).tolist()
+            for items, first, last in zip(found, start, stop, strict=True):
+                items.append(item[first:last])
         return [torch.cat(items) for items in found]
 
 

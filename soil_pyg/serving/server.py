@@ -16,11 +16,10 @@ from soil_pyg.serving.metrics import SHARED_FOLDER, Metrics
 from soil_pyg.serving.requests import Limits
 from soil_pyg.serving.run_link import RunLink
 from soil_pyg.serving.served_run import ServedRun
-from soil_pyg.serving.workers import Workers
+from soil_pyg.serving.workers import Workers, heeded_signals
 from soil_pyg.utils.checks import check_greater, check_integer, check_string
 from soil_pyg.utils.extras import install_command
 from soil_pyg.utils.progress import status
-from soil_pyg.utils.signals import SIGNALS
 
 PACKAGES = ("fastapi", "fastapi_offline", "prometheus_client", "uvicorn")
 
@@ -58,7 +57,8 @@ def serve(
             (default: :obj:`"127.0.0.1"`)
         port (int): The port, 0 for a free one. (default: :obj:`8000`)
         workers (int): The number of processes. (default: :obj:`1`)
-        limits (Limits, optional): The largest requests. (default: :obj:`Limits()`)
+        limits (Limits, optional): The largest requests.
+            (default: those of :class:`~soil_pyg.serving.requests.Limits`)
         exact (bool): Whether to score all items although the run has an approximate index.
             (default: :obj:`False`)
         graphs (bool): Whether to build the graphs of the model, which explanations and new users
@@ -126,7 +126,7 @@ def _work(
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
             # Those of uvicorn raise the signal again at the end, which is no failure here.
-            handlers = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+            handlers = {n: signal.signal(n, self.handle_exit) for n in heeded_signals()}
             try:
                 yield
             finally:

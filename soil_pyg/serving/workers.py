@@ -15,6 +15,13 @@ RESTART_SECONDS = 1.0
 """The shortest time between two starts of a worker, so that one that fails does not take a core."""
 
 
+def heeded_signals() -> list[int]:
+    """Returns the signals that end this process, without those that its parent has disabled, as
+    :obj:`nohup` does.
+    """
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 class Workers:
     """Processes that share the memory of this one and do the same, which are started again when
     they end.
@@ -45,7 +52,7 @@ class Workers:
 
     def run(self) -> None:
         """Keeps the workers running until a signal ends this process, then ends them."""
-        handlers = {number: signal.signal(number, self._end) for number in SIGNALS}
+        handlers = {number: signal.signal(number, self._end) for number in heeded_signals()}
         try:
             while not self._is_ending:
                 while len(self._started) < self._number and not self._is_ending:
@@ -66,6 +73,8 @@ class Workers:
             self._started[process] = time.monotonic()
             return
         code = 1
+        for number in heeded_signals():
+            signal.signal(number, signal.SIG_DFL)
         try:
             self._work(is_first)
             code = 0

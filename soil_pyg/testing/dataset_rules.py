@@ -67,7 +67,7 @@ def interactions_are_split(case: DatasetCase) -> None:
         require(data[INTERACTS][name].dtype == torch.long, f"{data[INTERACTS][name].dtype}.")
         pairs.append(edges)
     every = torch.cat(pairs, dim=1)
-    distinct, count = every.unique(dim=1, return_counts=True)
+    distinct, count = torch.unique(every, dim=1, return_counts=True)
     first = distinct[:, count > 1].t().tolist()[:1]
     require(not first, f"the pair {first} occurs more than once.")
 

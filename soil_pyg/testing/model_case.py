@@ -56,7 +56,8 @@ class ModelCase:
 def scores_of(model: Recommender, data: HeteroData) -> Tensor:
     """Returns the scores of all users and items."""
     user_emb, item_emb = (x.to_dense() for x in model(data))
-    return user_emb @ item_emb.t()
+    scores: Tensor = user_emb @ item_emb.t()
+    return scores
 
 
 def total_loss(model: Recommender, data: HeteroData, batch: Triplets = BATCH) -> Tensor:

@@ -33,7 +33,7 @@ def forward_returns_two_tables(case: ModelCase) -> None:
     require(widths[0] == widths[1], f"{widths[0]} and {widths[1]} dimensions.")
     scores = scores_of(model, data)
     require(bool(scores.isfinite().all()), "scores that are NaN or infinite.")
-    require(scores.unique().numel() > 1, "the same score for all pairs.")
+    require(torch.unique(scores).numel() > 1, "the same score for all pairs.")
 
 
 def forward_draws_no_random_numbers(case: ModelCase) -> None:

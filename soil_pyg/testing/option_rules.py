@@ -2,6 +2,7 @@
 
 import copy
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,7 +34,12 @@ def sizes_below_one_are_refused(case: ModelCase) -> None:
     """A number of users or items below 1 raises a ValueError that names the argument."""
     for name in POSITIONAL[:2]:
         for size in (0, -1):
-            sizes = {"num_users": 2, "num_items": 3, "in_channels": case.in_channels, name: size}
+            sizes: dict[str, Any] = {
+                "num_users": 2,
+                "num_items": 3,
+                "in_channels": case.in_channels,
+                name: size,
+            }
             make = partial(case.model_class, **sizes, **case.options)
             require_refusal(make, f"{name}={size}", name)
 
@@ -42,7 +48,8 @@ def a_multimodal_model_needs_a_modality(case: ModelCase) -> None:
     """A multimodal model refuses data without features by a ValueError that names 'in_channels';
     any other model accepts it.
     """
-    for in_channels in (None, {}):
+    nothing: tuple[dict[str, int] | None, ...] = (None, {})
+    for in_channels in nothing:
         make = partial(case.model_class, 2, 3, in_channels, **case.options)
         if case.model_class.multimodal:
             require_refusal(make, f"in_channels={in_channels}", "in_channels")

@@ -42,7 +42,7 @@ def gradients_reach_each_parameter(case: ModelCase) -> None:
     for _ in range(2 if list(model.parameters()) else 0):
         model.zero_grad()
         model.on_epoch_start(data)
-        total_loss(model, data).backward()
+        torch.autograd.backward(total_loss(model, data))
         for name, parameter in model.named_parameters():
             grad = parameter.grad
             if grad is not None:
@@ -103,7 +103,7 @@ def batches_share_a_propagation(case: ModelCase) -> None:
         model.on_epoch_start(data)
         state = torch.get_rng_state()
         if shares_tables(type(model)):
-            model.loss_tables(data, BATCH.user.unique())
+            model.loss_tables(data, torch.unique(BATCH.user))
         is_noisy = not torch.get_rng_state().equal(state)
         expected = [torch.zeros_like(parameter) for parameter in parameters]
         for seed, batch in enumerate(GROUP):
@@ -139,7 +139,7 @@ def partitions_give_gradients(case: ModelCase) -> None:
     loss = TrainingLoss(model, partitioned=True)
     model.on_epoch_start(data)
     for part, batch in PartitionLoader(data, num_partitions=2):
-        torch.stack(list(loss.terms(part, batch).values())).sum().backward()
+        torch.autograd.backward(list(loss.terms(part, batch).values()))
     for name, parameter in model.named_parameters():
         grad = parameter.grad
         if name not in case.unused:

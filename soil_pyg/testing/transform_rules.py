@@ -79,7 +79,7 @@ def graphs_are_well_formed(case: TransformCase) -> None:
         if store.get("edge_index") is not None:
             edges = check_edges(data, edge_type)
             num_edges = edges.size(1)
-            num_distinct = edges.unique(dim=1).size(1)
+            num_distinct = torch.unique(edges, dim=1).size(1)
             require(num_distinct == num_edges, f"{edge_type} repeats an edge.")
         if isinstance(store.get("adjacency"), Adjacency):
             size = count_nodes(data, edge_type[2]), count_nodes(data, edge_type[0])

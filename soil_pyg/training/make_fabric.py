@@ -1,4 +1,5 @@
 import os
+from datetime import timedelta
 from typing import Any, Literal
 
 from lightning_fabric import Fabric
@@ -7,6 +8,8 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch.nn import Module
 
 Strategy = Literal["auto", "ddp"]
+WAIT = timedelta(hours=12)
+"""The time that processes wait for one that builds graphs. They notice at once if another ends."""
 
 
 class _PlainDDP(DDPStrategy):
@@ -36,7 +39,7 @@ def make_fabric(
     try:
         return Fabric(
             accelerator=accelerator,
-            strategy="auto" if is_single else _PlainDDP(),
+            strategy="auto" if is_single else _PlainDDP(timeout=WAIT),
             devices=devices,
             num_nodes=num_nodes,
             precision=precision,

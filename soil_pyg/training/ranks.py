@@ -171,11 +171,15 @@ class Ranks:
         """Counts what this process has sent for a step beside the gradients it adds up."""
         self._sent_bytes += num_bytes
 
+    def bytes_per_step(self) -> float:
+        """Returns the mean size of what this process has sent in a step."""
+        return self._sent_bytes / max(1, self._num_steps)
+
     def log_traffic(self) -> None:
-        """Logs the mean size of what this process sends in a step."""
+        """Logs the mean size of what this process has sent in a step."""
         if self._num_steps > 0:
-            sent = self._sent_bytes / self._num_steps
-            logger.info("Process %d sent %s bytes per step", self.rank, f"{sent:,.0f}")
+            sent = f"{self.bytes_per_step():,.0f}"
+            logger.info("Process %d sent %s bytes per step", self.rank, sent)
 
     def evaluate(
         self, evaluator: Evaluator, model: torch.nn.Module, data: HeteroData, split: str

@@ -91,7 +91,8 @@ class ShardedRun(TrainingRun):
             group, index, moment = (*key.split(".", 2), "")[:3]
             if group == "optimizer":
                 table = model.get_parameter(names[int(index)])
-                state[int(index)][moment] = self._rows_of(shards, key, names[int(index)], table)
+                state[int(index)][moment] = torch.empty_like(table, requires_grad=False)
+                self._read_rows(shards, key, names[int(index)], state[int(index)][moment])
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
     def load_best(self, model: Module) -> None:
@@ -104,15 +105,13 @@ class ShardedRun(TrainingRun):
     def _load(self, model: Module, shards: Shards, prefix: str, others: dict[str, Tensor]) -> None:
         parts, rest = self._tables.tensors(model)
         for name, part in parts.items():
-            part.copy_(self._rows_of(shards, prefix + name, name, part))
+            self._read_rows(shards, prefix + name, name, part)
         for name, tensor in rest.items():
             tensor.copy_(others[name])
 
-    def _rows_of(self, shards: Shards, key: str, table: str, like: Tensor) -> Tensor:
-        target = torch.empty_like(like, requires_grad=False)
-        ranks = self._ranks
-        shards.read(key, target, self._tables.num_rows[table], ranks.rank, ranks.size)
-        return target
+    def _read_rows(self, shards: Shards, key: str, table: str, target: Tensor) -> None:
+        num_rows = self._tables.num_rows[table]
+        shards.read(key, target, num_rows, self._ranks.rank, self._ranks.size)
 
     def keep_best(self, model: Module, val: dict[str, float]) -> None:
         """Keeps the weights of the current epoch as the best ones, with their metrics; the tables

@@ -1,10 +1,12 @@
 """Where blocks of users or items are computed: in this process, or by Ray on many machines."""
 
 import importlib.util
+import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import torch
@@ -17,6 +19,7 @@ ENGINES = ("local", "ray")
 WAITING = 2
 """The number of blocks per processor that are sent to Ray before the first result is taken."""
 
+_current = ContextVar("engine", default="local")
 Tables = TypeVar("Tables")
 Block = TypeVar("Block")
 Result = TypeVar("Result")
@@ -29,6 +32,38 @@ def check_engine(engine: object) -> None:
     check_choice("engine", engine, ENGINES)
     if engine == "ray" and importlib.util.find_spec("ray") is None:
         raise ImportError("'engine' is 'ray', which is not installed: pip install 'soil-pyg[ray]'")
+
+
+@contextmanager
+def use_engine(engine: str) -> Iterator[None]:
+    """Builds graphs by an engine within a block: exact searches of neighbours, items of interest
+    and second-order items. The graphs are the same; an approximate index is searched in this
+    process.
+
+    Args:
+        engine (str): :obj:`"local"` or :obj:`"ray"`, see :func:`map_blocks`.
+
+    Raises:
+        ImportError: If Ray is asked for and not installed.
+        ValueError: If the engine is unknown.
+
+    Example:
+        >>> from soil_pyg.datasets import SyntheticMultimodal
+        >>> from soil_pyg.transforms import SimilarityGraph
+        >>> with use_engine("local"):
+        ...     data = SimilarityGraph(k=5)(SyntheticMultimodal(num_users=20, num_items=10)[0])
+    """
+    check_engine(engine)
+    token = _current.set(engine)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_engine() -> str:
+    """Returns the engine of :func:`use_engine`."""
+    return _current.get()
 
 
 def map_blocks(
@@ -83,6 +118,8 @@ def _cluster() -> Iterator[Any]:
 
     is_mine = not ray.is_initialized()
     if is_mine:
+        # This process waits for those of Ray, which would otherwise give way to all others.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         ray.init(logging_level="WARNING", log_to_driver=False)
         # Ray has replaced the handler of SIGTERM.
         raise_on_signals()

@@ -14,6 +14,7 @@ from soil_pyg.ranking.tables import Ranking
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, TRAINED_EARLIER
 from soil_pyg.utils.checks import check_choice, check_flag, check_integer
+from soil_pyg.utils.engine import check_engine
 from soil_pyg.workflow.ids import ALL, IdSource, find_positions, select
 from soil_pyg.workflow.run_data import load_run_data, open_run
 
@@ -31,6 +32,7 @@ def recommend(
     data: HeteroData | str | os.PathLike[str] | None = None,
     memory_budget: int = 2**30,
     index: bool = False,
+    engine: str = "local",
 ) -> pd.DataFrame:
     r"""Recommends to each user the :obj:`k` items with the highest scores. Ties are broken by the
     position of the item in the data.
@@ -59,15 +61,19 @@ def recommend(
             (default: :obj:`2**30`)
         index (bool): Whether to search the item index of the run instead of scoring all items.
             This is faster for millions of items, but approximate. (default: :obj:`False`)
+        engine (str): Where blocks of users are ranked: in this process (:obj:`"local"`), or by
+            Ray (:obj:`"ray"`) on all processors of this machine or of the cluster that
+            :obj:`RAY_ADDRESS` names. The table is the same. (default: :obj:`"local"`)
 
     Raises:
         FileNotFoundError: If a folder or a file does not exist.
         ValueError: If an id is unknown, an argument is out of range, or the data is not that of
             the run.
         FloatingPointError: If a score is not finite.
+        ImportError: If Ray is asked for and not installed.
     """
     frames = recommend_blocks(
-        trained, users, k, exclude_seen, allow, deny, data, memory_budget, index
+        trained, users, k, exclude_seen, allow, deny, data, memory_budget, index, engine
     )
     return pd.concat(frames, ignore_index=True)
 
@@ -82,13 +88,39 @@ def recommend_blocks(
     data: HeteroData | str | os.PathLike[str] | None = None,
     memory_budget: int = 2**30,
     index: bool = False,
+    engine: str = "local",
 ) -> Iterator[pd.DataFrame]:
     """Returns an iterator over the rows of :func:`recommend` in blocks of bounded size.
 
     Takes the arguments of :func:`recommend`, and raises the same errors before the first block.
     """
+    check_options(k, memory_budget, engine, index)
+    ranking = find_ranking(trained, users, exclude_seen, allow, deny, data, index)
+    return ranking.frames(k, memory_budget, engine)
+
+
+def check_options(k: int, memory_budget: int, engine: str, index: bool) -> None:
+    """Raises :class:`ValueError` if an option of :func:`recommend` is out of range, and
+    :class:`ImportError` if Ray is missing.
+    """
     check_integer("k", k, 1)
     check_integer("memory_budget", memory_budget, 1)
+    check_flag("index", index)
+    check_engine(engine)
+    if engine != "local" and index:
+        raise ValueError(f"'engine' must be 'local' if 'index' is True (got '{engine}')")
+
+
+def find_ranking(
+    trained: TrainedModel | str | os.PathLike[str],
+    users: IdSource = ALL,
+    exclude_seen: str = ALL,
+    allow: IdSource | None = None,
+    deny: IdSource | None = None,
+    data: HeteroData | str | os.PathLike[str] | None = None,
+    index: bool = False,
+) -> Ranking:
+    """Returns the ranking behind :func:`recommend`, whose arguments it takes."""
     check_flag("index", index)
     check_choice("exclude_seen", exclude_seen, SEEN)
     trained = open_run(trained)
@@ -116,7 +148,7 @@ def recommend_blocks(
         if deny is not None:
             is_allowed[find_positions(deny, trained.item_id, "deny", "item", True)] = False
         ranking = ranking.restricted_to(torch.from_numpy(np.flatnonzero(is_allowed)))
-    return ranking.frames(k, memory_budget)
+    return ranking
 
 
 def _seen(

@@ -1,6 +1,5 @@
 """Training of a model on a data folder."""
 
-import copy
 import logging
 import os
 from contextlib import nullcontext
@@ -27,6 +26,7 @@ from soil_pyg.utils.checks import check_flag, check_integer, check_path, check_s
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import remove
 from soil_pyg.utils.progress import status
+from soil_pyg.workflow.build_graphs import build_graphs
 from soil_pyg.workflow.final import FINAL, Validated, refuse_without_held_out, without_held_out
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 from soil_pyg.workflow.run_data import LEFT_OUT, load_data_or_folder, open_run
@@ -168,8 +168,8 @@ def train(
             result = ranks.share(None if run is None else run.result)
             assert result is not None
         else:
-            status.step("building the graphs")
-            ready = graphs(copy.copy(found).to(settings["device"]))
+            shared = folder if shard_tables else None
+            ready = build_graphs(graphs, found, settings["device"], ranks, shared)
             seed_everything(seed or 0)  # Sharded tables are drawn now.
             result = trainer.fit(
                 *(recommender, ready, folder, settings, None if log is None else log.on_epoch),

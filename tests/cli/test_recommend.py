@@ -34,6 +34,64 @@ def test_everyone_to_a_file_in_blocks(run_folder: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_parquet(out), recommend(run_folder, k=4))
 
 
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_folder_of_blocks(run_folder: Path, tmp_path: Path, engine: str) -> None:
+    if engine == "ray":
+        pytest.importorskip("ray", reason="Ray is not installed (the extra 'ray')")
+    out = tmp_path / "top"
+    command = ["recommend", str(run_folder), "--users", "all", "--k", "4", "--out", f"{out}/"]
+    command += ["--memory-budget", "20000"]
+    assert cli.main(command) == 0
+    parts = sorted(out.glob("*.parquet"))
+    assert len(parts) > 2
+    expected = recommend(run_folder, k=4)
+    pd.testing.assert_frame_equal(
+        pd.concat(map(pd.read_parquet, parts), ignore_index=True), expected
+    )
+    kept = parts[0].stat().st_mtime_ns
+    content = parts[1].read_bytes()
+    parts[1].unlink()
+    assert cli.main([*command, "--engine", engine]) == 0
+    assert sorted(out.glob("*.parquet")) == parts
+    assert parts[0].stat().st_mtime_ns == kept
+    assert parts[1].read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--k", "3"], "'--out' must be a new folder or one of the same table"),
+        (["--format", "csv"], "'--format' must be parquet"),
+        (["--engine", "ray", "--index"], "'--engine'|'engine' must be 'local'"),
+    ],
+)
+def test_wrong_folders(
+    run_folder: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    flags: list[str],
+    message: str,
+) -> None:
+    command = ["recommend", str(run_folder), "--users", "all", "--out", f"{tmp_path}/top/"]
+    assert cli.main(command) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "top").iterdir()}
+    assert cli.main([*command, *flags]) == 2
+    assert re.search(message, capfd.readouterr().err)
+    assert {path: path.read_bytes() for path in (tmp_path / "top").iterdir()} == before
+
+
+def test_a_folder_of_other_files(
+    run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "folder" / "mine.txt"
+    mine.parent.mkdir()
+    mine.touch()
+    command = ["recommend", str(run_folder), "--users", "all", "--out", f"{mine.parent}/"]
+    assert cli.main(command) == 2
+    assert "'--out' must be a new folder" in capfd.readouterr().err
+    assert list(mine.parent.iterdir()) == [mine]
+
+
 def test_files_of_ids(run_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "users.txt").write_text("20\n0\n")
     (tmp_path / "items.csv").write_text("item\nitem 2\nitem 5\n")

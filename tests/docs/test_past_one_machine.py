@@ -1,4 +1,7 @@
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,19 @@ def test_commands_are_understood(name: str) -> None:
         train.add_options(parser, line.split())
         arguments = parser.parse_args(line.split())
         assert arguments.devices == 4
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_job_starts_the_command_on_every_task(tmp_path: Path) -> None:
+    stub = tmp_path / "srun"
+    stub.write_text('#!/bin/sh\necho "$OMP_NUM_THREADS" "$@"\n')
+    stub.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_CPUS_PER_TASK": "8"}
+    script = str(DOCS / "slurm.sh")
+    for command in (["bash", "-n", script], ["bash", "-eu", script]):
+        ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split()[:4] == ["8", "soil-pyg", "train", "DATA"]
 
 
 def test_the_tasks_of_the_job_are_its_devices() -> None:

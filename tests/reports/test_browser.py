@@ -57,10 +57,12 @@ def test_keyboard(open_page: OpenPage, path: Path) -> None:
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(outline) == "solid"
     line = page.evaluate(FIRST_LINE)
-    for ground, pressed in ((DARK, "true"), (LIGHT, "false")):
+    name = "document.activeElement.textContent"
+    assert page.evaluate(name) == "Dark theme"
+    for ground, other in ((DARK, "Light theme"), (LIGHT, "Dark theme")):
         page.press(*ENTER)
         assert page.evaluate(GROUND) == ground
-        assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == pressed
+        assert page.evaluate(name) == other
         page.wait(f"({FIRST_LINE} === {line!r}) === {str(ground == LIGHT).lower()}")
     # The page opens what is closed, too.
     page.evaluate("document.querySelector('figure summary').focus()")

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from soil_pyg.ranking.groups import quantile_groups
-from soil_pyg.reports.chart import Chart, Share, Table, escaped, log_axis, wrapped
+from soil_pyg.reports.baseline import Baseline
+from soil_pyg.reports.chart import Chart, Share, Table, error_bars, escaped, log_axis, wrapped
 from soil_pyg.reports.data_charts import degree_tails, group_bars, missing_modalities
 from soil_pyg.reports.run_charts import by_list_length, comparison, loss_terms, validation_curves
 from soil_pyg.reports.runs import Run, RunGroup, Summary, find_runs, group_runs
@@ -51,13 +52,48 @@ def test_splits_of_one_group(groups: list[RunGroup]) -> None:
     assert [trace["name"] for trace in chart.spec["data"]] == ["val"]
 
 
+BASELINE = Baseline({split: {"recall@5": 0.25} for split in ("val", "test")}, [0.5, 0.0], [0.75])
+
+
+def test_popularity_is_a_line_in_every_chart(groups: list[RunGroup]) -> None:
+    def line(chart: Chart) -> dict[str, Any]:
+        (found,) = [t for t in check(chart).traces if "Popularity" in t.get("name", "")]
+        return found
+
+    trained = [group for group in groups if group.label != "Popularity"]
+    assert line(comparison(trained, "test", "recall@5", BASELINE))["x"] == [0.25] * len(trained)
+    found = line(by_list_length(trained, "val", "recall", [5, 20], BASELINE))
+    assert (found["x"], found["y"]) == (["5"], [0.25])
+    found = line(by_list_length(trained[:1], "test", "recall", [5], BASELINE))
+    assert found["name"] == "Popularity on test"
+    curves = validation_curves(trained, "recall@5", BASELINE)
+    assert curves is not None
+    assert line(curves)["y"] == [0.25, 0.25]
+    bars = group_bars(
+        *("bars", "Bars", ("degree", "recall"), quantile_groups(torch.tensor([1, 1, 7, 7]), 2)),
+        *({"a": [Summary(0.5, None)] * 2}, "Note.", BASELINE.by_popularity),
+    )
+    assert line(bars)["y"] == [0.5, 0.0]
+    assert [row[-1] for row in bars.rows] == [0.5, 0.0]
+
+
+def test_error_bars_of_intervals() -> None:
+    bars = error_bars([Summary(0.5, None, (0.375, 0.75)), Summary(0.5, 0.25), Summary(0.5, None)])
+    assert bars["arrayminus"] == [0.125, 0.25, 0.0]
+    assert bars["array"] == [0.25, 0.25, 0.0]
+    assert bars["visible"]
+    assert not error_bars([Summary(0.5, None)])["visible"]
+
+
 def test_loss_terms(content: dict[str, Any]) -> None:
     chart = check(loss_terms(Run(Path("run"), content)))
     terms = content["history"][0]["loss"]
     assert [trace["name"] for trace in chart.spec["data"]] == [*terms, "sum"]
     assert chart.rows[0] == [1, *terms.values(), pytest.approx(sum(terms.values()))]
     assert chart.spec["layout"]["yaxis"]["type"] == "log"
-    assert chart.spec["layout"]["annotations"][0]["text"] == f"best epoch {content['best_epoch']}"
+    (line,) = chart.spec["layout"]["shapes"]
+    assert line["x0"] == line["x1"] == content["best_epoch"]
+    assert f"best epoch, {content['best_epoch']}." in chart.note
     content["history"][0]["loss"]["bpr"] = -1.0
     chart = check(loss_terms(Run(Path("run"), content)))
     assert "type" not in chart.spec["layout"]["yaxis"]

@@ -25,6 +25,7 @@ COMMANDS = {
     "graphs": "run.py graphs --out RES --repeat 1 --steps 1",
     "scale": "run.py scale --out RES --items 10 --steps 1",
     "pipeline": "run.py pipeline --out RES --users 20 --pairs 80 --part-users 5 --recommended 5",
+    "estimate": "run.py estimate --out RES --sample-items 20 --part-users 5",
     "serve": "run.py serve --dataset tiny --root root --out RES",
     "libraries": "run.py libraries --out RES --quick",
     "systems": "run.py systems --dataset tiny --root root --out RES --systems soil_pyg --epochs 1",
@@ -53,6 +54,8 @@ RUNS: dict[str, Mapping[str, str]] = {
     "--device": values.CHOICE,
     "--out": OUT,
     "--workers": values.COUNT,
+    "--executor": values.CHOICE,
+    "--slurm": {"a word": "much", "parameters without the executor": '{"time": 5}'},
 }
 SIZE = {kind: value for kind, value in values.SIZE.items() if "memory" not in kind}
 SPEED: dict[str, Mapping[str, str]] = {
@@ -153,6 +156,17 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--part-users": {**values.COUNT, "more than there are": "21"},
         "--recommended": {**values.COUNT, "more than there are": "21"},
     },
+    "estimate": {
+        **{name: SPEED[name] for name in ("--channels", "--out")},
+        "--users": {**values.FLOAT, **values.POSITIVE},
+        "--items": {**values.FLOAT, **values.POSITIVE},
+        "--pairs": {**values.FLOAT, **values.POSITIVE, "fewer than four per user": "79"},
+        "--machines": values.COUNT,
+        "--cores": values.COUNT,
+        "--gbit": values.COUNT,
+        "--sample-items": values.SIZE,
+        "--part-users": values.COUNT,
+    },
     "serve": {
         **NO_RUNS,
         "--epochs": values.COUNT,
@@ -188,6 +202,7 @@ SWITCHES = {
     "graphs": ("--rerun", "--naive"),
     "scale": ("--rerun",),
     "pipeline": ("--rerun",),
+    "estimate": ("--rerun",),
     "libraries": ("--rerun", "--quick", "--install"),
     "systems": ("--rerun", "--install"),
 }

@@ -107,6 +107,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--devices": values.COUNT,
         "--num-nodes": values.COUNT,
         "--strategy": values.CHOICE,
+        "--engine": values.CHOICE,
         "--format": values.CHOICE,
     },
     "recommend": {
@@ -114,6 +115,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--users-file": values.ID_FILE,
         "--k": values.COUNT,
         "--exclude-seen": values.CHOICE,
+        "--engine": values.CHOICE,
         "--allow": values.IDS,
         "--allow-file": values.ID_FILE,
         "--deny": values.IDS,

@@ -51,13 +51,14 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], Mapping[str, Values]]]
             "data": DATA,
             "memory_budget": COUNT,
             "index": SWITCH,
+            "engine": CHOICE,
         },
     ),
     soil_pyg.recommend_blocks: (
         {"trained": "RUN", "users": ["u1"]},
         {"trained": RUN, "users": {"a text": "ann"}, "k": {"zero": 0}, "exclude_seen": CHOICE}
         | {"allow": IDS, "deny": {"a number": 5}, "data": {"other data": "OTHER"}}
-        | {"memory_budget": {"zero": 0}, "index": SWITCH},
+        | {"memory_budget": {"zero": 0}, "index": SWITCH, "engine": CHOICE},
     ),
     soil_pyg.similar: (
         {"trained": "RUN", "items": ["v1"]},

@@ -30,14 +30,14 @@ MODULES = [
     *["soil_pyg.cli.subcommand", "soil_bench.runs.command", "soil_bench.tuning.command"],
     *[f"soil_pyg.cli.{name}" for name in ("prepare", "train", "recommend", "report", "export")],
     *["faiss", "optuna", "plotly.graph_objects", "jinja2", "pandas.io.parquet"],
-    *["optuna.storages", "optuna.samplers", "optuna.pruners", "sqlalchemy.dialects.sqlite"],
+    *["optuna.storages", "optuna.samplers", "optuna.storages.journal"],
 ]
 """The names of modules that a command would import."""
 VOLATILE = {"seconds", "date", "checksum", "created", "peak_rss_mb", "machine"}
 """Values of JSON files that differ from run to run; the checksum is that of the others."""
-EXCLUDED = re.compile(r"(^|/)(epochs\.log|.*\.db|.*\.lock|cache|logs|__pycache__)(/|$)")
-"""Paths whose content is not compared: a list of begun epochs, SQLite files with times, locks, the
-cache of computed features and the standard error of workers."""
+EXCLUDED = re.compile(r"(^|/)(epochs\.log|.*\.journal|.*\.lock|cache|logs|__pycache__)(/|$)")
+"""Paths whose content is not compared: a list of begun epochs, journals with times, locks,
+the cache of computed features and the output of workers."""
 OF_LIBRARIES = re.compile(r"^torchinductor_|_(propagate|edge_updater)_\w+\.py$")
 """Entries of the temporary folder that torch and PyG leave behind even without a kill."""
 DEBRIS = re.compile(r"\.(tmp|old)$|(^|/)\.|(^|/)tmp\w+$")

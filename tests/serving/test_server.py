@@ -168,6 +168,17 @@ def test_a_port_in_use_is_refused(server: Server, shop: Path) -> None:
             serve(shop / "run", port=server.port, workers=workers)
 
 
+def test_a_missing_package_is_named_with_its_extra(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def import_module(name: str) -> None:
+        raise ImportError(f"no {name}", name=name)
+
+    monkeypatch.setattr("soil_pyg.serving.server.import_module", import_module)
+    with pytest.raises(ImportError, match=r"'fastapi': pip install .*\[serve\]"):
+        serve(shop / "run", port=0)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

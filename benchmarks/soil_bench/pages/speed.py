@@ -7,10 +7,12 @@ from pathlib import Path
 
 from soil_bench.pages.records import read_as, written_by
 from soil_bench.runs.results import Record
+from soil_bench.speed.estimate import estimate_lines
 from soil_bench.speed.graphs_report import graphs_lines
 from soil_bench.speed.index_report import index_lines
 from soil_bench.speed.libraries_report import libraries_lines
 from soil_bench.speed.pipeline import pipeline_lines
+from soil_bench.speed.ranks import ranks_lines
 from soil_bench.speed.scale_report import scale_lines
 from soil_bench.speed.serve_report import serve_lines
 from soil_bench.systems.report import systems_lines
@@ -20,6 +22,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "graphs-cuda": ("Graph building and training step on a GPU", graphs_lines),
     "scale": ("Scale", scale_lines),
     "pipeline": ("Pipeline", pipeline_lines),
+    "ranks": ("Several processes", ranks_lines),
+    "estimate": ("Past one machine", estimate_lines),
     "serve": ("Server", serve_lines),
     "indexes": ("Indexes", index_lines),
     "libraries": ("Libraries", libraries_lines),

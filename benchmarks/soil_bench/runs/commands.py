@@ -24,6 +24,14 @@ COMMANDS = {
         "soil_bench.speed.pipeline",
         "time and memory from a table to recommendations, stage by stage",
     ),
+    "ranks": (
+        "soil_bench.speed.ranks",
+        "epochs in partitions by the number of processes that train together",
+    ),
+    "estimate": (
+        "soil_bench.speed.estimate",
+        "memory, network and hours on several machines, from constants measured on this one",
+    ),
     "serve": (
         "soil_bench.speed.serve",
         "the server of a run under load: latency, requests per second, memory",

@@ -60,8 +60,7 @@ def main(argv: list[str]) -> int:
             console.print(f"{number} workers")
             load_of(server.port, users, K, max(arguments.connections), seconds=1)
             loads = [
-                {"connections": connections}
-                | load_of(server.port, users, K, connections, arguments.seconds)
+                {"connections": connections} | load(server, users, connections, arguments.seconds)
                 for connections in arguments.connections
             ]
             row = {"workers": number, "loads": loads, "memory_mb": server.memory()}
@@ -111,6 +110,19 @@ def make_runs(arguments: Namespace, work: Path) -> tuple[list[Path], list[str]]:
     store = data[USER]
     ids = store.id if "id" in store else range(store.num_nodes)
     return folders, [str(user) for user in list(ids)]
+
+
+def load(server: Server, users: list[str], connections: int, seconds: int) -> Record:
+    """Returns the numbers of :func:`~soil_bench.speed.serve_wrk.load_of`, with the milliseconds of
+    processor time per request, which other processes change little.
+    """
+    before = server.cpu_seconds()
+    found = load_of(server.port, users, K, connections, seconds)
+    after = server.cpu_seconds()
+    if before is not None and after is not None:
+        num_requests = max(1.0, found["requests_per_second"] * seconds)
+        found["cpu_ms"] = 1000 * (after - before) / num_requests
+    return found
 
 
 def put_in_place(link: Path, run: Path) -> None:

@@ -5,8 +5,9 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -95,8 +96,8 @@ def load_with_changes(
 
 
 async def _load(
-    port: int, users: list[str], k: int, connections: int, duration: Callable
-) -> Record:  # type: ignore[type-arg]
+    port: int, users: list[str], k: int, connections: int, wait: Callable[[], Awaitable[object]]
+) -> Record:
     times: list[float] = []
     failures = 0
     bodies: set[bytes] = set()
@@ -124,7 +125,7 @@ async def _load(
 
     start = time.perf_counter()
     tasks = [asyncio.create_task(ask(number)) for number in range(connections)]
-    await duration()
+    await wait()
     is_over = True
     await asyncio.gather(*tasks)
     seconds = time.perf_counter() - start
@@ -161,7 +162,7 @@ def malformed_requests(users: list[str], number: int, seed: int = 0) -> Iterator
 
 
 def _body(draw: random.Random, words: tuple[str, ...]) -> bytes:
-    value = {
+    value: dict[str, Any] = {
         draw.choice(("items", "k", "exclude_seen", "x")): draw.choice(
             ([draw.choice(words)], draw.choice(words), None, [[]], {}, [1.5], 10**30, True)
         )

@@ -1,5 +1,6 @@
 """The server in processes of its own, and their memory."""
 
+import os
 import re
 import signal
 import subprocess
@@ -56,14 +57,28 @@ class Server:
         """Returns the memory in MB of all processes of the server, shared pages counted once
         (:obj:`"pss"`) or per process (:obj:`"rss"`); empty where the system does not tell.
         """
-        process = self._process.pid
         with suppress(OSError):
-            children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
             found = {"pss": 0.0, "rss": 0.0}
-            for number in (str(process), *children):
+            for number in self._processes():
                 text = Path(f"/proc/{number}/smaps_rollup").read_text()
                 for name in found:
                     size = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE | re.IGNORECASE)
                     found[name] += int(size[1]) / 1024 if size else 0.0
             return dict(found)
         return {}
+
+    def cpu_seconds(self) -> float | None:
+        """Returns the processor time of all processes of the server so far, :obj:`None` where the
+        system does not tell.
+        """
+        with suppress(OSError):
+            stats = [Path(f"/proc/{number}/stat").read_text() for number in self._processes()]
+            # The name of a process, in parentheses, may hold spaces.
+            ticks = [sum(map(int, text.rpartition(")")[2].split()[11:13])) for text in stats]
+            return sum(ticks) / os.sysconf("SC_CLK_TCK")
+        return None
+
+    def _processes(self) -> list[str]:
+        process = self._process.pid
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return [str(process), *children]

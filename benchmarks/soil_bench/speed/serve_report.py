@@ -13,6 +13,7 @@ def serve_reports(record: Record) -> list[Report]:
             f"{load['requests_per_second']:,.0f}",
             f"{load['p50_ms']:.1f}",
             f"{load['p99_ms']:.1f}",
+            f"{load['cpu_ms']:.2f}" if "cpu_ms" in load else "-",
             str(load["failures"]),
         ]
         for row in record["workers"]
@@ -21,7 +22,15 @@ def serve_reports(record: Record) -> list[Report]:
     return [
         Report(
             f"Recommendations over HTTP, k = {record['k']}",
-            ["workers", "connections", "requests/s", "p50 ms", "p99 ms", "failed"],
+            [
+                "workers",
+                "connections",
+                "requests/s",
+                "p50 ms",
+                "p99 ms",
+                "CPU ms per request",
+                "failed",
+            ],
             rows,
             _notes(record),
         ),

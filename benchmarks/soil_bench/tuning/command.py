@@ -1,15 +1,11 @@
 """Searches the settings of models by their val metric; the best of each are run and tested.
 
-Every model gets the same number of trials, drawn by Optuna and trained to their end. Finished
-trials and runs are not repeated, and interrupted ones go on where they stopped. No trial sees the
-test split.
+Every model gets the same number of trials, drawn by Optuna and trained to their end; the number of
+workers does not change them. Finished trials and runs are not repeated, and interrupted ones go on
+where they stopped. No trial sees the test split.
 """
 
-import fcntl
 import importlib.metadata
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
@@ -26,10 +22,11 @@ from soil_bench.runs.equivalence import SameResults, read_evidence
 from soil_bench.runs.experiment import RECORDS_FOLDER, Experiment, FailedRunsError, Variant
 from soil_bench.runs.results import machine_and_date, print_table
 from soil_bench.runs.tables import print_report
-from soil_bench.tuning.report import options_text, outcome_text, record_of, report_of, summary
+from soil_bench.tuning.report import record_of, report_of, summary
+from soil_bench.tuning.search import Search, only_one
 from soil_bench.tuning.space import make_space
 from soil_bench.tuning.study import Study, Trial, best
-from soil_bench.tuning.training import OnEpoch, Training, without_test
+from soil_bench.tuning.training import Training, without_test
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.utils.files import digest_of, write_json
 from soil_pyg.workflow.options import ModelOptions
@@ -211,16 +208,10 @@ class Tuning:
 
         Raises:
             ValueError: If another process runs them.
+            FailedRunsError: If the process of a trial is killed.
         """
-        folder, wanted = self.experiment.out / "studies", self._arguments.trials
-        console = self.experiment.console
+        folder = self.experiment.out / "studies"
         with only_one(folder / f"{self.name}.lock"):
-            study = Study(
-                folder / f"{self.name}.db",
-                self._study_name,
-                self.space,
-                self._arguments.sampler_seed,
-            )
             training = Training(
                 self._selected,
                 self._settings,
@@ -229,43 +220,10 @@ class Tuning:
                 self._study_name,
                 self._arguments.trial_seeds,
             )
-            trials = study.trials()
-            if trials:
-                console.print(f"{len(trials)} trials finished before, not run again")
-            # An interruption may have left the folder of a finished trial.
-            for finished in trials:
-                training.forget(finished.options)
-
-            def train(options: dict[str, Any], on_epoch: OnEpoch) -> float:
-                text = f"[{len(trials) + 1}/{wanted}] {options_text(options)}"
-                console.print(text, markup=False, soft_wrap=True)
-                return training.run(options, on_epoch)
-
-            while len(trials) < wanted:
-                trial = study.step(train)
-                if trial is None:
-                    console.print(f"all {self.space.size} combinations were tried")
-                    break
-                training.forget(trial.options)
-                trials.append(trial)
-                text = outcome_text(trial, best(trials), self.metric)
-                console.print(f"[{len(trials)}/{wanted}] {text}", markup=False, soft_wrap=True)
-        return trials
-
-
-@contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Holds a lock that one process can hold at a time.
-
-    Raises:
-        ValueError: If another process holds it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"'{path}' is locked: another process is searching the settings of this model"
-            ) from error
-        yield
+            study = Study(
+                folder / f"{self.name}.journal",
+                self._study_name,
+                self.space,
+                self._arguments.sampler_seed,
+            )
+            return Search(self.experiment, training, study, self.metric).run(self._arguments.trials)

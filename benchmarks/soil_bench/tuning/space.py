@@ -44,12 +44,16 @@ class Space:
         """Returns the values of a combination."""
         return {name: column[texts[name]] for name, column in self._values.items()}
 
+    def texts_of(self, options: dict[str, Any]) -> Texts:
+        """Returns the texts of a combination of values."""
+        return {name: json.dumps(options[name]) for name in self.texts}
+
     def key(self, texts: Texts) -> tuple[str, ...]:
         """Returns the texts of a combination in the order of the options."""
         return tuple(texts[name] for name in self.texts)
 
-    def untried(self, start: int, tried: set[tuple[str, ...]]) -> Texts | None:
-        """Returns the first untried combination from a number on, or :obj:`None`."""
+    def untried(self, start: int, tried: set[tuple[str, ...]]) -> Texts:
+        """Returns the first untried combination from a number on; there must be one."""
         shape = [len(column) for column in self.texts.values()]
         for number in range(start, start + len(tried) + 1):
             places = np.unravel_index(number % self.size, shape)
@@ -57,7 +61,7 @@ class Space:
             texts = {name: column[i] for (name, column), i in zip(columns, places, strict=True)}
             if self.key(texts) not in tried:
                 return texts
-        return None
+        raise ValueError("all combinations were tried")
 
 
 def make_space(selected: ModelOptions, given: dict[str, Any], settings: dict[str, Any]) -> Space:

@@ -1,6 +1,7 @@
-"""The study of a search: the settings tried so far and the next ones, in a SQLite file."""
+"""The study of a search: the settings tried so far and the next ones, in a journal of Optuna."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from soil_bench.tuning.space import Space, Texts
-from soil_bench.tuning.training import FailedTrialError, OnEpoch
+from soil_bench.tuning.training import Outcome
 
-DRAWN_EVENLY = 5
-"""The number of trials with uniformly drawn settings, before the results guide the draws."""
+ROUND = 5
+"""The number of trials that are drawn together, from the results of earlier rounds. Those of the
+first round are drawn evenly."""
 CANDIDATES = (24, 12, 6, 3, *[1] * 10)
 """The number of candidates of each draw, until it yields untried settings: fewer candidates vary
 more. After the last draw, any untried settings are taken."""
 COMPLETE, FAILED = "complete", "failed"
-TEXTS, ERROR = "settings", "error"
+NUMBER, TEXTS, EPOCHS, ERROR = "number", "settings", "epochs", "error"
 """Attributes of trials in the file."""
-Train = Callable[[dict[str, Any], OnEpoch], float]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Trial:
     """Settings that were tried to an end.
 
     Args:
-        number (int): Its number among the finished trials, from 1 on.
+        number (int): Its number, from 1 on.
         options (dict[str, Any]): The values of the searched options.
         state (str): :obj:`"complete"` or :obj:`"failed"`.
         value (float, optional): The val metric of a complete trial, the mean over its seeds.
@@ -45,22 +46,26 @@ class Trial:
 
 class Study:
     """The trials of a search by the Tree-structured Parzen Estimator of Optuna, without repeating
-    settings. The next settings depend only on the seed and the finished trials, so that an
-    interrupted study continues like an uninterrupted one. No trial is pruned, since that would
-    favour settings that learn fast over settings that learn more.
+    settings. No trial is pruned, since that would favour settings that learn fast over settings
+    that learn more.
+
+    Trials are drawn in rounds of :data:`ROUND`. The settings of a trial depend on the seed, its
+    number and the trials of earlier rounds in the order of their numbers, so that neither
+    interruptions nor the number of workers change them.
 
     Args:
-        path (Path): The file. No other process may use the same study.
+        path (Path): The file, which only one process may write to.
         name (str): The name of the study: trials of the same name can be compared.
         space (Space): The settings to try.
         seed (int): The seed.
 
     Raises:
-        ValueError: If the file is damaged, locked or not a database of studies.
+        ValueError: If the file is damaged or not a journal of studies.
     """
 
     def __init__(self, path: Path, name: str, space: Space, seed: int) -> None:
         import optuna
+        from optuna.storages.journal import JournalFileBackend
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,131 +76,113 @@ class Study:
             for name, texts in space.texts.items()
         }
         with _naming(path):
+            _drop_half_line(path)
             self._study = optuna.create_study(
-                storage=f"sqlite:///{path.resolve()}",
+                storage=optuna.storages.JournalStorage(JournalFileBackend(str(path))),
                 study_name=name,
                 direction="maximize",
-                pruner=optuna.pruners.NopPruner(),
-                # Every trial is enqueued with its settings.
-                sampler=optuna.samplers.RandomSampler(),
                 load_if_exists=True,
             )
-            self._take_up()
             self.trials()
 
     def trials(self) -> list[Trial]:
-        """Returns the finished trials, without interrupted ones."""
-        return [self._trial(n, trial) for n, trial in enumerate(self._finished(), start=1)]
+        """Returns the finished trials in the order of their numbers."""
+        return [self._trial(trial) for trial in self._finished()]
 
-    def step(self, train: Train) -> Trial | None:
-        """Tries the next settings; returns :obj:`None` if all were tried.
-
-        Args:
-            train (callable): Returns the value of settings; its second argument is a function to
-                call after every epoch with the values of all epochs.
+    def missing(self, wanted: int) -> dict[int, dict[str, Any]]:
+        """Returns the options of the next trials by their numbers: those of a round that are not
+        finished, up to a number. Without any, all were tried.
         """
+        finished = {trial.user_attrs[NUMBER]: trial for trial in self._finished()}
+        last = min(wanted, self._space.size)
+        first = next((n for n in range(1, last + 1) if n not in finished), None)
+        if first is None:
+            return {}
+        start = first - (first - 1) % ROUND
+        earlier = [trial for number, trial in finished.items() if number < start]
+        texts = {number: trial.user_attrs[TEXTS] for number, trial in finished.items()}
+        missing = {}
+        for number in range(start, min(start + ROUND, last + 1)):
+            if number not in finished:
+                tried = {self._space.key(each) for each in texts.values()}
+                texts[number] = self._draw(number, earlier, tried)
+                missing[number] = self._space.values_of(texts[number])
+        return missing
+
+    def add(self, number: int, options: dict[str, Any], outcome: Outcome) -> Trial:
+        """Adds a finished trial and returns it."""
         import optuna
 
-        if not self._in_state("WAITING"):
-            texts = self._draw()
-            if texts is None:
-                return None
-            self._enqueue(texts)
-        live = self._study.ask(self._distributions)
-        reported = 0
-
-        def on_epoch(values: list[float]) -> None:
-            nonlocal reported
-            for number, value in enumerate(values[reported:], start=reported + 1):
-                live.report(value, number)
-            reported = len(values)
-
-        number = len(self._finished()) + 1
+        texts = self._space.texts_of(options)
         states = optuna.trial.TrialState
-        try:
-            value = train(self._space.values_of(live.user_attrs[TEXTS]), on_epoch)
-        except FailedTrialError as error:
-            live.set_user_attr(ERROR, str(error))
-            return self._trial(number, self._study.tell(live, state=states.FAIL))
-        return self._trial(number, self._study.tell(live, value))
+        trial = optuna.trial.create_trial(
+            state=states.FAIL if outcome.value is None else states.COMPLETE,
+            value=outcome.value,
+            params=texts,
+            distributions=self._distributions,
+            user_attrs={
+                **{NUMBER: number, TEXTS: texts},
+                **{EPOCHS: outcome.epochs, ERROR: outcome.error},
+            },
+        )
+        self._study.add_trial(trial)
+        return self._trial(trial)
 
-    def _draw(self) -> Texts | None:
-        """Returns untried settings, or :obj:`None` if all were tried."""
+    def _draw(self, number: int, earlier: list[Any], tried: set[tuple[str, ...]]) -> Texts:
+        """Returns untried settings."""
         import optuna
 
-        tried = {self._space.key(trial.user_attrs[TEXTS]) for trial in self._finished()}
-        if len(tried) == self._space.size:
-            return None
-        if not tried:
+        if number == 1:
             return self._space.first
-        rng = np.random.default_rng([self._seed, len(tried)])
+        rng = np.random.default_rng([self._seed, number - 1])
+        # In memory, and in the order of numbers: the journal has the order in which they ended.
+        study = optuna.create_study(direction="maximize")
+        study.add_trials(earlier)
         trial = optuna.trial.create_trial(state=optuna.trial.TrialState.WAITING)
         for candidates in CANDIDATES:
             sampler = optuna.samplers.TPESampler(
-                n_startup_trials=DRAWN_EVENLY,
+                n_startup_trials=ROUND,
                 n_ei_candidates=candidates,
                 multivariate=True,
                 constant_liar=False,
                 seed=int(rng.integers(2**32)),
             )
-            texts = sampler.sample_relative(self._study, trial, self._distributions)
+            texts = sampler.sample_relative(study, trial, self._distributions)
             if texts and self._space.key(texts) not in tried:
                 return texts
         return self._space.untried(int(rng.integers(self._space.size)), tried)
 
-    def _take_up(self) -> None:
-        """Enqueues the running trials again: as no other process uses the study, they stopped."""
-        import optuna
-
-        waiting = [trial.user_attrs[TEXTS] for trial in self._in_state("WAITING")]
-        for trial in self._in_state("RUNNING"):
-            texts = trial.user_attrs[TEXTS]
-            # Enqueued before it is marked, so that an interruption here does not lose the trial.
-            if ERROR not in trial.user_attrs and texts not in waiting:
-                self._enqueue(texts)
-            self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-
-    def _enqueue(self, texts: Texts) -> None:
-        # Also an attribute, as a trial gets its parameters only some time after it has begun.
-        self._study.enqueue_trial(texts, user_attrs={TEXTS: texts})
-
-    def _in_state(self, name: str) -> list[Any]:
-        return [t for t in self._study.get_trials(deepcopy=False) if t.state.name == name]
-
     def _finished(self) -> list[Any]:
-        return [
-            trial
-            for trial in self._study.get_trials(deepcopy=False)
-            if trial.state.name == "COMPLETE" or ERROR in trial.user_attrs
-        ]
+        trials = self._study.get_trials(deepcopy=False)
+        return sorted(trials, key=lambda trial: int(trial.user_attrs[NUMBER]))
 
-    def _trial(self, number: int, trial: Any) -> Trial:
-        values = list(trial.intermediate_values.values())
-        state, value = FAILED, None
-        if trial.state.name == "COMPLETE":
-            state, value = COMPLETE, trial.value
-            if value is None:
-                raise ValueError(f"trial {trial.number} has no value")
+    def _trial(self, trial: Any) -> Trial:
+        known = trial.user_attrs
         return Trial(
-            number=number,
-            options=self._space.values_of(trial.user_attrs[TEXTS]),
-            state=state,
-            value=value,
-            epochs=len(values),
-            error=trial.user_attrs.get(ERROR, ""),
+            number=known[NUMBER],
+            options=self._space.values_of(known[TEXTS]),
+            state=FAILED if trial.value is None else COMPLETE,
+            value=trial.value,
+            epochs=known[EPOCHS],
+            error=known[ERROR],
         )
+
+
+def _drop_half_line(path: Path) -> None:
+    # A process that was killed while it wrote; the next line would continue it.
+    if path.is_file() and not (content := path.read_bytes()).endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)
 
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Makes all errors about a database name its file."""
+    """Makes all errors about a journal name its file."""
     try:
         yield
     except Exception as error:
-        reason = str(getattr(error, "orig", None) or f"{type(error).__name__}: {error}")
         raise ValueError(
-            f"'{path}' cannot be read as a database of studies ({reason:.200}): remove it, or "
-            "choose another folder with '--out'"
+            f"'{path}' cannot be read as a journal of studies ({type(error).__name__}: "
+            f"{error!s:.200}): remove it, or choose another folder with '--out'"
         ) from error
 
 

@@ -1,11 +1,13 @@
-"""The training of a trial on data without its test split; interrupted ones are resumed."""
+"""The training of a trial on data without its test split; interrupted ones are resumed.
+
+As the module of a process, trains one trial.
+"""
 
 import copy
 import json
 import shutil
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -14,16 +16,17 @@ from typing import Any
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
+from soil_bench.runs.run_job import load_data
 from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import INTERACTS
-from soil_pyg.utils.files import digest_of
+from soil_pyg.utils.files import digest_of, write_json
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 
+OUTCOME = "outcome.json"
 KEPT = 3
 """The number of data sets with graphs that are held in memory."""
 Settings = dict[str, Any]
-OnEpoch = Callable[[list[float]], None]
 
 
 class FailedTrialError(RuntimeError):
@@ -68,6 +71,22 @@ class Graphs:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """The outcome of a trial.
+
+    Args:
+        value (float, optional): The mean over the seeds of the best val metric, :obj:`None` if it
+            failed.
+        epochs (int): The number of epochs of the first seed.
+        error (str): The reason of a failure. (default: :obj:`""`)
+    """
+
+    value: float | None
+    epochs: int
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class Training:
     """Trains settings over seeds and returns their val metric.
 
@@ -92,43 +111,46 @@ class Training:
         """The data with the graphs of the model."""
         return Graphs(self.selected, self.data)
 
-    def run(self, options: Settings, on_epoch: OnEpoch) -> float:
-        """Returns the mean over the seeds of the best val metric.
-
-        Args:
-            options (dict[str, Any]): The values of the searched options.
-            on_epoch (callable): Called with the val metric of every epoch so far while the first
-                seed is trained; an exception ends the training.
-
-        Raises:
-            FailedTrialError: If the settings are invalid, or training diverges.
+    def run(self, options: Settings) -> Outcome:
+        """Returns the outcome of the values of the searched options: a failure if they are invalid
+        or training diverges.
         """
         settings = self.settings | options
-        metric = settings["metric"]
-
-        def follow(result: TrainResult) -> None:
-            on_epoch([epoch["val"][metric] for epoch in result.history])
-
-        values = []
-        for seed in range(self.num_seeds):
-            result = self._fit(settings, seed, self.folder(options), follow)
-            # A run that finished before an interruption has reported no epochs.
-            if seed == 0:
-                follow(result)
-            values.append(result.val[metric])
-        return fmean(values)
+        try:
+            results = [
+                self._fit(settings, seed, self.folder(options)) for seed in range(self.num_seeds)
+            ]
+        except FailedTrialError as error:
+            return Outcome(None, 0, str(error))
+        value = fmean(result.val[settings["metric"]] for result in results)
+        return Outcome(value, results[0].epochs)
 
     def folder(self, options: Settings) -> Path:
         """Returns the folder of a trial."""
         return self.root / digest_of([self.name, options])[:16]
 
+    def line(self, options: Settings, dataset: str, data_root: str) -> str:
+        """Returns the line with which :func:`main` trains a trial in another process, which reads
+        the data again.
+        """
+        call = {
+            "training": {
+                **{"selected": self.selected.spec, "settings": self.settings},
+                **{"root": str(self.root), "name": self.name, "num_seeds": self.num_seeds},
+            },
+            **{"options": options, "dataset": dataset, "data_root": data_root},
+        }
+        return json.dumps(call) + "\n"
+
+    def outcome(self, options: Settings) -> Outcome:
+        """Returns the outcome that :func:`main` has left."""
+        return Outcome(**json.loads((self.folder(options) / OUTCOME).read_text("utf-8")))
+
     def forget(self, options: Settings) -> None:
         """Deletes the folder of a trial."""
         shutil.rmtree(self.folder(options), ignore_errors=True)
 
-    def _fit(
-        self, settings: Settings, seed: int, folder: Path, follow: Callable[[TrainResult], None]
-    ) -> TrainResult:
+    def _fit(self, settings: Settings, seed: int, folder: Path) -> TrainResult:
         try:
             trainer: Trainer = build_trainer(self.selected, settings, seed)
             data = self.graphs.get(settings)
@@ -142,8 +164,25 @@ class Training:
                 data,
                 out=folder / f"seed{seed}",
                 settings=settings,
-                on_epoch=follow if seed == 0 else None,
                 test=False,
             )
         except FloatingPointError as error:
             raise FailedTrialError(str(error)) from error
+
+
+def main(line: str) -> int:
+    """Trains the trial of :meth:`Training.line` and leaves its outcome in its folder."""
+    call = json.loads(line)
+    given = call["training"]
+    training = Training(
+        ModelOptions(given["selected"]),
+        given["settings"],
+        without_test(load_data(call["dataset"], call["data_root"])),
+        Path(given["root"]),
+        given["name"],
+        given["num_seeds"],
+    )
+    outcome = training.run(call["options"])
+    training.folder(call["options"]).mkdir(parents=True, exist_ok=True)
+    write_json(training.folder(call["options"]) / OUTCOME, asdict(outcome))
+    return 0

@@ -14,8 +14,9 @@ from run import main
 from soil_bench.runs import jobs
 from soil_bench.runs.experiment import Experiment, Variant
 from soil_bench.runs.results import run_key
-from soil_bench.tuning.command import Tuning, only_one
-from soil_bench.tuning.training import FailedTrialError, OnEpoch, Training
+from soil_bench.tuning.command import Tuning
+from soil_bench.tuning.search import only_one
+from soil_bench.tuning.training import Outcome, Training
 from soil_pyg.configs import available_configs
 from soil_pyg.training.trainer import Trainer
 
@@ -62,9 +63,9 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     found = []
     run = Training.run
 
-    def listen(self: Training, options: dict[str, Any], on_epoch: OnEpoch) -> float:
+    def listen(self: Training, options: dict[str, Any]) -> Outcome:
         found.append(options)
-        return run(self, options, on_epoch)
+        return run(self, options)
 
     monkeypatch.setattr(Training, "run", listen)
     return found
@@ -165,14 +166,14 @@ def test_what_decides_the_values_begins_another_study_in_the_same_file(
     assert main([*arguments, "--sampler-seed", "3"]) == 0
     assert len(begun) == 5
     files = sorted(path.name for path in (tmp_path / "out" / "studies").iterdir())
-    assert files == ["tiny-bpr.db", "tiny-bpr.lock"]
+    assert files == ["tiny-bpr.journal", "tiny-bpr.lock"]
 
 
 def test_the_winner_is_chosen_by_the_val_metric_alone(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: list[Variant]
 ) -> None:
     values = {0.1: 0.2, 0.5: 0.9, 1.0: 0.3}
-    monkeypatch.setattr(Training, "run", lambda self, options, on_epoch: values[options["reg"]])
+    monkeypatch.setattr(Training, "run", lambda self, options: Outcome(values[options["reg"]], 1))
     assert main([*arguments, "--models", "bpr", *SEARCH]) == 0
     winner = {"reg": 0.5, "hidden_channels": 4}
     assert tuned(tmp_path)["winner"]["settings"] == winner
@@ -194,10 +195,9 @@ def test_interrupted_search_goes_on(
     begun.clear()
     fit, epochs = Trainer.fit, []
 
-    def stop(self: Trainer, *args: Any, on_epoch: Any, **options: Any) -> Any:
+    def stop(self: Trainer, *args: Any, **options: Any) -> Any:
         def count(result: Any) -> None:
             epochs.append(result.epochs)
-            on_epoch(result)
             if len(epochs) == 5:
                 raise KeyboardInterrupt
 
@@ -240,14 +240,14 @@ def test_model_of_ones_own_and_its_profiles(arguments: list[str], tmp_path: Path
         record = tuned(tmp_path, f"tiny-{name}")
         assert record["profile"] == profile
         assert record["fixed"]["hidden_channels"] == size
-        assert (tmp_path / "out" / "studies" / f"tiny-{name}.db").exists()
+        assert (tmp_path / "out" / "studies" / f"tiny-{name}.journal").exists()
 
 
 def test_all_trials_fail(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(self: Training, options: dict[str, Any], on_epoch: OnEpoch) -> float:
-        raise FailedTrialError(f"as told with {options['reg']}")
+    def fail(self: Training, options: dict[str, Any]) -> Outcome:
+        return Outcome(None, 0, f"as told with {options['reg']}")
 
     monkeypatch.setattr(Training, "run", fail)
     assert main([*arguments, "--models", "bpr", *SEARCH]) == 1
@@ -287,10 +287,10 @@ def test_others_are_searched_after_one_that_fails(
 ) -> None:
     run = Training.run
 
-    def fail(self: Training, options: dict[str, Any], on_epoch: OnEpoch) -> float:
+    def fail(self: Training, options: dict[str, Any]) -> Outcome:
         if self.selected.name == "bpr":
-            raise FailedTrialError("as told")
-        return run(self, options, on_epoch)
+            return Outcome(None, 0, "as told")
+        return run(self, options)
 
     monkeypatch.setattr(Training, "run", fail)
     arguments = changed(arguments, "--seeds", "1")
@@ -305,6 +305,18 @@ def test_option_of_none_of_the_models_is_refused(
     assert main([*arguments, "--models", "bpr,lightgcn", "--search.k_a", "1,2"]) == 2
     assert "'--search.k_a' is an option of none of the models" in capsys.readouterr().err
     assert begun == []
+
+
+@pytest.mark.usefixtures("chosen")
+def test_workers_do_not_change_the_trials(arguments: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="submitit is not installed (the extra 'cluster')")
+    arguments = changed(arguments, "--seeds", "1")
+    arguments += ["--models", "bpr", "--trials", "2", "--search.reg", "0.1,0.5,1.0"]
+    assert main(changed(arguments, "--out", "whole")) == 0
+    assert main([*arguments, "--workers", "2"]) == 0
+    assert tuned(tmp_path)["trials"] == tuned(tmp_path, out="whole")["trials"]
+    assert list((tmp_path / "out" / "trials").iterdir()) == []
+    assert len(list((tmp_path / "out" / "logs").iterdir())) == 2
 
 
 @pytest.mark.usefixtures("chosen")

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from soil_bench.runs.run_job import load_data
-from soil_bench.tuning.training import KEPT, FailedTrialError, Graphs, Training, without_test
+from soil_bench.tuning.training import KEPT, Graphs, Outcome, Training, main, without_test
 from soil_pyg.models.soil_graphs import SOILGraphs
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.training.trainer import Trainer
@@ -33,10 +34,6 @@ def make(
     return Training(ModelOptions(model), settings_of(model), data, folder, name, num_seeds)
 
 
-def ignore(values: list[float]) -> None:
-    """Does nothing after an epoch."""
-
-
 def test_data_without_the_test_split(data: HeteroData) -> None:
     without = without_test(data)
     assert "test_edge_label_index" not in without[INTERACTS]
@@ -57,15 +54,14 @@ def test_test_split_is_never_looked_at(
         return evaluate(self, model, data, split)
 
     monkeypatch.setattr(Evaluator, "evaluate", listen)
-    make(data, tmp_path, model).run({"k": 3} if model != "bpr" else {"reg": 0.5}, ignore)
+    make(data, tmp_path, model).run({"k": 3} if model != "bpr" else {"reg": 0.5})
     assert splits == {"val"}
 
 
 def test_value_is_the_mean_over_seeds_of_the_best_val_metric(
     data: HeteroData, tmp_path: Path
 ) -> None:
-    calls: list[list[float]] = []
-    found = make(data, tmp_path, num_seeds=2).run({"reg": 0.5, "lr": 0.05}, calls.append)
+    found = make(data, tmp_path, num_seeds=2).run({"reg": 0.5, "lr": 0.05})
     settings = settings_of("bpr") | {"reg": 0.5, "lr": 0.05}
     results = []
     for seed in range(2):
@@ -76,49 +72,36 @@ def test_value_is_the_mean_over_seeds_of_the_best_val_metric(
         trainer = Trainer(**options, seed=seed, accelerator="cpu", progress=False)
         results.append(trainer.fit(model, data, test=False))
     expected = [result.val["recall@20"] for result in results]
-    assert found == sum(expected) / 2
-    # The epochs of the first seed alone are reported.
-    history = [epoch["val"]["recall@20"] for epoch in results[0].history]
-    assert calls == [*(history[:end] for end in range(1, 5)), history]
+    # The epochs are those of the first seed.
+    assert found == Outcome(sum(expected) / 2, len(results[0].history))
 
 
-def test_interrupted_training_goes_on(data: HeteroData, tmp_path: Path) -> None:
-    options = {"reg": 0.5}
-    calls: list[list[float]] = []
-    whole = make(data, tmp_path / "whole").run(options, calls.append)
-
-    def stop(values: list[float]) -> None:
-        if len(values) == 2:
-            raise KeyboardInterrupt
-
-    training = make(data, tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        training.run(options, stop)
-    later: list[list[float]] = []
-    assert make(data, tmp_path).run(options, later.append) == whole
-    assert later == calls[2:]
-
-
-def test_interruption_of_a_later_seed(
+def test_interrupted_training_goes_on(
     data: HeteroData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first seed is not trained again, but its epochs are told."""
-    calls: list[list[float]] = []
-    whole = make(data, tmp_path / "whole", num_seeds=2).run({}, calls.append)
-    fit = Trainer.fit
+    """Neither the first seed nor an epoch of the second one is trained again."""
+    whole = make(data, tmp_path / "whole", num_seeds=2).run({"reg": 0.5})
+    fit, epochs = Trainer.fit, []
 
     def stop(self: Trainer, *args: Any, **options: Any) -> Any:
-        if self.seed == 1:
-            raise KeyboardInterrupt
-        return fit(self, *args, **options)
+        def count(result: Any) -> None:
+            epochs.append((self.seed, result.epochs))
+            if len(epochs) == 6:
+                raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "fit", stop)
-        with pytest.raises(KeyboardInterrupt):
-            make(data, tmp_path, num_seeds=2).run({}, ignore)
-    later: list[list[float]] = []
-    assert make(data, tmp_path, num_seeds=2).run({}, later.append) == whole
-    assert later == calls[-1:]
+        return fit(self, *args, on_epoch=count, **options)
+
+    monkeypatch.setattr(Trainer, "fit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        make(data, tmp_path, num_seeds=2).run({"reg": 0.5})
+    assert make(data, tmp_path, num_seeds=2).run({"reg": 0.5}) == whole
+    assert epochs == [(seed, epoch) for seed in range(2) for epoch in range(1, 5)]
+
+
+def test_a_trial_in_another_process(data: HeteroData, root: Path, tmp_path: Path) -> None:
+    training, options = make(data, tmp_path), {"reg": 0.5}
+    assert main(training.line(options, "tiny", str(root))) == 0
+    assert training.outcome(options) == make(data, tmp_path / "whole").run(options)
 
 
 def test_each_trial_has_a_folder_until_it_is_forgotten(data: HeteroData, tmp_path: Path) -> None:
@@ -126,7 +109,7 @@ def test_each_trial_has_a_folder_until_it_is_forgotten(data: HeteroData, tmp_pat
     folder = training.folder({"reg": 0.5})
     assert folder.parent == tmp_path / "trials"
     assert len({folder, training.folder({"reg": 0.1}), other.folder({"reg": 0.5})}) == 3
-    training.run({"reg": 0.5}, ignore)
+    training.run({"reg": 0.5})
     assert (folder / "seed0" / "run.json").exists()
     training.forget({"reg": 0.5})
     training.forget({"reg": 0.5})
@@ -135,14 +118,15 @@ def test_each_trial_has_a_folder_until_it_is_forgotten(data: HeteroData, tmp_pat
 
 def test_settings_that_cannot_be_right_fail(data: HeteroData, tmp_path: Path) -> None:
     for options in ({"lr": -1.0}, {"hidden_channels": 0}, {"k": 0}):
-        training = make(data, tmp_path, "soil")
-        with pytest.raises(FailedTrialError, match=f"'{next(iter(options))}' must be"):
-            training.run(options, ignore)
+        found = make(data, tmp_path, "soil").run(options)
+        assert (found.value, found.epochs) == (None, 0)
+        assert f"'{next(iter(options))}' must be" in found.error
 
 
 def test_training_that_diverges_fails(data: HeteroData, tmp_path: Path) -> None:
-    with pytest.raises(FailedTrialError, match=r"loss term .* in epoch 1"):
-        make(data, tmp_path).run({"reg": 1e38, "lr": 1e30}, ignore)
+    found = make(data, tmp_path).run({"reg": 1e38, "lr": 1e30})
+    assert found.value is None
+    assert re.search(r"loss term .* in epoch 1", found.error)
 
 
 def test_last_graphs_are_kept(data: HeteroData, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,51 @@
+import json
+from pathlib import Path
+
+import pytest
+
+import run
+from soil_bench.speed.ranks import ranks_lines
+
+SMALL = ["ranks", "--items", "60", "--part-users", "30"]
+
+
+@pytest.mark.slow
+def test_the_same_steps_on_one_and_two_processes(
+    calls: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*SMALL, "--steps", "2", "--out", str(tmp_path)]
+    assert run.main(arguments) == 0
+    assert calls == ["draw_synthetic", "build_fast", *["train"] * 4]
+    record = json.loads((tmp_path / "ranks.json").read_text())
+    rows = record["rows"]
+    assert [(row["ranks"], row["sharded"]) for row in rows] == [
+        *((1, False), (1, True), (2, False), (2, True))
+    ]
+    assert all(row["loss"] == pytest.approx(rows[0]["loss"], rel=1e-5) for row in rows)
+    assert [row["bytes_per_step"] > 0 for row in rows] == [False, False, True, True]
+    assert "sharded" in capsys.readouterr().out
+    assert run.main(arguments) == 0
+    assert len(calls) == 6
+
+
+def test_lines_of_the_page() -> None:
+    values = {"extrapolated": True, "bytes_per_step": 2e6, "epoch_processor_seconds": 4.0}
+    rows = [
+        {"ranks": ranks, "sharded": False, "epoch_seconds": seconds, **values}
+        for ranks, seconds in ((1, 6.0), (2, 4.0))
+    ]
+    lines = ranks_lines({"users": 2000, "items": 1000, "rows": rows})
+    assert lines[0] == "Epochs in partitions, 2,000 users, 1,000 items:"
+    assert any("1.50" in line and "| 2 |" in line for line in lines)
+    assert any("Extrapolated" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "name"),
+    [("--ranks", "3", "--ranks"), ("--part-users", "61", "--part-users")],
+)
+def test_wrong_arguments(
+    argument: str, value: str, name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run.main([*SMALL, argument, value, "--out", str(tmp_path)]) == 2
+    assert name in capsys.readouterr().err

@@ -1,0 +1,33 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from soil_pyg.serving.guard import to_json
+
+
+def pieces(number: int) -> Iterator[bytes]:
+    """A body without a length, piece by piece."""
+    yield b'{"items": ["v1"'
+    for _ in range(number):
+        yield b', "v1"'
+    yield b"]}"
+
+
+@pytest.mark.parametrize(("number", "status"), [(3, 200), (400, 413)])
+def test_bodies_are_counted_as_they_come(client: Any, number: int, status: int) -> None:
+    headers = {"content-type": "application/json"}
+    answer = client.post("/users", content=pieces(number), headers=headers)
+    assert answer.status_code == status
+    if status == 413:
+        assert answer.json() == {
+            "error": "the body must have at most 2000 bytes (got more): send fewer ids"
+        }
+        text = client.get("/metrics").text
+        assert 'soil_pyg_requests_total{address="other",status="413"} 1.0' in text
+
+
+def test_json_is_always_utf8() -> None:
+    assert to_json({"é": "\ud800", "n": 0.1}) == b'{"\xc3\xa9":"\\ud800","n":0.1}'
+    with pytest.raises(ValueError, match="nan"):
+        to_json(float("nan"))

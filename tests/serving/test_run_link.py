@@ -1,0 +1,60 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soil_pyg.serving import run_link
+from soil_pyg.serving.run_link import RunLink
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> RunLink:
+    """A link to the first of two runs, which are loaded as the names of their folders."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+    (tmp_path / "current").symlink_to("first")
+
+    def load(folder: Path) -> Any:
+        if (folder / "damaged").exists():
+            raise ValueError("it is damaged")
+        return folder.name
+
+    return RunLink(tmp_path / "current", load)
+
+
+def exchange(folder: Path, name: str) -> None:
+    (folder / "new").symlink_to(name)
+    os.replace(folder / "new", folder / "current")
+
+
+def test_the_run_behind_the_link_is_loaded_once(link: RunLink, tmp_path: Path) -> None:
+    assert (link.current, link.refresh(), link.num_loads) == ("first", False, 1)
+    exchange(tmp_path, "second")
+    assert (link.refresh(), link.current, link.num_loads) == (True, "second", 2)
+    assert not link.refresh()
+
+
+def test_a_run_that_is_trained_again_is_loaded(link: RunLink, tmp_path: Path) -> None:
+    (tmp_path / "first" / "run.json").unlink()
+    assert (link.refresh(), link.error) == (False, "")
+    (tmp_path / "first" / "run.json").write_text("{ }")
+    assert link.refresh()
+
+
+def test_a_damaged_run_is_tried_again(
+    link: RunLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "second" / "damaged").touch()
+    exchange(tmp_path, "second")
+    assert (link.refresh(), link.current, link.error) == (False, "first", "it is damaged")
+    (tmp_path / "second" / "damaged").unlink()
+    assert not link.refresh()
+    monkeypatch.setattr(run_link, "RETRY_SECONDS", 0.0)
+    assert (link.refresh(), link.current, link.error) == (True, "second", "")
+
+
+def test_a_removed_run_stays(link: RunLink, tmp_path: Path) -> None:
+    (tmp_path / "current").unlink()
+    assert (link.refresh(), link.current, link.error) == (False, "first", "")
