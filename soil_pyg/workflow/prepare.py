@@ -191,10 +191,8 @@ def prepare(
             items=item_id.tolist(),
             name=source.name if name is None else name,
         )[0]
-        sources: dict[str, Any] = {
-            "items": known.item_file if items is None else items,
-            "item_ids": item_ids,
-        }
+        sources: dict[str, Any] = {"items": known.item_file if items is None else items}
+        sources |= {"item_ids": item_ids}
         sources |= {f"features.{modality}": given for modality, given in features.items()}
         files = {key: path for key, given in sources.items() if (path := file_of(given))}
         description = {
@@ -234,11 +232,8 @@ def _read(interactions: TableSource | HeteroData, columns: dict[str, str]) -> So
         options = [option for option, column in columns.items() if column == error.column]
         if not options:
             raise
-        raise ValueError(f"{error}: set '{options[0]}' ({_flag(options[0])})") from error
-
-
-def _flag(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
+        flag = f"--{options[0].replace('_', '-')}"
+        raise ValueError(f"{error}: set '{options[0]}' ({flag})") from error
 
 
 def _candidates(

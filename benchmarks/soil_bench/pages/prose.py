@@ -13,10 +13,11 @@ FIGURE = re.compile(
 )
 """A decimal number, a percentage, a time or a size."""
 CODE = re.compile(
-    r"^```.*?^```$|^\.\. (?:code-block|literalinclude)::.*?(?=^\S|\Z)|``.*?``|`[^`\n]*`|https?://\S+",
+    r"^```.*?^```$|^( *)\.\. (?:code-block|literalinclude)::[^\n]*\n(?:\1 +[^\n]*\n|[ ]*\n)*"
+    r"|^ +:[\w-]+:[^\n]*$|``.*?``|`[^`\n]*`|https?://\S+",
     re.DOTALL | re.MULTILINE,
 )
-"""Code and addresses, whose numbers are no figures."""
+"""Code, options of directives and addresses, whose numbers are no figures."""
 ROW = re.compile(r"^\| `(\w+)` \|.*\|$", re.MULTILINE)
 HEADER = re.compile(r"^\| class \|.*\|$", re.MULTILINE)
 

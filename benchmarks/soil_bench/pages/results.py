@@ -2,7 +2,7 @@
 
 For each model it shows the tried settings with the best val metric. The records of the other
 benchmarks are read from the folder of the first file and from its folder "records". With the page
-of the repository, the figures in its README and its documentation are written as well.
+and the runs of the repository, the figures in its README and its documentation are written as well.
 """
 
 import json
@@ -77,7 +77,7 @@ def _run(argv: list[str]) -> None:
     folder = paths[0].parent / RECORDS
     others, tuned = other_sections(folder, out.parent), read_tuned(folder)
     write_text(out, page(records, others, tuned))
-    if out.resolve() == PAGE:
+    if [path.resolve().parent for path in (*paths, out)] == [PAGE.parent] * (len(paths) + 1):
         write_figures(paths, PAGE.parents[1])
 
 

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 import pytest
 
 from page import main
-from soil_bench.pages.figures import PAGES, README, Records, rewritten
+from soil_bench.pages.figures import PAGES, README, Records, rewritten, write_figures
 from soil_bench.pages.prose import loose_figures
 
 ROOT = Path(__file__).parents[3]
@@ -20,6 +20,9 @@ CONSTANTS = {
     "docs/start.rst": PYTHONS,
     # Versions, the time of a build, and the size of a package.
     "docs/dependencies.rst": {*PYTHONS, "2.6", "4", "240"},
+    "docs/past_one_machine.rst": {"240"},
+    # Limits of the server in seconds.
+    "docs/serving.rst": {"30", "75"},
     # The value that MMHCL was published with, and the share of missing features.
     "docs/results.rst": {".1139", "30"},
 }
@@ -58,15 +61,17 @@ def test_every_figure_has_a_record(records: Records, page: str) -> None:
     assert loose == [], f"{page}: give these figures a record in soil_bench/pages/figures.py"
 
 
-def test_a_changed_figure_is_noticed(records: Records, tmp_path: Path) -> None:
+def test_changed_figures_are_written_anew(tmp_path: Path) -> None:
     """Otherwise the tests above would show nothing."""
     (tmp_path / "docs").mkdir()
     for page in PAGES:
         text = (ROOT / page).read_text("utf-8")
         wrong = re.sub(r"0\.0519|\.0998|191(?= s)|28(?= %)", "77", text)
         assert wrong != text
-        (tmp_path / page).write_text(wrong)
-        assert rewritten(records, tmp_path, page) != wrong
+        (tmp_path / page).write_text(wrong, "utf-8")
+    write_figures([RESULTS], tmp_path)
+    for page in PAGES:
+        assert (tmp_path / page).read_text("utf-8") == (ROOT / page).read_text("utf-8")
 
 
 def test_figures_by_hand(records: Records) -> None:

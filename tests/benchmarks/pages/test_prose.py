@@ -31,6 +31,8 @@ def test_figures_outside_of_phrases_are_found() -> None:
     found = [text for _, text in loose_figures(TEXT, [], "a page")]
     assert found == [".1092", ".0025", ".09", "3", "0.001"]
     assert loose_figures("```\n1.5\n```\n``1.5`` https://a.b/1.5 v1.5.2 SIGIR'21\n", [], "") == []
+    nested = "- a\n\n  .. code-block:: console\n\n     $ 1.5\n\n  and 2.5\n  :width: 3.5\n"
+    assert loose_figures(nested, [], "") == [(7, "2.5")]
     code = ".. code-block:: python\n\n   x = 1.5\n\nIt has 1.25 and 7 GiB, 30% and 4 epochs.\n"
     assert [text for _, text in loose_figures(code, [], "")] == ["1.25", "7", "30", "4"]
 
