@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from soil_pyg.cli.flags import flags_of, refuse_empty, spell
+from soil_pyg.cli.type_names import with_readable_types
 
 HELP = {"-h", "--help", "--version"}
 
@@ -20,7 +21,10 @@ class HelpShown(SystemExit):
 
 
 class HelpFormatter(DefaultHelpFormatter):
-    """Leaves out defaults of None and False."""
+    """Leaves out defaults of None and False, and shows types in words."""
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        return with_readable_types(str(super()._expand_help(action)))
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = str(super()._get_help_string(action))

@@ -68,7 +68,7 @@ def test_help_has_the_example_as_it_is(
     output = capsys.readouterr().out
     assert "usage: soil-pyg train [--num-layers NUM_LAYERS] [--note NOTE]" in output
     assert "example:\n  soil-pyg train DATA\n" in output
-    assert "layers (type: int, default: 2)" in output
+    assert "layers (type: integer, default: 2)" in output
     assert "a note\n" in output
 
 
