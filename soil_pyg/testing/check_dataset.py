@@ -19,8 +19,8 @@ _CONTRACT = by_name(
     dataset_rules.transforms_are_applied,
     dataset_rules.repr_names_the_class,
 )
+# The names of the rules of check_dataset.
 DATASET_RULES = tuple(_CONTRACT)
-"""The names of the rules of :func:`check_dataset`."""
 
 
 def check_dataset(

@@ -32,8 +32,8 @@ _CONTRACT = by_name(
     training_rules.partitions_give_gradients,
     training_rules.an_epoch_changes_the_model,
 )
+# The names of the rules of check_model.
 MODEL_RULES = tuple(_CONTRACT)
-"""The names of the rules of :func:`check_model`."""
 
 
 def check_model(

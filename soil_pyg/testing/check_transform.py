@@ -20,8 +20,8 @@ _CONTRACT = by_name(
     transform_rules.the_block_size_does_not_matter,
     transform_rules.data_without_nodes_is_refused,
 )
+# The names of the rules of check_transform.
 TRANSFORM_RULES = tuple(_CONTRACT)
-"""The names of the rules of :func:`check_transform`."""
 
 
 def check_transform(
