@@ -92,7 +92,10 @@ def kill_one(
 def test_a_worker_of_ray(place: Path, tmp_path: Path, seed: int) -> None:
     pytest.importorskip("ray", reason="Ray is not installed (the extra 'ray')")
     process = start(f"{RECOMMEND} --engine ray --out {tmp_path}/top/", place)
-    kill_one(process, lambda line: line.startswith("ray::"), random.Random(seed))
+    # The node of Ray ends with its agents, and on one machine the command with it.
+    kill_one(
+        process, lambda line: line.startswith("ray::") and "Agent" not in line, random.Random(seed)
+    )
     assert process.wait(300) == 0
     assert start(f"{RECOMMEND} --out {tmp_path}/all.parquet", place).wait() == 0
     parts = sorted((tmp_path / "top").glob("*.parquet"))
