@@ -169,7 +169,8 @@ class Ranks:
 
     def count_sent(self, num_bytes: int) -> None:
         """Counts what this process has sent for a step beside the gradients it adds up."""
-        self._sent_bytes += num_bytes
+        if self.size > 1:
+            self._sent_bytes += num_bytes
 
     def bytes_per_step(self) -> float:
         """Returns the mean size of what this process has sent in a step."""

@@ -31,6 +31,8 @@ NAMES = [
 EXACT = {"bpr", "lightgcn", "soil"}
 """Models that are trained on one process as well."""
 STOPPED = "soil"
+OF_FOUR = {"batches_per_step": 4}
+"""Options of runs on up to four processes."""
 
 
 class StoppedError(RuntimeError):
@@ -61,14 +63,18 @@ def main(folder: Path, devices: int) -> None:
     for name in NAMES:
         for kind, shard in {"whole": False, "sharded": True}.items():
             train(name, folder / kind, devices=devices, shard_tables=shard)
+    stop(folder / "stopped", devices)
+
+
+def stop(folder: Path, devices: int) -> None:
     with suppress(RuntimeError):
-        train(STOPPED, folder / "stopped", devices=devices, shard_tables=True, stop=1)
+        train(STOPPED, folder, devices=devices, shard_tables=True, stop=1, **OF_FOUR)
 
 
 def resume(folder: Path, devices: int) -> None:
-    train(STOPPED, folder, devices=devices, shard_tables=True)
+    train(STOPPED, folder, devices=devices, shard_tables=True, **OF_FOUR)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    {"main": main, "resume": resume}[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
+    {"main": main, "stop": stop, "resume": resume}[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
