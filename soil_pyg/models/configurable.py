@@ -29,6 +29,9 @@ class Configurable(torch.nn.Module):
         if "graphs" in vars(cls):
             raise TypeError(f"{cls.__name__} must override 'graph_transform' (got 'graphs')")
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Stores the arguments as :attr:`options`."""
         model = super().__new__(cls)

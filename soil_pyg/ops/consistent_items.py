@@ -33,8 +33,7 @@ class ConsistentItems(NearestItems):
         num_items = next(iter(self.features.values()))[0].size(0)
         return num_items, min(self.k, num_items)
 
-    def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
-        """Takes a block of rows of the similarities."""
+    def _nearest(self, block: slice, similarity: dict[str, Tensor]) -> dict[str, Tensor]:
         alike = torch.ones_like(next(iter(similarity.values())), dtype=torch.bool)
         for modality, (c, has) in self.features.items():
             value, mean = similarity[modality], self._mean[modality]
@@ -44,10 +43,12 @@ class ConsistentItems(NearestItems):
             row, column = near.nonzero().unbind(1)
             above[row, column] = exact_cosine(c, row + block.start, column) >= mean
             alike &= above | ~both
+        found = {}
         for modality, (_, has) in self.features.items():
             node = has[block].nonzero().view(-1)
             scores = similarity[modality][node].masked_fill(~(alike[node] & has), -torch.inf)
-            self._choose(modality, node + block.start, scores)
+            found[modality] = self._choose(modality, node + block.start, scores)
+        return found
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes the result of an approximate search: its candidates."""
