@@ -81,7 +81,10 @@ class Configurable(torch.nn.Module):
             )
         in_channels = {name: x.size(1) for name, x in features_of(data).items()}
         options = ({} if profile is None else cls.profile_options(profile, cls)) | options
-        return cls(count_nodes(data, USER), count_nodes(data, ITEM), in_channels, **options)
+        # The arguments are those of the subclass.
+        return cls(  # type: ignore[call-arg]
+            count_nodes(data, USER), count_nodes(data, ITEM), in_channels, **options
+        )
 
     @classmethod
     def from_profile(cls, profile: str, *args: Any, **kwargs: Any) -> Self:
