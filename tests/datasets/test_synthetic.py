@@ -114,6 +114,7 @@ def _recall(model_class: type[Recommender], data: HeteroData, seed: int) -> floa
     return trainer.fit(make(**sizes), graphs(data)).test["recall@20"]
 
 
+@pytest.mark.slow
 def test_planted_interest_orders_the_models_and_without_it_the_advantage_vanishes() -> None:
     recall = {}
     for strength in (0.4, 0.0):

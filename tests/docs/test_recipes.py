@@ -38,6 +38,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="mv -T is GNU's")
 def test_nightly(shop: Path) -> None:
     program = shop / "bin" / "soil-pyg"

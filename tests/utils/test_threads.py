@@ -48,6 +48,7 @@ def test_a_setting_of_the_user_stays() -> None:
     assert run(f"import soil_pyg{SHOW}", OMP_WAIT_POLICY="ACTIVE") == ["None", "ACTIVE"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="threads that outnumber cores never spin")
 def test_threads_sleep_in_pauses() -> None:
     late = "import torch, soil_pyg.utils.threads as threads; threads.limit_spins_late()"

@@ -43,6 +43,7 @@ def test_smallest_depth_that_reaches_a_recall(path: str) -> None:
     assert first["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_what_is_not_reached_is_left_out(path: str) -> None:
     found = race(path, "FAISS IVF,PQ4fs,RFlat", [4, 1], [0.2, 1.0], 60.0)
     assert [search["wanted"] for search in found["searches"]] == [0.2]

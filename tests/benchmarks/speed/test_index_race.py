@@ -10,6 +10,7 @@ from soil_bench.speed.index_race import entries
 pytest.importorskip("faiss")
 
 
+@pytest.mark.slow
 def test_from_the_arguments_to_the_table(
     calls: list[str],
     tmp_path: Path,

@@ -257,6 +257,7 @@ def test_libraries_are_installed_first(
     assert asked == ["scatter", "dgl"]
 
 
+@pytest.mark.slow
 def test_as_a_program(
     arguments: list[str], tmp_path: Path, start: Callable[[list[str]], subprocess.Popen]
 ) -> None:

@@ -62,6 +62,7 @@ def test_from_the_arguments_to_the_picture(
     assert capsys.readouterr().out.count("measured before, not measured again") == 11
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(
     calls: list[str], arguments: list[str], tmp_path: Path, failing: Callable[..., Any]
 ) -> None:

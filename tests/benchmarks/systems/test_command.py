@@ -67,6 +67,7 @@ def test_ours_alone(arguments: list[str], two_systems: list[System], tmp_path: P
     assert [list(race["results"]) for race in record["races"]] == [["soil_pyg"]]
 
 
+@pytest.mark.slow
 def test_a_failed_race_is_told_and_run_again(
     arguments: list[str],
     two_systems: list[System],

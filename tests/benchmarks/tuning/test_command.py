@@ -268,6 +268,7 @@ def test_several_models_have_equal_searches(
     assert tuned(tmp_path)["num_trials"] == tuned(tmp_path, "tiny-lightgcn")["num_trials"] == 2
 
 
+@pytest.mark.slow
 def test_all_models_are_those_with_settings_to_search(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
