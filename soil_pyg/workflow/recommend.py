@@ -106,9 +106,9 @@ def check_options(k: int, memory_budget: int, engine: str, index: bool) -> None:
     check_integer("k", k, 1)
     check_integer("memory_budget", memory_budget, 1)
     check_flag("index", index)
-    check_engine(engine)
     if engine != "local" and index:
         raise ValueError(f"'engine' must be 'local' if 'index' is True (got '{engine}')")
+    check_engine(engine)
 
 
 def find_ranking(
