@@ -50,7 +50,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Known:
-    """What a layout says by itself: the columns of ratings and times, and the table of items."""
+    """Holds what a layout says by itself: columns of ratings and times, and the table of items."""
 
     rating_column: str | None = None
     time_column: str | None = None

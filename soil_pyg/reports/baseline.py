@@ -1,4 +1,4 @@
-"""What popularity alone reaches on the data of a report, as a reference in its charts."""
+"""Measures popularity alone on the data of a report, as a reference in its charts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

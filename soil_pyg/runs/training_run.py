@@ -136,7 +136,7 @@ class TrainingRun:
 
     @property
     def has_best(self) -> bool:
-        """Whether there are best weights."""
+        """Returns whether there are best weights."""
         return bool(self.best)
 
     def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:

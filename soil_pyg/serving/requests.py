@@ -1,4 +1,4 @@
-"""What the server takes and returns, as schemas of its OpenAPI page, and the limits on requests."""
+"""Schemas of what the server takes and returns, for its OpenAPI page, and limits on requests."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

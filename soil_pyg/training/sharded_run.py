@@ -62,7 +62,7 @@ class ShardedRun(TrainingRun):
 
     @property
     def has_best(self) -> bool:
-        """Whether there are best weights."""
+        """Returns whether there are best weights."""
         return self.result.best_epoch > 0
 
     def _paths(self, group: str) -> list[Path]:
