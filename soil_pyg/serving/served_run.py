@@ -69,7 +69,7 @@ class ServedRun:
             self._all = Batcher(trained.item_emb, index=index)
         self._offer: _Offer | None = None
         self._data = known
-        self._alike = {(ITEM, None): Alike(trained.item_emb)}
+        self._alike: dict[tuple[str, str | None], Alike] = {(ITEM, None): Alike(trained.item_emb)}
         self._lock = Lock()
 
     def offer(self, ids: dict[str, np.ndarray]) -> None:
@@ -128,7 +128,7 @@ class ServedRun:
     ) -> "Future[Best]":
         offer = self._offer
         if allow is not None:
-            allow = allow.unique()
+            allow = torch.unique(allow)
             if offer is not None:
                 allow = allow[offer.is_offered[allow]]
             batcher = Batcher(self.trained.item_emb, allow)
