@@ -13,9 +13,11 @@ from torch_geometric.data import HeteroData
 from soil_pyg import add_users, explain, load, recommend, similar, train
 from soil_pyg.datasets.data_folder import save_data_folder
 from soil_pyg.datasets.ids import find_ids
+from soil_pyg.nn import LightConv, LightPropagation
 from soil_pyg.ranking.item_index import ItemIndex
 from soil_pyg.serving.graph_answers import UnavailableError
 from soil_pyg.serving.served_run import ServedRun
+from soil_pyg.transforms import NormalizeGraph
 from soil_pyg.typing import ITEM, USER
 
 
@@ -141,6 +143,23 @@ def test_an_approximate_index_is_searched(
     assert not searched
     ServedRun(folder, exact=True).recommend(torch.tensor([3]), 5, "all").result()
     assert not searched
+
+
+def test_what_is_known_is_computed_once(
+    run_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ServedRun(run_of("lightgcn"))
+    before = run.recommend_to_new([1, 4], 5, "all").result()
+
+    def fail(*_: object) -> None:
+        raise AssertionError("the graph is propagated or normalised again")
+
+    monkeypatch.setattr(LightPropagation, "forward", fail)
+    monkeypatch.setattr(LightPropagation, "__call__", fail)
+    monkeypatch.setattr(NormalizeGraph, "forward", fail)
+    monkeypatch.setattr(LightConv, "forward", fail)
+    assert run.recommend_to_new([1, 4], 5, "all").result() == before
+    assert run.recommend_to_new([2], 5, "all").result() != before
 
 
 @pytest.mark.parametrize(("model", "graphs"), [("lightgcn", False), ("vbpr", True)])
