@@ -168,18 +168,11 @@ class Recommender(Configurable, ABC):
     def new_user_embedder(
         self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
     ) -> NewUserEmbedder:
-        """Returns what :meth:`embed_new_users` embeds new users with, once all that does not depend
-        on them is computed: a server keeps it.
+        """Computes what does not depend on new users, and returns the function that embeds them: it
+        takes the last two arguments of :meth:`embed_new_users`. A server keeps it.
 
-        The default takes the mean of the final embeddings of the items of each user.
-
-        Args:
-            data (HeteroData): See :meth:`embed_new_items`.
-            make_transform (callable): See :meth:`embed_new_items`.
-            item_emb (Tensor): See :meth:`embed_new_items`.
-
-        Raises:
-            ValueError: If the embeddings are sparse.
+        The default takes the mean of the final embeddings of the items of each user. Arguments and
+        errors are those of :meth:`embed_new_items`.
         """
         self._check_dense(item_emb, "users", "new_user_embedder")
         return partial(mean_of_items, item_emb)
@@ -194,7 +187,7 @@ class Recommender(Configurable, ABC):
         num_new_users: int,
     ) -> Tensor:
         r"""Returns the embeddings of :math:`N` users with a few interactions, of shape
-        :math:`(N, d)`, for :func:`soil_pyg.add_users`: those of :meth:`new_user_embedder`.
+        :math:`(N, d)`, by one call of :meth:`new_user_embedder`.
 
         Args:
             data (HeteroData): See :meth:`embed_new_items`.
@@ -202,9 +195,6 @@ class Recommender(Configurable, ABC):
             item_emb (Tensor): See :meth:`embed_new_items`.
             edge_index (Tensor): The distinct interactions of the new users, numbered from 0.
             num_new_users (int): The number :math:`N`; each user has at least one interaction.
-
-        Raises:
-            ValueError: If the embeddings are sparse.
         """
         return self.new_user_embedder(data, make_transform, item_emb)(edge_index, num_new_users)
 

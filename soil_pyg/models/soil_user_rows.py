@@ -23,59 +23,47 @@ class SOILUserRows:
     """
 
     def __init__(self, data: HeteroData, graphs: SOILGraphs) -> None:
-        self.graphs = graphs
-        self.num_items = count_nodes(data, ITEM)
+        self.graphs, self.num_items = graphs, count_nodes(data, ITEM)
         self.interactions = NewUserRows(item_degree(data))
-        if not graphs.second_order:
-            return
-        features = unit_features(data, graphs.modalities, ITEM)
-        self.attractiveness = AttractivenessRows(features, graphs.search_options.memory_budget)
-        (user, item), weight = data[SECOND_ORDER].edge_index, data[SECOND_ORDER].edge_weight
-        of_item, of_user = (
-            torch.zeros(count_nodes(data, kind), dtype=torch.float64).index_add_(
-                0, node, weight.double()
-            )
-            for kind, node in ((ITEM, item), (USER, user))
-        )
-        self.second_order = NewUserRows(of_item)
-        self.user_index_factor = of_user.pow(-0.5).where(of_user > 0, 0.0).float()
+        if graphs.second_order:
+            features = unit_features(data, graphs.modalities, ITEM)
+            self.attractiveness = AttractivenessRows(features, graphs.search_options.memory_budget)
+            user, item = data[SECOND_ORDER].edge_index
+            weight = data[SECOND_ORDER].edge_weight.double()
+            self.second_order = NewUserRows(torch.bincount(item, weight, self.num_items))
+            of_user = torch.bincount(user, weight, count_nodes(data, USER))
+            self.user_factor = of_user.pow(-0.5).where(of_user > 0, 0.0).float()
 
     def __call__(self, edge_index: Tensor, num_new_users: int) -> tuple[Adjacency, Adjacency]:
         """Returns both rows of users with interactions that are numbered from 0."""
         first, aggregation = self.interactions(edge_index, num_new_users), self.graphs.aggregation
         ones = torch.ones_like(first.weight)
+        plain = Adjacency(first.rowptr, first.col, ones, self.num_items)
         if not self.graphs.second_order:
-            plain = Adjacency(first.rowptr, first.col, ones, self.num_items)
             return first, plain if aggregation == "sum" else first
-        second = self._second_order(edge_index, num_new_users)
-        content = self._sum(first, first.weight, second, self.second_order.normalize(second))
+        # All rows of the new users' items are computed exactly.
+        rows = self.attractiveness.emptied()
+        found = self.graphs.second_order_graph.select(rows, edge_index, num_new_users)
+        second = self._matrix(*found, num_new_users)
+        content = self._sum(first, second, self._scaled(self.second_order.normalize(second)))
         if aggregation == "sym":
             return content, content
         if aggregation == "sum":
-            return content, self._add(first, ones, second, second.weight)
-        factor = self.user_index_factor[second.col.long()]
-        weight = user_factor(second) * second.weight * factor
-        return content, self._sum(first, first.weight, second, weight)
+            return content, self._sum(plain, second, second.weight)
+        # As released: the factor of item number j is that of user number j.
+        weight = user_factor(second) * second.weight * self.user_factor[second.col.long()]
+        return content, self._sum(first, second, self._scaled(weight))
 
-    def _second_order(self, edge_index: Tensor, num_new_users: int) -> Adjacency:
-        # All rows of the new users' items are computed exactly.
-        rows = self.attractiveness.emptied()
-        key, weight = self.graphs.second_order_graph.select(rows, edge_index, num_new_users)
-        return self._matrix(key, weight, num_new_users)
+    def _scaled(self, weight: Tensor) -> Tensor:
+        bounded = weight.clamp(min=self.graphs.min_weight or -torch.inf)
+        return self.graphs.second_order_scale * bounded
 
-    def _sum(
-        self, first: Adjacency, weight: Tensor, second: Adjacency, normalised: Tensor
-    ) -> Adjacency:
-        if self.graphs.min_weight > 0:
-            normalised = normalised.clamp(min=self.graphs.min_weight)
-        return self._add(first, weight, second, self.graphs.second_order_scale * normalised)
-
-    def _add(self, first: Adjacency, weight: Tensor, second: Adjacency, other: Tensor) -> Adjacency:
+    def _sum(self, first: Adjacency, second: Adjacency, weight: Tensor) -> Adjacency:
         # An item may be both bought and second-order.
         key = torch.cat([x.row() * self.num_items + x.col for x in (first, second)])
-        key, total = sum_by_key(key, torch.cat([weight, other]))
+        key, total = sum_by_key(key, torch.cat([first.weight, weight]))
         return self._matrix(key, total.float(), first.size[0])
 
     def _matrix(self, key: Tensor, weight: Tensor, num_rows: int) -> Adjacency:
-        row = key // self.num_items
-        return Adjacency(index2ptr(row, num_rows), key % self.num_items, weight, self.num_items)
+        rowptr = index2ptr(key // self.num_items, num_rows)
+        return Adjacency(rowptr, key % self.num_items, weight, self.num_items)

@@ -18,6 +18,9 @@ from soil_pyg.nn.split_batch import squared_loss
 from soil_pyg.typing import Triplets
 
 RowsOfNew: TypeAlias = Callable[[Tensor, int], tuple[Adjacency, Adjacency]]
+"""Returns the rows of new users in the graphs over which they gather content and views, given their
+interactions and their number.
+"""
 
 NO_USERS = torch.empty(0, dtype=torch.long)
 """Passed to :meth:`ViewRecommender.propagate` if only the views of the items are needed."""
@@ -127,14 +130,8 @@ class ViewRecommender(EmbeddingRecommender):
         }
 
     def fold_users(self, data: HeteroData, sent: Tensor, rows: RowsOfNew) -> NewUserEmbedder:
-        """Folds new users into the graphs: they gather content and views and send none, and their
-        own embedding, which is unknown, is zero.
-
-        Args:
-            data (HeteroData): The data with its graphs.
-            sent (Tensor): What the items send over an edge of weight 1.
-            rows (callable): Returns the rows of new users in the graph of the content and in that
-                over which users gather views, given their interactions and their number.
+        """Folds new users into the graphs, given what the items send over an edge of weight 1: they
+        gather content and views and send none. Their own embedding, which is unknown, is zero.
         """
         _, _, views = self.propagate(data, NO_USERS)
 

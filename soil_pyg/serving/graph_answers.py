@@ -6,14 +6,13 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.explanation import Explanation
-from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.workflow.add_users import user_embedder
 from soil_pyg.workflow.explain import Explainer
 from soil_pyg.workflow.run_data import run_transform
 
 
-class UnavailableError(Exception):
+class UnavailableError(ValueError):
     """Is raised for a question that a run cannot answer, with the reason."""
 
 
@@ -35,12 +34,8 @@ class GraphAnswers:
     def __init__(self, trained: TrainedModel, data: HeteroData, graphs: bool) -> None:
         self._trained = trained
         built = _or_reason(lambda: run_transform(trained)(data)) if graphs else NO_GRAPHS
-        if isinstance(built, str):
-            self._explainer: Explainer | str = built
-            self._embed: NewUserEmbedder | str = built
-        else:
-            self._explainer = _or_reason(lambda: Explainer(trained, built))
-            self._embed = _or_reason(lambda: user_embedder(trained, built))
+        self._explainer = _or_reason(lambda: Explainer(trained, _there(built)))
+        self._embed = _or_reason(lambda: user_embedder(trained, _there(built)))
 
     def explain(self, user: int, item: int) -> Explanation:
         """Returns the parts of the score of a user and an item, given by position.

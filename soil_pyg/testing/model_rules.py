@@ -1,7 +1,6 @@
 """The rules of a model that concern its embeddings."""
 
 import copy
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -115,27 +114,21 @@ def newcomers_get_embeddings_or_a_reason(case: ModelCase) -> None:
     with torch.no_grad():
         item_emb = model.eval()(data)[1]
     features = {modality: x[:2] for modality, x in features_of(data).items()}
-    is_overridden = type(model).embed_new_users is not Recommender.embed_new_users
-    require(
-        not is_overridden, "define new_user_embedder in place of embed_new_users, which calls it."
-    )
-    new_users = torch.tensor([[0, 0, 1], [2, 5, 3]]), 2
+    is_hook = type(model).embed_new_users is not Recommender.embed_new_users
+    require(not is_hook, "define new_user_embedder; embed_new_users calls it.")
+    nearest = nearest_known(data, features, k=3)
+
+    def embed_items(*known: Any) -> Tensor:
+        return model.embed_new_items(*known, features, nearest)
 
     def embed_users(*known: Any) -> Tensor:
+        new = torch.tensor([[0, 0, 1], [2, 5, 3]]), 2
         embed = model.new_user_embedder(*known)
-        first = embed(*new_users)
-        embed(new_users[0][:, 2:] - torch.tensor([[1], [0]]), 1)
-        require(embed(*new_users).equal(first), "new_user_embedder: the second call differs.")
+        first, second = embed(*new), embed(*new)
+        require(second.equal(first), "new_user_embedder: the second call differs.")
         return first
 
-    hooks: dict[str, Callable[..., Tensor]] = {
-        "embed_new_items": partial(
-            model.embed_new_items,
-            features=features,
-            neighbours=nearest_known(data, features, k=3),
-        ),
-        "new_user_embedder": embed_users,
-    }
+    hooks = {"embed_new_items": embed_items, "new_user_embedder": embed_users}
     for hook, embed in hooks.items():
         try:
             emb = embed(data, case.make_transform, item_emb)
