@@ -119,7 +119,7 @@ def newcomers_get_embeddings_or_a_reason(case: ModelCase) -> None:
     nearest = nearest_known(data, features, k=3)
 
     def embed_items(*known: Any) -> Tensor:
-        return model.embed_new_items(*known, features, nearest)
+        return model.embed_new_items(*known, features=features, neighbours=nearest)
 
     def embed_users(*known: Any) -> Tensor:
         new = torch.tensor([[0, 0, 1], [2, 5, 3]]), 2
