@@ -15,8 +15,8 @@ examples:
 
   curl 'http://127.0.0.1:8000/recommend?user=ann&k=5'
 
-If RUN is a symbolic link, another run behind it is served as soon as it is there. Files of items
-are read again when they change."""
+If RUN is a symbolic link, another run behind it is served as soon as it is
+there. Files of items are read again when they change."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

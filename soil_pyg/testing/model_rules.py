@@ -1,6 +1,7 @@
 """The rules of a model that concern its embeddings."""
 
 import copy
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -117,9 +118,7 @@ def newcomers_get_embeddings_or_a_reason(case: ModelCase) -> None:
     is_hook = type(model).embed_new_users is not Recommender.embed_new_users
     require(not is_hook, "define new_user_embedder; embed_new_users calls it.")
     nearest = nearest_known(data, features, k=3)
-
-    def embed_items(*known: Any) -> Tensor:
-        return model.embed_new_items(*known, features=features, neighbours=nearest)
+    embed_items = partial(model.embed_new_items, features=features, neighbours=nearest)
 
     def embed_users(*known: Any) -> Tensor:
         new = torch.tensor([[0, 0, 1], [2, 5, 3]]), 2
@@ -128,7 +127,10 @@ def newcomers_get_embeddings_or_a_reason(case: ModelCase) -> None:
         require(second.equal(first), "new_user_embedder: the second call differs.")
         return first
 
-    hooks = {"embed_new_items": embed_items, "new_user_embedder": embed_users}
+    hooks: dict[str, Callable[..., Tensor]] = {
+        "embed_new_items": embed_items,
+        "new_user_embedder": embed_users,
+    }
     for hook, embed in hooks.items():
         try:
             emb = embed(data, case.make_transform, item_emb)
