@@ -70,12 +70,12 @@ def add_endpoints(app: "FastAPI", link: RunLink, limits: Limits, metrics: Metric
         run = link.current
         kind, ids = (ITEM, given.item) if given.item else (USER, given.user)
         rows = locate(run, kind, ids, kind)
-        if given.by is None:
+        if given.by is not None and kind == USER:
+            raise RequestError(400, f"'by' must not be given with 'user' (got {given.by!r})")
+        if given.by is None and kind == ITEM:
             future = run.similar(kind, rows, given.k)
         else:
-            if kind == USER:
-                raise RequestError(400, f"'by' must not be given with 'user' (got {given.by!r})")
-            # The first request for a modality reads the features of all items.
+            # The first request of a kind normalises all users, or the features of all items.
             loop = asyncio.get_running_loop()
             with refusing():
                 future = await loop.run_in_executor(

@@ -118,6 +118,15 @@ class ServedRun:
         )
         return self._rank(emb.to(self.trained.user_emb), [masked], k, allow, deny)
 
+    def _make_alike(self, kind: str, by: str | None) -> Alike:
+        with self._lock:
+            if (kind, by) not in self._alike:
+                emb = self.trained.user_emb
+                if by is not None:
+                    emb = select_features(self._data, [by], "by")[by]
+                self._alike[kind, by] = Alike(emb)
+            return self._alike[kind, by]
+
     def _rank(
         self,
         query_emb: Tensor,
@@ -148,12 +157,8 @@ class ServedRun:
         Raises :class:`ValueError` if the data has no modality :obj:`by`, or an item no features of
         it.
         """
-        with self._lock:
-            if (alike := self._alike.get((kind, by))) is None:
-                emb = self.trained.user_emb
-                if by is not None:
-                    emb = select_features(self._data, [by], "by")[by]
-                alike = self._alike[kind, by] = Alike(emb)
+        if (alike := self._alike.get((kind, by))) is None:
+            alike = self._make_alike(kind, by)
         if by is not None and (lacking := alike.lacking(rows)) is not None:
             item = self.trained.item_id[lacking]
             raise ValueError(f"'item': item '{item}' has no features of '{by}'")
