@@ -1,3 +1,4 @@
+import copy
 from functools import cached_property
 
 import torch
@@ -60,6 +61,16 @@ class AttractivenessRows(Collector):
         self._rows: tuple[Tensor, Tensor] | None = None
         # Where the candidates of each item stand, and the candidates, by modality.
         self._candidates: list[tuple[Tensor, Tensor]] = []
+
+    def emptied(self) -> "AttractivenessRows":
+        """Returns rows without entries, which share what the features alone decide."""
+        # Here, or each of the copies would compute it.
+        _ = self._rank
+        out = copy.copy(self)
+        out.length, out.begin = torch.zeros_like(self.length), torch.zeros_like(self.begin)
+        out.is_whole = torch.zeros_like(self.is_whole)
+        out.columns, out.values = self.columns[:0], self.values[:0]
+        return out
 
     def parts(self) -> list[slice]:
         """Returns blocks of items."""
