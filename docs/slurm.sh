@@ -10,4 +10,4 @@
 # One process per GPU. SIGTERM, two minutes before the end, stores the last complete epoch; the same
 # job, submitted again, resumes the run.
 export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
-srun soil-pyg train DATA --model soil --devices 4 --num-nodes 2 --out RUN
+srun --kill-on-bad-exit soil-pyg train DATA --model soil --devices 4 --num-nodes 2 --out RUN

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
+from soil_pyg.ops.collector import MAX_ROWS, Collector, Features, item_blocks
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_t
 from soil_pyg.ops.pairs import (
@@ -15,7 +16,6 @@ from soil_pyg.ops.pairs import (
     rank_among_equal_rows,
 )
 from soil_pyg.ops.ragged import index2ptr
-from soil_pyg.ops.similarity_pass import MAX_ROWS, Collector, Features, item_blocks
 from soil_pyg.ops.topk import ROUNDING, best_of_candidates, topk_rescored
 from soil_pyg.utils.progress import blocks
 

@@ -2,7 +2,8 @@ import copy
 import logging
 import os
 import re
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.nn.split_batch import gather_rows
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.ranking.held_out import held_out
+from soil_pyg.training.join_processes import join_processes
 from soil_pyg.typing import INTERACTS
 from soil_pyg.utils._private import sparse_rows
 
@@ -40,12 +42,14 @@ class Ranks:
     """
 
     def __init__(self, fabric: Fabric) -> None:
-        # Under 'fabric run', Fabric launches itself.
-        if os.environ.get("LT_CLI_USED") != "1":
-            fabric.launch()
         self.fabric = fabric
         self.rank: int = fabric.global_rank
         self.size: int = fabric.world_size
+        # Under 'fabric run', Fabric launches itself.
+        if os.environ.get("LT_CLI_USED") != "1":
+            with self.explained():
+                join_processes(fabric)
+            self.rank = fabric.global_rank
         self._sent_bytes = 0
         self._num_steps = 0
 
@@ -201,6 +205,16 @@ class Ranks:
         return {
             name: float(np.concatenate([part[name] for part in parts]).mean()) for name in nothing
         }
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Raises the error of :meth:`explain` where the block loses other processes."""
+        try:
+            yield
+        except RuntimeError as error:
+            if (cause := self.explain(error)) is not error:
+                raise cause from error
+            raise
 
     def explain(self, error: RuntimeError) -> Exception:
         """Returns an error that says that other processes have ended, or the error itself if it has

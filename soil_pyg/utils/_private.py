@@ -1,6 +1,7 @@
 """Private names of other libraries, each looked up once, with a public way where one is missing."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -110,3 +111,11 @@ def parser_actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     """Returns the actions of a parser, none where :mod:`argparse` does not list them."""
     actions: list[argparse.Action] = getattr(parser, "_actions", [])
     return actions
+
+
+def silence_ray() -> None:
+    """Keeps messages of Ray, such as that a worker has ended, off the standard output, which is for
+    the tables of commands. Where Ray does not say how, they are printed.
+    """
+    if (worker := sys.modules.get("ray._private.worker")) is not None:
+        vars(worker)["_worker_logs_enabled"] = False

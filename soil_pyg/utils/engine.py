@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import socket
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,12 +13,15 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from soil_pyg.utils._private import silence_ray
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.signals import raise_on_signals
 
 ENGINES = ("local", "ray")
 WAITING = 2
 """The number of blocks per processor that are sent to Ray before the first result is taken."""
+CHECK_SECONDS = 1.0
+"""The time between two looks at whether Ray still runs."""
 
 _current = ContextVar("engine", default="local")
 Tables = TypeVar("Tables")
@@ -85,6 +89,7 @@ def map_blocks(
         engine (str): :obj:`"local"` or :obj:`"ray"`. (default: :obj:`"local"`)
 
     Raises:
+        ConnectionError: If Ray ends on this machine.
         OSError: If Ray cannot be started or reached.
 
     Example:
@@ -99,13 +104,14 @@ def map_blocks(
         task = ray.remote(num_cpus=1, max_retries=-1)(_call)
         reference = ray.put((function, tables))
         most = WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        is_alive = _watch(ray)
         waiting: deque[Any] = deque()
         for block in blocks:
             waiting.append(task.remote(reference, block))
             if len(waiting) >= most:
-                yield ray.get(waiting.popleft())
+                yield _result(ray, waiting.popleft(), is_alive)
         while waiting:
-            yield ray.get(waiting.popleft())
+            yield _result(ray, waiting.popleft(), is_alive)
 
 
 def _call(
@@ -113,6 +119,36 @@ def _call(
 ) -> Result:  # pragma: no cover (in a process of Ray)
     function, tables = shared
     return function(tables, block)
+
+
+def _watch(ray: Any) -> Callable[[], bool]:
+    """Returns a function that tells whether the node of this process still answers."""
+    own = ray.get_runtime_context().get_node_id()
+    node = next((node for node in ray.nodes() if node["NodeID"] == own), {})
+
+    def answers() -> bool:
+        try:
+            address = node["NodeManagerAddress"], node["NodeManagerPort"]
+            socket.create_connection(address, timeout=CHECK_SECONDS).close()
+        except TimeoutError:
+            return True
+        except (OSError, KeyError):
+            return False
+        return True
+
+    # A client outside of the cluster may not reach the node.
+    return answers if answers() else lambda: True
+
+
+def _result(ray: Any, reference: Any, is_alive: Callable[[], bool]) -> Any:
+    while True:
+        # Ray would end this process without a word when it misses the node.
+        if not is_alive():
+            raise ConnectionError(
+                "Ray has ended on this machine, which may lack memory: repeat the call"
+            )
+        if ray.wait([reference], timeout=CHECK_SECONDS)[0]:
+            return ray.get(reference)
 
 
 @contextmanager
@@ -124,12 +160,13 @@ def _cluster() -> Iterator[Any]:
         # This process waits for those of Ray, which would otherwise give way to all others.
         os.environ.setdefault("RAY_worker_niceness", "0")
         try:
-            ray.init(logging_level="WARNING", log_to_driver=False)
+            ray.init(logging_level="ERROR", log_to_driver=False)
         except Exception as error:
             ray.shutdown()
             raise OSError(f"Ray cannot be started or reached: {error}") from error
         # Ray has replaced the handler of SIGTERM.
         raise_on_signals()
+    silence_ray()
     # Arrays of NumPy are shared in memory, tensors would be copied.
     ray.util.register_serializer(Tensor, serializer=_pack, deserializer=_unpack)
     try:

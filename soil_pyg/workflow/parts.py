@@ -48,6 +48,8 @@ def write_parts(
         write_record(path, record)
     parts = [folder / f"part-{n:05}.parquet" for n in range(number)]
     missing = [n for n, part in enumerate(parts) if not part.exists()]
+    if not missing:
+        return
     with closing(_iterator(frames(missing))) as made:
         for n, frame in zip(missing, made, strict=True):
             with atomic_path(parts[n]) as temporary:

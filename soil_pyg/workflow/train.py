@@ -159,7 +159,7 @@ def train(
         found, started = _start(recommender, found, init)
         settings |= started
     log = TensorBoardLog(out) if tensorboard else None
-    with run_folder(Path(out), ranks) as folder:
+    with ranks.explained(), run_folder(Path(out), ranks) as folder:
         # Rejects the folder of another run before the graphs are built, which may take long.
         options = trainer.identity(validate=validated is None)
         known = recommender, found, folder, settings, options, 0, overwrite, shard_tables
@@ -176,7 +176,7 @@ def train(
                 overwrite=overwrite,
                 validate=validated is None,
             )
-    ranks.first(lambda: _finish(folder, type(recommender), log, result))
+        ranks.first(lambda: _finish(folder, type(recommender), log, result))
     return result
 
 

@@ -3,7 +3,8 @@ wrong, a line per kill.
 
 python kill_ranks.py FOLDER KILLS [FIRST]
 
-The processes are forks of this one, which has imported everything.
+The processes are forks of this one, which has imported everything, and run the command as torchrun
+starts it.
 """
 
 import json
@@ -20,33 +21,44 @@ from typing import Any
 
 import torch
 
+from soil_pyg.cli import main as soil_pyg
 from soil_pyg.datasets import SyntheticMultimodal
-from soil_pyg.models import SOIL
+from soil_pyg.datasets.data_folder import save_data_folder
+from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.trainer import Trainer
-from soil_pyg.typing import modalities_of
 
 NUM_RANKS = 2
 SECONDS = 60
 """The time in which all processes must end after a kill."""
-MODES: dict[str, dict[str, Any]] = {
-    "whole graph": {},
-    "partitions": {"num_partitions": 4},
-    "sharded": {"num_partitions": 4, "shard_tables": True},
+TRIES = 5
+"""The number of runs that may end before the kill."""
+MODES = {
+    "whole graph": "",
+    "partitions": "--num-partitions 4",
+    "sharded": "--num-partitions 4 --shard-tables",
 }
+DATA = "data"
+OPTIONS = (
+    f"--devices {NUM_RANKS} --device cpu --k 3 --k-i 2 --hidden-channels 8 --batch-size 32 "
+    "--epochs 6 --patience 6 --lr 0.02 --quiet"
+)
 
 
-def train(folder: Path, mode: str) -> None:
-    data = SOIL.graph_transform(k=3, k_i=2)(SyntheticMultimodal(60, 40)[0])
-    torch.manual_seed(0)
-    sizes = {m: data["item"][f"x_{m}"].size(1) for m in modalities_of(data)}
-    model = SOIL(60, 40, sizes, hidden_channels=8)
-    place: dict[str, Any] = {"accelerator": "cpu", "devices": NUM_RANKS, **MODES[mode]}
-    options: dict[str, Any] = {"batch_size": 32, "epochs": 6, "patience": 6, "lr": 0.02}
-    trainer = Trainer(**place, **options, progress=False, checkpoint_seconds=0)
-    # Before, the program that starts the processes ends the others.
-    rank = trainer.launch().rank
-    folder.with_suffix(f".{rank}.joined").touch()
-    trainer.fit(model, data, folder)
+def train(folder: Path, mode: str) -> int:
+    """Runs the command and returns its exit code."""
+    launch = Trainer.launch
+
+    def joined(trainer: Trainer) -> Ranks:
+        # The state of every epoch is stored.
+        trainer.checkpoint_seconds = 0
+        ranks = launch(trainer)
+        # Before, the program that starts the processes ends the others.
+        folder.with_suffix(f".{ranks.rank}.joined").touch()
+        return ranks
+
+    Trainer.launch = joined  # type: ignore[method-assign]
+    data = folder.with_name(DATA)
+    return soil_pyg(f"train {data} --out {folder} {OPTIONS} {MODES[mode]}".split())
 
 
 def start(folder: Path, mode: str) -> list[int]:
@@ -65,12 +77,13 @@ def start(folder: Path, mode: str) -> list[int]:
             names |= {"LOCAL_RANK": rank, "GROUP_RANK": 0, "MASTER_PORT": port}
             os.environ |= {name: str(value) for name, value in names.items()}
             os.environ |= {"MASTER_ADDR": "127.0.0.1", "TORCHELASTIC_RUN_ID": "kills"}
-            errors = os.open(folder.with_suffix(f".{rank}.log"), os.O_WRONLY | os.O_CREAT)
+            errors = os.open(
+                folder.with_suffix(f".{rank}.log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            )
             os.dup2(errors, 2)
             code = 1
             try:
-                train(folder, mode)
-                code = 0
+                code = train(folder, mode)
             except BaseException as error:
                 os.write(2, repr(error).encode())
             os._exit(code)
@@ -80,8 +93,10 @@ def start(folder: Path, mode: str) -> list[int]:
 
 def wait_for_start(folder: Path) -> None:
     """Waits until all processes have joined."""
+    deadline = time.monotonic() + SECONDS
     for rank in range(NUM_RANKS):
         while not folder.with_suffix(f".{rank}.joined").exists():
+            assert time.monotonic() < deadline, "the processes do not start"
             time.sleep(0.01)
 
 
@@ -114,18 +129,23 @@ def content(folder: Path) -> dict[str, Any]:
 
 def kill(folder: Path, mode: str, rank: int, delay: float, expected: dict[str, Any]) -> list[Any]:
     """Kills a rank some time after all have joined, trains again, and returns the arguments, the
-    exit codes, the seconds until the end, and what is wrong.
+    exit codes, the seconds until the end, and what is wrong. A rank that has ended by then is
+    killed earlier in another run.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    pids = start(folder, mode)
-    wait_for_start(folder)
-    time.sleep(delay)
-    begin = time.monotonic()
-    os.kill(pids[rank], signal.SIGKILL)
-    codes = wait(pids)
-    seconds = time.monotonic() - begin
+    for _ in range(TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        pids = start(folder, mode)
+        wait_for_start(folder)
+        time.sleep(delay)
+        begin = time.monotonic()
+        os.kill(pids[rank], signal.SIGKILL)
+        codes = wait(pids)
+        seconds = time.monotonic() - begin
+        if codes[rank] == -signal.SIGKILL:
+            break
+        delay /= 2
     is_finished = (folder / "run.json").exists()
-    found = []
+    found = [] if codes[rank] == -signal.SIGKILL else ["was not killed"]
     for other, code in enumerate(codes):
         if code is None:
             found.append(f"rank {other} does not end")
@@ -140,6 +160,8 @@ def kill(folder: Path, mode: str, rank: int, delay: float, expected: dict[str, A
 
 def main(folder: Path, number: int, first: int = 0) -> None:
     expected, seconds = {}, {}
+    (folder / DATA).mkdir()
+    save_data_folder(folder / DATA, SyntheticMultimodal(60, 40)[0], None, {})
     for mode in MODES:
         place = folder / mode.replace(" ", "_")
         pids = start(place, mode)

@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,35 @@ def test_blocks_of_a_killed_worker_are_computed_again(cluster: Any, tmp_path: Pa
     found = list(map_blocks(square, str(tmp_path), range(8), "ray"))
     assert found == [n**2 for n in range(8)]
     assert len(list(tmp_path.iterdir())) == 3
+
+
+class OneNode:
+    """Stands in for Ray on a node with some address."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
+
+    def get_runtime_context(self) -> "OneNode":
+        return self
+
+    def get_node_id(self) -> str:
+        return "own"
+
+    def nodes(self) -> list[dict[str, Any]]:
+        host, port = self.address
+        return [{"NodeID": "own", "NodeManagerAddress": host, "NodeManagerPort": port}]
+
+
+def test_a_node_that_ends_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+        is_alive = module._watch(OneNode(address))
+        assert is_alive()
+    assert not is_alive()
+    with pytest.raises(ConnectionError, match="Ray has ended on this machine"):
+        module._result(None, None, is_alive)
+    # A node that could never be reached, as from outside of a cluster, is not watched.
+    assert module._watch(OneNode(address))()
 
 
 def test_an_error_of_a_block_is_raised(cluster: Any) -> None:
