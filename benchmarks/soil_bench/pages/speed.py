@@ -7,6 +7,7 @@ from pathlib import Path
 
 from soil_bench.pages.records import read_as, written_by
 from soil_bench.runs.results import Record
+from soil_bench.speed.blocks import blocks_lines
 from soil_bench.speed.estimate import estimate_lines
 from soil_bench.speed.graphs_report import graphs_lines
 from soil_bench.speed.index_report import index_lines
@@ -25,6 +26,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "scale": ("Scale", scale_lines),
     "pipeline": ("Pipeline", pipeline_lines),
     "ranks": ("Several processes", ranks_lines),
+    "ray": ("Blocks by Ray", blocks_lines),
     "estimate": ("Past one machine", estimate_lines),
     "serve": ("Server", serve_lines),
     "indexes": ("Indexes", index_lines),

@@ -32,6 +32,10 @@ COMMANDS = {
         "soil_bench.speed.ranks",
         "epochs in partitions by the number of processes that train together",
     ),
+    "ray": (
+        "soil_bench.speed.blocks",
+        "recommendations by Ray: seconds and memory beside those of one process",
+    ),
     "estimate": (
         "soil_bench.speed.estimate",
         "memory, network and hours on several machines, from constants measured on this one",
