@@ -124,7 +124,7 @@ def _call(
 def _watch(ray: Any) -> Callable[[], bool]:
     """Returns a function that tells whether the node of this process still answers."""
     own = ray.get_runtime_context().get_node_id()
-    node = next((node for node in ray.nodes() if node["NodeID"] == own), {})
+    node: dict[str, Any] = next((node for node in ray.nodes() if node["NodeID"] == own), {})
 
     def answers() -> bool:
         try:
