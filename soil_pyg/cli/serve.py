@@ -11,10 +11,12 @@ examples:
   soil-pyg serve RUN
   soil-pyg serve runs/current --workers 4
   soil-pyg serve RUN --host 0.0.0.0 --port 80
+  soil-pyg serve RUN --deny-file sold_out.txt
 
   curl 'http://127.0.0.1:8000/recommend?user=ann&k=5'
 
-If RUN is a symbolic link, another run behind it is served as soon as it is there."""
+If RUN is a symbolic link, another run behind it is served as soon as it is
+there. Files of items are read again when they change."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,8 +42,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="do not build the graphs of the model: starts sooner, without /explain and /users",
     )
     parser.add_argument(
-        "--poll-seconds", type=float, default=2.0, help="time between two looks for another run"
+        "--poll-seconds",
+        type=float,
+        default=2.0,
+        help="time between two looks for another run and other items",
     )
+    for name, text in {"allow": "the only items", "deny": "items never"}.items():
+        parser.add_argument(
+            f"--{name}-file",
+            metavar="FILE",
+            help=f"file of {text} to recommend, one id per line, or table with the column item",
+        )
     limits = Limits()
     parser.add_argument("--max-k", type=int, default=limits.k, help="largest k of a request")
     parser.add_argument(
@@ -65,4 +76,6 @@ def run(arguments: Namespace) -> None:
         graphs=not arguments.no_graphs,
         poll_seconds=arguments.poll_seconds,
         root_path=arguments.root_path or "",
+        allow_file=arguments.allow_file,
+        deny_file=arguments.deny_file,
     )

@@ -1,5 +1,6 @@
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, final
 
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -9,7 +10,7 @@ from soil_pyg.models.configurable import Configurable
 from soil_pyg.models.decompose import Decomposition
 from soil_pyg.models.graphs import MakeTransform, features
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.models.newcomers import mean_of_items, mean_of_neighbours
+from soil_pyg.models.newcomers import NewUserEmbedder, mean_of_items, mean_of_neighbours
 from soil_pyg.nn import ModalityEncoder, TrainedFeatures
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import ITEM, USER, Triplets
@@ -22,7 +23,7 @@ class Recommender(Configurable, ABC):
     The score of a user and an item is the inner product of their embeddings, so one evaluator
     serves all models. A model must define :meth:`forward` and either :meth:`loss`, or
     :meth:`loss_tables` and :meth:`batch_loss`, so that batches share a propagation. It may override
-    the hooks :meth:`embed_new_items`, :meth:`embed_new_users` and :meth:`decompose`.
+    the hooks :meth:`embed_new_items`, :meth:`new_user_embedder` and :meth:`decompose`.
 
     Args:
         num_users (int): Number of users :math:`U`.
@@ -161,9 +162,22 @@ class Recommender(Configurable, ABC):
         Raises:
             ValueError: If the embeddings are sparse.
         """
-        self._check_dense(item_emb, "items")
+        self._check_dense(item_emb, "items", "embed_new_items")
         return mean_of_neighbours(neighbours, item_emb[: self.num_items])
 
+    def new_user_embedder(
+        self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+    ) -> NewUserEmbedder:
+        """Computes what does not depend on new users, and returns the function that embeds them: it
+        takes the last two arguments of :meth:`embed_new_users`. A server keeps it.
+
+        The default takes the mean of the final embeddings of the items of each user. Arguments and
+        errors are those of :meth:`embed_new_items`.
+        """
+        self._check_dense(item_emb, "users", "new_user_embedder")
+        return partial(mean_of_items, item_emb)
+
+    @final
     def embed_new_users(
         self,
         data: HeteroData,
@@ -173,9 +187,7 @@ class Recommender(Configurable, ABC):
         num_new_users: int,
     ) -> Tensor:
         r"""Returns the embeddings of :math:`N` users with a few interactions, of shape
-        :math:`(N, d)`, for :func:`soil_pyg.add_users`.
-
-        The default is the mean of the final embeddings of the items of each user.
+        :math:`(N, d)`, by one call of :meth:`new_user_embedder`.
 
         Args:
             data (HeteroData): See :meth:`embed_new_items`.
@@ -183,12 +195,8 @@ class Recommender(Configurable, ABC):
             item_emb (Tensor): See :meth:`embed_new_items`.
             edge_index (Tensor): The distinct interactions of the new users, numbered from 0.
             num_new_users (int): The number :math:`N`; each user has at least one interaction.
-
-        Raises:
-            ValueError: If the embeddings are sparse.
         """
-        self._check_dense(item_emb, "users")
-        return mean_of_items(edge_index, num_new_users, item_emb)
+        return self.new_user_embedder(data, make_transform, item_emb)(edge_index, num_new_users)
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embeddings into the summands that :func:`soil_pyg.explain` shows.
@@ -198,9 +206,9 @@ class Recommender(Configurable, ABC):
         name = self.__class__.__name__
         raise ValueError(f"'explain' cannot split the score: {name} does not define 'decompose'")
 
-    def _check_dense(self, emb: Tensor, nodes: str) -> None:
+    def _check_dense(self, emb: Tensor, nodes: str, hook: str) -> None:
         if emb.is_sparse:
             raise ValueError(
                 f"{self.__class__.__name__} cannot embed new {nodes}: its embeddings are sparse "
-                f"and it does not define 'embed_new_{nodes}'"
+                f"and it does not define '{hook}'"
             )

@@ -59,7 +59,7 @@ class COHESION(UserGraphRecommender):
     """
 
     # The refined propagation is not linear, and leaves users without preferences at zero.
-    embed_new_users = Recommender.embed_new_users
+    new_user_embedder = Recommender.new_user_embedder
     decompose = Recommender.decompose
 
     def __init__(

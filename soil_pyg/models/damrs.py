@@ -10,7 +10,7 @@ from soil_pyg.models.damrs_graphs import BEHAVIOUR, DAMRSGraphs, consistent
 from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import MakeTransform, PairTensor, adjacency, with_graphs
-from soil_pyg.models.newcomers import fold_users, messages
+from soil_pyg.models.newcomers import NewUserEmbedder, fold_users, messages
 from soil_pyg.nn import LightConv, LightPropagation, NeighbourLoss
 from soil_pyg.nn.split_batch import gather_batch
 from soil_pyg.typing import INTERACTS, Triplets
@@ -155,18 +155,12 @@ class DAMRS(EmbeddingRecommender):
         right = (mean * torch.exp(-2 * observed.var(dim=0))).clamp(0, 1)
         return right, excess.where(mean < bar, 0.0)
 
-    def embed_new_users(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        edge_index: Tensor,
-        num_new_users: int,
-    ) -> Tensor:
+    def new_user_embedder(
+        self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+    ) -> NewUserEmbedder:
         """Folds new users into the graph, see :func:`~soil_pyg.models.newcomers.fold_users`."""
-        known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
-        sent = messages(self.propagation, self.tables, known)
-        return fold_users(data, sent, edge_index, num_new_users)
+        data = with_graphs(data, INTERACTS, make_transform)
+        return fold_users(data, messages(self.propagation, self.tables, adjacency(data, INTERACTS)))
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embedding of a user by the edges that leave the user, and that of an item into

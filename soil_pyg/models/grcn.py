@@ -16,7 +16,8 @@ from soil_pyg.models.graphs import (
     with_graphs,
 )
 from soil_pyg.models.loss_tables import LossTables, rank_halves
-from soil_pyg.models.newcomers import edges_of_new_users
+from soil_pyg.models.new_user_rows import edges_of_new_users
+from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.nn import BPRLoss, FeatureProjection, NeighbourAttention
 from soil_pyg.nn.split_batch import mean_square
 from soil_pyg.ops.adjacency import Adjacency
@@ -174,24 +175,23 @@ class GRCN(EmbeddingRecommender):
             **tables.terms,
         }
 
-    def embed_new_users(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        edge_index: Tensor,
-        num_new_users: int,
-    ) -> Tensor:
+    def new_user_embedder(
+        self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+    ) -> NewUserEmbedder:
         """Routes the items of new users to them, whose own tables, which are unknown, are zero."""
-        edges = edges_of_new_users(edge_index, num_new_users, self.num_items)
-        data, views, attentions = with_graphs(data, UNWEIGHTED, make_transform), [], []
-        for item in self.map_features(data).values():
-            user, attention = self.route(item.new_zeros(num_new_users, item.size(1)), item, edges)
-            views.append(user + edge_sum(item, attention, edges))
-            attentions.append(attention)
-        weight = _refine(edges, attentions, self.item_confidence.weight)
-        identity = [edge_sum(item, weight, edges) for item in self.propagate(data)[1]]
-        return torch.cat([torch.stack(identity).sum(dim=0), *views], dim=-1)
+        data = with_graphs(data, UNWEIGHTED, make_transform)
+        items, identities = self.map_features(data).values(), self.propagate(data)[1]
+
+        def embed(edge_index: Tensor, num_new_users: int) -> Tensor:
+            edges = edges_of_new_users(edge_index, num_new_users, self.num_items)
+            zeros = [item.new_zeros(num_new_users, item.size(1)) for item in items]
+            routed = [self.route(*pair, edges) for pair in zip(zeros, items, strict=True)]
+            views = [u + edge_sum(x, a, edges) for x, (u, a) in zip(items, routed, strict=True)]
+            weight = _refine(edges, [a for _, a in routed], self.item_confidence.weight)
+            identity = [edge_sum(item, weight, edges) for item in identities]
+            return torch.cat([torch.stack(identity).sum(dim=0), *views], dim=-1)
+
+        return embed
 
 
 def _refine(graph: Adjacency, attentions: list[Tensor], confidence: Tensor) -> Tensor:

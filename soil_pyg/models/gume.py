@@ -176,7 +176,7 @@ class GUME(MGCN):
             **tables.terms,
         }
 
-    embed_new_users = gume_newcomers.embed_new_users
+    new_user_embedder = gume_newcomers.new_user_embedder
 
     def messages(self, data: HeteroData) -> Tensor:
         """Returns the sum of the embeddings that each item sends over an edge of weight 1."""

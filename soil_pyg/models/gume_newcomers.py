@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.graphs import MakeTransform, with_graphs
-from soil_pyg.models.gume_graphs import LINKED, LINKS, normalize_linked
-from soil_pyg.models.newcomers import extend_users, rows_of_new
-from soil_pyg.models.view_recommender import NO_USERS
+from soil_pyg.models.gume_graphs import LINKED, LINKS
+from soil_pyg.models.new_user_rows import NewUserRows, item_degree
+from soil_pyg.models.newcomers import NewUserEmbedder
 
 if TYPE_CHECKING:
     from soil_pyg.models.gume import GUME
 
 
-def embed_new_users(
-    self: GUME,
-    data: HeteroData,
-    make_transform: MakeTransform,
-    item_emb: Tensor,
-    edge_index: Tensor,
-    num_new_users: int,
-) -> Tensor:
-    """Folds new users into the graph, as :meth:`LightGCN.embed_new_users` does; their views are
+def new_user_embedder(
+    self: GUME, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+) -> NewUserEmbedder:
+    """Folds new users into the graph, as :meth:`LightGCN.new_user_embedder` does; their views are
     those of their items.
     """
     data = with_graphs(data, LINKED, make_transform)
-    extended = extend_users(data, edge_index, num_new_users)
-    extended[LINKS].edge_index = data[LINKS].edge_index
-    rows = rows_of_new(normalize_linked(extended), LINKED, num_new_users)
-    content = rows @ self.messages(data)
-    views = [rows @ view for view in self.propagate(data, NO_USERS)[2]]
-    return content + self.fuse(content, views)
+    links = torch.bincount(data[LINKS].edge_index[1], minlength=self.num_items)
+    rows = NewUserRows(item_degree(data) + links)
+    return self.fold_users(data, self.messages(data), lambda *new: (rows(*new),) * 2)

@@ -13,7 +13,8 @@ from soil_pyg.models.graphs import (
     with_graphs,
 )
 from soil_pyg.models.loss_tables import LossTables, rank_halves
-from soil_pyg.models.newcomers import extend_users, rows_of_new
+from soil_pyg.models.new_user_rows import NewUserRows, item_degree
+from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.models.pruned_interactions import (
     draw_edges,
     prune_interactions,
@@ -113,14 +114,9 @@ class LayerGCN(EmbeddingRecommender):
             "reg": self.reg * sum_batch(squares) / 2,
         }
 
-    def embed_new_users(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        edge_index: Tensor,
-        num_new_users: int,
-    ) -> Tensor:
+    def new_user_embedder(
+        self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+    ) -> NewUserEmbedder:
         r"""Folds new users into the graph, which then normalises their edges; they receive
         messages and send none. The first message stands for their own embedding, which is unknown:
 
@@ -129,9 +125,14 @@ class LayerGCN(EmbeddingRecommender):
             \mathbf{y}_v^{(l)}, \qquad
             \mathbf{y}_v^{(l)} = \sum_j A_{vj} \, \mathbf{x}_j^{(l-1)}
         """
-        extended = extend_users(data, edge_index, num_new_users)
-        known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
-        rows = rows_of_new(make_transform()(extended), INTERACTS, num_new_users)
-        layers = self.propagation.layers(self.tables, known)
-        sent = [rows @ item for _, item in layers[:-1]]
-        return torch.stack([refine(y, sent[0]) for y in sent]).sum(dim=0)
+        data = with_graphs(data, INTERACTS, make_transform)
+        rows = NewUserRows(item_degree(data))
+        layers = self.propagation.layers(self.tables, adjacency(data, INTERACTS))
+        items = [item for _, item in layers[:-1]]
+
+        def embed(edge_index: Tensor, num_new_users: int) -> Tensor:
+            new = rows(edge_index, num_new_users)
+            sent = [new @ item for item in items]
+            return torch.stack([refine(y, sent[0]) for y in sent]).sum(dim=0)
+
+        return embed

@@ -7,7 +7,7 @@ from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import MakeTransform, adjacency, normalized_interactions, with_graphs
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.models.newcomers import fold_users, messages
+from soil_pyg.models.newcomers import NewUserEmbedder, fold_users, messages
 from soil_pyg.nn import Adjacency, BPRLoss, LightPropagation, embedding_loss
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least
@@ -87,17 +87,12 @@ class LightGCN(EmbeddingRecommender):
         """Returns the embedding that each item sends to a user over an edge of weight 1."""
         return messages(self.propagation, self.tables, graph)
 
-    def embed_new_users(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        edge_index: Tensor,
-        num_new_users: int,
-    ) -> Tensor:
+    def new_user_embedder(
+        self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+    ) -> NewUserEmbedder:
         """Folds new users into the graph, see :func:`~soil_pyg.models.newcomers.fold_users`."""
-        known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
-        return fold_users(data, self.messages(known), edge_index, num_new_users)
+        data = with_graphs(data, INTERACTS, make_transform)
+        return fold_users(data, self.messages(adjacency(data, INTERACTS)))
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embedding of a user by the edges that leave the user."""

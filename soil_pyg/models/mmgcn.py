@@ -19,7 +19,8 @@ from soil_pyg.models.graphs import (
     with_graphs,
 )
 from soil_pyg.models.loss_tables import LossTables, rank_halves
-from soil_pyg.models.newcomers import edges_of_new_users
+from soil_pyg.models.new_user_rows import edges_of_new_users
+from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.nn import BPRLoss, FeatureProjection, MMGCNConv
 from soil_pyg.nn.split_batch import mean_square
 from soil_pyg.typing import USER, Triplets
@@ -150,25 +151,27 @@ class MMGCN(EmbeddingRecommender):
             **tables.terms,
         }
 
-    def embed_new_users(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        edge_index: Tensor,
-        num_new_users: int,
-    ) -> Tensor:
+    def new_user_embedder(
+        self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+    ) -> NewUserEmbedder:
         """Propagates the items of new users to them; their preferences and identities, which are
         unknown, are the means of all users.
         """
         data = with_graphs(data, UNWEIGHTED, make_transform)
-        edges = edges_of_new_users(edge_index, num_new_users, self.num_items)
-        identity = self.user_embedding.weight.mean(dim=0).expand(num_new_users, -1)
-        views = []
+        identity, sent = self.user_embedding.weight.mean(dim=0), []
         for modality, layers in self.layers.items():
-            states = list(self.states(data, modality))
-            view = states[0][0].mean(dim=0).expand(num_new_users, -1)
-            for layer, (_, item) in zip(layers, states, strict=False):
-                view = layer((item, view), identity, edges)
-            views.append(view)
-        return torch.stack(views).mean(dim=0)
+            (user, item), *others = self.states(data, modality)
+            items = [item, *(item for _, item in others)]
+            sent.append((user.mean(dim=0), list(zip(layers, items, strict=False))))
+
+        def embed(edge_index: Tensor, num_new_users: int) -> Tensor:
+            edges = edges_of_new_users(edge_index, num_new_users, self.num_items)
+            views = []
+            for mean, layers in sent:
+                view = mean.expand(num_new_users, -1)
+                for layer, item in layers:
+                    view = layer((item, view), identity.expand(num_new_users, -1), edges)
+                views.append(view)
+            return torch.stack(views).mean(dim=0)
+
+        return embed

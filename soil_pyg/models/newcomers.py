@@ -1,25 +1,24 @@
 """Embeddings of items and users that came after the training."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.typing import EdgeType
 
-from soil_pyg.models.graphs import PairTensor, adjacency, normalized_interactions
+from soil_pyg.models.graphs import PairTensor
+from soil_pyg.models.new_user_rows import NewUserRows, item_degree
 from soil_pyg.nn import LightPropagation
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.knn import KNN
 from soil_pyg.transforms.utils import unit_features
-from soil_pyg.typing import INTERACTS, ITEM, USER
-from soil_pyg.utils.data_checks import check_edges, count_nodes
+from soil_pyg.typing import ITEM
 
-
-class LaterItemError(ValueError):
-    """Raised if a graph lacks an item that was added after the training."""
-
-    def __init__(self, item: int) -> None:
-        super().__init__(f"'edge_index' has item {item}, which came after the training")
-        self.item = item
+NewUserEmbedder: TypeAlias = Callable[[Tensor, int], Tensor]
+"""Returns the embeddings of new users from their distinct interactions, in which they are numbered
+from 0, and their number.
+"""
 
 
 def nearest_known(
@@ -101,7 +100,7 @@ def row_sums(matrix: Adjacency) -> Tensor:
     return total.index_add_(0, matrix.row(), matrix.weight.double()).float()
 
 
-def mean_of_items(edge_index: Tensor, num_new_users: int, item_emb: Tensor) -> Tensor:
+def mean_of_items(item_emb: Tensor, edge_index: Tensor, num_new_users: int) -> Tensor:
     """Returns the mean embedding of the items of each new user, numbered from 0."""
     size = item_emb.size(0), num_new_users
     items = Adjacency.from_edge_index(edge_index.flip([0]), size=size)
@@ -125,41 +124,7 @@ def messages(propagation: LightPropagation, x: PairTensor, graph: Adjacency) -> 
     return total / (propagation.num_layers + 1)
 
 
-def extend_users(data: HeteroData, edge_index: Tensor, num_new_users: int) -> HeteroData:
-    """Returns the interactions of the data followed by those of new users, which
-    :obj:`edge_index` numbers from 0, or raises :class:`LaterItemError` if the data lacks an item.
-    """
-    num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
-    _check_known(edge_index[1], num_items)
-    later = torch.stack([edge_index[0] + num_users, edge_index[1]])
-    out = HeteroData()
-    out[USER].num_nodes = num_users + num_new_users
-    out[ITEM].num_nodes = num_items
-    out[INTERACTS].edge_index = torch.cat([check_edges(data), later], dim=1)
-    return out
-
-
-def edges_of_new_users(edge_index: Tensor, num_new_users: int, num_items: int) -> Adjacency:
-    """Returns the interactions of new users, numbered from 0, as a matrix that items are propagated
-    with, or raises :class:`LaterItemError` if an item came after the training.
-    """
-    _check_known(edge_index[1], num_items)
-    return Adjacency.from_edge_index(edge_index.flip([0]), size=(num_items, num_new_users))
-
-
-def _check_known(item: Tensor, num_items: int) -> None:
-    later = item[item >= num_items]
-    if len(later) > 0:
-        raise LaterItemError(int(later[0]))
-
-
-def rows_of_new(data: HeteroData, edge_type: EdgeType, num_new_users: int) -> Adjacency:
-    """Returns the rows of the last users in a prepared graph, user -> item."""
-    rows = adjacency(data, edge_type).t()
-    return rows.select_rows(torch.arange(rows.size[0] - num_new_users, rows.size[0]))
-
-
-def fold_users(data: HeteroData, sent: Tensor, edge_index: Tensor, num_new_users: int) -> Tensor:
+def fold_users(data: HeteroData, sent: Tensor) -> NewUserEmbedder:
     r"""Folds new users into the normalised user-item graph, which then weights their edges; they
     receive messages and send none. Their own embedding, which is unknown, is zero:
 
@@ -168,5 +133,5 @@ def fold_users(data: HeteroData, sent: Tensor, edge_index: Tensor, num_new_users
 
     with :math:`\mathbf{H}` what the items send over an edge of weight 1, see :func:`messages`.
     """
-    extended = normalized_interactions()(extend_users(data, edge_index, num_new_users))
-    return rows_of_new(extended, INTERACTS, num_new_users) @ sent
+    rows = NewUserRows(item_degree(data))
+    return lambda edge_index, num_new_users: rows(edge_index, num_new_users) @ sent

@@ -182,7 +182,7 @@ class PGL(Recommender):
         return loss
 
     embed_new_items = pgl_newcomers.embed_new_items
-    embed_new_users = pgl_newcomers.embed_new_users
+    new_user_embedder = pgl_newcomers.new_user_embedder
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embedding of a user by the edges that leave the user."""

@@ -10,7 +10,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.graphs import MakeTransform, adjacency, with_graphs
-from soil_pyg.models.newcomers import fold_users, mean_of_neighbours, messages
+from soil_pyg.models.newcomers import (
+    NewUserEmbedder,
+    fold_users,
+    mean_of_neighbours,
+    messages,
+)
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.typing import INTERACTS
 
@@ -38,17 +43,12 @@ def embed_new_items(
     return share * torch.cat(new, dim=-1) + mean_of_neighbours(neighbours, reached)
 
 
-def embed_new_users(
-    self: PGL,
-    data: HeteroData,
-    make_transform: MakeTransform,
-    item_emb: Tensor,
-    edge_index: Tensor,
-    num_new_users: int,
-) -> Tensor:
+def new_user_embedder(
+    self: PGL, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+) -> NewUserEmbedder:
     """Folds new users into the graph of all interactions, see
     :func:`~soil_pyg.models.newcomers.fold_users`.
     """
-    known = adjacency(with_graphs(data, INTERACTS, make_transform), INTERACTS)
-    sent = messages(self.propagation, self.tables(data), known)
-    return fold_users(data, sent, edge_index, num_new_users)
+    data = with_graphs(data, INTERACTS, make_transform)
+    sent = messages(self.propagation, self.tables(data), adjacency(data, INTERACTS))
+    return fold_users(data, sent)

@@ -18,11 +18,11 @@ from soil_pyg.models.graphs import (
     MakeTransform,
     PairTensor,
     adjacency,
-    normalized_interactions,
     with_graphs,
 )
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.models.newcomers import extend_users, rows_of_new
+from soil_pyg.models.new_user_rows import NewUserRows, item_degree
+from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.models.preference_decomposition import PreferenceDecomposition
 from soil_pyg.nn import BPRLoss, ModalityEncoder
 from soil_pyg.nn.split_batch import mean_square
@@ -151,23 +151,22 @@ class PreferenceRecommender(Recommender):
         loss: Tensor = self.bpr_loss((user * positive).sum(-1), (user * negative).sum(-1))
         return loss
 
-    def embed_new_users(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        edge_index: Tensor,
-        num_new_users: int,
-    ) -> Tensor:
+    def new_user_embedder(
+        self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+    ) -> NewUserEmbedder:
         r"""Folds new users into the user-item graph, which then normalises their edges; they
         receive messages and send none. Their preferences, which are unknown, are zero, and their
         weights are the mean of those of all users.
         """
         data = with_graphs(data, INTERACTS, make_transform)
-        extended = normalized_interactions()(extend_users(data, edge_index, num_new_users))
-        rows = rows_of_new(extended, INTERACTS, num_new_users)
-        views = [rows @ sent for sent in self._messages(data).values()]
-        return self.combine(views, self.user_weight.weight.mean(dim=0, keepdim=True))
+        rows, sent = NewUserRows(item_degree(data)), self._messages(data).values()
+        weight = self.user_weight.weight.mean(dim=0, keepdim=True)
+
+        def embed(edge_index: Tensor, num_new_users: int) -> Tensor:
+            new = rows(edge_index, num_new_users)
+            return self.combine([new @ items for items in sent], weight)
+
+        return embed
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits the embedding of a user by modalities and by the edges that leave the user, and

@@ -16,13 +16,13 @@ from soil_pyg.models.graphs import (
     MakeTransform,
     PairTensor,
     adjacency,
-    normalized_interactions,
     similar,
     with_graphs,
 )
-from soil_pyg.models.newcomers import extend_users, messages, rows_of_new
+from soil_pyg.models.new_user_rows import NewUserRows, item_degree
+from soil_pyg.models.newcomers import NewUserEmbedder, messages
 from soil_pyg.models.smore_graphs import FUSION, SMOREGraphs
-from soil_pyg.models.view_recommender import NO_USERS, ViewRecommender
+from soil_pyg.models.view_recommender import ViewRecommender
 from soil_pyg.nn import (
     BPRLoss,
     FeatureProjection,
@@ -167,23 +167,14 @@ class SMORE(ViewRecommender, FeatureRecommender):
         (user, item), user_views, item_views = self.propagate(data)
         return user + self.fuse(user, user_views), item + self.fuse(item, item_views)
 
-    def embed_new_users(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        edge_index: Tensor,
-        num_new_users: int,
-    ) -> Tensor:
-        """Folds new users into the user-item graph, which then normalises their edges: they gather
-        content and views and send none. Their own embedding, which is unknown, is zero.
-        """
-        extended = extend_users(data, edge_index, num_new_users)
+    def new_user_embedder(
+        self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+    ) -> NewUserEmbedder:
+        """Folds new users into the user-item graph, which then normalises their edges."""
         data = with_graphs(data, INTERACTS, make_transform)
-        rows = rows_of_new(normalized_interactions()(extended), INTERACTS, num_new_users)
-        content = rows @ messages(self.propagation, self.tables, adjacency(data, INTERACTS))
-        _, _, views = self.propagate(data, NO_USERS)
-        return content + self.fuse(content, [rows @ view for view in views])
+        sent = messages(self.propagation, self.tables, adjacency(data, INTERACTS))
+        rows = NewUserRows(item_degree(data))
+        return self.fold_users(data, sent, lambda *new: (rows(*new),) * 2)
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits embeddings into the content and the views, each times its share."""

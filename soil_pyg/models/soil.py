@@ -210,7 +210,7 @@ class SOIL(ViewRecommender):
         return {"bpr": bpr, "user_item": self.l_ui * user_item, "item_item": self.l_ii * item_item}
 
     embed_new_items = soil_newcomers.embed_new_items
-    embed_new_users = soil_newcomers.embed_new_users
+    new_user_embedder = soil_newcomers.new_user_embedder
 
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         """Splits embeddings into the content and the views, each times its share (Eq. 14)."""

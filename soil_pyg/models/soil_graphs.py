@@ -1,14 +1,11 @@
 from typing import Any
 
-import torch
-from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
 from soil_pyg.models.graphs import SimilarItemGraphs, similar
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.ragged import trim_heap
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.transforms import InterestGraph, NormalizeGraph, SecondOrderGraph, SumGraph
@@ -182,31 +179,6 @@ class SOILGraphs(SimilarItemGraphs):
             if self.interest:
                 del data[graphs[-1]]
         return data
-
-    def extend_user_graphs(
-        self, data: HeteroData, extended: HeteroData, edge_index: Tensor
-    ) -> HeteroData:
-        """Adds the graphs of users and items to the interactions of
-        :func:`~soil_pyg.models.newcomers.extend_users`, given the known data with its graphs and
-        the interactions of the new users.
-        """
-        num_users = count_nodes(data, USER)
-        if self.second_order:
-            num_new = count_nodes(extended, USER) - num_users
-            user, item, weight = self._second_order_of_new(data, edge_index, num_new)
-            store, later = data[SECOND_ORDER], torch.stack([user + num_users, item])
-            extended[SECOND_ORDER].edge_index = torch.cat([store.edge_index, later], dim=1)
-            extended[SECOND_ORDER].edge_weight = torch.cat([store.edge_weight, weight])
-        return self._aggregation(self._user_item(extended))
-
-    def _second_order_of_new(
-        self, data: HeteroData, edge_index: Tensor, num_new: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        # Users, items and weights. All rows of the new users' items are computed exactly.
-        features = unit_features(data, self.modalities, ITEM)
-        rows = AttractivenessRows(features, self.search_options.memory_budget)
-        key, weight = self.second_order_graph.select(rows, edge_index, num_new)
-        return key // rows.num_items, key % rows.num_items, weight
 
     def __repr__(self) -> str:
         graphs = [self.similarity_graph, self.second_order_graph, self.interest_graph]

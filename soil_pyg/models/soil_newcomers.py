@@ -11,15 +11,14 @@ from torch_geometric.data.storage import EdgeStorage
 
 from soil_pyg.models.graphs import MakeTransform, adjacency, similar, with_graphs
 from soil_pyg.models.newcomers import (
-    extend_users,
+    NewUserEmbedder,
     mean_of_neighbours,
     messages,
     row_sums,
-    rows_of_new,
     to_mean,
 )
-from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
-from soil_pyg.models.view_recommender import NO_USERS
+from soil_pyg.models.soil_graphs import USER_ITEM, SOILGraphs, item_item
+from soil_pyg.models.soil_user_rows import SOILUserRows
 from soil_pyg.ops.adjacency import Adjacency
 
 if TYPE_CHECKING:
@@ -103,14 +102,9 @@ def _similarity_rows(
     return rows, (1 / degree).masked_fill(~has, 0.0)
 
 
-def embed_new_users(
-    self: SOIL,
-    data: HeteroData,
-    make_transform: MakeTransform,
-    item_emb: Tensor,
-    edge_index: Tensor,
-    num_new_users: int,
-) -> Tensor:
+def new_user_embedder(
+    self: SOIL, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+) -> NewUserEmbedder:
     r"""Folds new users into the graphs, with their second-order items among all known items.
 
     The normalisation then weights their edges; they receive messages and send none. Their own
@@ -121,12 +115,7 @@ def embed_new_users(
         \mathbf{e}_v = \sum_j A_{vj} \, \frac{1}{L + 1} \sum_{l=0}^{L-1} (\mathbf{A}^l
         \mathbf{X})_j, \qquad \mathbf{v}_{m,v} = \sum_j B_{vj} \, \mathbf{v}_{m,j}
     """
-    extended = extend_users(data, edge_index, num_new_users)
     data = with_graphs(data, USER_ITEM, make_transform)
-    transform = cast(SOILGraphs, make_transform())
-    extended = transform.extend_user_graphs(data, extended, edge_index)
+    rows = SOILUserRows(data, cast(SOILGraphs, make_transform()))
     sent = messages(self.propagation, self.tables, adjacency(data, USER_ITEM))
-    content = rows_of_new(extended, USER_ITEM, num_new_users) @ sent
-    aggregation = rows_of_new(extended, AGGREGATION, num_new_users)
-    views = [aggregation @ view for view in self.propagate(data, NO_USERS)[2]]
-    return content + self.fuse(content, views)
+    return self.fold_users(data, sent, rows)

@@ -5,14 +5,14 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models.batch_nodes import propagate_to
 from soil_pyg.models.graphs import MakeTransform, adjacency, prepared, with_graphs
-from soil_pyg.models.newcomers import extend_users
+from soil_pyg.models.new_user_rows import edges_of_new_users
+from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.models.preference_recommender import PreferenceRecommender
+from soil_pyg.models.user_graph_newcomers import similar_to_new
 from soil_pyg.nn import LightConv
-from soil_pyg.transforms import UserGraph
 from soil_pyg.transforms.user_graph import PADDED, USER_USER, pad_by_copies
-from soil_pyg.typing import USER
+from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_choice
-from soil_pyg.utils.data_checks import count_nodes
 
 
 class UserGraphRecommender(PreferenceRecommender):
@@ -65,23 +65,21 @@ class UserGraphRecommender(PreferenceRecommender):
         (gathered,) = propagate_to(users, self.conv, [user], graph)
         return gathered + (user if users is None else F.embedding(users, user))
 
-    def embed_new_users(
-        self,
-        data: HeteroData,
-        make_transform: MakeTransform,
-        item_emb: Tensor,
-        edge_index: Tensor,
-        num_new_users: int,
-    ) -> Tensor:
+    def new_user_embedder(
+        self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
+    ) -> NewUserEmbedder:
         """Folds new users into the user-item graph and adds the embeddings of similar users among
         those that were trained.
         """
         data = with_graphs(data, USER_USER, make_transform)
-        new = super().embed_new_users(data, make_transform, item_emb, edge_index, num_new_users)
-        graph = UserGraph(data[USER_USER].user_k)
-        extended = graph(extend_users(data, edge_index, num_new_users))
-        first = count_nodes(data, USER)
-        rows = torch.arange(first, first + num_new_users)
-        gathered = adjacency(extended, USER_USER).select_rows(rows)
+        fold = super().new_user_embedder(data, make_transform, item_emb)
         known = self.combine([user for user, _ in self.encode(data)], self.user_weight.weight)
-        return new + gathered @ torch.cat([known, torch.zeros_like(new)])
+        interactions, user_k = adjacency(data, INTERACTS), data[USER_USER].user_k
+
+        def embed(edge_index: Tensor, num_new_users: int) -> Tensor:
+            new = fold(edge_index, num_new_users)
+            edges = edges_of_new_users(edge_index, num_new_users, self.num_items)
+            gathered = similar_to_new(interactions, edges, user_k)
+            return new + gathered @ torch.cat([known, torch.zeros_like(new)])
+
+        return embed

@@ -1,6 +1,6 @@
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -12,9 +12,15 @@ from soil_pyg.models.decompose import Decomposition, FirstHops, double_copy, dou
 from soil_pyg.models.embedding_recommender import EmbeddingRecommender
 from soil_pyg.models.graphs import PairTensor
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.nn import AlignedPairsLoss, BPRLoss, InfoNCELoss, LightPropagation
+from soil_pyg.models.newcomers import NewUserEmbedder
+from soil_pyg.nn import Adjacency, AlignedPairsLoss, BPRLoss, InfoNCELoss, LightPropagation
 from soil_pyg.nn.split_batch import squared_loss
 from soil_pyg.typing import Triplets
+
+RowsOfNew: TypeAlias = Callable[[Tensor, int], tuple[Adjacency, Adjacency]]
+"""Returns the rows of new users in the graphs over which they gather content and views, given their
+interactions and their number.
+"""
 
 NO_USERS = torch.empty(0, dtype=torch.long)
 """Passed to :meth:`ViewRecommender.propagate` if only the views of the items are needed."""
@@ -122,6 +128,19 @@ class ViewRecommender(EmbeddingRecommender):
             "reg": reg,
             "contrast": self.cl_weight * contrast,
         }
+
+    def fold_users(self, data: HeteroData, sent: Tensor, rows: RowsOfNew) -> NewUserEmbedder:
+        """Folds new users into the graphs, given what the items send over an edge of weight 1: they
+        gather content and views and send none. Their own embedding, which is unknown, is zero.
+        """
+        _, _, views = self.propagate(data, NO_USERS)
+
+        def embed(edge_index: Tensor, num_new_users: int) -> Tensor:
+            of_content, of_views = rows(edge_index, num_new_users)
+            content = of_content @ sent
+            return content + self.fuse(content, [of_views @ view for view in views])
+
+        return embed
 
     def split(self, data: HeteroData, hops: FirstHops, view_hops: FirstHops) -> Decomposition:
         """Splits embeddings into the content, over the edges of :obj:`hops`, and the views, over

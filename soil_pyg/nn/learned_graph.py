@@ -4,9 +4,11 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.collector import Features
 from soil_pyg.ops.edge_products import edge_products
+from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
-from soil_pyg.ops.similarity_pass import Features, NearestItems, SimilarityPass
+from soil_pyg.ops.similarity_pass import SimilarityPass
 from soil_pyg.utils.checks import check_choice, check_integer
 
 

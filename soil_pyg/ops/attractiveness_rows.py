@@ -1,9 +1,11 @@
+import copy
 from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
+from soil_pyg.ops.collector import MAX_ROWS, Collector, Features, item_blocks
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_t
 from soil_pyg.ops.pairs import (
@@ -14,7 +16,6 @@ from soil_pyg.ops.pairs import (
     rank_among_equal_rows,
 )
 from soil_pyg.ops.ragged import index2ptr
-from soil_pyg.ops.similarity_pass import MAX_ROWS, Collector, Features, item_blocks
 from soil_pyg.ops.topk import ROUNDING, best_of_candidates, topk_rescored
 from soil_pyg.utils.progress import blocks
 
@@ -60,6 +61,16 @@ class AttractivenessRows(Collector):
         self._rows: tuple[Tensor, Tensor] | None = None
         # Where the candidates of each item stand, and the candidates, by modality.
         self._candidates: list[tuple[Tensor, Tensor]] = []
+
+    def emptied(self) -> "AttractivenessRows":
+        """Returns rows without entries, which share what the features alone decide."""
+        # Here, or each of the copies would compute it.
+        _ = self._rank
+        out = copy.copy(self)
+        out.length, out.begin = torch.zeros_like(self.length), torch.zeros_like(self.begin)
+        out.is_whole = torch.zeros_like(self.is_whole)
+        out.columns, out.values = self.columns[:0], self.values[:0]
+        return out
 
     def parts(self) -> list[slice]:
         """Returns blocks of items."""

@@ -1,9 +1,10 @@
 import torch
 from torch import Tensor
 
+from soil_pyg.ops.collector import Features
 from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.pairs import exact_cosine
-from soil_pyg.ops.similarity_pass import Features, NearestItems
 from soil_pyg.ops.topk import ROUNDING, best_of_each_row
 from soil_pyg.ops.vectors import norms
 from soil_pyg.utils.progress import blocks

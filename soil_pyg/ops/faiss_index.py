@@ -14,7 +14,7 @@ from soil_pyg.ops.faiss_library import (
     import_faiss,
     search_cagra,
 )
-from soil_pyg.ops.search_options import index_error
+from soil_pyg.ops.index_error import index_error
 from soil_pyg.utils.progress import blocks
 
 TRAINING_POINTS = 64

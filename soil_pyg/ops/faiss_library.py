@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from soil_pyg.ops.search_options import index_error
+from soil_pyg.ops.index_error import index_error
 
 GPU_MAX_K = 2048
 """The largest number of neighbours, and of probed lists, on a GPU."""

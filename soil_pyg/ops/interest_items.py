@@ -7,19 +7,14 @@ from torch import Tensor
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.best_sums import BestSums
+from soil_pyg.ops.collector import Collector, Features
 from soil_pyg.ops.faiss_index import MAX_QUERIES
 from soil_pyg.ops.interest_candidates import InterestCandidates
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_t
 from soil_pyg.ops.pairs import block_rows, exact_inner_product
-from soil_pyg.ops.ragged import (
-    GrowingTensor,
-    GrowingTensors,
-    index2ptr,
-    order_by_group,
-    rank_in_group,
-)
-from soil_pyg.ops.similarity_pass import Collector, Features
+from soil_pyg.ops.ragged import GrowingTensor, index2ptr
 from soil_pyg.ops.topk import ROUNDING, topk_rescored
 from soil_pyg.ops.vectors import SAMPLE
 from soil_pyg.utils.progress import blocks
@@ -67,12 +62,7 @@ class InterestItems(Collector):
         self.memory_budget = memory_budget
         self.num_rows, self.num_items = history.size
         self._length = history.rowptr.diff().float()
-        lowest = torch.finfo(torch.float32).min
-        device = history.weight.device
-        # The best sums of each user so far, and all (user, item, sum) that may be among the best.
-        self._best = {m: torch.full((self.num_rows, k), lowest, device=device) for m in features}
-        types = torch.int32, torch.int32, torch.float32
-        self._found = {m: GrowingTensors(*types, device=device) for m in features}
+        self._best = {m: BestSums(self.num_items, k, ROUNDING * self._length) for m in features}
         self._keys: list[Tensor] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:
@@ -91,7 +81,7 @@ class InterestItems(Collector):
                 total.index_fill_(0, lacking, -torch.inf)
                 if not is_whole:
                     total[:, ~eligible[items]] = -torch.inf
-                self._take(modality, start, total)
+                self._best[modality].add(start, total)
 
     def parts(self) -> list[slice]:
         """Returns blocks of users."""
@@ -125,22 +115,6 @@ class InterestItems(Collector):
     def keep(self, part: slice, found: list[Tensor]) -> None:
         """Takes the best items of a block of users."""
         self._keys.extend(found)
-
-    def _take(self, modality: str, start: int, total: Tensor) -> None:
-        # The columns of `total` are the items from `start` on.
-        best = self._best[modality]
-        if start == 0:
-            first = total.topk(min(self.k, total.size(1))).values
-            best[:, : first.size(1)] = first.clamp(min=torch.finfo(first.dtype).min)
-        bar = best[:, -1] - 2 * ROUNDING * self._length
-        # One maximum per row excludes most users, who have no such item in the block.
-        some = (total.amax(dim=1) >= bar).nonzero().view(-1)
-        row, column = (total[some] >= bar[some].unsqueeze(1)).nonzero().unbind(1)
-        user = some[row]
-        value = total[user, column]
-        self._found[modality].add(user, column + start, value)
-        if start > 0:
-            _merge(best, some, row, value)
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes the result of an approximate search."""
@@ -196,9 +170,9 @@ class InterestItems(Collector):
         """Returns the distinct items of interest of each user, ascending, as row pointers of shape
         :obj:`[num_users + 1]` and items.
         """
-        for modality, found in self._found.items():
-            if len(found) > 0 or not self._keys:
-                self._keys.append(self._best_of_found(modality))
+        for modality, best in self._best.items():
+            if len(best) > 0 or not self._keys:
+                self._keys.append(best.pop(partial(self._exact_sums, modality)))
         key = torch.cat(self._keys)
         self._keys.clear()
         key = torch.unique(key)
@@ -209,29 +183,6 @@ class InterestItems(Collector):
     def _lack_all(self, has: Tensor) -> Tensor:
         # The mask of the users none of whose items has the modality.
         return self.history.matmul(has.float().unsqueeze(1)).squeeze(1) == 0
-
-    def _best_of_found(self, modality: str) -> Tensor:
-        # The keys user * num_items + item of the k best; sums that may tie are compared exactly.
-        user, item, value = self._found[modality].pop()
-        user, item = user.long(), item.long()
-        cut, tolerance = self._best[modality][:, -1], ROUNDING * self._length
-        keep = (value >= (cut - 2 * tolerance)[user]).nonzero().view(-1)
-        user, item, value = user[keep], item[keep], value[keep]
-        above = value > (cut + 2 * tolerance)[user]
-        near = ~above
-        room = self.k - torch.bincount(user[above], minlength=self.num_rows)
-        is_tied = torch.bincount(user[near], minlength=self.num_rows) > room
-        tied = near & is_tied[user]
-        key = user * self.num_items + item
-        chosen = key[~tied]
-        user, item = user[tied], item[tied]
-        order = torch.argsort(key[tied])
-        user, item = user[order], item[order]
-        exact = self._exact_sums(modality, user, item)
-        order = order_by_group(user, exact)
-        user, item = user[order], item[order]
-        first = rank_in_group(user) < room[user]
-        return torch.cat([chosen, (user * self.num_items + item)[first]])
 
     def _exact_sums(self, modality: str, user: Tensor, item: Tensor) -> Tensor:
         # In double precision: the sums of both items of a user with two items are equal.
@@ -249,17 +200,6 @@ class InterestItems(Collector):
             row = owner[near] - block.start
             out[near] = exact_inner_product(query, c, row, item[near], unit_right=True)
         return out
-
-
-def _merge(best: Tensor, user: Tensor, row: Tensor, value: Tensor) -> None:
-    # Merges new sums into the best of `user`; `row` is the position in `user`, ascending.
-    if user.numel() == 0:
-        return
-    count = torch.bincount(row, minlength=user.numel())
-    new = value.new_full((user.numel(), int(count.max())), torch.finfo(value.dtype).min)
-    rank = torch.arange(row.numel(), device=row.device) - (count.cumsum(0) - count)[row]
-    new[row, rank] = value
-    best[user] = torch.cat([best[user], new], dim=1).topk(best.size(1)).values
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar
 
+from soil_pyg.ops.index_error import index_error
 from soil_pyg.utils.checks import (
     check_between,
     check_choice,
@@ -125,19 +126,11 @@ def check_index(index: object) -> None:
             raise index_error(index, reason)
     name = index.partition(";")[0]
     if name not in ("auto", "Flat", "CAGRA"):
-        # Only other indexes need FAISS, whose module needs this one.
+        # Only other indexes need FAISS, whose module imports PyTorch.
         from soil_pyg.ops.faiss_library import is_parsed
 
         if not is_parsed(name):
             raise index_error(index, "FAISS has no index of this name")
-
-
-def index_error(index: str, reason: str) -> ValueError:
-    """Returns the error of an index that cannot be built or searched."""
-    return ValueError(
-        "'index' must be 'auto', 'Flat' or a FAISS index factory string that suits the candidates "
-        f"(got {index!r}: {reason})"
-    )
 
 
 def takes_search_options(function: Function) -> Function:

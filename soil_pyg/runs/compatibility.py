@@ -15,6 +15,7 @@ RENAMED_SETTINGS = {
 ADDED_SETTINGS = {
     "batches_per_step": 1,
     "compile": False,
+    "evaluate": "current",
     "interest": True,
     "interest_scale": 1.0,
     "matmul_precision": "highest",
@@ -25,7 +26,7 @@ ADDED_SETTINGS = {
 }
 """The behaviour of the package before it had a setting, for records that lack it."""
 
-OF_TRAINER = {"batches_per_step", "compile", "num_partitions"}
+OF_TRAINER = {"batches_per_step", "compile", "evaluate", "num_partitions"}
 """The added settings of every trainer; the others are settings of some models or graphs."""
 
 OF_TRAIN = {"data", "device", "model", "profile"}
@@ -46,7 +47,7 @@ def upgrade_record(
 
     Example:
         >>> upgrade_record({"valid": {"recall@20": 0.1}, "trainer": {"num_parts": 4}})["trainer"]
-        {'batches_per_step': 1, 'compile': False, 'num_partitions': 4}
+        {'batches_per_step': 1, 'compile': False, 'evaluate': 'current', 'num_partitions': 4}
     """
     record = _rename(record, {"valid": "val"})
     if isinstance(record.get("history"), list):

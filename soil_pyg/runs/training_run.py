@@ -178,7 +178,8 @@ class TrainingRun:
         if self._folder is None:
             return
         tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-        if self.result.best_epoch < self.result.epochs:
+        is_current = self._identity["trainer"].get("evaluate", "current") == "current"
+        if self.result.best_epoch < self.result.epochs or not is_current:
             tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}

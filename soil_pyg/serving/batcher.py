@@ -39,7 +39,9 @@ class Batcher:
     others to come. Scores do not depend on the batch.
 
     Args:
-        item_emb (Tensor): The embeddings of the items.
+        emb (Tensor): The embeddings of all items.
+        items (Tensor, optional): The items to rank, ascending. Their embeddings are copied.
+            (default: :obj:`None`, all)
         index (ItemIndex, optional): The index that is searched instead of scoring all items.
             (default: :obj:`None`)
 
@@ -49,8 +51,11 @@ class Batcher:
         [([2, 0], [2.0, 1.0])]
     """
 
-    def __init__(self, item_emb: Tensor, index: ItemIndex | None = None) -> None:
-        self.item_emb, self.index = item_emb, index
+    def __init__(
+        self, emb: Tensor, items: Tensor | None = None, index: ItemIndex | None = None
+    ) -> None:
+        self._items, self._index = items, index
+        self._emb = emb if items is None else emb.index_select(0, items)
         self._lock, self._waiting, self._is_running = Lock(), deque[_Request](), False
 
     def rank(self, query_emb: Tensor, masked: list[Tensor], k: int) -> "Future[Best]":
@@ -61,7 +66,9 @@ class Batcher:
             masked (list[Tensor]): The items to leave out, by query.
             k (int): The number of items per query. Fewer are found where there are fewer.
         """
-        request = _Request(query_emb, masked, min(k, self.item_emb.size(0)))
+        if self._items is not None:
+            masked = [_positions(items, self._items) for items in masked]
+        request = _Request(query_emb, masked, min(k, self._emb.size(0)))
         with self._lock:
             self._waiting.append(request)
             is_first, self._is_running = not self._is_running, True
@@ -71,7 +78,7 @@ class Batcher:
         return request.answer
 
     def _work(self) -> None:
-        if self.index is not None:
+        if self._index is not None:
             import_faiss().omp_set_num_threads(1)
         while batch := self._next():
             # A client that has gone has cancelled its request.
@@ -108,16 +115,25 @@ class Batcher:
         ids = np.empty(0)
         ranking = Ranking(
             query_emb=torch.cat([request.query_emb for request in batch]),
-            item_emb=self.item_emb,
+            item_emb=self._emb,
             queries=torch.arange(len(masked)),
             mask_index=torch.stack([row, torch.cat(masked)]),
             query_id=ids,
             item_id=ids,
-            index=self.index,
+            index=self._index,
         )
         whole = [slice(0, len(masked))]
         score, item = next(ranking.ranked(whole, batch[0].k, MEMORY_BUDGET))
         # Lists with fewer candidates are padded.
-        num = (score > -torch.inf).sum(dim=1).tolist()
+        is_found = score > -torch.inf
+        num = is_found.sum(dim=1).tolist()
+        if self._items is not None:
+            item[is_found] = self._items[item[is_found]]
         lists = zip(item.tolist(), score.tolist(), num, strict=True)
         return [(items[:n], scores[:n]) for items, scores, n in lists]
+
+
+def _positions(items: Tensor, among: Tensor) -> Tensor:
+    """Returns the positions of those of the items that are among ascending ones."""
+    place = torch.searchsorted(among, items)
+    return place[place < torch.searchsorted(among, items, right=True)]

@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
+from torch import Tensor
+
 from soil_pyg.serving import requests
 from soil_pyg.serving.answers import explained, id_of, item_of, locate, ranked
 from soil_pyg.serving.errors import RequestError, refusing
@@ -11,6 +13,7 @@ from soil_pyg.serving.guard import to_json
 from soil_pyg.serving.metrics import Metrics
 from soil_pyg.serving.requests import Limits
 from soil_pyg.serving.run_link import RunLink
+from soil_pyg.serving.served_run import ServedRun
 from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.checks import check_integer
 
@@ -40,11 +43,15 @@ def add_endpoints(app: "FastAPI", link: RunLink, limits: Limits, metrics: Metric
 
     @app.get("/recommend", response_model=requests.Recommendations)
     async def recommend(given: Annotated[requests.RecommendParameters, Query()]) -> Response:
-        """Recommends items to users, as `soil-pyg recommend` does."""
-        _check(limits, given.k, user=given.user)
+        """Recommends items to users, as `soil-pyg recommend` does, without those that the files of
+        the server leave out.
+        """
+        _check(limits, given.k, user=given.user, allow=given.allow, deny=given.deny)
         run = link.current
         users = locate(run, USER, given.user, "user", NEW_USER)
-        found = await asyncio.wrap_future(run.recommend(users, given.k, given.exclude_seen))
+        choice = _choose(run, given.allow, given.deny)
+        future = run.recommend(users, given.k, given.exclude_seen, *choice)
+        found = await asyncio.wrap_future(future)
         lists = [
             {"user": id_of(run, USER, place), "items": ranked(run, ITEM, *best)}
             for place, best in zip(users.tolist(), found, strict=True)
@@ -63,7 +70,18 @@ def add_endpoints(app: "FastAPI", link: RunLink, limits: Limits, metrics: Metric
         run = link.current
         kind, ids = (ITEM, given.item) if given.item else (USER, given.user)
         rows = locate(run, kind, ids, kind)
-        found = await asyncio.wrap_future(run.similar(kind, rows, given.k))
+        if given.by is not None and kind == USER:
+            raise RequestError(400, f"'by' must not be given with 'user' (got {given.by!r})")
+        if given.by is None and kind == ITEM:
+            future = run.similar(kind, rows, given.k)
+        else:
+            # The first request of a kind normalises all users, or the features of all items.
+            loop = asyncio.get_running_loop()
+            with refusing():
+                future = await loop.run_in_executor(
+                    _graph_threads, run.similar, kind, rows, given.k, given.by
+                )
+        found = await asyncio.wrap_future(future)
         lists = []
         for place, best in zip(rows.tolist(), found, strict=True):
             about = item_of(run, place) if kind == ITEM else {USER: id_of(run, USER, place)}
@@ -100,12 +118,14 @@ def add_endpoints(app: "FastAPI", link: RunLink, limits: Limits, metrics: Metric
         """Recommends items to a user that the run does not know, from a list of purchases. Nothing
         is stored.
         """
-        _check(limits, given.k, items=given.items)
+        allow = given.allow or []
+        _check(limits, given.k, items=given.items, allow=allow, deny=given.deny)
         run = link.current
         places = locate(run, ITEM, list(map(str, given.items)), "items").tolist()
+        choice = _choose(run, allow, given.deny)
         loop = asyncio.get_running_loop()
         future = await loop.run_in_executor(
-            _graph_threads, run.recommend_to_new, places, given.k, given.exclude_seen
+            _graph_threads, run.recommend_to_new, places, given.k, given.exclude_seen, *choice
         )
         (best,) = await asyncio.wrap_future(future)
         return answer({"user": None, "items": ranked(run, ITEM, *best)})
@@ -113,7 +133,9 @@ def add_endpoints(app: "FastAPI", link: RunLink, limits: Limits, metrics: Metric
     @app.head("/health", include_in_schema=False)
     @app.get("/health", response_model=requests.Health)
     async def health() -> Response:
-        """Says which run is served, and whether the last change of runs has failed."""
+        """Says which run is served, and whether the last change of runs or of files of items has
+        failed.
+        """
         run = link.current
         return answer(
             {
@@ -132,6 +154,17 @@ def add_endpoints(app: "FastAPI", link: RunLink, limits: Limits, metrics: Metric
     async def show_metrics() -> Response:
         """Shows counts and times of requests for Prometheus."""
         return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _choose(
+    run: ServedRun, allow: Sequence[str | int], deny: Sequence[str | int]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Returns the positions of the only items to recommend and of those never to, or raises
+    :class:`~soil_pyg.serving.errors.RequestError` for an unknown one.
+    """
+    lists = {"allow": allow, "deny": deny}
+    found = [locate(run, ITEM, list(map(str, x)), n) if x else None for n, x in lists.items()]
+    return found[0], found[1]
 
 
 def _check(limits: Limits, k: int | None = None, **ids: Sequence[str | int]) -> None:

@@ -40,7 +40,7 @@ class Metrics:
         )
         self._failed = Gauge(
             "soil_pyg_reload_failed",
-            "1 if the run that is there now cannot be loaded and an old one is served.",
+            "1 if the run or a file of items cannot be loaded again and the old one stays.",
             multiprocess_mode="livemax",
             registry=self._registry,
         )

@@ -16,6 +16,9 @@ Seen = Annotated[
     ),
 ]
 Ids = Annotated[list[str], Field(min_length=1)]
+BodyIds = Annotated[list[StrictStr | StrictInt], Field(min_length=1)]
+ALLOW = "Ids of the only items to recommend; none for all."
+DENY = "Ids of items not to recommend."
 Id = str | int | float
 """An id as the data has it."""
 
@@ -52,6 +55,8 @@ class RecommendParameters(_Parameters):
     user: Annotated[Ids, Field(description="Ids of users; repeat it for several.")]
     k: K = 10
     exclude_seen: Seen = "all"
+    allow: Annotated[list[str], Field(description=ALLOW)] = []
+    deny: Annotated[list[str], Field(description=DENY)] = []
 
 
 class SimilarParameters(_Parameters):
@@ -60,6 +65,10 @@ class SimilarParameters(_Parameters):
     item: Annotated[list[str], Field(description="Ids of items.")] = []
     user: Annotated[list[str], Field(description="Ids of users, instead of items.")] = []
     k: K = 10
+    by: Annotated[
+        str | None,
+        Field(description="Modality whose features are compared instead of the embeddings."),
+    ] = None
 
 
 class ExplainParameters(_Parameters):
@@ -84,12 +93,11 @@ class ItemsParameters(_Parameters):
 class NewUser(_Parameters):
     """The body of :obj:`/users`: the purchases of a user that the run does not know."""
 
-    items: Annotated[
-        list[StrictStr | StrictInt],
-        Field(min_length=1, description="Ids of the items that the user has bought."),
-    ]
+    items: Annotated[BodyIds, Field(description="Ids of the items that the user has bought.")]
     k: K = 10
     exclude_seen: Seen = "all"
+    allow: Annotated[BodyIds | None, Field(description=ALLOW)] = None
+    deny: Annotated[list[StrictStr | StrictInt], Field(description=DENY)] = []
 
 
 class Item(BaseModel):

@@ -1,18 +1,15 @@
 import gc
-import logging
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from soil_pyg.ops.ragged import trim_heap
 from soil_pyg.runs.checkpoint import RUN
+from soil_pyg.serving.item_files import ItemFiles
 from soil_pyg.serving.served_run import ServedRun
-
-logger = logging.getLogger("soil_pyg")
-
-RETRY_SECONDS = 30.0
-"""The time after which a run that could not be loaded is tried again."""
+from soil_pyg.serving.watched import Watched
 
 
 class RunLink:
@@ -22,41 +19,63 @@ class RunLink:
     Args:
         path (str or os.PathLike): The folder or the link.
         load (callable): Loads the run of a folder.
+        files (ItemFiles, optional): The files of the items that may be recommended, which are read
+            again when they change. (default: none)
 
     Raises:
-        FileNotFoundError: If the folder or one of its files does not exist.
-        ValueError: If the run cannot be loaded.
+        FileNotFoundError: If a folder or a file does not exist.
+        ValueError: If the run cannot be loaded, or a file cannot be read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], load: Callable[[Path], ServedRun]) -> None:
-        self._path, self._load = Path(path), load
-        self._state, self._tried = self._look(), 0.0
-        self.current = load(Path(os.path.realpath(path)))
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        load: Callable[[Path], ServedRun],
+        files: ItemFiles | None = None,
+    ) -> None:
+        self._path, self._load, self._files = Path(path), load, files or ItemFiles()
+        self._run: Watched[ServedRun] | None = None
+        # Before the run, which takes longer.
+        self._lists = Watched("list of items", self._files.look, self._read_files)
+        self._run = Watched("run", self._look, self._load_run)
         self.num_loads = 1
-        self.error = ""
-        """The reason why the run that is there now could not be loaded."""
+
+    @property
+    def current(self) -> ServedRun:
+        """The run that is served."""
+        assert self._run is not None
+        return self._run.current
+
+    @property
+    def error(self) -> str:
+        """The reason why the run or the files that are there now could not be loaded."""
+        assert self._run is not None
+        return self._run.error or self._lists.error
 
     def refresh(self) -> bool:
-        """Loads the run if it is another one than before, and returns whether it is served. If it
-        cannot be loaded, the old one stays.
+        """Loads the run and the files that are others than before, and returns whether another run
+        is served. What cannot be loaded stays as it was.
         """
-        state, now = self._look(), time.monotonic()
-        is_new = state is not None and state != self._state
-        if not is_new and not (self.error and now - self._tried >= RETRY_SECONDS):
-            return False
-        self._state, self._tried = state, now
-        try:
-            self.current = self._load(Path(os.path.realpath(self._path)))
-        except Exception as error:
-            # Whatever is wrong with the new run must not end the service of the old one.
-            self.error = str(error)
-            logger.warning("the old run is served, as the new one cannot be loaded: %s", error)
-            return False
-        self.error = ""
-        self.num_loads += 1
-        gc.collect()
-        trim_heap()
-        return True
+        assert self._run is not None
+        self._lists.refresh()
+        is_new = self._run.refresh()
+        if is_new:
+            self.num_loads += 1
+            gc.collect()
+            trim_heap()
+        return is_new
+
+    def _read_files(self) -> dict[str, np.ndarray]:
+        ids = self._files.read()
+        if self._run is not None:
+            self.current.offer(ids)
+        return ids
+
+    def _load_run(self) -> ServedRun:
+        run = self._load(Path(os.path.realpath(self._path)))
+        if self._lists.current:
+            run.offer(self._lists.current)
+        return run
 
     def _look(self) -> tuple[str, int, int] | None:
         # The record of a run is written last; while a run is replaced, there is none.

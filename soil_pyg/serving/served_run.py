@@ -3,6 +3,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,8 +20,10 @@ from soil_pyg.serving.alike import Alike
 from soil_pyg.serving.batcher import Batcher, Best
 from soil_pyg.serving.graph_answers import GraphAnswers
 from soil_pyg.serving.id_index import IdIndex
+from soil_pyg.serving.item_files import offered
 from soil_pyg.serving.seen_items import SeenItems
 from soil_pyg.typing import ITEM, USER
+from soil_pyg.workflow.options import select_features
 from soil_pyg.workflow.run_data import load_run_data
 
 
@@ -61,16 +64,48 @@ class ServedRun:
         self._seen = SeenItems(known)
         may_search = has_faiss() and not exact
         index = ItemIndex.load(trained) if may_search else None
-        self._best = Batcher(trained.item_emb, index)
-        self._alike = {ITEM: Alike(trained.item_emb)}
+        self._all = self._exact = Batcher(trained.item_emb)
+        if index is not None:
+            self._all = Batcher(trained.item_emb, index=index)
+        self._offer: _Offer | None = None
+        self._data = known
+        self._alike: dict[tuple[str, str | None], Alike] = {(ITEM, None): Alike(trained.item_emb)}
         self._lock = Lock()
 
-    def recommend(self, users: Tensor, k: int, exclude_seen: str) -> "Future[Best]":
+    def offer(self, ids: dict[str, np.ndarray]) -> None:
+        """Recommends from now on only the items that files allow, and none that they deny; see
+        :meth:`~soil_pyg.serving.item_files.ItemFiles.read`.
+
+        Raises :class:`ValueError` if the only items to recommend are all unknown.
+        """
+        is_offered = offered(ids, self.trained.item_id)
+        if is_offered is None:
+            self._offer = None
+        else:
+            batcher = Batcher(self.trained.item_emb, is_offered.nonzero().view(-1))
+            self._offer = _Offer(is_offered, batcher)
+
+    def recommend(
+        self,
+        users: Tensor,
+        k: int,
+        exclude_seen: str,
+        allow: Tensor | None = None,
+        deny: Tensor | None = None,
+    ) -> "Future[Best]":
         """Returns the items that :func:`soil_pyg.recommend` finds for users, to come."""
         masked = self._seen.of(users, exclude_seen)
-        return self._best.rank(self.trained.user_emb.index_select(0, users), masked, k)
+        query_emb = self.trained.user_emb.index_select(0, users)
+        return self._rank(query_emb, masked, k, allow, deny)
 
-    def recommend_to_new(self, items: list[int], k: int, exclude_seen: str) -> "Future[Best]":
+    def recommend_to_new(
+        self,
+        items: list[int],
+        k: int,
+        exclude_seen: str,
+        allow: Tensor | None = None,
+        deny: Tensor | None = None,
+    ) -> "Future[Best]":
         """Returns the items that :func:`soil_pyg.recommend` finds for a user that
         :func:`soil_pyg.add_users` adds with interactions with the given items, to come.
 
@@ -81,16 +116,58 @@ class ServedRun:
         masked = torch.tensor(
             sorted(set(items)) if exclude_seen != "none" else [], dtype=torch.long
         )
-        return self._best.rank(emb.to(self.trained.user_emb), [masked], k)
+        return self._rank(emb.to(self.trained.user_emb), [masked], k, allow, deny)
 
-    def similar(self, kind: str, rows: Tensor, k: int) -> "Future[Best]":
+    def _make_alike(self, kind: str, by: str | None) -> Alike:
+        with self._lock:
+            if (kind, by) not in self._alike:
+                emb = self.trained.user_emb
+                if by is not None:
+                    emb = select_features(self._data, [by], "by")[by]
+                self._alike[kind, by] = Alike(emb)
+            return self._alike[kind, by]
+
+    def _rank(
+        self,
+        query_emb: Tensor,
+        masked: list[Tensor],
+        k: int,
+        allow: Tensor | None,
+        deny: Tensor | None,
+    ) -> "Future[Best]":
+        offer = self._offer
+        if allow is not None:
+            allow = torch.unique(allow)
+            if offer is not None:
+                allow = allow[offer.is_offered[allow]]
+            batcher = Batcher(self.trained.item_emb, allow)
+        elif offer is not None:
+            batcher = offer.batcher
+        else:
+            # With a choice of items, all that are left are scored, as by the verb.
+            batcher = self._all if deny is None else self._exact
+        if deny is not None:
+            masked = [torch.cat([items, deny]) for items in masked]
+        return batcher.rank(query_emb, masked, k)
+
+    def similar(self, kind: str, rows: Tensor, k: int, by: str | None = None) -> "Future[Best]":
         """Returns the items or users that :func:`soil_pyg.similar` finds for some of them, to
         come; :obj:`kind` is the node type.
+
+        Raises :class:`ValueError` if the data has no modality :obj:`by`, or an item no features of
+        it.
         """
-        with self._lock:
-            if kind not in self._alike:
-                self._alike[kind] = Alike(self.trained.user_emb)
-        return self._alike[kind].rank(rows, k)
+        if (alike := self._alike.get((kind, by))) is None:
+            alike = self._make_alike(kind, by)
+        if by is not None and (lacking := alike.lacking(rows)) is not None:
+            item = self.trained.item_id[lacking]
+            raise ValueError(f"'item': item '{item}' has no features of '{by}'")
+        return alike.rank(rows, k)
+
+
+class _Offer(NamedTuple):
+    is_offered: Tensor
+    batcher: Batcher
 
 
 def _titles(

@@ -12,6 +12,7 @@ from importlib import import_module
 
 import torch
 
+from soil_pyg.serving.item_files import ItemFiles
 from soil_pyg.serving.metrics import SHARED_FOLDER, Metrics
 from soil_pyg.serving.requests import Limits
 from soil_pyg.serving.run_link import RunLink
@@ -43,6 +44,8 @@ def serve(
     graphs: bool = True,
     poll_seconds: float = 2.0,
     root_path: str = "",
+    allow_file: str | os.PathLike[str] | None = None,
+    deny_file: str | os.PathLike[str] | None = None,
 ) -> None:
     """Serves a run over HTTP until a signal ends the process.
 
@@ -63,8 +66,14 @@ def serve(
             (default: :obj:`False`)
         graphs (bool): Whether to build the graphs of the model, which explanations and new users
             need. (default: :obj:`True`)
-        poll_seconds (float): The time between two looks at the run. (default: :obj:`2.0`)
+        poll_seconds (float): The time between two looks at the run and the files.
+            (default: :obj:`2.0`)
         root_path (str): The path at which a proxy shows the server. (default: :obj:`""`)
+        allow_file (str or os.PathLike, optional): A file of the only items to recommend, in the
+            forms that :func:`soil_pyg.recommend` takes. It is read again when it changes. Ids that
+            the run lacks are ignored. (default: all)
+        deny_file (str or os.PathLike, optional): A file of items never to recommend, such as those
+            out of stock, likewise. (default: none)
 
     Raises:
         FileNotFoundError: If a folder or a file does not exist.
@@ -92,7 +101,8 @@ def serve(
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(1)
         status.step("Loading the run")
-        link = RunLink(run, partial(ServedRun, data=data, exact=exact, graphs=graphs))
+        load = partial(ServedRun, data=data, exact=exact, graphs=graphs)
+        link = RunLink(run, load, ItemFiles(allow_file, deny_file))
         address, several = _address(first), f"{workers} workers" if workers > 1 else "1 worker"
         hello = f"serving '{run}' at {address} by {several}; {address}/docs shows how"
         work = partial(

@@ -1,6 +1,7 @@
 """The rules of a model that concern its embeddings."""
 
 import copy
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -107,20 +108,32 @@ def missing_graphs_and_features_are_refused(case: ModelCase) -> None:
 
 
 def newcomers_get_embeddings_or_a_reason(case: ModelCase) -> None:
-    """embed_new_items and embed_new_users return one finite row per newcomer, or raise a
-    ValueError that names the hook.
+    """embed_new_items and the function of new_user_embedder return one finite row per newcomer, the
+    latter the same row again, or the hook raises a ValueError that names it.
     """
     data, model = case.make()
     with torch.no_grad():
         item_emb = model.eval()(data)[1]
     features = {modality: x[:2] for modality, x in features_of(data).items()}
-    newcomers: dict[str, tuple[Any, ...]] = {
-        "embed_new_items": (features, nearest_known(data, features, k=3)),
-        "embed_new_users": (torch.tensor([[0, 0, 1], [2, 5, 3]]), 2),
+    is_hook = type(model).embed_new_users is not Recommender.embed_new_users
+    require(not is_hook, "define new_user_embedder; embed_new_users calls it.")
+    nearest = nearest_known(data, features, k=3)
+    embed_items = partial(model.embed_new_items, features=features, neighbours=nearest)
+
+    def embed_users(*known: Any) -> Tensor:
+        new = torch.tensor([[0, 0, 1], [2, 5, 3]]), 2
+        embed = model.new_user_embedder(*known)
+        first, second = embed(*new), embed(*new)
+        require(second.equal(first), "new_user_embedder: the second call differs.")
+        return first
+
+    hooks: dict[str, Callable[..., Tensor]] = {
+        "embed_new_items": embed_items,
+        "new_user_embedder": embed_users,
     }
-    for hook, given in newcomers.items():
+    for hook, embed in hooks.items():
         try:
-            emb = getattr(model, hook)(data, case.make_transform, item_emb, *given)
+            emb = embed(data, case.make_transform, item_emb)
         except ValueError as error:
             require(hook in str(error), f"the error of {hook} reads {str(error)!r}.")
             continue

@@ -16,6 +16,7 @@ from soil_pyg.utils.checks import (
 )
 from soil_pyg.utils.data_checks import count_nodes
 
+EvaluatedWeights = Literal["current", "last_forward"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
@@ -34,12 +35,18 @@ def check_options(options: Mapping[str, Any]) -> None:
         check_at_least(name, options[name], 0)
     for name in ("released_stopping", "compile", "progress", "shard_tables"):
         check_flag(name, options[name])
+    check_choice("evaluate", options["evaluate"], get_args(EvaluatedWeights))
     check_choice("precision", options["precision"], get_args(Precision))
     check_choice("strategy", options["strategy"], get_args(Strategy))
     devices, num_nodes = options["devices"], options["num_nodes"]
     place = options["strategy"], devices, num_nodes
     make_fabric(options["accelerator"], options["precision"], *place)
     num_partitions, compile = options["num_partitions"], options["compile"]
+    if options["evaluate"] != "current" and num_partitions > 1:
+        raise ValueError(
+            "'evaluate' must be 'current' for more than one partition "
+            f"(got '{options['evaluate']}' with num_partitions={num_partitions})"
+        )
     if options["shard_tables"] and num_partitions == 1:
         raise ValueError("'num_partitions' must be at least 2 with shard_tables=True (got 1)")
     if compile and devices * num_nodes > 1:

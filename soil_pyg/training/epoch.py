@@ -1,6 +1,6 @@
 """One epoch of training: the steps of the optimizer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 import torch
@@ -24,8 +24,11 @@ def train_epoch(
     batches: Iterable[tuple[HeteroData, Triplets]],
     steps: Sequence[Step],
     epoch: int,
+    before_last: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
     """Takes the steps of the optimizer and returns the mean of each loss term.
+
+    Before the last step, :obj:`before_last` is called.
 
     Each of the batches comes with the data or the partition it is drawn from. The device is read
     only once, after the last step, so that no step waits for it. If the model has no loss terms, no
@@ -51,6 +54,8 @@ def train_epoch(
             losses[done] = values
             done += 1
         ranks.add_gradients(loss.replicated())
+        if step is steps[-1]:
+            before_last()
         optimizer.step()
     names, losses = _of_all(ranks, names, losses[:done].cpu(), loss.is_split)
     for row, column in (~losses.isfinite()).nonzero().tolist():

@@ -12,9 +12,10 @@ from soil_pyg.models.base import Recommender
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.batches_per_step import BatchesPerStep, batches_per_step
-from soil_pyg.training.check_options import Precision, check_fit, check_options
+from soil_pyg.training.check_options import EvaluatedWeights, Precision, check_fit, check_options
 from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.training.epoch import CAUSES, train_epoch
+from soil_pyg.training.last_forward import LastForward
 from soil_pyg.training.make_fabric import Strategy, make_fabric
 from soil_pyg.training.open_run import open_run
 from soil_pyg.training.partition_loader import PartitionLoader
@@ -56,6 +57,10 @@ class Trainer:
         released_stopping (bool): If set to :obj:`True`, compares validation metrics rounded to 4
             decimals and stops when more than :obj:`patience` epochs pass, as the published
             implementations do. (default: :obj:`False`)
+        evaluate (str): The weights that are validated after an epoch, and kept if they are the
+            best: the :obj:`"current"` ones, or those before the last step, :obj:`"last_forward"`,
+            as in the released code of MMGCN, GRCN, DualGNN, DRAGON, MENTOR and COHESION.
+            (default: :obj:`"current"`)
         seed (int): The seed of the epochs, not of initial parameters. (default: :obj:`0`)
         accelerator (str): The device, by its name in Lightning Fabric, such as :obj:`"cpu"` or
             :obj:`"cuda"`. (default: :obj:`"auto"`)
@@ -106,6 +111,7 @@ class Trainer:
     patience: int = 60
     metric: str = "recall@20"
     released_stopping: bool = False
+    evaluate: EvaluatedWeights = "current"
     seed: int = 0
     accelerator: str = "auto"
     precision: Precision = "32-true"
@@ -221,6 +227,7 @@ class Trainer:
         run, result, loader = session.run, session.run.result, session.loader
         assert loader is not None
         ranks, loss = session.ranks, session.make_loss(self.compile)
+        last = LastForward(session.model, self.evaluate == "last_forward")
         stopping = self._stopping()
         limit_spins_late()
         while not stopping.is_over(result):
@@ -230,17 +237,18 @@ class Trainer:
                 session.start_epoch(optimizer, self.seed, self.lr, decay)
                 steps = loader.steps()
                 batches = session.progress.track(loader, len(loader), epoch)
-                terms = train_epoch(ranks, loss, optimizer, batches, steps, epoch)
+                terms = train_epoch(ranks, loss, optimizer, batches, steps, epoch, last.keep)
             if not terms:
                 return
-            try:
-                val = session.evaluate("val") if validate else {}
-            except FloatingPointError as error:
-                raise FloatingPointError(f"Epoch {epoch}: {error}; {CAUSES}") from error
-            result.epochs = epoch
-            result.history.append({"epoch": epoch, "loss": terms, "val": val})
-            if stopping.is_better(val, result.val):
-                run.keep_best(session.model, val)
+            with last.weights():
+                try:
+                    val = session.evaluate("val") if validate else {}
+                except FloatingPointError as error:
+                    raise FloatingPointError(f"Epoch {epoch}: {error}; {CAUSES}") from error
+                result.epochs = epoch
+                result.history.append({"epoch": epoch, "loss": terms, "val": val})
+                if stopping.is_better(val, result.val):
+                    run.keep_best(session.model, val)
             session.end_epoch(optimizer)
             session.progress.report(result)
             if on_epoch is not None:

@@ -7,11 +7,11 @@ from torch_geometric.utils import cumsum
 from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.collector import Features
 from soil_pyg.ops.interest_items import InterestItems
 from soil_pyg.ops.pairs import pair_inner_product
 from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, concat_ranges, index2ptr
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
-from soil_pyg.ops.similarity_pass import Features
 from soil_pyg.transforms.edges import distinct_edges, hold
 from soil_pyg.transforms.utils import SimilarityTransform
 from soil_pyg.typing import INTERACTS

@@ -8,10 +8,10 @@ from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
+from soil_pyg.ops.collector import Features
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.second_order_items import SecondOrderSelection
-from soil_pyg.ops.similarity_pass import Features
 from soil_pyg.transforms.edges import distinct_edges
 from soil_pyg.transforms.utils import SimilarityTransform
 from soil_pyg.typing import INTERACTS

@@ -3,9 +3,10 @@ from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from typing_extensions import Unpack
 
+from soil_pyg.ops.collector import Features
+from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.pairs import pair_inner_product
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
-from soil_pyg.ops.similarity_pass import Features, NearestItems
 from soil_pyg.transforms.utils import SimilarityTransform
 from soil_pyg.typing import ITEM
 from soil_pyg.utils.checks import check_integer

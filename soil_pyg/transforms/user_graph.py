@@ -68,7 +68,7 @@ class UserGraph(BaseTransform):
         store = data[USER_USER]
         store.user_k = self.user_k
         count = Adjacency.from_edge_index(store.edge_index, store.edge_weight, (num_users,) * 2)
-        hold(data, USER_USER, _softmax(count, torch.ones_like(count.weight)))
+        hold(data, USER_USER, softmax_of_rows(count))
         return data
 
     def __repr__(self) -> str:
@@ -97,11 +97,11 @@ def pad_by_copies(data: HeteroData) -> None:
         places[entry] = torch.where(is_copy, copy, places[entry])
         copied = (count.rowptr[short] + copy)[is_copy]
         copies.index_add_(0, copied.long(), torch.ones_like(copied, dtype=copies.dtype))
-    hold(data, PADDED, _softmax(count, copies))
+    hold(data, PADDED, softmax_of_rows(count, copies))
 
 
-def _softmax(count: Adjacency, copies: Tensor) -> Adjacency:
-    # The weights of a row are the softmax of its counts, each as often as it was copied.
+def softmax_of_rows(count: Adjacency, copies: Tensor | float = 1.0) -> Adjacency:
+    """Returns the softmax of the counts of each row, each as often as it was copied."""
     row, value = count.row(), count.weight.double()
     largest = value.new_zeros(count.size[0]).scatter_reduce_(0, row, value, "amax")
     value = copies * (value - largest[row]).exp()

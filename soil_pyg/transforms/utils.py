@@ -10,9 +10,10 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 from typing_extensions import Unpack
 
+from soil_pyg.ops.collector import Collector, Features
 from soil_pyg.ops.ragged import trim_heap
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions
-from soil_pyg.ops.similarity_pass import Collector, Features, SimilarityPass
+from soil_pyg.ops.similarity_pass import SimilarityPass
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
 from soil_pyg.utils.checks import check_choice, check_string, check_strings
 from soil_pyg.utils.data_checks import check_features

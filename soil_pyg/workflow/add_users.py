@@ -9,7 +9,8 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.frames import TableSource, read_table
 from soil_pyg.datasets.ids import find_ids, join_ids
-from soil_pyg.models.newcomers import LaterItemError
+from soil_pyg.models.new_user_rows import LaterItemError
+from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.checks import check_string
@@ -26,7 +27,7 @@ def add_users(
 ) -> TrainedModel:
     """Adds users with a few interactions, without training.
 
-    The model embeds them by :meth:`~soil_pyg.models.Recommender.embed_new_users`: SOIL, LightGCN
+    The model embeds them by :meth:`~soil_pyg.models.Recommender.new_user_embedder`: SOIL, LightGCN
     and others fold them into their graphs; the default is the mean of the embeddings of their
     items.
     Nothing changes for known users and items. Users that are added together share the degrees of
@@ -61,7 +62,7 @@ def add_users(
     columns = id_columns(trained.settings.get("data") if data is None else data)
     user_column, item_column = user_column or columns[USER], item_column or columns[ITEM]
     new_id, edge_index = _read_interactions(trained, interactions, user_column, item_column)
-    emb = embed_users(trained, known, edge_index, len(new_id))
+    emb = user_embedder(trained, known)(edge_index, len(new_id))
     pairs = torch.stack([edge_index[0] + len(trained.user_id), edge_index[1]])
     if trained.later_interactions is not None:
         pairs = torch.cat([trained.later_interactions, pairs], dim=1)
@@ -74,23 +75,26 @@ def add_users(
 
 
 @torch.no_grad()
-def embed_users(
-    trained: TrainedModel, data: HeteroData, edge_index: Tensor, num_new_users: int
-) -> Tensor:
-    """Returns the embeddings of new users from their distinct interactions, numbered from 0, and
-    the data of the run, with or without its graphs.
+def user_embedder(trained: TrainedModel, data: HeteroData) -> NewUserEmbedder:
+    """Returns the function that embeds new users of a run, given the data of the run, with or
+    without its graphs. It raises :class:`ValueError` if the graphs lack an item.
 
-    Raises :class:`ValueError` if the model cannot embed new users or its graphs lack an item.
+    Raises :class:`ValueError` if the model cannot embed new users.
     """
-    try:
-        return trained.model.embed_new_users(
-            data, partial(run_transform, trained), trained.item_emb, edge_index, num_new_users
-        )
-    except LaterItemError as error:
-        raise ValueError(
-            f"the item '{trained.item_id[error.item]}' came after the training, and the graphs of "
-            f"{trained.model.__class__.__name__} lack it: train again"
-        ) from None
+    make_transform = partial(run_transform, trained)
+    embed = trained.model.new_user_embedder(data, make_transform, trained.item_emb)
+
+    @torch.no_grad()
+    def checked(edge_index: Tensor, num_new_users: int) -> Tensor:
+        try:
+            return embed(edge_index, num_new_users)
+        except LaterItemError as error:
+            raise ValueError(
+                f"the item '{trained.item_id[error.item]}' came after the training, and the graphs "
+                f"of {trained.model.__class__.__name__} lack it: train again"
+            ) from None
+
+    return checked
 
 
 def _read_interactions(

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+import run
+
 UNKNOWN = {
     "": ["--soil.q 5", "--soil.hidden 5", "--epoch 5", "--nonsense", "more"],
     "tune": ["--trial 3"],
@@ -123,3 +125,11 @@ def test_the_released_aggregation_is_refused_for_more_items_than_users(
         "'--soil.aggregation' must be 'sum' or 'sym' .*got 'sym_user_index' for 15 users and 20 it"
     )
     refuses([*wide, "--models", "soil", "--soil.aggregation", "sym_user_index"], message)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("step", "did you mean 'steps'?"), ("nothing", "it is one of libraries,")]
+)
+def test_unknown_commands(name: str, advice: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main([name, "--seeds", "1"]) == 2
+    assert f"no command '{name}': {advice}" in capsys.readouterr().err

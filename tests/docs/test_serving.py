@@ -78,7 +78,7 @@ def test_requests_are_answered_as_shown(client: Any, line: str, shown: str) -> N
 
 def test_commands_are_understood() -> None:
     lines = re.findall(r"^ +\$ soil-pyg (\w+) (.+)$", TEXT, re.MULTILINE)
-    assert [name for name, _ in lines] == ["prepare", "train", "serve", "serve"]
+    assert [name for name, _ in lines] == ["prepare", "train", "serve", "serve", "serve"]
     for name, line in lines:
         module = {"prepare": prepare, "train": train, "serve": serve}[name]
         parser = ArgumentParser(exit_on_error=False)

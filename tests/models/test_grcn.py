@@ -17,7 +17,7 @@ from naive_graph import (
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models import GRCN
-from soil_pyg.models.newcomers import LaterItemError
+from soil_pyg.models.new_user_rows import LaterItemError
 from soil_pyg.typing import ITEM
 
 

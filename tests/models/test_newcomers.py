@@ -1,20 +1,14 @@
-import pytest
 import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.newcomers import (
-    LaterItemError,
     count_modalities,
-    extend_users,
     mean_of_items,
     mean_of_neighbours,
     nearest_known,
     row_sums,
-    rows_of_new,
     to_mean,
 )
-from soil_pyg.transforms import ToAdjacency
-from soil_pyg.typing import INTERACTS
 
 IMAGE = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0], [0.0, 3.0], [-1.0, 0.0]])
 TEXT = torch.tensor([[1.0], [1.0], [0.0], [-1.0], [2.0]])
@@ -60,21 +54,7 @@ def test_means() -> None:
     torch.testing.assert_close(mean_of_neighbours(found, x), expected)
 
 
-def test_users_are_added_to_the_interactions() -> None:
-    known = data()
-    known["user"].num_nodes, known["item"].num_nodes = 2, 5
-    known[INTERACTS].edge_index = torch.tensor([[0, 1], [3, 4]])
-    extended = extend_users(known, torch.tensor([[0, 2], [4, 1]]), 3)
-    assert (extended["user"].num_nodes, extended["item"].num_nodes) == (5, 5)
-    assert extended[INTERACTS].edge_index.tolist() == [[0, 1, 2, 4], [3, 4, 4, 1]]
-    new = rows_of_new(ToAdjacency([INTERACTS])(extended), INTERACTS, 3)
-    assert new.to_dense().tolist() == [[0, 0, 0, 0, 1], [0] * 5, [0, 1, 0, 0, 0]]
-    with pytest.raises(LaterItemError) as error:
-        extend_users(known, torch.tensor([[0, 0], [1, 7]]), 1)
-    assert error.value.item == 7
-
-
 def test_mean_of_items() -> None:
     item_emb = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 9.0]])
-    found = mean_of_items(torch.tensor([[1, 0, 0], [1, 0, 2]]), 2, item_emb)
+    found = mean_of_items(item_emb, torch.tensor([[1, 0, 0], [1, 0, 2]]), 2)
     assert found.tolist() == [[3.0, 5.5], [3.0, 4.0]]

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from soil_pyg.nn import LearnedGraph
-from soil_pyg.ops.similarity_pass import Features
+from soil_pyg.ops.collector import Features
 
 NUM_ITEMS, K = 30, 4
 

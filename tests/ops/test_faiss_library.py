@@ -16,8 +16,9 @@ from torch.utils._pytree import tree_map_only
 from soil_pyg.ops import faiss_library, search_options
 from soil_pyg.ops.faiss_index import default_index
 from soil_pyg.ops.knn import KNN
+from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.search_options import SearchOptions
-from soil_pyg.ops.similarity_pass import NearestItems, SimilarityPass
+from soil_pyg.ops.similarity_pass import SimilarityPass
 
 TO_HOST = {Tensor.cpu, Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.to}
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
+from soil_pyg.ops.collector import Features
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.second_order_items import SecondOrderSelection
-from soil_pyg.ops.similarity_pass import Features, SimilarityPass
+from soil_pyg.ops.similarity_pass import SimilarityPass
 
 NUM_USERS = 6
 USER = torch.tensor([0, 0, 1, 2, 2, 2, 4, 4])

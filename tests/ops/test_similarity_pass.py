@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from soil_pyg.ops import search_options, similarity_pass
+from soil_pyg.ops.collector import Collector
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_precision
 from soil_pyg.ops.search_options import SearchOptions
-from soil_pyg.ops.similarity_pass import Collector, SimilarityPass
+from soil_pyg.ops.similarity_pass import SimilarityPass
 
 NUM_ITEMS = 14
 

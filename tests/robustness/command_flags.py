@@ -193,6 +193,13 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--workers": {**values.COUNT, "a huge number": str(10**20)},
         "--root-path": {"no slash before it": "shop", "a slash after it": "/shop/"},
         "--poll-seconds": values.RATE,
+        "--allow-file": values.ID_FILE,
+        # Items that the run lacks may be sold out.
+        "--deny-file": {
+            kind: file
+            for kind, file in values.ID_FILE.items()
+            if kind != "an empty file" and not kind.startswith("an unknown id")
+        },
         "--max-k": values.COUNT,
         "--max-ids": values.COUNT,
         "--max-body": values.COUNT,

@@ -23,6 +23,9 @@ from soil_pyg.training.trainer import Trainer
 
 OPTIONS: dict[str, Any] = {"hidden_channels": 4, "epochs": 3, "batch_size": 32}
 
+TODAY = {"compile": False, "evaluate": "current", "num_partitions": 4, "batches_per_step": 1}
+"""The settings of the trainer that a record with parts has today."""
+
 
 def rename(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in values.items()}
@@ -143,7 +146,7 @@ def test_settings_of_an_own_trainer_stay_as_they_are(tmp_path: Path) -> None:
     assert upgrade_record(record) == {
         "model": "soil_pyg.models.bpr:BPR",
         "settings": {"model": "mine", "min_weight": 3},
-        "trainer": {"lr": 0.1, "num_partitions": 4, "compile": False, "batches_per_step": 1},
+        "trainer": {"lr": 0.1, **TODAY},
         "options": {"num_users": 1},
     }
 
@@ -161,15 +164,14 @@ def test_of_a_model_from_elsewhere_only_the_settings_of_the_trainer_are_renamed(
         "trainer": {"lr": 0.1, "num_parts": 4},
         "valid": {},
     }
-    today = {"compile": False, "num_partitions": 4, "batches_per_step": 1}
     assert upgrade_record(record) == {
         "model": "elsewhere:Mine",
         "options": {"floor": 1, "num_parts": 2},
-        "settings": {"floor": 1, **train_settings, **today},
-        "trainer": {"lr": 0.1, **today},
+        "settings": {"floor": 1, **train_settings, **TODAY},
+        "trainer": {"lr": 0.1, **TODAY},
         "val": {},
     }
-    options = {"settings": {"num_parts": 8, "num_partitions": 4}, "trainer": today}
+    options = {"settings": {"num_parts": 8, "num_partitions": 4}, "trainer": TODAY}
     assert upgrade_record({"model": "elsewhere:Mine", **options})["settings"]["num_parts"] == 8
 
 

@@ -38,6 +38,27 @@ def test_recommend(client: Any, shop: Path, exclude_seen: str) -> None:
     assert found == {"recommendations": expected}
 
 
+CHOICES = [
+    {"deny": ["v3", "v0", "v3"]},
+    {"allow": ["v9", "v1", "v22", "v4"]},
+    {"allow": ["v9", "v1", "v4"], "deny": ["v1", "v2"]},
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_recommend_among_some_items(client: Any, shop: Path, choice: dict[str, list[str]]) -> None:
+    users = ["u7", "u0"]
+    found = get(client, "/recommend", user=users, k=6, **choice)["recommendations"]
+    frame = recommend(shop / "run", users, k=6, **choice)
+    assert [row["items"] for row in found] == [rows(frame[frame["user"] == u]) for u in users]
+    assert "v3" not in str(found)
+
+
+def test_a_choice_of_nothing(client: Any) -> None:
+    (found,) = get(client, "/recommend", user="u1", allow="v9", deny="v9")["recommendations"]
+    assert found["items"] == []
+
+
 def test_a_long_list_ends_with_the_candidates(client: Any, shop: Path) -> None:
     found = get(client, "/recommend", user="u1", k=50)["recommendations"][0]["items"]
     assert found == rows(recommend(shop / "run", ["u1"], k=50))
@@ -81,12 +102,13 @@ def test_explain(client: Any, shop: Path, by: str) -> None:
 
 
 @pytest.mark.parametrize("exclude_seen", ["all", "none"])
-def test_new_user(client: Any, shop: Path, exclude_seen: str) -> None:
+@pytest.mark.parametrize("choice", [{}, *CHOICES])
+def test_new_user(client: Any, shop: Path, exclude_seen: str, choice: dict[str, list[str]]) -> None:
     items = ["v5", "v1", "v5", "v9"]
-    body = {"items": items, "k": 5, "exclude_seen": exclude_seen}
+    body = {"items": items, "k": 5, "exclude_seen": exclude_seen, **choice}
     answer = client.post("/users", json=body)
     bought = pd.DataFrame({"user": "zoe", "item": items})
-    expected = recommend(add_users(shop / "run", None, bought), ["zoe"], 5, exclude_seen)
+    expected = recommend(add_users(shop / "run", None, bought), ["zoe"], 5, exclude_seen, **choice)
     assert answer.json() == {"user": None, "items": rows(expected)}
     # Nothing is stored.
     assert client.post("/users", json=body).json() == answer.json()

@@ -30,6 +30,15 @@ ADDRESSES = ("/recommend", "/similar", "/explain", "/items", "/users", "/health"
             400,
             "'user' must name at most 20 ids (got 21)",
         ),
+        ("/recommend?user=u1&allow=nothing", 404, "'allow': the run has no item 'nothing'"),
+        ("/recommend?user=u1&deny=v1&deny=nothing", 404, "'deny': the run has no item 'nothing'"),
+        (
+            "/recommend?user=u1&" + "&".join(["deny=v1"] * 21),
+            400,
+            "'deny' must name at most 20 ids (got 21)",
+        ),
+        ("/similar?item=v1&by=smell", 400, "'by' must name modalities of the data"),
+        ("/similar?user=u1&by=text", 400, "'by' must not be given with 'user'"),
         ("/similar", 400, "either 'item' or 'user'"),
         ("/similar?item=v1&user=u1", 400, "either 'item' or 'user'"),
         ("/similar?item=nothing", 404, "'nothing'"),
@@ -62,6 +71,10 @@ def test_refused_addresses(client: Any, address: str, status: int, names: str) -
         ('{"items": [true]}', 400, "'items' must be a text or an integer (got True)"),
         ('{"items": ["v1"], "k": []}', 400, "'k' must be an integer (got [])"),
         ('{"items": ["nothing"]}', 404, "'nothing'"),
+        ('{"items": ["v1"], "allow": []}', 400, "'allow' must name at least one id"),
+        ('{"items": ["v1"], "allow": ["nothing"]}', 404, "'allow': the run has no item"),
+        ('{"items": ["v1"], "allow": "v1"}', 400, "'allow' must be a list (got 'v1')"),
+        ('{"items": ["v1"], "deny": ["nothing"]}', 404, "'deny': the run has no item"),
         ('{"items": ["\\ud800"]}', 404, "'\\ud800'"),
         ('{"items": ["v1"], "name": "zoe"}', 400, "'name' is unknown here"),
         (json.dumps({"items": ["v1"] * 21}), 400, "'items' must name at most 20 ids (got 21)"),
@@ -94,7 +107,9 @@ def test_a_failure_tells_nothing_of_its_cause(client: Any, monkeypatch: pytest.M
 TEXTS = st.text(max_size=12) | st.sampled_from(
     ["u1", "v1", "1", "0", "-1", "nan", "all", "1e9", "\0"]
 )
-NAMES = st.sampled_from(["user", "item", "items", "k", "exclude_seen", "by", "start", "limit", "x"])
+NAMES = st.sampled_from(
+    ["user", "item", "items", "k", "exclude_seen", "allow", "deny", "by", "start", "limit", "x"]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | TEXTS, inner, max_size=3),

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from soil_pyg.serving import run_link
+from soil_pyg.serving import watched
+from soil_pyg.serving.item_files import ItemFiles
 from soil_pyg.serving.run_link import RunLink
 
 
@@ -51,10 +52,45 @@ def test_a_damaged_run_is_tried_again(
     assert (link.refresh(), link.current, link.error) == (False, "first", "it is damaged")
     (tmp_path / "second" / "damaged").unlink()
     assert not link.refresh()
-    monkeypatch.setattr(run_link, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(watched, "RETRY_SECONDS", 0.0)
     assert (link.refresh(), link.current, link.error) == (True, "second", "")
 
 
 def test_a_removed_run_stays(link: RunLink, tmp_path: Path) -> None:
     (tmp_path / "current").unlink()
     assert (link.refresh(), link.current, link.error) == (False, "first", "")
+
+
+class Run:
+    """A run that notes the items that it is told to offer, or refuses those named no item."""
+
+    def __init__(self, folder: Path) -> None:
+        self.offered: list[list[str]] = []
+
+    def offer(self, ids: dict[str, Any]) -> None:
+        if "nothing" in ids["deny_file"]:
+            raise ValueError("no item")
+        self.offered.append(ids["deny_file"].tolist())
+
+
+def test_files_are_read_again_and_broken_ones_leave_the_old(link: RunLink, tmp_path: Path) -> None:
+    file = tmp_path / "sold_out.txt"
+    file.write_text("tea\n")
+    link = RunLink(tmp_path / "current", Run, ItemFiles(deny=file))  # type: ignore[arg-type]
+    first: Any = link.current
+    assert (first.offered, link.refresh()) == ([["tea"]], False)
+    for broken in ("nothing\n", None):
+        file.unlink() if broken is None else file.write_text(broken)
+        assert (link.refresh(), bool(link.error), first.offered) == (False, True, [["tea"]])
+    # A run that takes the place begins with the items of the last file that could be read.
+    exchange(tmp_path, "second")
+    second: Any = link.current if link.refresh() else None
+    assert (second.offered, bool(link.error)) == ([["tea"]], True)
+    file.write_text("rum\nmilk\n")
+    assert (link.refresh(), link.current, link.error) == (False, second, "")
+    assert (first.offered, second.offered) == ([["tea"]], [["tea"], ["rum", "milk"]])
+
+
+def test_a_broken_file_is_refused_at_the_start(link: RunLink, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="'deny_file'"):
+        RunLink(tmp_path / "current", Run, ItemFiles(deny=tmp_path / "missing"))  # type: ignore[arg-type]

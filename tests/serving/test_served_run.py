@@ -2,17 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg import add_users, explain, recommend, similar, train
+from soil_pyg import add_users, explain, load, recommend, similar, train
 from soil_pyg.datasets.data_folder import save_data_folder
+from soil_pyg.datasets.ids import find_ids
+from soil_pyg.nn import LightConv, LightPropagation
 from soil_pyg.ranking.item_index import ItemIndex
 from soil_pyg.serving.graph_answers import UnavailableError
 from soil_pyg.serving.served_run import ServedRun
+from soil_pyg.transforms import NormalizeGraph
 from soil_pyg.typing import ITEM, USER
 
 
@@ -41,9 +46,16 @@ def ranking(
     ]
 
 
-@pytest.mark.parametrize("model", ["popularity", "itemknn", "soil", "vbpr"])
+MODELS = pytest.mark.parametrize("model", ["popularity", "itemknn", "soil", "vbpr"])
+
+
+def small(model: str) -> dict[str, int]:
+    return {"k": 3, "k_i": 3} if model == "soil" else {}
+
+
+@MODELS
 def test_answers_are_those_of_the_verbs(run_of: Callable[..., Path], model: str) -> None:
-    folder = run_of(model, **({"k": 3, "k_i": 3} if model == "soil" else {}))
+    folder = run_of(model, **small(model))
     run = ServedRun(folder)
     assert run.titles is None
     users = torch.tensor([3, 0, 7])
@@ -52,6 +64,38 @@ def test_answers_are_those_of_the_verbs(run_of: Callable[..., Path], model: str)
     found = run.similar(ITEM, users, 4).result()
     expected = similar(folder, items=run.trained.item_id[users], k=4)
     assert [pair for pair in found if pair[0]] == ranking(run, expected, "similar")
+
+
+@MODELS
+def test_lists_of_the_shop_and_of_a_request_add_up(run_of: Callable[..., Path], model: str) -> None:
+    folder = run_of(model, **small(model))
+    run, users, ids = ServedRun(folder), torch.tensor([3, 0, 7]), load(folder).item_id
+    first, second, new = ids[:9], ids[[2, 5, 11]], np.array([-1]).astype(ids.dtype)
+    kinds: list[dict[str, Any]] = [{"deny": first}, {"allow": first}, {}]
+    for shop in kinds:
+        # The shop may have items that the run lacks.
+        run.offer({f"{n}_file": np.concatenate([x, new]) for n, x in shop.items()})
+        for own in [{}, {"deny": second}, {"allow": second}]:
+            given = {n: torch.from_numpy(find_ids(x, ids)) for n, x in own.items()}
+            found = run.recommend(users, 5, "all", **given).result()
+            deny = [*shop.get("deny", []), *own.get("deny", [])]
+            allowed = [x["allow"].tolist() for x in (shop, own) if "allow" in x]
+            allow = [i for i in allowed[0] if i in allowed[-1]] if allowed else None
+            frame = recommend(folder, run.trained.user_id[users], 5, allow=allow, deny=deny)
+            assert [pair for pair in found if pair[0]] == ranking(run, frame, "item")
+
+
+def test_similar_by_a_modality(run_of: Callable[..., Path]) -> None:
+    folder = run_of("vbpr")
+    run, rows = ServedRun(folder), torch.tensor([4, 1])
+    for modality in run.trained.model.in_channels:
+        expected = similar(folder, items=run.trained.item_id[rows], k=4, by=modality)
+        found = run.similar(ITEM, rows, 4, modality).result()
+        assert found == ranking(run, expected, "similar")
+        x = run._data[ITEM][f"x_{modality}"]
+        for lacking in (x == 0).all(dim=1).nonzero()[:1]:
+            with pytest.raises(ValueError, match=f"no features of '{modality}'"):
+                run.similar(ITEM, lacking, 4, modality)
 
 
 def test_a_final_run_is_explained(run_of: Callable[..., Path], data_folder: Path) -> None:
@@ -88,8 +132,34 @@ def test_an_approximate_index_is_searched(
     expected = recommend(folder, run.trained.user_id[[3]], k=5, index=True)
     assert found == ranking(run, expected, "item")
     searched.clear()
+    # A choice of items is ranked exactly, as by the verb.
+    user, deny = run.trained.user_id[[3]], run.trained.item_id[:4]
+    expected = ranking(run, recommend(folder, user, k=5, deny=deny), "item")
+    served = ServedRun(folder)
+    given = torch.tensor([3]), 5, "all", None
+    assert served.recommend(*given, deny=torch.arange(4)).result() == expected
+    served.offer({"deny_file": deny})
+    assert served.recommend(*given).result() == expected
+    assert not searched
     ServedRun(folder, exact=True).recommend(torch.tensor([3]), 5, "all").result()
     assert not searched
+
+
+def test_what_is_known_is_computed_once(
+    run_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ServedRun(run_of("lightgcn"))
+    before = run.recommend_to_new([1, 4], 5, "all").result()
+
+    def fail(*_: object) -> None:
+        raise AssertionError("the graph is propagated or normalised again")
+
+    monkeypatch.setattr(LightPropagation, "forward", fail)
+    monkeypatch.setattr(LightPropagation, "__call__", fail)
+    monkeypatch.setattr(NormalizeGraph, "forward", fail)
+    monkeypatch.setattr(LightConv, "forward", fail)
+    assert run.recommend_to_new([1, 4], 5, "all").result() == before
+    assert run.recommend_to_new([2], 5, "all").result() != before
 
 
 @pytest.mark.parametrize(("model", "graphs"), [("lightgcn", False), ("vbpr", True)])

@@ -51,10 +51,12 @@ class Server:
 
     Args:
         run (Path): The folder of the run or a link to it.
+        deny_file (Path): The file of items never to recommend.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, deny_file: Path) -> None:
         flags = ["--port", "0", "--workers", "2", "--poll-seconds", "0.1"]
+        flags += ["--deny-file", str(deny_file)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "soil_pyg.cli", "serve", str(run), *flags],
             stderr=subprocess.PIPE,
@@ -73,18 +75,19 @@ class Server:
 
 @pytest.fixture(scope="module")
 def place(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two runs and a link to the first."""
+    """A folder with two runs, a link to the first and an empty file of items."""
     folder = tmp_path_factory.mktemp("place")
     shutil.copytree(shop / "run", folder / "first")
     options = {"epochs": 1, "hidden_channels": 8, "progress": False, "device": "cpu"}
     train(shop / "data", folder / "second", "bpr", **options)
     (folder / "current").symlink_to("first")
+    (folder / "sold_out.txt").touch()
     return folder
 
 
 @pytest.fixture(scope="module")
 def server(place: Path) -> Iterator[Server]:
-    found = Server(place / "current")
+    found = Server(place / "current", place / "sold_out.txt")
     yield found
     found.process.send_signal(signal.SIGTERM)
     assert found.process.wait(PATIENCE_SECONDS) == 0
@@ -152,6 +155,29 @@ def test_a_damaged_run_leaves_the_old_one(server: Server, place: Path) -> None:
     assert get(server.port, "/recommend?user=u4&k=5") == before
     put_in_place(place, "second")
     wait_for(lambda: "soil_pyg_reload_failed 0.0" in get(server.port, "/metrics"))
+
+
+def test_items_that_are_sold_out_are_left_out_until_they_are_back(
+    server: Server, place: Path
+) -> None:
+    address, file = "/recommend?user=u4&k=5", place / "sold_out.txt"
+    before = get(server.port, address)
+    sold_out = [item for item, _ in items_of(before)[:2]]
+    expected = recommend(place / "second", ["u4"], k=5, deny=sold_out)["item"].tolist()
+
+    def items() -> list[str]:
+        return [item for item, _ in items_of(get(server.port, address))]
+
+    try:
+        file.write_text("\n".join(sold_out))
+        wait_for(lambda: [items() for _ in range(20)] == [expected] * 20)
+        file.unlink()
+        wait_for(lambda: "soil_pyg_reload_failed 1.0" in get(server.port, "/metrics"))
+        assert items() == expected
+    finally:
+        file.write_text("")
+    wait_for(lambda: "soil_pyg_reload_failed 0.0" in get(server.port, "/metrics"))
+    wait_for(lambda: [get(server.port, address) for _ in range(20)] == [before] * 20)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="children are read from /proc")

@@ -13,6 +13,7 @@ from soil_pyg.models import BPR, LightGCN, Recommender
 from soil_pyg.models.decompose import Decomposition
 from soil_pyg.models.graphs import MakeTransform
 from soil_pyg.models.loss_tables import LossTables
+from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.testing import MODEL_RULES, ContractError, check_model
 from soil_pyg.typing import INTERACTS, ITEM, Triplets
 
@@ -151,8 +152,24 @@ class Tolerant(BPR):
 
 
 class WrongNewcomers(BPR):
-    def embed_new_users(self, data: HeteroData, *args: Any) -> Tensor:
-        return torch.zeros(2, 3)
+    def new_user_embedder(self, *known: Any) -> NewUserEmbedder:
+        return lambda edge_index, num_new_users: torch.zeros(num_new_users, 3)
+
+
+class Drifting(BPR):
+    def new_user_embedder(self, *known: Any) -> NewUserEmbedder:
+        calls: list[int] = []
+
+        def embed(edge_index: Tensor, num_new_users: int) -> Tensor:
+            calls.append(num_new_users)
+            return torch.full((num_new_users, 64), float(len(calls)))
+
+        return embed
+
+
+class Overriding(BPR):
+    def embed_new_users(self, *args: Any) -> Tensor:  # type: ignore[misc]
+        return torch.zeros(2, 64)
 
 
 class Overstated(BPR):
@@ -233,6 +250,8 @@ BROKEN: list[tuple[str, type[Recommender], str]] = [
     ("missing_graphs_and_features_are_refused", Careless, "no graph ('user', 'interacts', 'item')"),
     ("missing_graphs_and_features_are_refused", Tolerant, "other scores without the modality"),
     ("newcomers_get_embeddings_or_a_reason", WrongNewcomers, "[2, 3], not (2, 64)"),
+    ("newcomers_get_embeddings_or_a_reason", Drifting, "the second call differs"),
+    ("newcomers_get_embeddings_or_a_reason", Overriding, "define new_user_embedder"),
     ("decompose_gives_the_score", Overstated, "not close"),
     ("loss_returns_finite_terms", Wordless, "Tensor"),
     ("loss_returns_finite_terms", Unreduced, "'bpr' is no scalar"),

@@ -110,6 +110,7 @@ def test_a_score_that_is_not_finite_names_the_epoch(data: HeteroData, bpr: MakeB
         ("ks", []),
         ("metric", "recall@7"),
         ("precision", "8"),
+        ("evaluate", "best"),
     ],
 )
 def test_wrong_arguments(refused: Refused, name: str, got: Any) -> None:

@@ -6,7 +6,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.datasets import SyntheticMultimodal
-from soil_pyg.ops import similarity_pass
+from soil_pyg.ops import collector, similarity_pass
 from soil_pyg.transforms import InterestGraph, SecondOrderGraph, SimilarityGraph
 from soil_pyg.utils.engine import current_engine, map_blocks, use_engine
 
@@ -55,7 +55,7 @@ def test_blocks_by_an_engine_give_the_same_graphs(
     expected = transform(data)
     monkeypatch.setattr(similarity_pass, "map_blocks", here)
     monkeypatch.setattr(similarity_pass, "current_engine", lambda: "elsewhere")
-    monkeypatch.setattr(similarity_pass, "MAX_ROWS", block_size)
+    monkeypatch.setattr(collector, "MAX_ROWS", block_size)
     assert_same(transform(data), expected)
     assert used == ["elsewhere"]
 

@@ -256,5 +256,5 @@ def test_graphs_do_not_have_items_that_came_later(
 
 def test_sparse_embeddings(featured_data: FeaturedData, random_run: RandomRun) -> None:
     data = featured_data()
-    with pytest.raises(ValueError, match=r"ItemKNN.*'embed_new_users'"):
+    with pytest.raises(ValueError, match=r"ItemKNN.*'new_user_embedder'"):
         add_users(random_run(data, "itemknn"), data, NEW)

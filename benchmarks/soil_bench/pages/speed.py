@@ -16,11 +16,13 @@ from soil_bench.speed.pipeline import pipeline_lines
 from soil_bench.speed.ranks import ranks_lines
 from soil_bench.speed.scale_report import scale_lines
 from soil_bench.speed.serve_report import serve_lines
+from soil_bench.speed.steps import steps_lines
 from soil_bench.systems.report import systems_lines
 
 SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "graphs": ("Graph building and training step", graphs_lines),
     "graphs-cuda": ("Graph building and training step on a GPU", graphs_lines),
+    "steps": ("Training steps of all models", steps_lines),
     "scale": ("Scale", scale_lines),
     "pipeline": ("Pipeline", pipeline_lines),
     "ranks": ("Several processes", ranks_lines),

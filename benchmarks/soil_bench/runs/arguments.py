@@ -82,10 +82,15 @@ def require(package: str, purpose: str, extra: str = "bench") -> None:
         raise ValueError(f"{purpose} requires {package}: pip install 'soil-pyg[{extra}]'")
 
 
-def add_run_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of all commands that train models."""
+def add_data(parser: ArgumentParser) -> None:
+    """Adds the arguments that name the data set."""
     parser.add_argument("--dataset", default="synthetic", help="name of the data set or its folder")
     parser.add_argument("--root", default="data", help="folder of the data sets")
+
+
+def add_run_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments of all commands that train models."""
+    add_data(parser)
     parser.add_argument("--seeds", type=NumSeeds, default=3, help="number of seeds: 0, 1, ...")
     parser.add_argument("--epochs", type=PositiveInt, help="maximum number of epochs per run")
     parser.add_argument("--device", type=Device, default="auto")

@@ -5,6 +5,7 @@ interrupted ones go on where they stopped.
 """
 
 import argparse
+from difflib import get_close_matches
 
 from jsonargparse import Namespace
 
@@ -30,8 +31,16 @@ MODELS = "soil,lightgcn,bpr"
 
 
 def main(argv: list[str]) -> int:
-    """Runs the missing runs, prints their table and returns the exit code."""
+    """Runs the missing runs, prints their table and returns the exit code.
+
+    Raises:
+        ValueError: If an argument is invalid, or if there is no such command.
+    """
     console = make_console()
+    if argv and not argv[0].startswith("-"):
+        near = get_close_matches(argv[0], COMMANDS, 1)
+        advice = f"did you mean '{near[0]}'?" if near else f"it is one of {', '.join(COMMANDS)}"
+        raise ValueError(f"there is no command '{argv[0]}': {advice}")
     models = select_models(argv)
     arguments, flags = parse(argv, models)
     execution = execution_of(arguments)

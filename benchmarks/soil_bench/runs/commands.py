@@ -15,6 +15,10 @@ COMMANDS = {
         "soil_bench.speed.graphs",
         "graphs, steps and epochs of SOIL beside a naive implementation of its definitions",
     ),
+    "steps": (
+        "soil_bench.speed.steps",
+        "a training step of each model beside the roofline of its operations",
+    ),
     "indexes": (
         "soil_bench.speed.index_race",
         "indexes for the nearest neighbours of all items, at equal recall",

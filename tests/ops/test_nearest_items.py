@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.search_options import SearchOptions
-from soil_pyg.ops.similarity_pass import NearestItems, SimilarityPass
+from soil_pyg.ops.similarity_pass import SimilarityPass
 
 Edges = list[tuple[int, int]]
 
