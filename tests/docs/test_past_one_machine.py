@@ -40,7 +40,8 @@ def test_the_job_starts_the_command_on_every_task(tmp_path: Path) -> None:
     for command in (["bash", "-n", script], ["bash", "-eu", script]):
         ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.split()[:4] == ["8", "soil-pyg", "train", "DATA"]
+    started = ["8", "--kill-on-bad-exit", "soil-pyg", "train", "DATA"]
+    assert ended.stdout.split()[:5] == started
 
 
 def test_the_tasks_of_the_job_are_its_devices() -> None:

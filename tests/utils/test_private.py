@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -155,6 +156,15 @@ def test_wrong_flags_are_named(removed: str, capsys: pytest.CaptureFixture[str])
     for arguments, name in {("--epochs", "x"): "epochs", ("--nosuch", "1"): "nosuch"}.items():
         assert main(["train", "DATA", "--out", "RUN", *arguments]) == 2
         assert name in capsys.readouterr().err
+
+
+def test_ray_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ray._private.worker", raising=False)
+    _private.silence_ray()
+    worker = SimpleNamespace(_worker_logs_enabled=True)
+    monkeypatch.setitem(sys.modules, "ray._private.worker", worker)
+    _private.silence_ray()
+    assert not worker._worker_logs_enabled
 
 
 def test_no_other_module_uses_private_names_of_libraries() -> None:

@@ -45,7 +45,7 @@ def test_rows_that_differ_are_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(blocks, "require", lambda *arguments: None)
-    digests = iter("aab")
+    digests = iter("aaba")
     monkeypatch.setattr(
         blocks.Measurements,
         "measure",
