@@ -99,6 +99,13 @@ def columns(records: Records) -> dict[str, Callable[[str], str]]:
     return {dataset: column(dataset) for dataset in records.datasets()}
 
 
+def first_day(records: Records) -> Figures:
+    """Returns the figures of the README beside its table of models."""
+    found = records.record("first-day")
+    values = [f"{found['purchases']:,}", f"{found['seconds']:.0f}"]
+    return [("The first recommendation from {} purchases takes {} s", values)]
+
+
 def own_data(records: Records) -> Figures:
     """Returns the figures of the page "Your own data"."""
     lightgcn = records.record("patience-ml1m_sparse")["values"]["lightgcn"]["stops"]
@@ -234,7 +241,7 @@ def spread(values: list[float], digits: int) -> list[str]:
 
 README = "README.md"
 PAGES: dict[str, Callable[[Records], Figures]] = {
-    README: lambda records: [],
+    README: first_day,
     "docs/results.rst": results,
     "docs/large_data.rst": large_data,
     "docs/own_data.rst": own_data,
