@@ -17,8 +17,8 @@ CHECK_SECONDS = 1.0
 def join_processes(fabric: Fabric) -> None:
     """Joins the processes that train together, which Fabric starts if nothing else has.
 
-    A process ends if the one that has started it does so before all have joined, for whom it would
-    wait in vain.
+    A process ends if the one that has started it ends before all have joined, as it would wait in
+    vain.
 
     Args:
         fabric (Fabric): Lightning Fabric.

@@ -162,7 +162,8 @@ def _exit_code(job: "submitit.Job[int]", log: Path) -> int | None:
             file.write((job.stderr() or "").encode())
             return None
         try:
-            return job.result()
+            code: int = job.result()
+            return code
         except (submitit.core.utils.UncompletedJobError, submitit.core.utils.FailedJobError) as e:
             file.write(f"{e}\n".encode())
             return None
