@@ -72,7 +72,7 @@ AMOUNTS: dict[str, dict[str, Callable[..., int]]] = {
         "scatter_add_": _added,
     },
 }
-"""What PyTorch's operations amount to, from the shapes of their arguments and of their result."""
+"""The amounts of PyTorch's operations, from the shapes of their arguments and of their result."""
 
 
 def count_operations(function: Callable[[], Any]) -> Amounts:

@@ -28,6 +28,8 @@ def test_processes_below_are_measured() -> None:
         for each in (tree, others):
             each.sample()
         process.communicate()
-    assert 50 < tree.one_mb < tree.total_mb
+    # Pages that other processes share count in part in the total, and in full in one process.
+    assert tree.one_mb > 50
+    assert tree.total_mb > 50
     assert others.one_mb == 0
     assert others.total_mb > 50
