@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from kills import PROGRAMS, Harness, content
+from soil_bench.speed.process_tree import below
 from test_kills import FEATURES, SCENARIOS, make_pristine
 
 pytestmark = pytest.mark.slow
@@ -107,19 +108,12 @@ class Command:
 
     def processes(self, is_meant: Callable[[str], bool]) -> list[int]:
         """Returns the processes below this one with a command line of some kind."""
-        parents, lines = {}, {}
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError, ValueError):
-                number = int(entry.name)
-                parents[number] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                lines[number] = (entry / "cmdline").read_text().replace("\0", " ")
         found = []
-        for number, line in lines.items():
-            above = number
-            while above in parents and above != self._process.pid:
-                above = parents[above]
-            if above == self._process.pid and number != above and is_meant(line):
-                found.append(number)
+        for number in below(self._process.pid)[1:]:
+            with suppress(OSError, ValueError):
+                line = Path(f"/proc/{number}/cmdline").read_text().replace("\0", " ")
+                if is_meant(line):
+                    found.append(number)
         return found
 
     def kill_one(

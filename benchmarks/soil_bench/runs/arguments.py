@@ -18,10 +18,13 @@ from soil_bench.runs.execution import Execution
 from soil_pyg.cli.flags import given_flags, naming_flags
 from soil_pyg.cli.parser import Parser
 from soil_pyg.cli.run_command import run_command
+from soil_pyg.configs import available_configs, load_config
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.signals import raise_on_signals
 from soil_pyg.workflow.train import DEVICE_TYPES
 
+ALL = "all"
+"""The name that stands for all models."""
 Profile = Literal["paper", "released", "best"]
 """The profiles of SOIL, the model that has some."""
 Device = Literal["auto", "cpu", "cuda"]
@@ -230,6 +233,16 @@ def add_measurement_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of all commands that measure speed and memory."""
     add_out(parser)
     parser.add_argument("--rerun", action="store_true", help="repeat finished measurements")
+
+
+def names_or_all(models: str, part: str) -> list[str]:
+    """Returns the names in a list of models as :func:`names_of` does, or for :data:`ALL` those of
+    the models whose configuration has a part, such as :obj:`"search"`.
+    """
+    names = names_of(models)
+    if names == [ALL]:
+        names = [name for name in available_configs() if getattr(load_config(name), part)]
+    return names
 
 
 def names_of(models: str) -> list[str]:

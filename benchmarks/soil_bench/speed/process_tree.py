@@ -50,12 +50,19 @@ class ProcessTree:
             # Processes may end meanwhile.
             with suppress(OSError):
                 line = (PROC / str(process) / "cmdline").read_text("utf-8", "replace")
-                text = (PROC / str(process) / "smaps_rollup").read_text()
-                sizes = {name: int(size) / 1024 for name, size in SIZES.findall(text)}
+                sizes = memory_of(process)
                 total += sizes["Pss"]
                 if line.startswith(self._kind) and self._without not in line:
                     self.one_mb = max(self.one_mb, sizes["Rss"])
         self.total_mb = max(self.total_mb, total)
+
+
+def memory_of(process: int) -> dict[str, float]:
+    """Returns the MiB of a process: :obj:`"Rss"` with all of its pages, :obj:`"Pss"` with its share
+    of those that processes share. Raises :class:`OSError` where the system does not tell.
+    """
+    text = (PROC / str(process) / "smaps_rollup").read_text()
+    return {name: int(size) / 1024 for name, size in SIZES.findall(text)}
 
 
 def below(process: int) -> list[int]:

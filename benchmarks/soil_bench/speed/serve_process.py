@@ -11,6 +11,7 @@ from pathlib import Path
 from typing_extensions import Self
 
 from soil_bench.runs.results import Record
+from soil_bench.speed.process_tree import below, memory_of
 from soil_pyg.cli.errors import FailureError
 
 STOP_SECONDS = 60
@@ -58,13 +59,8 @@ class Server:
         (:obj:`"pss"`) or per process (:obj:`"rss"`); empty where the system does not tell.
         """
         with suppress(OSError):
-            found = {"pss": 0.0, "rss": 0.0}
-            for number in self._processes():
-                text = Path(f"/proc/{number}/smaps_rollup").read_text()
-                for name in found:
-                    size = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE | re.IGNORECASE)
-                    found[name] += int(size[1]) / 1024 if size else 0.0
-            return dict(found)
+            if sizes := [memory_of(process) for process in below(self._process.pid)]:
+                return {name.lower(): sum(size[name] for size in sizes) for name in ("Pss", "Rss")}
         return {}
 
     def cpu_seconds(self) -> float | None:
@@ -72,13 +68,9 @@ class Server:
         system does not tell.
         """
         with suppress(OSError):
-            stats = [Path(f"/proc/{number}/stat").read_text() for number in self._processes()]
+            processes = below(self._process.pid)
+            stats = [Path(f"/proc/{process}/stat").read_text() for process in processes]
             # The name of a process, in parentheses, may hold spaces.
             ticks = [sum(map(int, text.rpartition(")")[2].split()[11:13])) for text in stats]
-            return sum(ticks) / os.sysconf("SC_CLK_TCK")
+            return sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
         return None
-
-    def _processes(self) -> list[str]:
-        process = self._process.pid
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        return [str(process), *children]

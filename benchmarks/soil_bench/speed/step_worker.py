@@ -1,7 +1,6 @@
 """The training steps of a model, for a process of its own."""
 
-import time
-from itertools import islice
+from functools import partial
 from statistics import median
 
 import torch
@@ -14,9 +13,8 @@ from soil_bench.speed.operations import count_operations
 from soil_bench.speed.roofline import ADAM_BYTES, measure_rates
 from soil_bench.speed.step_profile import profile_of
 from soil_bench.speed.timing import time_alternately
-from soil_bench.speed.workloads import WARM_UP, repeated
+from soil_bench.speed.workloads import WARM_UP, repeated, step
 from soil_pyg.training.triplet_loader import TripletLoader
-from soil_pyg.typing import Triplets
 from soil_pyg.utils.progress import blocks
 from soil_pyg.workflow.options import ModelOptions, build_model
 from soil_pyg.workflow.settings_on import settings_on
@@ -43,19 +41,11 @@ def train_steps(name: str, profile: str | None, dataset: str, root: str, steps: 
     model.on_epoch_start(data)
     optimizer = Adam(model.parameters(), lr=settings["lr"], fused=True)
     batches = repeated(TripletLoader(data, settings["batch_size"]))
-
-    def step(batch: Triplets) -> float:
-        start = time.perf_counter()
-        optimizer.zero_grad()
-        torch.autograd.backward(list(model.loss(data, batch).values()))
-        optimizer.step()
-        return time.perf_counter() - start
-
+    train = partial(step, partial(model.loss, data), optimizer)
     seconds = []
     for _, batch in zip(blocks(WARM_UP + steps, 1, "training steps"), batches, strict=False):
-        seconds.append(step(batch))
-    (batch,) = islice(batches, 1)
-    amounts = count_operations(lambda: step(batch))
+        seconds.append(train(batch))
+    amounts = count_operations(lambda: train(next(batches)))
     trained = sum(p.numel() for p in model.parameters() if p.grad is not None)
     amounts["adam_bytes"] = ADAM_BYTES * trained
     rates = _rates()
@@ -66,7 +56,7 @@ def train_steps(name: str, profile: str | None, dataset: str, root: str, steps: 
         "amounts": amounts,
         "parts": parts,
         "roofline": sum(parts.values()),
-        "profile": profile_of(lambda: step(next(batches)), max(2, steps // 4), "cpu"),
+        "profile": profile_of(lambda: train(next(batches)), max(2, steps // 4), "cpu"),
     }
 
 
@@ -74,7 +64,6 @@ def _rates() -> dict[str, float]:
     rates = measure_rates("cpu")
     numbers = torch.empty(NUMBERS)
     drawn = time_alternately({"draw": numbers.uniform_}, ROUNDS, SECONDS)["draw"]
-
     return rates | {
         "random": NUMBERS / median(drawn),
         "edge_bytes": rates["gather_bytes"],

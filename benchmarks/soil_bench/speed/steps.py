@@ -12,23 +12,22 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
 from soil_bench.runs.arguments import (
+    ALL,
     add_data,
     add_measurement_arguments,
     add_profile,
     make_console,
     make_parser,
-    names_of,
+    names_or_all,
 )
 from soil_bench.runs.results import Record
 from soil_bench.runs.run_job import load_data
 from soil_bench.runs.tables import Report, markdown, print_report, short
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
-from soil_pyg.configs import available_configs, load_config
 from soil_pyg.utils.files import write_json
 from soil_pyg.workflow.options import ModelOptions
 
-ALL = "all"
 PARTS = {
     "flop": "products",
     "exp": "exponentials",
@@ -47,9 +46,7 @@ def main(argv: list[str]) -> int:
     arguments = parse(argv)
     console = make_console()
     out = Path(arguments.out)
-    names = names_of(arguments.models)
-    if names == [ALL]:
-        names = [name for name in available_configs() if load_config(name).schedule]
+    names = names_or_all(arguments.models, "schedule")
     profiles = {name: _profile(name, arguments.profile) for name in names}
     load_data(arguments.dataset, arguments.root)
     measurements = Measurements(out / "steps.jsonl", console, arguments.rerun)

@@ -12,10 +12,11 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from soil_bench.runs.arguments import (
+    ALL,
     add_run_arguments,
     make_console,
     make_parser,
-    names_of,
+    names_or_all,
     require,
 )
 from soil_bench.runs.equivalence import SameResults, read_evidence
@@ -27,11 +28,8 @@ from soil_bench.tuning.search import Search, only_one
 from soil_bench.tuning.space import make_space
 from soil_bench.tuning.study import Study, Trial, best
 from soil_bench.tuning.training import Training, without_test
-from soil_pyg.configs import available_configs, load_config
 from soil_pyg.utils.files import digest_of, write_json
 from soil_pyg.workflow.options import ModelOptions
-
-ALL = "all"
 
 
 def main(argv: list[str]) -> int:
@@ -39,9 +37,7 @@ def main(argv: list[str]) -> int:
     arguments = parse(argv)
     console = make_console()
     experiment = Experiment(arguments, console)
-    names = names_of(arguments.models)
-    if names == [ALL]:
-        names = [name for name in available_configs() if load_config(name).search]
+    names = names_or_all(arguments.models, "search")
     # Made before any trial, so that invalid options are refused at once.
     tunings = [Tuning(arguments, experiment, name) for name in names]
     given = set(arguments.search)

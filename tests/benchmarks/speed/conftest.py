@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from soil_bench.speed import measurement, measurements
+from soil_bench.speed import measurement, measurements, roofline
 from soil_bench.speed.workloads import build_fast
 from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.datasets.storage import save_data
@@ -49,6 +49,13 @@ def failing(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             yield
 
     return fail
+
+
+@pytest.fixture
+def small_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measures the rates of the roofline with little work."""
+    for name, value in {"MATRIX_SIZE": 32, "CACHED": 64, "EDGES": 128, "COPIED": 256}.items():
+        monkeypatch.setattr(roofline, name, value)
 
 
 @pytest.fixture(scope="session")

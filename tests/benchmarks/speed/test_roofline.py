@@ -20,10 +20,7 @@ from soil_pyg.typing import Triplets
 BATCH = Triplets(torch.tensor([0, 2, 0]), torch.tensor([1, 1, 3]), torch.tensor([2, 0, 2]))
 
 
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"MATRIX_SIZE": 32, "CACHED": 64, "EDGES": 128, "COPIED": 256}.items():
-        monkeypatch.setattr(roofline, name, value)
+pytestmark = pytest.mark.usefixtures("small_rates")
 
 
 @pytest.fixture

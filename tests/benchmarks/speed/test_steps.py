@@ -4,14 +4,9 @@ from pathlib import Path
 import pytest
 
 import run
-from soil_bench.speed import roofline
 from soil_bench.speed.steps import steps_lines
 
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"MATRIX_SIZE": 32, "CACHED": 64, "EDGES": 128, "COPIED": 256}.items():
-        monkeypatch.setattr(roofline, name, value)
+pytestmark = pytest.mark.usefixtures("small_rates")
 
 
 def test_steps_of_two_models(
