@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import BPR
 from soil_pyg.typing import Triplets
 
@@ -49,3 +50,6 @@ def test_embeddings_are_xavier_normal() -> None:
     for size, weight in zip((600, 400), model.parameters(), strict=True):
         assert weight.std().item() == pytest.approx(math.sqrt(2 / (size + 100)), rel=0.02)
         assert weight.abs().max() > 3 * weight.std()
+
+
+test_wrong_arguments = wrong_arguments("BPR")

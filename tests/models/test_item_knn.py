@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import ItemKNN
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -62,3 +63,6 @@ def test_nothing_is_trained() -> None:
 def test_graphs() -> None:
     graph, _ = ItemKNN.graph_transform(k=5, shrink=1.5).transforms
     assert str(graph) == "CoOccurrenceGraph(k=5, shrink=1.5)"
+
+
+test_wrong_arguments = wrong_arguments("ItemKNN", "ItemKNN.graph_transform")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import LayerGCN
 from soil_pyg.models.pruned_interactions import PRUNED
 from soil_pyg.training.trainer import Trainer
@@ -119,3 +120,6 @@ def test_new_users_are_folded_in() -> None:
         ]
         expected = sum(cosine(row, y[0]) * row for row in y)
         np.testing.assert_allclose(found[user].detach(), expected, rtol=1e-6)
+
+
+test_wrong_arguments = wrong_arguments("LayerGCN")

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import LGMRec
 from soil_pyg.models.lgmrec import UNWEIGHTED
 from soil_pyg.typing import INTERACTS, Triplets
@@ -276,3 +277,6 @@ def test_repr() -> None:
         "  (contrast): InfoNCELoss(tau=0.2, reduction='sum')\n"
         ")"
     )
+
+
+test_wrong_arguments = wrong_arguments("LGMRec")

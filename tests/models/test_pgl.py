@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import PGL, LightGCN
 from soil_pyg.models.freedom import ITEM_ITEM
 from soil_pyg.models.newcomers import nearest_known
@@ -218,3 +219,6 @@ def test_tables_of_users() -> None:
     assert {name for name, kind in names.items() if kind == USER} == {
         f"users.{modality}.weight" for modality in SIZES
     }
+
+
+test_wrong_arguments = wrong_arguments("PGL", "PGLGraphs")

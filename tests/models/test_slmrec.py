@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import SLMRec
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -187,3 +188,6 @@ def test_repr() -> None:
         "  (contrast): InfoNCELoss(tau=0.2, reduction='mean')\n"
         ")"
     )
+
+
+test_wrong_arguments = wrong_arguments("SLMRec")

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import VBPR
 from soil_pyg.typing import Triplets
 
@@ -114,3 +115,6 @@ def test_repr() -> None:
         "  (bpr_loss): BPRLoss(reduction='mean')\n"
         ")"
     )
+
+
+test_wrong_arguments = wrong_arguments("VBPR")

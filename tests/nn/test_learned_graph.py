@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import LearnedGraph
 from soil_pyg.ops.collector import Features
 
@@ -122,3 +123,6 @@ def test_repr_and_errors() -> None:
     for match, make in cases:
         with pytest.raises(ValueError, match=match):
             make()
+
+
+test_wrong_arguments = wrong_arguments("LearnedGraph")

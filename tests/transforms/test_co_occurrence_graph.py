@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.transforms import CoOccurrenceGraph
 
 EDGE_TYPE = ("item", "co_occurrence", "item")
@@ -81,3 +82,6 @@ def test_errors() -> None:
 
 def test_repr() -> None:
     assert str(CoOccurrenceGraph(k=3)) == "CoOccurrenceGraph(k=3, shrink=0.0)"
+
+
+test_wrong_arguments = wrong_arguments("CoOccurrenceGraph")
