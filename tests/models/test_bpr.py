@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -53,3 +54,4 @@ def test_embeddings_are_xavier_normal() -> None:
 
 
 test_wrong_arguments = wrong_arguments("BPR")
+test_contract = keeps_contract("bpr")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from preference_oracle import BATCH, CHANNELS, NUM_USERS, Matrix, Oracle, make_data, make_model
 from torch_geometric.data import HeteroData
 
@@ -97,3 +98,4 @@ def test_both_gradients_have_the_same_scores() -> None:
 
 
 test_wrong_arguments = wrong_arguments("COHESION")
+test_contract = keeps_contract("cohesion")

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -184,3 +185,4 @@ def test_repr() -> None:
 
 
 test_wrong_arguments = wrong_arguments("DAMRS", "DAMRSGraphs")
+test_contract = keeps_contract("damrs")

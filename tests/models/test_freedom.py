@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -283,3 +284,4 @@ def test_an_epoch_needs_the_graphs() -> None:
 
 
 test_wrong_arguments = wrong_arguments("FREEDOM")
+test_contract = keeps_contract("freedom")

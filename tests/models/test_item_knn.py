@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -66,3 +67,4 @@ def test_graphs() -> None:
 
 
 test_wrong_arguments = wrong_arguments("ItemKNN", "ItemKNN.graph_transform")
+test_contract = keeps_contract("item_knn")

@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -123,3 +124,4 @@ def test_new_users_are_folded_in() -> None:
 
 
 test_wrong_arguments = wrong_arguments("LayerGCN")
+test_contract = keeps_contract("layergcn")

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -280,3 +281,4 @@ def test_repr() -> None:
 
 
 test_wrong_arguments = wrong_arguments("LGMRec")
+test_contract = keeps_contract("lgmrec")

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -80,3 +81,4 @@ def test_sizes_that_do_not_match_the_data() -> None:
 
 
 test_wrong_arguments = wrong_arguments("LightGCN")
+test_contract = keeps_contract("lightgcn")

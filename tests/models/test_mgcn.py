@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from dense_graphs import Matrix, neighbours, normalised
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -227,3 +228,4 @@ def test_repr() -> None:
 
 
 test_wrong_arguments = wrong_arguments("MGCN")
+test_contract = keeps_contract("mgcn")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -113,3 +114,4 @@ def test_repr() -> None:
 
 
 test_wrong_arguments = wrong_arguments("MMGF", "MMGFGraphs")
+test_contract = keeps_contract("mmgf")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -222,3 +223,4 @@ def test_tables_of_users() -> None:
 
 
 test_wrong_arguments = wrong_arguments("PGL", "PGLGraphs")
+test_contract = keeps_contract("pgl", "pgl_global")

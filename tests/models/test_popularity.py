@@ -1,4 +1,5 @@
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -23,3 +24,4 @@ def test_nothing_is_trained() -> None:
 
 
 test_wrong_arguments = wrong_arguments("Popularity")
+test_contract = keeps_contract("popularity")

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -111,3 +112,4 @@ def test_views_of_the_whole_graph(how: str) -> None:
 
 
 test_wrong_arguments = wrong_arguments("SGL")
+test_contract = keeps_contract("sgl_edge_dropout", "sgl_node_dropout", "sgl_random_walk")

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -191,3 +192,4 @@ def test_repr() -> None:
 
 
 test_wrong_arguments = wrong_arguments("SLMRec")
+test_contract = keeps_contract("slmrec")

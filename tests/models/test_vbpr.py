@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -118,3 +119,4 @@ def test_repr() -> None:
 
 
 test_wrong_arguments = wrong_arguments("VBPR")
+test_contract = keeps_contract("vbpr")

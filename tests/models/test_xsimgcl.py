@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -58,3 +59,4 @@ def test_embeddings_are_those_of_simgcl() -> None:
 
 
 test_wrong_arguments = wrong_arguments("XSimGCL")
+test_contract = keeps_contract("xsimgcl")
