@@ -1,4 +1,4 @@
-"""The cases with which models are checked against their contract, each in the tests of its model."""
+"""The cases with which models are checked against their contract, each in its own tests."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

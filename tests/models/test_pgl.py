@@ -222,5 +222,13 @@ def test_tables_of_users() -> None:
     }
 
 
+def test_tables_start_xavier_uniform() -> None:
+    model = PGL(300, NUM_ITEMS, SIZES, hidden_channels=200)
+    bound = math.sqrt(6 / 500)
+    for table in model.users.values():
+        largest = table.weight.abs().max().item()
+        assert 0.99 * bound < largest <= bound
+
+
 test_wrong_arguments = wrong_arguments("PGL", "PGLGraphs")
 test_contract = keeps_contract("pgl", "pgl_global")
