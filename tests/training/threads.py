@@ -45,7 +45,8 @@ class Threads:
             raise errors[0]
         return results
 
-    def _exchange(self, value: Any) -> list[Any]:
+    def exchange(self, value: Any) -> list[Any]:
+        """Returns what all ranks give."""
         self._given[self._local.rank] = value
         self._barrier.wait()
         given = list(self._given)
@@ -56,13 +57,13 @@ class Threads:
         self, out: Tensor, x: Tensor, received: Any = None, sent: Any = None
     ) -> None:
         parts = x.chunk(self.size) if sent is None else x.split(sent)
-        found = [given[self._local.rank] for given in self._exchange(parts)]
+        found = [given[self._local.rank] for given in self.exchange(parts)]
         assert received is None or [len(part) for part in found] == received
         out.copy_(torch.cat(found))
 
     def all_reduce(self, x: Tensor, op: Any = dist.ReduceOp.SUM) -> None:
-        given = torch.stack(self._exchange(x.clone()))
+        given = torch.stack(self.exchange(x.clone()))
         x.copy_(given.amax(dim=0) if op == dist.ReduceOp.MAX else given.sum(dim=0))
 
     def broadcast(self, x: Tensor, source: int) -> None:
-        x.copy_(self._exchange(x.clone())[source])
+        x.copy_(self.exchange(x.clone())[source])
