@@ -20,7 +20,10 @@ class Threads:
         self._barrier = threading.Barrier(size, timeout=20)
         self._given: list[Any] = [None] * size
         self._local = threading.local()
-        for function in (self.all_to_all_single, self.all_reduce, self.broadcast):
+        for function in (
+            *(self.all_gather, self.all_reduce, self.all_to_all_single, self.broadcast),
+            *(self.get_rank, self.get_world_size),
+        ):
             monkeypatch.setattr(dist, function.__name__, function)
 
     def run(self, function: Callable[[int], T]) -> list[T]:
@@ -52,6 +55,16 @@ class Threads:
         given = list(self._given)
         self._barrier.wait()
         return given
+
+    def get_rank(self) -> int:
+        return int(self._local.rank)
+
+    def get_world_size(self) -> int:
+        return self.size
+
+    def all_gather(self, out: list[Tensor], x: Tensor) -> None:
+        for found, given in zip(out, self.exchange(x.clone()), strict=True):
+            found.copy_(given)
 
     def all_to_all_single(
         self, out: Tensor, x: Tensor, received: Any = None, sent: Any = None
