@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -21,7 +22,8 @@ class Threads:
         self._given: list[Any] = [None] * size
         self._local = threading.local()
         for function in (
-            *(self.all_gather, self.all_reduce, self.all_to_all_single, self.broadcast),
+            *(self.all_gather, self.all_gather_object, self.all_reduce),
+            *(self.all_to_all_single, self.broadcast),
             *(self.get_rank, self.get_world_size),
         ):
             monkeypatch.setattr(dist, function.__name__, function)
@@ -66,6 +68,9 @@ class Threads:
         for found, given in zip(out, self.exchange(x.clone()), strict=True):
             found.copy_(given)
 
+    def all_gather_object(self, out: list[Any], value: Any) -> None:
+        out[:] = self.exchange(value)
+
     def all_to_all_single(
         self, out: Tensor, x: Tensor, received: Any = None, sent: Any = None
     ) -> None:
@@ -74,9 +79,12 @@ class Threads:
         assert received is None or [len(part) for part in found] == received
         out.copy_(torch.cat(found))
 
-    def all_reduce(self, x: Tensor, op: Any = dist.ReduceOp.SUM) -> None:
+    def all_reduce(
+        self, x: Tensor, op: Any = dist.ReduceOp.SUM, async_op: bool = False
+    ) -> SimpleNamespace:
         given = torch.stack(self.exchange(x.clone()))
         x.copy_(given.amax(dim=0) if op == dist.ReduceOp.MAX else given.sum(dim=0))
+        return SimpleNamespace(wait=lambda: None)
 
     def broadcast(self, x: Tensor, source: int) -> None:
         x.copy_(self.exchange(x.clone())[source])
