@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pandas as pd
@@ -68,6 +68,8 @@ def test_frames_are_the_ranking_of_the_evaluator(ranking: Ranking) -> None:
 
 def test_restricted_to_some_candidates(ranking: Ranking) -> None:
     some = ranking.restricted_to(torch.tensor([1, 2, 7]))
+    with pytest.raises(FrozenInstanceError):
+        some.columns = ("item", "similar")  # type: ignore[misc]
     assert some.item_id.tolist() == ["i1", "i2", "i7"]
     (frame,) = some.frames(2)
     assert_same(frame, naive(ranking, 2, [1, 2, 7]))

@@ -1,6 +1,6 @@
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -107,6 +107,8 @@ def test_optimizer(open_session: OpenSession, num_partitions: int, kind: type, s
     assert kind is RowAdam or group["fused"]
     session.model.requires_grad_(False)
     assert session.make_optimizer(0.1, 0.25) is None
+    with pytest.raises(FrozenInstanceError):
+        session.batches_per_step = 2  # type: ignore[misc]
 
 
 def test_an_epoch_starts_from_its_seed_and_number(
