@@ -109,7 +109,8 @@ def missing_graphs_and_features_are_refused(case: ModelCase) -> None:
 
 def newcomers_get_embeddings_or_a_reason(case: ModelCase) -> None:
     """embed_new_items and the function of new_user_embedder return one finite row per newcomer, the
-    latter the same row again, or the hook raises a ValueError that names it.
+    latter the same row again, or the hook raises a ValueError that names it. The data may lack the
+    graphs.
     """
     data, model = case.make()
     with torch.no_grad():
@@ -140,18 +141,23 @@ def newcomers_get_embeddings_or_a_reason(case: ModelCase) -> None:
         expected = (2, item_emb.size(1))
         require(emb.size() == expected, f"{hook} returns {list(emb.size())}, not {expected}.")
         require(bool(emb.isfinite().all()), f"{hook} returns NaN or infinity.")
+        without = embed(small_data(case.in_channels), case.make_transform, item_emb)
+        torch.testing.assert_close(without, emb)
 
 
 def decompose_gives_the_score(case: ModelCase) -> None:
-    """The summands of decompose, if the model defines it, add up to the score."""
+    """The summands of decompose, if the model defines it, add up to the score, whether or not the
+    data has the graphs.
+    """
     data, model = case.make()
     model.eval()
     if type(model).decompose is Recommender.decompose:
         return
-    found = model.decompose(data, case.make_transform)
     scores = scores_of(model, data)
-    for user, item in ((0, 1), (8, 6)):
-        user_parts = torch.cat([part.vector for part in found.of_user(user)])
-        item_parts = torch.stack(list(found.of_item(item).values()))
-        score = (user_parts @ item_parts.t()).sum().float()
-        torch.testing.assert_close(score, scores[user, item])
+    for given in (data, small_data(case.in_channels)):
+        found = model.decompose(given, case.make_transform)
+        for user, item in ((0, 1), (8, 6)):
+            user_parts = torch.cat([part.vector for part in found.of_user(user)])
+            item_parts = torch.stack(list(found.of_item(item).values()))
+            score = (user_parts @ item_parts.t()).sum().float()
+            torch.testing.assert_close(score, scores[user, item])

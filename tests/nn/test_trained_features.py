@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from api_cases import wrong_arguments
@@ -25,6 +26,12 @@ def test_adam_steps_are_those_of_a_table_that_starts_as_the_features() -> None:
     torch.testing.assert_close(module(x), table)
     module.reset_parameters()
     assert module(x).equal(x)
+
+
+@pytest.mark.parametrize("size", [(4, 3), (5, 2), (5, 3, 1)])
+def test_features_of_another_shape(size: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"'x' must have the shape \[5, 3\] \(got \["):
+        TrainedFeatures(5, 3)(torch.rand(size))
 
 
 test_wrong_arguments = wrong_arguments("TrainedFeatures")

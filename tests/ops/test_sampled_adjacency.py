@@ -67,4 +67,11 @@ def test_totals(part: Adjacency) -> None:
     assert row_totals(part.t()).tolist() == column_totals(part).tolist() == [2.0, 0.5, 5.0]
 
 
+@pytest.mark.parametrize("name", ["scale", "scale_t"])
+def test_factors_of_another_shape(part: Adjacency, name: str) -> None:
+    factors = {"scale": torch.ones(2), "scale_t": torch.ones(3)}
+    with pytest.raises(ValueError, match=rf"'{name}' must have the shape \[\d\] \(got \[4\]\)"):
+        SampledAdjacency(part, **{**factors, name: torch.ones(4)})
+
+
 test_wrong_arguments = wrong_arguments("SampledAdjacency")

@@ -11,7 +11,7 @@ from torch_geometric.transforms import BaseTransform, Compose
 
 from soil_pyg.models import BPR, LightGCN, Recommender
 from soil_pyg.models.decompose import Decomposition
-from soil_pyg.models.graphs import MakeTransform
+from soil_pyg.models.graphs import MakeTransform, adjacency
 from soil_pyg.models.loss_tables import LossTables
 from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.testing import MODEL_RULES, ContractError, check_model
@@ -172,6 +172,16 @@ class Overriding(BPR):
         return torch.zeros(2, 64)
 
 
+class Unprepared(LightGCN):
+    def new_user_embedder(self, data: HeteroData, *known: Any) -> NewUserEmbedder:
+        adjacency(data, INTERACTS)
+        return super().new_user_embedder(data, *known)
+
+    def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
+        adjacency(data, INTERACTS)
+        return super().decompose(data, make_transform)
+
+
 class Overstated(BPR):
     def decompose(self, data: HeteroData, make_transform: MakeTransform) -> Decomposition:
         user, item = (2 * table.double() for table in self.tables)
@@ -252,7 +262,9 @@ BROKEN: list[tuple[str, type[Recommender], str]] = [
     ("newcomers_get_embeddings_or_a_reason", WrongNewcomers, "[2, 3], not (2, 64)"),
     ("newcomers_get_embeddings_or_a_reason", Drifting, "the second call differs"),
     ("newcomers_get_embeddings_or_a_reason", Overriding, "define new_user_embedder"),
+    ("newcomers_get_embeddings_or_a_reason", Unprepared, "no prepared graph"),
     ("decompose_gives_the_score", Overstated, "not close"),
+    ("decompose_gives_the_score", Unprepared, "no prepared graph"),
     ("loss_returns_finite_terms", Wordless, "Tensor"),
     ("loss_returns_finite_terms", Unreduced, "'bpr' is no scalar"),
     ("loss_returns_finite_terms", Untrained, "0 terms"),

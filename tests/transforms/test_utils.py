@@ -36,3 +36,26 @@ def test_only_very_small_and_very_large_norms_are_taken_in_double_precision(
     data = HeteroData()
     data["item"].x_image = x
     assert unit_features(data, None, "item")["image"][0].equal(x / norms[dtype].unsqueeze(1))
+
+
+def test_modalities() -> None:
+    data = HeteroData()
+    data["item"].x_image, data["item"].x_text = torch.ones(2, 3), torch.ones(2, 1)
+    data["user"].x_text = torch.ones(4, 1)
+    assert list(unit_features(data, None, "item")) == ["image", "text"]
+    assert list(unit_features(data, ["text"], "item")) == ["text"]
+    assert unit_features(data, None, "user")["text"][0].size() == (4, 1)
+    for names, node_type, match in (
+        (["text", "audio"], "item", r"'modalities' names 'audio'.*\['image', 'text'\]"),
+        ([], "item", "'item' have no features"),
+        (None, "shop", "'shop' have no features"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            unit_features(data, names, node_type)
+
+
+def test_features_beyond_single_precision() -> None:
+    data = HeteroData()
+    data["item"].x_image = torch.tensor([[1.0, 0.0], [1e200, 0.0]], dtype=torch.float64)
+    with pytest.raises(ValueError, match="'x_image'"):
+        unit_features(data, None, "item")
