@@ -14,13 +14,9 @@ from torch_geometric.data import HeteroData
 import soil_pyg
 from soil_pyg.models import BPR
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.runs.training_run import TrainingRun
 from soil_pyg.training.batches_per_step import adam_options
-from soil_pyg.training.partition_loader import PartitionLoader
-from soil_pyg.training.progress import EpochProgress
 from soil_pyg.training.row_adam import RowAdam
 from soil_pyg.training.session import Session
-from soil_pyg.training.trainer import Trainer
 from soil_pyg.training.triplet_loader import TripletLoader
 from soil_pyg.typing import INTERACTS
 
@@ -32,29 +28,6 @@ class Noisy(BPR):
 
     def on_epoch_start(self, data: HeteroData) -> None:
         self.found = self.training, self.epoch, torch.rand(1).item()
-
-
-@pytest.fixture
-def open_session(data: HeteroData, bpr: Callable[..., BPR]) -> OpenSession:
-    """Opens a session of a model on one process."""
-
-    def open_(
-        folder: Path | None = None,
-        num_partitions: int = 1,
-        batches_per_step: int = 1,
-        model_class: type[BPR] = BPR,
-    ) -> Session:
-        model = bpr(model_class)
-        trainer = Trainer(accelerator="cpu", progress=False)
-        loader = PartitionLoader(data, 32, num_partitions=num_partitions)
-        options = {**trainer.result_options(), "epochs": 9}
-        run = TrainingRun(model, data, folder, {}, options, checkpoint_seconds=1000)
-        parts = model, model, data, loader, run, Evaluator([5])
-        # The report of the progress is tested with the training.
-        progress: Any = EpochProgress
-        return Session(trainer.launch(), *parts, progress, batches_per_step)
-
-    return open_
 
 
 def add_epoch(session: Session) -> Any:
