@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from soil_pyg.ops import attractiveness_rows
+from soil_pyg.ops import attractiveness_rows, collector
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
@@ -214,3 +214,29 @@ def test_rows_are_lengthened_with_the_candidates_of_an_approximate_search(
         _, values = entries(rows, item)
         chosen = best(expected[item])[:length]
         np.testing.assert_allclose(values, expected[item, chosen], atol=1e-6)
+
+
+@pytest.mark.parametrize("max_rows", [3, 512])
+def test_blocks_that_are_computed_apart(
+    make_features: Callable, cosines: Callable, monkeypatch: pytest.MonkeyPatch, max_rows: int
+) -> None:
+    monkeypatch.setattr(attractiveness_rows, "FIRST", 4)
+    monkeypatch.setattr(collector, "MAX_ROWS", max_rows)
+    features = make_features()
+    rows, expected = AttractivenessRows(features), products(cosines(features))
+    parts = rows.parts()
+    assert [item for part in parts for item in range(NUM_ITEMS)[part]] == list(range(NUM_ITEMS))
+    for part in reversed(parts):
+        rows.keep(part, rows.compute(part))
+    rows.finish()
+    for item in range(NUM_ITEMS):
+        assert_row(rows, item, expected, 4)
+
+
+def test_recall_of_what_is_expected(make_features: Callable) -> None:
+    rows = AttractivenessRows(make_features())
+    assert rows.recall(torch.tensor([1])) == 1.0
+    for expected in (torch.tensor([3, 5, 9, 4]), torch.tensor([], dtype=torch.long)):
+        rows.expected = expected
+        recall = 0.75 if len(expected) else 1.0
+        assert rows.recall(torch.tensor([9, 1, 3, 4])) == recall

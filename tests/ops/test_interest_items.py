@@ -202,3 +202,19 @@ def test_users_without_interactions(
 def test_nothing_of_interest(index: str) -> None:
     nobody = torch.zeros(NUM_ITEMS, 3), torch.zeros(NUM_ITEMS, dtype=torch.bool)
     assert find({"image": nobody, "text": nobody}, [[0], [2, 3]], 3, index)[0] == [[], []]
+
+
+@pytest.mark.parametrize("budget", [1, 2**30])
+@pytest.mark.parametrize("k", [1, 3, 20])
+def test_blocks_of_users_that_are_computed_apart(
+    make_features: Callable, cosines: Callable, budget: int, k: int
+) -> None:
+    features, history = make_features(), make_history(2)
+    interest = InterestItems(features, matrix(history), k, budget)
+    parts = interest.parts()
+    assert [user for part in parts for user in range(NUM_USERS)[part]] == list(range(NUM_USERS))
+    for part in reversed(parts):
+        interest.keep(part, interest.compute(part))
+    rowptr, items = interest.finish()
+    found = [part.tolist() for part in items.split(rowptr.diff().tolist())]
+    assert found == naive(cosines(features), history, k)

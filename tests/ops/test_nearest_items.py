@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from soil_pyg.ops import collector
 from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
@@ -76,3 +77,20 @@ def test_a_modality_that_no_item_has() -> None:
         nearest = NearestItems(features, k=2)
         SimilarityPass(features, SearchOptions(index)).run(nearest)
         assert [part.tolist() for part in nearest.pairs("image")] == [[0] * 6, []]
+
+
+@pytest.mark.parametrize("max_rows", [3, 512])
+def test_blocks_that_are_computed_apart(
+    make_features: Callable, cosines: Callable, monkeypatch: pytest.MonkeyPatch, max_rows: int
+) -> None:
+    monkeypatch.setattr(collector, "MAX_ROWS", max_rows)
+    features = make_features()
+    nearest = NearestItems(features, 2)
+    parts = nearest.parts()
+    assert [item for part in parts for item in range(14)[part]] == list(range(14))
+    assert max(part.stop - part.start for part in parts) <= max_rows
+    for part in reversed(parts):
+        nearest.keep(part, nearest.compute(part))
+    for modality, similarity in cosines(features).items():
+        pairs = zip(*(x.tolist() for x in edges(nearest, modality)), strict=True)
+        assert list(pairs) == naive(similarity, 2)
