@@ -174,22 +174,6 @@ def test_partitions_are_dealt_evenly(refused: Refused) -> None:
         Trainer(devices=2, num_partitions=4, batches_per_step=3)
 
 
-@pytest.mark.parametrize("name", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
-def test_processes_that_would_all_train_the_same(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv(name, "6")
-    for local, wanted in {None: "6 with num_nodes=1", "3": "3 with num_nodes=2"}.items():
-        if local is not None:
-            monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
-        with pytest.raises(ValueError, match=rf"'devices' must be {wanted} .*{name}=6"):
-            Trainer()
-    with pytest.raises(ValueError, match="got 2 with num_nodes=2"):
-        Trainer(devices=2, num_nodes=2)
-    monkeypatch.setenv(name, "1")
-    assert Trainer().devices == 1
-
-
 def test_partitions_cannot_be_compiled(refused: Refused) -> None:
     with refused("compile", "num_partitions=2"):
         Trainer(num_partitions=2, compile=True)
