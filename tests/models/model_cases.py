@@ -4,9 +4,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
+import torch
+from torch import Tensor
 
 from soil_pyg import models
+from soil_pyg.models.batch_nodes import distinct
+from soil_pyg.models.loss_tables import LossTables
+from soil_pyg.nn.split_batch import split_batch
 from soil_pyg.testing import MODEL_RULES, check_model
+from soil_pyg.testing.model_case import BATCH, ModelCase
+from soil_pyg.typing import Triplets
+from threads import Threads
 
 MODALITIES = {"image": 5, "text": 3, "audio": 4}
 OF_ANY_MODALITIES = (
@@ -103,5 +111,46 @@ def keeps_contract(*names: str) -> Callable[..., None]:
             skip=["gradients_are_those_of_the_loss"] if kind in DETACHED else [],
             unused=UNUSED.get(kind, {}).get(num_modalities, set()),
         )
+
+    return test
+
+
+def splits_batches(*names: str) -> Callable[..., None]:
+    """Returns the test of some cases: processes that split a batch each have the loss of the whole,
+    and the gradients of all of them add up to those of the whole, once per process.
+    """
+
+    @pytest.mark.parametrize("name", names)
+    def test(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        kind, options, graphs = CASES[name]
+        model_class, sizes = getattr(models, kind), {"image": 5, "text": 3}
+        case = ModelCase(model_class, options, graphs, sizes, frozenset())
+        data, model = case.make()
+        parameters = list(model.eval().parameters())
+
+        def prepare(batch: Triplets) -> tuple[LossTables, Triplets]:
+            # LATTICE learns its graph from the first batch of an epoch alone.
+            model.on_epoch_start(data)
+            users, row = distinct(batch.user)
+            return model.loss_tables(data, users), Triplets(row, *batch[1:])
+
+        def compute(tables: LossTables, batch: Triplets) -> tuple[dict[str, Tensor], list[Tensor]]:
+            terms = model.batch_loss(tables, batch)
+            total = torch.stack(list(terms.values())).sum()
+            grads = torch.autograd.grad(
+                total, parameters, allow_unused=True, materialize_grads=True
+            )
+            return terms, list(grads)
+
+        expected, whole = compute(*prepare(BATCH))
+        # Only the loss of a batch is split, see TrainingLoss.
+        shares = [prepare(Triplets(*(x.tensor_split(3)[rank] for x in BATCH))) for rank in range(3)]
+        threads = Threads(3, monkeypatch)
+        with split_batch():
+            parts = threads.run(lambda rank: compute(*shares[rank]))
+        for terms, _ in parts:
+            torch.testing.assert_close(terms, expected)
+        for grad, *of_ranks in zip(whole, *(grads for _, grads in parts), strict=True):
+            torch.testing.assert_close(sum(of_ranks), 3 * grad, rtol=1e-4, atol=1e-6)
 
     return test

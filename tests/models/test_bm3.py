@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -250,3 +250,4 @@ def test_repr() -> None:
 
 test_wrong_arguments = wrong_arguments("BM3")
 test_contract = keeps_contract("bm3")
+test_split_batches = splits_batches("bm3")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -69,3 +69,4 @@ def test_decomposition_is_the_tables() -> None:
 
 test_wrong_arguments = wrong_arguments("BPR")
 test_contract = keeps_contract("bpr")
+test_split_batches = splits_batches("bpr")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from preference_oracle import BATCH, CHANNELS, NUM_USERS, Matrix, Oracle, make_data, make_model
 from torch_geometric.data import HeteroData
 
@@ -99,3 +99,4 @@ def test_both_gradients_have_the_same_scores() -> None:
 
 test_wrong_arguments = wrong_arguments("COHESION")
 test_contract = keeps_contract("cohesion")
+test_split_batches = splits_batches("cohesion")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from preference_oracle import BATCH, Oracle, make_data, make_model
 
 from api_cases import wrong_arguments
@@ -36,3 +36,4 @@ def test_repr_of_the_graphs() -> None:
 
 test_wrong_arguments = wrong_arguments("DRAGON", "DRAGONGraphs")
 test_contract = keeps_contract("dragon")
+test_split_batches = splits_batches("dragon")

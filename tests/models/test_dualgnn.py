@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from preference_oracle import BATCH, NUM_ITEMS, NUM_USERS, Oracle, make_data, make_model
 
 from api_cases import wrong_arguments
@@ -60,3 +60,4 @@ def test_tables_with_one_row_per_node() -> None:
 
 test_wrong_arguments = wrong_arguments("DualGNN", "DualGNN.graph_transform")
 test_contract = keeps_contract("dualgnn")
+test_split_batches = splits_batches("dualgnn")

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -285,3 +285,4 @@ def test_an_epoch_needs_the_graphs() -> None:
 
 test_wrong_arguments = wrong_arguments("FREEDOM")
 test_contract = keeps_contract("freedom")
+test_split_batches = splits_batches("freedom")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from dense_graphs import Matrix, neighbours, normalised
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -233,3 +233,4 @@ def test_initial_parameters() -> None:
 
 test_wrong_arguments = wrong_arguments("GUME", "GUMEGraphs")
 test_contract = keeps_contract("gume")
+test_split_batches = splits_batches("gume")

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -257,3 +257,4 @@ def test_repr() -> None:
 
 test_wrong_arguments = wrong_arguments("LATTICE")
 test_contract = keeps_contract("lattice")
+test_split_batches = splits_batches("lattice")

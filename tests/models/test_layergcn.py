@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -125,3 +125,4 @@ def test_new_users_are_folded_in() -> None:
 
 test_wrong_arguments = wrong_arguments("LayerGCN")
 test_contract = keeps_contract("layergcn")
+test_split_batches = splits_batches("layergcn")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -82,3 +82,4 @@ def test_sizes_that_do_not_match_the_data() -> None:
 
 test_wrong_arguments = wrong_arguments("LightGCN")
 test_contract = keeps_contract("lightgcn")
+test_split_batches = splits_batches("lightgcn")

@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from preference_oracle import BATCH, Matrix, Oracle, Pair, make_data, make_model
 from torch_geometric.data import HeteroData
 
@@ -119,3 +119,4 @@ def test_a_contrast_of_weight_zero_is_left_out() -> None:
 
 test_wrong_arguments = wrong_arguments("MENTOR")
 test_contract = keeps_contract("mentor")
+test_split_batches = splits_batches("mentor")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from dense_graphs import Matrix, neighbours, normalised
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -229,3 +229,4 @@ def test_repr() -> None:
 
 test_wrong_arguments = wrong_arguments("MGCN")
 test_contract = keeps_contract("mgcn")
+test_split_batches = splits_batches("mgcn")

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from naive_graph import (
     BATCH,
     NUM_ITEMS,
@@ -123,3 +123,4 @@ def test_new_users_are_propagated_to() -> None:
 
 test_wrong_arguments = wrong_arguments("MMGCN")
 test_contract = keeps_contract("mmgcn")
+test_split_batches = splits_batches("mmgcn")

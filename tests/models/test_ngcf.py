@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -106,3 +106,4 @@ def test_a_blocked_node_sends_nothing_and_keeps_itself(laplacian: Laplacian) -> 
 
 test_wrong_arguments = wrong_arguments("NGCF")
 test_contract = keeps_contract("ngcf")
+test_split_batches = splits_batches("ngcf")

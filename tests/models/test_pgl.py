@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -232,3 +232,4 @@ def test_tables_start_xavier_uniform() -> None:
 
 test_wrong_arguments = wrong_arguments("PGL", "PGLGraphs")
 test_contract = keeps_contract("pgl", "pgl_global")
+test_split_batches = splits_batches("pgl", "pgl_global")

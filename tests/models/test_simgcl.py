@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -92,3 +92,4 @@ def test_a_new_user_receives_what_a_layer_sends() -> None:
 
 test_wrong_arguments = wrong_arguments("SimGCL")
 test_contract = keeps_contract("simgcl")
+test_split_batches = splits_batches("simgcl")

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -193,3 +193,4 @@ def test_repr() -> None:
 
 test_wrong_arguments = wrong_arguments("SLMRec")
 test_contract = keeps_contract("slmrec")
+test_split_batches = splits_batches("slmrec")

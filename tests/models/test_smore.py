@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -193,3 +193,4 @@ def test_a_modality_named_as_the_fusion() -> None:
 
 test_wrong_arguments = wrong_arguments("SMORE", "SMOREGraphs")
 test_contract = keeps_contract("smore")
+test_split_batches = splits_batches("smore")

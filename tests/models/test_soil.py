@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch_geometric.data import HeteroData
 
 from api_cases import wrong_arguments
@@ -239,3 +239,4 @@ def test_embeddings_are_xavier_uniform() -> None:
 
 test_wrong_arguments = wrong_arguments("SOIL")
 test_contract = keeps_contract("soil_paper", "soil_released")
+test_split_batches = splits_batches("soil_paper", "soil_released")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -120,3 +120,4 @@ def test_repr() -> None:
 
 test_wrong_arguments = wrong_arguments("VBPR")
 test_contract = keeps_contract("vbpr")
+test_split_batches = splits_batches("vbpr")

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from model_cases import keeps_contract
+from model_cases import keeps_contract, splits_batches
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -60,3 +60,4 @@ def test_embeddings_are_those_of_simgcl() -> None:
 
 test_wrong_arguments = wrong_arguments("XSimGCL")
 test_contract = keeps_contract("xsimgcl")
+test_split_batches = splits_batches("xsimgcl")

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -210,6 +211,21 @@ def test_repr_and_errors() -> None:
             InfoNCELoss(tau)
     with pytest.raises(ValueError, match=r"'reduction'.*\(got 'max'\)"):
         InfoNCELoss(reduction="max")
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("tau", [1e-3, 0.5])
+def test_a_split_batch(check_split: Callable[..., None], reduction: str, tau: float) -> None:
+    query, table = batch()
+    loss, row = InfoNCELoss(tau, reduction), torch.tensor([3, 1, 0, 3, 1, 5]).double()
+    check_split(loss, query, table)
+
+    def of_all(query: Tensor, row: Tensor) -> Tensor:
+        # Each process has all candidates.
+        pairs = torch.stack([torch.arange(len(query)), row.long()])
+        return loss(query, table, pairs, torch.ones(6))
+
+    check_split(of_all, query, row)
 
 
 test_wrong_arguments = wrong_arguments("InfoNCELoss")

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -118,6 +119,14 @@ def test_embedding_loss_gradient_is_finite_at_zero() -> None:
 def test_embedding_loss_no_embeddings() -> None:
     with pytest.raises(ValueError, match=r"'embeddings'.*\(got none"):
         embedding_loss()
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_a_split_batch(check_split: Callable[..., None], reduction: str) -> None:
+    query, candidate = batch()
+    check_split(AlignedPairsLoss(0.3, reduction), query, candidate)
+    check_split(BPRLoss(reduction), query[:, 0], candidate[:, 0])
+    check_split(embedding_loss, query, candidate[:, :2])
 
 
 test_wrong_arguments = wrong_arguments("AlignedPairsLoss", "BPRLoss", "embedding_loss")

@@ -240,3 +240,17 @@ def test_recall_of_what_is_expected(make_features: Callable) -> None:
         rows.expected = expected
         recall = 0.75 if len(expected) else 1.0
         assert rows.recall(torch.tensor([9, 1, 3, 4])) == recall
+
+
+@pytest.mark.parametrize("num_modalities", [1, 3])
+def test_weights_of_pairs(make_features: Callable, cosines: Callable, num_modalities: int) -> None:
+    features = make_features(num_modalities)
+    expected = products(cosines(features))
+    row, column = torch.tensor([(i, j) for i, j in np.argwhere(expected > -np.inf)]).t()
+    order = torch.randperm(2 * len(row), generator=torch.Generator().manual_seed(0)) % len(row)
+    row, column = row[order], column[order]
+    rows = AttractivenessRows(features)
+    value = rows.weigh(row, column)
+    np.testing.assert_allclose(value, expected[row, column], atol=1e-6)
+    # Neither the order nor the other pairs change a digit.
+    assert rows.weigh(row[::3], column[::3]).equal(value[::3])
