@@ -12,6 +12,7 @@ from soil_pyg.ops.collector import Features
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.second_order_items import SecondOrderSelection
 from soil_pyg.ops.similarity_pass import SimilarityPass
+from soil_pyg.ops.topk import ROUNDING
 
 NUM_USERS = 6
 USER = torch.tensor([0, 0, 1, 2, 2, 2, 4, 4])
@@ -162,3 +163,18 @@ def test_ties_beyond_the_first_entries_of_several_rows(
     key, weight = selection.best()
     assert [(0, k) for k in key.tolist()] == sorted(expected)
     np.testing.assert_allclose(weight, [expected[k] for k in sorted(expected)], atol=1e-5)
+
+
+@pytest.mark.parametrize("aggr", ["max", "sum"])
+def test_rounding_of_some_rows_hides_no_entries_of_others(aggr: str) -> None:
+    # Three groups of equal items, of which the first has more than the first entries of a row.
+    c = torch.eye(3).repeat_interleave(torch.tensor([25, 15, 15]), dim=0)
+    rows = AttractivenessRows({"image": (c, torch.ones(55, dtype=torch.bool))})
+    similarity = c @ c.t()
+    similarity[25:] *= 1 + 0.45 * ROUNDING
+    rows.add_block(slice(0, 55), {"image": similarity})
+    rows.finish()
+    user, item = torch.zeros(3, dtype=torch.long), torch.tensor([0, 25, 40])
+    key, weight = SecondOrderSelection(rows, user, item, 1, 17, aggr, False, "drop").best()
+    assert key.tolist() == list(range(20))
+    assert weight.tolist() == [1.0] * 20
