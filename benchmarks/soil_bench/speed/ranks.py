@@ -12,9 +12,10 @@ from pathlib import Path
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
-from soil_bench.runs.arguments import add_measurement_arguments, make_console, make_parser
+from soil_bench.runs.arguments import make_console, make_parser
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import Report, bullets, print_report, short, table
+from soil_bench.speed.arguments import add_measurement_arguments, add_part_users
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
 from soil_bench.speed.ranks_worker import BATCHES_PER_STEP
@@ -69,9 +70,7 @@ def parse(argv: list[str]) -> Namespace:
     parser.add_argument(
         "--ranks", type=PositiveInt, nargs="+", default=[1, 2], help="numbers of processes, 1 or 2"
     )
-    parser.add_argument(
-        "--part-users", type=PositiveInt, default=2_500, help="number of users per partition"
-    )
+    add_part_users(parser)
     parser.add_argument(
         "--steps", type=PositiveInt | None, default=None, help="number of steps (default: an epoch)"
     )

@@ -80,7 +80,7 @@ def test_from_a_sample_to_the_table(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--pairs", "1e5", "--users", "1e5"], "'--pairs' must be at least four per user"),
+        (["--pairs", "1e5", "--users", "1e5"], "'--pairs' must be at least 4 per user"),
         (["--channels", "{}"], "'--channels'"),
         (["--machines", "0"], "--machines"),
         (["--users", "many"], "--users"),
