@@ -3,7 +3,7 @@
 import os
 
 from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import restricted_number_type
+from jsonargparse.typing import PositiveInt, restricted_number_type
 
 from soil_bench.runs.arguments import Device, add_out
 from soil_pyg.utils.device import resolve_device
@@ -25,7 +25,7 @@ def add_channels(parser: ArgumentParser, channels: dict[str, int]) -> None:
     """Adds the argument :obj:`--channels` with its default."""
     parser.add_argument(
         "--channels",
-        type=dict[str, Size],
+        type=dict[str, PositiveInt],
         default=channels,
         help="dimension of the features of each modality",
     )
