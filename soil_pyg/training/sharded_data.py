@@ -9,6 +9,7 @@ from soil_pyg.ranking.evaluator import Evaluator, compute_embeddings
 from soil_pyg.ranking.held_out import held_out
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.sharded_adjacency import ShardedAdjacency
+from soil_pyg.training.triplet_loader import edges_of_lane
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, TRAINED_EARLIER, USER
 from soil_pyg.utils.data_checks import check_edges, count_nodes
 
@@ -46,7 +47,7 @@ class ShardedData:
                 self._ranked[INTERACTS][attr] = self._of_own_users(check_edges(data, attr=attr))
 
     def _of_own_users(self, pairs: Tensor) -> Tensor:
-        user, item = pairs[:, pairs[0] % self._ranks.size == self._ranks.rank]
+        user, item = edges_of_lane(pairs, self._ranks.rank, self._ranks.size)
         return torch.stack([user // self._ranks.size, item]).to(self._ranks.fabric.device)
 
     def embed(self, model: torch.nn.Module) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,9 @@
 """Memory, network and hours of training SOIL on several machines, estimated from constants that are
 measured on this one.
 
-Users are divided among the machines, with their pairs; the rows of items are sharded. A sample with
-the proportions of the data is prepared and trained in partitions, on one thread. Its constants per
-user, pair and row are multiplied up. Finished measurements are stored and not repeated.
+Users are divided among the processes, with their pairs; the rows of items are sharded. A sample
+with the proportions of the data is prepared and trained in partitions, on one thread. Its constants
+per user, pair and row are multiplied up. Finished measurements are stored and not repeated.
 """
 
 from pathlib import Path
@@ -33,10 +33,12 @@ CHANNELS = 64
 COPIES = 4
 """The copies of a table: its values, two moments of Adam and the best values so far."""
 PAIR_BYTES = 32
-"""Per pair: both directions of the graph, 8 bytes each, and the pairs of the loader."""
+"""Per pair: both directions of the graph, 8 bytes each, and the triplets of the loader."""
 EDGE_BYTES = 8
 CODE_BYTES = 64
 """Per item and modality: a vector of an index for the search of neighbours."""
+ITEM_BYTES = 64
+"""Per item and process: the places of items in a partition and the totals of the graphs."""
 ROW_BYTES = 2 * (4 * CHANNELS + 8)
 """Per row of a batch from another machine: values and gradient, each with its number."""
 GIBIBYTE, GIGABYTE, GIGABIT = 2**30, 10**9, 10**9 / 8
@@ -151,6 +153,8 @@ def estimate(record: Record) -> Record:
         "graphs": EDGE_BYTES * (known["edges_per_item"] * items + known["edges_per_user"] * users),
         "codes of all items": CODE_BYTES * len(record["channels"]) * record["items"],
         "processes": known["process_bytes"] * record["cores"],
+        "arrays of all items, per process": ITEM_BYTES * record["items"] * record["cores"],
+        "final items to rank, per process": 4 * CHANNELS * record["items"] * record["cores"],
     }
     away = (machines - 1) / machines
     network = trained * known["batches_per_pair"] * known["items_per_batch"] * ROW_BYTES * away

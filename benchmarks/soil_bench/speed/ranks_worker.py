@@ -90,7 +90,7 @@ def main(
     loader = PartitionLoader(data, BATCH_SIZE, 0, num_partitions, *place)
     loss = TrainingLoss(model, partitioned=True, tables=tables)
     optimizer = RowAdam(model.parameters())
-    every = loader.steps()
+    every = loader.steps(ranks.each(loader.lane_lengths))
     some = every if steps is None else every[:steps]
     ranks.each(lambda: None)
     start, processor = time.perf_counter(), time.process_time()
