@@ -50,6 +50,8 @@ NEW_FILE = {
     "a folder in place of a file": "DATA",
     "a missing folder": "missing/page.csv",
     "a folder below a file": "p.csv/new.csv",
+    "the record of a run": "RUN/run.json",
+    "the table of a data folder": "DATA/items.parquet",
     "an empty value": "",
 }
 DATA = {
