@@ -154,7 +154,7 @@ def estimate(record: Record) -> Record:
         "codes of all items": CODE_BYTES * len(record["channels"]) * record["items"],
         "processes": known["process_bytes"] * record["cores"],
         "arrays of all items, per process": ITEM_BYTES * record["items"] * record["cores"],
-        "final items to rank, per process": 4 * CHANNELS * record["items"] * record["cores"],
+        "final embeddings of all items, to rank": 4 * CHANNELS * record["items"],
     }
     away = (machines - 1) / machines
     network = trained * known["batches_per_pair"] * known["items_per_batch"] * ROW_BYTES * away

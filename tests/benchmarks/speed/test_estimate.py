@@ -39,7 +39,7 @@ def test_the_sums_of_an_estimate(record: dict[str, Any]) -> None:
     assert memory["graphs"] == 8 * (10 * 1e7 + 2 * 1e8) / 16
     assert memory["processes"] == 4e9
     assert memory["arrays of all items, per process"] == 4 * 1e7 * 64
-    assert memory["final items to rank, per process"] == 4 * 1e7 * 64 * 4
+    assert memory["final embeddings of all items, to rank"] == 1e7 * 64 * 4
     batches = 8e8 * 0.75 / 16 / 2048
     assert found["network"] == pytest.approx(batches * 1000 * 2 * (64 * 4 + 8) * 15 / 16)
     hours = found["hours"]
