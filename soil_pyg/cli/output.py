@@ -16,6 +16,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from soil_pyg.datasets.data_folder import DESCRIPTION
+from soil_pyg.datasets.schema import DATA, ITEMS
+from soil_pyg.ranking.item_index import DESCRIPTION as INDEX_DESCRIPTION
+from soil_pyg.ranking.item_index import INDEX
+from soil_pyg.runs.checkpoint import FILES as RUN_FILES
+from soil_pyg.runs.checkpoint import RUN
 from soil_pyg.utils.files import atomic_path
 from soil_pyg.utils.progress import status
 
@@ -61,11 +67,25 @@ def check(file_format: Format | None, out: str | None, flag: str = "--out") -> F
         raise ValueError(f"'{flag}' must name a file (got the folder '{path}')")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"'{flag}' must be in an existing folder (got '{path}')")
+    if (owner := _owner(path)) is not None:
+        raise ValueError(f"'{flag}' must not be a file of the {owner} (got '{path}')")
     if file_format is None and path.suffix not in SUFFIXES:
         raise ValueError(
             f"'{flag}' without '--format' must end in {', '.join(SUFFIXES)} (got '{path}')"
         )
     return file_format or SUFFIXES[path.suffix]
+
+
+def _owner(path: Path) -> str | None:
+    """Returns what a file is a part of: a run, a data folder or nothing."""
+    path = path.resolve()
+    for owner, record, names in (
+        ("run", RUN, {*RUN_FILES, RUN, INDEX, INDEX_DESCRIPTION}),
+        ("data folder", DESCRIPTION, {DATA, ITEMS, DESCRIPTION}),
+    ):
+        if path.name in names and path.with_name(record).exists():
+            return owner
+    return None
 
 
 def write(

@@ -11,6 +11,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import output
+from soil_pyg.cli.config_file import read_config
 from soil_pyg.datasets.data_folder import load_description
 from soil_pyg.runs.checkpoint import load_finished_run
 from soil_pyg.runs.training_run import TrainResult
@@ -138,20 +139,10 @@ def _selected_model(argv: list[str]) -> str:
     for name in ("model", "config", "final"):
         first.add_argument(f"--{name}")
     found = first.parse_known_args(argv)[0]
-    values = {} if found.config is None else _read_config(found.config)
+    values = {} if found.config is None else read_config(found.config)
     final = found.final or values.get("final")
     of_final = load_finished_run(str(final))["settings"].get("model") if final else None
     return str(found.model or values.get("model") or of_final or MODEL)
-
-
-def _read_config(path: str) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"'--config' must be a YAML file (got '{path}': {error})") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"'--config' must hold names and values (got '{path}')")
-    return values
 
 
 def run(arguments: Namespace) -> None:

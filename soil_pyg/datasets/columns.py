@@ -14,6 +14,8 @@ _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _INTEGER = r"^[+-]?[0-9]+$"
 _YEAR = r"^[0-9]{4}"
 _ZONE = r"[T ].*(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_UNITS = np.ravel([(scale * 3e8, scale * 1e10) for scale in (1, 1e3, 1e6, 1e9)])
+"""The bounds of times between 1979 and 2286 in each unit."""
 _TIME = "a number or an ISO 8601 time"
 
 
@@ -50,6 +52,7 @@ def read_times(table: Table, column: str) -> np.ndarray:
     numbers = to_numbers(values)
     is_number = np.isfinite(numbers)
     if is_number.all():
+        _refuse(table, column, _is_of_another_unit(numbers), "in the unit of the first row")
         return numbers
     texts = values.astype(object).map(_printable)
     times = pd.to_datetime(
@@ -59,6 +62,15 @@ def read_times(table: Table, column: str) -> np.ndarray:
     kind = np.where(is_number, 2, texts.str.contains(_ZONE, regex=True).to_numpy())
     _refuse(table, column, kind != kind[0], f"{_TIME} in the form of the first row")
     return times.astype("int64").to_numpy()
+
+
+def _is_of_another_unit(times: np.ndarray) -> np.ndarray:
+    """Returns the mask of the times in another unit than the first, where all are those of our age
+    in seconds, milliseconds, microseconds or nanoseconds.
+    """
+    unit = np.searchsorted(_UNITS, times)
+    mask: np.ndarray = (unit != unit[:1]) & (unit % 2 == 1).all()
+    return mask
 
 
 def to_numbers(values: pd.Series) -> np.ndarray:

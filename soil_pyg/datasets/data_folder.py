@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from torch_geometric.data import HeteroData
 
+from soil_pyg.datasets.parquet_size import check_parquet_size
 from soil_pyg.datasets.schema import DATA, ITEMS, Description
 from soil_pyg.datasets.storage import REMEDY, load_data, save_data
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
@@ -79,6 +80,7 @@ def load_item_table(path: str | os.PathLike[str]) -> pd.DataFrame | None:
         return None
     file = _checked(path, ITEMS)
     try:
+        check_parquet_size(file)
         return pd.read_parquet(file)
     except (ValueError, OSError) as error:
         raise DamagedFileError(file, f"is no table ({error})", REMEDY) from error

@@ -163,9 +163,11 @@ def read_features(
 
 
 def to_array(matrix: np.ndarray | Tensor, source: str) -> np.ndarray:
-    """Returns a matrix on the CPU as an array, in :obj:`float32` if numpy lacks the type;
-    :obj:`source` is its origin, for the error.
+    """Returns a matrix on the CPU as an array, in :obj:`float32` if numpy lacks the type, with NaN
+    for masked values; :obj:`source` is its origin, for the error.
     """
+    if isinstance(matrix, np.ma.MaskedArray) and matrix.mask.any():
+        matrix = matrix.astype(float).filled(np.nan)
     if not isinstance(matrix, Tensor):
         return np.asarray(matrix)
     if matrix.layout is not torch.strided or matrix.is_quantized or matrix.is_meta:
@@ -234,7 +236,7 @@ def _stack_vectors(table: Table, values: pd.Series) -> np.ndarray:
 def _to_vector(value: Any) -> np.ndarray | None:
     try:
         is_vector = isinstance(value, _VECTORS)
-        vector = to_array(value if isinstance(value, Tensor) else np.asarray(value), "a vector")
+        vector = to_array(value, "a vector")
     except (ValueError, OverflowError):
         # Lists of different lengths inside.
         return None

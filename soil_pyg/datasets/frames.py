@@ -11,8 +11,10 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
+from soil_pyg.datasets.growth import GrowthError
 from soil_pyg.datasets.ids import Ids, read_ids
 from soil_pyg.datasets.json_lines import read_json_lines
+from soil_pyg.datasets.parquet_size import check_parquet_size
 from soil_pyg.datasets.separated import DELIMITERS, open_separated
 from soil_pyg.datasets.text_files import split_suffix
 from soil_pyg.utils.progress import blocks
@@ -150,6 +152,7 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, needed: Sequence[str
         check_columns(names, needed, str(path))
         # An index without a name is not a column.
         columns = [name for name in names if not _UNNAMED_INDEX.fullmatch(name)]
+        check_parquet_size(path, wanted or columns)
         with pyarrow.parquet.ParquetFile(path) as file:
             groups = [
                 file.read_row_group(block.start, columns=wanted or columns)
@@ -166,7 +169,7 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, needed: Sequence[str
         )
         del table
         pyarrow.default_memory_pool().release_unused()
-    except ColumnError:
+    except (ColumnError, GrowthError):
         raise
     except (pyarrow.ArrowException, *_DAMAGE) as error:
         # An error of the system has a number.

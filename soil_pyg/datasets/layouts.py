@@ -1,9 +1,12 @@
 """Data in other layouts, as a table of interactions with features and candidate items."""
 
 import os
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import pandas as pd
@@ -16,6 +19,7 @@ from soil_pyg.datasets import atomic_files, movielens_folder
 from soil_pyg.datasets.atomic_files import atomic_fields, read_atomic_file
 from soil_pyg.datasets.features import FeatureSource, feature_files, open_features
 from soil_pyg.datasets.frames import Table, TableSource, read_table
+from soil_pyg.datasets.growth import GrowthError, check_growth
 from soil_pyg.datasets.ids import read_ids
 from soil_pyg.datasets.movielens_folder import (
     FILES,
@@ -32,6 +36,7 @@ from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, feature
 SPLIT = COLUMNS[2]
 """The column of a split that the layout has."""
 _MAX_NODES = 10**9 - 1
+_REMEDY = "save tensors that hold all of their values, without compression"
 _HETERO_CLASSES = [BaseStorage, GlobalStorage, NodeStorage, EdgeStorage]
 
 
@@ -154,16 +159,28 @@ def _load_hetero_data(path: Path) -> HeteroData:
     if path.suffix.lower() == ".safetensors":
         return load_data(path)
     try:
-        with torch.serialization.safe_globals(_HETERO_CLASSES):
+        if is_zipfile(path):
+            with ZipFile(path) as file:
+                check_growth(path, sum(part.file_size for part in file.infolist()), _REMEDY)
+        with torch.serialization.safe_globals(_HETERO_CLASSES), catch_warnings():
+            simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
         data = HeteroData.from_dict(content) if isinstance(content, dict) else content
+    except GrowthError:
+        raise
     except Exception as error:
         # Damaged files raise errors of any type.
+        found = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
+        reason = f"it has a {found[1]}" if found else str(error).partition("\n")[0]
         raise ValueError(
-            f"{path} holds no HeteroData of tensors and plain values: {str(error).splitlines()[0]}"
+            f"{path} must hold a HeteroData of tensors and plain values, such as lists of ids: "
+            f"{reason}"
         ) from error
     if not isinstance(data, HeteroData):
         raise ValueError(f"{path} holds no HeteroData (got {type(data).__name__})")
+    tensors = [x for store in data.stores for x in store.values() if isinstance(x, Tensor)]
+    # A view of a single value may have any size.
+    check_growth(path, sum(x.numel() * x.element_size() for x in tensors), _REMEDY)
     return data
 
 
@@ -223,7 +240,8 @@ def _ids(data: HeteroData, kind: str, where: str) -> np.ndarray:
 
 
 def _edges(edges: Any, name: str) -> Tensor:
-    is_tensor = isinstance(edges, Tensor) and edges.dim() == 2 and edges.size(0) == 2
+    is_dense = isinstance(edges, Tensor) and edges.layout is torch.strided
+    is_tensor = is_dense and edges.dim() == 2 and edges.size(0) == 2
     if not is_tensor or edges.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8):
         kind = type(edges).__name__
         got = f"{edges.dtype} of shape {tuple(edges.shape)}" if kind == "Tensor" else kind

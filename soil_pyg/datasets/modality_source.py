@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from soil_pyg.datasets.encoder import Encoder
-from soil_pyg.datasets.features import FeatureSource, check_matrix, open_matrix
+from soil_pyg.datasets.features import FeatureSource, check_matrix, open_matrix, to_array
 from soil_pyg.datasets.id_files import read_id_file
 from soil_pyg.datasets.item_table import IMAGE, ItemTable
 from soil_pyg.typing import ITEM
@@ -68,8 +68,9 @@ def file_of(source: Any) -> Path | None:
 
 
 def _encode(encoder: Encoder, items: pd.DataFrame, name: str) -> np.ndarray:
-    matrix = np.asarray(encoder.encode(items))
-    check_matrix(matrix, f"{name}, as encoded by {encoder.name!r},")
+    source = f"{name}, as encoded by {encoder.name!r},"
+    matrix = to_array(encoder.encode(items), source)
+    check_matrix(matrix, source)
     if len(matrix) != len(items):
         raise ValueError(f"{name}: {encoder.name!r} gave {len(matrix)} rows for {len(items)} items")
     return np.where(np.isnan(matrix).all(axis=1, keepdims=True), matrix.dtype.type(0), matrix)

@@ -1,5 +1,6 @@
 """The folders in which GroupLens publishes MovieLens."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def read_fields(path: Path, delimiter: bytes, names: Sequence[str]) -> Table:
 
     Raises :class:`ValueError` that names the line if it has another number of fields.
     """
-    content = path.read_bytes()
+    content = path.read_bytes().rstrip(b"\r\n")
     try:
         content.decode()
         encoding = "utf8"
@@ -79,7 +80,7 @@ def read_fields(path: Path, delimiter: bytes, names: Sequence[str]) -> Table:
 
     try:
         fields = pyarrow.csv.read_csv(
-            pyarrow.BufferReader(content.replace(delimiter, b"\t")),
+            pyarrow.BufferReader(_with_tabs(content, delimiter)),
             # With threads, errors have no row numbers.
             pyarrow.csv.ReadOptions(use_threads=False, column_names=names, encoding=encoding),
             pyarrow.csv.ParseOptions(
@@ -103,3 +104,10 @@ def read_fields(path: Path, delimiter: bytes, names: Sequence[str]) -> Table:
         ) from None
     frame: pd.DataFrame = fields.to_pandas()
     return Table(frame, lambda row: f"{path}, line {row + 1}", True)
+
+
+def _with_tabs(content: bytes, delimiter: bytes) -> bytes:
+    if delimiter == b"::" and b":::" in content:
+        # A title may end with a colon.
+        return re.sub(rb"::(?!:(?!:))", b"\t", content)
+    return content.replace(delimiter, b"\t")

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow
 
+from soil_pyg.datasets.growth import check_growth
+
 _OPEN: dict[str, Callable[..., Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
@@ -19,10 +21,6 @@ _OPEN: dict[str, Callable[..., Any]] = {
     ".zst": lambda path, mode: pyarrow.input_stream(path, compression="zstd"),
 }
 _BLOCK_BYTES = 2**24
-_SMALL = 2**28
-"""The number of bytes up to which compressed text may have any size."""
-_MAX_GROWTH = 200
-"""The largest ratio of larger text to its compressed size. That of real tables is below 100."""
 _OTHER_ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -66,15 +64,11 @@ def read_text(path: Path) -> bytes:
 
 
 def _decompress(file: Any, path: Path) -> bytes:
-    limit, parts, size = max(_SMALL, _MAX_GROWTH * path.stat().st_size), [], 0
+    parts, size = [], 0
     while part := file.read(_BLOCK_BYTES):
         parts.append(part)
         size += len(part)
-        if size > limit:
-            raise ValueError(
-                f"{path} must not grow to more than {_MAX_GROWTH} times its size when it is "
-                "decompressed: it is no table, or decompress it first"
-            )
+        check_growth(path, size, "it is no table, or decompress it first")
     return b"".join(parts)
 
 

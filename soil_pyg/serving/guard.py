@@ -2,14 +2,19 @@ import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import parse_qsl
 
+from soil_pyg.serving.errors import one_line
 from soil_pyg.serving.metrics import Metrics
+from soil_pyg.utils.records import unique_keys
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+LISTS = ("user", "item", "allow", "deny")
+"""The parameters that may be repeated, but for an explanation."""
 OTHER = "other"
 """The address in the metrics of requests to no endpoint."""
 
@@ -48,7 +53,10 @@ class Guard:
         try:
             body = await self._read(receive) if _has_body(scope) else b""
             if body is None:
-                await self._refuse(noting)
+                text = f"the body must have at most {self._max_body} bytes (got more)"
+                await _refuse(noting, 413, f"{text}: send fewer ids", (b"connection", b"close"))
+            elif (twice := _given_twice(scope, body)) is not None:
+                await _refuse(noting, 400, f"{twice} must be given once (got two values)")
             else:
                 await self._app(scope, _replay(body, receive), noting)
         finally:
@@ -65,11 +73,30 @@ class Guard:
             if not message.get("more_body", False):
                 return bytes(body)
 
-    async def _refuse(self, send: Send) -> None:
-        text = f"the body must have at most {self._max_body} bytes (got more): send fewer ids"
-        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": to_json({"error": text})})
+
+async def _refuse(send: Send, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
+    headers = ((b"content-type", b"application/json"), *headers)
+    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+    await send({"type": "http.response.body", "body": to_json({"error": text})})
+
+
+def _given_twice(scope: MutableMapping[str, Any], body: bytes) -> str | None:
+    """Returns a parameter of which the last value would count, if there is one."""
+    if b"&" in scope["query_string"]:
+        lists = () if scope["path"].endswith("/explain") else LISTS
+        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        names = [name for name, _ in pairs if name not in lists]
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                return one_line(f"'{name}'")
+    try:
+        json.loads(body or b"{}", object_pairs_hook=unique_keys)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        # The application says what is wrong.
+        return None
+    except ValueError:
+        return "each key of the body"
+    return None
 
 
 def _has_body(scope: MutableMapping[str, Any]) -> bool:

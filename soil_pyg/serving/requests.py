@@ -94,7 +94,7 @@ class NewUser(_Parameters):
     """The body of :obj:`/users`: the purchases of a user that the run does not know."""
 
     items: Annotated[BodyIds, Field(description="Ids of the items that the user has bought.")]
-    k: K = 10
+    k: Annotated[StrictInt, Field(description="Number of items.")] = 10
     exclude_seen: Seen = "all"
     allow: Annotated[BodyIds | None, Field(description=ALLOW)] = None
     deny: Annotated[list[StrictStr | StrictInt], Field(description=DENY)] = []

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.features import to_features
+from soil_pyg.datasets.features import to_array, to_features
 from soil_pyg.datasets.ids import find_ids, join_ids, read_ids
 from soil_pyg.models.newcomers import count_modalities, nearest_known
 from soil_pyg.runs.trained_model import TrainedModel
@@ -115,7 +115,7 @@ def _read_features(
         size = known.size(1)
         given = features.get(modality, np.zeros((len(new_id), size)))
         name = f"features[{modality!r}]"
-        matrix = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+        matrix = to_array(given, name)
         if matrix.shape != (len(new_id), size):
             raise ValueError(
                 f"{name} must have {len(new_id)} rows, one per id, and {size} columns, as in the "

@@ -104,6 +104,17 @@ def test_times_that_cannot_be_right_are_refused() -> None:
             read_times(table, "t")
 
 
+@pytest.mark.parametrize("scale", [10**3, 10**6, 10**9])
+def test_times_in_two_units_are_refused(scale: int) -> None:
+    seconds = np.array([1_580_000_000, 1_590_000_000, 1_600_000_000])
+    for times in (seconds * scale, seconds / 7, np.arange(3) * scale, seconds - 10**9):
+        frame = pd.DataFrame({"t": np.concatenate([times, times * 2])})
+        assert read_times(read_table(frame, "x", ["t"]), "t").tolist() == frame["t"].tolist()
+    frame = pd.DataFrame({"t": np.concatenate([seconds, seconds * scale])})
+    with pytest.raises(ValueError, match=r"'x', row 3: 't' .* unit of the first row \(got '158"):
+        read_times(read_table(frame, "x", ["t"]), "t")
+
+
 def test_numbers() -> None:
     table = read_table(pd.DataFrame({"n": ["1", 2.5, "3e2"]}), "x", ["n"])
     assert read_numbers(table, "n").tolist() == [1, 2.5, 300]

@@ -194,6 +194,11 @@ def test_ids_match_as_they_are_written(tmp_path: Path) -> None:
         ((np.ones((1, 1, 1)), ["a"]), r"\(got shape \(1, 1, 1\)\)"),
         ((np.array([[{}]]), ["a"]), r"\(got type object\)"),
         ((np.array([[1.0], [np.inf]]), ["z", "b"]), "infinite .*item b"),
+        ((np.ma.array([[1], [2]], mask=[[0], [1]]), ["z", "b"]), "NaN .*item b"),
+        (
+            pd.DataFrame({"v": [[1.0, 2], np.ma.array([1, 2], mask=[0, 1])]}, index=["a", "b"]),
+            "NaN .*item b",
+        ),
         (pd.DataFrame({"v": ["1"]}, index=["a"]), r"'v' .*\(got type (object|str)"),
         (pd.DataFrame({"v": [True]}, index=["a"]), r"'v' .*\(got type bool\)"),
         (pd.DataFrame({"v": [[1], [1, 2]]}, index=["a", "b"]), r"\(1,\).*\(2,\)"),

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets import TableDataset
+from soil_pyg.datasets.growth import GrowthError
 from soil_pyg.datasets.layouts import read_source
 from soil_pyg.datasets.storage import save_data
 from soil_pyg.typing import EDGE_INDICES, INTERACTS
@@ -106,6 +108,7 @@ class Other:
         (INTERACTS, "edge_index", torch.zeros(3, 2).long(), r"'edge_index' .*shape \(3, 2\)"),
         (INTERACTS, "edge_index", torch.zeros(2).long(), r"'edge_index' .*shape \(2,\)"),
         (INTERACTS, "edge_index", torch.ones(2, 2).bool(), "'edge_index' .*bool"),
+        (INTERACTS, "edge_index", torch.eye(2).long().to_sparse(), "'edge_index' .*shape"),
         (INTERACTS, "edge_index", [[0], [1]], r"'edge_index' .*\(got list\)"),
         (INTERACTS, "val_edge_label_index", torch.zeros(1, 2).long(), "'val_edge_label_index' "),
     ],
@@ -131,7 +134,7 @@ def test_graphs_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
         (empty, "HeteroData .*'interacts'"),
         (HeteroData(), r"HeteroData: .*'edge_index' \(got edge types \[\]\)"),
         (b"no", r"x\.pt .*HeteroData"),
-        (Other(), r"x\.pt .*HeteroData .*Weights only load"),
+        (Other(), r"x\.pt .*HeteroData .*lists of ids: it has a \S+Other$"),
         ([1], r"x\.pt .*HeteroData \(got list\)"),
     ]
     for source, message in cases:
@@ -142,3 +145,22 @@ def test_graphs_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
             torch.save(source, path)
         with pytest.raises(ValueError, match=message):
             read_source(source if isinstance(source, HeteroData) else path, "user", "item", [])
+
+
+@pytest.mark.parametrize("kind", ["a view of one value", "compressed", "old"])
+def test_small_files_of_large_tensors(kind: str, tmp_path: Path) -> None:
+    data = hetero_data()
+    del data["user"].id, data["item"].id
+    data["item"].x_image = torch.zeros(3, 2**25)
+    if kind != "compressed":
+        data["item"].x_image = torch.zeros(1, 1).expand(3, 2**25)
+    path = tmp_path / "x.pt"
+    torch.save(data.to_dict(), path, _use_new_zipfile_serialization=kind != "old")
+    if kind == "compressed":
+        with ZipFile(path) as plain, ZipFile(tmp_path / "y.pt", "w", ZIP_DEFLATED) as packed:
+            for part in plain.infolist():
+                packed.writestr(part.filename, plain.read(part))
+        (tmp_path / "y.pt").replace(path)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(GrowthError, match=r"x\.pt .*200 times"):
+        read_source(path, "user", "item", [])

@@ -132,6 +132,17 @@ def test_wrong_lines_are_named(tmp_path: Path, kind: str) -> None:
         soil_pyg.prepare(tmp_path / "ml", tmp_path / "DATA", min_rating=1)
 
 
+def test_titles_that_end_with_a_colon_and_empty_lines_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "movies.dat"
+    path.write_text("1::Mission: Impossible:::Action\n2::::Drama\n3::M::\n\n\n")
+    found = read_movies(path, "item").frame.fillna("")
+    assert found.to_numpy().tolist() == [
+        ["1", "Mission: Impossible:", "Action"],
+        ["2", "", "Drama"],
+        ["3", "M", ""],
+    ]
+
+
 def test_given_tables_and_columns_come_first(folder: Path, tmp_path: Path) -> None:
     items = pd.DataFrame({"item": range(1, 8), "title": list("abcdefg")})
     soil_pyg.prepare(folder, tmp_path / "DATA", items=items)

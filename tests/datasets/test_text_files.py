@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow
 import pytest
 
-from soil_pyg.datasets import text_files
+from soil_pyg.datasets import growth
 from soil_pyg.datasets.frames import read_table
 from soil_pyg.datasets.text_files import read_lines, read_text, split_suffix
 
@@ -57,7 +57,7 @@ def test_compressed_text(suffix: str, tmp_path: Path) -> None:
 def test_text_that_grows_beyond_a_table(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_files, "_SMALL", 2**20)
+    monkeypatch.setattr(growth, "SMALL", 2**20)
     path, large, small = tmp_path / f"x.csv.{suffix}", bytes(2**21), b"user,item\n" * 2**16
     for content in (large, small):
         path.write_bytes(COMPRESS[suffix](content))

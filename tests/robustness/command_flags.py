@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import values
+from harness import WRONG
 
 Values = Mapping[str, str]
 
@@ -101,6 +102,10 @@ FLAGS: dict[str, dict[str, Values]] = {
             "a missing file": "missing.yaml",
             "a folder in place of a file": "DATA",
             "a table": "p.csv",
+            "aliases of aliases": str(WRONG / "aliases.yaml"),
+            "a name twice": str(WRONG / "twice.yaml"),
+            "an octal number": str(WRONG / "octal.yaml"),
+            "an alias of itself": str(WRONG / "itself.yaml"),
             "an empty value": "",
         },
         "--device": values.CHOICE,

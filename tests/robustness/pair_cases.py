@@ -116,7 +116,7 @@ LINES = {
         "--batches-per-step"
     ),
     "train DATA --out NEW --model bpr --shard-tables": "--num-partitions",
-    "train DATA --out NEW --model ngcf --shard-tables --num-partitions 2": "--shard-tables",
+    "train DATA --out NEW --model layergcn --shard-tables --num-partitions 2": "--shard-tables",
     "train DATA --out NEW --model bpr --shard-tables --num-partitions 2 --init BPR": "--init",
     "train DATA --out NEW --model bpr --init RUN": "--init",
     "train DATA --out NEW --model bpr --init BPR --hidden_channels 8": "--init",

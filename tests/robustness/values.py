@@ -50,6 +50,8 @@ NEW_FILE = {
     "a folder in place of a file": "DATA",
     "a missing folder": "missing/page.csv",
     "a folder below a file": "p.csv/new.csv",
+    "the record of a run": "RUN/run.json",
+    "the table of a data folder": "DATA/items.parquet",
     "an empty value": "",
 }
 DATA = {
@@ -98,7 +100,8 @@ ID_FILE = {
 
 
 def write_id_files() -> None:
-    """Writes the files that :obj:`ID_FILE` names."""
+    """Writes the files that :obj:`ID_FILE` and the flags name."""
+    laughs = "".join(f"v{i}: &v{i} [{', '.join([f'*v{i - 1}'] * 9)}]\n" for i in range(1, 10))
     contents: Mapping[str, bytes] = {
         "unknown.txt": b"nobody\n",
         "nothing.txt": b"",
@@ -106,6 +109,10 @@ def write_id_files() -> None:
         "column.csv": b"name\nu1\n",
         "ids.csv": b"user,item\nnobody,nobody\n",
         "bad.parquet": b"PAR1 no table PAR1",
+        "aliases.yaml": f"v0: &v0 [1]\n{laughs}epochs: *v9\n".encode(),
+        "twice.yaml": b"epochs: 1\nepochs: 2\n",
+        "octal.yaml": b"epochs: 010\n",
+        "itself.yaml": b"epochs: &it [*it]\n",
     }
     for name, content in contents.items():
         (WRONG / name).write_bytes(content)

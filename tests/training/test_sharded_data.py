@@ -46,8 +46,11 @@ def test_the_shares_make_the_whole(
 
     def compute(rank: int) -> tuple[tuple[Tensor, Tensor], dict[str, dict[str, float]]]:
         ranks: Any = SimpleNamespace(rank=rank, size=size)
-        ranks.fabric = SimpleNamespace(device=torch.device("cpu"))
+        # Two machines.
+        places = {"node_rank": rank // 2, "local_rank": rank % 2}
+        ranks.fabric = SimpleNamespace(device=torch.device("cpu"), **places)
         ranks.each = lambda function: threads.exchange(function())
+        ranks.share = lambda value: threads.exchange(value)[0]
         shares, model = ShardedData(data, ranks), Part(*(x[rank::size] for x in tables))
         metrics = {}
         for split in ("val", "test", "val"):
