@@ -41,3 +41,16 @@ def test_multiple_values_are_all_found_and_the_same_each_time() -> None:
     torch.testing.assert_close(results[0][1], expected)
     assert all(a.equal(b) for a, b in zip(*results, strict=True))
     assert torch.random.get_rng_state().equal(before)
+
+
+def test_threads_change_no_digit_and_stay() -> None:
+    matrix, before = sparse(random_matrix(300, 200)), torch.get_num_threads()
+    results = []
+    try:
+        for num_threads in (1, 3):
+            torch.set_num_threads(num_threads)
+            results.append(leading_singular_triples(matrix, 5))
+            assert torch.get_num_threads() == num_threads
+    finally:
+        torch.set_num_threads(before)
+    assert all(a.equal(b) for a, b in zip(*results, strict=True))
