@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from soil_pyg import load, models
+from soil_pyg.datasets import SyntheticMultimodal
 from soil_pyg.training.sharded_tables import check_shardable
-from train_sharded import EXACT, NAMES, OF_FOUR, STOPPED, train
+from soil_pyg.training.trainer import Trainer
+from train_sharded import EXACT, NAMES, NUM_ITEMS, NUM_USERS, OF_FOUR, OPTIONS, STOPPED, train
 from train_together import CASES
 
 SCRIPT = Path(__file__).with_name("train_sharded.py")
@@ -89,6 +91,23 @@ def test_resumed_on_several_processes(devices: int, pair: Path, tmp_path: Path) 
     run("resume", folder, devices)
     train(STOPPED, tmp_path / "whole", **OF_FOUR)
     check_close(folder / STOPPED, tmp_path / "whole" / STOPPED)
+
+
+def test_a_frozen_table_is_kept_as_it_was(tmp_path: Path) -> None:
+    data = SyntheticMultimodal(NUM_USERS, NUM_ITEMS)[0]
+
+    def fit(folder: Path, shard: bool, epochs: int = 2) -> models.BPR:
+        torch.manual_seed(0)
+        model = models.BPR(NUM_USERS, NUM_ITEMS, hidden_channels=4)
+        model.user_embedding.weight.requires_grad_(False)
+        Trainer(**{**OPTIONS, "epochs": epochs}, shard_tables=shard).fit(model, data, folder)
+        return model
+
+    fit(tmp_path / "sharded", True, epochs=1)
+    found, expected = fit(tmp_path / "sharded", True), fit(tmp_path / "whole", False)
+    check_equal(tmp_path / "sharded", tmp_path / "whole")
+    for part, whole in zip(found.tables, expected.tables, strict=True):
+        assert part.equal(whole)
 
 
 def test_other_models_are_refused() -> None:
