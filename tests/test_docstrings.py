@@ -82,3 +82,33 @@ def test_defaults_are_found_in_a_docstring() -> None:
         ValueError: If not. (default: :obj:`1`)
     """
     assert documented_defaults(text) == {"k": 8, "aggr": "max"}
+
+
+REFERRED = re.compile(
+    r"^ {4,}(?P<names>\w+(?:, \w+)*) \((?:\w+, )?optional\): See\s+"
+    r":class:`[~.]*(?P<name>\w[\w.]*)`",
+    re.MULTILINE,
+)
+
+
+def referred() -> Iterator[Any]:
+    """Yields the classes whose docstrings name another class for an argument, and that class."""
+    classes: dict[str, Any] = {}
+    for module in pkgutil.walk_packages(soil_pyg.__path__, "soil_pyg."):
+        if not module.name.endswith("__main__"):
+            content = vars(importlib.import_module(module.name)).values()
+            classes |= {x.__name__: x for x in content if inspect.isclass(x)}
+    for item in classes.values():
+        if item.__module__.startswith("soil_pyg"):
+            for found in REFERRED.finditer(item.__doc__ or ""):
+                other = classes.get(found["name"].rpartition(".")[2])
+                for name in found["names"].split(", "):
+                    yield pytest.param(
+                        item, other, name, id=f"{item.__module__}.{item.__name__}-{name}"
+                    )
+
+
+@pytest.mark.parametrize(("item", "other", "name"), list(referred()))
+def test_defaults_are_those_of_the_class_that_is_named(item: Any, other: Any, name: str) -> None:
+    mine, theirs = (inspect.signature(x).parameters[name].default for x in (item, other))
+    assert mine == theirs

@@ -26,6 +26,13 @@ def test_rows_in_parts_equal_whole_ones(edges: list[tuple[int, int, int]]) -> No
         ]
 
 
+def test_a_matrix_without_columns() -> None:
+    nothing = torch.empty(0, dtype=torch.int32)
+    part_ptr, row_ptr = cut_rows(torch.zeros(4, dtype=torch.int32), nothing, 0)
+    assert row_ptr.tolist() == [0, 0, 0, 0]
+    assert part_ptr.max() == 0
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", [torch.float, torch.bfloat16])
 def test_gpu(dtype: torch.dtype) -> None:

@@ -149,13 +149,22 @@ def test_evaluation_is_timed(open_session: OpenSession, data: HeteroData, split:
     assert 0 == seconds["train"] < seconds["evaluate"] < seconds["total"]
 
 
-def test_the_best_weights_are_loaded(open_session: OpenSession) -> None:
-    session = open_session()
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_best_weights_are_loaded_and_shared(open_session: OpenSession, rank: int) -> None:
+    session, shared = open_session(), []
     session.run.keep_best(session.model, {})
     best = weights(session)
     torch.nn.init.zeros_(session.model.user_embedding.weight)
-    session.load_best()
-    assert is_equal(weights(session), best)
+    ranks: Any = SimpleNamespace(rank=rank)
+    ranks.share_state = lambda model, *others, **without: shared.append((model, others, without))
+    for tables in (None, SimpleNamespace(node_type={"user_embedding.weight": "user"})):
+        replace(session, ranks=ranks, tables=tables).restore(None)
+    assert shared[1:] == [(session.model, (), {"without": {"user_embedding.weight": "user"}})]
+    assert shared[0] == (session.model, (None,), {})
+    replace(session, ranks=ranks).load_best()
+    assert shared[2:] == [(session.model, (), {})]
+    # The others receive what the first one loads.
+    assert is_equal(weights(session), best) == (rank == 0)
 
 
 def test_an_epoch_is_restored(open_session: OpenSession, tmp_path: Path) -> None:
