@@ -40,6 +40,14 @@ def test_what_is_there_is_returned() -> None:
     assert features(data, "image") is data["item"].x_image
 
 
+def test_compiled_code_reads_the_features_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make()
+    x = data["item"].x_image = torch.tensor([[0.5, 5e-38]])
+    assert features(data, "image").tolist() == [[0.5, 0.0]]
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert features(data, "image") is x
+
+
 def test_graphs_that_were_not_prepared() -> None:
     data = make()
     for edge_type in (BUYS, ("item", "image_item_item", "item")):

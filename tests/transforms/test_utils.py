@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.transforms.utils import unit_features
+from soil_pyg.transforms import SimilarityGraph
+from soil_pyg.transforms.utils import build_in_one_pass, unit_features
 
 
 def test_unit_features_of_tiny_and_huge_rows_are_exact() -> None:
@@ -59,3 +60,18 @@ def test_features_beyond_single_precision() -> None:
     data["item"].x_image = torch.tensor([[1.0, 0.0], [1e200, 0.0]], dtype=torch.float64)
     with pytest.raises(ValueError, match="'x_image'"):
         unit_features(data, None, "item")
+
+
+def test_a_transform_alone_makes_the_graphs_of_one_pass() -> None:
+    data = HeteroData()
+    data["item"].x_image = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.1, 0.9], [0.0, 1.0]])
+    # Each item is its own nearest neighbour.
+    transform = SimilarityGraph(k=2, memory_budget=2**20)
+    features = unit_features(data, None, "item")
+    together = build_in_one_pass(data.clone(), features, [transform], transform.search_options)
+    edge_type = "item", "image_similar", "item"
+    alone, expected = transform(data)[edge_type], together[edge_type]
+    assert torch.equal(alone.edge_index, expected.edge_index)
+    assert torch.equal(alone.edge_weight, expected.edge_weight)
+    pairs = {frozenset(pair) for pair in alone.edge_index.t().tolist()}
+    assert pairs == {frozenset(pair) for pair in ([0], [1], [2], [3], [0, 1], [2, 3])}

@@ -124,7 +124,7 @@ def ranks_report(record: Record) -> Report:
                 f"of {row['trainings'] / slower:.2f}."
             )
     if any(row["extrapolated"] for row in record["rows"]):
-        notes.append("* Extrapolated from the first steps.")
+        notes.append("* Extrapolated from the first steps; the work before them counts once.")
     sizes = "{users:,} users, {items:,} items".format(**record)
     return Report(f"Epochs in partitions, {sizes}", columns, rows, notes)
 

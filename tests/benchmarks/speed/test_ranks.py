@@ -1,10 +1,12 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 import run
 from soil_bench.speed.ranks import ranks_lines
+from soil_bench.speed.ranks_worker import Clocked
 
 SMALL = ["ranks", "--items", "60", "--part-users", "30"]
 
@@ -28,6 +30,15 @@ def test_the_same_steps_on_one_and_two_processes(
     assert "sharded" in capsys.readouterr().out
     assert run.main(arguments) == 0
     assert len(calls) == 7
+
+
+def test_what_an_epoch_has_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 9.0, 10.0, 11.0, 20.0, 22.0, 30.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    batches = Clocked(iter("abc"))
+    assert "".join(batches) == "abc"
+    assert batches.once() == 9.0 - 2.0
+    assert Clocked(iter([])).once() == 0.0
 
 
 def test_lines_of_the_page() -> None:
