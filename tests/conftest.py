@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -38,6 +39,10 @@ from soil_pyg.workflow.train import train
 # A shell starts commands behind an & with SIGINT ignored, which children would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The first call of a test, or a busy machine, may take any time.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 WITHOUT = pytest.mark.skipif(not HAS_ONEDNN, reason="torch was built without oneDNN")

@@ -208,24 +208,20 @@ class Ranks:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Raises the error of :meth:`explain` where the block loses other processes."""
+        """Raises an error that says that other processes have ended where the block loses them.
+
+        Raises:
+            ConnectionError: If the block loses another process.
+        """
         try:
             yield
         except RuntimeError as error:
-            if (cause := self.explain(error)) is not error:
-                raise cause from error
-            raise
-
-    def explain(self, error: RuntimeError) -> Exception:
-        """Returns an error that says that other processes have ended, or the error itself if it has
-        another cause.
-        """
-        if self.size == 1 or not LOST.search(str(error)):
-            return error
-        return ConnectionError(
-            f"Process {self.rank} of {self.size} has lost another one, whose error is the cause: "
-            "the same command resumes the run"
-        )
+            if self.size == 1 or not LOST.search(str(error)):
+                raise
+            raise ConnectionError(
+                f"Process {self.rank} of {self.size} has lost another one, whose error is the "
+                "cause: the same command resumes the run"
+            ) from error
 
 
 def is_first() -> bool:

@@ -151,12 +151,11 @@ class Session:
         """Stores the last complete epoch if the block is interrupted or loses another process."""
         run = self.run
         try:
-            yield
-        except RuntimeError as error:
-            if (cause := self.ranks.explain(error)) is error:
-                raise
+            with self.ranks.explained():
+                yield
+        except ConnectionError:
             run.store()
-            raise cause from error
+            raise
         except KeyboardInterrupt as interruption:
             if run.go_back():
                 run.store()

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -9,6 +11,8 @@ from soil_pyg.ranking.evaluator import Evaluator, compute_embeddings
 from soil_pyg.ranking.held_out import held_out
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.sharded_adjacency import ShardedAdjacency
+from soil_pyg.training.shared_memory import memory_of_machine
+from soil_pyg.training.triplet_loader import edges_of_lane
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, TRAINED_EARLIER, USER
 from soil_pyg.utils.data_checks import check_edges, count_nodes
 
@@ -27,6 +31,7 @@ class ShardedData:
 
     def __init__(self, data: HeteroData, ranks: Ranks) -> None:
         self._ranks, self._data = ranks, data
+        self._items: Tensor | None = None
         device, place = ranks.fabric.device, (ranks.rank, ranks.size)
         self._own, self._ranked = HeteroData(), HeteroData()
         for kind in (USER, ITEM):
@@ -46,7 +51,7 @@ class ShardedData:
                 self._ranked[INTERACTS][attr] = self._of_own_users(check_edges(data, attr=attr))
 
     def _of_own_users(self, pairs: Tensor) -> Tensor:
-        user, item = pairs[:, pairs[0] % self._ranks.size == self._ranks.rank]
+        user, item = edges_of_lane(pairs, self._ranks.rank, self._ranks.size)
         return torch.stack([user // self._ranks.size, item]).to(self._ranks.fabric.device)
 
     def embed(self, model: torch.nn.Module) -> tuple[Tensor, Tensor]:
@@ -82,17 +87,31 @@ class ShardedData:
         }
 
     def _of_all(self, part: Tensor) -> Tensor:
-        """Returns the whole table of items, given this process's part."""
-        rank, size, num_items = self._ranks.rank, self._ranks.size, self._ranked[ITEM].num_nodes
+        """Returns the whole table of items, given this process's part. The processes of a machine
+        share it.
+        """
+        rank, size = self._ranks.rank, self._ranks.size
         if size == 1:
             return part
-        whole = part.new_empty(num_items, part.size(1))
+        if self._items is None:
+            shape = self._ranked[ITEM].num_nodes, part.size(1)
+            is_shared = part.device.type == "cpu" and hasattr(os, "posix_fallocate")
+            self._items = (
+                memory_of_machine(self._ranks, shape, part.dtype)
+                if is_shared
+                else part.new_empty(shape)
+            )
+            self._writes = not is_shared or self._ranks.fabric.local_rank == 0
+        # Others may still rank by the items of the last call.
+        self._ranks.each(lambda: None)
         for source in range(size):
-            rows = whole[source::size]
-            sent = part.contiguous() if source == rank else torch.empty_like(rows)
+            rows = self._items[source::size]
+            sent = part.contiguous() if source == rank else part.new_empty(rows.size())
             dist.broadcast(sent, source)
-            rows.copy_(sent)
-        return whole
+            if self._writes:
+                rows.copy_(sent)
+        self._ranks.each(lambda: None)
+        return self._items
 
 
 class _Known(torch.nn.Module):

@@ -1,22 +1,23 @@
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.typing import EdgeType
 from torch_geometric.utils import cumsum
 
 from soil_pyg.models.graphs import adjacency
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.ragged import budget_blocks
 from soil_pyg.ops.sampled_adjacency import SampledAdjacency, column_totals, row_totals
-from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER
-from soil_pyg.utils.data_checks import check_edges, count_nodes
+from soil_pyg.typing import FEATURE_PREFIX, ITEM, USER
+from soil_pyg.utils.data_checks import count_nodes
 
 BLOCK_ENTRIES = 2**20
 """The number of entries of a graph that are selected at a time, which fits a processor's cache."""
 
 
 class SubgraphSampler:
-    r"""Samples the data of a set of nodes, for training: their features, their training
-    interactions, and the subgraphs of the prepared graphs that they induce.
+    r"""Samples the data of a set of nodes, for training: their features and the subgraphs of the
+    prepared graphs that they induce.
 
     The weights of the neighbours that are kept are scaled to the total weight of all neighbours:
 
@@ -40,46 +41,53 @@ class SubgraphSampler:
 
     def __init__(self, data: HeteroData) -> None:
         self.data = data
-        self.graphs: dict[tuple[str, str, str], Adjacency] = {
+        self.graphs: dict[EdgeType, Adjacency] = {
             edge_type: adjacency(data, edge_type)
             for edge_type, store in data.edge_items()
             if "adjacency" in store
         }
-        self._totals = {
-            edge_type: (row_totals(graph), column_totals(graph))
-            for edge_type, graph in self.graphs.items()
-        }
-        # Rows are users: their interactions are selected.
-        item_to_user = check_edges(data).flip(0)
-        size = count_nodes(data, ITEM), count_nodes(data, USER)
-        self._interactions = Adjacency.from_edge_index(item_to_user, size=size)
+        # Of users, who are many, the totals of a sample are added up when it is drawn.
+        graphs = self.graphs.items()
+        self._rows = {kind: row_totals(graph) for kind, graph in graphs if kind[2] == ITEM}
+        self._columns = {kind: column_totals(graph) for kind, graph in graphs if kind[0] == ITEM}
 
     def sample(self, nodes: dict[str, Tensor]) -> HeteroData:
         """Returns the data of the nodes, whose indices are given for every node type."""
         sample = HeteroData()
-        position = {}
         for node_type, n_id in nodes.items():
             sample[node_type].num_nodes, sample[node_type].n_id = n_id.numel(), n_id
-            position[node_type] = positions(n_id, count_nodes(self.data, node_type))
             for name, value in self.data[node_type].items():
                 if name.startswith(FEATURE_PREFIX):
                     sample[node_type][name] = value.index_select(0, n_id)
+        position: dict[str, Tensor] = {}
         for edge_type, graph in self.graphs.items():
             source, _, target = edge_type
             # Rows of users first: few of their edges leave the sample.
-            if source == USER:
-                part = _select(graph.t(), nodes[source], position[target], nodes[target]).t()
-            else:
-                part = _select(graph, nodes[target], position[source], nodes[source])
-            total, total_t = self._totals[edge_type]
+            row, column = (source, target) if source == USER else (target, source)
+            if column not in position:
+                position[column] = positions(nodes[column], count_nodes(self.data, column))
+            directed = graph.t() if source == USER else graph
+            part = _select(directed, nodes[row], position[column], nodes[column])
+            part = part.t() if source == USER else part
             sample[edge_type].adjacency = SampledAdjacency(
                 part,
-                _scale(row_totals(part), total[nodes[target]]),
-                _scale(column_totals(part), total_t[nodes[source]]),
+                _scale(row_totals(part), self._row_totals(edge_type, nodes[target])),
+                _scale(column_totals(part), self._column_totals(edge_type, nodes[source])),
             )
-        kept = _select(self._interactions, nodes[USER], position[ITEM], nodes[ITEM])
-        sample[INTERACTS].edge_index = torch.stack([kept.row(), kept.col.long()])
         return sample
+
+    def _row_totals(self, edge_type: EdgeType, index: Tensor) -> Tensor:
+        if edge_type in self._rows:
+            return self._rows[edge_type][index]
+        return row_totals(self.graphs[edge_type].select_rows(index))
+
+    def _column_totals(self, edge_type: EdgeType, index: Tensor) -> Tensor:
+        if edge_type in self._columns:
+            return self._columns[edge_type][index]
+        columns = self.graphs[edge_type].t().select_rows(index)
+        weight = columns.weight.detach().abs()
+        # In the order of 'column_totals', so that a sample of all nodes is not scaled.
+        return weight.new_zeros(index.numel()).index_add_(0, columns.row(), weight)
 
     def neighbours(self, node_type: str, index: Tensor, of_type: str) -> Tensor:
         """Returns the nodes of a type that share an edge with a node of :obj:`index`, which are of

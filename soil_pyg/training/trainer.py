@@ -235,7 +235,7 @@ class Trainer:
             with run.timed("train"):
                 decay = self.lr_decay ** (result.epochs / self.lr_decay_epochs)
                 session.start_epoch(optimizer, self.seed, self.lr, decay)
-                steps = loader.steps()
+                steps = loader.steps(ranks.each(loader.lane_lengths))
                 batches = session.progress.track(loader, len(loader), epoch)
                 terms = train_epoch(ranks, loss, optimizer, batches, steps, epoch, last.keep)
             if not terms:

@@ -31,6 +31,9 @@ class TripletLoader:
         batch_size (int): The number of triplets per batch; the last batch may be smaller.
             (default: :obj:`2048`)
         seed (int): The seed. (default: :obj:`0`)
+        lane (int, optional): Yields the triplets of every :obj:`num_lanes`-th user alone, beginning
+            with user :obj:`lane`; those of others take no memory. (default: :obj:`0`)
+        num_lanes (int, optional): The number of lanes that share the users. (default: :obj:`1`)
 
     Raises:
         ValueError: If an argument is out of range, there are no training interactions, or every
@@ -44,9 +47,18 @@ class TripletLoader:
         [(0, 0, 2), (1, 2, 0)]
     """
 
-    def __init__(self, data: HeteroData, batch_size: int = 2048, seed: int = 0) -> None:
+    def __init__(
+        self,
+        data: HeteroData,
+        batch_size: int = 2048,
+        seed: int = 0,
+        lane: int = 0,
+        num_lanes: int = 1,
+    ) -> None:
         check_integer("batch_size", batch_size, 1)
         check_integer("seed", seed, 0)
+        check_integer("num_lanes", num_lanes, 1)
+        check_integer("lane", lane, 0, num_lanes - 1)
         edge_index = check_edges(data)
         if edge_index.size(1) == 0:
             raise ValueError("'data' must hold training interactions (got none)")
@@ -54,17 +66,22 @@ class TripletLoader:
         self.seed = seed
         self.set_epoch(0)
 
-        num_items = count_nodes(data, ITEM)
-        user, positive = _sorted_pairs(edge_index.numpy(force=True), num_items)
+        num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
+        self._lane, self._num_lanes = lane, num_lanes
+        own = edges_of_lane(edge_index, lane, num_lanes)
+        user, positive = _sorted_pairs(own.numpy(force=True), num_items)
         is_seen = np.zeros(num_items, dtype=bool)
-        is_seen[positive] = True
+        for block in torch.split(edge_index[1], TRIPLETS_PER_BLOCK):
+            is_seen[block.numpy(force=True)] = True
         self._seen = np.flatnonzero(is_seen).astype(np.int32)
         self._position = np.cumsum(is_seen, dtype=np.int32) - 1
-        self.degree = degree = np.bincount(user, minlength=count_nodes(data, USER))
-        """The number of triplets per user."""
+        place = user if num_lanes == 1 else user // num_lanes
+        size = len(range(lane, num_users, num_lanes))
+        self.degree = degree = np.bincount(place, minlength=size)
+        """The number of triplets of each user of the lane."""
         is_full = degree == len(self._seen)
         if is_full.any():
-            has_negative = ~is_full[user]
+            has_negative = ~is_full[place]
             user, positive = user[has_negative], positive[has_negative]
             self._leave_out(is_full)
         self.user = torch.from_numpy(user).to(edge_index.device)
@@ -75,7 +92,8 @@ class TripletLoader:
         # Users who have every item.
         num_items, num_triplets = len(self._seen), int(self.degree[full].sum())
         self.degree[full] = 0
-        if not self.degree.any():
+        # Users of other lanes may have negative items.
+        if self._num_lanes == 1 and not self.degree.any():
             raise ValueError(
                 "'data' must hold a user who has not interacted with every training item: else "
                 f"there is no negative item (got {int(full.sum())} users with all {num_items})"
@@ -102,7 +120,7 @@ class TripletLoader:
         """Returns the order of the triplets in the next epoch, and their negative items before they
         are ordered, both as :obj:`int32`.
         """
-        rng = np.random.default_rng([self.seed, self._epoch])
+        rng = np.random.default_rng([self.seed, self._epoch, 0, self._lane])
         self._epoch += 1
         user, positive = self.user.numpy(force=True), self._positive.numpy(force=True)
         negative = np.empty(len(user), dtype=np.int32)
@@ -134,19 +152,33 @@ class TripletLoader:
         return f"{self.__class__.__name__}({len(self.user)}, batch_size={self.batch_size})"
 
 
-def _sorted_pairs(edge_index: np.ndarray, num_items: int) -> tuple[np.ndarray, np.ndarray]:
+def edges_of_lane(edge_index: Tensor, lane: int, num_lanes: int) -> Tensor:
+    """Returns the edges of every :obj:`num_lanes`-th user, beginning with user :obj:`lane`.
+
+    Example:
+        >>> edges_of_lane(torch.tensor([[0, 1, 2, 3], [4, 5, 6, 7]]), lane=1, num_lanes=2)
+        tensor([[1, 3],
+                [5, 7]])
+    """
+    if num_lanes == 1:
+        return edge_index
+    blocks = torch.split(edge_index, TRIPLETS_PER_BLOCK, dim=1)
+    return torch.cat([block[:, block[0] % num_lanes == lane] for block in blocks], dim=1)
+
+
+def _sorted_pairs(edges: np.ndarray, num_items: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the distinct edges, sorted, as :obj:`int32`."""
-    row, col = edge_index
-    if not _is_ascending(edge_index):
+    row, col = edges
+    if not _is_ascending(edges):
         key = row * num_items + col
         key.sort()
         row, col = np.divmod(key[np.diff(key, prepend=-1) > 0], num_items)
     return row.astype(np.int32), col.astype(np.int32)
 
 
-def _is_ascending(edge_index: np.ndarray) -> bool:
-    for begin in range(0, edge_index.shape[1], TRIPLETS_PER_BLOCK):
-        row, col = np.diff(edge_index[:, begin : begin + TRIPLETS_PER_BLOCK + 1])
+def _is_ascending(edges: np.ndarray) -> bool:
+    for begin in range(0, edges.shape[1], TRIPLETS_PER_BLOCK):
+        row, col = np.diff(edges[:, begin : begin + TRIPLETS_PER_BLOCK + 1])
         if not ((row > 0) | ((row == 0) & (col > 0))).all():
             return False
     return True

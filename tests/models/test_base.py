@@ -9,6 +9,7 @@ from torch.nn import Parameter
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
+from api_cases import wrong_arguments
 from soil_pyg import models
 from soil_pyg.models import BPR, SOIL, ItemKNN, Popularity, Recommender
 from soil_pyg.models.soil_graphs import SOILGraphs
@@ -193,3 +194,6 @@ def test_options_of_a_profile_are_the_defaults() -> None:
 def test_a_homogeneous_graph_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'data'.*\(got Data\(x=\[3, 1\]\)\).*to_heterogeneous"):
         BPR.from_data(Data(x=torch.ones(3, 1)))
+
+
+test_wrong_arguments = wrong_arguments("Recommender")

@@ -4,9 +4,11 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import BM3
 from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import INTERACTS, Triplets
@@ -244,3 +246,7 @@ def test_repr() -> None:
         "  (propagation): LightPropagation(num_layers=1)\n"
         ")"
     )
+
+
+test_wrong_arguments = wrong_arguments("BM3")
+test_contract = keeps_contract("bm3")

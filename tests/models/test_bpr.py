@@ -2,8 +2,10 @@ import math
 
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import BPR
 from soil_pyg.typing import Triplets
 
@@ -49,3 +51,21 @@ def test_embeddings_are_xavier_normal() -> None:
     for size, weight in zip((600, 400), model.parameters(), strict=True):
         assert weight.std().item() == pytest.approx(math.sqrt(2 / (size + 100)), rel=0.02)
         assert weight.abs().max() > 3 * weight.std()
+
+
+def test_decomposition_is_the_tables() -> None:
+    model = BPR(3, 4, hidden_channels=2)
+    found = model.decompose(HeteroData(), BPR.graph_transform)
+    user_emb, item_emb = (table.double() for table in model(HeteroData()))
+    for content, table in zip(found.content, (user_emb, item_emb), strict=True):
+        assert content.equal(table)
+    for user in range(3):
+        (part,) = found.of_user(user)
+        assert (part.kind, part.modality, part.item.tolist()) == ("own", "content", [-1])
+        assert part.vector.equal(user_emb[user : user + 1])
+    for item in range(4):
+        assert found.of_item(item)["content"].equal(item_emb[item])
+
+
+test_wrong_arguments = wrong_arguments("BPR")
+test_contract = keeps_contract("bpr")

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from preference_oracle import BATCH, CHANNELS, NUM_USERS, Matrix, Oracle, make_data, make_model
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import COHESION
 from soil_pyg.models.pruned_interactions import PRUNED
 from soil_pyg.typing import INTERACTS, Triplets
@@ -93,3 +95,7 @@ def test_both_gradients_have_the_same_scores() -> None:
     models = [make_model(COHESION, 2, id_gradient=x) for x in ("none", "trained")]
     pairs = zip(*(model(data) for model in models), strict=True)
     assert all(a.equal(b) for a, b in pairs)
+
+
+test_wrong_arguments = wrong_arguments("COHESION")
+test_contract = keeps_contract("cohesion")

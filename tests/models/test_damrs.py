@@ -4,8 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import DAMRS, damrs
 from soil_pyg.models.damrs_graphs import BEHAVIOUR, consistent
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
@@ -180,3 +182,7 @@ def test_terms_without_weight_are_left_out() -> None:
 
 def test_repr() -> None:
     assert str(DAMRS.graph_transform(k=4)) == "DAMRSGraphs(k=4, item_graph_k=2)"
+
+
+test_wrong_arguments = wrong_arguments("DAMRS", "DAMRSGraphs")
+test_contract = keeps_contract("damrs")

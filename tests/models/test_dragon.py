@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from preference_oracle import BATCH, Oracle, make_data, make_model
 
+from api_cases import wrong_arguments
 from soil_pyg.models import DRAGON
 from soil_pyg.models.dragon import DRAGONGraphs
 
@@ -30,3 +32,7 @@ def test_equals_the_dense_model(num_modalities: int, num_item_layers: int) -> No
 
 def test_repr_of_the_graphs() -> None:
     assert str(DRAGONGraphs(5)) == "DRAGONGraphs(k=5, first_weight=0.1, user_k=40)"
+
+
+test_wrong_arguments = wrong_arguments("DRAGON", "DRAGONGraphs")
+test_contract = keeps_contract("dragon")

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from preference_oracle import BATCH, NUM_ITEMS, NUM_USERS, Oracle, make_data, make_model
 
+from api_cases import wrong_arguments
 from soil_pyg.models import DualGNN
 from soil_pyg.typing import ITEM, USER
 
@@ -54,3 +56,7 @@ def test_tables_with_one_row_per_node() -> None:
         "encoders.image.preference.weight": USER,
         "encoders.text.preference.weight": USER,
     }
+
+
+test_wrong_arguments = wrong_arguments("DualGNN", "DualGNN.graph_transform")
+test_contract = keeps_contract("dualgnn")

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import VBPR, EmbeddingRecommender
 from soil_pyg.typing import Triplets
 
@@ -66,3 +67,6 @@ def test_user_factor() -> None:
 def test_hidden_channels_below_one() -> None:
     with pytest.raises(ValueError, match=r"'hidden_channels'.*\(got 0\)"):
         Plain(2, 3, hidden_channels=0)
+
+
+test_wrong_arguments = wrong_arguments("EmbeddingRecommender")

@@ -4,9 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import FREEDOM
 from soil_pyg.models.freedom import ITEM_ITEM
 from soil_pyg.models.pruned_interactions import PRUNED
@@ -279,3 +281,7 @@ def test_repr() -> None:
 def test_an_epoch_needs_the_graphs() -> None:
     with pytest.raises(ValueError, match="'graph_transform"):
         make_model().on_epoch_start(HeteroData())
+
+
+test_wrong_arguments = wrong_arguments("FREEDOM")
+test_contract = keeps_contract("freedom")

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models.freedom import ITEM_ITEM, FREEDOMGraphs
 from soil_pyg.typing import INTERACTS, ITEM, USER
 
@@ -76,3 +77,6 @@ def test_repr_and_errors() -> None:
         FREEDOMGraphs(k=0)
     with pytest.raises(ValueError, match=r"'modalities'.*'x'.*\['image'"):
         FREEDOMGraphs(modalities=["x"])(make_data())
+
+
+test_wrong_arguments = wrong_arguments("FREEDOMGraphs")

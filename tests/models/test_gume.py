@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from dense_graphs import Matrix, neighbours, normalised
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import GUME
 from soil_pyg.models.gume_graphs import LINKED, LINKS
 from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
@@ -227,3 +229,7 @@ def test_initial_parameters() -> None:
     for table in (model.user_embedding, model.interests["image"]):
         assert 0.99 * bound < table.weight.abs().max() <= bound
     assert model.features["image"].offset.weight.count_nonzero() == 0
+
+
+test_wrong_arguments = wrong_arguments("GUME", "GUMEGraphs")
+test_contract = keeps_contract("gume")

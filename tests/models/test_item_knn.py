@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import ItemKNN
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -62,3 +64,7 @@ def test_nothing_is_trained() -> None:
 def test_graphs() -> None:
     graph, _ = ItemKNN.graph_transform(k=5, shrink=1.5).transforms
     assert str(graph) == "CoOccurrenceGraph(k=5, shrink=1.5)"
+
+
+test_wrong_arguments = wrong_arguments("ItemKNN", "ItemKNN.graph_transform")
+test_contract = keeps_contract("item_knn")

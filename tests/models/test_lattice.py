@@ -4,8 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import LATTICE
 from soil_pyg.models.graphs import similar
 from soil_pyg.training.subgraph_sampler import SubgraphSampler
@@ -251,3 +253,7 @@ def test_repr() -> None:
         "    (image): FeatureProjection(5, 4)",
     ]:
         assert line in lines
+
+
+test_wrong_arguments = wrong_arguments("LATTICE")
+test_contract = keeps_contract("lattice")

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import LightGCN
 from soil_pyg.models.graphs import similar
 from soil_pyg.models.lattice import UNWEIGHTED, LATTICEGraphs
@@ -60,3 +61,6 @@ def test_repr_and_errors() -> None:
         LATTICEGraphs(k=0)
     with pytest.raises(ValueError, match=r"'negative'.*\(got 'x'\)"):
         LATTICEGraphs(negative="x")
+
+
+test_wrong_arguments = wrong_arguments("LATTICEGraphs")

@@ -3,8 +3,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import LayerGCN
 from soil_pyg.models.pruned_interactions import PRUNED
 from soil_pyg.training.trainer import Trainer
@@ -119,3 +121,7 @@ def test_new_users_are_folded_in() -> None:
         ]
         expected = sum(cosine(row, y[0]) * row for row in y)
         np.testing.assert_allclose(found[user].detach(), expected, rtol=1e-6)
+
+
+test_wrong_arguments = wrong_arguments("LayerGCN")
+test_contract = keeps_contract("layergcn")

@@ -3,9 +3,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import LGMRec
 from soil_pyg.models.lgmrec import UNWEIGHTED
 from soil_pyg.typing import INTERACTS, Triplets
@@ -276,3 +278,7 @@ def test_repr() -> None:
         "  (contrast): InfoNCELoss(tau=0.2, reduction='sum')\n"
         ")"
     )
+
+
+test_wrong_arguments = wrong_arguments("LGMRec")
+test_contract = keeps_contract("lgmrec")

@@ -2,9 +2,11 @@ import math
 
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import LightGCN
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -76,3 +78,7 @@ def test_repr() -> None:
 def test_sizes_that_do_not_match_the_data() -> None:
     with pytest.raises(ValueError, match=r"'x'.*\(got 7\)"):
         LightGCN(7, NUM_ITEMS)(make_data())
+
+
+test_wrong_arguments = wrong_arguments("LightGCN")
+test_contract = keeps_contract("lightgcn")

@@ -3,9 +3,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from preference_oracle import BATCH, Matrix, Oracle, Pair, make_data, make_model
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import MENTOR
 
 WEIGHTS = {"reg": 0.7, "align_weight": 0.3, "mask_weight_f": 0.9, "mask_weight_g": 0.4, "tau": 0.5}
@@ -113,3 +115,7 @@ def test_masked_features_may_pass_no_gradient() -> None:
 def test_a_contrast_of_weight_zero_is_left_out() -> None:
     data, model = make_data(MENTOR, 1, k=3), make_model(MENTOR, 1, mask_weight_g=0)
     assert list(model.loss(data, BATCH)) == ["bpr", "reg", "align", "mask_f"]
+
+
+test_wrong_arguments = wrong_arguments("MENTOR")
+test_contract = keeps_contract("mentor")

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from dense_graphs import Matrix, neighbours, normalised
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import MGCN, base, view_recommender
 from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import INTERACTS, Triplets
@@ -223,3 +225,7 @@ def test_repr() -> None:
         "  (contrast): InfoNCELoss(tau=0.2, reduction='mean')\n"
         ")"
     )
+
+
+test_wrong_arguments = wrong_arguments("MGCN")
+test_contract = keeps_contract("mgcn")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import MGCN
 from soil_pyg.models.graphs import similar
 from soil_pyg.models.mgcn import MGCNGraphs
@@ -81,3 +82,6 @@ def test_options_out_of_range() -> None:
         MGCN.graph_transform(negative="x")
     with pytest.raises(ValueError, match=r"'modalities'.*'audio'.*"):
         MGCN.graph_transform(modalities=["audio"])(make_data())
+
+
+test_wrong_arguments = wrong_arguments("MGCNGraphs")

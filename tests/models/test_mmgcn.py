@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from naive_graph import (
     BATCH,
     NUM_ITEMS,
@@ -16,6 +17,7 @@ from naive_graph import (
 )
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import MMGCN
 from soil_pyg.models.new_user_rows import LaterItemError
 from soil_pyg.training.trainer import Trainer
@@ -117,3 +119,7 @@ def test_new_users_are_propagated_to() -> None:
     )
     with pytest.raises(LaterItemError, match=rf"'edge_index' .* {NUM_ITEMS},"):
         model.embed_new_users(*args[:3], torch.tensor([[0], [NUM_ITEMS]]), 1)
+
+
+test_wrong_arguments = wrong_arguments("MMGCN")
+test_contract = keeps_contract("mmgcn")

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import MMGF
 from soil_pyg.models.mmgf_graphs import FILTER
 from soil_pyg.typing import INTERACTS, ITEM, Triplets
@@ -109,3 +111,7 @@ def test_nothing_is_trained() -> None:
 def test_repr() -> None:
     graphs = MMGF.graph_transform(k=7, power=0.7, modality_weight=0.1)
     assert str(graphs) == "MMGFGraphs(k=7, power=0.7, modality_weight=0.1)"
+
+
+test_wrong_arguments = wrong_arguments("MMGF", "MMGFGraphs")
+test_contract = keeps_contract("mmgf")

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch_geometric.data import HeteroData
 
@@ -5,10 +6,13 @@ from soil_pyg.models.newcomers import (
     count_modalities,
     mean_of_items,
     mean_of_neighbours,
+    messages,
     nearest_known,
     row_sums,
     to_mean,
 )
+from soil_pyg.nn import LightPropagation
+from soil_pyg.ops.adjacency import Adjacency
 
 IMAGE = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0], [0.0, 3.0], [-1.0, 0.0]])
 TEXT = torch.tensor([[1.0], [1.0], [0.0], [-1.0], [2.0]])
@@ -58,3 +62,19 @@ def test_mean_of_items() -> None:
     item_emb = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 9.0]])
     found = mean_of_items(item_emb, torch.tensor([[1, 0, 0], [1, 0, 2]]), 2)
     assert found.tolist() == [[3.0, 5.5], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize("num_layers", [0, 1, 2, 3])
+def test_what_items_send_to_users(num_layers: int) -> None:
+    edge_index = torch.tensor([[0, 0, 1, 2], [0, 2, 2, 1]])
+    graph = Adjacency.from_edge_index(edge_index, torch.tensor([0.5, 2.0, 1.0, 0.25]), (3, 4))
+    x = torch.rand(3, 2), torch.rand(4, 2)
+    propagation = LightPropagation(num_layers)
+    matrix, layers, total = graph.to_dense(), x, torch.zeros(4, 2)
+    for _ in range(num_layers):
+        total += layers[1]
+        layers = matrix.t() @ layers[1], matrix @ layers[0]
+    sent = messages(propagation, x, graph)
+    torch.testing.assert_close(sent, total / (num_layers + 1))
+    users = x[0] / (num_layers + 1) + matrix.t() @ sent
+    torch.testing.assert_close(users, propagation(x, graph)[0])

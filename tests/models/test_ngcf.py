@@ -3,9 +3,11 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import NGCF
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -100,3 +102,7 @@ def test_a_blocked_node_sends_nothing_and_keeps_itself(laplacian: Laplacian) -> 
     received = matrix @ torch.cat(sent)
     out = model.sums[0](x + received) + model.products[0](x * received)
     torch.testing.assert_close(found, F.leaky_relu(out, 0.2), rtol=1e-6, atol=1e-7)
+
+
+test_wrong_arguments = wrong_arguments("NGCF")
+test_contract = keeps_contract("ngcf")

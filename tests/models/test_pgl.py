@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import PGL, LightGCN
 from soil_pyg.models.freedom import ITEM_ITEM
 from soil_pyg.models.newcomers import nearest_known
@@ -218,3 +220,15 @@ def test_tables_of_users() -> None:
     assert {name for name, kind in names.items() if kind == USER} == {
         f"users.{modality}.weight" for modality in SIZES
     }
+
+
+def test_tables_start_xavier_uniform() -> None:
+    model = PGL(300, NUM_ITEMS, SIZES, hidden_channels=200)
+    bound = math.sqrt(6 / 500)
+    for table in model.users.values():
+        largest = table.weight.abs().max().item()
+        assert 0.99 * bound < largest <= bound
+
+
+test_wrong_arguments = wrong_arguments("PGL", "PGLGraphs")
+test_contract = keeps_contract("pgl", "pgl_global")

@@ -1,6 +1,8 @@
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import Popularity
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -19,3 +21,7 @@ def test_nothing_is_trained() -> None:
     assert list(model.parameters()) == []
     empty = torch.empty(0, dtype=torch.long)
     assert model.loss(HeteroData(), Triplets(empty, empty, empty)) == {}
+
+
+test_wrong_arguments = wrong_arguments("Popularity")
+test_contract = keeps_contract("popularity")

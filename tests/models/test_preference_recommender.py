@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from preference_oracle import NUM_ITEMS, NUM_USERS, Oracle, make_data, make_model
+from preference_oracle import BATCH, NUM_ITEMS, NUM_USERS, Oracle, make_data, make_model
 
 from soil_pyg.models import DRAGON, MENTOR, DualGNN, Recommender
 from soil_pyg.models.explanation import INTERACTION, OWN, SIMILAR_USERS
@@ -62,6 +62,26 @@ def test_new_users(kind: type[Recommender], num_modalities: int) -> None:
     with torch.no_grad():
         found = model.embed_new_users(data, make_transform, model(data)[1], NEW, 2)
     np.testing.assert_allclose(found, np.stack(expected), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", [DRAGON, MENTOR])
+@pytest.mark.parametrize("num_modalities", [1, 3])
+def test_loss(kind: type[Recommender], num_modalities: int) -> None:
+    data = make_data(kind, num_modalities, **GRAPHS[kind])
+    model = make_model(kind, num_modalities, reg=0.7).eval()
+    oracle = Oracle(model, data)
+    with torch.no_grad():
+        user, item = (table.numpy() for table in model(data))
+        terms = model.loss(data, BATCH)
+    expected = {"bpr": oracle.bpr(user, item), "reg": oracle.reg()}
+    assert {name: terms[name].item() for name in expected} == pytest.approx(expected, rel=1e-6)
+
+
+def test_weights_of_a_user_start_with_the_sum_1() -> None:
+    weight = MENTOR(50, 4, {"image": 5, "text": 3, "audio": 2}).user_weight.weight
+    assert (weight > 0).all()
+    torch.testing.assert_close(weight.sum(dim=1), torch.ones(50))
+    assert weight.std(dim=0).min() > 0.01
 
 
 @EVERY

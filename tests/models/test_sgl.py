@@ -2,9 +2,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import SGL, LightGCN
 from soil_pyg.models.sgl import view_graph
 from soil_pyg.typing import INTERACTS, Triplets
@@ -107,3 +109,7 @@ def test_views_of_the_whole_graph(how: str) -> None:
     model.train(how != "evaluation")
     for view in range(2):
         assert all(a.equal(b) for a, b in zip(model.view(data, view), model(data), strict=True))
+
+
+test_wrong_arguments = wrong_arguments("SGL")
+test_contract = keeps_contract("sgl_edge_dropout", "sgl_node_dropout", "sgl_random_walk")

@@ -3,9 +3,11 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import SimGCL
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -86,3 +88,7 @@ def test_a_new_user_receives_what_a_layer_sends() -> None:
     initial = model.item_embedding.weight[[1, 3]]
     expected = (initial / (degrees * 2).sqrt().unsqueeze(1)).sum(0, keepdim=True)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
+
+
+test_wrong_arguments = wrong_arguments("SimGCL")
+test_contract = keeps_contract("simgcl")

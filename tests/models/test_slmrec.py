@@ -3,8 +3,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import SLMRec
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -187,3 +189,7 @@ def test_repr() -> None:
         "  (contrast): InfoNCELoss(tau=0.2, reduction='mean')\n"
         ")"
     )
+
+
+test_wrong_arguments = wrong_arguments("SLMRec")
+test_contract = keeps_contract("slmrec")

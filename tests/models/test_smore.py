@@ -4,8 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import SMORE
 from soil_pyg.models.graphs import similar
 from soil_pyg.typing import INTERACTS, Triplets
@@ -187,3 +189,7 @@ def test_dropout_is_drawn_in_the_loss_of_training_alone() -> None:
 def test_a_modality_named_as_the_fusion() -> None:
     with pytest.raises(ValueError, match=r"'in_channels'.*'fusion'"):
         SMORE(2, 3, {"fusion": 4})
+
+
+test_wrong_arguments = wrong_arguments("SMORE", "SMOREGraphs")
+test_contract = keeps_contract("smore")

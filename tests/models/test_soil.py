@@ -4,8 +4,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import SOIL, base, view_recommender
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.typing import INTERACTS, Triplets
@@ -233,3 +235,7 @@ def test_embeddings_are_xavier_uniform() -> None:
     for size, embedding in [(50, model.user_embedding), (40, model.item_embedding)]:
         bound = math.sqrt(6 / (size + 100))
         assert 0.99 * bound < embedding.weight.abs().max() <= bound
+
+
+test_wrong_arguments = wrong_arguments("SOIL")
+test_contract = keeps_contract("soil_paper", "soil_released")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import SOIL
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs, item_item
 from soil_pyg.transforms import InterestGraph, SumGraph
@@ -285,3 +286,6 @@ def test_negative_degrees_name_the_option() -> None:
     with pytest.raises(ValueError, match="negative='drop'"):
         SOIL.graph_transform(k=NUM_ITEMS, negative="keep")(data)
     assert SECOND_ORDER in SOIL.graph_transform(k=NUM_ITEMS)(make_data(0)).edge_types
+
+
+test_wrong_arguments = wrong_arguments("SOILGraphs")

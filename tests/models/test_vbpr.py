@@ -2,9 +2,11 @@ import math
 
 import pytest
 import torch
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import VBPR
 from soil_pyg.typing import Triplets
 
@@ -114,3 +116,7 @@ def test_repr() -> None:
         "  (bpr_loss): BPRLoss(reduction='mean')\n"
         ")"
     )
+
+
+test_wrong_arguments = wrong_arguments("VBPR")
+test_contract = keeps_contract("vbpr")

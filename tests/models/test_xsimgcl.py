@@ -3,9 +3,11 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from model_cases import keeps_contract
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.models import SimGCL, XSimGCL
 from soil_pyg.typing import INTERACTS, Triplets
 
@@ -54,3 +56,7 @@ def test_embeddings_are_those_of_simgcl() -> None:
     other = SimGCL(NUM_USERS, NUM_ITEMS)
     other.load_state_dict(model.state_dict())
     assert all(a.equal(b) for a, b in zip(model(data), other(data), strict=True))
+
+
+test_wrong_arguments = wrong_arguments("XSimGCL")
+test_contract = keeps_contract("xsimgcl")

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import AttentionFusion
 
 CHANNELS = 4
@@ -83,3 +84,6 @@ def test_repr_and_errors() -> None:
     assert str(AttentionFusion(8, divide=True)) == "AttentionFusion(8, divide=True)"
     with pytest.raises(ValueError, match=r"'views'.*\(got none\)"):
         make()([])
+
+
+test_wrong_arguments = wrong_arguments("AttentionFusion")

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import FeatureProjection, ModalityEncoder, ModalityGate
 
 
@@ -73,3 +74,6 @@ def test_layers_with_a_projection(layer: torch.nn.Module, arguments: tuple[Tenso
     layer(torch.randn(5, 16), *arguments)
     assert layer.project.weight.size(1) == 16
     assert "16" in str(layer)
+
+
+test_wrong_arguments = wrong_arguments("FeatureProjection")

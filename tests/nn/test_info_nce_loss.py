@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import InfoNCELoss, info_nce_loss
 
 PAIRS = torch.tensor([[0, 2, 2, 1, 0, 2, 4], [3, 1, 0, 0, 3, 1, 2]])
@@ -209,3 +210,6 @@ def test_repr_and_errors() -> None:
             InfoNCELoss(tau)
     with pytest.raises(ValueError, match=r"'reduction'.*\(got 'max'\)"):
         InfoNCELoss(reduction="max")
+
+
+test_wrong_arguments = wrong_arguments("InfoNCELoss")

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import LearnedGraph
 from soil_pyg.ops.collector import Features
 
@@ -122,3 +123,22 @@ def test_repr_and_errors() -> None:
     for match, make in cases:
         with pytest.raises(ValueError, match=match):
             make()
+
+
+@pytest.mark.parametrize("num_items", [4, 6])
+def test_normalisation_of_repeated_edges(num_items: int) -> None:
+    # Item 3 has no neighbours, but is one; item 1 has an edge twice.
+    edge_index = torch.tensor([[0, 3, 0, 1, 3], [1, 1, 1, 0, 2]])
+    weight = torch.tensor([0.5, 1.0, 2.0, 4.0, 0.25], dtype=torch.float64)
+    matrix = torch.zeros(num_items, num_items, dtype=torch.float64)
+    for (source, target), value in zip(edge_index.t().tolist(), weight, strict=True):
+        matrix[target, source] += value
+    degree = [row.sum().item() or 1.0 for row in matrix]
+    found = LearnedGraph(k=1).normalize(edge_index, weight, num_items).to_dense()
+    for target in range(num_items):
+        for source in range(num_items):
+            expected = matrix[target, source] / (degree[target] * degree[source]) ** 0.5
+            assert found[target, source].item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+test_wrong_arguments = wrong_arguments("LearnedGraph")

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import AlignedPairsLoss, BPRLoss, embedding_loss
 
 
@@ -117,3 +118,6 @@ def test_embedding_loss_gradient_is_finite_at_zero() -> None:
 def test_embedding_loss_no_embeddings() -> None:
     with pytest.raises(ValueError, match=r"'embeddings'.*\(got none"):
         embedding_loss()
+
+
+test_wrong_arguments = wrong_arguments("AlignedPairsLoss", "BPRLoss", "embedding_loss")

@@ -1,6 +1,7 @@
 import numpy as np
 import torch
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import ModalityEncoder
 
 EDGE_INDEX = torch.tensor([[0, 1, 1, 2], [0, 0, 2, 3]])
@@ -60,3 +61,6 @@ def test_initial_values() -> None:
 
 def test_repr() -> None:
     assert str(ModalityEncoder(3, 5, 2)) == "ModalityEncoder(3, 5, 2)"
+
+
+test_wrong_arguments = wrong_arguments("ModalityEncoder")

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import ModalityGate
 
 
@@ -54,3 +55,6 @@ def test_autocast_projects_in_low_precision_and_takes_features_held_in_it(sigmoi
 def test_repr() -> None:
     assert str(ModalityGate(5, 3)) == "ModalityGate(5, 3, sigmoid=False)"
     assert str(ModalityGate(5, 3, sigmoid=True)) == "ModalityGate(5, 3, sigmoid=True)"
+
+
+test_wrong_arguments = wrong_arguments("ModalityGate")

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import Adjacency, NeighbourAttention, SampledAdjacency
 
 EDGE_INDEX = torch.tensor([[0, 4, 4, 2, 1], [0, 0, 3, 1, 3]])
@@ -32,3 +33,6 @@ def test_precision(dtype: torch.dtype) -> None:
     weight = NeighbourAttention()(x, matrix)
     assert weight.dtype == torch.promote_types(dtype, torch.float32)
     assert weight.tolist() == [0.5, 0.5, 1, 0.5, 0.5]
+
+
+test_wrong_arguments = wrong_arguments("NeighbourAttention")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import NeighbourLoss, neighbour_loss
 
 NUM_ITEMS, CHANNELS, EPSILON = 23, 4, 1e-9
@@ -51,3 +52,6 @@ def test_equals_loops(
 
 def test_repr() -> None:
     assert str(NeighbourLoss(3)) == "NeighbourLoss(k=3, tau=0.2)"
+
+
+test_wrong_arguments = wrong_arguments("NeighbourLoss")

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import perturb
 
 
@@ -32,3 +33,6 @@ def test_gradients_pass_unchanged() -> None:
 def test_negative_noise() -> None:
     with pytest.raises(ValueError, match=r"'noise'.*\(got -1\)"):
         perturb(torch.ones(1, 1), -1)
+
+
+test_wrong_arguments = wrong_arguments("perturb")

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch_geometric import EdgeIndex
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import LightPropagation, MeanPropagation
 from soil_pyg.ops.adjacency import Adjacency
 
@@ -70,3 +71,6 @@ def test_a_node_without_edges_keeps_its_features() -> None:
     source, target = MeanPropagation(2)(x, torch.tensor([[0], [1]]))
     torch.testing.assert_close(source[1], x[0][1])
     torch.testing.assert_close(target[0], x[1][0])
+
+
+test_wrong_arguments = wrong_arguments("LightPropagation", "MeanPropagation")

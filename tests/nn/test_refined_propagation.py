@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import RefinedPropagation
 
 EDGE_INDEX = torch.tensor([[0, 1, 1, 2], [0, 0, 2, 3]])
@@ -40,3 +41,6 @@ def test_repr_and_errors() -> None:
     assert str(RefinedPropagation(3)) == "RefinedPropagation(num_layers=3)"
     with pytest.raises(ValueError, match=r"'num_layers'.*got 0"):
         RefinedPropagation(0)
+
+
+test_wrong_arguments = wrong_arguments("RefinedPropagation")

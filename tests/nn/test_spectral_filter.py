@@ -4,6 +4,7 @@ import math
 import pytest
 import torch
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import SpectralFilter
 
 
@@ -36,3 +37,6 @@ def test_low_precision_is_transformed_in_single() -> None:
     layer = SpectralFilter(4)
     torch.testing.assert_close(layer(x.bfloat16()), layer(x))
     assert str(layer) == "SpectralFilter(4)"
+
+
+test_wrong_arguments = wrong_arguments("SpectralFilter")

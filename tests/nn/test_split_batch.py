@@ -2,40 +2,70 @@ from contextlib import suppress
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
-from soil_pyg.nn.split_batch import count_batch, gather_batch, own_rows, split_batch, sum_batch
+from soil_pyg.nn import split_batch as module
+from soil_pyg.nn.split_batch import (
+    count_batch,
+    dropout_batch,
+    gather_batch,
+    mean_square,
+    own_rows,
+    split_batch,
+    squared_loss,
+    sum_batch,
+)
+from threads import Threads
 
-OTHER = torch.tensor([[5.0], [6.0], [7.0]])
+WHOLE = torch.arange(10.0).view(5, 2) - 3
+PLACES = [slice(0, 3), slice(3, 3), slice(3, 5)]
+"""The rows of three processes, of which the second has none."""
 
 
 @pytest.fixture
-def second_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stands in for the first of two processes, which has three rows."""
-
-    def all_gather(found: list[Tensor], own: Tensor) -> None:
-        is_size = own.dtype == torch.long
-        found[0].copy_(torch.tensor([3]) if is_size else OTHER.view(3, *own.shape[1:]))
-        found[1].copy_(own)
-
-    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
-    monkeypatch.setattr(dist, "get_rank", lambda: 1)
-    monkeypatch.setattr(dist, "all_gather", all_gather)
-    monkeypatch.setattr(dist, "all_reduce", lambda grad: grad.mul_(10))
+def three(monkeypatch: pytest.MonkeyPatch) -> Threads:
+    return Threads(3, monkeypatch)
 
 
-@pytest.mark.usefixtures("second_of_two")
-def test_rows_of_others_come_with_their_gradients() -> None:
-    x = torch.tensor([[1.0], [2.0]], requires_grad=True)
-    with split_batch():
+def test_rows_of_others_come_with_their_gradients(three: Threads) -> None:
+    weight = torch.arange(5.0).unsqueeze(1)
+
+    def compute(rank: int) -> tuple[Tensor, slice, int, Tensor | None]:
+        x = WHOLE[PLACES[rank]].clone().requires_grad_()
         rows, own, count = gather_batch(x), own_rows(x), count_batch(x)
-    assert rows.flatten().tolist() == [5, 6, 7, 1, 2]
-    assert (own, count) == (slice(3, 5), 5)
-    assert torch.equal(rows[own], x)
-    (rows.flatten() * torch.arange(5.0)).sum().backward()
-    assert x.grad is not None
-    assert x.grad.flatten().tolist() == [30, 40]
+        # Each process has a loss of its own.
+        (rows * weight * 10**rank).sum().backward()
+        return rows, own, count, x.grad
+
+    with split_batch():
+        results = three.run(compute)
+    for place, (rows, own, count, grad) in zip(PLACES, results, strict=True):
+        assert rows.equal(WHOLE)
+        assert (own, count) == (place, 5)
+        assert grad is not None
+        assert grad.equal(111 * weight.expand(-1, 2)[place])
+
+
+def test_losses_are_those_of_the_whole_batch(
+    three: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = torch.arange(10.0).view(5, 2)
+    monkeypatch.setattr(module.F, "dropout", lambda ones, p, training: ones * drawn)
+
+    def compute(rank: int) -> tuple[list[Tensor], Tensor]:
+        x = WHOLE[PLACES[rank]]
+        reduced = [sum_batch(x.sum()), mean_square(x), squared_loss(0.3, x, 2 * x[:, :1])]
+        return reduced, dropout_batch(x, 0.5, True)
+
+    squares = WHOLE.square()
+    expected = torch.stack(
+        [WHOLE.sum(), squares.mean(), 0.3 * (squares.sum() + 4 * squares[:, 0].sum()) / 2 / 5]
+    )
+    with split_batch():
+        results = three.run(compute)
+    for place, (reduced, dropped) in zip(PLACES, results, strict=True):
+        torch.testing.assert_close(torch.stack(reduced), expected)
+        assert dropped.equal((WHOLE * drawn)[place])
 
 
 def test_one_process_has_the_whole_batch() -> None:
@@ -46,3 +76,8 @@ def test_one_process_has_the_whole_batch() -> None:
     assert gather_batch(x) is x
     assert sum_batch(x[0]) == 1
     assert (count_batch(x), own_rows(x)) == (2, slice(0, 2))
+    assert dropout_batch(x, 0.5, training=False).equal(x)
+    torch.manual_seed(0)
+    expected = torch.nn.functional.dropout(WHOLE, 0.3)
+    torch.manual_seed(0)
+    assert dropout_batch(WHOLE, 0.3, training=True).equal(expected)

@@ -1,5 +1,6 @@
 import torch
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import TrainedFeatures
 
 
@@ -24,3 +25,6 @@ def test_adam_steps_are_those_of_a_table_that_starts_as_the_features() -> None:
     torch.testing.assert_close(module(x), table)
     module.reset_parameters()
     assert module(x).equal(x)
+
+
+test_wrong_arguments = wrong_arguments("TrainedFeatures")

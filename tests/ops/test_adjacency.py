@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric import EdgeIndex
 
+from api_cases import wrong_arguments
 from soil_pyg.ops.adjacency import Adjacency
 
 NUM_SOURCES, NUM_TARGETS = 4, 6
@@ -265,3 +266,6 @@ def test_other_weights_share_the_structure() -> None:
         torch.testing.assert_close(*grads)
         assert out.t().col is matrix.with_weight(weight).t().col
     assert matrix.weight.equal(torch.ones(5))
+
+
+test_wrong_arguments = wrong_arguments("Adjacency")

@@ -141,6 +141,23 @@ def test_lengthen_again(make_features: Callable, cosines: Callable) -> None:
     assert rows.length[9] == 0
 
 
+def test_emptied_rows_are_lengthened_apart(make_features: Callable, cosines: Callable) -> None:
+    features = make_features()
+    rows, expected = gather(features), products(cosines(features))
+    before = [entries(rows, item)[0] for item in range(NUM_ITEMS)]
+    for _ in range(2):
+        empty = rows.emptied()
+        assert empty.length.tolist() == empty.begin.tolist() == [0] * NUM_ITEMS
+        assert not empty.is_whole.any()
+        assert (empty.columns.numel(), empty.values.numel()) == (0, 0)
+        empty.lengthen(torch.tensor([3, 2]), torch.tensor([4, 4]))
+        assert_row(empty, 3, expected, 4)
+        assert empty.length.nonzero().view(-1).tolist() == [2, 3]
+        # What the features alone decide is computed once.
+        assert vars(empty)["_rank"] is vars(rows)["_rank"]
+    assert [entries(rows, item)[0] for item in range(NUM_ITEMS)] == before
+
+
 @pytest.mark.parametrize("memory_budget", [1, 2**30])
 def test_an_approximate_search_that_finds_all_is_exact(
     make_features: Callable, cosines: Callable, memory_budget: int

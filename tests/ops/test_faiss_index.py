@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from soil_pyg.nn import KNN, SearchOptions
+from soil_pyg.ops import faiss_index
+from soil_pyg.ops.faiss_index import FaissIndex, default_index, fit_lists, search_index
 from soil_pyg.ops.search_options import check_index
 
 pytest.importorskip("faiss")
@@ -108,3 +110,117 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     assert int(done.stdout) < 2**17  # KiB
+
+
+@pytest.mark.parametrize(
+    ("size", "index"),
+    [
+        *((0, "IVF1,Flat"), (2, "IVF1,Flat"), (60, "IVF8,Flat"), (196, "IVF8,Flat")),
+        *((210, "IVF16,Flat"), (100_000, "IVF256,Flat"), (1_000_000, "IVF1024,Flat")),
+    ],
+)
+def test_default_index(size: int, index: str) -> None:
+    assert default_index(torch.empty(size, 4)) == index
+
+
+@pytest.mark.parametrize(
+    ("name", "num_vectors", "num_distinct", "fitted"),
+    [
+        ("IVF8,Flat", 8, 3, "IVF3,Flat"),
+        ("IVF8,Flat", 7, 3, "IVF8,Flat"),
+        ("IVF8,PQ4", 20, 9, "IVF8,PQ4"),
+        ("HNSW8", 20, 3, "HNSW8"),
+    ],
+)
+def test_no_more_lists_than_distinct_vectors(
+    name: str, num_vectors: int, num_distinct: int, fitted: str
+) -> None:
+    assert fit_lists(name, num_vectors, num_distinct) == fitted
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "deepest"),
+    [
+        ("IVF8,Flat", "nprobe=1", "nprobe=8"),
+        ("HNSW8", "efSearch=16", "efSearch=90"),
+        ("SQ8,RFlat", "k_factor_rf=8", "k_factor_rf=32"),
+        ("IVF8,Flat;nprobe=3", "nprobe=3", "nprobe=3"),
+        ("Flat", "", ""),
+    ],
+)
+def test_the_search_deepens_from_its_first_to_its_deepest(
+    name: str, first: str, deepest: str
+) -> None:
+    index = FaissIndex(normal(90, 8), name)
+    assert index.parameters == first
+    assert str(index) == (name if ";" in name or not first else f"{name};{first}")
+    measured = []
+
+    def measure() -> float:
+        measured.append(index.parameters)
+        return 0.01 * len(measured)
+
+    reached = index.deepen(measure, recall=1.0, k=3)
+    assert reached == 0.01 * len(measured)
+    assert (measured[0], measured[-1], index.parameters) == (first, deepest, deepest)
+    # It starts anew, and is content with the first.
+    assert index.deepen(lambda: 0.5, recall=0.5, k=3) == 0.5
+    assert index.parameters == first
+
+
+def test_of_two_depths_the_one_that_finds_more_rises() -> None:
+    index = FaissIndex(normal(90, 8), "IVF4,SQ8,RFlat")
+    found = []
+
+    def measure() -> float:
+        depth = dict(part.split("=") for part in index.parameters.split(","))
+        found.append(int(depth["nprobe"]))
+        return 0.1 * int(depth["nprobe"]) + 0.0001 * int(depth["k_factor_rf"])
+
+    assert index.deepen(measure, recall=0.4, k=3) == pytest.approx(0.4008)
+    assert index.parameters == "k_factor_rf=8,nprobe=4"
+    assert found == [1, 1, 2, 2, 3, 3, 4]
+
+
+def test_depths() -> None:
+    depths = [1]
+    while depths[-1] < 64:
+        depths.append(faiss_index._deeper(depths[-1]))
+    assert depths == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]
+
+
+def test_training_of_lists() -> None:
+    index = FaissIndex(normal(90, 8), "IVF4,PQ4x4,RFlat")
+    lists = next(layer for layer in index._layers() if hasattr(layer, "nprobe"))
+    found = lists.cp.max_points_per_centroid, lists.cp.niter, lists.cp.spherical
+    assert found == (faiss_index.TRAINING_POINTS, faiss_index.ITERATIONS, True)
+    assert lists.cp.min_points_per_centroid == lists.pq.cp.min_points_per_centroid == 1
+    assert not lists.pq.cp.spherical
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("IVF4,Flat;nprobe=2", "'nprobe=2'"),
+        ("PQ4x4", "index='PQ4x4,RFlat'"),
+        ("IVF4,Flat", "index='Flat'"),
+        ("HNSW8", "index='Flat'"),
+    ],
+)
+def test_remedies(name: str, remedy: str) -> None:
+    assert remedy in FaissIndex(normal(90, 8), name).remedy
+
+
+@pytest.mark.parametrize("limits", [(2**22, 2**16), (2**22, 2), (20, 2**16), (1, 1)])
+@pytest.mark.parametrize("name", ["IVF4,Flat;nprobe=1", "SQ8"])
+def test_blocks_of_queries(
+    monkeypatch: pytest.MonkeyPatch, name: str, limits: tuple[int, int]
+) -> None:
+    index, query = FaissIndex(normal(30, 8), name).index, normal(5, 8, seed=1)
+    values, ids = index.search(query, 20)
+    monkeypatch.setattr(faiss_index, "BLOCK_ENTRIES", limits[0])
+    monkeypatch.setattr(faiss_index, "MAX_QUERIES", limits[1])
+    found_values, found = search_index(index, name, query, 20)
+    assert found.equal(ids)
+    assert found_values.equal(values.masked_fill(ids < 0, -torch.inf))
+    assert (ids < 0).any() == name.startswith("IVF")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric.nn import MIPSKNNIndex
 
+from api_cases import wrong_arguments
 from soil_pyg.ops import faiss_library, knn
 from soil_pyg.ops.knn import KNN
 
@@ -293,3 +294,6 @@ def test_without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
         KNN(candidates, index="HNSW32")
     with pytest.raises(ImportError, match=match):
         KNN(candidates, use_faiss=True)
+
+
+test_wrong_arguments = wrong_arguments("KNN")

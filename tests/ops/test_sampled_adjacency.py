@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import BipartiteConv, LightConv
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.sampled_adjacency import SampledAdjacency, column_totals, row_totals
@@ -64,3 +65,6 @@ def test_moving(sampled: SampledAdjacency) -> None:
 def test_totals(part: Adjacency) -> None:
     assert row_totals(part).tolist() == column_totals(part.t()).tolist() == [3.0, 4.5]
     assert row_totals(part.t()).tolist() == column_totals(part).tolist() == [2.0, 0.5, 5.0]
+
+
+test_wrong_arguments = wrong_arguments("SampledAdjacency")

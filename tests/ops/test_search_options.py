@@ -1,12 +1,13 @@
 import inspect
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import FrozenInstanceError, asdict, replace
 from typing import Any
 
 import pytest
 from torch_geometric.data import HeteroData
 from typing_extensions import Unpack
 
+from api_cases import wrong_arguments
 from soil_pyg.models import DAMRS, FREEDOM, GUME, LATTICE, MGCN, PGL, SOIL
 from soil_pyg.nn import KNN, LearnedGraph
 from soil_pyg.ops.search_options import (
@@ -119,3 +120,13 @@ def test_unknown_options_are_refused() -> None:
     assert search(2, recall=0.5).recall == 0.5
     with pytest.raises(TypeError, match="depth"):
         search(depth=3)  # type: ignore[call-arg]
+
+
+def test_equal_options_are_one_key() -> None:
+    options = SearchOptions(recall=0.5)
+    assert {options: 1}[SearchOptions(recall=0.5)] == 1
+    with pytest.raises(FrozenInstanceError):
+        options.recall = 0.9  # type: ignore[misc]
+
+
+test_wrong_arguments = wrong_arguments("SearchOptions")

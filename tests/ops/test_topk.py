@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from api_cases import wrong_arguments
 from soil_pyg.ops import topk as module
 from soil_pyg.ops.topk import (
     GROUP_SIZE,
@@ -227,3 +228,6 @@ def test_best_of_candidates(rows: list[list[int]], k: int) -> None:
         assert ids[number].tolist() == expected + padding
         assert values[number, : len(expected)].equal(value[expected])
         assert values[number, len(expected) :].tolist() == [-torch.inf] * len(padding)
+
+
+test_wrong_arguments = wrong_arguments("topk_by_id")

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,8 @@ def test_warm_items_only(case: tuple[HeteroData, Any, Tensor]) -> None:
     groups = evaluate_groups(Evaluator([5]), model, data, "test", "cold_items")
     assert len(groups) == 1
     assert groups[0].lowest > 0
+    with pytest.raises(FrozenInstanceError):
+        groups[0].lowest = 0  # type: ignore[misc]
 
 
 def test_groups_of_users_equal_the_definition(case: tuple[HeteroData, Any, Tensor]) -> None:

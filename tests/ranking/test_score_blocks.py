@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from soil_pyg.ranking.score_blocks import score_blocks
+from soil_pyg.ranking import score_blocks as module
+from soil_pyg.ranking.score_blocks import entries, score_blocks, sort_by_row
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), unique=True, max_size=20)
 Draw = Callable[..., Tensor]
@@ -105,3 +106,42 @@ def test_nothing_requires_a_gradient() -> None:
     scores, _ = whole(emb, emb, torch.arange(3), torch.tensor([[0], [1]]))
     assert not scores.requires_grad
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    ("users", "name"),
+    [
+        *((torch.tensor([[0]]), "users"), (torch.tensor([0.0]), "users")),
+        *((torch.tensor([True]), "users"), (torch.tensor([1, 3]), "users")),
+        (torch.tensor([1, -1]), "users"),
+    ],
+)
+def test_wrong_users(users: Tensor, name: str) -> None:
+    emb = torch.ones(3, 2)
+    with pytest.raises(ValueError, match=f"'{name}'"):
+        next(score_blocks(emb, emb, users, torch.empty(2, 0).long()))
+
+
+@pytest.mark.parametrize(
+    ("user_emb", "item_emb"),
+    [
+        *((torch.ones(3, 2), torch.ones(3, 1)), (torch.ones(3), torch.ones(3, 3))),
+        *((torch.ones(3, 2), torch.ones(2)), (torch.ones(3, 2, 1), torch.ones(3, 2, 1))),
+    ],
+)
+def test_embeddings_that_do_not_match(user_emb: Tensor, item_emb: Tensor) -> None:
+    with pytest.raises(ValueError, match="'user_emb' and 'item_emb'"):
+        next(score_blocks(user_emb, item_emb, torch.tensor([0]), torch.empty(2, 0).long()))
+
+
+@pytest.mark.parametrize("pairs_per_block", [1, 2, 100])
+def test_pairs_in_the_order_of_the_rows(
+    monkeypatch: pytest.MonkeyPatch, pairs_per_block: int
+) -> None:
+    monkeypatch.setattr(module, "PAIRS_PER_BLOCK", pairs_per_block)
+    ascending = torch.tensor([[0, 1, 1, 4], [3, 5, 2, 0]])
+    assert sort_by_row(ascending) is ascending
+    shuffled = torch.tensor([[1, 0, 4, 1], [5, 3, 0, 2]])
+    assert sort_by_row(shuffled).equal(ascending)
+    row, index = entries(ascending[0], torch.tensor([1, 3, 0]))
+    assert (row.tolist(), index.tolist()) == ([0, 0, 2], [1, 2, 0])

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pandas as pd
@@ -68,6 +68,8 @@ def test_frames_are_the_ranking_of_the_evaluator(ranking: Ranking) -> None:
 
 def test_restricted_to_some_candidates(ranking: Ranking) -> None:
     some = ranking.restricted_to(torch.tensor([1, 2, 7]))
+    with pytest.raises(FrozenInstanceError):
+        some.columns = ("item", "similar")  # type: ignore[misc]
     assert some.item_id.tolist() == ["i1", "i2", "i7"]
     (frame,) = some.frames(2)
     assert_same(frame, naive(ranking, 2, [1, 2, 7]))
@@ -122,3 +124,21 @@ def test_arguments_out_of_range(
 ) -> None:
     with refused(name, 0):
         ranking.frames(**{"k": 3, name: 0})
+
+
+def test_the_digest_follows_what_the_tables_depend_on(ranking: Ranking) -> None:
+    def digest(k: int = 3, memory_budget: int = 2**30, **changes: Tensor) -> str:
+        return replace(ranking, **changes).digest(k, memory_budget)
+
+    query, item, mask = ranking.query_emb, ranking.item_emb, ranking.mask_index
+    same = [digest(), digest(query_emb=query.clone()), digest(item_id=ranking.item_id[::-1])]
+    assert len(set(same)) == 1
+    other = query.clone()
+    other[2, 1] += 1
+    changed = [
+        *(digest(k=2), digest(memory_budget=1), digest(queries=ranking.queries.flip(0))),
+        *(digest(mask_index=mask[:, 1:]), digest(query_emb=other), digest(item_emb=item * 2)),
+        digest(query_emb=query.view(9, 4), item_emb=item),
+    ]
+    assert len({same[0], *changed}) == 1 + len(changed)
+    assert digest(query_emb=query.to_sparse()) == digest(query_emb=query.to_sparse().coalesce())

@@ -1,4 +1,5 @@
 import logging
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -74,3 +75,8 @@ def test_a_run_that_may_have_stopped_in_a_dip_says_so(
 def test_the_default_patience_outlasts_a_dip() -> None:
     """With the published 10 epochs, LightGCN and FREEDOM stop in one on other data."""
     assert Trainer().patience == 60
+
+
+def test_the_rule_stays_as_it_is() -> None:
+    with pytest.raises(FrozenInstanceError):
+        stopping().patience = 4  # type: ignore[misc]

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -148,31 +148,87 @@ def test_wrong_numbers_of_partitions(
         PartitionLoader(data, num_partitions=num_partitions)
 
 
+@pytest.mark.parametrize("batches_per_step", [0, 4])
+def test_wrong_numbers_of_batches_per_step(
+    data: HeteroData,
+    refused: Callable[[str, object], AbstractContextManager[object]],
+    batches_per_step: int,
+) -> None:
+    with refused("batches_per_step", batches_per_step):
+        PartitionLoader(data, num_partitions=3, batches_per_step=batches_per_step)
+
+
 @pytest.mark.parametrize(("batches_per_step", "num_ranks"), [(1, 1), (3, 1), (2, 2), (6, 3)])
-def test_a_step_has_a_batch_of_each_of_several_partitions(
+def test_a_step_has_a_batch_of_each_lane(
     data: HeteroData, batches_per_step: int, num_ranks: int
 ) -> None:
-    partitions: list[list[Triplets]] = []
-    last = None
-    for partition, batch in epoch_of(PartitionLoader(data, 8, 3, num_partitions=7)):
-        if partition is not last:
-            partitions.append([])
-        last = partition
-        partitions[-1].append(batch)
-    starts = range(batches_per_step)
-    lanes = [list(chain.from_iterable(partitions[start::batches_per_step])) for start in starts]
-    for rank in range(num_ranks):
-        loader = PartitionLoader(data, 8, 3, 7, None, batches_per_step, rank, num_ranks)
-        steps = loader.steps()
-        assert (len(loader), len(steps)) == (sum(s.own for s in steps), max(map(len, lanes)))
-        batches = iter(epoch_of(loader))
-        for number, step in enumerate(steps):
-            expected = [lane[number] for lane in lanes[rank::num_ranks] if number < len(lane)]
-            found = [batch for _, batch in islice(batches, step.own)]
-            for ours, theirs in zip(found, expected, strict=True):
-                assert all(map(torch.equal, ours, theirs))
-            assert step.total == sum(number < len(lane) for lane in lanes)
-        assert next(batches, None) is None
+    alone = PartitionLoader(data, 8, 3, 7, None, batches_per_step)
+    lengths, batches = alone.lane_lengths(), iter(epoch_of(alone))
+    expected: list[list[Triplets | None]] = []
+    for step in range(max(lengths)):
+        expected.append([next(batches)[1] if step < size else None for size in lengths])
+    for row in expected:
+        for lane, batch in enumerate(row):
+            assert batch is None or set((batch.user % batches_per_step).tolist()) == {lane}
+    places = [(8, 3, 7, None, batches_per_step, rank, num_ranks) for rank in range(num_ranks)]
+    loaders = [PartitionLoader(data, *place) for place in places]
+    every = [loader.lane_lengths() for loader in loaders]
+    assert [list(lane) for lane in every] == [lengths[r::num_ranks] for r in range(num_ranks)]
+    for rank, loader in enumerate(loaders):
+        steps = loader.steps(every)
+        assert (len(loader), len(steps)) == (sum(step.own for step in steps), len(expected))
+        found = iter(epoch_of(loader))
+        for step, row in zip(steps, expected, strict=True):
+            own = [batch for batch in row[rank::num_ranks] if batch is not None]
+            ours = [batch for _, batch in islice(found, step.own)]
+            assert step.total == sum(batch is not None for batch in row)
+            for left, right in zip(ours, own, strict=True):
+                assert all(map(torch.equal, left, right))
+        assert next(found, None) is None
+
+
+@pytest.mark.parametrize("batches_per_step", [1, 2, 3, 5])
+def test_lanes_share_the_triplets_of_an_epoch(data: HeteroData, batches_per_step: int) -> None:
+    loader = PartitionLoader(data, 8, 3, 5, None, batches_per_step)
+    every = data[INTERACTS].edge_index.t().tolist()
+    for _ in range(2):
+        triplets = sorted_triplets([batch for _, batch in epoch_of(loader)])
+        assert [[user, item] for user, item, _ in triplets] == sorted(every)
+        assert all([user, negative] not in every for user, _, negative in triplets)
+
+
+def test_partitions_hold_the_interactions_of_their_users(data: HeteroData) -> None:
+    every = data[INTERACTS].edge_index.t().tolist()
+    shuffled = data.clone()
+    order = torch.randperm(len(every), generator=torch.Generator().manual_seed(0))
+    shuffled[INTERACTS].edge_index = data[INTERACTS].edge_index[:, order]
+    shuffled = LightGCN.graph_transform()(shuffled)
+    for partition, _ in PartitionLoader(shuffled, 64, 0, 6, None, 2):
+        user, item = partition[INTERACTS].edge_index
+        users = partition[USER].n_id
+        pairs = torch.stack([users[user], partition[ITEM].n_id[item]]).t().tolist()
+        assert pairs == sorted(pair for pair in every if pair[0] in users)
+
+
+def test_a_process_holds_the_triplets_of_its_lanes_alone(data: HeteroData) -> None:
+    loader = PartitionLoader(data, 8, 0, 6, None, 4, rank=1, num_ranks=2)
+    degree = data[INTERACTS].edge_index[0].bincount(minlength=30)
+    sizes = [int(degree[lane::4].sum()) for lane in (1, 3)]
+    assert str(loader).count("TripletLoader") == 2
+    assert all(f"TripletLoader({size}, " in str(loader) for size in sizes)
+
+
+def test_a_lane_may_be_empty_but_not_all() -> None:
+    small = HeteroData({USER: {"num_nodes": 4}, ITEM: {"num_nodes": 3}})
+    small[INTERACTS].edge_index = torch.tensor([[0, 0, 0, 2], [0, 1, 2, 1]])
+    loader = PartitionLoader(small, 8, 0, 2, None, 2)
+    assert loader.lane_lengths() == [1, 0]
+    assert loader.steps() == [(1, 1)]
+    ((_, batch),) = epoch_of(loader)
+    assert (batch.user.tolist(), batch.positive.tolist()) == ([2], [1])
+    small[INTERACTS].edge_index = torch.tensor([[0, 0, 1, 1], [0, 1, 0, 1]])
+    with pytest.raises(ValueError, match=r"'data'.*\(got none\)"):
+        PartitionLoader(small, 8, 0, 2, None, 2).steps()
 
 
 def test_a_batch_of_the_whole_data_is_split_over_processes(data: HeteroData) -> None:

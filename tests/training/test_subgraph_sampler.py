@@ -49,19 +49,13 @@ def test_graphs_are_those_among_the_nodes(data: HeteroData) -> None:
         torch.testing.assert_close(product, adj.to_dense(), rtol=1e-5, atol=1e-6)
 
 
-def test_features_interactions_and_indices(data: HeteroData) -> None:
+def test_features_and_indices(data: HeteroData) -> None:
     sample = SubgraphSampler(data).sample(NODES)
     assert torch.equal(sample[ITEM].x_image, data[ITEM].x_image[NODES[ITEM]])
     assert torch.equal(sample[ITEM].x_text, data[ITEM].x_text[NODES[ITEM]])
     assert (sample[USER].num_nodes, sample[ITEM].num_nodes) == (10, 20)
     assert torch.equal(sample[USER].n_id, NODES[USER])
-    users, items = NODES[USER].tolist(), NODES[ITEM].tolist()
-    pairs = [(users[u], items[i]) for u, i in sample[INTERACTS].edge_index.t().tolist()]
-    every = [tuple(pair) for pair in data[INTERACTS].edge_index.t().tolist()]
-    assert pairs == [(u, i) for u, i in every if u in users and i in items]
-    assert 0 < len(pairs) < len(every)
-    held_out = {"val_edge_label_index", "test_edge_label_index"}
-    assert not held_out & set(sample[INTERACTS].keys())
+    assert not sample[INTERACTS].keys()
 
 
 def test_all_nodes_give_the_same_graphs(data: HeteroData) -> None:
@@ -78,7 +72,6 @@ def test_all_nodes_give_the_same_graphs(data: HeteroData) -> None:
 def test_nodes_without_neighbours_in_the_sample(data: HeteroData) -> None:
     nodes = {USER: torch.tensor([0]), ITEM: torch.tensor([39])}
     sample = SubgraphSampler(data).sample(nodes)
-    assert sample[INTERACTS].edge_index.size() == (2, 0)
     for edge_type in graphs(data):
         assert sample[edge_type].adjacency.to_dense().isfinite().all()
 

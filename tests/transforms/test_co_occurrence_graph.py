@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.transforms import CoOccurrenceGraph
 
 EDGE_TYPE = ("item", "co_occurrence", "item")
@@ -41,21 +42,40 @@ def test_co_occurrence_graph_is_the_definition(
 
 
 @pytest.mark.parametrize("nodes", ["source", "target"])
-def test_counts_of_either_side(random_data: Callable, nodes: str) -> None:
+@pytest.mark.parametrize("self_loops", [True, False])
+@pytest.mark.parametrize(("shared_power", "node_power"), [(0.0, 0.0), (1.0, 0.25), (0.5, 1.0)])
+def test_weighted_counts_of_either_side(
+    random_data: Callable, nodes: str, self_loops: bool, shared_power: float, node_power: float
+) -> None:
     data = random_data(1)
     kind, other = ("user", "item") if nodes == "source" else ("item", "user")
     num_nodes = data[kind].num_nodes
     links = torch.zeros(num_nodes, data[other].num_nodes)
     user, item = data["user", "interacts", "item"].edge_index
     links[(user, item) if nodes == "source" else (item, user)] = 1
-    shared = (links @ links.t()).fill_diagonal_(0)
-    store = CoOccurrenceGraph(4, nodes=nodes, node_power=0.0)(data)[kind, "co_occurrence", kind]
-    expected = []
+    degree, shared_degree = (links.sum(dim=dim).clamp(min=1) for dim in (1, 0))
+    shared = (links * shared_degree**-shared_power) @ links.t()
+    shared /= (degree.unsqueeze(1) * degree) ** node_power
+    options = {"shared_power": shared_power, "node_power": node_power, "self_loops": self_loops}
+    store = CoOccurrenceGraph(4, nodes=nodes, **options)(data)[kind, "co_occurrence", kind]
+    expected = {}
     for node, row in enumerate(shared.tolist()):
-        best = sorted(range(num_nodes), key=lambda j: (-row[j], j))[:4]
-        expected += [(j, node, row[j]) for j in sorted(best) if row[j] > 0]
-    found = zip(*store.edge_index.tolist(), store.edge_weight.tolist(), strict=True)
-    assert list(found) == expected
+        others = [j for j in range(num_nodes) if row[j] > 0 and (self_loops or j != node)]
+        best = sorted(others, key=lambda j: (-round(row[j], 5), j))[:4]
+        expected |= {(j, node): row[j] for j in sorted(best)}
+    assert list(map(tuple, store.edge_index.t().tolist())) == list(expected)
+    assert store.edge_weight.tolist() == pytest.approx(list(expected.values()), rel=1e-5)
+
+
+def test_other_edges(random_data: Callable) -> None:
+    data = random_data(2)
+    expected = CoOccurrenceGraph(3)(data)[EDGE_TYPE]
+    viewed = ("user", "viewed", "item")
+    data[viewed].edge_index = data["user", "interacts", "item"].edge_index
+    data["user", "interacts", "item"].edge_index = torch.tensor([[0], [0]])
+    found = CoOccurrenceGraph(3, edge_type=viewed)(data)[EDGE_TYPE]
+    assert found.edge_index.equal(expected.edge_index)
+    assert found.edge_weight.equal(expected.edge_weight)
 
 
 @pytest.mark.parametrize("num_items", [40, 4000])
@@ -81,3 +101,6 @@ def test_errors() -> None:
 
 def test_repr() -> None:
     assert str(CoOccurrenceGraph(k=3)) == "CoOccurrenceGraph(k=3, shrink=0.0)"
+
+
+test_wrong_arguments = wrong_arguments("CoOccurrenceGraph")

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.transforms import ConsistentGraph
 from soil_pyg.typing import ITEM
 
@@ -82,3 +83,6 @@ def test_an_approximate_search_finds_most() -> None:
 
 def test_repr() -> None:
     assert str(ConsistentGraph(k=3)) == "ConsistentGraph(k=3)"
+
+
+test_wrong_arguments = wrong_arguments("ConsistentGraph")

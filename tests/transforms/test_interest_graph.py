@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.transforms import InterestGraph
 
 
@@ -156,3 +157,6 @@ def test_errors(random_data: Callable) -> None:
 def test_repr() -> None:
     expected = "InterestGraph(k_i=3, weight_by_users=True, negative='keep')"
     assert str(InterestGraph(k_i=3, weight_by_users=True, negative="keep")) == expected
+
+
+test_wrong_arguments = wrong_arguments("InterestGraph")

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.transforms import InterestGraph, NormalizeGraph, ToAdjacency, edges
 
 SQUARE = ("item", "image_similar", "item")
@@ -96,9 +97,7 @@ def test_more_items_than_users_names_the_option() -> None:
         NormalizeGraph([BIPARTITE], norm="sym_user_index")(data)
 
 
-def test_wrong_arguments(bipartite: HeteroData) -> None:
-    with pytest.raises(ValueError, match=r"'norm'.*\(got 'both'\)"):
-        NormalizeGraph([BIPARTITE], norm="both")
+def test_a_graph_that_the_data_lacks(bipartite: HeteroData) -> None:
     with pytest.raises(ValueError, match=r"\('item'.*\[\('user'"):
         NormalizeGraph([SQUARE])(bipartite)
 
@@ -138,3 +137,6 @@ def test_edges_held_as_matrix(
 
 def test_repr() -> None:
     assert str(NormalizeGraph([SQUARE])) == "NormalizeGraph(norm='sym', min_weight=0.0)"
+
+
+test_wrong_arguments = wrong_arguments("NormalizeGraph")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.transforms import SecondOrderGraph, second_order_graph
 
 SECOND_ORDER = ("user", "second_order", "item")
@@ -241,3 +242,6 @@ def test_repr() -> None:
     assert str(SecondOrderGraph(k_a=3, aggr="sum")) == (
         "SecondOrderGraph(k_a=3, aggr='sum', exclude_interacted=True, negative='drop')"
     )
+
+
+test_wrong_arguments = wrong_arguments("SecondOrderGraph")

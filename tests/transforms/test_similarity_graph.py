@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.transforms import SimilarityGraph
 
 
@@ -136,3 +137,6 @@ def test_wrong_data() -> None:
 
 def test_repr() -> None:
     assert str(SimilarityGraph(k=5)) == "SimilarityGraph(k=5, negative='drop')"
+
+
+test_wrong_arguments = wrong_arguments("SimilarityGraph")

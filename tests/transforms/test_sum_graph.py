@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.transforms import SumGraph, ToAdjacency, sum_graph
 
 BOUGHT, VIEWED = ("user", "bought", "item"), ("user", "viewed", "item")
@@ -88,3 +89,6 @@ def test_repr() -> None:
     assert str(SumGraph({BOUGHT: None}, OUT)) == (
         "SumGraph([('user', 'bought', 'item')], out=('user', 'knows', 'item'))"
     )
+
+
+test_wrong_arguments = wrong_arguments("SumGraph")

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.transforms import ToAdjacency
 
 EDGE_TYPE = ("user", "interacts", "item")
@@ -57,3 +58,6 @@ def test_errors(data: HeteroData) -> None:
 
 def test_repr() -> None:
     assert str(ToAdjacency([EDGE_TYPE])) == "ToAdjacency([('user', 'interacts', 'item')])"
+
+
+test_wrong_arguments = wrong_arguments("ToAdjacency")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from api_cases import wrong_arguments
 from soil_pyg.transforms import UserGraph
 from soil_pyg.transforms.user_graph import MAX_CANDIDATES, PADDED, USER_USER, pad_by_copies
 
@@ -125,3 +126,6 @@ def test_repr_and_errors() -> None:
         UserGraph(user_k=0)
     with pytest.raises(ValueError, match=r"'memory_budget'.*\(got 0\)"):
         UserGraph(memory_budget=0)
+
+
+test_wrong_arguments = wrong_arguments("UserGraph")

@@ -15,7 +15,7 @@ from typing import Any
 from soil_bench.pages.figures import write_figures
 from soil_bench.pages.paper import paper_sections
 from soil_bench.pages.records import read_as
-from soil_bench.pages.selection import best_of, by_settings
+from soil_bench.pages.selection import best_of, by_settings, other_schedule, published
 from soil_bench.pages.speed import speed_sections
 from soil_bench.runs.arguments import relative
 from soil_bench.runs.results import (
@@ -32,7 +32,6 @@ from soil_bench.studies.derived_data import is_derived
 from soil_bench.tuning.report import options_text
 from soil_pyg.cli.parser import Parser
 from soil_pyg.cli.run_command import run_command
-from soil_pyg.configs import available_configs, load_config
 from soil_pyg.utils.files import write_text
 from soil_pyg.utils.signals import raise_on_signals
 
@@ -191,15 +190,20 @@ def section(runs: list[Record]) -> str:
 def row_of(group: list[Record], tried: list[Record]) -> list[str]:
     """Returns the cells of one model."""
     run = group[0]
+    values = published(run["model"], run["dataset"])
+    replaced = (
+        f"; {name} {run['settings'][name]}, published with {value}"
+        for name, value in other_schedule(run).items()
+    )
     return [
         model_of(run),
         run["profile"] or "-",
         str(len(group)),
         *(mean_std([run["test"][name] for run in group], 4) for name in METRICS),
-        published(run["model"], run["dataset"]),
+        f"{values['recall@20']:.4f} / {values['ndcg@20']:.4f}" if values else "-",
         mean_std([run["best_epoch"] for run in group], 0),
         mean_std([run["seconds"]["total"] / 60 for run in group], 1),
-        (run["tuned"] or chosen(run["settings"], tried)) + other_schedule(run),
+        (run["tuned"] or chosen(run["settings"], tried)) + "".join(replaced),
     ]
 
 
@@ -212,26 +216,6 @@ def model_of(run: Record) -> str:
         f"{run['settings'][n]} {text}" for n, text in parts.items() if run["settings"][n] > 1
     ]
     return ", ".join([run["model"], *numbers])
-
-
-def published(model: str, dataset: str) -> str:
-    """Returns the published metrics of a model on a data set as text, or a dash."""
-    if model not in available_configs():
-        return "-"
-    values = load_config(model).published.get(dataset, {})
-    return f"{values['recall@20']:.4f} / {values['ndcg@20']:.4f}" if values else "-"
-
-
-def other_schedule(run: Record) -> str:
-    """Returns the values of a run that replace those of the published schedule as text."""
-    if published(run["model"], run["dataset"]) == "-":
-        return ""
-    schedule, settings = load_config(run["model"]).schedule, run["settings"]
-    return "".join(
-        f"; {name} {settings[name]}, published with {value}"
-        for name, value in schedule.items()
-        if settings.get(name, value) != value
-    )
 
 
 def chosen(settings: dict[str, Any], tried: list[dict[str, Any]]) -> str:

@@ -19,17 +19,13 @@ from soil_pyg.cli.flags import given_flags, naming_flags
 from soil_pyg.cli.parser import Parser
 from soil_pyg.cli.run_command import run_command
 from soil_pyg.configs import available_configs, load_config
-from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.signals import raise_on_signals
-from soil_pyg.workflow.train import DEVICE_TYPES
 
 ALL = "all"
 """The name that stands for all models."""
 Profile = Literal["paper", "released", "best"]
 """The profiles of SOIL, the model that has some."""
 Device = Literal["auto", "cpu", "cuda"]
-Size = restricted_number_type("Size", int, [(">=", 1), ("<=", 2**31 - 1)])
-"""A number that a measurement counts, draws or splits."""
 NumSeeds = restricted_number_type("NumSeeds", int, [(">=", 1), ("<=", 10_000)])
 """The number of runs, each of which is planned before the first one begins."""
 
@@ -177,62 +173,6 @@ def add_profile(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--profile", type=Profile, default="released", help="profile of the models that have some"
     )
-
-
-def add_speed_arguments(parser: ArgumentParser, channels: dict[str, int]) -> None:
-    """Adds the arguments of the commands that measure SOIL's graphs and steps.
-
-    Args:
-        parser (ArgumentParser): The parser.
-        channels (dict[str, int]): The default dimension of the features of each modality.
-    """
-    parser.add_argument(
-        "--channels",
-        type=dict[str, PositiveInt],
-        default=channels,
-        help="dimension of the features of each modality",
-    )
-    parser.add_argument("--steps", type=Size, default=20, help="number of steps to time")
-    parser.add_argument("--batch-size", type=Size, default=2048)
-    parser.add_argument("--device", type=Device, default="cpu", help="device of soil_pyg")
-    add_measurement_arguments(parser)
-
-
-def check_speed(arguments: Namespace) -> Namespace:
-    """Returns the arguments of :func:`add_speed_arguments` with the device resolved.
-
-    Raises:
-        ValueError: If there is no modality, or the device is not available.
-    """
-    if not arguments.channels:
-        raise ValueError("'--channels' must name at least one modality (got none)")
-    arguments.device = resolve_device(arguments.device, "--device", DEVICE_TYPES).type
-    return arguments
-
-
-def check_memory(flags: str, what: str, num_bytes: int) -> None:
-    """Raises :class:`ValueError` if data takes more memory than the machine has, where the system
-    tells how much that is.
-
-    Args:
-        flags (str): The flags that set the size.
-        what (str): The data.
-        num_bytes (int): Its size in bytes.
-    """
-    if not hasattr(os, "sysconf"):
-        return
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if num_bytes > memory:
-        raise ValueError(
-            f"'{flags}' must be smaller: {what} alone would take {num_bytes / 2**30:,.0f} GiB "
-            f"(got {memory / 2**30:,.0f} GiB of memory)"
-        )
-
-
-def add_measurement_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of all commands that measure speed and memory."""
-    add_out(parser)
-    parser.add_argument("--rerun", action="store_true", help="repeat finished measurements")
 
 
 def names_or_all(models: str, part: str) -> list[str]:

@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 
 from soil_bench.runs.arguments import execution_of
 from soil_bench.runs.jobs import Job, Plan, make_jobs, run_jobs
-from soil_bench.runs.results import METRICS, Record, read_records
+from soil_bench.runs.results import METRICS, Record, joined, read_records
 from soil_bench.runs.run_job import load_data
 from soil_bench.runs.significance import mean_and_error
 from soil_pyg.cli.errors import FailureError
@@ -138,16 +138,12 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 def describe(experiment: Experiment, runs: list[Record]) -> Record:
     """Returns the data, the number of runs and the versions of an experiment."""
-    versions: dict[str, set[str]] = {}
-    for run in runs:
-        for name, value in run["versions"].items():
-            versions.setdefault(name, set()).add(value)
     return {
         "dataset": experiment.plan.dataset,
         "data_digest": experiment.data.digest,
         "seeds": experiment.num_seeds,
         "epochs": experiment.epochs,
-        "versions": {name: " and ".join(sorted(values)) for name, values in versions.items()},
+        "versions": joined(run["versions"] for run in runs),
     }
 
 

@@ -35,6 +35,8 @@ RENAMED_MODELS = dict.fromkeys(
     ["zero_features:ZeroSOIL", "soil_bench.studies.missing:ZeroSOIL"],
     "soil_bench.studies.zero_features:ZeroSOIL",
 )
+AND = " and "
+"""Separates the versions of several runs."""
 OWN_MODELS = "soil_bench."
 """The start of the names of models of the benchmark, which records may name to be imported."""
 
@@ -183,12 +185,23 @@ def mean_std(values: list[float], digits: int) -> str:
 
 def environment(runs: list[dict[str, Any]]) -> list[str]:
     """Returns the versions, machines and dates of runs as texts."""
-    found: dict[str, set[str]] = {}
-    for run in runs:
-        for name, value in run["versions"].items():
-            found.setdefault(name, set()).add(value)
+    found = joined(run["versions"] for run in runs)
     found.pop("code", None)
-    return [f"{name} {' and '.join(sorted(values))}" for name, values in found.items()]
+    return [f"{name} {value}" for name, value in found.items()]
+
+
+def joined(several: Iterable[dict[str, str]]) -> dict[str, str]:
+    """Returns the versions of several runs as one.
+
+    Example:
+        >>> joined([{"machine": "A"}, {"machine": "B"}, {"machine": "A and B"}])
+        {'machine': 'A and B'}
+    """
+    found: dict[str, set[str]] = {}
+    for versions_of_run in several:
+        for name, value in versions_of_run.items():
+            found.setdefault(name, set()).update(value.split(AND))
+    return {name: AND.join(sorted(values)) for name, values in found.items()}
 
 
 def machine_and_date() -> dict[str, str]:

@@ -11,16 +11,10 @@ from pathlib import Path
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
-from soil_bench.runs.arguments import (
-    Size,
-    add_measurement_arguments,
-    check_memory,
-    make_console,
-    make_parser,
-    require,
-)
+from soil_bench.runs.arguments import make_console, make_parser, require
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import Report, markdown, print_report, short
+from soil_bench.speed.arguments import Size, add_measurement_arguments, check_memory
 from soil_bench.speed.blocks_measure import PAIRS_PER_USER
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of

@@ -1,9 +1,9 @@
 """Memory, network and hours of training SOIL on several machines, estimated from constants that are
 measured on this one.
 
-Users are divided among the machines, with their pairs; the rows of items are sharded. A sample with
-the proportions of the data is prepared and trained in partitions, on one thread. Its constants per
-user, pair and row are multiplied up. Finished measurements are stored and not repeated.
+Users are divided among the processes, with their pairs; the rows of items are sharded. A sample
+with the proportions of the data is prepared and trained in partitions, on one thread. Its constants
+per user, pair and row are multiplied up. Finished measurements are stored and not repeated.
 """
 
 from pathlib import Path
@@ -11,15 +11,19 @@ from pathlib import Path
 from jsonargparse import Namespace
 from jsonargparse.typing import restricted_number_type
 
-from soil_bench.runs.arguments import (
-    Size,
-    add_measurement_arguments,
-    check_memory,
-    make_console,
-    make_parser,
-)
+from soil_bench.runs.arguments import make_console, make_parser
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import Report, bullets, print_report, short, table
+from soil_bench.speed.arguments import (
+    Size,
+    add_channels,
+    add_data_sizes,
+    add_measurement_arguments,
+    add_part_users,
+    check_channels,
+    check_memory,
+    check_pairs,
+)
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
 from soil_pyg.utils.files import write_json
@@ -29,10 +33,12 @@ CHANNELS = 64
 COPIES = 4
 """The copies of a table: its values, two moments of Adam and the best values so far."""
 PAIR_BYTES = 32
-"""Per pair: both directions of the graph, 8 bytes each, and the pairs of the loader."""
+"""Per pair: both directions of the graph, 8 bytes each, and the triplets of the loader."""
 EDGE_BYTES = 8
 CODE_BYTES = 64
 """Per item and modality: a vector of an index for the search of neighbours."""
+ITEM_BYTES = 64
+"""Per item and process: the places of items in a partition and the totals of the graphs."""
 ROW_BYTES = 2 * (4 * CHANNELS + 8)
 """Per row of a batch from another machine: values and gradient, each with its number."""
 GIBIBYTE, GIGABYTE, GIGABIT = 2**30, 10**9, 10**9 / 8
@@ -72,40 +78,26 @@ def main(argv: list[str]) -> int:
 def parse(argv: list[str]) -> Namespace:
     """Returns the arguments with their defaults."""
     parser = make_parser("estimate", __doc__)
-    parser.add_argument("--users", type=Amount, default=1e8, help="number of users")
-    parser.add_argument("--items", type=Amount, default=1e7, help="number of items")
-    parser.add_argument("--pairs", type=Amount, default=8e8, help="number of pairs")
+    add_data_sizes(parser, Amount, users=1e8, items=1e7, pairs=8e8)
     parser.add_argument("--machines", type=Size, default=16, help="number of machines")
     parser.add_argument("--cores", type=Size, default=16, help="processes per machine")
     parser.add_argument("--gbit", type=Size, default=10, help="network of a machine in Gbit/s")
-    parser.add_argument(
-        "--channels",
-        type=dict[str, Size],
-        default={"image": 32},
-        help="dimension of the features of each modality",
-    )
+    add_channels(parser, {"image": 32})
     parser.add_argument(
         "--sample-items",
         type=Size,
         default=40_000,
         help="items of the sample; more than 32,768 are searched by an index, as in the estimate",
     )
-    parser.add_argument(
-        "--part-users", type=Size, default=2_500, help="number of users per partition"
-    )
+    add_part_users(parser)
     add_measurement_arguments(parser)
     arguments = parser.parse_args(argv)
-    if not arguments.channels:
-        raise ValueError("'--channels' must name at least one modality (got none)")
+    check_channels(arguments)
+    check_pairs(arguments)
     items = arguments.sample_items
     numbers = sum(arguments.channels.values()) * items
     numbers += CHANNELS * (_sample_users(arguments) + items)
     check_memory("--sample-items, --channels", "features and embeddings", 4 * numbers)
-    if arguments.pairs < 4 * arguments.users:
-        raise ValueError(
-            f"'--pairs' must be at least four per user (got {arguments.pairs:g} for "
-            f"{arguments.users:g} users)"
-        )
     return arguments
 
 
@@ -161,6 +153,8 @@ def estimate(record: Record) -> Record:
         "graphs": EDGE_BYTES * (known["edges_per_item"] * items + known["edges_per_user"] * users),
         "codes of all items": CODE_BYTES * len(record["channels"]) * record["items"],
         "processes": known["process_bytes"] * record["cores"],
+        "arrays of all items, per process": ITEM_BYTES * record["items"] * record["cores"],
+        "final embeddings of all items, to rank": 4 * CHANNELS * record["items"],
     }
     away = (machines - 1) / machines
     network = trained * known["batches_per_pair"] * known["items_per_batch"] * ROW_BYTES * away

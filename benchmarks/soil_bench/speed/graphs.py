@@ -9,16 +9,10 @@ from pathlib import Path
 
 from jsonargparse import ActionYesNo, Namespace
 
-from soil_bench.runs.arguments import (
-    Size,
-    add_speed_arguments,
-    check_memory,
-    check_speed,
-    make_console,
-    make_parser,
-)
+from soil_bench.runs.arguments import make_console, make_parser
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import print_report
+from soil_bench.speed.arguments import Size, add_speed_arguments, check_memory, check_speed
 from soil_bench.speed.graphs_report import graphs_report, rows, unequal
 from soil_bench.speed.inputs import BABY_ITEMS, baby_size, graph_measurements
 from soil_bench.speed.measurement import Measurement

@@ -12,16 +12,10 @@ from pathlib import Path
 from jsonargparse import Namespace
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat
 
-from soil_bench.runs.arguments import (
-    Size,
-    add_measurement_arguments,
-    check_memory,
-    make_console,
-    make_parser,
-    require,
-)
+from soil_bench.runs.arguments import make_console, make_parser, require
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import print_report
+from soil_bench.speed.arguments import Size, add_measurement_arguments, check_memory
 from soil_bench.speed.index_report import index_report
 from soil_bench.speed.item_features import POSTERS, SOURCES, posters_file
 from soil_bench.speed.measurement import Measurement

@@ -15,11 +15,12 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from soil_bench.runs.arguments import Device, add_measurement_arguments, make_console, make_parser
+from soil_bench.runs.arguments import Device, make_console, make_parser
 from soil_bench.runs.environments import add_environments, install
 from soil_bench.runs.results import Record, environment
 from soil_bench.runs.tables import print_report
 from soil_bench.speed import neighbours, propagation
+from soil_bench.speed.arguments import add_measurement_arguments
 from soil_bench.speed.contest import Contest, Contestant, Part, versions_of
 from soil_bench.speed.guests import Guests
 from soil_bench.speed.libraries_report import draw_picture, libraries_legend, libraries_reports

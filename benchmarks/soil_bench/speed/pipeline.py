@@ -9,17 +9,20 @@ stage has a process of its own; finished ones are stored and not repeated.
 from pathlib import Path
 
 from jsonargparse import Namespace
-from jsonargparse.typing import PositiveInt
 
-from soil_bench.runs.arguments import (
-    Size,
-    add_measurement_arguments,
-    check_memory,
-    make_console,
-    make_parser,
-)
+from soil_bench.runs.arguments import make_console, make_parser
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import Report, bullets, print_report, short, table
+from soil_bench.speed.arguments import (
+    Size,
+    add_channels,
+    add_data_sizes,
+    add_measurement_arguments,
+    add_part_users,
+    check_channels,
+    check_memory,
+    check_pairs,
+)
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
 from soil_pyg.utils.files import write_json
@@ -67,26 +70,17 @@ def main(argv: list[str]) -> int:
 def parse(argv: list[str]) -> Namespace:
     """Returns the arguments with their defaults."""
     parser = make_parser("pipeline", __doc__)
-    parser.add_argument("--users", type=Size, default=500_000, help="number of users")
-    parser.add_argument("--items", type=Size, default=50_000, help="number of items")
-    parser.add_argument("--pairs", type=Size, default=4_000_000, help="pairs to draw")
-    parser.add_argument(
-        "--channels",
-        type=dict[str, PositiveInt],
-        default={"image": 32},
-        help="dimension of the features of each modality",
-    )
+    add_data_sizes(parser, Size, users=500_000, items=50_000, pairs=4_000_000)
+    add_channels(parser, {"image": 32})
     parser.add_argument("--steps", type=Size, default=10, help="number of steps, even")
-    parser.add_argument(
-        "--part-users", type=Size, default=2_500, help="number of users per partition"
-    )
+    add_part_users(parser)
     parser.add_argument(
         "--recommended", type=Size, default=100_000, help="number of users to recommend to"
     )
     add_measurement_arguments(parser)
     arguments = parser.parse_args(argv)
-    if not arguments.channels:
-        raise ValueError("'--channels' must name at least one modality (got none)")
+    check_channels(arguments)
+    check_pairs(arguments)
     nodes = arguments.users + arguments["items"]
     numbers = CHANNELS * nodes + sum(arguments.channels.values()) * arguments["items"]
     check_memory("--users, --items, --channels", "embeddings and features", 4 * numbers)
@@ -96,11 +90,6 @@ def parse(argv: list[str]) -> Namespace:
                 f"'{name}' must be at most the number of users, {arguments.users} "
                 f"(got {arguments[count]})"
             )
-    if arguments.pairs < 4 * arguments.users:
-        raise ValueError(
-            f"'--pairs' must be at least four per user (got {arguments.pairs} for "
-            f"{arguments.users} users)"
-        )
     if arguments.steps % 2 == 1:
         raise ValueError(f"'--steps' must be even (got {arguments.steps})")
     return arguments

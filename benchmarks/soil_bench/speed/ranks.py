@@ -1,9 +1,10 @@
 """Seconds of an epoch of SOIL in partitions by the number of processes, with one thread each.
 
 The data is synthetic, with about 8 training interactions per user. All numbers of processes take
-the same steps, of two batches. The tables are whole on every process, or sharded by row. With
---steps, the first steps of an epoch are measured and extrapolated. Each measurement has processes
-of its own; finished ones are stored and not repeated.
+the same steps, of two batches. The tables are whole on every process, or sharded by row.
+Independent trainings at the same time, which exchange nothing, show how much of the speed-up the
+machine allows. With --steps, the first steps of an epoch are measured and extrapolated. Each
+measurement has processes of its own; finished ones are stored and not repeated.
 """
 
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
-from soil_bench.runs.arguments import add_measurement_arguments, make_console, make_parser
+from soil_bench.runs.arguments import make_console, make_parser
 from soil_bench.runs.results import Record
 from soil_bench.runs.tables import Report, bullets, print_report, short, table
+from soil_bench.speed.arguments import add_measurement_arguments, add_part_users
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
 from soil_bench.speed.ranks_worker import BATCHES_PER_STEP
@@ -33,18 +35,22 @@ def main(argv: list[str]) -> int:
     measurements = Measurements(out / "ranks.jsonl", console, arguments.rerun)
     num_users = USERS_PER_ITEM * arguments["items"]
     graphs = graph_measurement(num_users, arguments["items"], out / "work")
+    num_partitions = -(-num_users // arguments.part_users)
+    sizes = {"steps": arguments.steps, "num_partitions": num_partitions}
+    asked = sorted(set(arguments.ranks))
+    tables = (False, True)
+    calls = [
+        *(("train", {"ranks": ranks, "sharded": s}) for ranks in asked for s in tables),
+        *(("train_side_by_side", {"trainings": ranks, "sharded": False}) for ranks in asked[1:]),
+    ]
     rows = []
-    for ranks in sorted(set(arguments.ranks)):
-        for sharded in (False, True):
-            settings = {
-                **{"ranks": ranks, "sharded": sharded, "steps": arguments.steps},
-                "num_partitions": -(-num_users // arguments.part_users),
-            }
-            worker = "soil_bench.speed.ranks_worker:train"
-            measurement = Measurement(worker, settings, {"graphs": graphs})
-            found = measurements.measure(measurement, {"items": arguments["items"]})
-            if found is not None:
-                rows.append({**settings, **found})
+    for worker, processes in calls:
+        settings = {**processes, **sizes}
+        function = f"soil_bench.speed.ranks_worker:{worker}"
+        measurement = Measurement(function, settings, {"graphs": graphs})
+        found = measurements.measure(measurement, {"items": arguments["items"]})
+        if found is not None:
+            rows.append({**settings, **found})
     record = {
         "options": options_of(argv),
         "versions": measurements.versions,
@@ -64,9 +70,7 @@ def parse(argv: list[str]) -> Namespace:
     parser.add_argument(
         "--ranks", type=PositiveInt, nargs="+", default=[1, 2], help="numbers of processes, 1 or 2"
     )
-    parser.add_argument(
-        "--part-users", type=PositiveInt, default=2_500, help="number of users per partition"
-    )
+    add_part_users(parser)
     parser.add_argument(
         "--steps", type=PositiveInt | None, default=None, help="number of steps (default: an epoch)"
     )
@@ -93,7 +97,8 @@ def graph_measurement(num_users: int, num_items: int, work: Path) -> Measurement
 
 def ranks_report(record: Record) -> Report:
     """Returns the table of a record."""
-    alone = {row["sharded"]: row["epoch_seconds"] for row in record["rows"] if row["ranks"] == 1}
+    joint = [row for row in record["rows"] if "ranks" in row]
+    alone = {row["sharded"]: row["epoch_seconds"] for row in joint if row["ranks"] == 1}
     rows = [
         [
             str(row["ranks"]),
@@ -103,13 +108,21 @@ def ranks_report(record: Record) -> Report:
             f"{alone[row['sharded']] / row['epoch_seconds']:.2f}" if alone else "",
             f"{row['bytes_per_step'] / 1e6:.2f}",
         ]
-        for row in record["rows"]
+        for row in joint
     ]
     columns = ["processes", "tables", "s per epoch", "s of a processor", "speed-up", "MB per step"]
     notes = [
         "One thread per process; s of a processor: the time that the process with most of them "
         "computes or polls; MB per step: sent by a process."
     ]
+    for row in record["rows"]:
+        if alone and "trainings" in row:
+            slower = row["epoch_seconds"] / alone[row["sharded"]]
+            notes.append(
+                f"{row['trainings']} independent trainings at the same time, which exchange "
+                f"nothing, take {slower:.2f} times as long as one: this machine allows a speed-up "
+                f"of {row['trainings'] / slower:.2f}."
+            )
     if any(row["extrapolated"] for row in record["rows"]):
         notes.append("* Extrapolated from the first steps.")
     sizes = "{users:,} users, {items:,} items".format(**record)

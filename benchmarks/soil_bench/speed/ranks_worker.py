@@ -34,16 +34,47 @@ def train(graphs: str, ranks: int, sharded: bool, num_partitions: int, steps: in
     """Trains an epoch, or some of its steps, on a number of processes and measures it."""
     with TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
-        call = json.dumps([graphs, ranks, sharded, num_partitions, steps, str(result)])
-        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
-        command = [sys.executable, "-m", *launcher, "-m", __name__, call]
-        found = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-        env = os.environ | {"PYTHONPATH": os.pathsep.join(found), "OMP_NUM_THREADS": "1"}
-        ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        if ended.returncode != 0:
-            raise FailureError(f"{ranks} processes failed: {ended.stderr.strip()[-1000:]}")
-        record: Record = json.loads(result.read_text("utf-8"))
-        return record
+        training = start(ranks, [graphs, ranks, sharded, num_partitions, steps, str(result)])
+        return finish(training, result)
+
+
+def train_side_by_side(
+    graphs: str, trainings: int, sharded: bool, num_partitions: int, steps: int | None
+) -> Record:
+    """Runs trainings of one process each at the same time and measures the slowest.
+
+    They exchange nothing, so they show what the machine itself takes from processes beside each
+    other.
+    """
+    with TemporaryDirectory() as folder:
+        results = [Path(folder, f"result{place}.json") for place in range(trainings)]
+        call = [graphs, 1, sharded, num_partitions, steps]
+        started = [start(1, [*call, str(result)]) for result in results]
+        records = list(map(finish, started, results))
+        return max(records, key=lambda record: float(record["epoch_seconds"]))
+
+
+def start(ranks: int, call: list[object]) -> subprocess.Popen[str]:
+    """Starts the processes of a training, which call :func:`main`."""
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+    command = [sys.executable, "-m", *launcher, "-m", __name__, json.dumps(call)]
+    found = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(found), "OMP_NUM_THREADS": "1"}
+    nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
+    return subprocess.Popen(command, env=env, stdout=nowhere, stderr=pipe, text=True)
+
+
+def finish(training: subprocess.Popen[str], result: Path) -> Record:
+    """Waits for a training and returns its result.
+
+    Raises:
+        FailureError: If the training fails.
+    """
+    _, errors = training.communicate()
+    if training.returncode != 0:
+        raise FailureError(f"a training failed: {errors.strip()[-1000:]}")
+    record: Record = json.loads(result.read_text("utf-8"))
+    return record
 
 
 def main(
@@ -59,7 +90,7 @@ def main(
     loader = PartitionLoader(data, BATCH_SIZE, 0, num_partitions, *place)
     loss = TrainingLoss(model, partitioned=True, tables=tables)
     optimizer = RowAdam(model.parameters())
-    every = loader.steps()
+    every = loader.steps(ranks.each(loader.lane_lengths))
     some = every if steps is None else every[:steps]
     ranks.each(lambda: None)
     start, processor = time.perf_counter(), time.process_time()

@@ -12,17 +12,16 @@ from pathlib import Path
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt
 
-from soil_bench.runs.arguments import (
+from soil_bench.runs.arguments import make_console, make_parser, require
+from soil_bench.runs.results import Record
+from soil_bench.runs.tables import print_report
+from soil_bench.speed.arguments import (
     Size,
+    add_part_users,
     add_speed_arguments,
     check_memory,
     check_speed,
-    make_console,
-    make_parser,
-    require,
 )
-from soil_bench.runs.results import Record
-from soil_bench.runs.tables import print_report
 from soil_bench.speed.inputs import graph_measurements
 from soil_bench.speed.item_features import POSTERS, SOURCES, posters_file
 from soil_bench.speed.measurement import Measurement
@@ -79,9 +78,7 @@ def parse(argv: list[str]) -> Namespace:
         default=100_000,
         help="maximum number of items for whole epochs; above it --steps are timed",
     )
-    parser.add_argument(
-        "--part-users", type=Size, default=2_500, help="number of users per partition"
-    )
+    add_part_users(parser)
     parser.add_argument("--parts", type=Size, default=2, help="number of partitions to train on")
     parser.add_argument(
         "--naive-up-to",

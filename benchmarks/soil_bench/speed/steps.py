@@ -14,7 +14,6 @@ from jsonargparse.typing import PositiveInt
 from soil_bench.runs.arguments import (
     ALL,
     add_data,
-    add_measurement_arguments,
     add_profile,
     make_console,
     make_parser,
@@ -23,6 +22,7 @@ from soil_bench.runs.arguments import (
 from soil_bench.runs.results import Record
 from soil_bench.runs.run_job import load_data
 from soil_bench.runs.tables import Report, markdown, print_report, short
+from soil_bench.speed.arguments import add_measurement_arguments
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
 from soil_pyg.utils.files import write_json

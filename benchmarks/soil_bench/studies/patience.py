@@ -22,7 +22,7 @@ from soil_bench.runs.experiment import (
     write_record,
 )
 from soil_bench.runs.jobs import Job
-from soil_bench.runs.results import CHOICE, Record, mean_std
+from soil_bench.runs.results import CHOICE, Record, joined, mean_std
 from soil_bench.runs.tables import Report, print_report
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.runs.checkpoint import load_run
@@ -85,6 +85,8 @@ def with_earlier(record: Record, experiment: Experiment) -> Record:
     try:
         earlier = parse_json(path.read_bytes()) if path.exists() else {}
         if all(earlier.get(name) == record[name] for name in COMPARABLE):
+            if earlier["values"].keys() - record["values"].keys():
+                record["versions"] = joined([earlier["versions"], record["versions"]])
             record["values"] = earlier["values"] | record["values"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(

@@ -69,6 +69,8 @@ def test_a_schedule_that_was_not_published_is_named() -> None:
         "soil": " 1 tried ",
         "package.module:Mine": " 1 tried ",
     }
+    as_published = record("lightgcn", 0, val=0.05, test=0.05, lr_decay=1.0, patience=20)
+    assert "lr_decay" not in page([*runs, as_published])
     runs = [run | {"dataset": "own"} for run in runs]
     assert "published with" not in page(runs)
 

@@ -38,6 +38,8 @@ def test_the_sums_of_an_estimate(record: dict[str, Any]) -> None:
     assert memory["codes of all items"] == 1e7 * 2 * 64
     assert memory["graphs"] == 8 * (10 * 1e7 + 2 * 1e8) / 16
     assert memory["processes"] == 4e9
+    assert memory["arrays of all items, per process"] == 4 * 1e7 * 64
+    assert memory["final embeddings of all items, to rank"] == 1e7 * 64 * 4
     batches = 8e8 * 0.75 / 16 / 2048
     assert found["network"] == pytest.approx(batches * 1000 * 2 * (64 * 4 + 8) * 15 / 16)
     hours = found["hours"]
@@ -80,7 +82,7 @@ def test_from_a_sample_to_the_table(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--pairs", "1e5", "--users", "1e5"], "'--pairs' must be at least four per user"),
+        (["--pairs", "1e5", "--users", "1e5"], "'--pairs' must be at least 4 per user"),
         (["--channels", "{}"], "'--channels'"),
         (["--machines", "0"], "--machines"),
         (["--users", "many"], "--users"),

@@ -15,17 +15,19 @@ def test_the_same_steps_on_one_and_two_processes(
 ) -> None:
     arguments = [*SMALL, "--steps", "2", "--out", str(tmp_path)]
     assert run.main(arguments) == 0
-    assert calls == ["draw_synthetic", "build_fast", *["train"] * 4]
+    assert calls == ["draw_synthetic", "build_fast", *["train"] * 4, "train_side_by_side"]
     record = json.loads((tmp_path / "ranks.json").read_text())
-    rows = record["rows"]
+    *rows, together = record["rows"]
     assert [(row["ranks"], row["sharded"]) for row in rows] == [
         *((1, False), (1, True), (2, False), (2, True))
     ]
+    assert (together["trainings"], together["epoch_seconds"] > 0) == (2, True)
+    assert together["loss"] == rows[0]["loss"]
     assert all(row["loss"] == pytest.approx(rows[0]["loss"], rel=1e-5) for row in rows)
     assert [row["bytes_per_step"] > 0 for row in rows] == [False, False, True, True]
     assert "sharded" in capsys.readouterr().out
     assert run.main(arguments) == 0
-    assert len(calls) == 6
+    assert len(calls) == 7
 
 
 def test_lines_of_the_page() -> None:
@@ -34,9 +36,11 @@ def test_lines_of_the_page() -> None:
         {"ranks": ranks, "sharded": False, "epoch_seconds": seconds, **values}
         for ranks, seconds in ((1, 6.0), (2, 4.0))
     ]
-    lines = ranks_lines({"users": 2000, "items": 1000, "rows": rows})
+    together = {"trainings": 2, "sharded": False, "epoch_seconds": 7.5, **values}
+    lines = ranks_lines({"users": 2000, "items": 1000, "rows": [*rows, together]})
     assert lines[0] == "Epochs in partitions, 2,000 users, 1,000 items:"
     assert any("1.50" in line and "| 2 |" in line for line in lines)
+    assert any("1.25 times" in line and "speed-up of 1.60" in line for line in lines)
     assert any("Extrapolated" in line for line in lines)
 
 

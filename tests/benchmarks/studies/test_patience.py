@@ -50,9 +50,12 @@ def test_a_smaller_patience_is_replayed(
     printed = capsys.readouterr().out
     assert "Patience on tiny, 2 seeds" in printed
     # Finished runs are found again, and models of another command stay in the table.
+    path = out / "records" / "patience-tiny.json"
+    machine = record["versions"]["machine"]
+    path.write_text(path.read_text().replace(machine, "Another"))
     assert run.main([*arguments, "lightgcn"]) == 0
     assert record_of("patience")["values"] == record["values"]
-    path = out / "records" / "patience-tiny.json"
+    assert record_of("patience")["versions"]["machine"] == f"Another and {machine}"
     path.write_text(path.read_text().replace('"seeds": 2', '"seeds": 3'))
     assert run.main([*arguments, "lightgcn"]) == 0
     assert record_of("patience")["models"] == "lightgcn"

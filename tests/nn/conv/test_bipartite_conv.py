@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import BipartiteConv
 from soil_pyg.ops.adjacency import Adjacency
 
@@ -51,3 +52,6 @@ def test_equals_one_step_with_the_symmetric_matrix(form: str) -> None:
     factor = torch.randn(num_nodes, CHANNELS, generator=generator, dtype=torch.float64)
     (grad,) = torch.autograd.grad((out * factor).sum(), x)
     torch.testing.assert_close(grad, symmetric @ factor)
+
+
+test_wrong_arguments = wrong_arguments("BipartiteConv")

@@ -10,6 +10,7 @@ from torch_geometric import EdgeIndex
 from torch_geometric.nn import SimpleConv
 
 from soil_pyg.nn import Adjacency, BipartiteConv, LightConv, LightPropagation, MeanPropagation
+from soil_pyg.nn.conv.inputs import check_both
 
 NUM_SOURCES, NUM_TARGETS = 4, 3
 # Sorted by neither row nor column; target 2 has no edge, one edge is repeated.
@@ -146,3 +147,11 @@ def test_weights_that_are_not_finite(value: float) -> None:
     weight = WEIGHT.index_fill(0, torch.tensor([2]), value)
     with pytest.raises(ValueError, match="'edge_weight'"):
         Adjacency.from_edge_index(EDGES, weight, SIZE)
+
+
+def test_features_of_both_sides() -> None:
+    source, target = torch.ones(2, 3), torch.ones(4, 3)
+    assert check_both((source, target)) == (source, target)
+    for x in (source, (source, None)):
+        with pytest.raises(ValueError, match="'x' must be a pair"):
+            check_both(x)

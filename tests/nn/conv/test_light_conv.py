@@ -4,6 +4,7 @@ from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import HeteroConv
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import LightConv
 from soil_pyg.ops.adjacency import Adjacency
 
@@ -170,3 +171,6 @@ def test_options_that_matrices_cannot_follow_are_refused() -> None:
         LightConv(flow="target_to_source")
     with pytest.raises(TypeError, match="multiple values for keyword argument 'aggr'"):
         LightConv(aggr="mean")
+
+
+test_wrong_arguments = wrong_arguments("LightConv")

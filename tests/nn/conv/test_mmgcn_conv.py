@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from api_cases import wrong_arguments
 from soil_pyg.nn import Adjacency, MMGCNConv
 
 EDGE_INDEX = torch.tensor([[0, 1, 2, 2], [0, 0, 1, 0]])
@@ -26,3 +27,6 @@ def test_equals_the_definition(concat: bool) -> None:
 
 def test_repr() -> None:
     assert str(MMGCNConv(4, 2)) == "MMGCNConv(4, 2, concat=True)"
+
+
+test_wrong_arguments = wrong_arguments("MMGCNConv")
