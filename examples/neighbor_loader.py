@@ -11,7 +11,9 @@ def main() -> list[int]:
     """Returns the number of items whose embeddings each batch gives."""
     data = SimilarityGraph(k=5)(SyntheticMultimodal(num_users=200, num_items=100)[0])
     similar = ("item", "image_similar", "item")
-    loader = NeighborLoader(data, {similar: [5, 5]}, input_nodes="item", batch_size=32)
+    # All edge types must have a number; of the purchases, none are drawn.
+    num_neighbors = {kind: [5, 5] if kind == similar else [0, 0] for kind in data.edge_types}
+    loader = NeighborLoader(data, num_neighbors, input_nodes="item", batch_size=32)
     project, conv = FeatureProjection(-1, 16), LightConv()
     sizes = []
     for batch in loader:

@@ -17,7 +17,7 @@ class _Loader(yaml.SafeLoader):
     """Refuses what YAML takes silently: names that occur twice, and integers of other bases."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        names = [self.construct_object(name, deep=True) for name, _ in node.value]  # type: ignore[no-untyped-call]
+        names = [self.construct_object(name, deep=True) for name, _ in node.value]
         for i, name in enumerate(names):
             if name in names[:i]:
                 raise yaml.constructor.ConstructorError(
@@ -30,7 +30,7 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(
                 None, None, f"{node.value} must be a decimal number", node.start_mark
             )
-        return super().construct_yaml_int(node)  # type: ignore[no-untyped-call]
+        return super().construct_yaml_int(node)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)

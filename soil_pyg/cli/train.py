@@ -135,6 +135,9 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
 
 
 def _selected_model(argv: list[str]) -> str:
+    if sum(word.partition("=")[0] == "--final" for word in argv) > 1:
+        # The parser refuses it.
+        return MODEL
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in ("model", "config", "final"):
         first.add_argument(f"--{name}")

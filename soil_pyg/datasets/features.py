@@ -167,7 +167,7 @@ def to_array(matrix: np.ndarray | Tensor, source: str) -> np.ndarray:
     for masked values; :obj:`source` is its origin, for the error.
     """
     if isinstance(matrix, np.ma.MaskedArray) and matrix.mask.any():
-        matrix = matrix.astype(float).filled(np.nan)
+        matrix = np.ma.filled(matrix.astype(float), np.nan)
     if not isinstance(matrix, Tensor):
         return np.asarray(matrix)
     if matrix.layout is not torch.strided or matrix.is_quantized or matrix.is_meta:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,12 @@ def read_json_lines(
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    lines = enumerate(read_text(path).splitlines(), start=1)
-    return ((number, line) for number, line in lines if line.strip())
+    content = read_text(path)
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    # One line at a time: a list of short ones would take many times the memory of the text.
+    lines = enumerate(BytesIO(content), start=1)
+    return ((number, line.rstrip(b"\n")) for number, line in lines if line.strip())
 
 
 def _parse(line: bytes, where: str) -> dict[str, Any]:

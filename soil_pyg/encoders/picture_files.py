@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -60,7 +61,7 @@ def read_picture(path: str | os.PathLike[str]) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
+            upright = _with_8_bits(ImageOps.exif_transpose(image), image.format)
             if upright.has_transparency_data:
                 colours = upright.convert("RGBA")
                 white = Image.new("RGBA", colours.size, "white")
@@ -73,6 +74,15 @@ def read_picture(path: str | os.PathLike[str]) -> Image.Image:
     # Damaged files raise errors of any type.
     except Exception as error:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def _with_8_bits(image: Image.Image, file_format: str | None) -> Image.Image:
+    """Scales values of 16 bits, which a conversion would cut to white."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and file_format == "PNG"):
+        return Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("values of 32 bits, whose range is unknown: save it with 8 bits")
+    return image
 
 
 def _in_column(items: pd.DataFrame, column: str, root: Path) -> list[Path | None]:

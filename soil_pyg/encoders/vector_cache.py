@@ -11,7 +11,7 @@ import torch
 from soil_pyg.datasets.tensors import read_tensors, write_tensors
 from soil_pyg.utils.files import atomic_path, digest_of, user_cache
 
-FORMAT = 2
+FORMAT = 3
 """The version of the cache, to increase when encoders of the same version return other vectors."""
 
 KEY = "soil_pyg.vectors"

@@ -119,13 +119,14 @@ def train(
     for name in ("shard_tables", "tensorboard", "progress", "overwrite"):
         check_flag(name, locals()[name])
     validated = None if final is None else Validated.of(open_run(final, FINAL), model, profile)
-    selected = ModelOptions(model or (validated.model if validated else MODEL))
+    selected = ModelOptions((validated.model if validated else MODEL) if model is None else model)
     for name in RESERVED:
         if name in selected.options:
             raise ValueError(
                 f"Model '{selected.spec}' must not have an option '{name}', which is reserved"
             )
     given = selected.check(options, "options")
+    check_integer("seed", 0 if seed is None else seed, 0)
     check_integer("devices", devices, 1)
     check_integer("num_nodes", num_nodes, 1)
     if init is not None and shard_tables:

@@ -93,6 +93,19 @@ def test_every_mode_becomes_rgb(mode: str, tmp_path: Path) -> None:
     assert pixel(tmp_path / "white.tif") == (255, 255, 255)
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_values_of_16_bits_are_scaled(suffix: str, tmp_path: Path) -> None:
+    Image.new("I;16", (3, 2), 30_000).save(path := tmp_path / f"grey.{suffix}")
+    assert pixel(path) == (117, 117, 117)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_values_without_a_range_are_refused(mode: str, tmp_path: Path) -> None:
+    Image.new(mode, (3, 2), 30_000).save(path := tmp_path / "x.tif")
+    with pytest.raises(ValueError, match=r"32 bits.*save it with 8 bits"):
+        read_picture(path)
+
+
 def test_transparent_is_white(tmp_path: Path) -> None:
     Image.new("RGBA", (3, 2), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert pixel(tmp_path / "clear.png") == (255, 255, 255)

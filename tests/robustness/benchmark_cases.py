@@ -233,6 +233,7 @@ OTHERS = {
     "page.py visual.npy": ("a binary file", "visual.npy"),
     f"page.py {WRONG}/bad.jsonl": ("a damaged line", f"{WRONG}/bad.jsonl"),
     f"page.py {WRONG}/other.jsonl": ("another object", f"{WRONG}/other.jsonl"),
+    f"page.py {WRONG}/none.jsonl": ("no finished runs", "results"),
     f"page.py {WRONG}/none.jsonl --out missing/page.md": ("a missing folder", "--out"),
     f"page.py {WRONG}/none.jsonl --out root": ("a folder in place of a file", "--out"),
     f"page.py {WRONG}/none.jsonl --out=": ("an empty value", "--out"),

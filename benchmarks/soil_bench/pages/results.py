@@ -84,9 +84,11 @@ def read_runs(path: Path) -> list[Record]:
     """Returns the runs of a file.
 
     Raises:
-        ValueError: If a line is not the record of a finished run.
+        ValueError: If a line is not the record of a finished run, or there is none.
     """
     runs = read_records(path)
+    if not runs:
+        raise ValueError(f"'results' must name files of finished runs (got '{path}', without any)")
     for key, run in runs.items():
         try:
             page([run])

@@ -129,8 +129,10 @@ def read_lines(
         return found
     if not path.is_file():
         raise ValueError(f"'{path}' must be a file: move it away, or choose another '--out'")
+    content = path.read_bytes()
     # Other ends of lines than this one may be in texts.
-    for number, line in enumerate(path.read_bytes().removesuffix(b"\n").split(b"\n"), start=1):
+    lines = content.removesuffix(b"\n").split(b"\n") if content else []
+    for number, line in enumerate(lines, start=1):
         try:
             record = parse_json(line)
             stored = record.pop(CHECKSUM, None) if isinstance(record, dict) else None

@@ -187,6 +187,11 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
     assert path.read_bytes() == before
 
 
+def test_an_empty_file_has_no_results(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").touch()
+    assert read_records(tmp_path / "results.jsonl") == {}
+
+
 def test_a_folder_is_no_file_of_results(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=re.escape(f"'{tmp_path}'")):
         read_records(tmp_path)
