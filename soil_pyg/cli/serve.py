@@ -51,7 +51,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}-file",
             metavar="FILE",
-            help=f"file of {text} to recommend, one id per line, or table with the column item",
+            help=f"file of {text} to recommend, one id per line, or table with the column of items",
         )
     limits = Limits()
     parser.add_argument("--max-k", type=int, default=limits.k, help="largest k of a request")

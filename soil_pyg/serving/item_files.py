@@ -22,13 +22,17 @@ class ItemFiles:
             (default: :obj:`None`)
         deny (str or os.PathLike, optional): The file of the items never to recommend.
             (default: :obj:`None`)
+        column (str, optional): The column of the ids, if a file is a table.
+            (default: :obj:`"item"`)
     """
 
     def __init__(
         self,
         allow: str | os.PathLike[str] | None = None,
         deny: str | os.PathLike[str] | None = None,
+        column: str = ITEM,
     ) -> None:
+        self._column = column
         given = {"allow_file": allow, "deny_file": deny}
         self._paths = {name: Path(x).expanduser() for name, x in given.items() if x is not None}
 
@@ -43,7 +47,7 @@ class ItemFiles:
         item is allowed.
         """
         found = {
-            name: read_id_file(path, name, ITEM, skip_blank=True)
+            name: read_id_file(path, name, self._column, skip_blank=True)
             for name, path in self._paths.items()
         }
         if "allow_file" in found and len(found["allow_file"]) == 0:

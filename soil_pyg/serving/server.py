@@ -12,15 +12,18 @@ from importlib import import_module
 
 import torch
 
+from soil_pyg.runs.checkpoint import load_finished_run
 from soil_pyg.serving.item_files import ItemFiles
 from soil_pyg.serving.metrics import SHARED_FOLDER, Metrics
 from soil_pyg.serving.requests import Limits
 from soil_pyg.serving.run_link import RunLink
 from soil_pyg.serving.served_run import ServedRun
 from soil_pyg.serving.workers import Workers, heeded_signals
+from soil_pyg.typing import ITEM
 from soil_pyg.utils.checks import check_greater, check_integer, check_string
 from soil_pyg.utils.extras import install_command
 from soil_pyg.utils.progress import status
+from soil_pyg.workflow.columns import id_columns
 
 PACKAGES = ("fastapi", "fastapi_offline", "prometheus_client", "uvicorn")
 
@@ -102,7 +105,9 @@ def serve(
         torch.set_num_threads(1)
         status.step("Loading the run")
         load = partial(ServedRun, data=data, exact=exact, graphs=graphs)
-        link = RunLink(run, load, ItemFiles(allow_file, deny_file))
+        known = load_finished_run(run, False)["settings"].get("data") if data is None else data
+        files = ItemFiles(allow_file, deny_file, id_columns(known)[ITEM])
+        link = RunLink(run, load, files)
         address, several = _address(first), f"{workers} workers" if workers > 1 else "1 worker"
         hello = f"serving '{run}' at {address} by {several}; {address}/docs shows how"
         work = partial(

@@ -10,22 +10,30 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.id_files import read_id_file
 from soil_pyg.datasets.ids import find_ids
+from soil_pyg.workflow.columns import id_columns
 
 IdSource: TypeAlias = Iterable[Any] | str | os.PathLike[str]
+DataSource: TypeAlias = HeteroData | str | os.PathLike[str] | None
 ALL = "all"
 SHOWN = 3
 """The maximum number of ids in an error message."""
 
 
 def find_positions(
-    ids: IdSource, known: np.ndarray, name: str, kind: str, may_be_empty: bool = False
+    ids: IdSource,
+    known: np.ndarray,
+    name: str,
+    kind: str,
+    may_be_empty: bool = False,
+    data: DataSource = None,
 ) -> np.ndarray:
     """Returns the positions of ids among those of a run, compared as text. The ids may also be a
-    text file with one id per line, or a table with the column :obj:`kind`; :obj:`name` is the name
-    of the argument in errors.
+    text file with one id per line, or a table with the column of :obj:`kind` that the data was
+    prepared from; :obj:`name` is the name of the argument in errors.
 
     Raises :class:`FileNotFoundError` if the file does not exist, and :class:`ValueError` if there
     is no id, an id is unknown or no text or number, or the file cannot be read.
@@ -34,7 +42,7 @@ def find_positions(
         >>> find_positions(["tea", "rum"], np.array(["milk", "rum", "tea"]), "items", "item")
         array([2, 1])
     """
-    given, where = _read(ids, name, kind), f"'{name}'"
+    given, where = _read(ids, name, kind, data), f"'{name}'"
     if isinstance(ids, str | os.PathLike):
         where += f" ({os.fspath(ids)})"
     if len(given) == 0 and not may_be_empty:
@@ -50,7 +58,9 @@ def find_positions(
     return positions
 
 
-def select(ids: IdSource, known: np.ndarray, name: str, kind: str) -> Tensor:
+def select(
+    ids: IdSource, known: np.ndarray, name: str, kind: str, data: DataSource = None
+) -> Tensor:
     """Returns the positions of ids, or all positions for :obj:`"all"`.
 
     Takes the arguments of :func:`find_positions` and raises the same errors, but a file must be
@@ -60,17 +70,17 @@ def select(ids: IdSource, known: np.ndarray, name: str, kind: str) -> Tensor:
         if ids != ALL:
             raise ValueError(f"'{name}' must be 'all' or a list of ids (got {ids!r})")
         return torch.arange(len(known))
-    return torch.from_numpy(find_positions(ids, known, name, kind))
+    return torch.from_numpy(find_positions(ids, known, name, kind, data=data))
 
 
-def _read(source: IdSource, name: str, kind: str) -> np.ndarray:
+def _read(source: IdSource, name: str, kind: str, data: DataSource) -> np.ndarray:
     if isinstance(source, str | os.PathLike):
         path = Path(source).expanduser()
         if not path.is_file():
             raise FileNotFoundError(
                 f"'{name}' must be a list of ids or an existing file (got '{path}')"
             )
-        return read_id_file(path, name, kind, skip_blank=True)
+        return read_id_file(path, name, id_columns(data)[kind], skip_blank=True)
     if isinstance(source, bytes) or not isinstance(source, Iterable):
         raise ValueError(f"'{name}' must be a list of ids (got {reprlib.repr(source)})")
     listed = source.tolist() if isinstance(source, Tensor) else list(source)

@@ -44,7 +44,7 @@ def recommend(
         trained (TrainedModel, str or os.PathLike): The trained model, as returned by
             :func:`soil_pyg.load`, or its folder.
         users (iterable, os.PathLike or str): The ids of the users, or a :obj:`~pathlib.Path` to a
-            text file with one id per line or to a table with the column :obj:`user`, or
+            text file with one id per line or to a table with the column of users of the data, or
             :obj:`"all"`. (default: :obj:`"all"`)
         k (int): The number of items per user. (default: :obj:`10`)
         exclude_seen (str): The items of each user that are not recommended: those of every split
@@ -52,7 +52,7 @@ def recommend(
             none (:obj:`"none"`). Interactions of new users belong to the train split.
             (default: :obj:`"all"`)
         allow (iterable, str or os.PathLike, optional): The ids of the only items to recommend, or
-            a file of them as above, with the column :obj:`item`. (default: all)
+            a file of them as above, with the column of items. (default: all)
         deny (iterable, str or os.PathLike, optional): The ids of items never to recommend, or a
             file of them. (default: none)
         data (HeteroData, str or os.PathLike, optional): The data or its folder, for the seen
@@ -132,10 +132,11 @@ def find_ranking(
             f"'index' must be False, as the run has no {DESCRIPTION} of its embeddings (got "
             f"True): install FAISS (the extra 'cpu' or 'gpu') and {REMEDY}"
         )
+    origin = trained.settings.get("data") if data is None else data
     ranking = Ranking(
         query_emb=trained.user_emb,
         item_emb=trained.item_emb,
-        queries=select(users, trained.user_id, "users", "user"),
+        queries=select(users, trained.user_id, "users", "user", origin),
         mask_index=_seen(trained, exclude_seen, data),
         query_id=trained.user_id,
         item_id=trained.item_id,
@@ -144,9 +145,9 @@ def find_ranking(
     if allow is not None or deny is not None:
         is_allowed = np.full(len(trained.item_id), allow is None)
         if allow is not None:
-            is_allowed[find_positions(allow, trained.item_id, "allow", "item")] = True
+            is_allowed[find_positions(allow, trained.item_id, "allow", "item", data=origin)] = True
         if deny is not None:
-            is_allowed[find_positions(deny, trained.item_id, "deny", "item", True)] = False
+            is_allowed[find_positions(deny, trained.item_id, "deny", "item", True, origin)] = False
         ranking = ranking.restricted_to(torch.from_numpy(np.flatnonzero(is_allowed)))
     return ranking
 

@@ -41,7 +41,7 @@ def similar(
             :func:`soil_pyg.load`, or its folder.
         items (iterable, os.PathLike or str, optional): The ids of the items, or a
             :obj:`~pathlib.Path` to a text file with one id per line or to a table with the column
-            :obj:`item`, or :obj:`"all"`. (default: :obj:`None`)
+            of items of the data, or :obj:`"all"`. (default: :obj:`None`)
         users (iterable, os.PathLike or str, optional): The ids of the users, likewise. Exactly one
             of :obj:`items` and :obj:`users` must be given. (default: :obj:`None`)
         k (int): The number of similar items or users. (default: :obj:`10`)
@@ -83,13 +83,14 @@ def similar_blocks(
         raise ValueError("Either 'items' or 'users' must be given")
     if by is not None and items is None:
         raise ValueError(f"'by' must be None for 'users' (got '{by}')")
+    origin = trained.settings.get("data") if data is None else data
     if items is not None:
         kind, known, emb = "item", trained.item_id, trained.item_emb
-        queries = select(items, known, "items", kind)
+        queries = select(items, known, "items", kind, origin)
     else:
         assert users is not None
         kind, known, emb = "user", trained.user_id, trained.user_emb
-        queries = select(users, known, "users", kind)
+        queries = select(users, known, "users", kind, origin)
     if by is not None:
         emb = select_features(load_run_data(trained, data), [by], "by")[by]
         if len(emb) < len(known):

@@ -62,6 +62,25 @@ def test_new_users_have_the_columns_of_the_shop(
     assert "'sku'" in refused("recommend", "RUN", "--users", "zoe", "--new-users", "new.csv")
 
 
+def test_files_of_ids_have_the_columns_of_the_shop(
+    shop: Path, capfd: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
+    pd.DataFrame({"day": [1, 2], "customer": ["c1", "c3"]}).to_csv("some.csv", index=False)
+    pd.DataFrame({"sku": ["sku 1", "sku 2"]}).to_parquet("few.parquet")
+    every = "--exclude-seen", "none", "--k", "2"
+    frame = table(capfd, "recommend", "RUN", "--users-file", "some.csv", *every)
+    assert frame["customer"].tolist() == ["c1", "c1", "c3", "c3"]
+    allowed = "--allow-file", "few.parquet"
+    frame = table(capfd, "recommend", "RUN", "--users", "c1", *allowed, *every)
+    assert set(frame["sku"]) == {"sku 1", "sku 2"}
+    frame = table(capfd, "recommend", "RUN", "--users", "c1", "--deny-file", *allowed[1:], *every)
+    assert not set(frame["sku"]) & {"sku 1", "sku 2"}
+    frame = table(capfd, "similar", "RUN", "--items-file", "few.parquet", "--k", "1")
+    assert frame["sku"].tolist() == ["sku 1", "sku 2"]
+    pd.DataFrame({"user": ["c1"]}).to_csv("some.csv", index=False)
+    assert "'customer'" in refused("recommend", "RUN", "--users-file", "some.csv")
+
+
 def test_messages_name_the_flag_that_was_typed(shop: Path, refused: Callable[..., str]) -> None:
     message = refused("prepare", "sales.csv", "--out", "NEW", "--user-column", "customer")
     assert "'--item-column'" in message
