@@ -1,7 +1,7 @@
 """Seconds of an epoch of SOIL in partitions by the number of processes, with one thread each.
 
 The data is synthetic, with about 8 training interactions per user. All numbers of processes take
-the same steps, of two batches. The tables are whole on every process, or sharded by row.
+the same steps, of several batches. The tables are whole on every process, or sharded by row.
 Independent trainings at the same time, which exchange nothing, show how much of the speed-up the
 machine allows. With --steps, the first steps of an epoch are measured and extrapolated. Each
 measurement has processes of its own; finished ones are stored and not repeated.
@@ -18,7 +18,6 @@ from soil_bench.runs.tables import Report, bullets, print_report, short, table
 from soil_bench.speed.arguments import add_measurement_arguments, add_part_users
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
-from soil_bench.speed.ranks_worker import BATCHES_PER_STEP
 from soil_pyg.utils.files import write_json
 
 CHANNELS = {"image": 128, "text": 64}
@@ -37,6 +36,7 @@ def main(argv: list[str]) -> int:
     graphs = graph_measurement(num_users, arguments["items"], out / "work")
     num_partitions = -(-num_users // arguments.part_users)
     sizes = {"steps": arguments.steps, "num_partitions": num_partitions}
+    sizes["batches_per_step"] = arguments.batches_per_step
     asked = sorted(set(arguments.ranks))
     tables = (False, True)
     calls = [
@@ -68,7 +68,13 @@ def parse(argv: list[str]) -> Namespace:
     parser = make_parser("ranks", __doc__)
     parser.add_argument("--items", type=PositiveInt, default=100_000, help="number of items")
     parser.add_argument(
-        "--ranks", type=PositiveInt, nargs="+", default=[1, 2], help="numbers of processes, 1 or 2"
+        "--ranks", type=PositiveInt, nargs="+", default=[1, 2], help="numbers of processes"
+    )
+    parser.add_argument(
+        "--batches-per-step",
+        type=PositiveInt,
+        default=4,
+        help="batches per step, whatever the number of processes, so that all take the same steps",
     )
     add_part_users(parser)
     parser.add_argument(
@@ -76,12 +82,14 @@ def parse(argv: list[str]) -> Namespace:
     )
     add_measurement_arguments(parser)
     arguments = parser.parse_args(argv)
-    if wrong := [ranks for ranks in arguments.ranks if BATCHES_PER_STEP % ranks > 0]:
-        raise ValueError(f"'--ranks' must be 1 or 2 (got {wrong[0]})")
-    if USERS_PER_ITEM * arguments["items"] < 2 * arguments.part_users:
+    size = arguments.batches_per_step
+    if wrong := [ranks for ranks in arguments.ranks if size % ranks > 0]:
+        raise ValueError(f"'--ranks' must divide the {size} batches per step (got {wrong[0]})")
+    if USERS_PER_ITEM * arguments["items"] < size * arguments.part_users:
+        most = USERS_PER_ITEM * arguments["items"] // size
         raise ValueError(
-            f"'--part-users' must be at most the number of items, {arguments['items']}, for two "
-            f"partitions (got {arguments.part_users})"
+            f"'--part-users' must be at most {most} for {size} partitions "
+            f"(got {arguments.part_users})"
         )
     return arguments
 
@@ -126,6 +134,7 @@ def ranks_report(record: Record) -> Report:
     if any(row["extrapolated"] for row in record["rows"]):
         notes.append("* Extrapolated from the first steps; the work before them counts once.")
     sizes = "{users:,} users, {items:,} items".format(**record)
+    sizes += f", {joint[0]['batches_per_step']} batches per step"
     return Report(f"Epochs in partitions, {sizes}", columns, rows, notes)
 
 

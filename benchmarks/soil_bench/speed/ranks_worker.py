@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -29,21 +29,19 @@ from soil_pyg.training.training_loss import TrainingLoss
 
 T = TypeVar("T")
 BATCH_SIZE = 2048
-BATCHES_PER_STEP = 2
-"""The batches per step, whatever the number of processes, so that all take the same steps."""
 
 
-def train(graphs: str, ranks: int, sharded: bool, num_partitions: int, steps: int | None) -> Record:
-    """Trains an epoch, or some of its steps, on a number of processes and measures it."""
+def train(graphs: str, ranks: int, **settings: Any) -> Record:
+    """Trains an epoch, or some of its steps, on a number of processes and measures it. The settings
+    are those of :func:`main`.
+    """
     with TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
-        training = start(ranks, [graphs, ranks, sharded, num_partitions, steps, str(result)])
-        return finish(training, result)
+        call = {"graphs": graphs, "ranks": ranks, "result": str(result), **settings}
+        return finish(start(call), result)
 
 
-def train_side_by_side(
-    graphs: str, trainings: int, sharded: bool, num_partitions: int, steps: int | None
-) -> Record:
+def train_side_by_side(graphs: str, trainings: int, **settings: Any) -> Record:
     """Runs trainings of one process each at the same time and measures the slowest.
 
     They exchange nothing, so they show what the machine itself takes from processes beside each
@@ -51,15 +49,15 @@ def train_side_by_side(
     """
     with TemporaryDirectory() as folder:
         results = [Path(folder, f"result{place}.json") for place in range(trainings)]
-        call = [graphs, 1, sharded, num_partitions, steps]
-        started = [start(1, [*call, str(result)]) for result in results]
+        call = {"graphs": graphs, "ranks": 1, **settings}
+        started = [start(call | {"result": str(result)}) for result in results]
         records = list(map(finish, started, results))
         return max(records, key=lambda record: float(record["epoch_seconds"]))
 
 
-def start(ranks: int, call: list[object]) -> subprocess.Popen[str]:
+def start(call: dict[str, Any]) -> subprocess.Popen[str]:
     """Starts the processes of a training, which call :func:`main`."""
-    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(call["ranks"])]
     command = [sys.executable, "-m", *launcher, "-m", __name__, json.dumps(call)]
     found = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(found), "OMP_NUM_THREADS": "1"}
@@ -102,39 +100,45 @@ class Clocked(Iterator[T]):
 
 
 def main(
-    graphs: str, size: int, sharded: bool, num_partitions: int, steps: int | None, result: str
+    graphs: str,
+    ranks: int,
+    sharded: bool,
+    num_partitions: int,
+    batches_per_step: int,
+    steps: int | None,
+    result: str,
 ) -> None:
     """Measures the steps; the first process writes the result."""
     torch.set_num_threads(1)
-    ranks = Ranks(make_fabric("cpu", "32-true", "auto", size))
+    processes = Ranks(make_fabric("cpu", "32-true", "auto", ranks))
     data = load_graphs(graphs)
     model = make_fast(data, "cpu")
-    tables = ShardedTables(model, ranks) if sharded else None
-    place = None, BATCHES_PER_STEP, ranks.rank, ranks.size
+    tables = ShardedTables(model, processes) if sharded else None
+    place = None, batches_per_step, processes.rank, processes.size
     loader = PartitionLoader(data, BATCH_SIZE, 0, num_partitions, *place)
     loss = TrainingLoss(model, partitioned=True, tables=tables)
     optimizer = RowAdam(model.parameters())
-    every = loader.steps(ranks.each(loader.lane_lengths))
+    every = loader.steps(processes.each(loader.lane_lengths))
     some = every if steps is None else every[:steps]
-    ranks.each(lambda: None)
+    processes.each(lambda: None)
     start, processor = time.perf_counter(), time.process_time()
     batches = Clocked(islice(loader, sum(step.own for step in some)))
-    terms = train_epoch(ranks, loss, optimizer, batches, some, 1)
+    terms = train_epoch(processes, loss, optimizer, batches, some, 1)
     clocks = time.perf_counter() - start, time.process_time() - processor
     share = sum(step.total for step in every) / sum(step.total for step in some)
     once = batches.once()
     own = [once + (seconds - once) * share for seconds in clocks]
-    epochs = zip(*ranks.each(lambda: own), strict=True)
+    epochs = zip(*processes.each(lambda: own), strict=True)
     wall, processor = map(max, epochs)
     record = {
         "epoch_seconds": wall,
         "epoch_processor_seconds": processor,
         "extrapolated": len(some) < len(every),
-        "bytes_per_step": ranks.bytes_per_step(),
+        "bytes_per_step": processes.bytes_per_step(),
         "loss": terms,
     }
-    ranks.first(lambda: Path(result).write_text(json.dumps(record), encoding="utf-8"))
+    processes.first(lambda: Path(result).write_text(json.dumps(record), encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    main(*json.loads(sys.argv[1]))
+    main(**json.loads(sys.argv[1]))

@@ -8,7 +8,7 @@ import run
 from soil_bench.speed.ranks import ranks_lines
 from soil_bench.speed.ranks_worker import Clocked
 
-SMALL = ["ranks", "--items", "60", "--part-users", "30"]
+SMALL = ["ranks", "--items", "60", "--part-users", "30", "--batches-per-step", "2"]
 
 
 @pytest.mark.slow
@@ -42,14 +42,19 @@ def test_what_an_epoch_has_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_lines_of_the_page() -> None:
-    values = {"extrapolated": True, "bytes_per_step": 2e6, "epoch_processor_seconds": 4.0}
+    values = {
+        "batches_per_step": 4,
+        "extrapolated": True,
+        "bytes_per_step": 2e6,
+        "epoch_processor_seconds": 4.0,
+    }
     rows = [
         {"ranks": ranks, "sharded": False, "epoch_seconds": seconds, **values}
         for ranks, seconds in ((1, 6.0), (2, 4.0))
     ]
     together = {"trainings": 2, "sharded": False, "epoch_seconds": 7.5, **values}
     lines = ranks_lines({"users": 2000, "items": 1000, "rows": [*rows, together]})
-    assert lines[0] == "Epochs in partitions, 2,000 users, 1,000 items:"
+    assert lines[0] == "Epochs in partitions, 2,000 users, 1,000 items, 4 batches per step:"
     assert any("1.50" in line and "| 2 |" in line for line in lines)
     assert any("1.25 times" in line and "speed-up of 1.60" in line for line in lines)
     assert any("Extrapolated" in line for line in lines)
