@@ -158,6 +158,10 @@ def draw_picture(record: Record) -> bytes:
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     for panel, case in zip(panels, cases, strict=False):
         _draw_case(panel, case)
+        low, high = panel.get_xlim()
+        if high < 10 * low:
+            # With less than a decade, matplotlib labels ticks too close to each other.
+            panel.set_xlim(low / 2, high * 2)
         panel.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=20))
         panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         panel.xaxis.set_minor_formatter(NullFormatter())
@@ -172,7 +176,7 @@ def draw_picture(record: Record) -> bytes:
             legend[label] = handle
     figure.legend(legend.values(), legend, loc="outside lower center", ncols=len(legend) or 1)
     content = io.BytesIO()
-    figure.savefig(content, format="png")
+    figure.savefig(content, format="png", bbox_inches="tight")
     return content.getvalue()
 
 
