@@ -15,7 +15,7 @@ from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.checks import check_string
 from soil_pyg.workflow.columns import id_columns
-from soil_pyg.workflow.run_data import load_run_data, open_run, run_transform
+from soil_pyg.workflow.run_data import data_source, load_run_data, open_run, run_transform
 
 
 def add_users(
@@ -59,7 +59,7 @@ def add_users(
             check_string(name, column)
     trained = open_run(trained)
     known = load_run_data(trained, data)
-    columns = id_columns(trained.settings.get("data") if data is None else data)
+    columns = id_columns(data_source(trained, data))
     user_column, item_column = user_column or columns[USER], item_column or columns[ITEM]
     new_id, edge_index = _read_interactions(trained, interactions, user_column, item_column)
     emb = user_embedder(trained, known)(edge_index, len(new_id))

@@ -16,7 +16,7 @@ from soil_pyg.typing import EDGE_INDICES, INTERACTS, TRAINED_EARLIER
 from soil_pyg.utils.checks import check_choice, check_flag, check_integer
 from soil_pyg.utils.engine import check_engine
 from soil_pyg.workflow.ids import ALL, IdSource, find_positions, select
-from soil_pyg.workflow.run_data import load_run_data, open_run
+from soil_pyg.workflow.run_data import data_source, load_run_data, open_run
 
 SEEN = (ALL, "train", "none")
 """The items of a user that may be excluded."""
@@ -132,7 +132,7 @@ def find_ranking(
             f"'index' must be False, as the run has no {DESCRIPTION} of its embeddings (got "
             f"True): install FAISS (the extra 'cpu' or 'gpu') and {REMEDY}"
         )
-    origin = trained.settings.get("data") if data is None else data
+    origin = data_source(trained, data)
     ranking = Ranking(
         query_emb=trained.user_emb,
         item_emb=trained.item_emb,

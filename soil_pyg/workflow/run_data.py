@@ -40,6 +40,13 @@ def load_data_or_folder(data: HeteroData | str | os.PathLike[str]) -> HeteroData
     return load_data_folder(data)
 
 
+def data_source(
+    trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None
+) -> HeteroData | str | os.PathLike[str] | None:
+    """Returns the given data, or the folder that the run was trained on, if there is one."""
+    return trained.settings.get("data") if data is None else data
+
+
 def load_run_data(
     trained: TrainedModel, data: HeteroData | str | os.PathLike[str] | None = None
 ) -> HeteroData:
@@ -52,7 +59,7 @@ def load_run_data(
     """
     where, found = "'data'", data
     if not isinstance(found, HeteroData):
-        folder = trained.settings.get("data") if found is None else found
+        folder = data_source(trained, found)
         if folder is None:
             raise ValueError("the run was not trained on a data folder: pass its data as 'data'")
         try:

@@ -13,7 +13,7 @@ from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.utils.checks import check_integer, check_string
 from soil_pyg.workflow.ids import ALL, IdSource, select
 from soil_pyg.workflow.options import select_features
-from soil_pyg.workflow.run_data import load_run_data, open_run
+from soil_pyg.workflow.run_data import data_source, load_run_data, open_run
 
 
 def similar(
@@ -83,7 +83,7 @@ def similar_blocks(
         raise ValueError("Either 'items' or 'users' must be given")
     if by is not None and items is None:
         raise ValueError(f"'by' must be None for 'users' (got '{by}')")
-    origin = trained.settings.get("data") if data is None else data
+    origin = data_source(trained, data)
     if items is not None:
         kind, known, emb = "item", trained.item_id, trained.item_emb
         queries = select(items, known, "items", kind, origin)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from model_cases import CASES
 
+from api_cases import named_cases
 from soil_pyg import models
 from soil_pyg.models import Recommender
 from soil_pyg.testing import small_data
@@ -73,12 +74,7 @@ def test_a_docstring_without_the_source_is_noticed(
 
 
 def test_every_case_is_tested_once() -> None:
-    calls = re.compile(r"^test_\w+ = keeps_contract\((.*?)\)", re.MULTILINE | re.DOTALL)
-    texts = (path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
-    found = [
-        name for text in texts for call in calls.findall(text) for name in call.split('"')[1::2]
-    ]
-    assert sorted(found) == sorted(CASES)
+    assert named_cases("keeps_contract", Path(__file__).parent) == sorted(CASES)
 
 
 @pytest.mark.gpu

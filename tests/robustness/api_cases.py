@@ -13,6 +13,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -321,3 +322,12 @@ def wrong_arguments(*names: str) -> Callable[..., None]:
             case.function(**{**case.arguments, argument: value})
 
     return test
+
+
+def named_cases(function: str, folder: Path) -> list[str]:
+    """Returns the sorted cases that the test files of a folder pass to a function."""
+    calls = re.compile(rf"^test_\w+ = {function}\((.*?)\)", re.MULTILINE | re.DOTALL)
+    texts = (path.read_text() for path in folder.rglob("test_*.py"))
+    return sorted(
+        name for text in texts for call in calls.findall(text) for name in call.split('"')[1::2]
+    )
