@@ -19,6 +19,7 @@ from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
 from soil_pyg.utils.checks import check_path
 from soil_pyg.utils.data_checks import check_edges, count_nodes
 from soil_pyg.utils.files import atomic_folder, file_digest
+from soil_pyg.utils.hetero import has_edges
 from soil_pyg.utils.records import (
     DamagedFileError,
     check_files,
@@ -56,7 +57,7 @@ def load_data_folder(path: str | os.PathLike[str]) -> HeteroData:
 def _check_sizes(data: HeteroData) -> None:
     """Raises :class:`ValueError` if edges, ids or features do not fit the numbers of nodes."""
     for attr in EDGE_INDICES:
-        if INTERACTS in data.edge_types and attr in data[INTERACTS]:
+        if has_edges(data, INTERACTS, attr):
             check_edges(data, INTERACTS, attr)
     for node_type in (USER, ITEM):
         for name, value in data[node_type].items() if node_type in data.node_types else ():

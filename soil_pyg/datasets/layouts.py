@@ -32,6 +32,7 @@ from soil_pyg.datasets.multimodal import COLUMNS, candidates, read_pairs
 from soil_pyg.datasets.storage import load_data
 from soil_pyg.datasets.text_files import split_suffix
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
+from soil_pyg.utils.hetero import has_edges
 
 SPLIT = COLUMNS[2]
 """The column of a split that the layout has."""
@@ -185,7 +186,7 @@ def _load_hetero_data(path: Path) -> HeteroData:
 
 
 def _from_hetero_data(data: HeteroData, where: str, user_column: str, item_column: str) -> Source:
-    if INTERACTS not in data.edge_types or "edge_index" not in data[INTERACTS]:
+    if not has_edges(data, INTERACTS):
         raise ValueError(
             f"{where}: the edge type {INTERACTS} must have an 'edge_index' "
             f"(got edge types {data.edge_types})"

@@ -9,6 +9,7 @@ from typing_extensions import Self
 
 from soil_pyg.typing import ITEM, USER, features_of
 from soil_pyg.utils.data_checks import count_nodes
+from soil_pyg.utils.hetero import check_hetero
 
 POSITIONAL = ("num_users", "num_items", "in_channels")
 """The arguments that every model takes by position."""
@@ -74,11 +75,7 @@ class Configurable(torch.nn.Module):
         Raises:
             ValueError: If the graph is homogeneous, or an argument or the profile is invalid.
         """
-        if not isinstance(data, HeteroData):
-            raise ValueError(
-                f"'data' must be HeteroData with users and items (got {data}): PyG's "
-                "'to_heterogeneous' splits a graph by the types of its nodes"
-            )
+        check_hetero(data)
         in_channels = {name: x.size(1) for name, x in features_of(data).items()}
         options = ({} if profile is None else cls.profile_options(profile, cls)) | options
         # The arguments are those of the subclass.

@@ -17,6 +17,7 @@ from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdj
 from soil_pyg.transforms.edges import held
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
 from soil_pyg.utils.data_checks import check_edges, check_features
+from soil_pyg.utils.hetero import check_hetero, has_edges
 from soil_pyg.utils.remember import remember
 
 MakeTransform: TypeAlias = Callable[[], BaseTransform]
@@ -70,6 +71,7 @@ def features(
     """Returns the features of the items in a modality, or raises :class:`ValueError` if there are
     none or they do not match the items of the data or the numbers of channels and items.
     """
+    check_hetero(data)
     present = modalities_of(data)
     if modality not in present:
         raise ValueError(f"'in_channels' names {modality!r}, but the data has {present}")
@@ -148,7 +150,7 @@ def prepared(data: HeteroData, edge_type: EdgeType, attr: str) -> EdgeStorage:
     """Returns the store of an edge type, or raises :class:`ValueError` if it lacks an attribute
     that the transform of the model adds.
     """
-    if edge_type not in data.edge_types or attr not in data[edge_type]:
+    if not has_edges(data, edge_type, attr):
         raise ValueError(
             f"the data has no prepared graph {edge_type}: apply the transform returned by "
             "'graph_transform()' of the model's class first"
@@ -168,6 +170,6 @@ def with_graphs(data: HeteroData, edge_type: EdgeType, make_transform: MakeTrans
     """Returns the data itself if it has the prepared graph of an edge type, or else the transformed
     data.
     """
-    if edge_type in data.edge_types and "adjacency" in data[edge_type]:
+    if has_edges(data, edge_type, "adjacency"):
         return data
     return make_transform()(data)

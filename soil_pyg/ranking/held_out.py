@@ -7,6 +7,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS, ITEM, TRAINED_EARLIER
 from soil_pyg.utils.checks import check_choice
 from soil_pyg.utils.data_checks import check_edges, count_nodes, digest_edges
+from soil_pyg.utils.hetero import has_edges
 from soil_pyg.utils.remember import remember
 
 logger = logging.getLogger("soil_pyg")
@@ -22,7 +23,7 @@ def held_out(data: HeteroData, split: str) -> Tensor:
     """
     check_choice("split", split, HELD_OUT_SPLITS)
     attr = f"{split}_edge_label_index"
-    if INTERACTS not in data.edge_types or attr not in data[INTERACTS]:
+    if not has_edges(data, INTERACTS, attr):
         raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
     pairs = check_edges(data, INTERACTS, attr)
     if pairs.size(1) == 0:

@@ -6,6 +6,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets.ids import Ids
 from soil_pyg.datasets.pair_hash import pair_hash
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
+from soil_pyg.utils.hetero import has_edges
 
 PAIR_HASH = "trained_pair_hash"
 """The attribute of the data with the hashes of the pairs that earlier runs were trained on."""
@@ -15,7 +16,7 @@ def hashes_of(data: HeteroData, name: str, ids: dict[str, np.ndarray]) -> np.nda
     """Returns the hash of each pair in an attribute of :obj:`INTERACTS`, as :obj:`int64`; the
     original ids come by node type.
     """
-    if INTERACTS not in data.edge_types or name not in data[INTERACTS]:
+    if not has_edges(data, INTERACTS, name):
         return np.empty(0, dtype=np.int64)
     index = data[INTERACTS][name].numpy(force=True)
     user, item = (Ids(*pair) for pair in zip(index, (ids[USER], ids[ITEM]), strict=True))

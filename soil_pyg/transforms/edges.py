@@ -12,6 +12,7 @@ from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.ragged import budget_blocks
 from soil_pyg.typing import EDGE_INDICES, INTERACTS
 from soil_pyg.utils.data_checks import check_edges, count_nodes, digest_edges
+from soil_pyg.utils.hetero import has_edges
 from soil_pyg.utils.remember import remember
 
 EDGES_AT_ONCE = 2**22
@@ -95,7 +96,7 @@ def hold(data: HeteroData, edge_type: EdgeType, matrix: Adjacency, is_source: bo
 
     A matrix that is the source of its edges is accompanied by them, unless there are too many.
     """
-    if INTERACTS in data.edge_types and "edge_index" in data[INTERACTS]:
+    if has_edges(data, INTERACTS):
         distinct_edges(data, INTERACTS)
     matrix.interactions = digest_edges(data)
     store = data[edge_type]
@@ -154,8 +155,7 @@ def _has_edges_of(store: EdgeStorage, matrix: Adjacency) -> bool:
 
 def is_held_as_matrix(data: HeteroData, edge_type: EdgeType) -> bool:
     """Returns whether :obj:`adjacency` is the source of the edges, and not :obj:`edge_index`."""
-    # Looking up a type that the data lacks would add it.
-    if edge_type not in data.edge_types or "adjacency" not in data[edge_type]:
+    if not has_edges(data, edge_type, "adjacency"):
         return False
     store = data[edge_type]
     return "edge_index" not in store or getattr(store.adjacency, "is_source", False)

@@ -17,6 +17,7 @@ from soil_pyg.ops.similarity_pass import SimilarityPass
 from soil_pyg.typing import FEATURE_PREFIX, modalities_of
 from soil_pyg.utils.checks import check_choice, check_string, check_strings
 from soil_pyg.utils.data_checks import check_features
+from soil_pyg.utils.hetero import check_hetero
 
 Gathered = TypeVar("Gathered", bound=Collector)
 
@@ -82,6 +83,7 @@ def unit_features(
     Raises:
         ValueError: If there is no modality, one is unknown, or a feature is not finite.
     """
+    check_hetero(data)
     present = modalities_of(data, node_type)
     names = present if modalities is None else list(modalities)
     if len(names) == 0:

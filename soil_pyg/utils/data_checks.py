@@ -11,6 +11,7 @@ from torch_geometric.typing import EdgeType
 
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM
 from soil_pyg.utils.checks import check_integer
+from soil_pyg.utils.hetero import check_hetero, has_edges
 from soil_pyg.utils.remember import remember
 
 EDGES_PER_BLOCK = 2**22
@@ -24,6 +25,7 @@ def count_nodes(data: HeteroData, node_type: str) -> int:
     """Returns the number of nodes of a type as PyG infers it, or else from the features
     :obj:`x_*`, or raises :class:`ValueError` if the data has neither.
     """
+    check_hetero(data)
     # Looking up a type that the data lacks would add it.
     store = data[node_type] if node_type in data.node_types else NodeStorage()
     count = store.num_nodes if store.can_infer_num_nodes else None
@@ -58,8 +60,8 @@ def check_edges(
         ValueError: If there are no such edges, they have another shape than
             :obj:`[2, num_edges]`, no integers, or a node that the data lacks.
     """
-    if edge_type not in data.edge_types or attr not in data[edge_type]:
-        if edge_type in data.edge_types and "adj_t" in data[edge_type]:
+    if not has_edges(data, edge_type, attr):
+        if has_edges(data, edge_type, "adj_t"):
             raise ValueError(
                 f"the edges {edge_type} are held as 'adj_t': call PyG's transform ToSparseTensor "
                 "with remove_edge_index=False, so that 'edge_index' stays"
@@ -96,7 +98,7 @@ def digest_edges(data: HeteroData) -> int | None:
     """Returns a number that identifies the training interactions and their order, :obj:`None` if
     the data has none.
     """
-    if INTERACTS not in data.edge_types or "edge_index" not in data[INTERACTS]:
+    if not has_edges(data, INTERACTS):
         return None
     edges = data[INTERACTS].edge_index
     if edges.device.type == "meta":

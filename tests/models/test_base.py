@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch_geometric.data import Data, HeteroData
+from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from api_cases import wrong_arguments
@@ -189,11 +189,6 @@ def test_options_of_a_profile_are_the_defaults() -> None:
     )
     with pytest.raises(ValueError, match="'profile' must be one of"):
         models.SOIL.from_data(data, "published")
-
-
-def test_a_homogeneous_graph_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'data'.*\(got Data\(x=\[3, 1\]\)\).*to_heterogeneous"):
-        BPR.from_data(Data(x=torch.ones(3, 1)))
 
 
 test_wrong_arguments = wrong_arguments("Recommender")

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
+import torch
+from torch_geometric.data import Data
 from torch_geometric.transforms import Compose
 
 from soil_pyg import transforms
@@ -50,3 +52,11 @@ def test_every_transform_is_covered() -> None:
 def test_transforms_keep_the_contract(name: str, rule: str) -> None:
     transform, options, before = CASES[name]
     check_transform(getattr(transforms, transform), options, before=before, rules=[rule])
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_transforms_refuse_a_homogeneous_graph(name: str) -> None:
+    transform, options, _ = CASES[name]
+    data = Data(x=torch.ones(4, 2), edge_index=torch.tensor([[0, 1], [2, 3]]))
+    with pytest.raises(ValueError, match=r"'data' must be HeteroData .*to_heterogeneous"):
+        getattr(transforms, transform)(**options)(data)
