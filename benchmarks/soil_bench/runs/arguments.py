@@ -1,11 +1,14 @@
 """The arguments that the commands of the benchmark share."""
 
 import importlib.util
+import logging
 import os
 import shutil
 import sys
 from argparse import Action, ArgumentError
 from argparse import ArgumentParser as BaseParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -43,7 +46,7 @@ def run_benchmark(prog: str, module: str, argv: list[str]) -> int:
         main = import_module(module).main
         raise_on_signals()
         try:
-            with naming_flags(given_flags(argv)):
+            with naming_flags(given_flags(argv)), each_message_once():
                 code: int = main(argv)
         except KeyboardInterrupt as interruption:
             interruption.args = ("the same command resumes where this one stopped",)
@@ -51,6 +54,25 @@ def run_benchmark(prog: str, module: str, argv: list[str]) -> int:
         return code
 
     return run_command(prog, body, argv)
+
+
+@contextmanager
+def each_message_once() -> Iterator[None]:
+    """Leaves out messages of the library that were shown before, as many runs have the same."""
+    shown: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        is_new = message not in shown
+        shown.add(message)
+        return is_new
+
+    logger = logging.getLogger("soil_pyg")
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
 
 
 def make_parser(command: str, description: str | None, hint: str = "") -> Parser:
