@@ -23,6 +23,7 @@ COMMANDS = {
     "missing": f"run.py missing --models soil {DATA}",
     "verify": "run.py verify --models bpr --dataset tiny --root root --out RES --evidence RES.json",
     "graphs": "run.py graphs --out RES --repeat 1 --steps 1",
+    "busy": "run.py busy --out RES --epochs 1 --repeat 1",
     "scale": "run.py scale --out RES --items 10 --steps 1",
     "pipeline": "run.py pipeline --out RES --users 20 --pairs 80 --part-users 5 --recommended 5",
     "ray": "run.py ray --out RES --users 20 --items 10 --workers 1",
@@ -166,6 +167,12 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--memory-budget": values.COUNT,
         "--workers": values.COUNT,
     },
+    "busy": {
+        "--epochs": values.COUNT,
+        "--repeat": values.COUNT,
+        "--limit": values.COUNT,
+        "--out": OUT,
+    },
     "estimate": {
         **{name: SPEED[name] for name in ("--channels", "--out")},
         "--users": {**values.FLOAT, **values.POSITIVE},
@@ -210,6 +217,7 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
 SWITCHES = {
     "": ("--rerun",),
     "graphs": ("--rerun", "--naive"),
+    "busy": ("--rerun",),
     "scale": ("--rerun",),
     "pipeline": ("--rerun",),
     "ray": ("--rerun",),

@@ -8,6 +8,7 @@ from pathlib import Path
 from soil_bench.pages.records import read_as, written_by
 from soil_bench.runs.results import Record
 from soil_bench.speed.blocks import blocks_lines
+from soil_bench.speed.busy import busy_lines
 from soil_bench.speed.estimate import estimate_lines
 from soil_bench.speed.graphs_report import graphs_lines
 from soil_bench.speed.index_report import index_lines
@@ -23,6 +24,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "graphs": ("Graph building and training step", graphs_lines),
     "graphs-cuda": ("Graph building and training step on a GPU", graphs_lines),
     "steps": ("Training steps of all models", steps_lines),
+    "busy": ("A busy core", busy_lines),
     "scale": ("Scale", scale_lines),
     "pipeline": ("Pipeline", pipeline_lines),
     "ranks": ("Several processes", ranks_lines),

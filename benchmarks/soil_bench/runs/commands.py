@@ -23,6 +23,7 @@ COMMANDS = {
         "soil_bench.speed.index_race",
         "indexes for the nearest neighbours of all items, at equal recall",
     ),
+    "busy": ("soil_bench.speed.busy", "training beside a process that keeps a core busy"),
     "scale": ("soil_bench.speed.scale", "graphs and training of SOIL by the number of items"),
     "pipeline": (
         "soil_bench.speed.pipeline",
