@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": "run.py verify --models bpr --dataset tiny --root root --out RES --evidence RES.json",
     "graphs": "run.py graphs --out RES --repeat 1 --steps 1",
     "busy": "run.py busy --out RES --epochs 1 --repeat 1",
+    "limit": "run.py limit --out RES --items 20",
     "scale": "run.py scale --out RES --items 10 --steps 1",
     "pipeline": "run.py pipeline --out RES --users 20 --pairs 80 --part-users 5 --recommended 5",
     "ray": "run.py ray --out RES --users 20 --items 10 --workers 1",
@@ -167,6 +168,11 @@ FLAGS: dict[str, dict[str, Mapping[str, str]]] = {
         "--memory-budget": values.COUNT,
         "--workers": values.COUNT,
     },
+    "limit": {
+        "--items": values.SIZE,
+        "--channels": SPEED["--channels"],
+        "--out": OUT,
+    },
     "busy": {
         "--epochs": values.COUNT,
         "--repeat": values.COUNT,
@@ -218,6 +224,7 @@ SWITCHES = {
     "": ("--rerun",),
     "graphs": ("--rerun", "--naive"),
     "busy": ("--rerun",),
+    "limit": ("--rerun",),
     "scale": ("--rerun",),
     "pipeline": ("--rerun",),
     "ray": ("--rerun",),

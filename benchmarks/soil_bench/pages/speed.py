@@ -13,6 +13,7 @@ from soil_bench.speed.estimate import estimate_lines
 from soil_bench.speed.graphs_report import graphs_lines
 from soil_bench.speed.index_report import index_lines
 from soil_bench.speed.libraries_report import libraries_lines
+from soil_bench.speed.limit import limit_lines
 from soil_bench.speed.pipeline import pipeline_lines
 from soil_bench.speed.ranks import ranks_lines
 from soil_bench.speed.scale_report import scale_lines
@@ -32,6 +33,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "estimate": ("Past one machine", estimate_lines),
     "serve": ("Server", serve_lines),
     "indexes": ("Indexes", index_lines),
+    "limit": ("Exact or by an index", limit_lines),
     "libraries": ("Libraries", libraries_lines),
     "systems-baby": ("Whole systems: baby", systems_lines),
     "systems-ml1m": ("Whole systems: ml1m", systems_lines),

@@ -24,6 +24,7 @@ COMMANDS = {
         "indexes for the nearest neighbours of all items, at equal recall",
     ),
     "busy": ("soil_bench.speed.busy", "training beside a process that keeps a core busy"),
+    "limit": ("soil_bench.speed.limit", "graphs of SOIL by exact comparison and by an index"),
     "scale": ("soil_bench.speed.scale", "graphs and training of SOIL by the number of items"),
     "pipeline": (
         "soil_bench.speed.pipeline",

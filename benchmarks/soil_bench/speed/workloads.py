@@ -36,11 +36,11 @@ WARM_UP = 2
 Loss = Callable[[Triplets], dict[str, Tensor]]
 
 
-def build_fast(inputs: str, path: str, device: str) -> Record:
+def build_fast(inputs: str, path: str, device: str, index: str = "auto") -> Record:
     """Measures and stores the graphs, and returns the index of each search."""
     data = load_data(inputs).to(device)
     with Meter() as meter:
-        data = SOIL.graph_transform("released", **OPTIONS)(data)
+        data = SOIL.graph_transform("released", index=index, **OPTIONS)(data)
     save_graphs(data, path)
     search = {
         "/".join(edge_type): data[edge_type].search
