@@ -1,5 +1,6 @@
 """Writes the tables of commands to standard output or to a file, in one of five formats."""
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -177,10 +178,26 @@ def _write_json_lines(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None
 
 
 def _json_lines(block: pd.DataFrame) -> list[bytes]:
-    if len(block) == 0:
-        return []
-    text = block.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
-    return text.encode().removesuffix(b"\n").split(b"\n")
+    # The writer of pandas keeps 15 decimals, of small numbers none.
+    encoder = json.JSONEncoder(
+        ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_value
+    )
+    names = [str(name) for name in block.columns]
+    columns = [_json_cells(block.iloc[:, number]) for number in range(len(names))]
+    rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+    return [encoder.encode(row).encode() for row in rows]
+
+
+def _json_cells(values: "pd.Series[Any]") -> list[Any]:
+    """Returns values with :obj:`None` in place of missing and infinite ones."""
+    kept = values.notna()
+    if pd.api.types.is_float_dtype(values):
+        kept &= np.isfinite(values.fillna(0.0))
+    return values.astype(object).where(kept, None).tolist()
+
+
+def _json_value(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
 
 
 def _write_parquet(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:

@@ -44,6 +44,48 @@ def test_json_is_one_document_and_jsonl_one_object_per_line(
     assert "bö" in out
 
 
+@pytest.mark.parametrize("file_format", ["csv", "json", "jsonl", "parquet"])
+def test_numbers_keep_all_digits(tmp_path: Path, file_format: output.Format) -> None:
+    numbers = [1 / 3, float(np.float32(0.0927)), 5e-324, -1e-20, 1.7976931348623157e308, 0.1 + 0.2]
+    output.write(pd.DataFrame({"score": numbers}), file_format, str(tmp_path / "a"))
+    text = (tmp_path / "a").read_bytes()
+    found = {
+        "csv": lambda: [float(line) for line in text.split()[1:]],
+        "json": lambda: [row["score"] for row in json.loads(text)],
+        "jsonl": lambda: [json.loads(line)["score"] for line in text.splitlines()],
+        "parquet": lambda: pd.read_parquet(tmp_path / "a")["score"].tolist(),
+    }[file_format]()
+    assert found == numbers
+
+
+def test_values_of_any_type_are_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    frame = pd.DataFrame(
+        {
+            "part": pd.array([1, None, 3], dtype="Int64"),
+            "value": [np.inf, np.nan, -2.0],
+            "is_known": [True, False, True],
+            "vector": [np.float32([0.5, 2]), [1, 2], None],
+            "id": ['a"b', "ß", None],
+            "day": pd.to_datetime(["2026-01-02", None, "2026-01-03"]),
+        }
+    )
+    output.write(frame, "json")
+    assert json.loads(capfdbinary.readouterr().out) == [
+        {
+            **{"part": 1, "value": None, "is_known": True, "vector": [0.5, 2.0]},
+            **{"id": 'a"b', "day": "2026-01-02 00:00:00"},
+        },
+        {
+            **{"part": None, "value": None, "is_known": False, "vector": [1, 2]},
+            **{"id": "ß", "day": None},
+        },
+        {
+            **{"part": 3, "value": -2.0, "is_known": True, "vector": None},
+            **{"id": None, "day": "2026-01-03 00:00:00"},
+        },
+    ]
+
+
 def test_parquet_has_one_row_group_per_block(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -17,11 +17,12 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +94,8 @@ def write_shop(folder: Path, num_purchases: int) -> None:
     items.assign(vector=vectors).to_parquet(folder / "acoustic.parquet")
 
 
-def make_environment(folder: Path) -> Path:
-    """Makes a virtual environment with the package and what it requires without extras, which are
+def make_environment(folder: Path, extras: Sequence[str] = ()) -> Path:
+    """Makes a virtual environment with the package and what it requires with some extras, which are
     links to this environment's, and returns the folder of its commands.
     """
     venv.create(folder, with_pip=False)
@@ -103,8 +104,9 @@ def make_environment(folder: Path) -> Path:
     while wanted:
         requirement = Requirement(wanted.pop())
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
-        has_marker = requirement.marker is not None
-        if name in done or (has_marker and not requirement.marker.evaluate({"extra": ""})):
+        marker = requirement.marker
+        is_wanted = marker is None or any(marker.evaluate({"extra": e}) for e in ("", *extras))
+        if name in done or not is_wanted:
             continue
         done.add(name)
         try:
@@ -139,7 +141,7 @@ class Terminal:
         keep = {"HOME", "LANG", "TMPDIR", "OMP_NUM_THREADS", "OMP_WAIT_POLICY"}
         self._environment = {name: os.environ[name] for name in keep & set(os.environ)}
         self._environment |= {"PATH": f"{commands}:/usr/bin:/bin", "TERM": "screen-256color"}
-        self._socket = f"stranger-{os.getpid()}"
+        self._sockets = (f"stranger-{os.getpid()}-{number}" for number in count())
 
     def run(self, command: str) -> Shown:
         """Runs a command to its end and returns what it showed."""
@@ -147,8 +149,10 @@ class Terminal:
             return self._run_in_pipes(command)
         done = self.folder / ".done"
         done.unlink(missing_ok=True)
-        # The pane stays until its text has been read.
-        line = f"{command}; echo $? > {shlex.quote(str(done))}; sleep {PATIENCE}"
+        # A server that is ending may still answer for its socket.
+        self._socket = next(self._sockets)
+        # The pane stays until its text has been read. A comment ends with the line of the command.
+        line = f"{command}\necho $? > {shlex.quote(str(done))}; sleep {PATIENCE}"
         size = ["-x", str(COLUMNS), "-y", str(ROWS)]
         self._tmux("-f", "/dev/null", "new-session", "-d", *size, "-c", str(self.folder), line)
         self._tmux("set-option", "history-limit", "100000")
@@ -164,6 +168,25 @@ class Terminal:
         self._tmux("kill-server")
         code = int(done.read_text() or -1) if done.exists() else -1
         return Shown(command, code, lines, first or seconds, seconds)
+
+    @contextmanager
+    def serving(self, command: str) -> Iterator[str]:
+        """Runs a command that serves until the end of the block, and yields its address."""
+        process = subprocess.Popen(
+            shlex.split(command),
+            cwd=self.folder,
+            env=self._environment,
+            executable=shutil.which(shlex.split(command)[0], path=self._environment["PATH"]),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stderr is not None
+            lines = iter(process.stderr.readline, "")
+            yield next(found[0] for line in lines if (found := re.search(r"http://[\d.:]+", line)))
+        finally:
+            process.terminate()
+            process.communicate()
 
     def _run_in_pipes(self, command: str) -> Shown:
         start = time.monotonic()
@@ -185,17 +208,17 @@ class Terminal:
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-L", self._socket, *arguments]
         return subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False
+            command, env=self._environment, stdout=subprocess.PIPE, text=True, check=True
         ).stdout
 
 
 @contextmanager
-def terminal_in(folder: Path, num_purchases: int) -> Iterator[Terminal]:
+def terminal_in(folder: Path, num_purchases: int, extras: Sequence[str] = ()) -> Iterator[Terminal]:
     """Yields a terminal in a folder with the files of a shop and an environment of its own."""
     shop = folder / "shop"
     shop.mkdir()
     write_shop(shop, num_purchases)
-    yield Terminal(shop, make_environment(folder / "environment"))
+    yield Terminal(shop, make_environment(folder / "environment", extras))
 
 
 def main() -> int:
