@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import Any
 
 from soil_bench.pages.prose import Figures, with_columns, with_figures
 from soil_bench.pages.selection import best_of, by_settings
 from soil_bench.runs.results import CHOICE, Record, mean_std, read_records
 from soil_pyg.configs import load_config
+from soil_pyg.ops.search_options import EXACT_ITEMS
 from soil_pyg.utils.files import write_text
 from soil_pyg.utils.records import parse_json
 
@@ -123,7 +124,15 @@ def large_data(records: Records) -> Figures:
     slow = million["training"]["epoch_seconds"]
     stages = records.record("pipeline")["stages"]
     peak = max(stage["peak_rss_mb"] for stage in stages.values()) / 1024
+    by_items = {row["items"]: row for row in records.record("limit")["rows"]}
+    at_limit, above = by_items[EXACT_ITEMS], by_items[2 * EXACT_ITEMS]
+    saved = [row["exact"]["seconds"] - row["index"]["seconds"] for row in (at_limit, above)]
     return [
+        (
+            "the exact graphs take {} s on two cores, and an index saves {} s of them",
+            [f"{at_limit['exact']['seconds']:.0f}", f"{saved[0]:.0f}"],
+        ),
+        ("At twice the limit it saves {} s", [f"{saved[1]:.0f}"]),
         (
             "takes {} s, against {} s for a naive rendering",
             [f"{graphs['fast']:.1f}", f"{graphs['naive']:.0f}"],
@@ -144,6 +153,13 @@ def large_data(records: Records) -> Figures:
         ("no process takes more than {} GiB", [f"{peak:.1f}"]),
         ("The graphs take {} minutes on", [f"{stages['graphs']['seconds'] / 60:.0f}"]),
     ]
+
+
+def benchmark(records: Records) -> Figures:
+    """Returns the figures of the page "Benchmark"."""
+    rows = records.record("busy")["rows"]
+    own, spinning = (f"{median(row['busy']) / median(row['alone']):.1f}" for row in rows[::2])
+    return [("training takes {} times as long as alone, and {} times with", [own, spinning])]
 
 
 def results(records: Records) -> Figures:
@@ -245,5 +261,6 @@ PAGES: dict[str, Callable[[Records], Figures]] = {
     "docs/results.rst": results,
     "docs/large_data.rst": large_data,
     "docs/own_data.rst": own_data,
+    "docs/benchmark.rst": benchmark,
 }
 """The pages with figures, and their functions."""
