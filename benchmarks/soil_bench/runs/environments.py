@@ -43,16 +43,18 @@ ENVIRONMENTS = {
     environment.name: environment
     for environment in [
         Environment("scatter", ("torch-scatter>=2.1", "torch-sparse>=0.6.18"), is_built=True),
-        Environment("recbole", ("recbole>=1.2.1", "numpy<2", "setuptools<81")),
+        # RecBole builds its graph by a method that scipy 1.13 has no more.
+        Environment("recbole", ("recbole>=1.2.1", "numpy<2", "scipy<1.13", "setuptools<81")),
         Environment("cornac", ("cornac>=3",)),
         Environment("implicit", ("implicit>=0.7",)),
         Environment("lenskit", ("lenskit>=2025.8",)),
-        # The last release of DGL on PyPI loads with the releases of torch up to this one.
+        # The last release of DGL on PyPI loads with the releases of torch up to this one. Later
+        # releases of Cornac need a newer library of C++ than the one in many systems.
         Environment(
             "dgl",
             (
                 *("dgl==2.1.0", "torch==2.2.1", "torchdata==0.7.1", "numpy<2", "setuptools<81"),
-                *("cornac<3", "pandas<3", "pydantic>=2", "pyyaml"),
+                *("cornac<2.3", "pandas<3", "pydantic>=2", "pyyaml"),
             ),
             is_isolated=True,
         ),
