@@ -6,8 +6,8 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 from soil_bench.pages.prose import Figures, with_columns, with_figures
-from soil_bench.pages.selection import best_of, by_settings
 from soil_bench.runs.results import CHOICE, Record, mean_std, read_records
+from soil_bench.runs.selection import best_of, by_settings
 from soil_pyg.configs import load_config
 from soil_pyg.ops.search_options import EXACT_ITEMS
 from soil_pyg.utils.files import write_text

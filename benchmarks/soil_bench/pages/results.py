@@ -15,7 +15,6 @@ from typing import Any
 from soil_bench.pages.figures import write_figures
 from soil_bench.pages.paper import paper_sections
 from soil_bench.pages.records import read_as
-from soil_bench.pages.selection import best_of, by_settings, other_schedule, published
 from soil_bench.pages.speed import speed_sections
 from soil_bench.runs.arguments import relative
 from soil_bench.runs.results import (
@@ -27,6 +26,7 @@ from soil_bench.runs.results import (
     read_records,
     upgraded,
 )
+from soil_bench.runs.selection import best_of, by_settings, other_schedule, published
 from soil_bench.runs.tables import table
 from soil_bench.studies.derived_data import is_derived
 from soil_bench.tuning.report import options_text

@@ -1,6 +1,6 @@
 """Table 2: all models on a data set, and significance tests of SOIL against the others."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -23,6 +23,7 @@ from soil_bench.runs.experiment import (
 from soil_bench.runs.jobs import PAIRED, Job
 from soil_bench.runs.results import CHOICE, METRICS, Record, read_records
 from soil_bench.runs.run_job import load_users
+from soil_bench.runs.selection import best_of, by_settings
 from soil_bench.runs.significance import compare, holm
 from soil_bench.runs.tables import print_report
 from soil_pyg.configs import available_configs, load_config
@@ -33,6 +34,8 @@ from soil_pyg.workflow.options import ModelOptions
 DEFAULT = "bpr,lightgcn,vbpr,lattice,slmrec,bm3,freedom,mgcn,lgmrec,soil"
 OURS = "soil"
 FINISHED = "finished"
+SAME = ("num_partitions", "batches_per_step", "device", "epochs")
+"""The options that do not follow the best finished runs; the number of epochs does unless given."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -55,6 +58,8 @@ def run(experiment: Experiment, arguments: Namespace, folder: Path) -> None:
     """Runs the models, prints the table, and writes it as CSV and as a record."""
     names = finished_models(experiment) if arguments.models == FINISHED else arguments.models
     variants, left_out = select(experiment, names, arguments.profile)
+    finished = list(read_records(experiment.plan.results_file).values())
+    variants = [with_best_settings(experiment, variant, finished) for variant in variants]
     runs = experiment.run(variants)
     rows = [row_of(variant, group) for variant, group in zip(variants, runs, strict=True)]
     record = describe(experiment, [run for group in runs for run in group])
@@ -105,6 +110,31 @@ def select(experiment: Experiment, models: str, profile: str) -> tuple[list[Vari
     if not chosen:
         raise ValueError(f"'--models' must name a model without features (got '{models}')")
     return [Variant(name, name, profile) for name in chosen], [n for n in names if n not in chosen]
+
+
+def with_best_settings(experiment: Experiment, variant: Variant, finished: list[Record]) -> Variant:
+    """Returns a variant with the settings of its finished runs that are best by the val metric, as
+    the table of the data set has them, or the variant itself if it has none.
+
+    Runs on other partitions or with other numbers of batches per step than usual do not count.
+    """
+    usual = experiment.jobs(variant)[0].record
+    kept = [name for name in SAME if name != "epochs" or experiment.epochs is not None]
+    runs = [
+        run
+        for run in finished
+        if all(run[name] == usual[name] for name in ("model", "profile", "data_digest"))
+        and all(run["settings"][name] == usual["settings"][name] for name in kept)
+    ]
+    if not runs:
+        return variant
+    settings = best_of(by_settings(runs))[0]["settings"]
+    changed = {
+        name: settings[name]
+        for name, value in usual["settings"].items()
+        if settings.get(name, value) != value
+    }
+    return replace(variant, options=variant.options | changed)
 
 
 def row_of(variant: Variant, runs: list[Record]) -> Record:

@@ -58,6 +58,28 @@ def test_models_with_finished_runs_are_the_default(
     assert record["models"] == "lightgcn,vbpr,soil"
 
 
+def test_settings_are_those_with_the_best_val_metric(
+    arguments: list[str], tiny: list[str], drawn_runs: Draw, out: Path, record_of: RecordOf
+) -> None:
+    bpr = [*tiny, "--models", "bpr"]
+    for rate in ("0.002", "0.003", "0.004"):
+        assert run.main([*bpr, "--epochs", "1", "--bpr.lr", rate]) == 0
+    # Neither a lucky seed, nor more epochs, nor other batches per step count.
+    for flags in ("--bpr.lr 0.005 --epochs 1", "--bpr.batches_per_step 2 --epochs 1", "--epochs 2"):
+        assert run.main([*bpr, "--seeds", "1", *flags.split()]) == 0
+    finished = list(read_records(out / "results.jsonl").values())
+    by_rate: dict[float, list[float]] = {}
+    for found in finished:
+        settings = found["settings"]
+        if (settings["epochs"], settings["batches_per_step"]) == (1, 1):
+            by_rate.setdefault(settings["lr"], []).append(found["val"]["recall@20"])
+    assert [len(values) for values in by_rate.values()] == [3, 3, 3, 1]
+    best = max(list(by_rate)[:3], key=lambda rate: fmean(by_rate[rate]))
+    assert main([*arguments, "--models", "bpr"]) == 0
+    assert record_of("table2")["rows"][0]["val"] == by_rate[best]
+    assert len(read_records(out / "results.jsonl")) == len(finished)
+
+
 def test_files_for_a_paper(
     arguments: list[str],
     drawn_runs: Draw,
