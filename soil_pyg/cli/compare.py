@@ -37,7 +37,7 @@ def run(arguments: Namespace) -> None:
     """Compares and writes the table: one column per run for people, one row for machines, and one
     row per model and setting, with its seeds, for papers.
     """
-    file_format = output.check(arguments.format, arguments.out)
+    file_format = output.check_arguments(arguments)
     metrics = arguments.metrics or METRICS
     if arguments.metrics is not None and file_format not in PAPER:
         raise ValueError(

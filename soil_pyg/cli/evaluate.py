@@ -46,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     """Evaluates the run and writes the metrics."""
-    output.check(arguments.format, arguments.out)
+    output.check_arguments(arguments)
     frame = evaluate(
         shared.run_folder(arguments),
         splits=HELD_OUT_SPLITS if arguments.split == "both" else (arguments.split,),

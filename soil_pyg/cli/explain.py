@@ -40,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     """Writes the parts of the score, and their sum to standard error."""
-    output.check(arguments.format, arguments.out)
+    output.check_arguments(arguments)
     trained = load(shared.run_folder(arguments))
     if arguments.by == "removal":
         frame = removal_effects(trained, arguments.user, arguments.item, arguments.data)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -48,6 +48,32 @@ def add_arguments(parser: ArgumentParser, formats: Any = Format) -> None:
         "suffix of --out, or table)",
     )
     parser.add_argument("--out", help="file to write (default: standard output)")
+
+
+def check_arguments(arguments: Namespace) -> Format:
+    """Checks the arguments of :func:`add_arguments` as :func:`check` does, and returns the format.
+
+    Raises :class:`ValueError` as well if another argument names the file to write.
+    """
+    file_format = check(arguments.format, arguments.out)
+    if arguments.out not in STANDARD_OUTPUT and Path(arguments.out).expanduser().exists():
+        out = Path(arguments.out).expanduser().resolve()
+        for name, value in vars(arguments).items():
+            if name != "out" and any(path.resolve() == out for path in _paths(value)):
+                flag = "--" + name.replace("_", "-")
+                raise ValueError(f"'--out' must not be the file of '{flag}' (got '{out}')")
+    return file_format
+
+
+def _paths(value: object) -> Iterator[Path]:
+    """Yields what may be paths in the value of an argument, also as in :obj:`NAME=PATH`."""
+    if isinstance(value, str | Path):
+        yield from (Path(text).expanduser() for text in {str(value), str(value).split("=")[-1]})
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _paths(entry)
+    elif isinstance(value, dict):
+        yield from _paths(list(value.values()))
 
 
 def check(file_format: Format | None, out: str | None, flag: str = "--out") -> Format:

@@ -54,7 +54,7 @@ def run(arguments: Namespace) -> None:
     """Recommends items and writes the table."""
     folder = _folder(arguments)
     if folder is None:
-        output.check(arguments.format, arguments.out)
+        output.check_arguments(arguments)
     users = shared.given_ids(arguments, "users")
     if users is None:
         raise ValueError("Either '--users' or '--users-file' must be given")

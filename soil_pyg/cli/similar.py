@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     """Finds similar items or users and writes the table."""
-    output.check(arguments.format, arguments.out)
+    output.check_arguments(arguments)
     items, users = (shared.given_ids(arguments, name) for name in ("items", "users"))
     if (items is None) == (users is None):
         raise ValueError("Either '--items' or '--users' must be given")

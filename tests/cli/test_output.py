@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
+from jsonargparse import Namespace
 
 from soil_pyg.cli import output
 
@@ -209,3 +210,24 @@ def test_a_closed_standard_output_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ValueError, match="'--out'"):
         output.check("csv", None)
     assert output.check(None, "a.csv") == "csv"
+
+
+@pytest.mark.parametrize("given", ["users.csv", "./users.csv", "link.csv"])
+def test_a_file_that_is_read_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "users.csv").write_text("user\n1\n")
+    (tmp_path / "link.csv").symlink_to("users.csv")
+    for name, value in {
+        "users_file": "users.csv",
+        "runs": ["RUN", Path("users.csv")],
+        "features": {"image": str(tmp_path / "users.csv")},
+        "new_items": ["image=users.csv"],
+    }.items():
+        arguments = Namespace(format=None, out=given, **{name: value})
+        with pytest.raises(ValueError, match=rf"'--out'.*'--{name.replace('_', '-')}'"):
+            output.check_arguments(arguments)
+    for out in (given, "new.csv", None):
+        other = Namespace(format="csv", out=out, users_file="others.csv", k=3, deny=None)
+        assert output.check_arguments(other) == "csv"
