@@ -16,7 +16,6 @@ from soil_bench.pages.figures import write_figures
 from soil_bench.pages.paper import paper_sections
 from soil_bench.pages.records import read_as
 from soil_bench.pages.speed import speed_sections
-from soil_bench.runs.arguments import relative
 from soil_bench.runs.results import (
     CHOICE,
     METRICS,
@@ -63,13 +62,14 @@ def run_page(argv: list[str]) -> int:
 def _run(argv: list[str]) -> None:
     parser = Parser("page.py", __doc__)
     parser.add_argument("results", nargs="+", type=str, help="files of finished runs")
-    parser.add_argument("--out", default=relative(PAGE), help="the page")
+    parser.add_argument("--out", help=f"the page (default: {PAGE.name} beside the first file)")
     arguments = parser.parse_args(argv)
-    paths, out = [Path(path) for path in arguments.results], Path(arguments.out)
+    paths = [Path(path) for path in arguments.results]
+    out = paths[0].with_name(PAGE.name) if arguments.out is None else Path(arguments.out)
     for path in paths:
         if not path.is_file():
             raise ValueError(f"'results' must name files of finished runs (got '{path}')")
-    if not arguments.out or out.is_dir() or not out.parent.is_dir():
+    if arguments.out == "" or out.is_dir() or not out.parent.is_dir():
         raise ValueError(f"'--out' must be a file in an existing folder (got '{arguments.out}')")
     raise_on_signals()
     records = [record for path in paths for record in read_runs(path)]

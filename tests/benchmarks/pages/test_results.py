@@ -122,6 +122,9 @@ def test_the_page_is_written_from_files(tmp_path: Path) -> None:
     assert main([str(results), "--out", str(out)]) == 0
     assert out.read_text(encoding="utf-8") == page(RECORDS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["page.md", "results.jsonl"]
+    out.unlink()
+    assert main([str(results)]) == 0
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == page(RECORDS)
 
 
 @pytest.mark.parametrize(("seeds", "end"), [(1, ""), (3, " of 3 seeds")])
