@@ -28,6 +28,7 @@ def train_beside(way: str, is_busy: bool, epochs: int, limit: int) -> Record:
         limit (int): The seconds after which the training is ended.
     """
     environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     command = [sys.executable, "-m", "soil_bench.speed.busy_measure", str(epochs)]
     with busy_process(is_busy):
         try:
