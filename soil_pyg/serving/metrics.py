@@ -1,6 +1,13 @@
 import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from soil_pyg.serving.run_link import RunLink
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable with the folder in which processes add their numbers up; it must be set
@@ -66,10 +73,28 @@ class Metrics:
     def render(self) -> bytes:
         """Returns the numbers of all workers in the text format of Prometheus."""
         from prometheus_client import CollectorRegistry, generate_latest
-        from prometheus_client.multiprocess import MultiProcessCollector
 
         if SHARED_FOLDER not in os.environ:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(_SumsOfWorkers())
         return generate_latest(registry)
+
+
+class _SumsOfWorkers:
+    """Reads the numbers of all workers, except from a file that a worker has just created."""
+
+    def collect(self) -> "Iterable[Metric]":
+        """Returns the sums."""
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        files = [str(path) for path in Path(os.environ[SHARED_FOLDER]).glob("*.db") if _size(path)]
+        sums: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return sums
+
+
+def _size(path: Path) -> int:
+    # The file of a worker that has ended is removed.
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
