@@ -60,11 +60,11 @@ def results(records: "Records") -> Figures:
     lacking = (missing[kind]["0.3"][CHOICE] for kind in ("leave out", "mean"))
     intact = missing["leave out"]["0"][CHOICE]
     single = [lost("tiktok", 0, 2, 3), lost("tiktok", 1, 2, 3)]
-    compared = ("soil", "mgcn", "mmgf", "freedom", "lightgcn", "itemknn", "vbpr", "bpr")
+    compared = ("soil", "mgcn", "mmgf", "layergcn", "freedom", "lightgcn", "itemknn", "vbpr", "bpr")
     return [
         (
-            "``best`` reaches {} ± {}, MGCN {} ± {}, MMGF {} without training, FREEDOM {} ± {}, "
-            "LightGCN {} ± {}, ItemKNN {}, VBPR {} ± {} and BPR {} ± {}.",
+            "``best`` reaches {} ± {}, MGCN {} ± {}, MMGF {} without training, LayerGCN {} ± {}, "
+            "FREEDOM {} ± {}, LightGCN {} ± {}, ItemKNN {}, VBPR {} ± {} and BPR {} ± {}.",
             [figure for model in compared for figure in movies(model)],
         ),
         ("the item-item contrast (``l_ii`` {})", [str(both[0]["settings"]["l_ii"])]),
