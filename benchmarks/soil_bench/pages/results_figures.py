@@ -2,20 +2,18 @@
 
 from collections.abc import Iterable
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from soil_bench.pages.prose import Figures
+from soil_bench.pages.records import Records
 from soil_bench.runs.results import CHOICE, Record
 from soil_pyg.configs import load_config
-
-if TYPE_CHECKING:
-    from soil_bench.pages.figures import Records
 
 PROFILES = {"soil": "best"}
 """The profile in the table of models, for a model that has some."""
 
 
-def results(records: "Records") -> Figures:
+def results(records: Records) -> Figures:
     """Returns the figures of the page "Results".
 
     Raises:

@@ -22,7 +22,7 @@ from soil_bench.speed.arguments import (
 )
 from soil_bench.speed.measurement import Measurement
 from soil_bench.speed.measurements import Measurements, options_of
-from soil_bench.speed.scale import CHANNELS, DRAWN, USERS_PER_ITEM
+from soil_bench.speed.scale import CHANNELS, DRAW, WORKLOADS, data_settings
 from soil_pyg.ops.faiss_index import default_index
 from soil_pyg.utils.files import write_json
 
@@ -38,20 +38,13 @@ def main(argv: list[str]) -> int:
     measurements = Measurements(out / "limit.jsonl", console, arguments.rerun)
     rows = []
     for num_items in sorted(set(arguments["items"])):
-        settings = {
-            "source": SOURCE,
-            "root": "",
-            "num_users": USERS_PER_ITEM * num_items,
-            "num_items": num_items,
-            "interactions_per_user": DRAWN,
-            "modalities": dict(arguments.channels),
-        }
+        settings = data_settings(num_items, SOURCE, "", arguments.channels)
         path = out / "work" / f"{num_items}.inputs"
-        drawn = Measurement("soil_bench.speed.inputs:draw_structured", settings, path=path)
+        drawn = Measurement(DRAW, settings, path=path)
         row: Record = {"items": num_items}
         for side, index in (("exact", "Flat"), ("index", default_index(torch.empty(num_items, 1)))):
             measurement = Measurement(
-                "soil_bench.speed.workloads:build_fast",
+                f"{WORKLOADS}:build_fast",
                 {"device": "cpu", "index": index},
                 {"inputs": drawn},
                 out / "work" / "graphs",

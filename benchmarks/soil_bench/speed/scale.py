@@ -7,7 +7,9 @@ a few steps of an epoch, and a few partitions of one on partitions, are extrapol
 noted. Each measurement has a process of its own; finished ones are stored and not repeated.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt
@@ -34,6 +36,7 @@ CHANNELS = {"image": 128, "text": 64}
 USERS_PER_ITEM = 2
 DRAWN = 13.0
 """The number of pairs to draw per user, for about 8 training interactions."""
+DRAW = "soil_bench.speed.inputs:draw_structured"
 WORKLOADS = "soil_bench.speed.workloads"
 EPOCHS = "soil_bench.speed.epochs"
 
@@ -100,6 +103,27 @@ def sources_of(arguments: Namespace) -> list[str]:
     return [name for name in dict.fromkeys(arguments.features) if name != POSTERS or not missing]
 
 
+def data_settings(
+    num_items: int, source: str, root: str, channels: Mapping[str, int]
+) -> dict[str, Any]:
+    """Returns the arguments of :data:`DRAW` for the data of a size.
+
+    Args:
+        num_items (int): The number of items.
+        source (str): The source of the features.
+        root (str): The folder that may hold the folder of the data set of posters.
+        channels (dict[str, int]): The dimension of the features of each modality.
+    """
+    return {
+        "source": source,
+        "root": root,
+        "num_users": USERS_PER_ITEM * num_items,
+        "num_items": num_items,
+        "interactions_per_user": DRAWN,
+        "modalities": dict(channels),
+    }
+
+
 def measure_size(
     num_items: int,
     source: str,
@@ -118,18 +142,9 @@ def measure_size(
         work (Path): The folder of the data and the graphs until the end.
         with_training (bool): Whether to measure training and the naive implementation as well.
     """
-    num_users = USERS_PER_ITEM * num_items
-    settings = {
-        "source": source,
-        "root": arguments.root,
-        "num_users": num_users,
-        "num_items": num_items,
-        "interactions_per_user": DRAWN,
-        "modalities": dict(arguments.channels),
-    }
-    inputs, graphs, naive = graph_measurements(
-        work, "soil_bench.speed.inputs:draw_structured", settings, arguments.device
-    )
+    settings = data_settings(num_items, source, arguments.root, arguments.channels)
+    num_users = settings["num_users"]
+    inputs, graphs, naive = graph_measurements(work, DRAW, settings, arguments.device)
     is_whole = num_items <= arguments.whole_up_to
     batch = {"batch_size": arguments.batch_size}
     device = batch | {"device": arguments.device}

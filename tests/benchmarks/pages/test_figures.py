@@ -8,8 +8,9 @@ from statistics import fmean, stdev
 import pytest
 
 from page import main
-from soil_bench.pages.figures import PAGES, README, Records, rewritten, write_figures
+from soil_bench.pages.figures import PAGES, README, rewritten, write_figures
 from soil_bench.pages.prose import loose_figures
+from soil_bench.pages.records import Records
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "benchmarks" / "results.jsonl"
