@@ -43,7 +43,7 @@ ENVIRONMENTS = {
     environment.name: environment
     for environment in [
         Environment("scatter", ("torch-scatter>=2.1", "torch-sparse>=0.6.18"), is_built=True),
-        # RecBole builds its graph by a method that scipy 1.13 has no more.
+        # RecBole builds its graph by a method that scipy 1.13 no longer has.
         Environment("recbole", ("recbole>=1.2.1", "numpy<2", "scipy<1.13", "setuptools<81")),
         Environment("cornac", ("cornac>=3",)),
         Environment("implicit", ("implicit>=0.7",)),
