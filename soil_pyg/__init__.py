@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from soil_pyg.utils.huge_pages import use_huge_pages
 from soil_pyg.utils.threads import limit_spins
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _MODULES = {
 
 # Every use of the package comes by here, most of them before torch.
 limit_spins()
+use_huge_pages()
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ from torch_geometric.typing import EdgeType
 from typing_extensions import Unpack
 
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.keys import distinct_keys
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.transforms import NormalizeGraph, SimilarityGraph, SumGraph, ToAdjacency
 from soil_pyg.transforms.edges import held
@@ -113,7 +114,7 @@ def distinct_interactions(data: HeteroData, size: tuple[int, int]) -> Tensor:
     of items.
     """
     user, item = check_edges(data, size=size)
-    key = torch.unique(user * size[1] + item)
+    key, _ = distinct_keys(user * size[1] + item)
     return torch.stack([key // size[1], key % size[1]])
 
 

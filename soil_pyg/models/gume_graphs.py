@@ -6,6 +6,7 @@ from torch_geometric.typing import EdgeType
 
 from soil_pyg.models.graphs import features, similar
 from soil_pyg.models.mgcn import MGCNGraphs
+from soil_pyg.ops.keys import distinct_keys
 from soil_pyg.transforms import NormalizeGraph, ToAdjacency
 from soil_pyg.transforms.edges import distinct_edges
 from soil_pyg.typing import INTERACTS, ITEM, USER
@@ -46,7 +47,7 @@ class GUMEGraphs(MGCNGraphs):
         num_items = count_nodes(data, ITEM)
         edges = [data[similar(name)].edge_index for name in names]
         keys = [item * num_items + neighbour for neighbour, item in edges]
-        key = torch.unique(torch.cat(keys))
+        key, _ = distinct_keys(torch.cat(keys))
         item, neighbour = key // num_items, key % num_items
         keep = item != neighbour
         for name, near in zip(names, keys, strict=True):

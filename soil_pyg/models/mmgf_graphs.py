@@ -10,7 +10,8 @@ from typing_extensions import Unpack
 from soil_pyg.models.graphs import SimilarItemGraphs, similar
 from soil_pyg.models.item_knn import CO_OCCURRENCE
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.ragged import budget_blocks, concat_ranges, sum_by_key
+from soil_pyg.ops.keys import sum_by_key
+from soil_pyg.ops.ragged import budget_blocks, concat_ranges
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
 from soil_pyg.ops.topk import best_of_each_row
 from soil_pyg.transforms import CoOccurrenceGraph

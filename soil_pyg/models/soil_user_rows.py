@@ -6,7 +6,8 @@ from soil_pyg.models.new_user_rows import NewUserRows, item_degree, user_factor
 from soil_pyg.models.soil_graphs import SOILGraphs
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
-from soil_pyg.ops.ragged import index2ptr, sum_by_key
+from soil_pyg.ops.keys import sum_by_key
+from soil_pyg.ops.ragged import index2ptr
 from soil_pyg.transforms.utils import unit_features
 from soil_pyg.typing import ITEM, SECOND_ORDER, USER
 from soil_pyg.utils.data_checks import count_nodes

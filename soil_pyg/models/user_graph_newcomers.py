@@ -1,6 +1,7 @@
 import torch
 
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.keys import distinct_keys
 from soil_pyg.ops.topk import best_of_each_row
 from soil_pyg.transforms.user_graph import MAX_CANDIDATES, softmax_of_rows
 
@@ -21,7 +22,7 @@ def similar_to_new(known: Adjacency, new: Adjacency, user_k: int) -> Adjacency:
         shared = users_of.select_rows(new.col.long())
         row, column = owner[shared.row()], shared.col.long() + first
         keys.append((row * num_users + column)[column != row + num_known])
-    key, count = torch.unique(torch.cat(keys), return_counts=True)
+    key, count = distinct_keys(torch.cat(keys))
     number, user = best_of_each_row(
         key // num_users, key % num_users, count.float(), num_new, min(user_k, MAX_CANDIDATES)
     )

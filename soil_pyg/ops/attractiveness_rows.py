@@ -6,6 +6,7 @@ from torch import Tensor
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.collector import MAX_ROWS, Collector, Features, item_blocks
+from soil_pyg.ops.keys import group_keys
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_t
 from soil_pyg.ops.pairs import (
@@ -173,7 +174,7 @@ class AttractivenessRows(Collector):
         """Returns the entries of pairs of items that share a modality, in single precision, each
         summed in the same order whatever the other pairs.
         """
-        key, inverse = torch.unique(row * self.num_items + column, return_inverse=True)
+        key, inverse = group_keys(row * self.num_items + column)
         row, column = key // self.num_items, key % self.num_items
         rowptr = index2ptr(row, self.num_items)
         value = torch.ones(key.numel(), device=key.device)

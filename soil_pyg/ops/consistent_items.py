@@ -2,6 +2,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.ops.collector import Features
+from soil_pyg.ops.keys import sort_integers
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.pairs import exact_cosine
@@ -65,7 +66,7 @@ class ConsistentItems(NearestItems):
         row, column = row[alike], column[alike]
         value = exact_cosine(self.features[modality][0], row, column)
         best = best_of_each_row(row, column, value, *self._size())[1]
-        self._column[modality] = best.sort(dim=1).values.int()
+        self._column[modality] = sort_integers(best).int()
 
 
 def _mean_cosine(c: Tensor, has: Tensor) -> float:

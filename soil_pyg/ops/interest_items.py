@@ -11,6 +11,7 @@ from soil_pyg.ops.best_sums import BestSums
 from soil_pyg.ops.collector import Collector, Features
 from soil_pyg.ops.faiss_index import MAX_QUERIES
 from soil_pyg.ops.interest_candidates import InterestCandidates
+from soil_pyg.ops.keys import distinct_keys
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_t
 from soil_pyg.ops.pairs import block_rows, exact_inner_product
@@ -175,7 +176,7 @@ class InterestItems(Collector):
                 self._keys.append(best.pop(partial(self._exact_sums, modality)))
         key = torch.cat(self._keys)
         self._keys.clear()
-        key = torch.unique(key)
+        key, _ = distinct_keys(key)
         user = key // self.num_items
         rowptr = index2ptr(user, self.num_rows)
         return rowptr, key.sub_(user.mul_(self.num_items)).int()

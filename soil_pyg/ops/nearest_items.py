@@ -5,6 +5,7 @@ from torch import Tensor
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.collector import Collector, Features, item_blocks
+from soil_pyg.ops.keys import sort_integers
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_t
 from soil_pyg.ops.pairs import exact_cosine
@@ -67,12 +68,12 @@ class NearestItems(Collector):
         tolerance = torch.full((node.numel(),), ROUNDING, device=c.device)
         k = self._size()[1]
         column = topk_rescored(scores, k, tolerance, rescore, ordered=False)[1]
-        return column.sort(dim=1).values.int()
+        return sort_integers(column).int()
 
     def add_index(self, modality: str, knn: KNN, node: Tensor, neighbour: Tensor) -> None:
         """Takes the result of an approximate search."""
         neighbour = neighbour[:, : self.num_neighbours].long()
-        column = node[neighbour].masked_fill(neighbour < 0, -1).sort(dim=1).values
+        column = sort_integers(node[neighbour].masked_fill(neighbour < 0, -1))
         self._column[modality][node, : column.size(1)] = column.int()
 
     def pairs(self, modality: str) -> tuple[Tensor, Tensor]:

@@ -1,12 +1,11 @@
 """Inner products of pairs of vectors, and vectors that are equal."""
 
-import warnings
-
 import torch
 from torch import Tensor
 
 from soil_pyg.ops.ragged import rank_in_group
 from soil_pyg.utils.progress import blocks
+from soil_pyg.utils.sparse_warnings import no_sparse_warnings
 
 CACHE_BYTES = 2**22
 """The size of a block of gathered vectors that stays in the cache of a CPU."""
@@ -200,10 +199,7 @@ def _add_products(
 ) -> Tensor:
     # Torch sums each product of a CPU in one order, whatever the other pairs and the threads.
     size = left.size(0), right.size(0)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        # Torch warns even where checks are explicitly disabled.
-        warnings.filterwarnings("ignore", "Sparse invariant checks are implicitly disabled")
+    with no_sparse_warnings():
         pairs = torch.sparse_csr_tensor(rowptr, col, value, size, check_invariants=False)
     out: Tensor = torch.sparse.sampled_addmm(pairs, left, right.t()).values()
     return out

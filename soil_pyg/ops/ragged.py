@@ -11,11 +11,6 @@ from torch_geometric.utils import cumsum
 CHUNK = 2**23
 """The number of elements per chunk of a :class:`GrowingTensor`."""
 
-SPAN_PER_KEY = 4
-"""The range of keys, per key, up to which their sums are a vector over the range, which then takes
-no more memory than a sort of the keys.
-"""
-
 PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 """The options of memory that belongs to the process alone; on Windows all of it does."""
 
@@ -42,29 +37,6 @@ def index2ptr(group: Tensor, num_groups: int) -> Tensor:
     """
     pointer: Tensor = cumsum(torch.bincount(group, minlength=num_groups))
     return pointer
-
-
-def sum_by_key(key: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the distinct keys, ascending, and the sum of the weights of each in double precision.
-
-    Example:
-        >>> sum_by_key(torch.tensor([7, 3, 7]), torch.tensor([1.0, 2.0, 0.5]))
-        (tensor([3, 7]), tensor([2.0000, 1.5000], dtype=torch.float64))
-    """
-    low, high = (int(end) for end in torch.aminmax(key)) if key.numel() > 0 else (0, -1)
-    span = high - low + 1
-    if span > SPAN_PER_KEY * key.numel():
-        key, inverse = torch.unique(key, return_inverse=True)
-        total = torch.zeros(key.numel(), dtype=torch.float64, device=key.device)
-        return key, total.index_add_(0, inverse, weight.double())
-    # Keys that lie close together need no sort, which takes ten times as long as the sums.
-    position = key - low
-    total = torch.zeros(span, dtype=torch.float64, device=key.device)
-    total.index_add_(0, position, weight.double())
-    occurs = torch.zeros(span, dtype=torch.bool, device=key.device)
-    occurs[position] = True
-    position = occurs.nonzero().squeeze(1)
-    return position + low, total[position]
 
 
 def budget_blocks(cost: Tensor, budget: int) -> list[slice]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
+from soil_pyg.ops.keys import group_keys
 from soil_pyg.ops.ragged import (
     GrowingTensors,
     budget_blocks,
@@ -140,7 +141,7 @@ class SecondOrderSelection:
         # The candidate of each entry, and the key of each candidate.
         if self.aggr == "sum":
             return torch.arange(key.numel(), device=key.device), key
-        key, candidate = torch.unique(key, return_inverse=True)
+        key, candidate = group_keys(key)
         return candidate, key
 
     def _entries(self, user: Tensor, item: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import cumsum
 
+from soil_pyg.ops.keys import sort_integers
 from soil_pyg.ops.ragged import order_by_group, rank_in_group
 from soil_pyg.utils.checks import check_integer
 
@@ -133,8 +134,7 @@ def best_of_candidates(
         ... )[1]
         tensor([[ 4,  2], [ 7, -1]])
     """
-    # Short rows are sorted several times faster than all pairs of a row and an id at once.
-    ids = candidates.sort(dim=1).values
+    ids = sort_integers(candidates)
     is_first = ids < none
     is_first[:, 1:] &= ids[:, 1:] != ids[:, :-1]
     scores = torch.full(ids.size(), -torch.inf, device=ids.device)
@@ -153,7 +153,7 @@ def has_near_ties(values: Tensor, tolerance: Tensor) -> Tensor:
 
 def isin_rowwise(elements: Tensor, test_elements: Tensor) -> Tensor:
     """Returns the mask of the elements that are in the same row of :obj:`test_elements`."""
-    test_elements = test_elements.sort(dim=1).values.contiguous()
+    test_elements = sort_integers(test_elements).contiguous()
     position = torch.searchsorted(test_elements, elements.contiguous())
     position = position.clamp(max=test_elements.size(1) - 1)
     return test_elements.gather(1, position) == elements

@@ -7,6 +7,7 @@ from soil_pyg.ops.matmul import matmul_t
 from soil_pyg.ops.ragged import concat_ranges
 from soil_pyg.utils.checks import check_between, check_integer
 from soil_pyg.utils.remember import remember
+from soil_pyg.utils.sparse_warnings import no_sparse_warnings
 
 PAIRS_PER_BLOCK = 2**22
 """The number of pairs whose order is checked at a time."""
@@ -121,7 +122,8 @@ def _product(user_emb: Tensor, item_emb: Tensor, users: Tensor, memory: Tensor) 
     block = torch.sparse_coo_tensor(
         indices, user_emb.values()[index], size, is_coalesced=True, check_invariants=False
     )
-    scores = block @ item_emb
+    with no_sparse_warnings():
+        scores = block @ item_emb
     return scores.to_dense() if scores.is_sparse else scores
 
 

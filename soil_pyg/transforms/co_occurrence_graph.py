@@ -5,7 +5,8 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.typing import EdgeType
 
-from soil_pyg.ops.ragged import budget_blocks, concat_ranges, index2ptr, sum_by_key
+from soil_pyg.ops.keys import sum_by_key
+from soil_pyg.ops.ragged import budget_blocks, concat_ranges, index2ptr
 from soil_pyg.ops.topk import best_of_each_row
 from soil_pyg.transforms.edges import distinct_edges
 from soil_pyg.typing import INTERACTS

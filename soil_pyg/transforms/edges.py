@@ -9,6 +9,7 @@ from torch_geometric.data.storage import EdgeStorage
 from torch_geometric.typing import EdgeType
 
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.keys import group_keys
 from soil_pyg.ops.ragged import budget_blocks
 from soil_pyg.typing import EDGE_INDICES, INTERACTS
 from soil_pyg.utils.data_checks import check_edges, count_nodes, digest_edges
@@ -58,7 +59,7 @@ def _first_occurrences(edge_index: Tensor, num_targets: int) -> Tensor | None:
     if _ascends(source, target) or _ascends(target, source):
         return None
     key = source * num_targets + target
-    distinct, inverse = torch.unique(key, return_inverse=True)
+    distinct, inverse = group_keys(key)
     if distinct.numel() == key.numel():
         return None
     position = torch.arange(key.numel(), device=key.device)

@@ -9,6 +9,7 @@ from typing_extensions import Unpack
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.collector import Features
 from soil_pyg.ops.interest_items import InterestItems
+from soil_pyg.ops.keys import distinct_keys
 from soil_pyg.ops.pairs import pair_inner_product
 from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, concat_ranges, index2ptr
 from soil_pyg.ops.search_options import SearchKwargs, takes_search_options
@@ -121,7 +122,7 @@ class InterestGraph(SimilarityTransform[InterestItems]):
             users = users_of.select_rows(torch.arange(block.start, block.stop, device=cost.device))
             position, owner = concat_ranges(rowptr[users.col.long()], width[users.col.long()])
             key = users.row()[owner] * num_items + interest_item[position]
-            key, count = torch.unique(key, return_counts=True)
+            key, count = distinct_keys(key)
             row = key // num_items
             for modality, (c, has) in features.items():
                 col = key - row * num_items

@@ -9,7 +9,8 @@ from torch_geometric.typing import EdgeType
 from torch_geometric.utils import cumsum
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.ops.ragged import GrowingTensors, budget_blocks, sum_by_key
+from soil_pyg.ops.keys import sum_by_key
+from soil_pyg.ops.ragged import GrowingTensors, budget_blocks
 from soil_pyg.transforms.edges import (
     EDGES_AT_ONCE,
     check_weight,

@@ -15,7 +15,6 @@ from soil_pyg.ops.ragged import (
     concat_ranges,
     index2ptr,
     order_by_group,
-    sum_by_key,
     trim_heap,
 )
 
@@ -28,30 +27,6 @@ def test_concat_ranges() -> None:
 
 def test_index2ptr() -> None:
     assert index2ptr(torch.tensor([0, 0, 2]), 4).tolist() == [0, 2, 2, 3, 3]
-
-
-@pytest.mark.parametrize("low", [-(2**62), -3, 0, 2**40])
-@pytest.mark.parametrize("span", [1, 30, 1199, 1200, 1300, 2**62])
-def test_sum_by_key_adds_in_the_order_of_the_keys(low: int, span: int) -> None:
-    generator = torch.Generator().manual_seed(span % 997)
-    key = torch.randint(low, low + span, (300,), generator=generator)
-    weight = torch.randn(300, generator=generator) * 10.0 ** torch.randint(
-        -9, 9, (300,), generator=generator
-    )
-    totals: dict[int, float] = {}
-    for number, value in zip(key.tolist(), weight.double().tolist(), strict=True):
-        totals[number] = totals.get(number, 0.0) + value
-    found, total = sum_by_key(key, weight)
-    assert found.tolist() == sorted(totals)
-    assert total.dtype == torch.float64
-    assert total.tolist() == [totals[number] for number in sorted(totals)]
-
-
-def test_sum_by_key_keeps_sums_of_zero_and_takes_no_keys() -> None:
-    found, total = sum_by_key(torch.tensor([5, 5, 4]), torch.tensor([1.0, -1.0, 0.0]))
-    assert (found.tolist(), total.tolist()) == ([4, 5], [0.0, 0.0])
-    found, total = sum_by_key(torch.tensor([], dtype=torch.long), torch.tensor([]))
-    assert (found.numel(), total.numel(), total.dtype) == (0, 0, torch.float64)
 
 
 def test_budget_blocks_cover_all_rows() -> None:
