@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -83,17 +84,29 @@ status = Status()
 """The line of this process."""
 
 
+class _Loops(threading.local):
+    """The number of loops of several blocks that a thread is in."""
+
+    depth = 0
+
+
+_loops = _Loops()
+
+
 def blocks(size: int, block_size: int, description: str) -> Iterator[slice]:
     """Yields the slices that cut :obj:`range(size)` into blocks of at least 1 row. A loop that
     lasts shows its progress on standard error: in the line of a terminal, or else by a line per
-    minute.
+    minute. A loop inside another one shows nothing in its first minute.
 
     Example:
         >>> list(blocks(5, 2, "counting"))
         [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     limit_spins_late()
-    start, due, is_shown = time.monotonic(), PATIENCE_SECONDS, False
+    start, is_shown = time.monotonic(), False
+    due = LOG_SECONDS if _loops.depth > 0 else PATIENCE_SECONDS
+    is_outer = size > block_size
+    _loops.depth += is_outer
     try:
         for begin in range(0, size, block_size):
             end = min(begin + block_size, size)
@@ -107,6 +120,7 @@ def blocks(size: int, block_size: int, description: str) -> Iterator[slice]:
                     status.log(f"{description}: {end:,} of {size:,}, {left}")
                     due = now + LOG_SECONDS
     finally:
+        _loops.depth -= is_outer
         if is_shown:
             status.clear()
 

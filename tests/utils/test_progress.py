@@ -73,6 +73,22 @@ def test_a_log_has_a_line_per_minute(capfd: pytest.CaptureFixture[str]) -> None:
     assert (out, err) == ("", "".join(lines))
 
 
+def test_a_loop_inside_another_one_shows_nothing_in_its_first_minute(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for _ in blocks(2, 1, "outer"):
+        assert len(list(blocks(4, 1, "inner"))) == 4
+    assert capfd.readouterr().err == "outer: 1 of 2, 10 s left\n"
+    for _ in blocks(2, 1, "outer"):
+        assert len(list(blocks(40, 1, "inner"))) == 40
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == ["inner: 31 of 40, 18 s left", "outer: 1 of 2, 1:22 left"] + lines[:1]
+    # A loop of a single block has no progress to show, and one that has ended encloses nothing.
+    for _ in blocks(1, 1, "outer"):
+        assert len(list(blocks(3, 1, "inner"))) == 3
+    assert capfd.readouterr().err == "inner: 2 of 3, 2 s left\n"
+
+
 def test_the_line_goes_when_the_loop_is_left(open_terminal: Callable[[], Any]) -> None:
     terminal = open_terminal()
     for block in blocks(11, 2, "counting"):
