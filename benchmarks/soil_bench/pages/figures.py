@@ -8,6 +8,7 @@ from soil_bench.pages.prose import Figures, with_columns, with_figures
 from soil_bench.pages.records import Records
 from soil_bench.pages.results_figures import PROFILES, results, tested
 from soil_bench.runs.results import mean_std
+from soil_bench.speed.item_features import POSTERS
 from soil_bench.systems.report import COLUMNS, systems_reports
 from soil_pyg.ops.search_options import EXACT_ITEMS
 from soil_pyg.utils.files import write_text
@@ -74,7 +75,8 @@ def large_data(records: Records) -> Figures:
     rows = {row["name"]: row["median"] for row in records.record("graphs")["rows"]}
     graphs, epoch = rows["all graphs, s"], rows["epoch with evaluation, s"]
     scale = records.record("scale")
-    million = scale["sizes"][-1]
+    millions = {size["source"]: size for size in scale["sizes"] if size["items"] == 10**6}
+    million, posters = millions["mixture"], millions[POSTERS]
     recall = [found["recall"] for found in million["graphs"]["search"].values()]
     stages = records.record("pipeline")["stages"]
     peak = max(stage["peak_rss_mb"] for stage in stages.values()) / 1024
@@ -111,6 +113,10 @@ def large_data(records: Records) -> Figures:
                 *(f"{value:.2f}" for value in (min(recall), max(recall))),
                 f"{million['training']['epoch_seconds'] / 60:.0f}",
             ],
+        ),
+        (
+            "of posters, whose search goes deeper, the graphs take {} minutes",
+            [f"{posters['graphs']['seconds'] / 60:.0f}"],
         ),
         (
             "grows with the power {} of the number of items, that of an epoch with the power {} (",
