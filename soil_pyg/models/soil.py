@@ -57,7 +57,8 @@ class SOIL(ViewRecommender):
         \hat{y}_{ui} = \mathbf{f}_u^{\top} \mathbf{f}_i
 
     The defaults follow the paper. :meth:`released` reproduces the released code instead; each
-    difference is one option. :meth:`best` has the options with the best validation results.
+    difference is one option. :meth:`best` has the options with the best validation results on
+    :obj:`tiktok`.
 
     Args:
         num_users, num_items, in_channels, hidden_channels: See :class:`EmbeddingRecommender`.
@@ -141,7 +142,7 @@ class SOIL(ViewRecommender):
 
     @classmethod
     def best(cls, *args: Any, **kwargs: Any) -> "SOIL":
-        """Constructs the model with the best validation results."""
+        """Constructs the model with the best validation results on :obj:`tiktok`."""
         return cls.from_profile("best", *args, **kwargs)
 
     @classmethod
