@@ -56,6 +56,8 @@ def run(problem: Problem, turns: Turns) -> tuple[Array, Array]:
         lr=settings.lr,
         lr_decay=1.0,
         batch_size=settings.batch_size,
+        # A step per batch, as in all systems.
+        batches_per_step=1,
         epochs=settings.epochs,
         patience=settings.epochs,
         seed=settings.seed,
