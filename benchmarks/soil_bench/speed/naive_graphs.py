@@ -4,7 +4,6 @@ The similarities of a history are computed from the features for each user, beca
 of the released code, 72 s on tiktok and 344 s on baby, grow with the dimension of the features.
 """
 
-import warnings
 from functools import reduce
 
 import torch
@@ -14,6 +13,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.typing import FEATURE_PREFIX, INTERACTS, ITEM, USER, modalities_of
 from soil_pyg.utils.progress import blocks
+from soil_pyg.utils.sparse_warnings import no_sparse_warnings
 
 
 def graphs(
@@ -208,8 +208,7 @@ def sparse(index: Tensor, values: Tensor, size: tuple[int, ...]) -> Tensor:
 
 def product(matrix: Tensor, other: Tensor) -> Tensor:
     """Returns the product of two sparse matrices."""
-    with warnings.catch_warnings():
-        # The product creates CSR matrices, and torch warns that these are in beta.
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+    # The product creates matrices in compressed rows.
+    with no_sparse_warnings():
         out: Tensor = torch.sparse.mm(matrix, other)
         return out.coalesce()
