@@ -14,7 +14,7 @@ from jsonargparse import Namespace
 from soil_bench.runs.arguments import execution_of
 from soil_bench.runs.execution import Execution, run_processes
 
-pytest.importorskip("submitit", reason="submitit is not installed (the extra 'cluster')")
+submitit = pytest.importorskip("submitit", reason="submitit is not installed (the extra 'cluster')")
 REPOSITORY = Path(__file__).parents[3]
 Write = Callable[[str], str]
 TWO = Execution(2, "local")
@@ -34,9 +34,11 @@ def main(line):
         time.sleep(1.5)
         path.write_text("cleaned up")
 """
+# Like SLURM, it copies the script, which submitit moves once it is submitted.
 SBATCH = """#!/bin/sh
 number=$$
-PATH={folder}:$PATH SLURM_JOB_ID=$number setsid sh "$1" > /dev/null 2>&1 &
+cp "$1" {folder}/$number.sh
+PATH={folder}:$PATH SLURM_JOB_ID=$number setsid sh {folder}/$number.sh > /dev/null 2>&1 &
 echo $! > {folder}/$number.pid
 echo "Submitted batch job $number"
 """
@@ -47,7 +49,13 @@ done
 export SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0
 exec "$@"
 """
-SACCT = "#!/bin/sh\necho 'JobID|State|NodeList'\n"
+SACCT = """#!/bin/sh
+echo 'JobID|State|NodeList'
+for file in {folder}/*.pid; do
+    if kill -0 $(cat $file); then state=RUNNING; else state=FAILED; fi
+    echo "$(basename $file .pid)|$state|node"
+done
+"""
 SCANCEL = "#!/bin/sh\nkill -TERM -$(cat {folder}/$1.pid)\n"
 
 
@@ -195,6 +203,17 @@ def test_slurm_cancels_jobs(tmp_path: Path, write: Write, slurm: Execution) -> N
     with closing(run_processes(write(WAITS), lines, slurm, logs_in(tmp_path, 2))) as ended:
         assert next(ended) == (0, 0)
     assert (tmp_path / "second").read_text() == "cleaned up"
+
+
+def test_a_job_that_slurm_has_lost(
+    tmp_path: Path, write: Write, slurm: Execution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = type(submitit.SlurmJob.watcher)(delay_s=1)
+    monkeypatch.setattr(submitit.SlurmJob, "watcher", watcher)
+    module = write("import os, signal\ndef main(line):\n    os.kill(os.getpid(), signal.SIGKILL)\n")
+    (log,) = logs_in(tmp_path, 1)
+    assert list(run_processes(module, ["x\n"], slurm, [log])) == [(0, None)]
+    assert "FAILED" in log.read_text()
 
 
 def test_parameters_of_slurm(tmp_path: Path, slurm: Execution) -> None:
