@@ -29,17 +29,21 @@ def systems_legend(record: Record) -> str:
         "cpu": "CPU seconds of its process, which others on the machine hardly disturb",
         "wall": "seconds by the clock",
     }[_clock(record)]
+    times = "one epoch and one evaluation"
+    if found["epochs"] > 1:
+        times = (
+            f"medians of {found['epochs']} epochs and of as many evaluations (one that takes over "
+            f"{LONG_SECONDS:g} s is not repeated)"
+        )
     return (
         f"On cpu, {found['threads']} threads, seed {found['seed']}; {found['num_users']:,} users, "
         f"{found['num_items']:,} items; width {found['hidden_channels']}, batches of "
         f"{found['batch_size']:,} triplets, {found['num_layers']} layers, Adam with learning rate "
         f"{found['lr']:g} (SGD: {found['sgd_lr']:g}), regularisation {found['reg']:g} by each "
         f"system's own definition. Each system races {OURS}, epoch by epoch in turns: {clock}, "
-        f"medians of {found['epochs']} epochs and of as many evaluations (one that takes over "
-        f"{LONG_SECONDS:g} s is not repeated), a full ranking of the val split by the evaluator of "
-        f"the system. / {OURS}: epoch, the sum of both, to that of {OURS} in the "
-        f"same race. Recall@20: val, after {found['epochs']} epochs, by the evaluator of {OURS} "
-        "from the embeddings of the system."
+        f"{times}, a full ranking of the val split by the evaluator of the system. / {OURS}: "
+        f"epoch, the sum of both, to that of {OURS} in the same race. Recall@20: val, after the "
+        f"last epoch, by the evaluator of {OURS} from the embeddings of the system."
     )
 
 

@@ -64,7 +64,7 @@ def test_one_table_per_model_with_ratios_within_a_race() -> None:
     legend, _, *lines = systems_lines(RECORD)
     assert "2 threads" in legend
     assert "batches of 2,048" in legend
-    assert "after 5 epochs" in legend
+    assert "medians of 5 epochs" in legend
     assert lines == [
         "### BPR on baby",
         "",
@@ -95,3 +95,9 @@ def test_with_one_thread_cpu_seconds_are_shown() -> None:
     legend, *lines = systems_lines(RECORD | {"settings": RECORD["settings"] | {"threads": 1}})
     assert "CPU seconds" in legend
     assert "| RecBole | 10 | 6 | 16 | 4.00 | 0.0200 | - | torch 2.13.0, x 1.0 |" in lines
+
+
+def test_a_single_epoch_has_no_median() -> None:
+    legend, *_ = systems_lines(RECORD | {"settings": RECORD["settings"] | {"epochs": 1}})
+    assert "one epoch and one evaluation, a full ranking" in legend
+    assert "1 epochs" not in legend
