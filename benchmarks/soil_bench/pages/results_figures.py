@@ -58,19 +58,17 @@ def results(records: Records) -> Figures:
     lacking = (missing[kind]["0.3"][CHOICE] for kind in ("leave out", "mean"))
     intact = missing["leave out"]["0"][CHOICE]
     single = [lost("tiktok", 0, 2, 3), lost("tiktok", 1, 2, 3)]
-    rest = ("mgcn", "mmgf", "layergcn", "freedom", "lightgcn", "itemknn", "lattice", "vbpr", "bpr")
     compared = [
         ("soil", "released"),
-        ("xsimgcl", None),
+        *((name, None) for name in ("simgcl", "xsimgcl", "sgl")),
         ("soil", "best"),
-        *((m, None) for m in rest),
+        *((name, None) for name in ("mgcn", "mmgf", "lightgcn", "itemknn", "bpr")),
     ]
     return [
         (
-            "SOIL's ``released`` profile reaches {} ± {}, XSimGCL, which takes no features, "
-            "{} ± {}, ``best`` {} ± {}, MGCN {} ± {}, MMGF {} without training, LayerGCN {} ± {}, "
-            "FREEDOM {} ± {}, LightGCN {} ± {}, ItemKNN {}, LATTICE {} ± {}, VBPR {} ± {} and BPR "
-            "{} ± {}.",
+            "SOIL's ``released`` profile reaches {} ± {}; without features, SimGCL reaches "
+            "{} ± {}, XSimGCL {} ± {} and SGL {} ± {}. SOIL's ``best`` reaches {} ± {}, MGCN "
+            "{} ± {}, MMGF {} without training, LightGCN {} ± {}, ItemKNN {} and BPR {} ± {}.",
             [figure for system in compared for figure in movies(*system)],
         ),
         ("the item-item contrast (``l_ii`` {})", [str(both[0]["settings"]["l_ii"])]),
