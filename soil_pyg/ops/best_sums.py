@@ -44,10 +44,10 @@ class BestSums:
         bar = best[:, -1] - 2 * self.tolerance
         # One maximum per row excludes most rows, which have no such entry in the block.
         some = (entries.amax(dim=1) >= bar).nonzero().view(-1)
-        place, column = (entries[some] >= bar[some].unsqueeze(1)).nonzero().unbind(1)
-        row = some[place]
-        value = entries[row, column]
-        self._found.add(row, column + start, value)
+        entries = entries.index_select(0, some)
+        place, column = (entries >= bar[some].unsqueeze(1)).nonzero().unbind(1)
+        value = entries[place, column]
+        self._found.add(some[place], column + start, value)
         if start > 0:
             _merge(best, some, place, value)
 

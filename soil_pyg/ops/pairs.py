@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from soil_pyg.ops.ragged import rank_in_group
+from soil_pyg.ops.ragged import index2ptr, rank_in_group
 from soil_pyg.utils.progress import blocks
 from soil_pyg.utils.sparse_warnings import no_sparse_warnings
 
@@ -15,6 +15,14 @@ GPU_BYTES = 2**28
 
 SHARED_CACHE_BYTES = 2**23
 """The part of the cache shared by the cores of a CPU that vectors of many pairs may take."""
+
+CORE_CACHE_BYTES = 2**20
+"""The part of the cache of one core that vectors of many pairs may take."""
+
+MIN_TILE_PAIRS, MIN_TILE_PASSES = 4, 4
+"""The number of pairs per row and tile of columns, and the number of passes over the channels, from
+which tiles are faster.
+"""
 
 MIN_DENSE_PAIRS = 64
 """The number of pairs from which a row may be multiplied with all columns: equal vectors and zeros
@@ -29,6 +37,10 @@ DENSE_ROWS, DENSE_COLUMNS = 512, 2048
 
 COMPARED_NUMBERS = 2**20
 """The number of entries per block in which rows are compared for equality."""
+
+
+Tile = tuple[slice, slice, tuple[Tensor, Tensor]]
+"""Entries, the columns that they are in, and the entries as compressed rows of these columns."""
 
 
 def exact_inner_product(
@@ -72,14 +84,15 @@ def pair_inner_product(left: Tensor, right: Tensor, rowptr: Tensor, col: Tensor)
 
     On a CPU the value of a pair depends on its two rows and the size of :obj:`right` alone.
     """
+    passes = range(0, left.size(1), _cached_channels(right))
+    order, tiles = _tiles(rowptr, col, right, passes)
     value = left.new_zeros(col.numel())
-    if max(col.numel(), left.size(0), right.size(0)) < 2**31:
-        rowptr, col = rowptr.int(), col.int()
-    for begin in range(0, left.size(1), width := _cached_channels(right)):
-        channels = slice(begin, begin + width)
-        parts = left[:, channels].contiguous(), right[:, channels].contiguous()
-        value = _add_products(value, *parts, rowptr, col)
-    return value
+    for begin in passes:
+        channels = slice(begin, begin + passes.step)
+        a, b = left[:, channels].contiguous(), right[:, channels].contiguous()
+        for entries, columns, pairs in tiles:
+            value[entries] = _add_products(value[entries], a, b[columns], *pairs)
+    return value if order is None else torch.empty_like(value).scatter_(0, order, value)
 
 
 def block_rows(memory_budget: int, num_columns: int, bytes_per_entry: int = 16) -> int:
@@ -203,6 +216,31 @@ def _add_products(
         pairs = torch.sparse_csr_tensor(rowptr, col, value, size, check_invariants=False)
     out: Tensor = torch.sparse.sampled_addmm(pairs, left, right.t()).values()
     return out
+
+
+def _tiles(
+    rowptr: Tensor, col: Tensor, right: Tensor, passes: range
+) -> tuple[Tensor | None, list[Tile]]:
+    # Blocks of columns, whose vectors stay in the cache of a core if many pairs have them, and the
+    # order that puts the pairs of a block together.
+    if max(col.numel(), rowptr.numel(), right.size(0)) < 2**31:
+        rowptr, col = rowptr.int(), col.int()
+    num_rows, num_columns = rowptr.numel() - 1, right.size(0)
+    size = max(1, CORE_CACHE_BYTES // (right.element_size() * passes.step))
+    num_tiles = -(-num_columns // size)
+    has_few = col.numel() < num_rows * num_tiles * MIN_TILE_PAIRS or len(passes) < MIN_TILE_PASSES
+    if right.device.type != "cpu" or num_tiles <= 1 or has_few:
+        return None, [(slice(0, col.numel()), slice(0, num_columns), (rowptr, col))]
+    tile = col // size
+    order = torch.argsort(tile, stable=True)
+    row = torch.repeat_interleave(rowptr.diff())[order]
+    col = col[order] - tile[order] * size
+    tiles, end = [], 0
+    for number, count in enumerate(torch.bincount(tile, minlength=num_tiles).tolist()):
+        entries = slice(end, end := end + count)
+        columns = slice(number * size, min((number + 1) * size, num_columns))
+        tiles.append((entries, columns, (index2ptr(row[entries], num_rows).int(), col[entries])))
+    return order, tiles
 
 
 def _cached_channels(x: Tensor) -> int:

@@ -91,6 +91,21 @@ def test_channels_may_come_in_parts(monkeypatch: pytest.MonkeyPatch, cache: int)
     torch.testing.assert_close(pair_inner_product(left, right, rowptr, column), expected)
 
 
+@pytest.mark.parametrize("size", [1, 7, 30])
+def test_columns_may_come_in_tiles(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(pairs, "SHARED_CACHE_BYTES", 4 * 30 * 64)
+    left, right = normal(20, 300), normal(30, 300, seed=1)
+    # One row has no pairs, and the pairs of a row are not ascending.
+    row = torch.cat([torch.arange(10).repeat_interleave(25), torch.arange(11, 20)])
+    rowptr, column = pairs.index2ptr(row, 20), (7 * torch.arange(row.numel())) % 29
+    whole = pair_inner_product(left, right, rowptr, column)
+    monkeypatch.setattr(pairs, "CORE_CACHE_BYTES", 4 * 64 * size)
+    monkeypatch.setattr(pairs, "MIN_TILE_PAIRS", 0)
+    assert pair_inner_product(left, right, rowptr, column).equal(whole)
+    expected = (left.double()[row] * right.double()[column]).sum(dim=1).float()
+    torch.testing.assert_close(whole, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_pair_may_be_named_more_than_once() -> None:
     left, right = normal(2, 5), normal(3, 5, seed=1)
     out = pair_inner_product(left, right, torch.tensor([0, 3, 4]), torch.tensor([2, 0, 2, 1]))
