@@ -12,6 +12,7 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
+from soil_bench.pages.coverage import coverage_section
 from soil_bench.pages.figures import write_figures
 from soil_bench.pages.paper import paper_sections
 from soil_bench.pages.records import read_as
@@ -75,8 +76,8 @@ def _run(argv: list[str]) -> None:
     records = [record for path in paths for record in read_runs(path)]
     folder = paths[0].parent / RECORDS
     others, tuned = other_sections(folder, out.parent), read_tuned(folder)
-    write_text(out, page(records, others, tuned))
-    if [path.resolve().parent for path in (*paths, out)] == [PAGE.parent] * (len(paths) + 1):
+    write_text(out, page(records, others, tuned, coverage_section(folder, records)))
+    if {path.resolve().parent for path in (*paths, out)} == {PAGE.parent}:
         write_figures(paths, PAGE.parents[1])
 
 
@@ -148,6 +149,7 @@ def page(
     records: Iterable[Record],
     others: Sequence[str] = (),
     tuned: Mapping[str, str] = MappingProxyType({}),
+    coverage: str = "",
 ) -> str:
     """Returns the page of finished runs.
 
@@ -156,6 +158,7 @@ def page(
         others (Sequence[str], optional): The sections after those of the data sets.
             (default: :obj:`()`)
         tuned (Mapping[str, str], optional): The result of :func:`read_tuned`. (default: nothing)
+        coverage (str, optional): The section before those of the data sets. (default: :obj:`""`)
     """
     by_dataset: dict[str, list[Record]] = {}
     for record in records:
@@ -164,7 +167,8 @@ def page(
         run = record | {"tuned": tuned.get(choice_of(record))}
         by_dataset.setdefault(record["dataset"], []).append(run)
     sections = [section(runs) for _, runs in sorted(by_dataset.items())]
-    return "\n".join([INTRODUCTION, *sections, *others])
+    first = [INTRODUCTION, coverage] if coverage else [INTRODUCTION]
+    return "\n".join([*first, *sections, *others])
 
 
 def section(runs: list[Record]) -> str:

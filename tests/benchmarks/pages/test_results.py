@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from page import main
+from soil_bench.pages.coverage import coverage_section
 from soil_bench.pages.results import other_sections, page, read_runs, read_tuned
 from soil_bench.runs.results import upgraded
 
@@ -231,5 +232,5 @@ def test_a_record_that_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture) 
 def test_the_page_of_the_repository_is_that_of_its_records() -> None:
     folder = Path(__file__).parents[3] / "benchmarks"
     runs, others = read_runs(folder / "results.jsonl"), other_sections(folder / "records", folder)
-    tuned = read_tuned(folder / "records")
-    assert (folder / "README.md").read_text(encoding="utf-8") == page(runs, others, tuned)
+    tuned, coverage = read_tuned(folder / "records"), coverage_section(folder / "records", runs)
+    assert (folder / "README.md").read_text(encoding="utf-8") == page(runs, others, tuned, coverage)
