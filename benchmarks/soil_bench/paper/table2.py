@@ -17,6 +17,7 @@ from soil_bench.runs.experiment import (
     Variant,
     describe,
     metrics_of,
+    record_path,
     write_csv,
     write_record,
 )
@@ -29,6 +30,7 @@ from soil_bench.runs.tables import print_report
 from soil_pyg.configs import available_configs, load_config
 from soil_pyg.typing import modalities_of
 from soil_pyg.utils.files import write_text
+from soil_pyg.utils.records import parse_json
 from soil_pyg.workflow.options import ModelOptions
 
 DEFAULT = "bpr,lightgcn,vbpr,lattice,slmrec,bm3,freedom,mgcn,lgmrec,soil"
@@ -165,15 +167,23 @@ def significance(experiment: Experiment, variants: list[Variant], rows: list[Rec
         mean, other = (fmean(rows[place]["test"][metric]) for place in (ours[0], best))
         found["improvement"][metric] = mean / other - 1 if other > 0 else None
     jobs = {row["model"]: experiment.jobs(v) for v, row in zip(variants, rows, strict=True)}
-    found["missing"] = [
+    lacking = {
         model for model, group in jobs.items() if not all(job.users_file.is_file() for job in group)
-    ]
+    }
+    known = known_tests(record_path(experiment, "table2"), rows)
     users: list[Record] = []
     for model in jobs:
-        if model != OURS and not {model, OURS} & set(found["missing"]):
+        if model == OURS:
+            continue
+        if not {model, OURS} & lacking:
             for metric in PAIRED:
                 first, second = (per_user(jobs[name], metric) for name in (OURS, model))
                 users.append({"other": model, "metric": metric} | asdict(compare(first, second)))
+        elif model in known:
+            users += known[model]
+        else:
+            found["missing"] += [name for name in (OURS, model) if name in lacking]
+    found["missing"] = [model for model in jobs if model in found["missing"]]
     seeds: list[Record] = []
     if experiment.num_seeds > 1:
         for place in others:
@@ -182,6 +192,23 @@ def significance(experiment: Experiment, variants: list[Variant], rows: list[Rec
                 name = {"other": rows[place]["model"], "metric": metric}
                 seeds.append(name | asdict(compare(*pair)))
     found["comparisons"] = corrected("users", users) + corrected("seeds", seeds)
+    return found
+
+
+def known_tests(path: Path, rows: list[Record]) -> dict[str, list[Record]]:
+    """Returns the tests over users of an earlier record by model, for models whose runs and those
+    of SOIL have the metrics of that record.
+    """
+    try:
+        earlier = parse_json(path.read_bytes())
+        same = [row["model"] for row in rows if row in earlier["rows"]]
+        found: dict[str, list[Record]] = {}
+        for test in earlier["comparisons"]:
+            if test["over"] == "users" and {OURS, test["other"]} <= set(same):
+                found.setdefault(test["other"], []).append(test)
+    except (OSError, ValueError, LookupError, TypeError):
+        # There is none, or it is no such record and will be replaced.
+        return {}
     return found
 
 

@@ -158,9 +158,16 @@ def extent(record: Record) -> str:
     return f"{record['dataset']}, {seeds}{limit}"
 
 
+def record_path(experiment: Experiment, name: str) -> Path:
+    """Returns the file of the record of an experiment, in the folder that the page of results
+    reads.
+    """
+    return experiment.out / RECORDS_FOLDER / f"{name}-{experiment.plan.dataset}.json"
+
+
 def write_record(experiment: Experiment, name: str, record: Record) -> None:
-    """Writes the record of an experiment to the folder that the page of results reads."""
-    write_json(experiment.out / RECORDS_FOLDER / f"{name}-{experiment.plan.dataset}.json", record)
+    """Writes the record of an experiment."""
+    write_json(record_path(experiment, name), record)
 
 
 def metrics_of(runs: list[Record]) -> Values:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -171,6 +172,7 @@ def test_a_missing_file_of_users_is_named_with_its_remedy(
     assert "over 30 users" in capsys.readouterr().out
     (path,) = (out / "users").glob("bpr-tiny-seed1-*.npz")
     path.unlink()
+    (out / "records" / "table2-tiny.json").unlink()
     assert main(given) == 0
     output = " ".join(capsys.readouterr().out.split())
     assert "over 30 users" not in output
@@ -179,6 +181,37 @@ def test_a_missing_file_of_users_is_named_with_its_remedy(
     assert record["missing"] == ["bpr"]
     assert {found["over"] for found in record["comparisons"]} == {"seeds"}
     assert record["best_other"] == "bpr"
+
+
+def test_tests_of_the_same_runs_are_kept(
+    arguments: list[str], drawn_runs: Draw, out: Path, record_of: RecordOf
+) -> None:
+    given = [*arguments, "--seeds", "2", "--models"]
+    assert main([*given, "bpr,lightgcn,soil"]) == 0
+    before, path = record_of("table2"), out / "records" / "table2-tiny.json"
+    for file in (out / "users").glob("bpr-*.npz"):
+        file.unlink()
+    assert main([*given, "bpr,vbpr,lightgcn,soil"]) == 0
+    record = record_of("table2")
+    assert record["missing"] == []
+
+    def of(record: dict[str, Any], model: str) -> list[dict[str, Any]]:
+        tests = [found for found in record["comparisons"] if found["over"] == "users"]
+        holm_free = [{k: v for k, v in found.items() if "holm" not in k} for found in tests]
+        return [found for found in holm_free if found["other"] == model]
+
+    assert of(record, "bpr") == of(before, "bpr") != []
+    assert of(record, "lightgcn") == of(before, "lightgcn")
+    assert len(of(record, "vbpr")) == 2
+    tests = [found for found in record["comparisons"] if found["over"] == "users"]
+    assert [t["p_t_test_holm"] for t in tests] == holm([t["p_t_test"] for t in tests])
+    # Other runs, or a file that is no such record: nothing is kept.
+    changed = json.loads(path.read_text())
+    changed["rows"][0]["test"]["recall@20"][0] += 1e-9
+    for text in (json.dumps(changed), "{}", "[]", "{"):
+        path.write_text(text)
+        assert main([*given, "bpr,vbpr,lightgcn,soil"]) == 0
+        assert record_of("table2")["missing"] == ["bpr"]
 
 
 def test_published_values_and_models_that_the_data_cannot_feed(
