@@ -57,7 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         f"{MODEL})",
     )
     parser.add_argument(
-        "--profile", help="named settings of the model (default: released, if it exists)"
+        "--profile", help="named settings of the model (default: released, or else the first)"
     )
     parser.add_argument(
         "--seed",

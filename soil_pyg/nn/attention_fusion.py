@@ -15,8 +15,8 @@ class AttentionFusion(torch.nn.Module):
         \mathbf{b}) \right), \qquad \mathbf{s} = \sum_m (1 - \alpha_m) \, \mathbf{v}_m
 
     from `"SOIL: Contrastive Second-Order Interest Learning for Multimodal Recommendation"
-    <https://doi.org/10.1145/3664647.3681207>`_. A single view is returned unchanged,
-    as the formula would give zero.
+    <https://doi.org/10.1145/3664647.3681207>`_. A single view has the weight 1, as
+    the formula would give zero; :obj:`divide` halves it.
 
     Args:
         channels (int): The dimension of the views.

@@ -69,10 +69,10 @@ class InfoNCELoss(torch.nn.Module):
                 each pair, of shape :obj:`[2, batch_size]`: a row that is part of several pairs is
                 multiplied once. (default: :obj:`None`, each query with the candidate of the same
                 row)
-            weight (Tensor, optional): The number of times each candidate counts for a query, of
-                shape :obj:`[num_candidates]`: ones contrast with all candidates, in a pair or not.
-                With them, :obj:`candidate` is the same table on all processes.
-                (default: :obj:`None`, the number of its pairs)
+            weight (Tensor, optional): How often each candidate counts in the denominator, of shape
+                :obj:`[num_candidates]`. A tensor of ones contrasts each query with all candidates,
+                whether they are in a pair or not. If it is given, :obj:`candidate` must be the same
+                table on all processes. (default: :obj:`None`, the number of pairs of the candidate)
         """
         return self.compare(self.normalize(query), self.normalize(candidate), pairs, weight)
 

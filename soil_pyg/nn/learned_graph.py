@@ -13,7 +13,8 @@ from soil_pyg.utils.checks import check_choice, check_integer
 
 
 class LearnedGraph(torch.nn.Module):
-    r"""Links each item with the items of the most similar learned features in all modalities.
+    r"""Links each item, in each modality, with the items whose learned features are most similar,
+    and adds up the graphs of the modalities.
 
     .. math::
         \mathbf{A} = \mathrm{sym} \Big( \sum_m w_m \tilde{\mathbf{S}}_m \Big), \qquad

@@ -6,8 +6,8 @@ from soil_pyg.utils.checks import check_integer
 
 
 class SpectralFilter(torch.nn.Module):
-    r"""Filters the spectrum of each node's features by trained complex numbers; the spectra of
-    several features of the nodes are multiplied before.
+    r"""Multiplies the spectra of one or more features of each node and filters the product by
+    trained complex numbers.
 
     .. math::
         \mathbf{x}^{\prime}_i = \mathcal{F}^{-1} \Big( \mathbf{c} \odot \prod_m \mathcal{F}

@@ -57,8 +57,9 @@ class SearchOptions:
             parameters may follow, as in :obj:`"IVF256,Flat;nprobe=16"`, and are then kept.
             :obj:`"auto"` is exact up to 32,768 items and an inverted file above, which needs FAISS.
             (default: :obj:`"auto"`)
-        recall (float, optional): The share of the exact answers that an approximate search finds:
-            it is searched deeper until a sample of the queries reaches it. (default: :obj:`0.95`)
+        recall (float, optional): The share of the exact answers that an approximate search must
+            find: the search deepens until a sample of the queries reaches this share.
+            (default: :obj:`0.95`)
         strict (bool, optional): If set to :obj:`True`, a search that cannot reach the recall raises
             an error instead of a warning. (default: :obj:`False`)
         memory_budget (int, optional): The number of bytes that a block of similarities may take.

@@ -29,7 +29,7 @@ class SimilarityPass:
     (Eq. 1) in blocks of rows. Each block is multiplied once and handed to every
     :class:`~soil_pyg.ops.collector.Collector`. With an approximate index, one index per modality is
     built and searched instead, as it is on a GPU with FAISS where no collector takes more than the
-    neighbours. The choice is logged as :obj:`"soil_pyg"` and kept in :attr:`is_exact`.
+    neighbours. The logger :obj:`"soil_pyg"` reports the choice, and :attr:`is_exact` keeps it.
 
     With a lower :obj:`matmul_precision`, the share of the nearest items of a sample that remain the
     nearest is logged and reported as :obj:`"agreement"`.

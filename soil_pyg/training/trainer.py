@@ -70,8 +70,8 @@ class Trainer:
             gradients are averaged. They share one propagation through the graphs, unless the model
             defines :meth:`~soil_pyg.models.Recommender.loss` itself. :obj:`"auto"` is the smallest
             number with at most 64 steps per epoch, so that the time of an epoch does not grow with
-            the square of the data; it is 1 with partitions, a compiled loss, or a model that
-            cannot share a propagation. The options of Adam are scaled, see
+            the square of the data. With partitions it is one per process; it is 1 with a compiled
+            loss or a model that cannot share a propagation. The options of Adam are scaled, see
             :func:`~soil_pyg.training.batches_per_step.adam_options`. (default: :obj:`"auto"`)
         num_partitions (int): The number of partitions of an epoch, for graphs that the device
             cannot hold, at the cost of accuracy. They are trained one after another, see
@@ -83,16 +83,18 @@ class Trainer:
         progress (bool): If set to :obj:`False`, shows no progress. (default: :obj:`True`)
         checkpoint_seconds (float): The time between two checkpoints, in seconds. A state of more
             than 256 MiB or of sharded tables is stored every epoch. (default: :obj:`60`)
-        strategy (str): :obj:`"ddp"` trains on processes that split every batch, :obj:`"auto"` does
-            so for more than one device. They are started by :obj:`torchrun`, SLURM or, on one
-            node, by Lightning Fabric. (default: :obj:`"auto"`)
+        strategy (str): :obj:`"ddp"` trains on several processes, which split every batch of the
+            whole graph or train partitions of their own; :obj:`"auto"` does so for more than one
+            device. They are started by :obj:`torchrun`, SLURM or, on one node, by Lightning
+            Fabric. (default: :obj:`"auto"`)
         devices (int): The number of devices per node, each with a process. (default: :obj:`1`)
         num_nodes (int): The number of nodes. (default: :obj:`1`)
         shard_tables (bool): Whether each process holds a part of the rows of each table. Needs
             partitions and a folder :obj:`out` that all nodes share. (default: :obj:`False`)
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or arguments exclude each other, such as
+            :obj:`compile` and more than one process or partition.
 
     Example:
         >>> from soil_pyg.datasets import SyntheticMultimodal
@@ -178,6 +180,7 @@ class Trainer:
             ValueError: If the data does not fit the model, a split is empty, or :obj:`out` holds
                 another run.
             FloatingPointError: If a loss term or a score is not finite.
+            ConnectionError: If another process that trains the model has ended.
         """
         test = test and validate
         check_fit(model, data, HELD_OUT_SPLITS[: validate + test])

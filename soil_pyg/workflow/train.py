@@ -76,7 +76,8 @@ def train(
         out (str or os.PathLike): The folder of the run.
         model (str): The name of a model of the package, such as :obj:`"lightgcn"`, or
             :obj:`"package.module:Class"`. (default: that of :obj:`final`, or :obj:`"soil"`)
-        profile (str, optional): A profile of the model. (default: :obj:`"released"`, if it exists)
+        profile (str, optional): A profile of the model. (default: :obj:`"released"`, or else the
+            first one, if the model has profiles)
         seed (int, optional): The seed of the initial weights and of the training.
             (default: that of :obj:`final`, or :obj:`0`)
         final (TrainedModel, str or os.PathLike, optional): A validated run, or its folder, whose

@@ -45,11 +45,12 @@ SEARCHED = ("mls", "ml1m_sparse", "tiktok")
 INTRODUCTION = f"""## Coverage
 
 An equal search tries {TRIALS} settings per system, trains each to its end, and tests {SEEDS} seeds
-of the best by validation. Systems that were not searched lack only the time. *Minutes per system*
+of the best by validation. Only time is lacking to search the other systems. *Minutes per system*
 are those of one core, median (smallest to largest), at the seconds per epoch of the tested runs.
-Earlier searches, whose trials were cut short, stay in the tables below and do not count here. After
-`ml1m_sparse`, its settings are to be trained on `ml1m`, where a run ends within 40 minutes. On
-`baby`, whose features are not public, only systems without features can run.
+Earlier searches, whose trials were cut short, stay in the tables below and do not count here. Once
+the systems have been searched on `ml1m_sparse`, the settings found there are to be trained on
+`ml1m`, where a run ends within 40 minutes. On `baby`, whose features are not public, only systems
+without features can run.
 """
 
 

@@ -49,7 +49,8 @@ from the JSON files in the folder `records` beside it.
 Full ranking of all items, training items masked, means over the users with test items; mean ±
 sample standard deviation over seeds. Settings are chosen by val Recall@20 alone, among those with
 the most seeds; the last column has the number of tried settings. Training stops early by the same
-metric, and the best weights are tested once. *published* is Recall@20 / NDCG@20 in the literature,
+metric, and the best weights are tested once. *epoch* is the best epoch, *minutes* the time of a
+whole run. *published* is Recall@20 / NDCG@20 in the literature,
 if known for the data set. Where a run has another learning rate, decay or patience than the
 published code, the last column has both values.
 """

@@ -19,8 +19,8 @@ TESTS = {
 """The names of the tests of a comparison; each record has some of them."""
 
 MARKS = (
-    "* p < 0.05, ** p < 0.01: difference to SOIL over users, paired t-test, p-values corrected by "
-    "Holm's method for all tests over users of this table"
+    "* p < 0.05, ** p < 0.01: difference from SOIL over users, paired t-test, p-values corrected "
+    "by Holm's method for all tests over users of this table"
 )
 
 LEVELS = {0.01: "**", 0.05: "*"}
@@ -78,7 +78,7 @@ def table3_report(record: Record) -> Report:
     ]
     notes = [
         MEAN,
-        "To all: difference of Recall@20 to SOIL with all parts, paired by seed, ± its standard "
+        "To all: difference in Recall@20 from SOIL with all parts, paired by seed, ± its standard "
         "error",
     ]
     title = f"SOIL ({record['profile']}) with some of its parts on {extent(record)}"

@@ -22,7 +22,8 @@ QUANTITIES = [
 """The name, the measurement and the fields of each row; indented rows belong to the one above."""
 ROOFLINE = "  roofline of the step, s"
 LEGEND = (
-    "Median (smallest to largest). Ratio: naive to ours; for the roofline: our step to it. "
+    "Median (smallest to largest). Ratio: the naive value divided by ours; in the row of "
+    "the roofline, our step divided by the roofline. "
     "Evaluation: ours of one split, as in training; the naive one of two."
 )
 

@@ -36,8 +36,8 @@ def libraries_legend(record: Record) -> str:
     """
     text = (
         f"On {record['device']}, seed {record['seed']}: timed in turns, after each answer was "
-        "checked. / best: to the fastest exact library of the case; quartiles of at most "
-        f"{record['rounds']} rounds. MiB: {record['memory']}."
+        "checked. / best: median divided by that of the fastest exact library of the case; "
+        f"quartiles of at most {record['rounds']} rounds. MiB: {record['memory']}."
     )
     return f"{TINY} {text}" if "--quick" in str(record.get("options", "")).split() else text
 

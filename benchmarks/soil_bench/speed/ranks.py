@@ -120,8 +120,8 @@ def ranks_report(record: Record) -> Report:
     ]
     columns = ["processes", "tables", "s per epoch", "s of a processor", "speed-up", "MB per step"]
     notes = [
-        "One thread per process; s of a processor: the time that the process with most of them "
-        "computes or polls; MB per step: sent by a process."
+        "One thread per process; s of a processor: the processor time of the process "
+        "that uses the most, polling included; MB per step: sent by a process."
     ]
     for row in record["rows"]:
         if alone and "trainings" in row:

@@ -161,7 +161,7 @@ def fidelity_section(record: Record) -> list[str]:
     """
     lines = [
         "Both profiles of SOIL, with one option at a time set to the value of the other profile: "
-        "difference of the test metrics to the unchanged profile, paired by seed, ± its standard "
+        "difference in the test metrics from the unchanged profile, paired by seed, ± its standard "
         "error over seeds. Equations are those of the paper. *all* is the other profile.",
         "",
     ]

@@ -102,5 +102,8 @@ def growth_report(record: Record) -> Report:
         rows.append([row["model"], str(size), str(steps), mean_std(row["best_epoch"], 0), *cells])
     columns = ["model", "batches per step", "steps per epoch", "best epoch"]
     columns += [text for metric in PAIRED for text in (metric, "to one batch")]
-    notes = ["to one batch: difference of the test metric, paired by seed, ± its standard error"]
+    notes = [
+        "to one batch: difference in the test metric from one batch per step, paired by seed, ± "
+        "its standard error"
+    ]
     return Report(f"Steps on several batches on {extent(record)}", columns, rows, notes)

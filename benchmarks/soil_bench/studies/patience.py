@@ -144,8 +144,8 @@ def patience_report(record: Record) -> Report:
         cells = [cell(found["stops"][patience]) for patience in patiences]
         rows.append([model, str(found["at_most"] or "-"), *cells, mean_std(found["test"], 4)])
     notes = [
-        f"share of the best val {CHOICE} that the patience loses, and its best epoch of those "
-        "trained, as means over seeds",
+        f"share of the best val {CHOICE} that the patience loses; in brackets, the best epoch and "
+        "the number of epochs trained; means over seeds",
         "at most: --epochs, the maximum number of epochs",
         f"test: {CHOICE} with a patience of {patiences[-1]}",
     ]

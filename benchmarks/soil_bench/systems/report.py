@@ -40,10 +40,11 @@ def systems_legend(record: Record) -> str:
         f"{found['num_items']:,} items; width {found['hidden_channels']}, batches of "
         f"{found['batch_size']:,} triplets, {found['num_layers']} layers, Adam with learning rate "
         f"{found['lr']:g} (SGD: {found['sgd_lr']:g}), regularisation {found['reg']:g} by each "
-        f"system's own definition. Each system races {OURS}, epoch by epoch in turns: {clock}, "
-        f"{times}, a full ranking of the val split by the evaluator of the system. / {OURS}: "
-        f"epoch, the sum of both, to that of {OURS} in the same race. Recall@20: val, after the "
-        f"last epoch, by the evaluator of {OURS} from the embeddings of the system."
+        f"system's own definition. Each system races {OURS}: the two train one epoch each in turn. "
+        f"Times are {clock}, {times}. An evaluation is a full ranking of the val split by the "
+        f"system's own evaluator. *epoch s* is the sum of training and evaluation; */ {OURS}* is "
+        f"that sum divided by the sum of {OURS} in the same race. Recall@20 is that of the val "
+        f"split after the last epoch, by the evaluator of {OURS} from the embeddings of the system."
     )
 
 

@@ -66,8 +66,9 @@ RECORD: dict[str, Any] = {
 
 def test_one_table_per_task_and_absent_libraries() -> None:
     assert libraries_lines(RECORD) == [
-        "On cpu, seed 3: timed in turns, after each answer was checked. / best: to the fastest "
-        "exact library of the case; quartiles of at most 15 rounds. MiB: peak above the inputs.",
+        "On cpu, seed 3: timed in turns, after each answer was checked. / best: median divided "
+        "by that of the fastest exact library of the case; quartiles of at most 15 rounds. "
+        "MiB: peak above the inputs.",
         "",
         "### soil_pyg and the fastest other library",
         "",

@@ -99,5 +99,5 @@ def test_with_one_thread_cpu_seconds_are_shown() -> None:
 
 def test_a_single_epoch_has_no_median() -> None:
     legend, *_ = systems_lines(RECORD | {"settings": RECORD["settings"] | {"epochs": 1}})
-    assert "one epoch and one evaluation, a full ranking" in legend
+    assert "one epoch and one evaluation. An evaluation is a full ranking" in legend
     assert "1 epochs" not in legend
