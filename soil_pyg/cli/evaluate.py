@@ -16,7 +16,7 @@ EXAMPLES = """\
 examples:
   soil-pyg evaluate RUN
   soil-pyg evaluate RUN --split test --ks 1 20 --format json
-  soil-pyg evaluate RUN --metrics ndcg novelty gini --by user_history
+  soil-pyg evaluate RUN --metrics ndcg novelty --by user_history
   soil-pyg evaluate RUN --split test --per-user --out users.parquet"""
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli.arguments import named_files
+from soil_pyg.datasets.layouts import item_file
 from soil_pyg.datasets.modality_source import ModalitySource
 from soil_pyg.encoders import parse_encoder
 from soil_pyg.typing import SPLITS
@@ -112,7 +113,8 @@ def run(arguments: Namespace) -> None:
         options["ratios"] = tuple(options["ratios"])
     named = named_files(options.pop("features") or [], "--features", "image=image.npy")
     features: dict[str, ModalitySource] = {**named}
-    root = options["image_folder"] or (options["items"] and Path(options["items"]).parent)
+    items = options["items"] or item_file(source)
+    root = options["image_folder"] or (items and Path(items).parent)
     cache = options.pop("embed_cache")
     if Path(cache).expanduser().is_file():
         raise ValueError(f"'embed_cache' must be a folder (got the file '{cache}')")

@@ -93,13 +93,14 @@ def load_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises :class:`FileNotFoundError` if the folder does not exist or is not complete, and
     :class:`ValueError` if the file is corrupt or has another version of the format.
     """
+    given, path = path, Path(path).expanduser()
     folder = Path(os.path.realpath(path))
     if not folder.exists():
         # A killed process may have moved it away and not replaced it.
         remove_debris(folder.parent, folder.name)
     if not folder.is_dir():
-        raise FileNotFoundError(f"The data folder '{path}' does not exist: check its path")
-    file = Path(path) / DESCRIPTION
+        raise FileNotFoundError(f"The data folder '{given}' does not exist: check its path")
+    file = path / DESCRIPTION
     description = read_record(file, FORMAT, REMEDY)
     validate(Description, description, file, REMEDY)
     return description
@@ -148,8 +149,9 @@ def _check_place(out: Path, overwrite: bool | None) -> None:
 
 
 def _checked(path: str | os.PathLike[str], name: str) -> Path:
-    check_files(Path(path, DESCRIPTION), load_description(path)["files"], [name], REMEDY)
-    return Path(path) / name
+    folder = Path(path).expanduser()
+    check_files(folder / DESCRIPTION, load_description(folder)["files"], [name], REMEDY)
+    return folder / name
 
 
 def _versions() -> dict[str, str]:

@@ -71,23 +71,36 @@ def known_layout(source: TableSource | HeteroData, item_column: str) -> Known:
     """
     if not isinstance(source, str | os.PathLike):
         return Known()
-    path = Path(source).expanduser()
-    if path.is_dir() and (ratings := ratings_file(path)) is not None:
-        movies = movies_file(ratings)
+    path, items = Path(source).expanduser(), item_file(source)
+    if path.is_dir() and ratings_file(path) is not None:
         known = Known(movielens_folder.RATING, movielens_folder.TIME)
-        if not movies.is_file():
+        if items is None:
             return known
-        return replace(known, items=read_movies(movies, item_column), item_file=movies)
-    path = _interaction_file(path)
-    fields, items = atomic_fields(path), path.with_suffix(".item")
+        return replace(known, items=read_movies(items, item_column), item_file=items)
+    fields = atomic_fields(_interaction_file(path))
     rating, time = (
         name if name in fields else None for name in (atomic_files.RATING, atomic_files.TIME)
     )
     known = Known(rating, time)
-    if not fields or not atomic_fields(items):
+    if items is None:
         return known
     table = read_atomic_file(items, "items", {atomic_files.ITEM: item_column})
     return replace(known, items=table, item_file=items)
+
+
+def item_file(source: object) -> Path | None:
+    """Returns the table of items that a folder of MovieLens, or a file or folder of RecBole, has
+    beside its interactions, :obj:`None` if there is none.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return None
+    path = Path(source).expanduser()
+    if path.is_dir() and (ratings := ratings_file(path)) is not None:
+        movies = movies_file(ratings)
+        return movies if movies.is_file() else None
+    path = _interaction_file(path)
+    items = path.with_suffix(".item")
+    return items if atomic_fields(path) and atomic_fields(items) else None
 
 
 def _interaction_file(path: Path) -> Path:

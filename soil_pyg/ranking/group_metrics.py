@@ -1,5 +1,6 @@
 """The metrics of groups of users and of items."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.ranking.groups import NUM_GROUPS, Groups, quantile_groups
 from soil_pyg.ranking.held_out import held_out
-from soil_pyg.ranking.metrics import HIT_METRICS, popularity
+from soil_pyg.ranking.metrics import HIT_METRICS, USER_METRICS, popularity
 from soil_pyg.typing import INTERACTS, USER
 from soil_pyg.utils.checks import check_choice, check_integer
 from soil_pyg.utils.data_checks import count_nodes
@@ -45,9 +46,9 @@ def evaluate_groups(
     """Returns the metrics of groups of similar size, in ascending order of their training
     interactions.
 
-    A group of users has the mean over its users. A group of items has the mean over the users with
-    a held-out item of the group, of whom the other held-out items do not count; all items are
-    ranked, and the metrics are those of hits.
+    A group of users has the mean over its users, of the metrics of each user. A group of items has
+    the mean over the users with a held-out item of the group, of whom the other held-out items do
+    not count; all items are ranked, and the metrics are those of hits.
 
     Args:
         evaluator (Evaluator): The evaluator, which has the metrics.
@@ -62,8 +63,8 @@ def evaluate_groups(
             (default: :obj:`5`)
 
     Raises:
-        ValueError: If :obj:`by` is unknown, no metric is one of hits, or for the reasons of
-            :meth:`Evaluator.evaluate`.
+        ValueError: If :obj:`by` is unknown, a metric is not defined for its groups, or for the
+            reasons of :meth:`Evaluator.evaluate`.
 
     Example:
         >>> from soil_pyg.datasets import SyntheticMultimodal
@@ -73,7 +74,7 @@ def evaluate_groups(
         >>> groups[0].metrics["recall@10"] < groups[1].metrics["recall@10"]
         True
     """
-    check_choice("by", by, GROUPINGS)
+    check_group_metrics(evaluator.metrics, by)
     check_integer("num_groups", num_groups, 1)
     pairs = held_out(data, split)
     if by == "user_history":
@@ -85,15 +86,23 @@ def evaluate_groups(
             GroupMetrics(*bounds, size, {name: mean[number] for name, mean in means.items()})
             for number, (bounds, size) in enumerate(zip(groups.bounds, groups.size, strict=True))
         ]
-    if not set(evaluator.metrics) & set(HIT_METRICS):
-        got = ", ".join(evaluator.metrics)
-        raise ValueError(f"'metrics' must name one of {', '.join(HIT_METRICS)} (got {got})")
     count = popularity(data)[pairs[1]].cpu()
     if by == "item_popularity":
         groups = quantile_groups(count, num_groups)
     else:
         groups = _cold_and_warm(count)
     return _of_items(evaluator, model, data, split, groups)
+
+
+def check_group_metrics(metrics: Sequence[str], by: str) -> None:
+    """Raises :class:`ValueError` unless all metrics are defined for the groups."""
+    check_choice("by", by, GROUPINGS)
+    allowed = (*HIT_METRICS, *USER_METRICS) if by == "user_history" else tuple(HIT_METRICS)
+    for name in metrics:
+        if name not in allowed:
+            raise ValueError(
+                f"'metrics' must be among {', '.join(allowed)} with by='{by}' (got '{name}')"
+            )
 
 
 def _cold_and_warm(count: Tensor) -> Groups:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -103,7 +104,10 @@ class Ranking:
         arrays = (self.queries, self.mask_index, *embeddings)
         content = (x.detach().cpu().contiguous().numpy().reshape(-1).view("u1") for x in arrays)
         sizes = f"{k} {last} {self.query_emb.size()} {self.item_emb.size()}".encode()
-        return bytes_digest([sizes, *(x.data for x in content)])
+        # An exact index finds what scoring all candidates finds.
+        index = None if self.index is None or self.index.is_exact else self.index.description
+        searched = [] if index is None else [json.dumps(index, sort_keys=True).encode()]
+        return bytes_digest([sizes, *(x.data for x in content), *searched])
 
     def _frames(
         self, k: int, memory_budget: int, engine: str, parts: list[slice]

@@ -111,10 +111,10 @@ def rows_of_runs(frame: pd.DataFrame, metrics: Sequence[str]) -> list[PaperRow]:
     for name in metrics:
         check_choice("metrics", name, known)
     settings = [name for name in columns if not METRIC.fullmatch(name) and name not in OWN]
-    differing = [name for name in settings if name != "model" and frame[name].nunique() > 1]
+    differing = [name for name in settings if name != "model" and _differs(frame[name])]
     values: dict[tuple[str, ...], dict[str, list[float]]] = {}
     for row in frame.to_dict("records"):
-        key = (row["model"], *(str(row[name]) for name in differing))
+        key = (row["model"], *(_text(row[name]) for name in differing))
         of_setting = values.setdefault(key, {name: [] for name in metrics})
         for name in metrics:
             of_setting[name].append(float(row[f"{TEST}{name}"]))
@@ -125,9 +125,18 @@ def rows_of_runs(frame: pd.DataFrame, metrics: Sequence[str]) -> list[PaperRow]:
     ]
 
 
+def _differs(column: pd.Series) -> bool:
+    # An option that some runs do not have makes another setting.
+    return len({_text(value) for value in column}) > 1
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value is pd.NA or value != value else str(value)
+
+
 def _label(key: tuple[str, ...], names: list[str], with_settings: bool) -> str:
     model, *texts = key
-    pairs = [f"{name}={text}" for name, text in zip(names, texts, strict=True) if text != "None"]
+    pairs = [f"{name}={text}" for name, text in zip(names, texts, strict=True) if text]
     return f"{model} ({', '.join(pairs)})" if with_settings and pairs else model
 
 

@@ -117,7 +117,9 @@ def _with_data(
     if users is None:
         chosen = choose_users(data, pairs, num_users)
     else:
-        chosen = find_positions(users, trained.user_id, "users", "user").tolist()
+        # A table has the columns of the folder.
+        source = data if folder is None else folder
+        chosen = find_positions(users, trained.user_id, "users", "user", data=source).tolist()
     with_graphs, why_no_graphs = _make_graphs(trained, data)
     cards = ItemCards(trained.item_id, None if folder is None else load_item_table(folder))
     known = data if with_graphs is None else with_graphs

@@ -108,7 +108,7 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
     :class:`ValueError` if it is a run on all interactions, a :obj:`run.json` is corrupt, or the
     runs use different data.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_dir() or any((path / name).exists() for name in (RUN, STATE, *FILES)):
         run = Run(path, load_finished_run(path, with_files=False))
         if run.is_final:

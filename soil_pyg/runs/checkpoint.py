@@ -70,7 +70,7 @@ def load(
         ValueError: If a file has changed since it was written, or the model cannot be built.
     """
     check_path("folder", folder)
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     run = load_finished_run(folder)
     ids = load_ids(_ids_file(folder, run))
     embeddings = load_tensors(folder / EMBEDDINGS, verified=True)[0]
@@ -153,7 +153,7 @@ def load_finished_run(folder: str | os.PathLike[str], with_files: bool = True) -
     """Returns the content of :obj:`run.json`, as :func:`load_run` does; raises
     :class:`FileNotFoundError` if the folder does not exist or its training has not finished.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder '{folder}' does not exist: check its path")
     run = load_run(folder, with_files)

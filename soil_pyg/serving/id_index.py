@@ -2,9 +2,8 @@ import re
 
 import numpy as np
 
-from soil_pyg.datasets.ids import INTEGER
-
-_INTEGER = re.compile(INTEGER)
+_INTEGER = re.compile("0|-?[1-9][0-9]{0,18}", re.ASCII)
+_INT64 = np.iinfo(np.int64)
 
 
 class IdIndex:
@@ -41,7 +40,7 @@ class IdIndex:
             if "\0" in text or len(text) > self.known.dtype.itemsize // 4:
                 return -1
             wanted = np.array(text, dtype=self.known.dtype)
-        elif _INTEGER.fullmatch(text):
+        elif _INTEGER.fullmatch(text) and _INT64.min <= int(text) <= _INT64.max:
             wanted = np.array(int(text), dtype=np.int64)
         else:
             return -1

@@ -3,6 +3,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from torch.optim import Optimizer
@@ -183,6 +184,7 @@ class Trainer:
             ConnectionError: If another process that trains the model has ended.
         """
         test = test and validate
+        out = None if out is None else Path(out).expanduser()
         check_fit(model, data, HELD_OUT_SPLITS[: validate + test])
         ranks = self.launch()
         data = copy.copy(data).to("cpu" if self.num_partitions > 1 else ranks.fabric.device)

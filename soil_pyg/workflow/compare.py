@@ -37,7 +37,7 @@ def compare(runs: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
         raise ValueError(f"'runs' must be a list of at least one folder (got {runs!r})")
     for folder in runs:
         check_path("runs", folder)
-    found = [(os.fspath(folder), *_read(Path(folder))) for folder in runs]
+    found = [(os.fspath(folder), *_read(Path(folder).expanduser())) for folder in runs]
     skipped = [f"'{folder}': {reason}" for folder, run, reason in found if run is None]
     contents = [run for _, run, _ in found if run is not None]
     if not contents:

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.ranking.group_metrics import GROUPINGS, evaluate_groups
+from soil_pyg.ranking.group_metrics import check_group_metrics, evaluate_groups
 from soil_pyg.ranking.held_out import held_out
-from soil_pyg.ranking.metrics import DEFAULT_METRICS
+from soil_pyg.ranking.metrics import CATALOGUE_METRICS, DEFAULT_METRICS, check_metrics
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.utils.checks import check_choice, check_flag, check_integer
@@ -79,10 +79,15 @@ def evaluate(
         raise ValueError(f"'splits' must name at least one split (got {splits!r})")
     for split in splits:
         check_choice("splits", split, HELD_OUT_SPLITS)
+    check_metrics(metrics)
     if by is not None:
-        check_choice("by", by, GROUPINGS)
+        check_group_metrics(metrics, by)
     if per_user and by is not None:
         raise ValueError(f"'by' must be None with per_user=True (got {by!r})")
+    if per_user and set(metrics) <= set(CATALOGUE_METRICS):
+        raise ValueError(
+            f"'metrics' must name one of a single user with per_user=True (got {list(metrics)})"
+        )
     trained = open_run(trained)
     if FINAL in trained.settings:
         raise ValueError(

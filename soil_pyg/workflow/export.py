@@ -133,7 +133,9 @@ def export_embeddings(
         for kind, (ids, emb) in tables.items():
             matrix = emb.detach().cpu().float().contiguous().numpy()
             if file_format == "npy":
-                _save_array(folder / f"{kind}_ids.npy", ids)
+                # Arrays of objects would be pickled.
+                plain = ids.astype(str) if ids.dtype == object else ids
+                _save_array(folder / f"{kind}_ids.npy", plain)
                 _save_array(folder / f"{kind}_embeddings.npy", matrix)
             else:
                 values = pyarrow.array(matrix.reshape(-1))

@@ -165,6 +165,8 @@ def prepare(
     with new_folder(out, overwrite) as folder:
         table = None
         if item_source is not None:
+            if items is None and image_folder is None and known.item_file is not None:
+                image_folder = known.item_file.parent
             table = ItemTable(item_source, item_column, title_column, image_column, image_folder)
         source = _read(interactions, columns)
         if source.split_column is not None and (split, split_column, like) == (None, None, None):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_pyg.ops.vectors import norms
 from soil_pyg.ranking.tables import Ranking
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.utils.checks import check_integer, check_string
@@ -97,7 +98,7 @@ def similar_blocks(
             raise ValueError(f"'by' must be None for a run with new items (got '{by}')")
     emb, norm = unit_rows(emb)
     lacking = queries[norm[queries] == 0]
-    if by is not None and len(lacking) > 0 and items != ALL:
+    if by is not None and len(lacking) > 0 and not (isinstance(items, str) and items == ALL):
         raise ValueError(f"'items': item '{known[lacking[0]]}' has no features of '{by}'")
     ranking = Ranking(
         query_emb=emb,
@@ -124,7 +125,7 @@ def unit_rows(emb: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not emb.is_sparse:
         emb = emb.float()
-        norm = emb.norm(dim=1)
+        norm = norms(emb).float()
         return emb / norm.clamp(min=torch.finfo(norm.dtype).tiny).unsqueeze(1), norm
     emb = emb.float().coalesce()
     row, value = emb.indices()[0], emb.values()

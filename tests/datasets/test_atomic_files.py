@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 import soil_pyg
+from soil_pyg.cli import main
 from soil_pyg.datasets.atomic_files import atomic_fields, read_atomic_file
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.typing import INTERACTS
@@ -91,3 +93,22 @@ def test_wrong_files_are_named(folder: Path, tmp_path: Path) -> None:
     path.write_text(right)
     with pytest.raises(ValueError, match="'stars' is missing"):
         soil_pyg.prepare(folder, tmp_path / "DATA", min_rating=2, rating_column="stars")
+
+
+@pytest.mark.parametrize("source", ["shop", "shop/shop.inter"])
+def test_pictures_lie_beside_the_table_of_items(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    (folder / "pictures").mkdir()
+    names = [f"pictures/{place}.png" for place in range(len(ITEMS))]
+    for name in names:
+        Image.new("RGB", (8, 8), "red").save(folder / name)
+    write(ITEMS.assign(**{"image:token": names}), folder / "shop.item")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    argv = ["prepare", str(tmp_path / source), "--out", "data", "--embed-cache", "cache"]
+    assert main([*argv, "--embed", "image=image:colour-histogram"]) == 0
+    saved = pd.read_parquet("data/items.parquet")
+    place = dict(zip(ITEMS["item_id:token"], names, strict=True))
+    assert saved["image"].tolist() == [str(folder / place[item]) for item in saved["item"]]
+    assert load_data_folder("data")["item"].x_image.norm(dim=1).gt(0).all()

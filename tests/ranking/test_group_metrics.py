@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.ranking import Evaluator, evaluate_groups
+from soil_pyg.ranking.group_metrics import GROUPINGS
+from soil_pyg.ranking.metrics import CATALOGUE_METRICS
 from soil_pyg.typing import INTERACTS
 
 RandomData = Callable[..., HeteroData]
@@ -107,5 +110,18 @@ def test_wrong_arguments(case: tuple[HeteroData, Any, Tensor]) -> None:
         evaluate_groups(Evaluator([5]), model, data, by="age")
     with pytest.raises(ValueError, match=r"'num_groups'.*\(got 0\)"):
         evaluate_groups(Evaluator([5]), model, data, num_groups=0)
-    with pytest.raises(ValueError, match=r"'metrics'.*\(got gini\)"):
-        evaluate_groups(Evaluator([5], metrics=["gini"]), model, data)
+
+
+@pytest.mark.parametrize(
+    ("by", "name"),
+    [
+        *product(GROUPINGS, CATALOGUE_METRICS),
+        *product(("item_popularity", "cold_items"), ("novelty", "average_popularity")),
+    ],
+)
+def test_a_metric_that_groups_do_not_have_is_refused(
+    case: tuple[HeteroData, Any, Tensor], by: str, name: str
+) -> None:
+    data, model, _ = case
+    with pytest.raises(ValueError, match=rf"'metrics'.* with by='{by}' \(got '{name}'\)"):
+        evaluate_groups(Evaluator([5], metrics=["recall", name]), model, data, by=by)

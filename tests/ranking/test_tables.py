@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.ranking import tables as module
 from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.item_index import ItemIndex
 from soil_pyg.ranking.tables import LINE_BYTES, Ranking
 from soil_pyg.typing import INTERACTS
 
@@ -127,7 +129,7 @@ def test_arguments_out_of_range(
 
 
 def test_the_digest_follows_what_the_tables_depend_on(ranking: Ranking) -> None:
-    def digest(k: int = 3, memory_budget: int = 2**30, **changes: Tensor) -> str:
+    def digest(k: int = 3, memory_budget: int = 2**30, **changes: Any) -> str:
         return replace(ranking, **changes).digest(k, memory_budget)
 
     query, item, mask = ranking.query_emb, ranking.item_emb, ranking.mask_index
@@ -141,4 +143,9 @@ def test_the_digest_follows_what_the_tables_depend_on(ranking: Ranking) -> None:
         digest(query_emb=query.view(9, 4), item_emb=item),
     ]
     assert len({same[0], *changed}) == 1 + len(changed)
+    # An approximate index finds other items, and another one finds others again.
+    kinds = [{"index": "IVF4,Flat", "recall": recall} for recall in (0.95, 0.96)]
+    approximate = [digest(index=ItemIndex(None, kind)) for kind in kinds]
+    assert len({same[0], *approximate}) == 3
+    assert digest(index=ItemIndex(None, {"index": "Flat", "recall": 1.0})) == same[0]
     assert digest(query_emb=query.to_sparse()) == digest(query_emb=query.to_sparse().coalesce())

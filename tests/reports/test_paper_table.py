@@ -39,6 +39,24 @@ def test_seeds_of_a_setting_are_one_row() -> None:
     assert r"SOIL~\cite{soil} & \textbf{0.4000} \\" in paper_table(rows, ["Runs"], "latex")
 
 
+@pytest.mark.parametrize("missing", [None, pd.NA, float("nan")])
+def test_an_option_that_only_some_runs_have_is_a_setting(missing: object) -> None:
+    frame = pd.DataFrame(
+        {
+            "run": ["a", "b", "c"],
+            "model": ["VBPR"] * 3,
+            "modalities": pd.array([missing, "['image']", missing], dtype=object),
+            "seed": [0, 0, 1],
+            "test recall@20": [0.1, 0.2, 0.3],
+        }
+    )
+    rows = {row.name: row.values for row in rows_of_runs(frame, ["recall@20"])}
+    assert rows == {
+        "VBPR": {"recall@20": [0.1, 0.3]},
+        "VBPR (modalities=['image'])": {"recall@20": [0.2]},
+    }
+
+
 @pytest.mark.parametrize("name", available_configs())
 def test_every_citation_becomes_an_entry(name: str) -> None:
     entry, config = bibtex(name), load_config(name)

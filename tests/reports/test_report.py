@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from torch_geometric.data import HeteroData
 
@@ -121,6 +122,16 @@ def test_users_that_are_asked_for(runs: Path, tmp_path: Path) -> None:
     page = report(runs / "soil 0", out, num_users=0).read_text("utf-8")
     assert '<details class="card user"' not in page
     assert EMPTY not in page
+
+
+def test_a_table_of_users_has_the_column_of_the_data(tmp_path: Path) -> None:
+    pairs = [(user, item) for user in range(8) for item in range(12) if (user + item) % 3]
+    frame = pd.DataFrame(pairs, columns=["customer", "item"])
+    soil_pyg.prepare(frame, tmp_path / "data", user_column="customer")
+    soil_pyg.train(tmp_path / "data", tmp_path / "run", "bpr", epochs=1, progress=False)
+    (tmp_path / "users.csv").write_text("customer\n7\n3\n")
+    page = report(tmp_path / "run", tmp_path / "a.html", users=tmp_path / "users.csv")
+    assert re.findall(r"<summary><b>(\w+)</b>", page.read_text("utf-8")) == ["7", "3"]
 
 
 def test_data_that_has_moved(

@@ -71,6 +71,8 @@ def test_groups(run_folder: Path, by: str) -> None:
     [
         ({"metrics": ["accuracy"]}, r"'metrics'.*\(got 'accuracy'\)"),
         ({"by": "age"}, r"'by'.*\(got 'age'\)"),
+        ({"by": "user_history", "metrics": ["ndcg", "gini"]}, r"'metrics'.*\(got 'gini'\)"),
+        ({"per_user": True, "metrics": ["gini"]}, r"'metrics'.*\(got \['gini'\]\)"),
         ({"by": "cold_items", "per_user": True}, r"'by'.*\(got 'cold_items'\)"),
         ({"splits": ["train"]}, "'splits'.*'val', 'test'.*'train'"),
         ({"splits": ["validation"]}, "'splits'.*'val', 'test'.*'validation'"),

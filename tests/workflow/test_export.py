@@ -148,6 +148,12 @@ def test_embeddings_as_npy(trained: TrainedModel, tmp_path: Path) -> None:
         export_embeddings(trained, tmp_path / "other", "csv")
 
 
+def test_ids_as_npy_are_not_pickled(trained: TrainedModel, tmp_path: Path) -> None:
+    trained.item_id = np.array(["tea", "rum", 9], dtype=object)
+    export_embeddings(trained, tmp_path / "emb", "npy")
+    assert np.load(tmp_path / "emb" / "item_ids.npy").tolist() == ["tea", "rum", "9"]
+
+
 def test_embeddings_of_a_folder(trained: TrainedModel, tmp_path: Path) -> None:
     data = HeteroData()
     data["user"].id, data["item"].id = trained.user_id, trained.item_id

@@ -59,6 +59,13 @@ def test_users_like_users(trained: TrainedModel) -> None:
     assert_similar(frame, trained.user_id, trained.user_emb, [40], 3)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e20, 1e30])
+def test_tiny_and_huge_vectors_have_directions(scale: float) -> None:
+    unit, norm = unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]) * scale)
+    assert unit.tolist() == [pytest.approx([0.6, 0.8]), [0.0, 0.0]]
+    assert norm.tolist() == pytest.approx([5 * scale, 0.0])
+
+
 def test_everything_in_blocks(trained: TrainedModel) -> None:
     blocks = list(similar_blocks(trained, items="all", k=2, memory_budget=2**12))
     assert len(blocks) > 3
@@ -78,8 +85,9 @@ def test_by_the_features_of_a_modality(trained: TrainedModel, data: HeteroData) 
     frame = similar(trained, items=["item 7"], k=22, by="image", data=data)
     assert_similar(frame, trained.item_id, data[ITEM].x_image, ["item 7"], 22)
     assert not {"item 3", "item 20"} & set(frame["similar"])
-    with pytest.raises(ValueError, match=r"'items'.*'item 20'.*'image'"):
-        similar(trained, items=["item 7", "item 20"], by="image", data=data)
+    for kind in (list, np.array, pd.Series, pd.Index):
+        with pytest.raises(ValueError, match=r"'items'.*'item 20'.*'image'"):
+            similar(trained, items=kind(["item 7", "item 20"]), by="image", data=data)
     assert similar(trained, items="all", by="image", data=data)["item"].nunique() == 23
     assert similar(trained, items=["item 20"], by="text", data=data)["item"].nunique() == 1
 
