@@ -78,4 +78,5 @@ def _titles_of(ids: pd.Series, known: np.ndarray, titles: np.ndarray) -> pd.Seri
     named = ids.notna().to_numpy()
     place = find_ids(ids[named].to_numpy(), known)
     found[named] = np.where(place >= 0, titles[place], None)
-    return found
+    # A block without titles has the type of the others.
+    return found.astype("string")

@@ -166,7 +166,7 @@ def _rich_table(frame: pd.DataFrame) -> Table:
     for number, name in enumerate(frame.columns):
         values = frame.iloc[:, number]
         is_number = pd.api.types.is_numeric_dtype(values)
-        table.add_column(str(name), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(Text(str(name)), justify="right" if is_number else "left", overflow="fold")
         columns.append([_cell(value) for value in values])
     for row in zip(*columns, strict=True):
         table.add_row(*row)
@@ -230,7 +230,8 @@ def _write_parquet(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
     writer = None
     with ExitStack() as stack:
         for block in blocks:
-            table = pyarrow.Table.from_pandas(block, preserve_index=False)
+            schema = None if writer is None else writer.schema
+            table = pyarrow.Table.from_pandas(block, schema, preserve_index=False)
             if writer is None:
                 writer = stack.enter_context(pyarrow.parquet.ParquetWriter(stream, table.schema))
             writer.write_table(table)

@@ -18,6 +18,7 @@ from soil_pyg.runs.training_run import TrainResult
 from soil_pyg.training.ranks import is_first
 from soil_pyg.utils.engine import use_engine
 from soil_pyg.utils.progress import status
+from soil_pyg.workflow.option_words import element_type
 from soil_pyg.workflow.options import ModelOptions
 from soil_pyg.workflow.train import MODEL, train
 
@@ -123,8 +124,15 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
     """Adds a flag per option of the model that :obj:`--model`, :obj:`--config` or :obj:`--final`
     selects on the command line. Raises :class:`ValueError` if the model or a flag is unknown.
     """
-    selected = ModelOptions(_selected_model(argv))
+    model, config = _selected_model(argv)
+    selected = ModelOptions(model)
     selected.add_flags(parser)
+    for name, option in selected.options.items():
+        value = config.get(name)
+        if element_type(option.type) is not None and not isinstance(value, list | None):
+            raise ValueError(
+                f"'--config': '{name}' must be a list, such as {name}: [{value}] (got {value!r})"
+            )
     known = [f"--{name.replace('_', '-')}" for name in [*OWN[1:], *MESSAGES, *selected.options]]
     for argument in argv:
         flag = argument.partition("=")[0]
@@ -134,10 +142,11 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
             )
 
 
-def _selected_model(argv: list[str]) -> str:
+def _selected_model(argv: list[str]) -> tuple[str, dict[str, Any]]:
+    # The name of the model, and the content of the file of arguments.
     if sum(word.partition("=")[0] == "--final" for word in argv) > 1:
         # The parser refuses it.
-        return MODEL
+        return MODEL, {}
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in ("model", "config", "final"):
         first.add_argument(f"--{name}")
@@ -145,7 +154,7 @@ def _selected_model(argv: list[str]) -> str:
     values = {} if found.config is None else read_config(found.config)
     final = found.final or values.get("final")
     of_final = load_finished_run(str(final))["settings"].get("model") if final else None
-    return str(found.model or values.get("model") or of_final or MODEL)
+    return str(found.model or values.get("model") or of_final or MODEL), values
 
 
 def run(arguments: Namespace) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import Module
 
-from soil_pyg.datasets.digest import array_digest
+from soil_pyg.encoders.module_digest import module_digest
 from soil_pyg.encoders.picture_file_encoder import PictureFileEncoder
 from soil_pyg.encoders.picture_model import (
     PictureModel,
@@ -21,7 +21,6 @@ from soil_pyg.encoders.picture_model import (
 )
 from soil_pyg.encoders.weights import find_weights, weights_digest
 from soil_pyg.utils.device import resolve_device
-from soil_pyg.utils.files import bytes_digest
 
 
 class PictureEncoder(PictureFileEncoder):
@@ -78,10 +77,10 @@ class PictureEncoder(PictureFileEncoder):
 
     @cached_property
     def version(self) -> str:
-        """The versions of the packages and the digest of the weights."""
+        """The versions of the packages and the digest of the weights, or of the whole network."""
         versions = [f"torch {version('torch')}", f"Pillow {PIL.__version__}"]
         if self.path is None:
-            return ", ".join([*versions, f"weights {_module_digest(self._loaded().module)}"])
+            return ", ".join([*versions, f"weights {module_digest(self._loaded().module)}"])
         if not is_efficientnet_lite0(self.path):
             versions.insert(0, f"timm {version('timm')}")
         return ", ".join([*versions, f"weights {weights_digest(self.path)}"])
@@ -125,11 +124,3 @@ class PictureEncoder(PictureFileEncoder):
             self._model = load_picture_model(self.path)
             self._model.module.to(self.device)
         return self._model
-
-
-def _module_digest(module: Module) -> str:
-    digests = (
-        f"{name} {array_digest(value.float().cpu().numpy())}"
-        for name, value in module.state_dict().items()
-    )
-    return bytes_digest(text.encode() for text in (repr(module), *digests))[:16]

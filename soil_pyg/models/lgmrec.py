@@ -164,8 +164,8 @@ class LGMRec(EmbeddingRecommender):
         self, data: HeteroData, modality: str, item: Tensor, disturb: bool
     ) -> PairTensor:
         logits = project(self.item_features(data, modality), self.hyperedges[_key(modality)].t())
-        of_item = self._assign(logits, disturb)
-        of_user = self._assign(adjacency(data, UNWEIGHTED).t() @ logits, disturb)
+        of_item = self._assign(logits, disturb).to(item.dtype)
+        of_user = self._assign(adjacency(data, UNWEIGHTED).t() @ logits, disturb).to(item.dtype)
         for _ in range(self.num_hyper_layers):
             edge = of_item.t() @ item
             item = of_item @ edge

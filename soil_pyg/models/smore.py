@@ -133,7 +133,8 @@ class SMORE(ViewRecommender, FeatureRecommender):
         item_views = []
         for name in self.view_names:
             inputs = features.values() if name == FUSION else [features[name]]
-            view = item * self.gates[name](self.filters[name](*inputs)).sigmoid()
+            filtered = self.filters[name](*inputs).to(item.dtype)
+            view = item * self.gates[name](filtered).sigmoid()
             for _ in range(self.num_item_layers):
                 view = self.conv(view, adjacency(data, similar(name)))
             item_views.append(view)

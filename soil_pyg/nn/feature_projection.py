@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,6 +70,17 @@ class FeatureProjection(Linear):
             x (Tensor): The features.
         """
         return project(x, self.weight, self.bias)
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        weight = self.weight
+        if not isinstance(weight, UninitializedParameter):
+            super()._save_to_state_dict(destination, prefix, keep_vars)
+            return
+        # Weights without a size cannot be detached.
+        destination[f"{prefix}weight"] = weight
+        destination[f"{prefix}bias"] = self.bias if keep_vars else self.bias.detach()
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.in_features}, {self.out_features})"

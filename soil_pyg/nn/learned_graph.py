@@ -74,6 +74,8 @@ class LearnedGraph(torch.nn.Module):
         Raises:
             ValueError: If :obj:`negative="keep"` gives an item a degree that is not positive.
         """
+        # No product of pairs has a lower precision.
+        weight = weight.to(torch.promote_types(weight.dtype, torch.float32))
         unit = {m: (F.normalize(x.to(weight.dtype)), has) for m, (x, has) in features.items()}
         nearest = self.search(unit)
         edges, weights = [], []

@@ -159,7 +159,7 @@ class Adjacency(CompressedRows):
             weight (Tensor): The weights of shape :obj:`[num_edges]`, in the order of :obj:`col`.
         """
         if self._pattern is None:
-            some = torch.zeros_like(self.weight, requires_grad=True)
+            some = torch.zeros_like(self.weight, dtype=torch.float32, requires_grad=True)
             self._pattern = Adjacency(self.rowptr, self.col, some, self.size[1])
             self._pattern.t()
         out, transposed = copy.copy(self._pattern), copy.copy(self._pattern._transposed)

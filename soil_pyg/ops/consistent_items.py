@@ -73,8 +73,9 @@ def _mean_cosine(c: Tensor, has: Tensor) -> float:
     # The mean over all pairs is the squared length of the mean unit vector.
     total = c.new_zeros(c.size(1), dtype=torch.float64)
     for block in blocks(c.size(0), ROWS_AT_ONCE, "adding up features"):
-        part = c[block][has[block]]
-        total += (part.double() / norms(part).unsqueeze(1)).sum(dim=0)
+        # Lengths in single precision would put a mean of equal similarities above them.
+        part = c[block][has[block]].double()
+        total += (part / norms(part).unsqueeze(1)).sum(dim=0)
     mean = total / max(1, int(has.sum()))
     # Rounded like the similarities, which may all be equal to it.
     return float((mean @ mean).float())

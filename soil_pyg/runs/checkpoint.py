@@ -32,6 +32,7 @@ from soil_pyg.runs.tensor_file import load_tensors, save_tensors
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.checks import check_path
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.files import file_digest
 from soil_pyg.utils.records import (
     DamagedFileError,
@@ -193,7 +194,7 @@ def save(
 def original_ids(data: HeteroData, node_type: str) -> np.ndarray:
     """Returns the original ids of the nodes, or their indices if the data has none."""
     store = data[node_type]
-    return np.asarray(store.id if "id" in store else np.arange(store.num_nodes))
+    return np.asarray(store.id if "id" in store else np.arange(count_nodes(data, node_type)))
 
 
 def load_run(folder: Path, with_files: bool = True) -> dict[str, Any] | None:

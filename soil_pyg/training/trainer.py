@@ -26,6 +26,7 @@ from soil_pyg.training.session import Session
 from soil_pyg.training.sharded_tables import ShardedTables
 from soil_pyg.typing import HELD_OUT_SPLITS, INTERACTS
 from soil_pyg.utils.checks import check_choice
+from soil_pyg.utils.random_state import random_state_kept
 from soil_pyg.utils.threads import limit_spins_late
 
 OnEpoch = Callable[[TrainResult], None]
@@ -143,6 +144,7 @@ class Trainer:
         flags = {"test": test and validate, "validate": validate}
         return self.result_options() | {name: False for name, on in flags.items() if not on}
 
+    @random_state_kept()
     def fit(
         self,
         model: Recommender,

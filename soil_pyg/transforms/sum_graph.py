@@ -38,7 +38,8 @@ class SumGraph(BaseTransform):
 
     Args:
         terms (dict[tuple, str or None]): The attribute of the weights by edge type, :obj:`None` for
-            weights of 1.
+            weights of 1. Edges without an :obj:`"edge_weight"` have the weights of their matrix, or
+            else 1.
         out (tuple): The edge type of the sum.
         scales (list[float], optional): The factor :math:`s_g` of each term.
             (default: :obj:`None`, all 1)
@@ -48,8 +49,8 @@ class SumGraph(BaseTransform):
             (default: :obj:`False`)
 
     Raises:
-        ValueError: If the terms do not link the same node types, or their number is not that of the
-            scales.
+        ValueError: If the terms do not link the same node types, their number is not that of the
+            scales, or edges lack another attribute than :obj:`"edge_weight"`.
 
     Example:
         >>> data = HeteroData()
@@ -131,8 +132,10 @@ class _Term:
         self._matrix = held(data, edge_type) if is_matrix else None
         self._edges = None if is_matrix else distinct_edges(data, edge_type)
         self._weight = None if attr is None else check_weight(data, edge_type, attr)
-        if self._matrix is not None and attr is not None and self._weight is None:
-            self._weight = self._matrix.weight
+        if attr is not None and self._weight is None:
+            if attr != "edge_weight":
+                raise ValueError(f"'terms': {edge_type} has no attribute '{attr}'")
+            self._weight = None if self._matrix is None else self._matrix.weight
 
     def lengths(self, num_targets: int) -> Tensor:
         """Returns the number of edges of each target."""

@@ -119,8 +119,16 @@ def bytes_digest(content: Iterable[bytes | memoryview]) -> str:
 
 
 def digest_of(value: Any) -> str:
-    """Returns the hexadecimal SHA-256 digest of a JSON value, whatever the order of its keys."""
-    return bytes_digest([json.dumps(value, sort_keys=True).encode()])
+    """Returns the hexadecimal SHA-256 digest of a JSON value, whatever the order of its keys, and
+    whether its numbers are NumPy's or Python's.
+    """
+    return bytes_digest([json.dumps(value, sort_keys=True, default=_plain).encode()])
+
+
+def _plain(value: Any) -> Any:
+    if not hasattr(value, "item"):
+        raise TypeError(f"{type(value).__name__} is no JSON value")
+    return value.item()
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

@@ -14,6 +14,7 @@ from soil_pyg.runs.tensor_file import load_tensors, save_tensors
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.transforms.edges import distinct_edges
 from soil_pyg.typing import INTERACTS, USER
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.files import remove
 from soil_pyg.utils.progress import status
 
@@ -77,7 +78,7 @@ def _load(data: HeteroData, path: Path) -> HeteroData:
     arrays, kept = load_tensors(path, verified=True)
     for number, (edge_type, interactions) in enumerate(kept):
         source, _, target = edge_type
-        size = data[target].num_nodes, data[source].num_nodes
+        size = count_nodes(data, target), count_nodes(data, source)
         matrices = []
         for prefix, num_columns in {"": size[1], "t.": size[0]}.items():
             if f"{number}.{prefix}col" in arrays:

@@ -18,6 +18,7 @@ from soil_pyg.runs.checkpoint import original_ids
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER, features_of
 from soil_pyg.utils.checks import check_choice, check_path
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.files import atomic_path
 from soil_pyg.workflow.run_data import load_data_or_folder, open_run
 
@@ -46,10 +47,10 @@ def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLi
     order = np.lexsort((item, user))
     columns = dict(zip(COLUMNS, (user[order], item[order], label[order]), strict=True))
     features = features_of(data)
-    if not features and item.max() + 1 < data[ITEM].num_nodes:
+    if not features and item.max() + 1 < count_nodes(data, ITEM):
         raise ValueError(
             "'data' must have features or interactions for its last item, as the layout of MMRec "
-            f"does not store the number of items (got {data[ITEM].num_nodes} items, none used "
+            f"does not store the number of items (got {count_nodes(data, ITEM)} items, none used "
             f"after {item.max()})"
         )
     for modality in features:

@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.runs.schema import WEIGHTS
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.workflow.options import ModelOptions
 
 FINAL = "final"
@@ -64,7 +65,7 @@ def without_held_out(data: HeteroData) -> HeteroData:
     data = copy.copy(data)
     store = data[INTERACTS]
     pairs = torch.cat([store[name] for name in EDGE_INDICES if name in store], dim=1)
-    num_items = data[ITEM].num_nodes
+    num_items = count_nodes(data, ITEM)
     key = torch.unique(pairs[0] * num_items + pairs[1])
     store.edge_index = torch.stack([key // num_items, key % num_items])
     for name in EDGE_INDICES[1:]:

@@ -17,6 +17,7 @@ from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.training.trainer import NEUTRAL, Trainer
 from soil_pyg.typing import ITEM, USER, features_of, modalities_of
 from soil_pyg.utils.checks import check_string, check_strings
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.workflow.option_texts import option_texts
 from soil_pyg.workflow.option_words import element_type, elements, plain_reason
 
@@ -130,7 +131,7 @@ class ModelOptions:
         values = dict(given)
         for name in given.keys() & self.options.keys():
             element = element_type(self.options[name].type)
-            if element is not None:
+            if element is not None and given[name] is not None:
                 values[name] = elements(name, given[name], element)
         return values
 
@@ -204,8 +205,8 @@ def build_model(selected: ModelOptions, settings: dict[str, Any], data: HeteroDa
     features = select_features(data, modalities, "modalities")
     try:
         return selected.model_class(
-            num_users=data[USER].num_nodes,
-            num_items=data[ITEM].num_nodes,
+            num_users=count_nodes(data, USER),
+            num_items=count_nodes(data, ITEM),
             in_channels={name: x.size(1) for name, x in features.items()},
             **selected.values_for("model", settings),
         )

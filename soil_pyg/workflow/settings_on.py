@@ -8,6 +8,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.training.batches_per_step import batches_per_step
 from soil_pyg.typing import INTERACTS, ITEM, USER
+from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.workflow.options import ModelOptions
 
 logger = logging.getLogger("soil_pyg")
@@ -32,7 +33,7 @@ def settings_on(
     settings["batches_per_step"] = batches_per_step(
         settings | dict(place or {}), selected.model_class, data[INTERACTS].edge_index.size(1)
     )
-    num_users, num_items = data[USER].num_nodes, data[ITEM].num_nodes
+    num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
     if settings.get("aggregation") == "sym_user_index" and num_items > num_users:
         if "aggregation" in given:
             raise ValueError(

@@ -26,6 +26,7 @@ from soil_pyg.utils.checks import check_flag, check_integer, check_path, check_s
 from soil_pyg.utils.device import resolve_device
 from soil_pyg.utils.files import remove
 from soil_pyg.utils.progress import status
+from soil_pyg.utils.random_state import random_state_kept
 from soil_pyg.workflow.build_graphs import build_graphs
 from soil_pyg.workflow.final import FINAL, Validated, refuse_without_held_out, without_held_out
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
@@ -44,6 +45,7 @@ RESERVED = (
 logger = logging.getLogger("soil_pyg")
 
 
+@random_state_kept()
 def train(
     data: HeteroData | str | os.PathLike[str],
     out: str | os.PathLike[str],

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import soil_pyg
@@ -33,6 +34,22 @@ def table(capfd: pytest.CaptureFixture[str], *argv: str) -> pd.DataFrame:
     capfd.readouterr()
     assert cli.main([*argv, "--format", "csv", "--quiet"]) == 0
     return pd.read_csv(io.StringIO(capfd.readouterr().out), keep_default_na=False)
+
+
+def test_tables_in_blocks_have_the_titles_they_know(shop: Path) -> None:
+    """The last thing has no title, and each block has one row."""
+    argv = ["recommend", "RUN", "--users", "all", "--k", "1", "--memory-budget", "1", "--quiet"]
+    for out in ("top.parquet", "parts/"):
+        assert (
+            cli.main([*argv, "--exclude-seen", "none", "--allow", "sku 5,sku 0", "--out", out]) == 0
+        )
+        files = sorted(Path(out).glob("*.parquet")) if Path(out).is_dir() else [Path(out)]
+        frame = pd.concat([pd.read_parquet(file) for file in files])
+        assert set(frame["title"].dropna()) <= {"Title 0"}
+        assert set(frame.loc[frame["title"].isna(), "sku"]) <= {"sku 5"}
+    assert len({str(pq.read_schema(part)) for part in Path("parts").glob("*.parquet")}) == 1
+    argv = ["similar", "RUN", "--items", "all", "--k", "1", "--memory-budget", "1", "--quiet"]
+    assert cli.main([*argv, "--out", "near.parquet"]) == 0
 
 
 def test_tables_have_the_names_of_the_shop(shop: Path, capfd: pytest.CaptureFixture[str]) -> None:

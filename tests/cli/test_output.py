@@ -99,6 +99,20 @@ def test_parquet_has_one_row_group_per_block(
     pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(out)), BOTH)
 
 
+def test_a_block_without_values_has_the_type_of_the_others(tmp_path: Path) -> None:
+    names = [pd.array(names, dtype="string") for names in (["tea"], [None], [])]
+    titled = [pd.DataFrame({"item": [7] * len(column), "title": column}) for column in names]
+    for number, order in enumerate((titled, titled[::-1])):
+        path = tmp_path / f"{number}.parquet"
+        output.write(iter(order), out=str(path))
+        assert sorted(pd.read_parquet(path)["title"].dropna()) == ["tea"]
+
+
+def test_headers_are_no_markup(capfd: pytest.CaptureFixture[str]) -> None:
+    output.write(pd.DataFrame({"run[k=5]": [1], "it[/em]": [2]}))
+    assert capfd.readouterr().out.split()[:2] == ["run[k=5]", "it[/em]"]
+
+
 def test_table_for_people(capfd: pytest.CaptureFixture[str]) -> None:
     output.write(FIRST.assign(best=[None, 1.0, None]))
     lines = capfd.readouterr().out.splitlines()

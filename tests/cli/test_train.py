@@ -166,43 +166,25 @@ def test_a_file_of_arguments(
     assert "--config has no option 'num_layers'" in refused("train", "data", *flags)
 
 
-def test_a_run_for_production(
-    data_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    flags = ["--model", "lightgcn", "--epochs", "2", "--hidden-channels", "4"]
-    assert cli.main(command(data_folder, tmp_path / "run", *flags)) == 0
-    capfd.readouterr()
-    final = command(data_folder, tmp_path / "all", "--final", str(tmp_path / "run"))
-    assert cli.main([*final, "--log-level", "info"]) == 0
-    out, err = capfd.readouterr()
-    epochs = soil_pyg.load(tmp_path / "run").run["best_epoch"]
-    assert out == ""
-    assert err.splitlines()[:2] == ["info: reading the data", "info: building the graphs"]
-    assert err.splitlines()[-1].endswith(f"on all interactions up to epoch {epochs}")
-
-
-def test_wrong_folders(
-    data_folder: Path, run_folder: Path, tmp_path: Path, refused: Callable[..., str]
-) -> None:
-    for data, out, message in [
-        (tmp_path / "no", tmp_path / "run", f"{tmp_path / 'no'}'"),
-        (run_folder, tmp_path / "run", "prepare.json"),
-        (data_folder, run_folder, f"'{run_folder}'"),
-        (data_folder, data_folder, "data.safetensors"),
-    ]:
-        assert message in refused(*command(data, out))
-    (data_folder / "data.safetensors").write_bytes(b"damaged")
-    assert "data.safetensors'" in refused(*command(data_folder, tmp_path / "run"))
-    assert not (tmp_path / "run").exists()
-
-
-def test_without_tensorboard(
+@pytest.mark.parametrize(
+    ("text", "message", "right"),
+    [
+        ("ks: 5", r"'ks' must be a list, such as ks: \[5\] \(got 5\)", "ks: [20]"),
+        ("ks: '5,20'", r"'ks' must be a list, .* ks: \[5,20\] \(got '5,20'\)", "ks: [5, 20]"),
+        ("modalities: image", r"'modalities' must be a list.*\(got 'image'\)", "modalities: null"),
+    ],
+)
+def test_a_list_in_a_file_of_arguments(
     data_folder: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     refused: Callable[..., str],
+    text: str,
+    message: str,
+    right: str,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    arguments = command(data_folder, tmp_path / "run", "--tensorboard")
-    assert "TensorBoard" in refused(*arguments, code=1)
-    assert not (tmp_path / "run").exists()
+    file, flags = tmp_path / "some.yaml", ["--config", tmp_path / "some.yaml", "--quiet"]
+    for content in (text, right):
+        file.write_text(f"model: vbpr\nepochs: 1\nout: {tmp_path / 'run'}\n{content}\n")
+        if content == text:
+            assert re.search(f"'--config': {message}", refused("train", data_folder, *flags))
+    assert cli.main(["train", *map(str, (data_folder, *flags))]) == 0

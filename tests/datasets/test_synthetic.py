@@ -42,6 +42,15 @@ def test_the_same_seed_draws_the_same_data() -> None:
     assert not torch.equal(first["item"].x_image, other["item"].x_image)
 
 
+def test_sizes_may_be_numbers_of_numpy() -> None:
+    options = {"num_users": 40, "num_items": 30, "seed": 1, "strength": 0.5}
+    kinds = np.int64, np.int32, np.uint8, np.float32
+    numpys = {name: kind(options[name]) for name, kind in zip(options, kinds, strict=True)}
+    plain, drawn = (SyntheticMultimodal(**given) for given in (options, numpys))
+    assert drawn.digest == plain.digest
+    assert drawn[0][INTERACTS].edge_index.equal(plain[0][INTERACTS].edge_index)
+
+
 def test_popularity_falls_as_a_power() -> None:
     data = SyntheticMultimodal(num_users=20_000, num_items=500, strength=0.0)[0]
     count = torch.bincount(data[INTERACTS].edge_index[1], minlength=500).sort(descending=True)[0]

@@ -41,6 +41,25 @@ def test_version_changes_with_the_weights() -> None:
     assert "Pillow" in one
 
 
+class Scaled(torch.nn.Module):
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(dim=(2, 3)) * self.scale
+
+
+def test_the_cache_tells_networks_apart(things: pd.DataFrame, tmp_path: Path) -> None:
+    def encode(scale: float) -> np.ndarray:
+        options = {"cache": tmp_path / "cache", "device": "cpu"}
+        return PictureEncoder(tmp_path / "pictures", Scaled(scale), **options).encode(things)
+
+    one, three = encode(1.0), encode(3.0)
+    np.testing.assert_allclose(three, 3 * one, rtol=1e-6)
+    assert np.array_equal(encode(1.0), one)
+
+
 @pytest.mark.parametrize("module", [torch.nn.Identity(), torch.nn.Flatten(0)])
 def test_network_without_vectors(
     module: torch.nn.Module, things: pd.DataFrame, tmp_path: Path

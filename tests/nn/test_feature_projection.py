@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -74,6 +75,22 @@ def test_layers_with_a_projection(layer: torch.nn.Module, arguments: tuple[Tenso
     layer(torch.randn(5, 16), *arguments)
     assert layer.project.weight.size(1) == 16
     assert "16" in str(layer)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FeatureProjection(-1, 8),
+        lambda: ModalityGate(-1, 8),
+        lambda: ModalityEncoder(3, -1, 8),
+    ],
+)
+def test_a_layer_without_a_size_has_a_state(make: Callable[[], torch.nn.Module]) -> None:
+    layer, other = make(), make()
+    state = layer.state_dict()
+    assert state.keys() == dict(layer.named_parameters()).keys()
+    other.load_state_dict(state)
+    assert copy.deepcopy(other).state_dict().keys() == state.keys()
 
 
 test_wrong_arguments = wrong_arguments("FeatureProjection")

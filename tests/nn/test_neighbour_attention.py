@@ -26,6 +26,17 @@ def test_equals_the_definition() -> None:
     torch.testing.assert_close(NeighbourAttention()((source, target), sampled), expected)
 
 
+def test_the_weights_of_the_matrix_play_no_part() -> None:
+    weight = torch.arange(1, 6)
+    matrix = Adjacency.from_edge_index(EDGE_INDEX, weight, size=(5, 4))
+    x = torch.randn(5, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
+    out = NeighbourAttention()(x, matrix)
+    plain = NeighbourAttention()(x, Adjacency.from_edge_index(EDGE_INDEX, size=(5, 4)))
+    assert out.equal(plain)
+    out.square().sum().backward()
+    assert x[0].grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.double])
 def test_precision(dtype: torch.dtype) -> None:
     matrix = Adjacency.from_edge_index(EDGE_INDEX, size=(5, 4))

@@ -68,6 +68,18 @@ def test_equal_items_are_all_alike() -> None:
     assert neighbour.tolist() == [0, 1] * 5
 
 
+@pytest.mark.parametrize("x", [[1.0, 1.0], [3.0, 4.0], [0.1, 0.7, 0.3], [1.0, 0.0]])
+def test_a_constant_modality_decides_nothing(x: list[float]) -> None:
+    data = HeteroData()
+    data[ITEM].x_image = torch.randn(6, 4, generator=torch.manual_seed(0))
+    alone = ConsistentGraph(k=3)(data)[ITEM, "image_consistent", ITEM].edge_index
+    data[ITEM].x_text = torch.tensor([x]).expand(6, -1)
+    found = ConsistentGraph(k=3)(data)
+    assert found[ITEM, "image_consistent", ITEM].edge_index.equal(alone)
+    assert found[ITEM, "text_consistent", ITEM].edge_index.numel() > 0
+    assert alone.numel() > 0
+
+
 def test_an_approximate_search_finds_most() -> None:
     pytest.importorskip("faiss")
     data, k = make_data(), 3

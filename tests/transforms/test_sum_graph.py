@@ -83,6 +83,12 @@ def test_errors(data: HeteroData) -> None:
         SumGraph({BOUGHT: None}, ("item", "knows", "item"))
     with pytest.raises(ValueError, match=r"\(.*'knows'.*\).*\[\(.*'bought'"):
         SumGraph({OUT: None}, OUT)(data)
+    with pytest.raises(ValueError, match=r"'terms'.*'viewed'.*'norm_wieght'"):
+        SumGraph({BOUGHT: None, VIEWED: "norm_wieght"}, OUT)(data)
+    held = ToAdjacency([VIEWED], attr="norm_weight")(data)
+    with pytest.raises(ValueError, match=r"'terms'.*'viewed'.*'norm_wieght'"):
+        SumGraph({VIEWED: "norm_wieght"}, OUT)(held)
+    assert SumGraph({BOUGHT: "edge_weight"}, OUT)(data)[OUT].edge_weight.tolist() == [1, 1, 1]
 
 
 def test_repr() -> None:

@@ -18,6 +18,7 @@ from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models import BPR, SOIL
 from soil_pyg.ranking.item_index import ItemIndex
 from soil_pyg.runs.schema import PAIRS
+from soil_pyg.testing.small_data import small_data
 from soil_pyg.training.early_stopping import EarlyStopping
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.typing import ITEM, USER
@@ -303,3 +304,14 @@ def test_places_that_cannot_be_written(
     with pytest.raises(PermissionError, match=r"Permission denied: '.*run'"):
         train(data_folder, tmp_path / "new" / "run", "bpr", **SHORT)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("model", ["bpr", "lightgcn", "mgcn", "soil"])
+def test_nodes_are_counted_from_the_features(model: str, tmp_path: Path) -> None:
+    data = small_data(num_users=12)
+    options = {"epochs": 1, "device": "cpu", "progress": False}
+    del data[ITEM].num_nodes
+    train(data, tmp_path / "run", model, **options)
+    trained = soil_pyg.load(tmp_path / "run")
+    assert trained.item_emb.size(0) == 7
+    train(data, tmp_path / "final", final=tmp_path / "run", progress=False)

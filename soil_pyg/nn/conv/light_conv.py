@@ -95,7 +95,7 @@ class LightConv(MessagePassing):
         edge_weight = check_weight(edge_index, edge_weight)
         if not torch.compiler.is_compiling():
             check_range(edge_index, x, size)
-        if isinstance(edge_index, EdgeIndex) and None in edge_index.sparse_size() and size:
+        if isinstance(edge_index, EdgeIndex) and size and edge_index.sparse_size() != tuple(size):
             # Message passing would ignore `size`.
             edge_index = edge_index.as_tensor()
         out: Tensor = self.propagate(edge_index, x=x, edge_weight=edge_weight, size=size)

@@ -119,6 +119,15 @@ def test_edge_index_of_unknown_size_takes_the_given_one(form: str, dtype: torch.
     torch.testing.assert_close(LightConv()(inputs(), unsized, weight), expected)
 
 
+@pytest.mark.parametrize("form", ["edge_index", "unsorted", "by_row", "by_column"])
+def test_the_given_size_counts_also_if_the_edges_know_another(form: str) -> None:
+    edge_index, weight = edges(form, edge_weight())
+    size = SIZE[0], SIZE[1] + 2
+    out = LightConv()((inputs()[0], None), edge_index, weight, size=size)
+    torch.testing.assert_close(out[: SIZE[1]], dense(edge_weight()) @ inputs()[0])
+    assert out[SIZE[1] :].tolist() == [[0.0] * out.size(1)] * 2
+
+
 def test_indices_of_32_bits() -> None:
     weight = edge_weight()
     expected = LightConv()(inputs(), EDGE_INDEX, weight)

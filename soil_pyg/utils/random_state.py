@@ -1,0 +1,28 @@
+"""The global random numbers of Python, NumPy and torch."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Gives the random numbers of Python, NumPy and torch back their state after a block, or after
+    each call of a function that it decorates.
+
+    Example:
+        >>> with random_state_kept():
+        ...     first = torch.rand(1)
+        >>> torch.rand(1).equal(first)
+        True
+    """
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
