@@ -55,8 +55,11 @@ def _described(value: Any) -> str:
     if isinstance(value, property):
         return _described(value.fget)
     if isinstance(value, types.FunctionType):
+        held = [cell.cell_contents for cell in value.__closure__ or ()]
+        # A function may hold itself.
+        outer = [_code(v.__code__) if isinstance(v, types.FunctionType) else v for v in held]
         defaults = value.__defaults__, value.__kwdefaults__ or {}
-        return f"{value.__qualname__} {_code(value.__code__)} {[_described(d) for d in defaults]}"
+        return f"{value.__qualname__} {_code(value.__code__)} {_described([*defaults, *outer])}"
     if isinstance(value, types.GetSetDescriptorType):
         return value.__name__
     return f"{type(value).__qualname__} {value!r}"

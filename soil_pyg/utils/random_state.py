@@ -20,8 +20,11 @@ def random_state_kept() -> Iterator[None]:
         True
     """
     of_python, of_numpy = random.getstate(), np.random.get_state()
+    # To ask GPUs that nothing has used would take memory of each.
+    is_used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    gpus = range(torch.cuda.device_count() if is_used else 0)
     try:
-        with torch.random.fork_rng(range(torch.cuda.device_count())):
+        with torch.random.fork_rng(gpus):
             yield
     finally:
         random.setstate(of_python)

@@ -22,7 +22,7 @@ def network(
             self.power, self.act, self.sizes = power, act, [1, more.get("size", 2)]
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.act(self.layer(x)) ** self.power
+            return self.act(self.layer(x)) ** self.power + more.get("offset", 0)
 
     return Sequential(Net())
 
@@ -63,6 +63,7 @@ def test_the_same_network_has_the_same_digest() -> None:
         network(factor=2),
         network(size=3),
         network(seed=1),
+        network(offset=1),
         Sequential(Other()),
         Sequential(Changed()),
     ],
