@@ -19,7 +19,9 @@ OWN = ("run", "seed", "trained_epochs", "best_epoch", "seconds")
 """The columns of :func:`soil_pyg.compare` that differ between the seeds of one setting."""
 
 SPECIAL = {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\textasciitilde{}"} | {
-    character: f"\\{character}" for character in "&%$#_{}"
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    **{character: f"${character}$" for character in "<>|"},
+    "^": r"\textasciicircum{}",
 }
 """The spelling in LaTeX of characters that it reserves."""
 

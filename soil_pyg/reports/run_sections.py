@@ -40,8 +40,9 @@ class Scope:
 
     @property
     def run(self) -> Run:
-        """The first run of the best group."""
-        return self.best.runs[0]
+        """The first run of the best group that was tested, or the first one."""
+        runs = self.best.runs
+        return next((run for run in runs if run.content["test"]), runs[0])
 
     @property
     def runs(self) -> list[Run]:
@@ -50,7 +51,7 @@ class Scope:
 
     @property
     def split(self) -> str:
-        """The reported split: test if the best run was tested, val otherwise."""
+        """The reported split: test if a run of the best group was tested, val otherwise."""
         return "test" if self.run.content["test"] else "val"
 
     def with_intervals(
@@ -142,7 +143,8 @@ def list_settings(run: Run) -> list[Setting]:
 
 def _tiles(scope: Scope) -> list[Tile]:
     best, split = scope.best, scope.split
-    note = f"mean over {len(best.runs)} seeds" if len(best.runs) > 1 else "one run"
+    number = sum(bool(run.content[split]) for run in best.runs)
+    note = f"mean over {number} seeds" if number > 1 else "one run"
     return [
         Tile(f"{split.capitalize()} {name}", best.summary(split, name), note)
         for name in dict.fromkeys([scope.metric, f"ndcg@{scope.k}"])
@@ -185,7 +187,7 @@ def _metric_table(group: RunGroup) -> Table:
         [name, split, *(group.summary(split, f"{name}@{k}") for k in ks)]
         for name in dict.fromkeys(name for name, _ in pairs)
         for split in HELD_OUT_SPLITS
-        if content[split]
+        if any(run.content[split] for run in group.runs)
     ]
     columns = ["Metric", "Split", *(f"@{k}" for k in ks)]
     return Table(f"Metrics of {group.label}", columns, rows)

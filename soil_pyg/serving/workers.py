@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -78,6 +79,9 @@ class Workers:
         try:
             self._work(is_first)
             code = 0
+        except Exception as error:
+            status.write_line(f"worker {os.getpid()}: {type(error).__name__}: {error}")
+            sys.stderr.flush()
         finally:
             # The rest of the program belongs to the other process.
             os._exit(code)

@@ -58,12 +58,22 @@ def forward_follows_the_precision(case: ModelCase) -> None:
 
 
 def held_out_interactions_are_not_read(case: ModelCase) -> None:
-    """Validation and test interactions change no score."""
+    """Validation and test interactions change no score and no term of the loss."""
     data, model = case.make()
     lacking = small_data(case.in_channels)
     del lacking[INTERACTS].val_edge_label_index, lacking[INTERACTS].test_edge_label_index
     again = case.make_transform()(lacking)
     require(scores_of(model, again).equal(scores_of(model, data)), "scores differ without them.")
+
+    def terms_of(given: HeteroData) -> dict[str, Tensor]:
+        model = case.make_model()
+        torch.manual_seed(1)
+        model.on_epoch_start(given)
+        return model.loss(given, BATCH)
+
+    without = terms_of(again)
+    for name, term in terms_of(data).items():
+        require(term.equal(without[name]), f"the term {name!r} of the loss differs without them.")
 
 
 def numbers_of_nodes_are_inferred(case: ModelCase) -> None:

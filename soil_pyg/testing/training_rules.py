@@ -73,7 +73,7 @@ def gradients_are_those_of_the_loss(case: ModelCase) -> None:
 
     step = 1e-6
     for name, parameter in model.named_parameters():
-        if name in case.unused:
+        if name in case.unused or not parameter.requires_grad:
             continue
         (grad,) = torch.autograd.grad(loss(), parameter)
         entry = int(grad.abs().argmax())
@@ -142,7 +142,7 @@ def partitions_give_gradients(case: ModelCase) -> None:
         torch.autograd.backward(list(loss.terms(part, batch).values()))
     for name, parameter in model.named_parameters():
         grad = parameter.grad
-        if name not in case.unused:
+        if name not in case.unused and parameter.requires_grad:
             require(grad is not None, f"none for {name!r}.")
         if grad is not None:
             require(bool(grad.to_dense().isfinite().all()), f"NaN or infinity for {name!r}.")
@@ -168,5 +168,7 @@ def an_epoch_changes_the_model(case: ModelCase) -> None:
 
 
 def _gradients(model: Recommender, loss: Tensor) -> tuple[Tensor | None, ...]:
-    parameters = list(model.parameters())
-    return torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    # Parameters that are not trained have none.
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    grads = iter(torch.autograd.grad(loss, trained, retain_graph=True, allow_unused=True))
+    return tuple(next(grads) if x.requires_grad else None for x in model.parameters())

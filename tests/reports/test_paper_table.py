@@ -83,5 +83,9 @@ def test_an_entry() -> None:
     ]
 
 
+def test_characters_that_text_fonts_lack() -> None:
+    assert latex_text("p < 0.05 | a^b >") == r"p $<$ 0.05 $|$ a\textasciicircum{}b $>$"
+
+
 def test_reserved_characters() -> None:
     assert latex_text(r"50 % & a_b #1 ±$") == r"50 \% \& a\_b \#1 $\pm$\$"

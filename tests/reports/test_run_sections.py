@@ -1,8 +1,11 @@
+import copy
 from pathlib import Path
 from typing import Any
 
-from soil_pyg.reports.run_sections import list_settings
-from soil_pyg.reports.runs import Run
+import pytest
+
+from soil_pyg.reports.run_sections import Scope, list_settings, run_sections
+from soil_pyg.reports.runs import Run, RunGroup
 
 
 def test_what_differs_from_the_defaults(content: dict[str, Any]) -> None:
@@ -33,6 +36,21 @@ def test_lists_are_compared_as_they_are_stored(content: dict[str, Any]) -> None:
     settings = {s.name: s for s in list_settings(Run(Path("run"), content))}
     assert settings["ks"].value == [5, 10, 20, 50]
     assert not settings["ks"].is_changed
+
+
+@pytest.mark.parametrize("interrupted", [0, 2])
+def test_a_seed_without_a_test_hides_no_other(content: dict[str, Any], interrupted: int) -> None:
+    runs = [Run(Path(f"run {seed}"), copy.deepcopy(content)) for seed in range(3)]
+    runs[interrupted].content["test"] = {}
+    scope = Scope([RunGroup("SOIL", runs)], "recall@20")
+    sections = run_sections(scope)
+    assert scope.split == "test"
+    assert [(tile.name, tile.note) for tile in sections["tiles"]] == [
+        ("Test recall@20", "mean over 2 seeds"),
+        ("Test ndcg@20", "mean over 2 seeds"),
+    ]
+    splits = {row[1] for row in sections["metric_tables"]["SOIL"].rows}
+    assert splits == {"val", "test"}
 
 
 def test_models_whose_defaults_are_unknown(content: dict[str, Any]) -> None:

@@ -122,6 +122,21 @@ class Single(BPR):
         return user.float(), item.float()
 
 
+class PeekingLoss(BPR):
+    def loss(self, data: HeteroData, batch: Triplets) -> dict[str, Tensor]:
+        terms = super().loss(data, batch)
+        if "test_edge_label_index" in data[INTERACTS]:
+            user, item = data[INTERACTS].test_edge_label_index
+            terms["bpr"] = terms["bpr"] - (self.tables[0][user] * self.tables[1][item]).sum()
+        return terms
+
+
+class Frozen(BPR):
+    def __init__(self, num_users: int, num_items: int, in_channels: Any = None) -> None:
+        super().__init__(num_users, num_items, in_channels)
+        self.scale = torch.nn.Parameter(torch.ones(64), requires_grad=False)
+
+
 class Peeking(BPR):
     def forward(self, data: HeteroData) -> Pair:
         held_out = data[INTERACTS].get("test_edge_label_index", torch.zeros(2, 0).long())
@@ -256,6 +271,7 @@ BROKEN: list[tuple[str, type[Recommender], str]] = [
     ("forward_draws_no_random_numbers", Moody, "evaluation mode differs"),
     ("forward_follows_the_precision", Single, "torch.float32"),
     ("held_out_interactions_are_not_read", Peeking, "scores differ without them"),
+    ("held_out_interactions_are_not_read", PeekingLoss, "'bpr' of the loss differs without them"),
     ("numbers_of_nodes_are_inferred", Counting, "scores differ"),
     ("missing_graphs_and_features_are_refused", Careless, "no graph ('user', 'interacts', 'item')"),
     ("missing_graphs_and_features_are_refused", Tolerant, "other scores without the modality"),
@@ -312,3 +328,7 @@ def test_unknown_rules_are_refused(name: str) -> None:
 def test_other_classes_are_refused() -> None:
     with pytest.raises(TypeError, match=r"'model_class'.*\(got <class 'int'>\)"):
         check_model(int)  # type: ignore[arg-type]
+
+
+def test_a_parameter_may_be_frozen() -> None:
+    check_model(Frozen, unused=["scale"])

@@ -44,12 +44,14 @@ class Records:
             **settings: Settings that the runs have.
         """
         wanted = (WHOLE | settings).items()
-        groups = by_settings(
+        runs = [
             run
             for run in self.runs
             if (run["dataset"], run["model"], run["profile"]) == (dataset, model, profile)
             and all(run["settings"][name] == value for name, value in wanted)
-        )
+        ]
+        # Of several versions of the data, the last one that was run counts.
+        groups = by_settings(run for run in runs if run["data_digest"] == runs[-1]["data_digest"])
         return best_of(groups) if groups else []
 
 

@@ -161,13 +161,15 @@ def page(
         tuned (Mapping[str, str], optional): The result of :func:`read_tuned`. (default: nothing)
         coverage (str, optional): The section before those of the data sets. (default: :obj:`""`)
     """
-    by_dataset: dict[str, list[Record]] = {}
+    # Runs on other versions of a data set are no seeds of each other.
+    by_data: dict[str, dict[str, list[Record]]] = {}
     for record in records:
         if is_derived(record["dataset"]):
             continue
         run = record | {"tuned": tuned.get(choice_of(record))}
-        by_dataset.setdefault(record["dataset"], []).append(run)
-    sections = [section(runs) for _, runs in sorted(by_dataset.items())]
+        versions = by_data.setdefault(record["dataset"], {})
+        versions.setdefault(record["data_digest"], []).append(run)
+    sections = [section(runs) for _, found in sorted(by_data.items()) for runs in found.values()]
     first = [INTRODUCTION, coverage] if coverage else [INTRODUCTION]
     return "\n".join([*first, *sections, *others])
 

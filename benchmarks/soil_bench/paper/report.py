@@ -1,6 +1,8 @@
 """The tables of the paper, built from their records."""
 
+import json
 from collections.abc import Mapping
+from shlex import quote
 from types import MappingProxyType
 
 from soil_bench.runs.experiment import extent
@@ -25,6 +27,16 @@ MARKS = (
 
 LEVELS = {0.01: "**", 0.05: "*"}
 """The mark of a p-value below a level."""
+
+
+def _options(record: Record) -> str:
+    # Records of before have none.
+    found = record.get("missing_options", {})
+    return "".join(
+        f" --{model}.{name} {quote(value if isinstance(value, str) else json.dumps(value))}"
+        for model, options in found.items()
+        for name, value in options.items()
+    )
 
 
 def table2_report(record: Record) -> Report:
@@ -54,8 +66,8 @@ def table2_report(record: Record) -> Report:
     if record["missing"]:
         notes.append(
             "No test over users: the metrics of each user are missing; to write them, run `run.py "
-            f"--models {','.join(record['missing'])} --rerun` with the same data, profile, seeds "
-            "and epochs"
+            f"--models {','.join(record['missing'])}{_options(record)} --rerun` with the same "
+            "data, profile, seeds and epochs"
         )
     title = f"Test metrics of all models on {extent(record)}"
     return Report(title, ["model", "profile", *metric_columns(rows)], cells, notes)

@@ -134,7 +134,7 @@ def with_best_settings(experiment: Experiment, variant: Variant, finished: list[
     changed = {
         name: settings[name]
         for name, value in usual["settings"].items()
-        if settings.get(name, value) != value
+        if settings.get(name, value) != (list(value) if isinstance(value, tuple) else value)
     }
     return replace(variant, options=variant.options | changed)
 
@@ -184,6 +184,11 @@ def significance(experiment: Experiment, variants: list[Variant], rows: list[Rec
         else:
             found["missing"] += [name for name in (OURS, model) if name in lacking]
     found["missing"] = [model for model in jobs if model in found["missing"]]
+    found["missing_options"] = {
+        row["model"]: variant.options
+        for variant, row in zip(variants, rows, strict=True)
+        if row["model"] in found["missing"]
+    }
     seeds: list[Record] = []
     if experiment.num_seeds > 1:
         for place in others:

@@ -39,7 +39,9 @@ def print_report(report: Report, console: Console) -> None:
 
 def markdown(report: Report) -> list[str]:
     """Returns the lines of the table and the notes."""
-    return [f"{report.title}:", "", *table(report.columns, report.rows), *bullets(report.notes)]
+    # A star at the start of a note is no list in the list.
+    notes = [note.replace("*", r"\*") for note in report.notes]
+    return [f"{report.title}:", "", *table(report.columns, report.rows), *bullets(notes)]
 
 
 def sections(legend: str, reports: Iterable[Report]) -> list[str]:

@@ -29,6 +29,7 @@ from soil_bench.tuning.space import make_space
 from soil_bench.tuning.study import Study, Trial, best
 from soil_bench.tuning.training import Training, without_test
 from soil_pyg.utils.files import digest_of, write_json
+from soil_pyg.utils.records import parse_json
 from soil_pyg.workflow.options import ModelOptions
 
 
@@ -40,6 +41,10 @@ def main(argv: list[str]) -> int:
     names = names_or_all(arguments.models, "search")
     # Made before any trial, so that invalid options are refused at once.
     tunings = [Tuning(arguments, experiment, name) for name in names]
+    for name in names:
+        same = [other for other in names if ModelOptions(other).name == ModelOptions(name).name]
+        if len(same) > 1:
+            raise ValueError(f"'--models' must have distinct names of classes (got {same})")
     given = set(arguments.search)
     unknown = given.difference(*(tuning.space.columns for tuning in tunings))
     if unknown:
@@ -150,6 +155,14 @@ class Tuning:
         if configured["profile"] not in (None, self._selected.default_profile):
             parts.append(configured["profile"])
         self.name = "-".join(parts)
+        self._record = experiment.out / RECORDS_FOLDER / f"tuned-{self.name}.json"
+        if self._record.exists():
+            other = parse_json(self._record.read_bytes()).get("model")
+            if other != self._selected.spec:
+                raise ValueError(
+                    f"'--out' must be a folder without a search of '{other}', which has the name "
+                    f"of '{model}' (got '{experiment.out}')"
+                )
         self._study_name = f"{self.name}-{digest_of(comparable)[:12]}"
         versions = configured["versions"] | {"optuna": importlib.metadata.version("optuna")}
         self.record: dict[str, Any] = comparable | {
@@ -197,7 +210,7 @@ class Tuning:
             "val": summary(runs, "val"),
             "test": summary(runs, "test"),
         }
-        write_json(experiment.out / RECORDS_FOLDER / f"tuned-{self.name}.json", self.record | found)
+        write_json(self._record, self.record | found)
 
     def search(self) -> list[Trial]:
         """Runs the missing trials and returns all trials.

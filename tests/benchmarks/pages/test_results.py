@@ -54,6 +54,20 @@ def test_settings_are_chosen_by_the_val_metric() -> None:
     assert "Data digest `0123456789ab`. torch 2.13.0." in lines
 
 
+def test_versions_of_a_data_set_are_kept_apart() -> None:
+    old = [record("bpr", seed, val=0.5, test=0.5) for seed in range(5)]
+    new = [
+        record("bpr", seed, val=0.1, test=0.1) | {"data_digest": "fedcba9876543210"}
+        for seed in range(3)
+    ]
+    text = page(old + new)
+    assert text.count("## baby") == 2
+    cells = [line.split(" | ")[2:5:2] for line in text.splitlines() if line.startswith("| bpr")]
+    assert cells == [["5", "0.5000 ± 0.0000"], ["3", "0.1000 ± 0.0000"]]
+    assert "Data digest `0123456789ab`" in text
+    assert "Data digest `fedcba987654`" in text
+
+
 def test_a_schedule_that_was_not_published_is_named() -> None:
     """Beside published values, a run with another schedule must not pass as published."""
     runs = [

@@ -177,6 +177,7 @@ def test_a_missing_file_of_users_is_named_with_its_remedy(
     output = " ".join(capsys.readouterr().out.split())
     assert "over 30 users" not in output
     assert "`run.py --models bpr --rerun` with the same data" in output
+    assert record_of("table2")["missing_options"] == {"bpr": {}}
     record = record_of("table2")
     assert record["missing"] == ["bpr"]
     assert {found["over"] for found in record["comparisons"]} == {"seeds"}

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -241,6 +242,22 @@ def test_model_of_ones_own_and_its_profiles(arguments: list[str], tmp_path: Path
         assert record["profile"] == profile
         assert record["fixed"]["hidden_channels"] == size
         assert (tmp_path / "out" / "studies" / f"tiny-{name}.journal").exists()
+
+
+@pytest.mark.usefixtures("chosen")
+def test_a_search_of_another_model_is_not_replaced(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*changed(arguments, "--seeds", "1"), "--search", "{reg: [0.1]}", "--trials", "1"]
+    assert main([*arguments, "--models", "bpr,soil_pyg.models.bpr:BPR"]) == 2
+    assert re.search("'--models'.*distinct names", capsys.readouterr().err)
+    assert main([*arguments, "--models", "tune_models:Mine"]) == 0
+    path = tmp_path / "out" / "records" / "tuned-tiny-mine.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"model": "others:Mine"}))
+    assert main([*arguments, "--models", "tune_models:Mine"]) == 2
+    assert re.search("'--out'.*'others:Mine'.*'tune_models:Mine'", capsys.readouterr().err)
+    assert json.loads(path.read_text())["model"] == "others:Mine"
 
 
 def test_all_trials_fail(
