@@ -30,7 +30,7 @@ LEVELS = {0.01: "**", 0.05: "*"}
 
 
 def _options(record: Record) -> str:
-    # Records of before have none.
+    # Earlier records have none.
     found = record.get("missing_options", {})
     return "".join(
         f" --{model}.{name} {quote(value if isinstance(value, str) else json.dumps(value))}"
