@@ -28,7 +28,7 @@ def second_order(S: dict[str, Tensor], R: Tensor, k_a: int, released: bool) -> T
         pool = S_a * chosen  # of item j (row) for item i of the user (column)
         if released:
             entries = pool.view(1, -1)
-            kept = entries * top(entries, k_a + int(chosen.sum()))
+            kept = entries * top(entries, min(k_a + int(chosen.sum()), len(chosen)))
             R_a[u] = kept.view_as(pool).sum(dim=1)
         else:
             largest = pool.amax(dim=1) * (1 - chosen)

@@ -13,7 +13,7 @@ EXAMPLES = """\
 examples:
   soil-pyg compare runs/soil runs/lightgcn
   soil-pyg compare runs/* --out runs.csv
-  soil-pyg compare runs/* --format latex --metrics recall@10 ndcg@10 --out runs.tex"""
+  soil-pyg compare runs/* --format latex --metrics recall@10 --out runs.tex"""
 
 Format = Literal["table", "csv", "json", "jsonl", "parquet", "markdown", "latex"]
 MEAN = "Test metrics, mean ± sample standard deviation over seeds"

@@ -45,7 +45,7 @@ def completion(shell: str) -> str:
     values: list[str] = []
     for command in COMMANDS:
         module = import_module(f"{__package__}.{command}")
-        parser = ArgumentParser()
+        parser = ArgumentParser(print_config=None)
         module.add_arguments(parser)
         add_messages(parser)
         flags[command] = _flags(parser)
@@ -54,10 +54,10 @@ def completion(shell: str) -> str:
     values.append(_case("train --model", " ".join(models)))
     options = []
     for model in models:
-        parser, module = ArgumentParser(), import_module(f"{__package__}.train")
+        parser, module = ArgumentParser(print_config=None), import_module(f"{__package__}.train")
         module.add_options(parser, ["--model", model])
-        more = " ".join([*flags["train"], *_flags(parser)])
-        options.append(_case(f"train {model}", more))
+        more = dict.fromkeys([*flags["train"], *_flags(parser)])
+        options.append(_case(f"train {model}", " ".join(more)))
     script = _SCRIPT.format(
         commands=" ".join(COMMANDS),
         values="\n".join(values),

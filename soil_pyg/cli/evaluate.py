@@ -11,6 +11,7 @@ from soil_pyg.ranking.group_metrics import GROUPINGS
 from soil_pyg.ranking.metrics import ALL_METRICS, DEFAULT_METRICS
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.workflow.evaluate import evaluate
+from soil_pyg.workflow.option_words import elements
 
 EXAMPLES = """\
 examples:
@@ -27,7 +28,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--split", type=Literal["val", "test", "both"], default="both", help="split to evaluate"
     )
     parser.add_argument(
-        "--ks", type=int, nargs="+", help="list lengths (default: those of the training)"
+        "--ks",
+        type=int | str,
+        nargs="+",
+        metavar="KS",
+        help="list lengths (default: those of the training)",
     )
     parser.add_argument(
         "--metrics",
@@ -50,7 +55,7 @@ def run(arguments: Namespace) -> None:
     frame = evaluate(
         shared.run_folder(arguments),
         splits=HELD_OUT_SPLITS if arguments.split == "both" else (arguments.split,),
-        ks=arguments.ks,
+        ks=None if arguments.ks is None else elements("ks", arguments.ks, int),
         per_user=arguments.per_user,
         metrics=arguments.metrics,
         by=arguments.by,

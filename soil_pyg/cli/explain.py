@@ -18,8 +18,9 @@ examples:
   soil-pyg explain RUN --user ann --item milk --by modality --format json
   soil-pyg explain RUN --user ann --item milk --by removal
 
-The parts add up exactly to the score. A part is not what the score would lose without a purchase:
---by removal computes that, by building the graphs again without each purchase."""
+The parts add up exactly to the score. A part is not what the score would lose
+without a purchase: --by removal computes that, by building the graphs again
+without each purchase."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

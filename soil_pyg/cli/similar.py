@@ -12,7 +12,8 @@ examples:
   soil-pyg similar RUN --items tea,milk --k 5
   soil-pyg similar RUN --items tea --by image
   soil-pyg similar RUN --users ann
-  soil-pyg similar RUN --items chai --new-items image=new_image.parquet text=new_text.parquet"""
+  soil-pyg similar RUN --items chai \\
+      --new-items image=new_image.parquet text=new_text.parquet"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

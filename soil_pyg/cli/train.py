@@ -20,6 +20,7 @@ from soil_pyg.utils.engine import use_engine
 from soil_pyg.utils.progress import status
 from soil_pyg.workflow.option_words import element_type
 from soil_pyg.workflow.options import ModelOptions
+from soil_pyg.workflow.settings_on import defined_aggregation, resolved_profile
 from soil_pyg.workflow.train import MODEL, train
 
 EXAMPLES = """\
@@ -34,13 +35,19 @@ examples:
   soil-pyg train DATA --model soil --devices 4 --out RUN
 
 Each model has its own options: soil-pyg train --model lightgcn --help
-The same command with the same --out resumes an interrupted run, and goes on with more --epochs."""
+The same command with the same --out resumes an interrupted run, and goes on
+with more --epochs."""
 OWN = (
     *("data", "out", "model", "profile", "seed", "final", "init", "device", "devices"),
     *("num_nodes", "strategy", "shard_tables", "engine", "tensorboard", "overwrite"),
     *("format", "config", "print_config"),
 )
 """The arguments that do not depend on the model."""
+PLACE = {
+    **{"devices": 1, "num_nodes": 1, "strategy": "auto", "shard_tables": False},
+    **{"engine": "local", "tensorboard": False},
+}
+"""The defaults of the arguments that say where and how to train."""
 MESSAGES = ("quiet", "log_level")
 RUNS = Path("runs")
 """The folder of the runs without :obj:`--out`."""
@@ -124,9 +131,9 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
     """Adds a flag per option of the model that :obj:`--model`, :obj:`--config` or :obj:`--final`
     selects on the command line. Raises :class:`ValueError` if the model or a flag is unknown.
     """
-    model, config = _selected_model(argv)
+    model, profile, config = _selected(argv)
     selected = ModelOptions(model)
-    selected.add_flags(parser)
+    selected.add_flags(parser, profile)
     for name, option in selected.options.items():
         value = config.get(name)
         if element_type(option.type) is not None and not isinstance(value, list | None):
@@ -134,7 +141,7 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
                 f"'--config': '{name}' must be a list, such as {name}: [{value}] (got {value!r})"
             )
     known = [f"--{name.replace('_', '-')}" for name in [*OWN[1:], *MESSAGES, *selected.options]]
-    for argument in argv:
+    for argument in argv[: argv.index("--")] if "--" in argv else argv:
         flag = argument.partition("=")[0]
         if flag.startswith("--") and flag.replace("_", "-") not in ("--help", *known):
             raise ValueError(
@@ -142,19 +149,20 @@ def add_options(parser: ArgumentParser, argv: list[str]) -> None:
             )
 
 
-def _selected_model(argv: list[str]) -> tuple[str, dict[str, Any]]:
-    # The name of the model, and the content of the file of arguments.
+def _selected(argv: list[str]) -> tuple[str, str | None, dict[str, Any]]:
+    # The name of the model, the profile, and the content of the file of arguments.
     if sum(word.partition("=")[0] == "--final" for word in argv) > 1:
         # The parser refuses it.
-        return MODEL, {}
+        return MODEL, None, {}
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("model", "config", "final"):
+    for name in ("model", "profile", "config", "final"):
         first.add_argument(f"--{name}")
     found = first.parse_known_args(argv)[0]
     values = {} if found.config is None else read_config(found.config)
     final = found.final or values.get("final")
     of_final = load_finished_run(str(final))["settings"].get("model") if final else None
-    return str(found.model or values.get("model") or of_final or MODEL), values
+    model = str(found.model or values.get("model") or of_final or MODEL)
+    return model, found.profile or values.get("profile"), values
 
 
 def run(arguments: Namespace) -> None:
@@ -169,7 +177,7 @@ def run(arguments: Namespace) -> None:
     selected = ModelOptions(own["model"] or (final and final["settings"].get("model")) or MODEL)
     values = selected.values_of_flags(given)
     if only_prints:
-        _print_config(selected, own, values)
+        _print_config(selected, own | {"engine": engine}, values)
         return
     if own["out"] is None:
         if own["devices"] * own["num_nodes"] > 1:
@@ -195,11 +203,15 @@ def _print_config(selected: ModelOptions, own: dict[str, Any], values: dict[str,
     """Prints the arguments and the settings that the training would use."""
     if own["final"] is not None:
         raise ValueError("'--print-config' must not be given with '--final', which has settings")
-    profile = own["profile"] or selected.default_profile
-    name = str(load_description(own["data"]).get("name", ""))
-    values = selected.settings(name, profile, selected.check(values, "flags"))
+    profile, given = resolved_profile(selected, own["profile"]), selected.check(values, "flags")
+    prepared = load_description(own["data"])
+    values = selected.settings(str(prepared.get("name", "")), profile, given)
+    counts = prepared.get("counts", {})
+    sizes = counts.get("users", 0), counts.get("items", 0)
+    values |= defined_aggregation(values, given, *sizes)
     head = {"model": selected.spec, "profile": profile, "seed": own["seed"] or 0}
     head |= {name: own[name] for name in ("init", "device")}
+    head |= {name: own[name] for name, default in PLACE.items() if own[name] != default}
     chosen = {name: value for name, value in (head | values).items() if value is not None}
     plain = {name: list(v) if isinstance(v, tuple) else v for name, v in chosen.items()}
     status.clear()

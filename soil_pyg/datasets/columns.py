@@ -66,10 +66,12 @@ def read_times(table: Table, column: str) -> np.ndarray:
 
 def _is_of_another_unit(times: np.ndarray) -> np.ndarray:
     """Returns the mask of the times in another unit than the first, where all are those of our age
-    in seconds, milliseconds, microseconds or nanoseconds.
+    in seconds, milliseconds, microseconds or nanoseconds, or not above 0, which marks unknown ones.
     """
     unit = np.searchsorted(_UNITS, times)
-    mask: np.ndarray = (unit != unit[:1]) & (unit % 2 == 1).all()
+    is_of_our_age = unit % 2 == 1
+    is_other = is_of_our_age & (unit != unit[np.argmax(is_of_our_age)])
+    mask: np.ndarray = is_other & (is_of_our_age | (times <= 0)).all()
     return mask
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from torch_geometric.data import HeteroData
 
+from soil_pyg.datasets.ids import is_utf8
 from soil_pyg.datasets.parquet_size import check_parquet_size
 from soil_pyg.datasets.schema import DATA, ITEMS, Description
 from soil_pyg.datasets.storage import REMEDY, load_data, save_data
@@ -132,6 +133,8 @@ def new_folder(
     cannot replace a data folder leave :obj:`overwrite` out, and the error does not mention it.
     """
     out = Path(os.path.abspath(Path(out).expanduser()))
+    if not is_utf8(str(out)):
+        raise ValueError(f"'out' must be a path in UTF-8 (got {str(out)!a})")
     return atomic_folder(out, partial(_check_place, out, overwrite))
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from soil_pyg.datasets.columns import to_numbers
-from soil_pyg.datasets.frames import Table, TableSource, read_table
+from soil_pyg.datasets.frames import Table, TableSource, check_columns, read_table
 from soil_pyg.datasets.ids import find_ids
 from soil_pyg.datasets.npy_files import open_array
 from soil_pyg.utils.progress import blocks
@@ -131,11 +131,16 @@ def read_features(
     if isinstance(source, tuple):
         matrix, keys, *origin = source
         name = str(origin[0]) if origin else name
+        if isinstance(keys, set | frozenset):
+            raise ValueError(f"{name}: the ids must be in the order of the rows (got a set)")
         matrix = to_array(matrix, name)
         frame = pd.DataFrame({item_column: keys if isinstance(keys, np.ndarray) else list(keys)})
         table = Table(frame, lambda i: f"{name}, row {i}", False)
     else:
         if isinstance(source, pd.DataFrame) and item_column not in source.columns:
+            if isinstance(source.index, pd.RangeIndex) and source.index.name is None:
+                # Row numbers would pass for ids.
+                check_columns(source.columns, [item_column], f"{name} without an index of ids")
             source = source.rename_axis(index=item_column).reset_index()
         table = read_table(source, name, [item_column])
         matrix = _to_matrix(table, item_column, name)

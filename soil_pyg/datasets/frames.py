@@ -152,6 +152,7 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, needed: Sequence[str
         check_columns(names, needed, str(path))
         # An index without a name is not a column.
         columns = [name for name in names if not _UNNAMED_INDEX.fullmatch(name)]
+        check_columns(names, wanted or columns, str(path))
         check_parquet_size(path, wanted or columns)
         with pyarrow.parquet.ParquetFile(path) as file:
             groups = [

@@ -201,13 +201,17 @@ def _check_texts(texts: list[str], where: Callable[[int], str], column: str) -> 
         for row, text in enumerate(texts):
             if _SHORTENED.search(text):
                 _refuse(f"{where(row)}: {column}", text, ": write out all digits")
+    blank = next((i for i, text in enumerate(texts) if not text or text.isspace()), None)
+    if blank is not None:
+        raise ValueError(f"{where(blank)}: {column} is blank: fill in the id or drop the row")
     joined = "".join(texts)
-    if "\0" in joined or not _is_utf8(joined):
-        row = next(i for i, text in enumerate(texts) if "\0" in text or not _is_utf8(text))
+    if "\0" in joined or not is_utf8(joined):
+        row = next(i for i, text in enumerate(texts) if "\0" in text or not is_utf8(text))
         _refuse(f"{where(row)}: {column}", ascii(texts[row]), ": it holds no valid text")
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Returns whether a text can be encoded as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

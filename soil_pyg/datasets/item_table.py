@@ -1,18 +1,24 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from soil_pyg.datasets.columns import to_numbers
 from soil_pyg.datasets.frames import Table, TableSource, check_columns, read_table
-from soil_pyg.datasets.ids import find_ids
+from soil_pyg.datasets.ids import find_ids, is_utf8
 from soil_pyg.typing import ITEM
 
 TITLE = "title"
 """The column of titles."""
 IMAGE = "image"
 """The column of paths or addresses of pictures."""
+
+_CODE = r"^[+-]?0[0-9]|^[0-9]+[eE][0-9]+$"
+"""Codes that could be read as numbers."""
+_ROUNDED = r"^[+-]?[0-9]{16,}$"
+"""Integers that a floating-point number may not hold."""
 
 
 class ItemTable:
@@ -37,10 +43,16 @@ class ItemTable:
         table = read_table(source, "items", [item_column])
         table.refuse_empty()
         frame = table.frame.reset_index(drop=True)
-        check_columns(frame.columns, list(frame.columns), table.source)
+        names = list(map(str, frame.columns))
+        check_columns(names, names, table.source)
         ids = table.ids(item_column)
+        for column in frame.columns if not table.is_text else ():
+            table.refuse(_is_no_utf8(frame[column]), f"{column!r} must be valid text: mend it")
         # Tables of Amazon repeat some rows; a list of ids must not.
-        is_copy = frame.astype(str).duplicated().to_numpy() & (frame.shape[1] > 1)
+        repeated = pd.Index(ids.position).duplicated(keep=False)
+        is_copy = np.zeros(len(frame), dtype=bool)
+        if frame.shape[1] > 1:
+            is_copy[repeated] = frame[repeated].map(_written_out).duplicated()
         is_other = pd.Index(ids.position).duplicated() & ~is_copy
         table.refuse(is_other, "the item already has another row")
         frame = frame[~is_copy].reset_index(drop=True)
@@ -60,7 +72,8 @@ class ItemTable:
         if IMAGE in columns:
             beside = Path(source).parent if isinstance(source, str | os.PathLike) else Path()
             folder = Path(image_folder or beside).expanduser().absolute()
-            columns[IMAGE] = columns[IMAGE].map(
+            paths = columns[IMAGE].where(columns[IMAGE] != "", None)
+            columns[IMAGE] = paths.map(
                 lambda path: path if "://" in path else str(folder / path), na_action="ignore"
             )
         for column in frame.columns:
@@ -82,7 +95,21 @@ class ItemTable:
 
 def _has_lists(values: pd.Series) -> bool:
     # Such as all addresses of an item's pictures.
-    return bool(values.map(lambda value: isinstance(value, list)).any())
+    return bool(values.map(lambda value: isinstance(value, list | tuple | np.ndarray)).any())
+
+
+def _written_out(value: Any) -> str:
+    """Returns all of a value as text; that of a long array would leave out elements."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return f"[{', '.join(map(_written_out, value))}]"
+    return repr(value)
+
+
+def _is_no_utf8(values: pd.Series) -> np.ndarray:
+    """Returns the mask of the texts that cannot be stored."""
+    if values.dtype.kind != "O":
+        return np.zeros(len(values), dtype=bool)
+    return values.map(lambda value: isinstance(value, str) and not is_utf8(value)).to_numpy(bool)
 
 
 def _to_text(values: pd.Series) -> pd.Series:
@@ -91,11 +118,14 @@ def _to_text(values: pd.Series) -> pd.Series:
 
 def _storable(values: pd.Series, is_text: bool) -> pd.Series:
     if is_text:
-        numbers = to_numbers(values)
-        is_number = not (np.isnan(numbers) & values.notna()).any() and values.notna().any()
-        # A code with leading zeros is not a number.
-        has_zeros = values.str.match(r"[+-]?0[0-9]").any()
-        return pd.Series(numbers, values.index) if is_number and not has_zeros else values
+        present = values.dropna()
+        numbers = to_numbers(present)
+        is_exact = numbers.dtype.kind == "i" or not present.str.contains(_ROUNDED).any()
+        is_code = np.isnan(numbers).any() or present.str.contains(_CODE).any()
+        if len(present) == 0 or is_code or not is_exact:
+            return values
+        dtype = "Int64" if numbers.dtype.kind == "i" and len(present) < len(values) else None
+        return pd.Series(numbers, present.index, dtype).reindex(values.index)
     # A Parquet column has one type.
     is_plain = values.dtype.kind in "biufmM" or pd.api.types.is_string_dtype(values)
     return values if is_plain else _to_text(values)

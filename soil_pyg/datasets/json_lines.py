@@ -44,11 +44,18 @@ def read_json_lines(
     for values in columns.values():
         values.extend([None] * (num_rows - len(values)))
     typed = {
-        name: pd.Series(values, dtype=object if name in id_columns else None)
+        name: pd.Series(values, dtype=object if name in id_columns else _dtype(values))
         for name, values in columns.items()
     }
     frame = pd.DataFrame(typed, index=range(num_rows))
     return frame, lambda i: f"{path}, line {next(islice(_lines(path), i, None), (i + 1,))[0]}"
+
+
+def _dtype(values: list[Any]) -> str | None:
+    """Returns the type of integers some of which are missing, which would be rounded as floats."""
+    is_integer = set(map(type, values)) == {int, type(None)}
+    present = [value for value in values if value is not None] if is_integer else []
+    return "Int64" if present and -(2**63) <= min(present) <= max(present) < 2**63 else None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

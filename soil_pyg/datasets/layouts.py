@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,11 @@ def _from_hetero_data(data: HeteroData, where: str, user_column: str, item_colum
         for name in EDGE_INDICES
         if name in data[INTERACTS]
     }
+    if len(edges) not in (1, len(EDGE_INDICES)):
+        raise ValueError(
+            f"{where}: the edge type {INTERACTS} must have all of {', '.join(EDGE_INDICES)}, or "
+            f"'edge_index' alone, which is to be split (got {', '.join(edges)})"
+        )
     pairs = torch.cat(list(edges.values()), dim=1).cpu().numpy()
     if pairs.size == 0:
         raise ValueError(f"{where} has no edges of the type {INTERACTS}")
@@ -228,6 +234,11 @@ def _from_hetero_data(data: HeteroData, where: str, user_column: str, item_colum
     features: dict[str, FeatureSource] = {
         modality: (x, ids[ITEM]) for modality, x in features_of(data).items()
     }
+    for kind in (USER, ITEM):
+        if "x" in data[kind]:
+            warnings.warn(
+                f"{where}: 'x' of {kind!r} is not read; name it 'x_<modality>'", stacklevel=2
+            )
     has_split = len(edges) == len(EDGE_INDICES)
     return Source(table, where, SPLIT if has_split else None, features, ids[ITEM])
 

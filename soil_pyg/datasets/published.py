@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from soil_pyg.datasets.features import open_matrix
 from soil_pyg.datasets.multimodal import MultimodalDataset, read_interactions
 from soil_pyg.typing import SPLITS
 from soil_pyg.utils.checks import check_choice
@@ -70,7 +71,7 @@ class PublishedDataset(MultimodalDataset):
             )
         for modality, file in self.feature_paths.items():
             if modality in expected.features:
-                features = np.load(file, allow_pickle=False).astype("<f2").tobytes()
+                features = open_matrix(file).astype("<f2").tobytes()
                 if bytes_digest([features]) != expected.features[modality]:
                     warnings.warn(f"{file} does not hold the published features", stacklevel=2)
         return super().fingerprint()

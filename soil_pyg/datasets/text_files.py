@@ -5,7 +5,7 @@ import codecs
 import gzip
 import lzma
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,6 @@ import pyarrow
 
 from soil_pyg.datasets.growth import check_growth
 
-_OPEN: dict[str, Callable[..., Any]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-    ".zst": lambda path, mode: pyarrow.input_stream(path, compression="zstd"),
-}
 _BLOCK_BYTES = 2**24
 _OTHER_ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -37,7 +31,7 @@ def split_suffix(path: Path) -> tuple[str, str]:
         >>> split_suffix(Path("shop/Clicks.CSV.gz"))
         ('Clicks', '.csv')
     """
-    inner = Path(path.stem) if path.suffix.lower() in _OPEN else path
+    inner = Path(path.stem) if path.suffix.lower() in _DECOMPRESS else path
     return inner.stem, inner.suffix.lower()
 
 
@@ -47,10 +41,9 @@ def read_text(path: Path) -> bytes:
     Raises :class:`ValueError` that names the line if the file has another encoding, and the file if
     it cannot be decompressed or grows by more than a table can.
     """
-    opener = _OPEN.get(path.suffix.lower(), open)
+    decompress = _DECOMPRESS.get(path.suffix.lower())
     try:
-        with opener(path, "rb") as file:
-            content: bytes = file.read() if opener is open else _decompress(file, path)
+        content = path.read_bytes() if decompress is None else _join(decompress(path), path)
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         # An error of the system has a number.
         if isinstance(error, OSError) and error.errno is not None:
@@ -63,9 +56,50 @@ def read_text(path: Path) -> bytes:
     return content.removeprefix(codecs.BOM_UTF8)
 
 
-def _decompress(file: Any, path: Path) -> bytes:
+def _read_gzip(path: Path) -> Iterator[bytes]:
+    with gzip.open(path) as file:
+        while part := file.read(_BLOCK_BYTES):
+            yield part
+
+
+def _read_zstd(path: Path) -> Iterator[bytes]:
+    with pyarrow.input_stream(path, compression="zstd") as file:
+        while part := file.read(_BLOCK_BYTES):
+            yield part
+
+
+def _read_streams(path: Path, make: Callable[[], Any], padding: bytes = b"") -> Iterator[bytes]:
+    """Yields the content of one stream after the other. Python's own readers end without an error
+    at a later stream that is damaged.
+    """
+    with path.open("rb") as file:
+        data = b""
+        while True:
+            stream = make()
+            while not stream.eof:
+                if stream.needs_input and not (data := data or file.read(_BLOCK_BYTES)):
+                    raise EOFError("it ends within a stream")
+                yield stream.decompress(data, _BLOCK_BYTES)
+                data = b""
+            data = stream.unused_data.lstrip(padding)
+            while not data:
+                block = file.read(_BLOCK_BYTES)
+                if not block:
+                    return
+                data = block.lstrip(padding)
+
+
+_DECOMPRESS: dict[str, Callable[[Path], Iterator[bytes]]] = {
+    ".gz": _read_gzip,
+    ".bz2": lambda path: _read_streams(path, bz2.BZ2Decompressor),
+    ".xz": lambda path: _read_streams(path, lzma.LZMADecompressor, padding=b"\0"),
+    ".zst": _read_zstd,
+}
+
+
+def _join(blocks: Iterator[bytes], path: Path) -> bytes:
     parts, size = [], 0
-    while part := file.read(_BLOCK_BYTES):
+    for part in blocks:
         parts.append(part)
         size += len(part)
         check_growth(path, size, "it is no table, or decompress it first")

@@ -38,6 +38,9 @@ MAX_ITOPK = 512
 BLOCK_ENTRIES = 2**22
 """The largest number of candidates that are held at a time."""
 
+OPQ_BITS = 8
+"""The bits of a code while a rotation is trained, as in FAISS."""
+
 MAX_QUERIES = 2**16
 """The largest number of queries per block. Blocks do not depend on the memory budget, so that
 results do not either.
@@ -102,8 +105,8 @@ class FaissIndex:
                 raise index_error(name, f"the number {number} must be at most {limit}")
         with faiss_errors(name):
             self.index = self._make(x)
-            for layer in self._layers():
-                _set_training(layer)
+            # FAISS does not own them.
+            self._quantizers = [_set_training(layer) for layer in self._layers()]
             self.index.train(x)
             # CAGRA holds what it was trained on.
             if is_lists(self.index):
@@ -229,12 +232,25 @@ def _deeper(value: int) -> int:
     return max(value + 1, value * 3 // 2 if value & (value - 1) == 0 else value * 4 // 3)
 
 
-def _set_training(layer: Any) -> None:
+def _set_training(layer: Any) -> list[Any]:
+    """Sets the parameters of the training of a layer. Returns objects that must live as long."""
     # Messages of FAISS about few points are not for users.
-    for part in (layer, getattr(layer, "pq", layer)):
+    quantizers = list(_rotation_quantizers(layer))
+    for part in (layer, getattr(layer, "pq", layer), *quantizers):
         if hasattr(part, "cp"):
             part.cp.min_points_per_centroid = 1
     if hasattr(layer, "cp"):
         layer.cp.max_points_per_centroid = TRAINING_POINTS
         layer.cp.niter = ITERATIONS
         layer.cp.spherical = True
+    return quantizers
+
+
+def _rotation_quantizers(layer: Any) -> Iterator[Any]:
+    """Yields the quantisers that the rotations of a layer are trained with."""
+    faiss = import_faiss()
+    for place in range(layer.chain.size() if hasattr(layer, "chain") else 0):
+        transform = faiss.downcast_VectorTransform(layer.chain.at(place))
+        if hasattr(transform, "pq"):
+            transform.pq = faiss.ProductQuantizer(transform.d_out, transform.M, OPQ_BITS)
+            yield transform.pq

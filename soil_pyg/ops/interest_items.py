@@ -35,6 +35,9 @@ BYTES_PER_CANDIDATE = 64
 BYTES_PER_SCORE = 16
 """The memory that the score of an item for a user takes."""
 
+ROUNDING_OF_SUM = 2.0**-25
+"""The largest error of a sum of terms up to 1, per square of their number."""
+
 TIED_USERS = 16
 """The number of users per block whose tied candidates are compared exactly."""
 
@@ -63,7 +66,9 @@ class InterestItems(Collector):
         self.memory_budget = memory_budget
         self.num_rows, self.num_items = history.size
         self._length = history.rowptr.diff().float()
-        self._best = {m: BestSums(self.num_items, k, ROUNDING * self._length) for m in features}
+        # The similarities are rounded, and then their sums in single precision, term by term.
+        tolerance = ROUNDING * self._length + ROUNDING_OF_SUM * self._length**2
+        self._best = {m: BestSums(self.num_items, k, tolerance) for m in features}
         self._keys: list[Tensor] = []
 
     def add_block(self, block: slice, similarity: dict[str, Tensor]) -> None:

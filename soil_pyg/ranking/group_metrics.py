@@ -10,10 +10,8 @@ from torch_geometric.data import HeteroData
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.ranking.groups import NUM_GROUPS, Groups, quantile_groups
 from soil_pyg.ranking.held_out import held_out
-from soil_pyg.ranking.metrics import HIT_METRICS, USER_METRICS, popularity
-from soil_pyg.typing import INTERACTS, USER
+from soil_pyg.ranking.metrics import HIT_METRICS, USER_METRICS, history_length, popularity
 from soil_pyg.utils.checks import check_choice, check_integer
-from soil_pyg.utils.data_checks import count_nodes
 
 GROUPINGS = ("user_history", "item_popularity", "cold_items")
 
@@ -78,8 +76,8 @@ def evaluate_groups(
     check_integer("num_groups", num_groups, 1)
     pairs = held_out(data, split)
     if by == "user_history":
-        degree = torch.bincount(data[INTERACTS].edge_index[0], minlength=count_nodes(data, USER))
-        groups = quantile_groups(degree[torch.unique(pairs[0])].cpu(), num_groups)
+        length = history_length(data)[torch.unique(pairs[0])]
+        groups = quantile_groups(length.cpu(), num_groups)
         values = evaluator.evaluate_per_user(model, data, split)
         means = {name: groups.mean(torch.from_numpy(value)) for name, value in values.items()}
         return [

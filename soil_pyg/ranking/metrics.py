@@ -17,9 +17,11 @@ from torch_geometric.metrics import (
     LinkPredRecall,
 )
 
+from soil_pyg.ops.keys import distinct_keys
 from soil_pyg.typing import INTERACTS, ITEM, USER
 from soil_pyg.utils.checks import check_choice, check_integer, check_strings
-from soil_pyg.utils.data_checks import count_nodes
+from soil_pyg.utils.data_checks import check_edges, count_nodes
+from soil_pyg.utils.remember import remember
 
 HIT_METRICS: dict[str, Any] = {
     "recall": LinkPredRecall,
@@ -72,8 +74,25 @@ def surprise(data: HeteroData) -> Tensor:
 
 
 def popularity(data: HeteroData) -> Tensor:
-    """Returns the number of training interactions of each item."""
-    return torch.bincount(data[INTERACTS].edge_index[1], minlength=count_nodes(data, ITEM))
+    """Returns the number of users with a training interaction with each item."""
+    return _degrees(data)[1]
+
+
+def history_length(data: HeteroData) -> Tensor:
+    """Returns the number of items with a training interaction of each user."""
+    return _degrees(data)[0]
+
+
+def _degrees(data: HeteroData) -> tuple[Tensor, Tensor]:
+    """Returns the degrees of users and items; a repeated interaction counts once."""
+    edge_index, size = check_edges(data), (count_nodes(data, USER), count_nodes(data, ITEM))
+
+    def count() -> tuple[Tensor, Tensor]:
+        key, _ = distinct_keys(edge_index[0] * size[1] + edge_index[1])
+        user, item = key // size[1], key % size[1]
+        return torch.bincount(user, minlength=size[0]), torch.bincount(item, minlength=size[1])
+
+    return remember(data[INTERACTS].edge_index, ("degrees", size), count)
 
 
 class ListMetrics:

@@ -46,7 +46,7 @@ def score_blocks(
     _check_users(users, user_emb.size(0))
     num_items = item_emb.size(0)
     user_emb, item_emb = _prepare(user_emb), _prepare(item_emb.t())
-    largest = _largest(item_emb) * num_items
+    largest = _largest(item_emb) * max(1, item_emb.size(0))
     masked_user, masked_item = sort_by_row(mask_index).contiguous()
     block_size = memory_budget // (16 * max(num_items, 1))
     if users.device.type == "cpu":  # A block fits the processor's cache.

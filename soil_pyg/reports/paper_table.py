@@ -102,21 +102,33 @@ def rows_of_runs(frame: pd.DataFrame, metrics: Sequence[str]) -> list[PaperRow]:
         metrics (list[str]): The test metrics.
 
     Raises:
-        ValueError: If a run lacks one of the metrics.
+        ValueError: If a run lacks one of the metrics, the runs are on different data, or two of
+            them have the same setting and seed.
     """
     columns = [str(name) for name in frame.columns]
-    known = [
-        name.removeprefix(TEST)
-        for name in columns
-        if name.startswith(TEST) and frame[name].notna().all()
-    ]
+    tested = [name for name in columns if name.startswith(TEST)]
+    untested = frame["run"][frame[tested].isna().all(axis=1)].tolist()
+    if untested:
+        raise ValueError(f"'runs' must have test metrics (got '{untested[0]}', which has none)")
+    known = [name.removeprefix(TEST) for name in tested if frame[name].notna().all()]
     for name in metrics:
         check_choice("metrics", name, known)
+    if len(names := frame["data"].unique()) > 1:
+        raise ValueError(
+            "'runs' must be on the same data, whose metrics can be compared (got "
+            f"{', '.join(names)}): make one table per data set"
+        )
     settings = [name for name in columns if not METRIC.fullmatch(name) and name not in OWN]
     differing = [name for name in settings if name != "model" and _differs(frame[name])]
     values: dict[tuple[str, ...], dict[str, list[float]]] = {}
-    for row in frame.to_dict("records"):
+    folders: dict[tuple[str, ...], str] = {}
+    for row in frame.drop_duplicates("run").to_dict("records"):
         key = (row["model"], *(_text(row[name]) for name in differing))
+        first = folders.setdefault((*key, _text(row.get("seed"))), row["run"])
+        if first != row["run"]:
+            raise ValueError(
+                f"'runs' must have different settings or seeds (got '{first}' and '{row['run']}')"
+            )
         of_setting = values.setdefault(key, {name: [] for name in metrics})
         for name in metrics:
             of_setting[name].append(float(row[f"{TEST}{name}"]))

@@ -10,8 +10,14 @@ from torch_geometric.utils import cumsum
 
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.ranking.groups import Groups, quantile_groups
-from soil_pyg.ranking.metrics import CATALOGUE_METRICS, ListMetrics, popularity, surprise
-from soil_pyg.typing import INTERACTS, ITEM, USER
+from soil_pyg.ranking.metrics import (
+    CATALOGUE_METRICS,
+    ListMetrics,
+    history_length,
+    popularity,
+    surprise,
+)
+from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.progress import blocks
 
@@ -76,7 +82,8 @@ def history_novelty(data: HeteroData) -> float:
     """Returns the mean surprise of the items in the training interactions, as a reference for the
     novelty of recommendations.
     """
-    return float(surprise(data)[data[INTERACTS].edge_index[1]].mean())
+    count = popularity(data)
+    return float((surprise(data) * count).sum() / count.sum())
 
 
 def popularity_groups(data: HeteroData, held_out: Tensor) -> Groups:
@@ -88,8 +95,7 @@ def history_groups(data: HeteroData, held_out: Tensor) -> Groups:
     """Groups the users with held-out interactions, in ascending order, by the number of their
     training interactions.
     """
-    degree = torch.bincount(data[INTERACTS].edge_index[0], minlength=count_nodes(data, USER))
-    return quantile_groups(degree[torch.unique(held_out[0])])
+    return quantile_groups(history_length(data)[torch.unique(held_out[0])])
 
 
 def recall_of_users(place: Tensor, held_out: Tensor, k: int) -> Tensor:

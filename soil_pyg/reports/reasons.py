@@ -5,7 +5,7 @@ from torch_geometric.data import HeteroData
 from soil_pyg.models.explanation import SECOND_ORDER
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.workflow.explain import Explainer
-from soil_pyg.workflow.ids import find_positions
+from soil_pyg.workflow.ids import find_positions, plain_id
 
 NUM_REASONS = 2
 """The maximum number of reasons per recommendation."""
@@ -36,7 +36,7 @@ class Reasons:
         if self._explainer is None:
             return []
         trained = self._trained
-        pair = trained.user_id[user].item(), trained.item_id[item].item()
+        pair = plain_id(trained.user_id, user), plain_id(trained.item_id, item)
         try:
             found = self._explainer.explain(*pair).by_item()
         except ValueError as error:

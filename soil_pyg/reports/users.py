@@ -16,10 +16,10 @@ from torch_geometric.data.storage import EdgeStorage
 from soil_pyg.datasets.item_table import IMAGE, TITLE
 from soil_pyg.encoders.picture_files import read_picture
 from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.ranking.metrics import history_length
 from soil_pyg.reports.reasons import Reasons
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.typing import INTERACTS, SECOND_ORDER, USER
-from soil_pyg.utils.data_checks import count_nodes
+from soil_pyg.typing import INTERACTS, SECOND_ORDER
 from soil_pyg.workflow.recommend import seen_pairs
 
 NUM_ITEMS = 10
@@ -129,8 +129,7 @@ def choose_users(data: HeteroData, held_out: Tensor, num_users: int) -> list[int
     order of their history lengths and then of their positions.
     """
     users = torch.unique(held_out[0])
-    degree = torch.bincount(data[INTERACTS].edge_index[0], minlength=count_nodes(data, USER))
-    users = users[degree[users].argsort(stable=True)]
+    users = users[history_length(data)[users].argsort(stable=True)]
     steps = torch.linspace(0, len(users) - 1, min(num_users, len(users))).round().long()
     return list(users[steps].tolist())
 

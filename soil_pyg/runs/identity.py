@@ -8,6 +8,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models.base import Recommender
 from soil_pyg.models.resolver import import_model, model_name
+from soil_pyg.runs.data_identity import data_identity
 
 SHOWN = 5
 """The maximum number of differences in an error message."""
@@ -33,7 +34,7 @@ def run_identity(
                 raise ValueError(
                     f"'{group}' must hold JSON values to be stored ('{key}': {error})"
                 ) from error
-    identity["data"] = {key: str(getattr(data, key, "")) for key in ("name", "digest")}
+    identity["data"] = data_identity(data)
     return identity
 
 
@@ -46,8 +47,10 @@ def refuse_other_run(
     """Raises :class:`ValueError` with the differences if the identity of the run that is stored in
     a folder is another one; with :obj:`may_go_on`, more epochs are no difference.
     """
+    # Runs of earlier versions know less about their data.
+    data = {key: identity["data"][key] for key in stored["data"]}
     old = _flatten({name: stored[name] for name in identity})
-    new = _flatten(identity)
+    new = _flatten(identity | {"data": data})
     longer = may_go_on and has_more_epochs(identity, stored)
     ignored = {"trainer.epochs", "settings.epochs"} if longer else set()
     names = [name for name in old | new if old.get(name) != new.get(name) and name not in ignored]

@@ -28,10 +28,12 @@ Seconds = Annotated[Finite, Field(ge=0)]
 
 
 class Data(Schema):
-    """The data of a run."""
+    """The data of a run; earlier versions kept its name and digest alone."""
 
     name: str
     digest: str
+    content: str | None = None
+    held_out: str | None = None
 
 
 class Epoch(Schema):

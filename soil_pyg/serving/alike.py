@@ -42,7 +42,13 @@ class Alike:
 
         def finish(found: "Future[Best]") -> None:
             try:
-                lists = iter(found.result())
+                # A cosine of rounded unit rows may exceed 1.
+                lists = iter(
+                    [
+                        (rows, [min(1.0, max(-1.0, score)) for score in scores])
+                        for rows, scores in found.result()
+                    ]
+                )
             except Exception as error:
                 out.set_exception(error)
                 return

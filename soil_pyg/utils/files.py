@@ -1,5 +1,6 @@
 """Atomic writers of files and folders, and digests of their content."""
 
+import errno
 import hashlib
 import json
 import os
@@ -75,7 +76,7 @@ def atomic_folder(
                 (sync_folder if entry.is_dir() else sync)(entry)
             check()
             with moved_away(path, temporary.with_suffix(".old")):
-                os.replace(temporary, path)
+                _replace(temporary, path)
                 for parent in [path.parent, *(parent.parent for parent in created)]:
                     sync_folder(parent)
     except BaseException:
@@ -83,6 +84,16 @@ def atomic_folder(
             for parent in created:
                 parent.rmdir()
         raise
+
+
+def _replace(folder: Path, path: Path) -> None:
+    try:
+        os.replace(folder, path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        reason = "Another process has written it meanwhile; repeat the command"
+        raise FileExistsError(error.errno, reason, str(path)) from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -96,7 +107,9 @@ def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = 1)
     if necessary.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    # The names of files may hold bytes that are no UTF-8; JSON holds them as escapes.
+    write_text(path, text.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 def remove(path: str | os.PathLike[str]) -> None:

@@ -67,10 +67,11 @@ def moved_away(path: Path, old: Path) -> Iterator[None]:
             os.replace(path, old)
             sync_folder(path.parent)
         yield
-        _clear(old)
     finally:
         if old.exists() and not path.exists():
             os.replace(old, path)
+        # Another process may have written the path meanwhile.
+        _clear(old)
         _unlock(lock)
 
 

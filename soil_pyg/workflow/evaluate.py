@@ -94,6 +94,13 @@ def evaluate(
             "'trained' must be a run with held-out interactions (got "
             f"'{trained.folder}', which was trained on all): evaluate the run that it repeats"
         )
+    known = trained.model.num_users, trained.model.num_items
+    if known != (len(trained.user_emb), len(trained.item_emb)):
+        raise ValueError(
+            "'trained' must be a run without new users and items, which have no held-out "
+            f"interactions (got {len(trained.user_emb) - known[0]} and "
+            f"{len(trained.item_emb) - known[1]}): load it again"
+        )
     ks = trained.run["trainer"]["ks"] if ks is None else ks
     evaluator = Evaluator(ks, memory_budget, metrics)
     data = load_run_data(trained, data)

@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models.explanation import Explanation
 from soil_pyg.runs.trained_model import TrainedModel
-from soil_pyg.workflow.ids import find_positions
+from soil_pyg.workflow.ids import find_positions, plain_id
 from soil_pyg.workflow.run_data import load_run_data, open_run, run_transform
 
 TOLERANCE = 1e-5
@@ -94,8 +94,8 @@ class Explainer:
         i = trained_position(item, trained.item_id, "item", trained.model.num_items)
         user_emb, item_emb = trained.user_emb[u], trained.item_emb[i]
         found = Explanation(
-            user=trained.user_id[u].item(),
-            item=trained.item_id[i].item(),
+            user=plain_id(trained.user_id, u),
+            item=plain_id(trained.item_id, i),
             score=float(user_emb @ item_emb),
             parts=self._table(u, i),
         )

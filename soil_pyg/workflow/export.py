@@ -20,6 +20,7 @@ from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER, features_of
 from soil_pyg.utils.checks import check_choice, check_path
 from soil_pyg.utils.data_checks import count_nodes
 from soil_pyg.utils.files import atomic_path
+from soil_pyg.utils.hetero import has_edges
 from soil_pyg.workflow.run_data import load_data_or_folder, open_run
 
 
@@ -36,12 +37,17 @@ def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLi
         out (str or os.PathLike): The folder to create, which must be new or empty.
 
     Raises:
-        ValueError: If the folder holds other files, or the layout cannot hold the data: the last
-            items have neither interactions nor features, or a modality is not a valid file name.
+        ValueError: If the folder holds other files, or the layout cannot hold the data: there are
+            no interactions, the last users have none, the last items have neither interactions nor
+            features, or a modality is not a valid file name.
     """
     check_path("out", out)
     data = load_data_or_folder(data)
-    edges = [data[INTERACTS][name].cpu() for name in EDGE_INDICES]
+    store = data[INTERACTS] if has_edges(data, INTERACTS) else {}
+    none = torch.empty(2, 0, dtype=torch.long)
+    edges = [store[name].cpu() if name in store else none for name in EDGE_INDICES]
+    if not any(edge.size(1) for edge in edges):
+        raise ValueError("'data' must have interactions (got none)")
     label = np.repeat(np.arange(len(edges)), [edge.size(1) for edge in edges])
     user, item = torch.cat(edges, dim=1).numpy()
     order = np.lexsort((item, user))
@@ -52,6 +58,12 @@ def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLi
             "'data' must have features or interactions for its last item, as the layout of MMRec "
             f"does not store the number of items (got {count_nodes(data, ITEM)} items, none used "
             f"after {item.max()})"
+        )
+    if user.max() + 1 < count_nodes(data, USER):
+        raise ValueError(
+            "'data' must have interactions of its last user, as the layout of MMRec does not store "
+            f"the number of users (got {count_nodes(data, USER)} users, none with interactions "
+            f"after {user.max()})"
         )
     for modality in features:
         if Path(modality).name != modality:
@@ -73,6 +85,7 @@ def export_hetero_data(
     """Writes data to a file that PyTorch Geometric reads without this package.
 
     The file holds only tensors and plain values: :obj:`HeteroData.from_dict(torch.load(path))`.
+    Graphs that a transform has built for a model of this package are left out.
 
     Args:
         data (HeteroData, str or os.PathLike): The data or its folder.
@@ -87,6 +100,7 @@ def export_hetero_data(
         raise ValueError(f"'out' must be a .pt file (got '{path}')")
     content = load_data_or_folder(data).to_dict()
     for store in content.values():
+        store.pop("adjacency", None)
         for key, value in store.items():
             if isinstance(value, np.ndarray):
                 is_text = value.dtype.kind in "UO"

@@ -23,6 +23,11 @@ SHOWN = 3
 """The maximum number of ids in an error message."""
 
 
+def plain_id(ids: np.ndarray, position: int) -> Any:
+    """Returns an id as a string or a number of Python."""
+    return ids[[position]].tolist()[0]
+
+
 def find_positions(
     ids: IdSource,
     known: np.ndarray,

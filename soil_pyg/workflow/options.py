@@ -91,10 +91,12 @@ class ModelOptions:
         for name, option in self.options.items():
             group.add_argument(f"--{self.name}.{name}", type=option.type, default=option.default)
 
-    def add_flags(self, parser: ArgumentParser) -> None:
-        """Adds a flag :obj:`--<option>` per option. Flags that are not given set no value. Raises
+    def add_flags(self, parser: ArgumentParser, profile: str | None = None) -> None:
+        """Adds a flag :obj:`--<option>` per option, whose help shows the default of a profile, by
+        default :attr:`default_profile`. Flags that are not given set no value. Raises
         :class:`ValueError` if the parser already has a flag of that name.
         """
+        of_profile = self.model_class.profiles.get(profile or self.default_profile or "", {})
         groups = {
             taker: parser.add_argument_group(f"{title} of {self.name}")
             for taker, title in GROUPS.items()
@@ -102,7 +104,8 @@ class ModelOptions:
         texts = self.texts()
         for name, option in self.options.items():
             group = groups["graphs" if option.used_by[0] == "data" else option.used_by[0]]
-            default = "" if option.default is None else f" (default: {option.default})"
+            value = of_profile.get(name, option.default)
+            default = "" if value is None else f" (default: {value})"
             text = f"{texts.get(name, name)}{default}".replace("%", "%%")
             how: dict[str, Any] = {"type": option.type}
             if element_type(option.type) is not None:

@@ -191,7 +191,8 @@ def prepare(
             split_column=label_column,
             ratios=rule.ratios,
             items=item_id.tolist(),
-            name=source.name if name is None else name,
+            # A file may have a name that is no text.
+            name=source.name.encode(errors="backslashreplace").decode() if name is None else name,
         )[0]
         sources: dict[str, Any] = {"items": known.item_file if items is None else items}
         sources |= {"item_ids": item_ids}

@@ -96,7 +96,7 @@ def _check_sources(given: Mapping[str, Any]) -> None:
         check_string("features", modality)
         check_modality(modality, "'features'")
     if item_ids is not None:
-        if not isinstance(item_ids, Sized | os.PathLike):
+        if not isinstance(item_ids, Sized | os.PathLike) or isinstance(item_ids, set | frozenset):
             raise ValueError(f"'item_ids' must be a file or a list of ids (got {item_ids!r})")
         if not features:
             raise ValueError("'item_ids' requires 'features' (got none)")

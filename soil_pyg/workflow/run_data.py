@@ -7,6 +7,7 @@ from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.runs.checkpoint import load
+from soil_pyg.runs.data_identity import content_digest
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.runs.trained_pairs import without_trained_pairs
 from soil_pyg.typing import HELD_OUT_SPLITS
@@ -78,7 +79,14 @@ def load_run_data(
     if FINAL in trained.settings:
         found = without_held_out(found)
     if any(f"{LEFT_OUT}{split}" in trained.settings for split in HELD_OUT_SPLITS):
-        return without_trained_pairs(found, trained)[0]
+        found = without_trained_pairs(found, trained)[0]
+    # Data of one's own has no digest, and data with one may have been changed on purpose.
+    content = trained.run.get("data", {}).get("content")
+    if digest == "" and content not in (None, content_digest(found)):
+        raise ValueError(
+            f"{where} is not the data that the run was trained on (its training interactions, "
+            "features or ids differ): pass that data as 'data', or train again"
+        )
     return found
 
 

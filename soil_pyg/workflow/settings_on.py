@@ -33,15 +33,34 @@ def settings_on(
     settings["batches_per_step"] = batches_per_step(
         settings | dict(place or {}), selected.model_class, data[INTERACTS].edge_index.size(1)
     )
-    num_users, num_items = count_nodes(data, USER), count_nodes(data, ITEM)
-    if settings.get("aggregation") == "sym_user_index" and num_items > num_users:
-        if "aggregation" in given:
-            raise ValueError(
-                "'aggregation' must be 'sum' or 'sym' for data with more items than users (got "
-                f"'sym_user_index' for {num_users} users and {num_items} items)"
-            )
-        settings["aggregation"] = "sym"
-        logger.warning(
-            "Set aggregation='sym' instead of 'sym_user_index', as there are more items than users"
+    return settings | defined_aggregation(
+        settings, given, count_nodes(data, USER), count_nodes(data, ITEM)
+    )
+
+
+def defined_aggregation(
+    settings: Mapping[str, Any], given: Mapping[str, Any], num_users: int, num_items: int
+) -> dict[str, Any]:
+    """Returns the aggregation that replaces an undefined one, with a warning, or nothing. Raises
+    :class:`ValueError` if the undefined one is among the given options.
+    """
+    if settings.get("aggregation") != "sym_user_index" or num_items <= num_users:
+        return {}
+    if "aggregation" in given:
+        raise ValueError(
+            "'aggregation' must be 'sum' or 'sym' for data with more items than users (got "
+            f"'sym_user_index' for {num_users} users and {num_items} items)"
         )
-    return settings
+    logger.warning(
+        "Set aggregation='sym' instead of 'sym_user_index', as there are more items than users"
+    )
+    return {"aggregation": "sym"}
+
+
+def resolved_profile(selected: ModelOptions, profile: str | None) -> str | None:
+    """Returns the given or the default profile. Raises :class:`ValueError` if one is given and the
+    model has none.
+    """
+    if profile is not None and not selected.model_class.profiles:
+        raise ValueError(f"'profile' must be None for model '{selected.spec}' (got '{profile}')")
+    return profile or selected.default_profile

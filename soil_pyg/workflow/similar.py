@@ -111,7 +111,10 @@ def similar_blocks(
     )
     if bool((norm == 0).any()):
         ranking = ranking.restricted_to((norm > 0).nonzero().view(-1))
-    return ranking.frames(k, memory_budget)
+    # A cosine of rounded unit rows may exceed 1.
+    return (
+        frame.assign(score=frame["score"].clip(-1, 1)) for frame in ranking.frames(k, memory_budget)
+    )
 
 
 def unit_rows(emb: Tensor) -> tuple[Tensor, Tensor]:

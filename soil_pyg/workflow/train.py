@@ -32,7 +32,7 @@ from soil_pyg.workflow.final import FINAL, Validated, refuse_without_held_out, w
 from soil_pyg.workflow.options import ModelOptions, build_model, build_trainer
 from soil_pyg.workflow.run_data import LEFT_OUT, load_data_or_folder, open_run
 from soil_pyg.workflow.run_folder import run_folder
-from soil_pyg.workflow.settings_on import settings_on
+from soil_pyg.workflow.settings_on import resolved_profile, settings_on
 
 MODEL = "soil"
 """The model that is trained if none is given."""
@@ -219,9 +219,7 @@ def _settings(
             f"Model '{selected.spec}' requires item features, but 'data' has none: prepare it with "
             "features, or train a model without them, such as 'lightgcn' or 'bpr'"
         )
-    if profile is not None and not model_class.profiles:
-        raise ValueError(f"'profile' must be None for model '{selected.spec}' (got '{profile}')")
-    profile = profile or selected.default_profile
+    profile = resolved_profile(selected, profile)
     name = str(getattr(data, "name", ""))
     settings = settings_on(data, selected, name, profile, given, place)
     return settings | {"profile": profile}

@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 
@@ -43,3 +44,11 @@ def test_zsh_uses_the_completion_of_bash(capsys: pytest.CaptureFixture[str]) -> 
 def test_other_shells_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--print-completion", "fish"]) == 2
     assert "'fish'" in capsys.readouterr().err
+
+
+def test_no_flag_is_offered_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    lists = re.findall(r"words='([^']*)'", _script(capsys))
+    assert any("--print-config" in words for words in lists)
+    for words in map(str.split, lists):
+        assert len(set(words)) == len(words)
+        assert "--print_config" not in words

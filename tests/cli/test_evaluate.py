@@ -32,6 +32,7 @@ def test_every_user_to_a_file(run_folder: Path, tmp_path: Path) -> None:
     ("flags", "message"),
     [
         (["--ks", "0"], r"'--ks'.*got .*0"),
+        (["--ks", "5,a"], r"'--ks' must be whole numbers \(got 5, a\)"),
         (["--split", "train"], r"--split: .*\btrain\b"),
         (["--split", "validation"], r"--split: .*\bvalidation\b"),
         (["--data", "no"], "'no'"),
@@ -41,3 +42,13 @@ def test_wrong_input(
     run_folder: Path, refused: Callable[..., str], flags: list[str], message: str
 ) -> None:
     assert re.search(message, refused("evaluate", run_folder, *flags))
+
+
+def test_lengths_may_be_separated_by_commas(
+    run_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outputs = []
+    for flags in (["--ks", "5", "20"], ["--ks", "5,20"]):
+        assert cli.main(["evaluate", str(run_folder), *flags]) == 0
+        outputs.append(capfd.readouterr().out)
+    assert outputs[0] == outputs[1]

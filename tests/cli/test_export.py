@@ -31,3 +31,11 @@ def test_embeddings_need_a_run(data: str, tmp_path: Path, refused: Callable[...,
         assert "run.json" in refused("export", data, "--to", to, "--out", tmp_path / "x")
     assert "--to: expected one of ['mmrec'" in refused("export", data, "--to", "csv", "--out", "x")
     assert [path.name for path in tmp_path.iterdir()] == ["DATA"]
+
+
+def test_data_formats_need_data(
+    run_folder: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    for to in ("mmrec", "hetero"):
+        line = refused("export", run_folder, "--to", to, "--out", tmp_path / "x.pt")
+        assert f"'--to {to}' requires a data folder (got the run '{run_folder}')" in line

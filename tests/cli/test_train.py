@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -188,3 +189,41 @@ def test_a_list_in_a_file_of_arguments(
         if content == text:
             assert re.search(f"'--config': {message}", refused("train", data_folder, *flags))
     assert cli.main(["train", *map(str, (data_folder, *flags))]) == 0
+
+
+def test_a_file_of_arguments_for_more_items_than_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    items = [f"i{i}" for i in range(9)]
+    frame = pd.DataFrame({"user": ["a"] * 9 + ["b"] * 9 + ["c"] * 9, "item": items * 3})
+    features = {"image": (np.random.default_rng(0).normal(size=(9, 3)), items)}
+    soil_pyg.prepare(frame, "DATA", features=features)
+    flags = ["--devices", "1", "--engine", "ray", "--tensorboard", "--print-config"]
+    assert cli.main(["train", "DATA", *flags]) == 0
+    text = capfd.readouterr().out
+    assert {"aggregation: sym", "engine: ray", "tensorboard: true"} <= set(text.splitlines())
+    assert "devices" not in text
+    lines = [line for line in text.splitlines() if line not in ("engine: ray", "tensorboard: true")]
+    Path("soil.yaml").write_text("\n".join(lines))
+    assert cli.main(["train", "DATA", "--config", "soil.yaml", "--epochs", "1", "--out", "R"]) == 0
+
+
+def test_a_profile_that_the_model_lacks_is_not_printed(
+    data_folder: Path, refused: Callable[..., str]
+) -> None:
+    flags = ["--model", "bpr", "--profile", "paper", "--print-config"]
+    assert "'--profile' must be None for model 'bpr'" in refused("train", data_folder, *flags)
+
+
+def test_help_shows_the_defaults_of_the_profile(capfd: pytest.CaptureFixture[str]) -> None:
+    for profile, default in (([], "sym_user_index"), (["--profile", "paper"], "sum")):
+        assert cli.main(["train", "--model", "soil", *profile, "--help"]) == 0
+        text = " ".join(capfd.readouterr().out.split())
+        assert re.search(r"--aggregation AGGREGATION .*?\(default: (\w+)\)", text)[1] == default
+
+
+def test_words_after_two_dashes_are_no_flags(
+    data_folder: Path, refused: Callable[..., str]
+) -> None:
+    assert "unrecognized arguments: --epochs" in refused("train", "--", data_folder, "--epochs")

@@ -113,6 +113,10 @@ def test_times_in_two_units_are_refused(scale: int) -> None:
     frame = pd.DataFrame({"t": np.concatenate([seconds, seconds * scale])})
     with pytest.raises(ValueError, match=r"'x', row 3: 't' .* unit of the first row \(got '158"):
         read_times(read_table(frame, "x", ["t"]), "t")
+    # Such times are unknown.
+    frame = pd.DataFrame({"t": np.concatenate([[0, -1], seconds, [0], seconds * scale])})
+    with pytest.raises(ValueError, match=r"'x', row 6: 't' .* unit of the first row \(got '158"):
+        read_times(read_table(frame, "x", ["t"]), "t")
 
 
 def test_numbers() -> None:

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from soil_pyg.datasets.frames import ColumnError, read_table
@@ -61,6 +63,11 @@ def test_tables_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     pd.DataFrame({"v": [1]}).to_parquet(tmp_path / "f.parquet")
     with pytest.raises(ColumnError, match=r"f\.parquet: .*'user' .*missing \(got \['v'\]\)"):
         read_table(tmp_path / "f.parquet", "x", ["user"])
+    table = pyarrow.table([[1], [2], [3]], names=["user", "v", "v"])
+    pyarrow.parquet.write_table(table, tmp_path / "i.parquet")
+    with pytest.raises(ColumnError, match=r"i\.parquet: .*'v' .*twice"):
+        read_table(tmp_path / "i.parquet", "x", ["user"])
+    assert list(read_table(tmp_path / "i.parquet", "x", ["user"], []).frame) == ["user"]
 
 
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:

@@ -144,6 +144,23 @@ def test_odd_ids_come_back_as_written(suffix: str, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0\t"])
+@pytest.mark.parametrize("suffix", ["frame", "category", "csv", "tsv", "jsonl", "parquet"])
+def test_blank_ids_are_missing(suffix: str, blank: str, tmp_path: Path) -> None:
+    frame, path = pd.DataFrame({"user": ["a", "b", blank], "n": 1}), tmp_path / f"x.{suffix}"
+    source: Any = path
+    if suffix in ("frame", "category"):
+        source = frame if suffix == "frame" else frame.astype("category")
+    elif suffix == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    elif suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
+    with pytest.raises(ValueError, match=r"(row 2|line [34]): 'user' is (blank|missing)"):
+        read_table(source, "x", ["user"]).ids("user")
+
+
 @pytest.mark.parametrize("value", [-(2**63), 2**63 - 1, 2**53 + 1, 0])
 def test_integers_of_64_bits_come_back(value: int, tmp_path: Path) -> None:
     frame = pd.DataFrame({"user": [value, 5]})

@@ -98,3 +98,57 @@ def test_rows_that_repeat_another_are_left_out() -> None:
     assert list(found) == ["item", "title", "asin"]
     with pytest.raises(ValueError, match="row 2: the item already has another row"):
         ItemTable(frame.assign(title=["B", "A", "D", "C"]), "asin")
+
+
+def test_rows_with_long_vectors_are_compared_whole() -> None:
+    first, second = np.zeros(1500), np.zeros(1500)
+    second[700:800] = 1
+    for other, is_copy in ((first, True), (second, False)):
+        frame = pd.DataFrame({"item": ["a", "a", "b"], "v": [first, other, first]})
+        if is_copy:
+            assert ItemTable(frame, "item").ids.tolist() == ["a", "b"]
+            continue
+        with pytest.raises(ValueError, match="'items', row 1: the item already has another row"):
+            ItemTable(frame, "item")
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_lists_are_no_pictures(suffix: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"item": ["a", "b"], "image": [["https://a/0", "https://a/1"], []]})
+    path = tmp_path / f"x.{suffix}"
+    if suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    assert list(ItemTable(path, "item").select(np.array(["a"]))) == ["item"]
+
+
+def test_an_empty_path_is_no_picture() -> None:
+    frame = pd.DataFrame({"item": ["a", "b"], "image": ["", "x.png"]})
+    assert ItemTable(frame, "item").select(np.array(["a", "b"]))["image"].isna().tolist() == [1, 0]
+
+
+def test_columns_of_the_same_written_name_are_refused() -> None:
+    frame = pd.DataFrame({"item": ["a"], 1: [1], "1": [2]})
+    with pytest.raises(ValueError, match="'items': column '1' occurs twice"):
+        ItemTable(frame, "item")
+
+
+def test_texts_that_cannot_be_stored_are_named() -> None:
+    frame = pd.DataFrame({"item": ["a", "b"], "title": ["x", "\ud800"]}, dtype=object)
+    with pytest.raises(ValueError, match="'items', row 1: 'title' must be valid text"):
+        ItemTable(frame, "item")
+
+
+def test_numbers_in_text_keep_all_digits(tmp_path: Path) -> None:
+    large = 2**53 + 1
+    rows = [f"1,{large},1E5,1995,1e-05,{2**70}", f"2,,2E7,,0.3333333333333333,{2**70 + 1}"]
+    (tmp_path / "x.csv").write_text("\n".join(["item,ean,code,year,price,huge", *rows]) + "\n")
+    frame = ItemTable(tmp_path / "x.csv", "item").select(np.array([1, 2]))
+    frame.to_parquet(tmp_path / "x.parquet")
+    frame = pd.read_parquet(tmp_path / "x.parquet")
+    assert (int(frame["ean"][0]), int(frame["year"][0])) == (large, 1995)
+    assert frame["ean"].isna().tolist() == frame["year"].isna().tolist() == [False, True]
+    assert frame["code"].tolist() == ["1E5", "2E7"]
+    assert frame["price"].tolist() == [1e-05, 1 / 3]
+    assert frame["huge"].tolist() == [str(2**70), str(2**70 + 1)]

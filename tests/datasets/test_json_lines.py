@@ -26,6 +26,14 @@ def test_json_lines(suffix: str, tmp_path: Path) -> None:
     assert read_table(path, "x", ["user"]).frame["v"][0].tolist() == [1, 2]
 
 
+def test_integers_are_exact_if_some_are_missing(tmp_path: Path) -> None:
+    path, large = tmp_path / "x.jsonl", 2**53 + 1
+    path.write_text(f'{{"user": 1, "n": {large}}}\n{{"user": 2, "n": null}}\n{{"user": 3}}\n')
+    frame = read_table(path, "x", ["user"]).frame
+    assert frame["n"].isna().tolist() == [False, True, True]
+    assert int(frame["n"][0]) == large
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -147,6 +147,23 @@ def test_graphs_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
             read_source(source if isinstance(source, HeteroData) else path, "user", "item", [])
 
 
+def test_graphs_with_a_part_of_a_split_are_refused() -> None:
+    """Their held-out interactions would be trained on."""
+    for name in EDGE_INDICES[1:]:
+        data = hetero_data()
+        del data[INTERACTS][name]
+        with pytest.raises(ValueError, match=rf"all of .*{name}.* alone.* \(got edge_index, "):
+            read_source(data, "user", "item", [])
+
+
+def test_features_without_a_modality_are_named() -> None:
+    data = hetero_data()
+    data["item"].x = torch.ones(3, 2)
+    with pytest.warns(UserWarning, match="HeteroData: 'x' of 'item' .*x_<modality>"):
+        read = read_source(data, "user", "item", [])
+    assert list(read.features) == ["image"]
+
+
 @pytest.mark.parametrize("kind", ["a view of one value", "compressed", "old"])
 def test_small_files_of_large_tensors(kind: str, tmp_path: Path) -> None:
     data = hetero_data()

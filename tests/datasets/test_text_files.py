@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow
 import pytest
 
-from soil_pyg.datasets import growth
+from soil_pyg.datasets import growth, text_files
 from soil_pyg.datasets.frames import read_table
 from soil_pyg.datasets.text_files import read_lines, read_text, split_suffix
 
@@ -51,6 +51,33 @@ def test_compressed_text(suffix: str, tmp_path: Path) -> None:
         path.write_bytes(wrong)
         with pytest.raises(ValueError, match=rf"x\.csv\.{suffix} cannot be decompressed"):
             read_text(path)
+
+
+@pytest.mark.parametrize("suffix", list(COMPRESS))
+def test_each_stream_of_a_compressed_text_counts(suffix: str, tmp_path: Path) -> None:
+    """As written by several processes, or joined."""
+    path = tmp_path / f"x.csv.{suffix}"
+    texts = [b"user,item\n", b"a,b\n" * 9, b"", b"c,d\n"]
+    parts = [COMPRESS[suffix](text) for text in texts]
+    path.write_bytes(b"".join(parts))
+    assert read_text(path) == b"".join(texts)
+    begin = len(parts[0]) + 14
+    broken = b"".join(parts)
+    for wrong in (
+        broken[:begin] + bytes([broken[begin] ^ 1]) + broken[begin + 1 :],
+        broken[: -len(parts[-1]) // 2],
+        broken + b"garbage!",
+    ):
+        path.write_bytes(wrong)
+        with pytest.raises(ValueError, match=rf"x\.csv\.{suffix} cannot be decompressed"):
+            read_text(path)
+
+
+def test_xz_streams_may_be_padded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_files, "_BLOCK_BYTES", 3)
+    part = lzma.compress(b"a,b\n")
+    (tmp_path / "x.csv.xz").write_bytes(part + bytes(16) + part + bytes(8))
+    assert read_text(tmp_path / "x.csv.xz") == b"a,b\n" * 2
 
 
 @pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zst"])

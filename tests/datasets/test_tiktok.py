@@ -54,6 +54,9 @@ def test_exchanged_modalities_are_noticed(real_data: Path, tmp_path: Path) -> No
     np.save(tmp_path / "tiktok" / "image_feat.npy", audio)
     with pytest.warns(UserWarning, match=r"image_feat\.npy"):
         TikTok(tmp_path)
+    (tmp_path / "tiktok" / "image_feat.npy").write_bytes(b"junk")
+    with pytest.raises(ValueError, match=r"image_feat\.npy (?!.*unsafely)"):
+        TikTok(tmp_path)
 
 
 def test_missing_files_are_explained(tmp_path: Path) -> None:

@@ -198,6 +198,12 @@ def test_training_of_lists() -> None:
     assert not lists.pq.cp.spherical
 
 
+def test_no_messages_about_few_points(capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("IVF16,Flat", "PQ4x4", "OPQ4,PQ4", "OPQ4_8,IVF4,PQ4", "IVF4,PQ4x4,RFlat"):
+        FaissIndex(normal(270, 8), name)
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [

@@ -218,3 +218,25 @@ def test_blocks_of_users_that_are_computed_apart(
     rowptr, items = interest.finish()
     found = [part.tolist() for part in items.split(rowptr.diff().tolist())]
     assert found == naive(cosines(features), history, k)
+
+
+def test_long_sums_round_by_more_than_their_terms() -> None:
+    """As those of a user with thousands of items that share a placeholder picture."""
+    half, num_candidates, k = 2048, 300, 10
+    c = torch.zeros(2 * half + num_candidates, 3, dtype=torch.float64)
+    c[:half, 0] = c[half : 2 * half, 1] = 1
+    generator = torch.Generator().manual_seed(0)
+    total = torch.linspace(1.26, 1.262, num_candidates, dtype=torch.float64)
+    total = total[torch.randperm(num_candidates, generator=generator)]
+    first = 0.6 + 0.05 * torch.rand(num_candidates, generator=generator, dtype=torch.float64)
+    rest = 1 - first**2 - (total - first) ** 2
+    c[2 * half :] = torch.stack([first, total - first, rest.sqrt()], dim=1)
+    features = {"image": (c.float(), torch.ones(len(c), dtype=torch.bool))}
+    length = torch.arange(2 * half)
+    history = Adjacency(torch.tensor([0, 2 * half]), length, torch.ones(2 * half), len(c))
+    interest = InterestItems(features, history, k)
+    SimilarityPass(features, SearchOptions()).run(interest)
+    unit = torch.nn.functional.normalize(c.float().double())
+    score = unit[: 2 * half].sum(dim=0) @ unit.t()
+    expected = score.float().sort(descending=True, stable=True).indices[:k]
+    assert interest.finish()[1].tolist() == expected.sort().values.tolist()

@@ -11,7 +11,8 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.ranking import Evaluator, evaluate_groups
 from soil_pyg.ranking.group_metrics import GROUPINGS
-from soil_pyg.ranking.metrics import CATALOGUE_METRICS
+from soil_pyg.ranking.metrics import CATALOGUE_METRICS, surprise
+from soil_pyg.reports.ranking_statistics import history_novelty
 from soil_pyg.typing import INTERACTS
 
 RandomData = Callable[..., HeteroData]
@@ -125,3 +126,16 @@ def test_a_metric_that_groups_do_not_have_is_refused(
     data, model, _ = case
     with pytest.raises(ValueError, match=rf"'metrics'.* with by='{by}' \(got '{name}'\)"):
         evaluate_groups(Evaluator([5], metrics=["recall", name]), model, data, by=by)
+
+
+def test_repeated_interactions_count_once(case: tuple[HeteroData, Any, Tensor]) -> None:
+    data, model, _ = case
+    metrics = ("recall", "novelty", "average_popularity")
+    expected = Evaluator([5], metrics=metrics).evaluate(model, data, "test")
+    groups = {by: evaluate_groups(Evaluator([5]), model, data, "test", by) for by in GROUPINGS}
+    edges = data[INTERACTS].edge_index
+    data[INTERACTS].edge_index = torch.cat([edges, edges[:, :3], edges[:, :1]], dim=1)
+    assert Evaluator([5], metrics=metrics).evaluate(model, data, "test") == expected
+    for by, found in groups.items():
+        assert evaluate_groups(Evaluator([5]), model, data, "test", by) == found
+    assert history_novelty(data) == pytest.approx(float(surprise(data)[edges[1]].mean()), rel=1e-12)

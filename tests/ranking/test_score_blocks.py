@@ -145,3 +145,13 @@ def test_pairs_in_the_order_of_the_rows(
     assert sort_by_row(shuffled).equal(ascending)
     row, index = entries(ascending[0], torch.tensor([1, 3, 0]))
     assert (row.tolist(), index.tolist()) == ([0, 0, 2], [1, 2, 0])
+
+
+def test_scores_of_more_channels_than_items_may_not_be_finite() -> None:
+    user_emb, item_emb = torch.full((1, 64), 1e19), torch.full((2, 64), 1e18)
+    with pytest.raises(FloatingPointError):
+        next(score_blocks(user_emb, item_emb, torch.arange(1), torch.empty(2, 0).long()))
+    # A sum over many items is none of theirs.
+    item_emb = torch.full((1000, 2), 1e18)
+    user_emb = torch.full((1, 2), 1e17)
+    next(score_blocks(user_emb, item_emb, torch.arange(1), torch.empty(2, 0).long()))

@@ -45,6 +45,7 @@ def test_an_option_that_only_some_runs_have_is_a_setting(missing: object) -> Non
         {
             "run": ["a", "b", "c"],
             "model": ["VBPR"] * 3,
+            "data": ["shop 1"] * 3,
             "modalities": pd.array([missing, "['image']", missing], dtype=object),
             "seed": [0, 0, 1],
             "test recall@20": [0.1, 0.2, 0.3],
@@ -55,6 +56,32 @@ def test_an_option_that_only_some_runs_have_is_a_setting(missing: object) -> Non
         "VBPR": {"recall@20": [0.1, 0.3]},
         "VBPR (modalities=['image'])": {"recall@20": [0.2]},
     }
+
+
+def test_runs_that_make_no_table_are_refused() -> None:
+    frame = pd.DataFrame(
+        {
+            "run": ["a", "b", "c"],
+            "model": ["BPR"] * 3,
+            "data": ["shop 1"] * 3,
+            "seed": [0, 1, 2],
+            "test recall@20": [0.1, 0.2, 0.3],
+            "test ndcg@20": [0.1, 0.2, 0.3],
+        }
+    )
+    assert rows_of_runs(frame, ["recall@20"])[0].values == {"recall@20": [0.1, 0.2, 0.3]}
+    untested = frame.assign(**{"test recall@20": [0.1, None, 0.3], "test ndcg@20": [0.1, None, 0]})
+    for wrong, message in [
+        (frame.assign(data=["shop 1", "shop 1", "bar 2"]), r"same data.*\(got shop 1, bar 2\)"),
+        (frame.assign(seed=[0, 1, 0]), r"settings or seeds \(got 'a' and 'c'\)"),
+        (frame.drop(columns="seed"), r"settings or seeds \(got 'a' and 'b'\)"),
+        (untested, r"'runs' must have test metrics \(got 'b', which has none\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            rows_of_runs(wrong, ["recall@20"])
+    # The same folder twice is one run.
+    again = pd.concat([frame, frame.head(1)], ignore_index=True)
+    assert rows_of_runs(again, ["recall@20"])[0].values == {"recall@20": [0.1, 0.2, 0.3]}
 
 
 @pytest.mark.parametrize("name", available_configs())

@@ -229,9 +229,33 @@ def test_a_place_that_must_not_be_taken_stays_as_it_is(tmp_path: Path) -> None:
     assert names(out) == ["file"]
 
 
+def test_a_folder_that_another_process_has_written_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, replace = tmp_path / "x", os.replace
+    out.mkdir()
+    (out / "old").touch()
+
+    def replace_late(source: Path, target: Path) -> None:
+        if str(source).endswith(".tmp"):
+            out.mkdir()
+            (out / "other").touch()
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_late)
+    with (
+        pytest.raises(FileExistsError, match=r"Another process .*repeat .*/x'"),
+        atomic_folder(out),
+    ):
+        pass
+    assert names(tmp_path) == ["x"]
+    assert names(out) == ["other"]
+
+
 def test_json(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "x.json"
-    for value, indent in ({"ä": [1, None]}, 1), ([0.1], None):
+    # Such is the name of a file that is no UTF-8.
+    for value, indent in ({"ä": [1, None]}, 1), (["caf\udce9"], 1), ([0.1], None):
         write_json(path, value, indent)
         assert json.loads(path.read_text("utf-8")) == value
     assert path.read_text() == "[0.1]\n"

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from torch_geometric.data import HeteroData
 
@@ -88,3 +89,10 @@ def test_wrong_arguments(run_folder: Path, options: dict, message: str) -> None:
 def test_other_data(run_folder: Path, featured_data: Callable[..., HeteroData]) -> None:
     with pytest.raises(ValueError, match="digest 1"):
         evaluate(run_folder, data=featured_data(2, seed=1))
+
+
+def test_a_run_with_new_users(run_folder: Path, data_folder: Path) -> None:
+    frame = pd.DataFrame({"user": ["new"], "item": [soil_pyg.load(run_folder).item_id[0]]})
+    trained = soil_pyg.add_users(soil_pyg.load(run_folder), data_folder, frame)
+    with pytest.raises(ValueError, match=r"'trained' .*without new users.*\(got 1 and 0\): load"):
+        evaluate(trained)

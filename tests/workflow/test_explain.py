@@ -11,6 +11,7 @@ from soil_pyg.models import Recommender
 from soil_pyg.models.resolver import import_model
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, item_item
 from soil_pyg.ranking.evaluator import Evaluator
+from soil_pyg.reports.reasons import Reasons
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, ITEM, SECOND_ORDER, USER
 from soil_pyg.workflow.explain import Explainer, explain
@@ -298,3 +299,14 @@ def test_errors(featured_data: FeaturedData, random_run: RandomRun) -> None:
     trained.user_emb = trained.user_emb * 1.01
     with pytest.raises(ValueError, match=r"'70'.*'item 2'.*\(got .*precision="):
         explain(trained, 70, "item 2", data)
+
+
+def test_ids_of_very_different_lengths(featured_data: FeaturedData, random_run: RandomRun) -> None:
+    """They are kept as objects instead of an array of fixed width."""
+    data = featured_data(1)
+    trained = random_run(data, "lightgcn", "released")
+    trained.user_id = np.array([f"user {i}" for i in range(30)], dtype=object)
+    trained.item_id = np.array([f"item {i}" for i in range(25)], dtype=object)
+    found = explain(trained, "user 4", "item 7", data)
+    assert (found.user, found.item) == ("user 4", "item 7")
+    assert Reasons(trained, data).find(4, 7) != []

@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets import MultimodalDataset, TableDataset
 from soil_pyg.datasets.data_folder import load_data_folder
-from soil_pyg.models import BPR
+from soil_pyg.models import BPR, LightGCN
 from soil_pyg.models.resolver import model_name
 from soil_pyg.runs import checkpoint
 from soil_pyg.runs.trained_model import TrainedModel
@@ -83,6 +83,16 @@ def test_what_the_layout_of_mmrec_cannot_hold_is_refused(tmp_path: Path) -> None
     with pytest.raises(ValueError, match=r"'data'.*\(got 6 items.*\b4\b"):
         export_mmrec(data, tmp_path / "bar")
     data = make_data()
+    data["user"].num_nodes += 2
+    with pytest.raises(ValueError, match=r"'data'.*last user.*\(got 5 users.*after 2\)"):
+        export_mmrec(data, tmp_path / "bar")
+    for name in EDGE_INDICES:
+        data[INTERACTS][name] = data[INTERACTS][name][:, :0]
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"'data' must have interactions \(got none\)"):
+            export_mmrec(data, tmp_path / "bar")
+        del data[INTERACTS]
+    data = make_data()
     data["item"]["x_a/b"] = data["item"].x_text
     with pytest.raises(ValueError, match="'a/b'"):
         export_mmrec(data, tmp_path / "bar")
@@ -108,6 +118,10 @@ def test_a_heterogeneous_graph_for_others(tmp_path: Path) -> None:
     export_hetero_data(integers, tmp_path / "y.pt")
     back = HeteroData.from_dict(torch.load(tmp_path / "y.pt", weights_only=True))
     assert back["item"].id.tolist() == [5, 6, 7, 8, 9]
+    export_hetero_data(LightGCN.graph_transform()(make_data()), tmp_path / "y.pt")
+    back = HeteroData.from_dict(torch.load(tmp_path / "y.pt", weights_only=True))
+    assert back[INTERACTS].edge_index.equal(data[INTERACTS].edge_index)
+    assert "adjacency" not in back[INTERACTS]
     with pytest.raises(ValueError, match=r"'out'.*\(got 'x\.pth'\)"):
         export_hetero_data(data, "x.pth")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["DATA", "x.pt", "y.pt"]
@@ -173,3 +187,13 @@ def test_sparse_embeddings_are_refused(trained: TrainedModel, tmp_path: Path) ->
     with pytest.raises(ValueError, match="BPR"):
         export_embeddings(trained, tmp_path / "emb")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_layout_of_mmrec_of_a_train_split_alone(tmp_path: Path) -> None:
+    data = make_data()
+    for name in EDGE_INDICES[1:]:
+        del data[INTERACTS][name]
+    data["user"].num_nodes = int(data[INTERACTS].edge_index[0].max()) + 1
+    export_mmrec(data, tmp_path / "bar")
+    labels = pd.read_csv(tmp_path / "bar" / "bar.inter", sep="\t")["x_label"]
+    assert set(labels) == {0}

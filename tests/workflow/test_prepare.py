@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -429,3 +430,15 @@ def test_encoded_pictures_are_those_of_the_items(tmp_path: Path, column: str | N
     assert table is not None
     files = [str(tmp_path / "pictures" / f"{name}.png") for name in "wx"]
     assert table["image"].fillna("").tolist() == [*files, ""]
+
+
+def test_a_file_whose_name_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on disks and in archives of other systems."""
+    monkeypatch.chdir(tmp_path)
+    file = os.fsdecode(b"k\xe4ufe.csv")
+    FRAME.to_csv(file, index=False)
+    assert prepare(file, "DATA")["name"] == r"k\udce4ufe"
+    assert load_description("DATA")["sources"]["interactions"]["file"].endswith(file)
+    assert load_data_folder("DATA").name == r"k\udce4ufe"
+    with pytest.raises(ValueError, match=r"'out' must be a path in UTF-8 \(got .*d\\udce4'\)"):
+        prepare(file, os.fsdecode(b"d\xe4"))

@@ -80,6 +80,11 @@ def test_equal_items_come_by_their_position(trained: TrainedModel) -> None:
     assert frame["score"].tolist() == pytest.approx([1, 1, 1])
 
 
+def test_cosines_are_at_most_one(trained: TrainedModel) -> None:
+    trained.item_emb[:] = trained.item_emb[15] * torch.arange(1, 26).view(-1, 1) / 7
+    assert similar(trained, items="all", k=24)["score"].between(-1, 1).all()
+
+
 def test_by_the_features_of_a_modality(trained: TrainedModel, data: HeteroData) -> None:
     """Items 3 and 20 have no image."""
     frame = similar(trained, items=["item 7"], k=22, by="image", data=data)

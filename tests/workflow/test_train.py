@@ -17,6 +17,7 @@ from soil_pyg import train
 from soil_pyg.datasets.data_folder import load_data_folder
 from soil_pyg.models import BPR, SOIL
 from soil_pyg.ranking.item_index import ItemIndex
+from soil_pyg.runs.data_identity import data_identity
 from soil_pyg.runs.schema import PAIRS
 from soil_pyg.testing.small_data import small_data
 from soil_pyg.training.early_stopping import EarlyStopping
@@ -68,7 +69,8 @@ def test_what_a_run_keeps(data_folder: Path, tmp_path: Path, monkeypatch: Any) -
     assert (settings["k"], settings["aggr"], settings["weight_by_users"]) == (4, "max", True)
     assert settings["ks"] == [5, 10, 20, 50]
     assert len(run["history"]) == result.epochs == 2
-    assert run["data"] == {"name": "random", "digest": "digest 0"}
+    assert run["data"] == data_identity(load_data_folder(data_folder))
+    assert (run["data"]["name"], run["data"]["digest"]) == ("random", "digest 0")
 
 
 def test_settings_of_the_data_set_count(data_folder: Path, tmp_path: Path) -> None:
