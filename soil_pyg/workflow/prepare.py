@@ -12,7 +12,7 @@ from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns
 from soil_pyg.datasets.ids import find_ids, read_ids
 from soil_pyg.datasets.item_table import ItemTable
 from soil_pyg.datasets.known_split import KnownSplit
-from soil_pyg.datasets.layouts import Source, known_layout, read_source
+from soil_pyg.datasets.layouts import known_layout, read_source
 from soil_pyg.datasets.modality_source import (
     ModalitySource,
     file_of,
@@ -20,6 +20,7 @@ from soil_pyg.datasets.modality_source import (
     with_pictures,
 )
 from soil_pyg.datasets.select_pairs import Selection, select_pairs
+from soil_pyg.datasets.source import Source
 from soil_pyg.datasets.split import TIMED
 from soil_pyg.datasets.split_rule import SplitRule
 from soil_pyg.datasets.summary import counts, log_warnings, modalities, plain, untrained
