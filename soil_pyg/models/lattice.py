@@ -1,4 +1,5 @@
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -121,7 +122,7 @@ class LATTICE(FeatureRecommender):
         self.propagation = MeanPropagation(num_layers)
         self.conv = LightConv()
         self.bpr_loss = BPRLoss()
-        self._kept: tuple[Adjacency, Adjacency, Tensor] | None = None
+        self._kept: WeakKeyDictionary[Adjacency, tuple[Adjacency, Tensor]] | None = None
         self.reset_parameters()
 
     @classmethod
@@ -175,17 +176,33 @@ class LATTICE(FeatureRecommender):
 
     def loss_tables(self, data: HeteroData, users: Tensor) -> LossTables:
         """Returns the final embeddings."""
-        # Each partition of the data has a graph of its own.
-        first = adjacency(data, similar(next(iter(self.in_channels))))
-        if self._kept is not None and self._kept[0] is first:
-            _, learned, weight = self._kept
-        else:
-            learned, weight = self.item_graph(data)
-            constant = learned.weight.detach()
-            kept = Adjacency(learned.rowptr, learned.col, constant, learned.size[1])
-            self._kept = first, kept, weight.detach()
-        user, item = self.propagate(data, learned, weight)
+        user, item = self.propagate(data, *self._graph_of_epoch(data))
         return LossTables([F.embedding(users, user)], [item])
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _graph_of_epoch(self, data: HeteroData) -> tuple[Adjacency, Tensor]:
+        """Returns the graph and the weights of :meth:`item_graph`: in the first batch of an epoch
+        with their gradients, then as constants.
+        """
+        # Each partition of the data has a graph of its own, for as long as it lives.
+        first = adjacency(data, similar(next(iter(self.in_channels))))
+        if self._kept is not None and first in self._kept:
+            return self._kept[first]
+        learned, weight = self.item_graph(data)
+        if self.training and torch.is_grad_enabled():
+            kept = Adjacency(learned.rowptr, learned.col, learned.weight.detach(), learned.size[1])
+            self._kept = WeakKeyDictionary() if self._kept is None else self._kept
+            self._kept[first] = kept, weight.detach()
+        return learned, weight
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Loads parameters and discards the item-item graph."""
+        self._kept = None
+        return super().load_state_dict(*args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy builds the graph of its own parameters.
+        return {**self.__dict__, "_kept": None}
 
     def batch_loss(self, tables: LossTables, batch: Triplets) -> dict[str, Tensor]:
         """Returns the ranking loss and the regularisation."""

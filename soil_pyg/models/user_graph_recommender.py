@@ -68,8 +68,8 @@ class UserGraphRecommender(PreferenceRecommender):
     def new_user_embedder(
         self, data: HeteroData, make_transform: MakeTransform, item_emb: Tensor
     ) -> NewUserEmbedder:
-        """Folds new users into the user-item graph and adds the embeddings of similar users among
-        those that were trained.
+        """Folds new users into the user-item graph and adds the embeddings of similar users, to
+        which those that were not trained add nothing.
         """
         data = with_graphs(data, USER_USER, make_transform)
         fold = super().new_user_embedder(data, make_transform, item_emb)

@@ -10,6 +10,7 @@ from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.search_options import SearchKwargs, SearchOptions, takes_search_options
 from soil_pyg.ops.similarity_pass import SimilarityPass
 from soil_pyg.utils.checks import check_choice, check_integer
+from soil_pyg.utils.engine import use_engine
 
 
 class LearnedGraph(torch.nn.Module):
@@ -98,7 +99,8 @@ class LearnedGraph(torch.nn.Module):
         nearest = NearestItems(features, self.k)
         device_type = next(iter(features.values()))[0].device.type
         # Autocast would choose other neighbours.
-        with torch.autocast(device_type, enabled=False):
+        # The graph is searched too often for an engine that has to be started.
+        with torch.autocast(device_type, enabled=False), use_engine("local"):
             SimilarityPass(features, self.search_options).run(nearest)
         return nearest
 

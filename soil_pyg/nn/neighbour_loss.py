@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,9 @@ from soil_pyg.utils.checks import check_greater, check_integer
 
 BLOCK_BYTES = 2**26
 """The size of all matrices of a block of items."""
+
+SMALLEST = 1e-20
+"""The smallest sum of exponentials that is used as it is."""
 
 EPSILON = 1e-9
 """Added to each ratio, as in the released code."""
@@ -86,7 +90,8 @@ class _Neighbours(torch.autograd.Function):
             total = sum(shares[1:], start=shares[0])
             for view, grad, cosine, share in zip(views, grads, cosines, shares, strict=True):
                 near = topk_by_id(total + share, k)[1]
-                value, slope = _contrast(cosine.sub_(1).div_(tau).exp_(), share, near, k)
+                far = partial(_logits, view, rows, tau)
+                value, slope = _contrast(cosine.sub_(1).div_(tau).exp_(), share, near, k, far)
                 loss = loss + value
                 grad += slope.t() @ view[rows]
                 grad.index_add_(0, rows, slope @ view)
@@ -100,7 +105,13 @@ class _Neighbours(torch.autograd.Function):
         return None, None, None, *(grad * saved for saved in ctx.saved_tensors)
 
 
-def _contrast(e: Tensor, share: Tensor, near: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _logits(view: Tensor, rows: Tensor, tau: float) -> Tensor:
+    return (view[rows] @ view.t()).div_(tau)
+
+
+def _contrast(
+    e: Tensor, share: Tensor, near: Tensor, k: int, logits: Callable[[], Tensor]
+) -> tuple[Tensor, Tensor]:
     # The loss of a block, summed, and its gradient by the logarithm of `e`.
     e_near, others = e.gather(1, near), e.scatter(1, near, 0)
     sum_near, sum_others = e_near.sum(dim=1, keepdim=True), others.sum(dim=1, keepdim=True)
@@ -112,10 +123,19 @@ def _contrast(e: Tensor, share: Tensor, near: Tensor, k: int) -> tuple[Tensor, T
         return loss, e_near.new_zeros(e.size()).scatter_(1, near, e_near * factor * (ratio - 1))
     k = min(k, e.size(1) - near.size(1))
     next_near = topk_by_id(share.scatter(1, near, -torch.inf), k)[1]
-    e_next = e.gather(1, next_near)
-    next_ratio = e_next.sum(dim=1, keepdim=True) / sum_others
-    next_factor = 1 / ((next_ratio + EPSILON) * sum_others)
-    slope = others * (factor * ratio + next_factor * next_ratio)
+    rest, sum_rest = others, sum_others
+    if bool((sum_others < SMALLEST).any()):
+        # At a low temperature the others vanish beside the near ones, but not beside each other.
+        far = logits().scatter_(1, near, -torch.inf)
+        rest = far.sub_(far.amax(dim=1, keepdim=True)).exp_()
+        sum_rest = rest.sum(dim=1, keepdim=True)
+    e_next = rest.gather(1, next_near)
+    next_ratio = e_next.sum(dim=1, keepdim=True) / sum_rest
+    next_factor = 1 / ((next_ratio + EPSILON) * sum_rest)
+    if rest is others:
+        slope = others * (factor * ratio + next_factor * next_ratio)
+    else:
+        slope = others * (factor * ratio) + rest * (next_factor * next_ratio)
     slope.scatter_(1, near, e_near * factor * (ratio - 1))
     slope.scatter_add_(1, next_near, -e_next * next_factor)
     return loss - (next_ratio + EPSILON).log().sum(), slope

@@ -1,6 +1,7 @@
 import logging
 import time
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from soil_pyg.ops.collector import MAX_ROWS, Collector, Features
@@ -8,7 +9,7 @@ from soil_pyg.ops.faiss_library import has_faiss_for, import_faiss
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_precision, matmul_t, symmetric_rows
 from soil_pyg.ops.search_options import SearchOptions
-from soil_pyg.utils.engine import current_engine, map_blocks
+from soil_pyg.utils.engine import current_engine, map_blocks, running_engine
 from soil_pyg.utils.progress import blocks
 
 AGREEMENT_K = 10
@@ -80,16 +81,19 @@ class SimilarityPass:
                 report["seconds"] = time.perf_counter() - start
 
     def _distribute(self, collectors: tuple[Collector, ...], engine: str) -> None:
-        for collector in collectors:
-            start, parts = time.perf_counter(), collector.parts()
-            steps = (parts[step.start] for step in blocks(len(parts), 1, "comparing items"))
-            for part, found in zip(
-                parts, map_blocks(_compute, collector, steps, engine), strict=True
-            ):
-                collector.keep(part, found)
-            report = {"engine": engine, "index": "Flat", "parameters": "", "recall": 1.0}
-            report["seconds"] = time.perf_counter() - start
-            collector.report = {m: dict(report) for m in self.features}
+        compute = partial(_compute, self.search_options.matmul_precision)
+        with running_engine(engine):
+            for collector in collectors:
+                start, parts = time.perf_counter(), collector.parts()
+                steps = (parts[step.start] for step in blocks(len(parts), 1, "comparing items"))
+                found = map_blocks(compute, collector, steps, engine)
+                for part, values in zip(parts, found, strict=True):
+                    collector.keep(part, values)
+                report = {"engine": engine, "index": "Flat", "parameters": "", "recall": 1.0}
+                report["seconds"] = time.perf_counter() - start
+                collector.report = {m: dict(report) for m in self.features}
+        if self.search_options.matmul_precision != "highest":
+            self._report_agreement(collectors)
 
     def _report_agreement(self, collectors: tuple[Collector, ...]) -> None:
         lower = self.search_options.matmul_precision
@@ -126,5 +130,6 @@ class SimilarityPass:
                 collector.add_index(modality, knn, node, neighbour)
 
 
-def _compute(collector: Collector, part: slice) -> Any:
-    return collector.compute(part)
+def _compute(precision: str, collector: Collector, part: slice) -> Any:
+    with matmul_precision(precision):
+        return collector.compute(part)

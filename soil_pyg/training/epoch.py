@@ -1,17 +1,20 @@
 """One epoch of training: the steps of the optimizer."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import islice
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from soil_pyg.training.partition_loader import Step
 from soil_pyg.training.ranks import Ranks
 from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import Triplets
+from soil_pyg.utils.random_state import seed_of
 
 CAUSES = "likely causes: a high learning rate, negative='keep' in the graphs, or large features"
 """The end of every error about a loss or a score that is not finite."""
@@ -25,10 +28,13 @@ def train_epoch(
     steps: Sequence[Step],
     epoch: int,
     before_last: Callable[[], None] = lambda: None,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Takes the steps of the optimizer and returns the mean of each loss term.
 
-    Before the last step, :obj:`before_last` is called.
+    Before the last step, :obj:`before_last` is called. The random numbers of a batch of a partition
+    follow from the seed, the epoch and the place of the batch, so that they do not depend on the
+    process that computes it.
 
     Each of the batches comes with the data or the partition it is drawn from. The device is read
     only once, after the last step, so that no step waits for it. If the model has no loss terms, no
@@ -41,12 +47,13 @@ def train_epoch(
     # One tensor for all steps: a small one per step would fragment the heap.
     losses = torch.empty(0, 0, dtype=torch.float, device=ranks.fabric.device)
     done, batches = 0, iter(batches)
-    for step in steps:
+    for number, step in enumerate(steps):
         group = list(islice(batches, step.own))
         if step.own > 0 and not group:
             break
         optimizer.zero_grad()
-        for names, values in loss.backward(ranks.fabric, group, step.total):
+        draw = partial(_draw, seed, epoch, number)
+        for names, values in loss.backward(ranks.fabric, group, step.total, draw):
             if not names:
                 return {}
             if done == 0:
@@ -64,6 +71,10 @@ def train_epoch(
             f"{epoch}, batch {row + 1} of {len(losses)}; {CAUSES}"
         )
     return dict(zip(names, losses.double().mean(dim=0).tolist(), strict=True))
+
+
+def _draw(*entropy: int) -> None:
+    seed_everything(seed_of(*entropy))
 
 
 def _of_all(

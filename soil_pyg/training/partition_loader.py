@@ -161,7 +161,8 @@ class PartitionLoader:
             for index in parts:
                 if index.numel() > 0:
                     chosen = order[index.to(order.device)]
-                    yield from self._batches(sampler, chosen, triplets.select(chosen, negative))
+                    selected = triplets.select(chosen, negative)
+                    yield from self._batches(sampler, chosen, selected, lane)
 
         return batches()
 
@@ -178,12 +179,13 @@ class PartitionLoader:
         return partition
 
     def _batches(
-        self, sampler: SubgraphSampler, index: Tensor, triplets: Triplets
+        self, sampler: SubgraphSampler, index: Tensor, triplets: Triplets, lane: int
     ) -> Iterator[tuple[HeteroData, Triplets]]:
         users = torch.unique(triplets.user)
         neighbours = sampler.neighbours(USER, users, ITEM)
         items = torch.unique(torch.cat([triplets.positive, triplets.negative, neighbours]))
         partition = sampler.sample({USER: users, ITEM: items})
+        partition.lane = lane
         item = positions(items, count_nodes(self._data, ITEM))
         user = torch.searchsorted(users, triplets.user)
         local = [user, item[triplets.positive], item[triplets.negative]]

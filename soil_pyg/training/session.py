@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-import numpy as np
 import torch
 from torch.optim import Adam, Optimizer
 from torch_geometric import seed_everything
@@ -24,6 +23,7 @@ from soil_pyg.training.sharded_run import ShardedRun
 from soil_pyg.training.sharded_tables import ShardedTables
 from soil_pyg.training.training_loss import TrainingLoss
 from soil_pyg.typing import INTERACTS
+from soil_pyg.utils.random_state import seed_of
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Session:
         epoch = self.run.result.epochs
         assert self.loader is not None
         self.loader.set_epoch(epoch)
-        seed_everything(_seed(seed, epoch))
+        seed_everything(seed_of(seed, epoch))
         lr = adam_options(lr, self.batches_per_step)["lr"]
         for group in optimizer.param_groups:
             group["lr"] = lr * decay
@@ -127,9 +127,6 @@ class Session:
         self.model.epoch = epoch
         with self.on_data_device():
             self.model.on_epoch_start(self.data)
-        if self.loader.num_partitions > 1 and self.ranks.rank > 0:
-            # The partitions of other processes draw numbers of their own.
-            seed_everything(_seed(seed, epoch, self.ranks.rank))
 
     def store_model(self, finished: bool) -> None:
         """Stores the best weights, which the model must hold, and their embeddings. Rank 0 writes,
@@ -165,7 +162,3 @@ class Session:
                 epoch = f"after epoch {run.result.epochs}"
                 interruption.args = (f"{epoch}; the same call with out='{out}' resumes",)
             raise
-
-
-def _seed(*entropy: int) -> int:
-    return int(np.random.SeedSequence(entropy).generate_state(1)[0])

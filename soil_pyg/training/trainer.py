@@ -61,7 +61,8 @@ class Trainer:
             implementations do. (default: :obj:`False`)
         evaluate (str): The weights that are validated after an epoch, and kept if they are the
             best: the :obj:`"current"` ones, or those before the last step, :obj:`"last_forward"`,
-            as in the released code of MMGCN, GRCN, DualGNN, DRAGON, MENTOR and COHESION.
+            as in the released code of MMGCN, GRCN, DualGNN, DRAGON, MENTOR and COHESION. They are
+            validated on whole graphs, whatever edges the last batch was trained without.
             (default: :obj:`"current"`)
         seed (int): The seed of the epochs, not of initial parameters. (default: :obj:`0`)
         accelerator (str): The device, by its name in Lightning Fabric, such as :obj:`"cpu"` or
@@ -244,7 +245,8 @@ class Trainer:
                 session.start_epoch(optimizer, self.seed, self.lr, decay)
                 steps = loader.steps(ranks.each(loader.lane_lengths))
                 batches = session.progress.track(loader, len(loader), epoch)
-                terms = train_epoch(ranks, loss, optimizer, batches, steps, epoch, last.keep)
+                taken = ranks, loss, optimizer, batches, steps, epoch, last.keep, self.seed
+                terms = train_epoch(*taken)
             if not terms:
                 return
             with last.weights():

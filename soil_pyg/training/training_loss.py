@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
@@ -111,10 +111,15 @@ class TrainingLoss(torch.nn.Module):
         return [p for p in self.parameters() if not any(p is shard for shard in shards)]
 
     def backward(
-        self, fabric: Fabric, group: Sequence[tuple[HeteroData, Triplets]], total: int
+        self,
+        fabric: Fabric,
+        group: Sequence[tuple[HeteroData, Triplets]],
+        total: int,
+        draw: Callable[[int], None] = lambda lane: None,
     ) -> Iterator[tuple[list[str], Tensor]]:
         """Yields the names and the values of the loss terms of each batch, and adds the gradients
-        of their sum divided by :obj:`total`, the number of batches in the step.
+        of their sum divided by :obj:`total`, the number of batches in the step. Before a batch of a
+        partition, :obj:`draw` is called with its lane.
 
         Batches share the tables of the model if it defines them, see
         :meth:`~soil_pyg.models.Recommender.loss_tables`.
@@ -125,6 +130,8 @@ class TrainingLoss(torch.nn.Module):
             if self._tables is not None:
                 self._tables.fetch([data for data, _ in group])
             for data, batch in group:
+                if self._partitioned:
+                    draw(data.lane)
                 with fabric.autocast(), self._reduction():
                     terms = self.terms(data, batch)
                 yield self._add_gradients(fabric, terms, total)

@@ -6,7 +6,7 @@ import socket
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -68,6 +68,13 @@ def use_engine(engine: str) -> Iterator[None]:
 def current_engine() -> str:
     """Returns the engine of :func:`use_engine`."""
     return _current.get()
+
+
+def running_engine(engine: str) -> AbstractContextManager[Any]:
+    """Returns a context in which calls of :func:`map_blocks` use the engine without starting it
+    each.
+    """
+    return _cluster() if engine == "ray" else nullcontext()
 
 
 def map_blocks(

@@ -1,4 +1,4 @@
-"""The global random numbers of Python, NumPy and torch."""
+"""Seeds, and the global random numbers of Python, NumPy and torch."""
 
 import random
 from collections.abc import Iterator
@@ -29,3 +29,13 @@ def random_state_kept() -> Iterator[None]:
     finally:
         random.setstate(of_python)
         np.random.set_state(of_numpy)
+
+
+def seed_of(*entropy: int) -> int:
+    """Returns a seed that follows from several numbers.
+
+    Example:
+        >>> seed_of(0, 1) == seed_of(1, 0)
+        False
+    """
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])

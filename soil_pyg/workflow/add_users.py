@@ -31,7 +31,8 @@ def add_users(
     and others fold them into their graphs; the default is the mean of the embeddings of their
     items.
     Nothing changes for known users and items. Users that are added together share the degrees of
-    the items in the graphs.
+    the items in the graphs, and count among the similar users of DualGNN and DRAGON: add users one
+    by one where they must not depend on each other.
 
     Args:
         trained (TrainedModel, str or os.PathLike): The trained model, of :func:`soil_pyg.load`, or

@@ -1,3 +1,5 @@
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -181,13 +183,37 @@ def test_the_graph_belongs_to_its_data() -> None:
     torch.testing.assert_close(*terms)
     (grad,) = torch.autograd.grad(sum(terms[1].values()), [model.modality_weight])
     assert grad.ne(0).any()
-    kept = [model.loss(part, BATCH), model.loss(data, BATCH)]
-    grads = [
-        torch.autograd.grad(sum(term.values()), [model.modality_weight], allow_unused=True)[0]
-        for term in kept
-    ]
-    assert grads[0] is None
-    assert grads[1] is not None
+    # Batches of several partitions take turns.
+    for x in (part, data, part):
+        term = sum(model.loss(x, BATCH).values())
+        (grad,) = torch.autograd.grad(term, [model.modality_weight], allow_unused=True)
+        assert grad is None
+    assert len(model._kept) == 2
+    del part, x
+    assert len(model._kept) == 1
+
+
+def test_the_graph_follows_from_the_parameters() -> None:
+    data, model, other = make_data(), make_model(), make_model()
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter += 0.2
+    model.loss(data, BATCH)
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301
+        torch.testing.assert_close(copied.loss(data, BATCH), model.loss(data, BATCH))
+    model.load_state_dict(other.state_dict())
+    torch.testing.assert_close(model.loss(data, BATCH), other.loss(data, BATCH))
+
+
+def test_a_loss_without_gradients_keeps_no_graph() -> None:
+    data, model = make_data(), make_model()
+    with torch.no_grad():
+        model.loss(data, BATCH)
+    model.eval().loss(data, BATCH)
+    (grad,) = torch.autograd.grad(
+        sum(model.train().loss(data, BATCH).values()), [model.modality_weight]
+    )
+    assert grad.ne(0).any()
 
 
 def test_the_single_modality_weighs_one() -> None:

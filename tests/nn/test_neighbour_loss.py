@@ -50,6 +50,39 @@ def test_equals_loops(
         torch.autograd.gradcheck(lambda *x: loss(x, INDEX), x, eps=1e-7, atol=1e-5, fast_mode=True)
 
 
+@pytest.mark.parametrize("tau", [0.02, 0.008, 0.005, 0.001])
+def test_low_temperatures(tau: float) -> None:
+    x = [view.detach().requires_grad_() for view in views(2)]
+    loss = NeighbourLoss(3, tau)(x, INDEX)
+    # Of exponentials in logarithms, which do not vanish.
+    unit = [torch.nn.functional.normalize(view) for view in x]
+    expected = torch.zeros((), dtype=torch.float64)
+    for view in unit:
+        cosine = view[INDEX] @ view.t()
+        share = [(v[INDEX] @ v.t()).softmax(dim=1) for v in unit]
+        near = (sum(share) + cosine.softmax(dim=1)).topk(3).indices
+        others = cosine.scatter(1, near, -torch.inf)
+        logits = cosine / tau
+        expected = (
+            expected
+            - ((logits.gather(1, near).logsumexp(1) - logits.logsumexp(1)).exp() + EPSILON)
+            .log()
+            .sum()
+        )
+        best = (others / tau).topk(3).values.logsumexp(1)
+        ratio = (best - (others / tau).logsumexp(1)).exp()
+        expected = expected - (ratio + EPSILON).log().sum()
+    expected = expected / len(INDEX) / 2
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-9, abs=1e-9)
+    found, wanted = torch.autograd.grad(loss, x), torch.autograd.grad(expected, x)
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-8)
+    single = [view.detach().float().requires_grad_() for view in x]
+    value = NeighbourLoss(3, tau)(single, INDEX)
+    assert value.item() == pytest.approx(expected.item(), abs=1e-2)
+    assert all(grad.isfinite().all() for grad in torch.autograd.grad(value, single))
+
+
 def test_repr() -> None:
     assert str(NeighbourLoss(3)) == "NeighbourLoss(k=3, tau=0.2)"
 

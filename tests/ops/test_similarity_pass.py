@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from soil_pyg.ops import search_options, similarity_pass
 from soil_pyg.ops.collector import Collector
 from soil_pyg.ops.knn import KNN
 from soil_pyg.ops.matmul import matmul_precision
+from soil_pyg.ops.nearest_items import NearestItems
 from soil_pyg.ops.search_options import SearchOptions
 from soil_pyg.ops.similarity_pass import SimilarityPass
+from soil_pyg.utils.engine import map_blocks
 
 NUM_ITEMS = 14
 
@@ -172,6 +175,27 @@ def test_lower_precision_is_an_option_and_its_agreement_is_kept(
     assert 0.5 < recorder.report["text"]["agreement"] <= 1
     assert "of the nearest by image agree" in caplog.text
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_an_engine_compares_in_the_same_precision(
+    make_features: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    class Watching(NearestItems):
+        def compute(self, part: slice) -> Any:
+            seen.append(torch.get_float32_matmul_precision())
+            return super().compute(part)
+
+    monkeypatch.setattr(similarity_pass, "current_engine", lambda: "elsewhere")
+    monkeypatch.setattr(similarity_pass, "map_blocks", lambda f, *args: map_blocks(f, *args[:2]))
+    features = make_features(num_items=60)
+    nearest = Watching(features, 3)
+    SimilarityPass(features, SearchOptions(matmul_precision="medium")).run(nearest)
+    assert set(seen) == {"medium"}
+    for report in nearest.report.values():
+        assert (report["engine"], report["precision"]) == ("elsewhere", "medium")
+        assert 0.5 < report["agreement"] <= 1
 
 
 def test_the_precision_is_put_back_after_an_error() -> None:

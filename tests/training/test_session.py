@@ -108,9 +108,7 @@ def test_an_epoch_starts_from_its_seed_and_number(
 
 
 @pytest.mark.parametrize("num_partitions", [1, 2])
-def test_processes_draw_alike_unless_they_have_partitions(
-    open_session: OpenSession, num_partitions: int
-) -> None:
+def test_processes_draw_alike(open_session: OpenSession, num_partitions: int) -> None:
     session = open_session(num_partitions=num_partitions, model_class=Noisy)
     optimizer = session.make_optimizer(0.1, 0.0)
     of_start, of_steps = set(), set()
@@ -120,7 +118,7 @@ def test_processes_draw_alike_unless_they_have_partitions(
         of_start.add(session.model.found[-1])
         of_steps.add(torch.rand(1).item())
     assert len(of_start) == 1
-    assert len(of_steps) == (1 if num_partitions == 1 else 3)
+    assert len(of_steps) == 1
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,14 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         *("SOIL", SMALL, {"k": 3, "k_i": 2}),
         {"num_partitions": 5, "batches_per_step": 4, "batch_size": 8},
     ),
+    "noisy_partitions": (
+        *("NGCF", SMALL, {}),
+        {"num_partitions": 5, "batches_per_step": 4, "batch_size": 8},
+    ),
+    "learned_partitions": (
+        *("LATTICE", SMALL | {"feature_channels": 5, "k": 3}, {"k": 3}),
+        {"num_partitions": 5, "batches_per_step": 4, "batch_size": 8},
+    ),
     "pairs_of_partitions": (
         *("SOIL", SMALL, {"k": 3, "k_i": 2}),
         {"num_partitions": 5, "batches_per_step": 2, "batch_size": 8},

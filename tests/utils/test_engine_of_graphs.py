@@ -6,6 +6,8 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from soil_pyg.datasets import SyntheticMultimodal
+from soil_pyg.models import SOIL
+from soil_pyg.nn import LearnedGraph
 from soil_pyg.ops import collector, similarity_pass
 from soil_pyg.transforms import InterestGraph, SecondOrderGraph, SimilarityGraph
 from soil_pyg.utils.engine import current_engine, map_blocks, use_engine
@@ -60,12 +62,24 @@ def test_blocks_by_an_engine_give_the_same_graphs(
     assert used == ["elsewhere"]
 
 
-def test_graphs_by_ray(data: HeteroData) -> None:
-    pytest.importorskip("ray", reason="Ray is not installed (the extra 'ray')")
+def test_graphs_by_ray(data: HeteroData, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed (the extra 'ray')")
+    started, start = [], ray.init
+    monkeypatch.setattr(ray, "init", lambda **options: started.append(start(**options)))
     with use_engine("ray"):
-        found = SimilarityGraph(k=4)(data)
-    assert_same(found, SimilarityGraph(k=4)(data))
-    assert found["item", "image_similar", "item"].search["engine"] == "ray"
+        found = SOIL.graph_transform(k=4)(data)
+    assert_same(found, SOIL.graph_transform(k=4)(data))
+    # One start is enough for all graphs.
+    assert len(started) == 1
+    assert not ray.is_initialized()
+
+
+def test_learned_graphs_are_searched_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soil_pyg.utils.engine._cluster", lambda: pytest.fail("Ray was started"))
+    x, has = torch.randn(9, 3), torch.ones(9, dtype=torch.bool)
+    with use_engine("ray"):
+        LearnedGraph(k=3)({"image": (x, has)}, torch.ones(1))
+        assert current_engine() == "ray"
 
 
 def test_the_engine_holds_for_a_block() -> None:

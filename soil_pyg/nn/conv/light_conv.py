@@ -110,5 +110,7 @@ class LightConv(MessagePassing):
     ) -> Tensor:
         """Multiplies the matrix of the edges with the features."""
         num_targets = edge_index.sparse_size(1) if x[1] is None else x[1].size(0)
+        # As in message passing.
+        num_targets = x[0].size(0) if num_targets is None else num_targets
         size = x[0].size(0), num_targets
         return Adjacency.from_edge_index(edge_index, edge_weight, size).matmul(x[0])

@@ -119,6 +119,14 @@ def test_edge_index_of_unknown_size_takes_the_given_one(form: str, dtype: torch.
     torch.testing.assert_close(LightConv()(inputs(), unsized, weight), expected)
 
 
+def test_without_any_size_there_are_as_many_targets_as_sources() -> None:
+    edge_index, x = torch.tensor([[0, 1, 2], [1, 0, 1]]), torch.eye(4)
+    expected = LightConv()((x, None), edge_index)
+    for sort_order, order in ((None, [0, 1, 2]), ("row", [0, 1, 2]), ("col", [1, 0, 2])):
+        edges = EdgeIndex(edge_index[:, order], sort_order=sort_order)
+        assert LightConv()((x, None), edges).equal(expected)
+
+
 @pytest.mark.parametrize("form", ["edge_index", "unsorted", "by_row", "by_column"])
 def test_the_given_size_counts_also_if_the_edges_know_another(form: str) -> None:
     edge_index, weight = edges(form, edge_weight())
