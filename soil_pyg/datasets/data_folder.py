@@ -102,6 +102,8 @@ def load_description(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not folder.is_dir():
         raise FileNotFoundError(f"The data folder '{given}' does not exist: check its path")
     file = path / DESCRIPTION
+    if not file.exists() and (path / "run.json").exists():
+        raise FileNotFoundError(f"'{given}' is a run: give the data folder instead")
     description = read_record(file, FORMAT, REMEDY)
     validate(Description, description, file, REMEDY)
     return description

@@ -9,7 +9,8 @@ class Encoder(Protocol):
     """An object that computes features from the table of items, such as from titles or pictures.
 
     An encoder may list content that it could not read in :obj:`skipped`, as strings, with their
-    number in :obj:`num_skipped`, and have a :obj:`notice` for the user.
+    number in :obj:`num_skipped`, and have a :obj:`notice` for the user. If the vector of an item
+    changes with the other items, :obj:`depends_on_all_items` is :obj:`True`.
     """
 
     @property

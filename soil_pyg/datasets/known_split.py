@@ -1,6 +1,7 @@
 """The split of a data folder, which later data keeps."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,15 @@ class KnownSplit:
         if self.arguments.get("split_column") is not None:
             return None
         return str(self.arguments.get("split") or "random")
+
+    def unlike(self, arguments: Mapping[str, Any]) -> list[str]:
+        """Returns the filters of the interactions that are not those of the given arguments, as
+        they were set.
+        """
+        names = ("rating_column", "min_rating", "k_core")
+        known = {name: self.arguments.get(name) for name in names}
+        known["k_core"] = known["k_core"] or 1
+        return [f"{name}={value}" for name, value in known.items() if value != arguments.get(name)]
 
     def labels(self, user: Ids, item: Ids) -> np.ndarray:
         """Returns the label of each pair, -1 for pairs that are not known."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch_geometric.data import HeteroData
 
+from soil_pyg.datasets.alike_ids import alike_ids
 from soil_pyg.datasets.encoder import Encoder
 from soil_pyg.datasets.modality_source import ModalitySource, file_of
 from soil_pyg.datasets.pair_filter import Dropped
@@ -58,9 +59,13 @@ def log_warnings(description: dict[str, Any], features: Mapping[str, ModalitySou
     be due to other ids.
     """
     num_items = description["counts"]["items"]
+    like = description["arguments"].get("like")
     for modality, source in features.items():
         if notice := getattr(source, "notice", ""):
             logger.warning("%s", notice)
+        if like is not None and getattr(source, "depends_on_all_items", False):
+            message = "%s: computed anew from all items: a run on '%s' does not fit them (--init)"
+            logger.warning(message, modality, like)
         if num_skipped := getattr(source, "num_skipped", 0):
             skipped = ", ".join(getattr(source, "skipped", ()))
             message = "%s: %d pictures cannot be read and are skipped: %s"
@@ -71,6 +76,15 @@ def log_warnings(description: dict[str, Any], features: Mapping[str, ModalitySou
         if 2 * number > num_items:
             message = "Most items have no %s (%d of %d): check its ids, names and columns"
             logger.warning(message, what, number, num_items)
+
+
+def log_alike_ids(data: HeteroData) -> None:
+    """Warns of ids that a person takes for the same, as exports of other programs make them."""
+    for kind in (USER, ITEM):
+        pairs = alike_ids(np.asarray(data[kind].id))
+        if pairs:
+            message = "%d ids of %ss look like another one, such as %r and %r: clean them"
+            logger.warning(message, len(pairs), kind, *pairs[0])
 
 
 def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

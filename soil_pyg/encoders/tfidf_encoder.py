@@ -47,6 +47,7 @@ class TfidfEncoder:
     """
 
     name = "tfidf"
+    depends_on_all_items = True
 
     def __init__(
         self, column: str | Sequence[str], channels: int = 256, max_words: int = 50_000

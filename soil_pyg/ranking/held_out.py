@@ -24,7 +24,10 @@ def held_out(data: HeteroData, split: str) -> Tensor:
     check_choice("split", split, HELD_OUT_SPLITS)
     attr = f"{split}_edge_label_index"
     if not has_edges(data, INTERACTS, attr):
-        raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")
+        raise ValueError(
+            f"'data' must hold interactions of the split '{split}' as '{attr}' of {INTERACTS} (got "
+            "none)"
+        )
     pairs = check_edges(data, INTERACTS, attr)
     if pairs.size(1) == 0:
         raise ValueError(f"'data' must hold interactions of the split '{split}' (got none)")

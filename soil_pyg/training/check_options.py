@@ -15,6 +15,7 @@ from soil_pyg.utils.checks import (
     check_integer,
 )
 from soil_pyg.utils.data_checks import count_nodes
+from soil_pyg.utils.hetero import check_hetero
 
 EvaluatedWeights = Literal["current", "last_forward"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -77,6 +78,12 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 def check_fit(model: Recommender, data: HeteroData, splits: Sequence[str]) -> None:
     """Raises :class:`ValueError` unless the data fits the model and has the held-out splits."""
+    if not isinstance(model, Recommender):
+        raise ValueError(
+            "'model' must be a Recommender, which is compiled by compile=True (got "
+            f"{type(model).__name__})"
+        )
+    check_hetero(data)
     for node_type, size in {USER: model.num_users, ITEM: model.num_items}.items():
         if size != (num_nodes := count_nodes(data, node_type)):
             raise ValueError(

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -96,7 +96,12 @@ class TrainingLoss(torch.nn.Module):
             for name, kind in self._node_parameters.items()
         }
         terms = functional_call(self, rows, (data, batch)) if rows else self(data, batch)
-        return cast(dict[str, Tensor], terms)
+        if not isinstance(terms, dict):
+            raise TypeError(
+                f"'loss()' of {type(self.model).__name__} must return a dictionary of terms (got "
+                f"{type(terms).__name__})"
+            )
+        return terms
 
     def _rows(self, name: str, index: Tensor) -> Tensor:
         if self._tables is not None:

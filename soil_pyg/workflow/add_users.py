@@ -112,6 +112,7 @@ def _read_interactions(
         "the run has this user already: to use new interactions, train again from its weights",
     )
     place = find_ids(item.values, trained.item_id)[item.position]
-    table.refuse(place < 0, "the run has no such item")
+    unknown = item.values[item.position[np.argmax(place < 0)]]
+    table.refuse(place < 0, f"the run has no item '{unknown}': drop the row")
     pairs = np.unique(np.stack([user.position, place]), axis=1)
     return user.values, torch.from_numpy(pairs)

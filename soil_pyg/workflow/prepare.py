@@ -1,3 +1,4 @@
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,7 +24,14 @@ from soil_pyg.datasets.select_pairs import Selection, select_pairs
 from soil_pyg.datasets.source import Source
 from soil_pyg.datasets.split import TIMED
 from soil_pyg.datasets.split_rule import SplitRule
-from soil_pyg.datasets.summary import counts, log_warnings, modalities, plain, untrained
+from soil_pyg.datasets.summary import (
+    counts,
+    log_alike_ids,
+    log_warnings,
+    modalities,
+    plain,
+    untrained,
+)
 from soil_pyg.datasets.table import TableDataset
 from soil_pyg.utils.files import file_digest
 from soil_pyg.workflow.prepare_arguments import (
@@ -31,6 +39,8 @@ from soil_pyg.workflow.prepare_arguments import (
     check_interactions,
     given_columns,
 )
+
+logger = logging.getLogger("soil_pyg")
 
 
 def prepare(
@@ -156,6 +166,8 @@ def prepare(
         *(split, split_column, time_column, ratios, seed),
         None if like is None else KnownSplit.load(like),
     )
+    if rule.known is not None and (filters := rule.known.unlike(arguments)):
+        logger.warning("'%s' was prepared with %s, unlike this data", like, ", ".join(filters))
     columns = given_columns(
         user_column=user_column,
         item_column=item_column,
@@ -222,6 +234,7 @@ def prepare(
             description["items_without_row"] = int((find_ids(item_id, table.ids) < 0).sum())
         saved = save_data_folder(folder, data, selected, description)
     log_warnings(saved, features)
+    log_alike_ids(data)
     return saved
 
 

@@ -2,6 +2,7 @@
 
 import os
 
+from torch.nn import Module
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
@@ -27,6 +28,9 @@ def open_run(trained: TrainedModel | str | os.PathLike[str], name: str = "traine
     """
     if isinstance(trained, TrainedModel):
         return trained
+    if isinstance(trained, Module):
+        kind = type(trained).__name__
+        raise ValueError(f"'{name}' must be a run or its folder (got the model {kind}): load(RUN)")
     check_path(name, trained)
     return load(trained)
 

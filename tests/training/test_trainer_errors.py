@@ -12,7 +12,7 @@ from soil_pyg.models import BM3, BPR, Popularity
 from soil_pyg.models.base import Recommender
 from soil_pyg.training.trainer import Trainer
 from soil_pyg.training.triplet_loader import TripletLoader
-from soil_pyg.typing import INTERACTS, ITEM, Triplets
+from soil_pyg.typing import INTERACTS, ITEM, USER, Triplets
 
 Refused = Callable[[str, object], AbstractContextManager[object]]
 MakeBPR = Callable[..., BPR]
@@ -199,3 +199,24 @@ def test_a_model_of_another_size_is_refused(
 ) -> None:
     with refused("model", got):
         Trainer(**OPTIONS).fit(BPR(num_users, num_items), data)
+
+
+def test_arguments_in_the_wrong_place(data: HeteroData) -> None:
+    model, trainer = BPR(data[USER].num_nodes, data[ITEM].num_nodes), Trainer(epochs=1)
+    for wrong, other, message in [
+        (data, model, r"'model' must be a Recommender, .*\(got HeteroData\)"),
+        (torch.nn.Linear(1, 1), data, r"'model' .* compile=True \(got Linear\)"),
+        (model, torch.eye(2), "'data' must be HeteroData"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            trainer.fit(wrong, other)
+
+
+def test_a_loss_that_is_no_dictionary(data: HeteroData) -> None:
+    class Wrong(BPR):
+        def loss(self, data: HeteroData, batch: Triplets) -> Any:
+            return super().loss(data, batch)["bpr"]
+
+    model = Wrong(data[USER].num_nodes, data[ITEM].num_nodes)
+    with pytest.raises(TypeError, match=r"'loss\(\)' of Wrong must return a dict.*\(got Tensor\)"):
+        Trainer(epochs=1, progress=False, accelerator="cpu").fit(model, data)

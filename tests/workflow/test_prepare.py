@@ -15,7 +15,7 @@ from PIL import Image
 from soil_pyg.datasets import MultimodalDataset, TableDataset
 from soil_pyg.datasets.data_folder import load_data_folder, load_description, load_item_table
 from soil_pyg.datasets.storage import save_data
-from soil_pyg.encoders import ColourHistogramEncoder
+from soil_pyg.encoders import ColourHistogramEncoder, TfidfEncoder
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, SPLITS, modalities_of
 from soil_pyg.workflow.export import export_mmrec
 from soil_pyg.workflow.prepare import prepare
@@ -442,3 +442,41 @@ def test_a_file_whose_name_is_no_text(tmp_path: Path, monkeypatch: pytest.Monkey
     assert load_data_folder("DATA").name == r"k\udce4ufe"
     with pytest.raises(ValueError, match=r"'out' must be a path in UTF-8 \(got .*d\\udce4'\)"):
         prepare(file, os.fsdecode(b"d\xe4"))
+
+
+def test_later_data_that_is_filtered_otherwise_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = pd.concat([FRAME.assign(stars=5), FRAME.head(1).assign(user="low", stars=1)])
+    filters: Any = {"rating_column": "stars", "min_rating": 4, "k_core": 2}
+    prepare(frame, tmp_path / "DATA", **filters)
+    for options, names in (
+        (filters, None),
+        ({}, "rating_column=stars, min_rating=4, k_core=2"),
+        ({**filters, "k_core": 1}, "k_core=2"),
+    ):
+        caplog.clear()
+        prepare(frame, tmp_path / "NEW", like=tmp_path / "DATA", overwrite=True, **options)
+        found = [record.getMessage() for record in caplog.records if "unlike" in record.msg]
+        expected = f"'{tmp_path / 'DATA'}' was prepared with {names}, unlike this data"
+        assert found == ([] if names is None else [expected])
+
+
+def test_features_that_later_data_changes_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = pd.DataFrame({"item": FRAME["item"].unique()})
+    items["title"] = [f"title {i}" for i in range(len(items))]
+    options: Any = {"items": items, "features": {"text": TfidfEncoder("title", channels=2)}}
+    prepare(FRAME, tmp_path / "DATA", **options)
+    assert "computed anew" not in caplog.text
+    prepare(FRAME, tmp_path / "NEW", like=tmp_path / "DATA", **options)
+    assert f"text: computed anew from all items: a run on '{tmp_path / 'DATA'}'" in caplog.text
+
+
+def test_ids_that_look_the_same_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    frame = FRAME.copy()
+    frame.loc[::2, "item"] += " "
+    prepare(frame, tmp_path / "DATA")
+    assert "ids of items look like another one, such as 'ale' and 'ale '" in caplog.text
+    assert "of users look" not in caplog.text

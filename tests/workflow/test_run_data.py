@@ -8,6 +8,7 @@ from torch_geometric.data import HeteroData
 
 import soil_pyg
 from soil_pyg.datasets.data_folder import load_data_folder, save_data_folder
+from soil_pyg.models import BPR
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS
 from soil_pyg.workflow.run_data import load_run_data, run_transform
@@ -77,3 +78,10 @@ def test_graphs_of_a_run_without_their_options(
     edit_run(trained.folder, settings={})
     with pytest.raises(ValueError, match="'aggr'"):
         run_transform(soil_pyg.load(trained.folder))(data)
+
+
+def test_what_is_no_run_or_no_data_is_named(run_folder: Path, data_folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"'{run_folder}' is a run: give the data folder"):
+        load_data_folder(run_folder)
+    with pytest.raises(ValueError, match=r"'trained' must be a run .* model BPR\): load"):
+        soil_pyg.recommend(BPR(3, 4))
