@@ -172,7 +172,11 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--split": values.CHOICE,
         "--metrics": {"an unknown metric": "accuracy", "no categories": "diversity"},
         "--by": values.CHOICE,
-        "--ks": {**values.COUNT, "numbers with commas": "5,x", "a huge number": str(10**20)},
+        "--ks": {
+            # A list is taken apart.
+            **{name: value for name, value in values.COUNT.items() if name != "a list"},
+            **{"numbers with commas": "5,x", "a huge number": str(10**20)},
+        },
         "--data": values.DATA | {"other data": "OTHER"},
         "--memory-budget": values.COUNT,
         "--format": values.CHOICE,
