@@ -85,8 +85,8 @@ def check_pairs(arguments: Namespace) -> None:
     """Raises :class:`ValueError` if :obj:`--pairs` is below the least number per user."""
     if arguments.pairs < PAIRS_PER_USER * arguments.users:
         raise ValueError(
-            f"'--pairs' must be at least {PAIRS_PER_USER} per user (got {arguments.pairs:.12g} with "
-            f"'--users' {arguments.users:.12g})"
+            f"'--pairs' must be at least {PAIRS_PER_USER} per user (got {arguments.pairs:.12g} "
+            f"with '--users' {arguments.users:.12g})"
         )
 
 
