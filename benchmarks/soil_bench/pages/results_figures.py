@@ -60,15 +60,16 @@ def results(records: Records) -> Figures:
     single = [lost("tiktok", 0, 2, 3), lost("tiktok", 1, 2, 3)]
     compared = [
         ("soil", "released"),
-        *((name, None) for name in ("simgcl", "xsimgcl", "sgl")),
+        *((name, None) for name in ("pgl", "gume", "simgcl", "xsimgcl", "sgl")),
         ("soil", "best"),
         *((name, None) for name in ("mgcn", "mmgf", "lightgcn", "itemknn", "bpr")),
     ]
     return [
         (
-            "SOIL's ``released`` profile reaches {} ± {}; without features, SimGCL reaches "
-            "{} ± {}, XSimGCL {} ± {} and SGL {} ± {}. SOIL's ``best`` reaches {} ± {}, MGCN "
-            "{} ± {}, MMGF {} without training, LightGCN {} ± {}, ItemKNN {} and BPR {} ± {}.",
+            "SOIL's ``released`` profile reaches {} ± {}, PGL {} ± {} and GUME {} ± {}; without "
+            "features, SimGCL reaches {} ± {}, XSimGCL {} ± {} and SGL {} ± {}. SOIL's ``best`` "
+            "reaches {} ± {}, MGCN {} ± {}, MMGF {} without training, LightGCN {} ± {}, ItemKNN "
+            "{} and BPR {} ± {}.",
             [figure for system in compared for figure in movies(*system)],
         ),
         ("the item-item contrast (``l_ii`` {})", [str(both[0]["settings"]["l_ii"])]),
