@@ -120,21 +120,28 @@ ODD += [
 ]
 
 
-@pytest.mark.parametrize(
-    "suffix", ["frame", "csv", "tsv", "csv.gz", "jsonl", "parquet", "category"]
-)
-def test_odd_ids_come_back_as_written(suffix: str, tmp_path: Path) -> None:
-    frame, path = pd.DataFrame({"user": ODD, "item": ODD[::-1]}), tmp_path / f"x.{suffix}"
-    source: Any = path
-    if suffix in ("frame", "category"):
-        source = frame if suffix == "frame" else frame.astype("category")
-    elif suffix == "jsonl":
+def written(frame: pd.DataFrame, suffix: str, folder: Path) -> Any:
+    """Returns a table in one of the forms that are read."""
+    path = folder / f"x.{suffix}"
+    if suffix == "frame":
+        return frame
+    if suffix == "category":
+        return frame.astype("category")
+    if suffix == "jsonl":
         frame.to_json(path, orient="records", lines=True)
     elif suffix == "parquet":
         frame.to_parquet(path)
     else:
         frame.to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
-    table = read_table(source, "x", ["user", "item"])
+    return path
+
+
+@pytest.mark.parametrize(
+    "suffix", ["frame", "csv", "tsv", "csv.gz", "jsonl", "parquet", "category"]
+)
+def test_odd_ids_come_back_as_written(suffix: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"user": ODD, "item": ODD[::-1]})
+    table = read_table(written(frame, suffix, tmp_path), "x", ["user", "item"])
     for column in ("user", "item"):
         ids = table.ids(column)
         assert ids.values[ids.position].tolist() == frame[column].tolist()
@@ -147,16 +154,7 @@ def test_odd_ids_come_back_as_written(suffix: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("blank", ["", " ", "\u00a0\t"])
 @pytest.mark.parametrize("suffix", ["frame", "category", "csv", "tsv", "jsonl", "parquet"])
 def test_blank_ids_are_missing(suffix: str, blank: str, tmp_path: Path) -> None:
-    frame, path = pd.DataFrame({"user": ["a", "b", blank], "n": 1}), tmp_path / f"x.{suffix}"
-    source: Any = path
-    if suffix in ("frame", "category"):
-        source = frame if suffix == "frame" else frame.astype("category")
-    elif suffix == "jsonl":
-        frame.to_json(path, orient="records", lines=True)
-    elif suffix == "parquet":
-        frame.to_parquet(path)
-    else:
-        frame.to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
+    source = written(pd.DataFrame({"user": ["a", "b", blank], "n": 1}), suffix, tmp_path)
     with pytest.raises(ValueError, match=r"(row 2|line [34]): 'user' is (blank|missing)"):
         read_table(source, "x", ["user"]).ids("user")
 
