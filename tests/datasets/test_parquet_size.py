@@ -50,11 +50,16 @@ BOMBS = {
 """Columns, and the number of row groups that hold each."""
 
 
+POOLS: list[pyarrow.MemoryPool] = []
+
+
 @pytest.fixture
 def pool() -> Iterator[pyarrow.MemoryPool]:
     """The pool of all that is read, which begins with nothing."""
     usual = pyarrow.default_memory_pool()
     pool = pyarrow.proxy_memory_pool(usual)
+    # What an error holds may be freed later, by a pool that must still be there.
+    POOLS.append(pool)
     pyarrow.set_memory_pool(pool)
     yield pool
     pyarrow.set_memory_pool(usual)

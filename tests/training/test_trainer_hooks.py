@@ -54,5 +54,5 @@ def test_training_without_the_test_split_is_another_run(
     with pytest.raises(ValueError, match="'test'"):
         fit(out=tmp_path)
     data[INTERACTS].test_edge_label_index = label_index
-    with pytest.raises(ValueError, match=r"\(trainer\.test: False there, None now\)"):
+    with pytest.raises(ValueError, match=r"\(trainer\.test: False there, None now;"):
         fit(out=tmp_path)

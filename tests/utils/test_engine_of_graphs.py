@@ -75,6 +75,7 @@ def test_graphs_by_ray(data: HeteroData, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_learned_graphs_are_searched_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed (the extra 'ray')")
     monkeypatch.setattr("soil_pyg.utils.engine._cluster", lambda: pytest.fail("Ray was started"))
     x, has = torch.randn(9, 3), torch.ones(9, dtype=torch.bool)
     with use_engine("ray"):
