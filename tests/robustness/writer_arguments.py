@@ -46,7 +46,7 @@ PREPARE: Mapping[str, Values] = {
         "an id twice": pd.DataFrame({"item": ["v1", "v1"]}),
         "an id that is null": pd.DataFrame({"item": ["v1", None]}),
     },
-    "item_ids": {"a missing file": "missing.txt", "a number": 5, "a set": {"a", "b"}},
+    "item_ids": {"a missing file": "missing.txt", "a number": 5, "a set": {"a"}},
     "user_column": COLUMN,
     "item_column": COLUMN,
     "rating_column": COLUMN,
