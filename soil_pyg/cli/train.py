@@ -43,7 +43,7 @@ OWN = (
     *("format", "config", "print_config"),
 )
 """The arguments that do not depend on the model."""
-PLACE = {
+PLACE: dict[str, Any] = {
     **{"devices": 1, "num_nodes": 1, "strategy": "auto", "shard_tables": False},
     **{"engine": "local", "tensorboard": False},
 }
@@ -88,13 +88,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--device", type=Literal["auto", "cpu", "cuda"], default="auto", help="device to train on"
     )
     parser.add_argument(
-        "--devices", type=int, default=1, help="devices per node, each with a process"
+        "--devices",
+        type=int,
+        default=PLACE["devices"],
+        help="devices per node, each with a process",
     )
-    parser.add_argument("--num-nodes", type=int, default=1, help="number of nodes")
+    parser.add_argument("--num-nodes", type=int, default=PLACE["num_nodes"], help="number of nodes")
     parser.add_argument(
         "--strategy",
         type=Literal["auto", "ddp"],
-        default="auto",
+        default=PLACE["strategy"],
         help="how processes train together (auto: ddp for more than one device)",
     )
     parser.add_argument(
@@ -106,7 +109,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
         type=Literal["local", "ray"],
-        default="local",
+        default=PLACE["engine"],
         help="build exact graphs in this process, or by Ray on this machine or the cluster of "
         "RAY_ADDRESS; the graphs are the same",
     )
