@@ -1,12 +1,10 @@
 """The command :obj:`soil-pyg export`."""
 
-from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli import arguments as shared
-from soil_pyg.runs.checkpoint import RUN
 from soil_pyg.workflow.export import export_embeddings, export_hetero_data, export_mmrec
 
 EXAMPLES = """\
@@ -16,9 +14,6 @@ examples:
   soil-pyg export RUN --to parquet --out embeddings
 
 PyG reads data.pt by HeteroData.from_dict(torch.load("data.pt"))."""
-
-OF_DATA = ("mmrec", "hetero")
-"""The formats of data."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -37,8 +32,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     """Writes the data or the embeddings in the given format."""
     folder = shared.run_folder(arguments, "folder")
-    if arguments.to in OF_DATA and (Path(folder).expanduser() / RUN).is_file():
-        raise ValueError(f"'--to {arguments.to}' requires a data folder (got the run '{folder}')")
     if arguments.to == "mmrec":
         export_mmrec(folder, arguments.out)
     elif arguments.to == "hetero":

@@ -6,6 +6,7 @@ import gzip
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,8 @@ def read_text(path: Path) -> bytes:
     return content.removeprefix(codecs.BOM_UTF8)
 
 
-def _read_gzip(path: Path) -> Iterator[bytes]:
-    with gzip.open(path) as file:
-        while part := file.read(_BLOCK_BYTES):
-            yield part
-
-
-def _read_zstd(path: Path) -> Iterator[bytes]:
-    with pyarrow.input_stream(path, compression="zstd") as file:
+def _read_blocks(path: Path, open_file: Callable[[Path], Any]) -> Iterator[bytes]:
+    with open_file(path) as file:
         while part := file.read(_BLOCK_BYTES):
             yield part
 
@@ -90,10 +85,10 @@ def _read_streams(path: Path, make: Callable[[], Any], padding: bytes = b"") -> 
 
 
 _DECOMPRESS: dict[str, Callable[[Path], Iterator[bytes]]] = {
-    ".gz": _read_gzip,
-    ".bz2": lambda path: _read_streams(path, bz2.BZ2Decompressor),
-    ".xz": lambda path: _read_streams(path, lzma.LZMADecompressor, padding=b"\0"),
-    ".zst": _read_zstd,
+    ".gz": partial(_read_blocks, open_file=gzip.open),
+    ".bz2": partial(_read_streams, make=bz2.BZ2Decompressor),
+    ".xz": partial(_read_streams, make=lzma.LZMADecompressor, padding=b"\0"),
+    ".zst": partial(_read_blocks, open_file=partial(pyarrow.input_stream, compression="zstd")),
 }
 
 

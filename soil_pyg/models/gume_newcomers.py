@@ -10,8 +10,9 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.models.graphs import MakeTransform, with_graphs
 from soil_pyg.models.gume_graphs import LINKED, LINKS
-from soil_pyg.models.new_user_rows import NewUserRows, item_degree
+from soil_pyg.models.new_user_rows import NewUserRows
 from soil_pyg.models.newcomers import NewUserEmbedder
+from soil_pyg.ops.degrees import item_degree
 
 if TYPE_CHECKING:
     from soil_pyg.models.gume import GUME

@@ -13,7 +13,7 @@ from soil_pyg.models.graphs import (
     with_graphs,
 )
 from soil_pyg.models.loss_tables import LossTables, rank_halves
-from soil_pyg.models.new_user_rows import NewUserRows, item_degree
+from soil_pyg.models.new_user_rows import NewUserRows
 from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.models.pruned_interactions import (
     draw_edges,
@@ -23,6 +23,7 @@ from soil_pyg.models.pruned_interactions import (
 from soil_pyg.nn import BPRLoss, RefinedPropagation
 from soil_pyg.nn.refined_propagation import refine
 from soil_pyg.nn.split_batch import sum_batch
+from soil_pyg.ops.degrees import item_degree
 from soil_pyg.typing import INTERACTS, Triplets
 from soil_pyg.utils.checks import check_at_least, check_choice, check_share
 

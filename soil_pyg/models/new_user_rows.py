@@ -1,11 +1,7 @@
 import torch
 from torch import Tensor
-from torch_geometric.data import HeteroData
 
 from soil_pyg.ops.adjacency import Adjacency
-from soil_pyg.transforms.edges import distinct_edges
-from soil_pyg.typing import INTERACTS, ITEM
-from soil_pyg.utils.data_checks import count_nodes
 
 
 class LaterItemError(ValueError):
@@ -49,11 +45,6 @@ class NewUserRows:
         items, item = torch.unique(edges.col.long(), return_inverse=True)
         degree = self.degree[items].index_add_(0, item, edges.weight.double())
         return user_factor(edges) * edges.weight * _inverse_root(degree)[item]
-
-
-def item_degree(data: HeteroData) -> Tensor:
-    """Returns the number of users of each item."""
-    return torch.bincount(distinct_edges(data, INTERACTS)[1], minlength=count_nodes(data, ITEM))
 
 
 def edges_of_new_users(edge_index: Tensor, num_new_users: int, num_items: int) -> Adjacency:

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from soil_pyg.models.graphs import PairTensor
-from soil_pyg.models.new_user_rows import NewUserRows, item_degree
+from soil_pyg.models.new_user_rows import NewUserRows
 from soil_pyg.nn import LightPropagation
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.degrees import item_degree
 from soil_pyg.ops.knn import KNN
 from soil_pyg.transforms.utils import unit_features
 from soil_pyg.typing import ITEM

@@ -21,11 +21,12 @@ from soil_pyg.models.graphs import (
     with_graphs,
 )
 from soil_pyg.models.loss_tables import LossTables
-from soil_pyg.models.new_user_rows import NewUserRows, item_degree
+from soil_pyg.models.new_user_rows import NewUserRows
 from soil_pyg.models.newcomers import NewUserEmbedder
 from soil_pyg.models.preference_decomposition import PreferenceDecomposition
 from soil_pyg.nn import BPRLoss, ModalityEncoder
 from soil_pyg.nn.split_batch import mean_square
+from soil_pyg.ops.degrees import item_degree
 from soil_pyg.typing import INTERACTS, USER, Triplets
 from soil_pyg.utils.checks import check_at_least, check_integer
 

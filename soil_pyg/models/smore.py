@@ -19,7 +19,7 @@ from soil_pyg.models.graphs import (
     similar,
     with_graphs,
 )
-from soil_pyg.models.new_user_rows import NewUserRows, item_degree
+from soil_pyg.models.new_user_rows import NewUserRows
 from soil_pyg.models.newcomers import NewUserEmbedder, messages
 from soil_pyg.models.smore_graphs import FUSION, SMOREGraphs
 from soil_pyg.models.view_recommender import ViewRecommender
@@ -31,6 +31,7 @@ from soil_pyg.nn import (
     LightPropagation,
     SpectralFilter,
 )
+from soil_pyg.ops.degrees import item_degree
 from soil_pyg.typing import INTERACTS
 from soil_pyg.utils.checks import check_at_least, check_integer, check_share
 

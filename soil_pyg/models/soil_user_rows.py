@@ -2,10 +2,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.models.new_user_rows import NewUserRows, item_degree, user_factor
+from soil_pyg.models.new_user_rows import NewUserRows, user_factor
 from soil_pyg.models.soil_graphs import SOILGraphs
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.attractiveness_rows import AttractivenessRows
+from soil_pyg.ops.degrees import item_degree
 from soil_pyg.ops.keys import sum_by_key
 from soil_pyg.ops.ragged import index2ptr
 from soil_pyg.transforms.utils import unit_features

@@ -13,8 +13,8 @@ from soil_pyg.utils.checks import check_greater, check_integer
 BLOCK_BYTES = 2**26
 """The size of all matrices of a block of items."""
 
-SMALLEST = 1e-20
-"""The smallest sum of exponentials that is used as it is."""
+LARGEST = 46.0
+"""The largest difference of logits whose exponentials are used beside each other."""
 
 EPSILON = 1e-9
 """Added to each ratio, as in the released code."""
@@ -90,7 +90,7 @@ class _Neighbours(torch.autograd.Function):
             total = sum(shares[1:], start=shares[0])
             for view, grad, cosine, share in zip(views, grads, cosines, shares, strict=True):
                 near = topk_by_id(total + share, k)[1]
-                far = partial(_logits, view, rows, tau)
+                far = partial(_logits, view, rows, tau) if 2 / tau > LARGEST else None
                 value, slope = _contrast(cosine.sub_(1).div_(tau).exp_(), share, near, k, far)
                 loss = loss + value
                 grad += slope.t() @ view[rows]
@@ -110,7 +110,7 @@ def _logits(view: Tensor, rows: Tensor, tau: float) -> Tensor:
 
 
 def _contrast(
-    e: Tensor, share: Tensor, near: Tensor, k: int, logits: Callable[[], Tensor]
+    e: Tensor, share: Tensor, near: Tensor, k: int, logits: Callable[[], Tensor] | None
 ) -> tuple[Tensor, Tensor]:
     # The loss of a block, summed, and its gradient by the logarithm of `e`.
     e_near, others = e.gather(1, near), e.scatter(1, near, 0)
@@ -124,7 +124,7 @@ def _contrast(
     k = min(k, e.size(1) - near.size(1))
     next_near = topk_by_id(share.scatter(1, near, -torch.inf), k)[1]
     rest, sum_rest = others, sum_others
-    if bool((sum_others < SMALLEST).any()):
+    if logits is not None:
         # At a low temperature the others vanish beside the near ones, but not beside each other.
         far = logits().scatter_(1, near, -torch.inf)
         rest = far.sub_(far.amax(dim=1, keepdim=True)).exp_()

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from soil_pyg.ops.degrees import item_degree, user_degree
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.ranking.groups import NUM_GROUPS, Groups, quantile_groups
 from soil_pyg.ranking.held_out import held_out
-from soil_pyg.ranking.metrics import HIT_METRICS, USER_METRICS, history_length, popularity
+from soil_pyg.ranking.metrics import HIT_METRICS, USER_METRICS
 from soil_pyg.utils.checks import check_choice, check_integer
 
 GROUPINGS = ("user_history", "item_popularity", "cold_items")
@@ -76,7 +77,7 @@ def evaluate_groups(
     check_integer("num_groups", num_groups, 1)
     pairs = held_out(data, split)
     if by == "user_history":
-        length = history_length(data)[torch.unique(pairs[0])]
+        length = user_degree(data)[torch.unique(pairs[0])]
         groups = quantile_groups(length.cpu(), num_groups)
         values = evaluator.evaluate_per_user(model, data, split)
         means = {name: groups.mean(torch.from_numpy(value)) for name, value in values.items()}
@@ -84,7 +85,7 @@ def evaluate_groups(
             GroupMetrics(*bounds, size, {name: mean[number] for name, mean in means.items()})
             for number, (bounds, size) in enumerate(zip(groups.bounds, groups.size, strict=True))
         ]
-    count = popularity(data)[pairs[1]].cpu()
+    count = item_degree(data)[pairs[1]].cpu()
     if by == "item_popularity":
         groups = quantile_groups(count, num_groups)
     else:
@@ -115,7 +116,7 @@ def _of_items(
     evaluator: Evaluator, model: torch.nn.Module, data: HeteroData, split: str, groups: Groups
 ) -> list[GroupMetrics]:
     upper = torch.tensor([highest for _, highest in groups.bounds])
-    count = popularity(data)
+    count = item_degree(data)
     group = torch.searchsorted(upper.to(count.device), count)
     values: list[dict[str, list[Tensor]]] = [{} for _ in groups.bounds]
     for _, ranked, label in evaluator.ranked_blocks(model, data, split, complete=False):

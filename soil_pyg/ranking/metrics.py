@@ -17,11 +17,10 @@ from torch_geometric.metrics import (
     LinkPredRecall,
 )
 
-from soil_pyg.ops.keys import distinct_keys
-from soil_pyg.typing import INTERACTS, ITEM, USER
+from soil_pyg.ops.degrees import item_degree
+from soil_pyg.typing import ITEM, USER
 from soil_pyg.utils.checks import check_choice, check_integer, check_strings
-from soil_pyg.utils.data_checks import check_edges, count_nodes
-from soil_pyg.utils.remember import remember
+from soil_pyg.utils.data_checks import count_nodes
 
 HIT_METRICS: dict[str, Any] = {
     "recall": LinkPredRecall,
@@ -70,29 +69,7 @@ def surprise(data: HeteroData) -> Tensor:
     r"""Returns the surprise of each item in bits, :math:`-\log_2 p_i`, where :math:`p_i` is the
     share of users with a training interaction with item :math:`i`, counted as at least one user.
     """
-    return -torch.log2(popularity(data).clamp(min=1).double() / count_nodes(data, USER))
-
-
-def popularity(data: HeteroData) -> Tensor:
-    """Returns the number of users with a training interaction with each item."""
-    return _degrees(data)[1]
-
-
-def history_length(data: HeteroData) -> Tensor:
-    """Returns the number of items with a training interaction of each user."""
-    return _degrees(data)[0]
-
-
-def _degrees(data: HeteroData) -> tuple[Tensor, Tensor]:
-    """Returns the degrees of users and items; a repeated interaction counts once."""
-    edge_index, size = check_edges(data), (count_nodes(data, USER), count_nodes(data, ITEM))
-
-    def count() -> tuple[Tensor, Tensor]:
-        key, _ = distinct_keys(edge_index[0] * size[1] + edge_index[1])
-        user, item = key // size[1], key % size[1]
-        return torch.bincount(user, minlength=size[0]), torch.bincount(item, minlength=size[1])
-
-    return remember(data[INTERACTS].edge_index, ("degrees", size), count)
+    return -torch.log2(item_degree(data).clamp(min=1).double() / count_nodes(data, USER))
 
 
 class ListMetrics:
@@ -177,7 +154,7 @@ def _values(data: HeteroData, name: str) -> Tensor:
     if name == "novelty":
         return surprise(data)
     if name == "average_popularity":
-        return popularity(data).double()
+        return item_degree(data).double()
     category = data[ITEM].get("category")
     if not isinstance(category, Tensor) or category.size() != (count_nodes(data, ITEM),):
         got = list(category.size()) if isinstance(category, Tensor) else repr(category)

@@ -8,13 +8,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.utils import cumsum
 
+from soil_pyg.ops.degrees import item_degree, user_degree
 from soil_pyg.ranking.evaluator import Evaluator
 from soil_pyg.ranking.groups import Groups, quantile_groups
 from soil_pyg.ranking.metrics import (
     CATALOGUE_METRICS,
     ListMetrics,
-    history_length,
-    popularity,
     surprise,
 )
 from soil_pyg.typing import ITEM, USER
@@ -82,20 +81,20 @@ def history_novelty(data: HeteroData) -> float:
     """Returns the mean surprise of the items in the training interactions, as a reference for the
     novelty of recommendations.
     """
-    count = popularity(data)
+    count = item_degree(data)
     return float((surprise(data) * count).sum() / count.sum())
 
 
 def popularity_groups(data: HeteroData, held_out: Tensor) -> Groups:
     """Groups the held-out interactions by the training interactions of their items."""
-    return quantile_groups(popularity(data)[held_out[1]])
+    return quantile_groups(item_degree(data)[held_out[1]])
 
 
 def history_groups(data: HeteroData, held_out: Tensor) -> Groups:
     """Groups the users with held-out interactions, in ascending order, by the number of their
     training interactions.
     """
-    return quantile_groups(history_length(data)[torch.unique(held_out[0])])
+    return quantile_groups(user_degree(data)[torch.unique(held_out[0])])
 
 
 def recall_of_users(place: Tensor, held_out: Tensor, k: int) -> Tensor:

@@ -15,8 +15,8 @@ from torch_geometric.data.storage import EdgeStorage
 
 from soil_pyg.datasets.item_table import IMAGE, TITLE
 from soil_pyg.encoders.picture_files import read_picture
+from soil_pyg.ops.degrees import user_degree
 from soil_pyg.ranking.evaluator import Evaluator
-from soil_pyg.ranking.metrics import history_length
 from soil_pyg.reports.reasons import Reasons
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import INTERACTS, SECOND_ORDER
@@ -129,7 +129,7 @@ def choose_users(data: HeteroData, held_out: Tensor, num_users: int) -> list[int
     order of their history lengths and then of their positions.
     """
     users = torch.unique(held_out[0])
-    users = users[history_length(data)[users].argsort(stable=True)]
+    users = users[user_degree(data)[users].argsort(stable=True)]
     steps = torch.linspace(0, len(users) - 1, min(num_users, len(users))).round().long()
     return list(users[steps].tolist())
 

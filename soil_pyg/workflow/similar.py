@@ -8,13 +8,18 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.ops.vectors import norms
 from soil_pyg.ranking.tables import Ranking
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.utils.checks import check_integer, check_string
 from soil_pyg.workflow.ids import ALL, IdSource, select
 from soil_pyg.workflow.options import select_features
 from soil_pyg.workflow.run_data import data_source, load_run_data, open_run
+
+BLOCK_ROWS = 2**16
+"""The rows that are held in double precision at a time."""
+
+TINY = torch.finfo(torch.float64).tiny
+"""The divisor of rows of zeros."""
 
 
 def similar(
@@ -121,19 +126,28 @@ def unit_rows(emb: Tensor) -> tuple[Tensor, Tensor]:
     """Returns a dense or sparse matrix with its rows scaled to unit norm, except rows of zeros, and
     the norms.
 
+    They are divided in double precision: multiples of a row then round to the same unit row, so
+    that they tie.
+
     Example:
         >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
         (tensor([[0.6000, 0.8000],
-                [0.0000, 0.0000]]), tensor([5., 0.]))
+                [0.0000, 0.0000]]), tensor([5., 0.], dtype=torch.float64))
     """
     if not emb.is_sparse:
-        emb = emb.float()
-        norm = norms(emb).float()
-        return emb / norm.clamp(min=torch.finfo(norm.dtype).tiny).unsqueeze(1), norm
-    emb = emb.float().coalesce()
-    row, value = emb.indices()[0], emb.values()
+        unit = torch.empty(emb.size(), device=emb.device)
+        norm = torch.empty(len(emb), dtype=torch.float64, device=emb.device)
+        for rows, unit_block, norm_block in zip(
+            *(torch.split(x, BLOCK_ROWS) for x in (emb.detach(), unit, norm)), strict=True
+        ):
+            values = rows.double()
+            norm_block.copy_(torch.linalg.vector_norm(values, dim=1))
+            unit_block.copy_(values / norm_block.clamp(min=TINY).unsqueeze(1))
+        return unit, norm
+    emb = emb.coalesce()
+    row, value = emb.indices()[0], emb.values().double()
     norm = value.new_zeros(emb.size(0)).index_add_(0, row, value * value).sqrt()
-    unit = value / norm[row].clamp(min=torch.finfo(norm.dtype).tiny)
+    unit = (value / norm[row].clamp(min=TINY)).float()
     matrix = torch.sparse_coo_tensor(
         emb.indices(), unit, emb.size(), is_coalesced=True, check_invariants=False
     )

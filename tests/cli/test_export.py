@@ -38,4 +38,4 @@ def test_data_formats_need_data(
 ) -> None:
     for to in ("mmrec", "hetero"):
         line = refused("export", run_folder, "--to", to, "--out", tmp_path / "x.pt")
-        assert f"'--to {to}' requires a data folder (got the run '{run_folder}')" in line
+        assert f"'{run_folder}' is a run: give the data folder instead" in line

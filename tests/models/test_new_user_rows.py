@@ -9,12 +9,12 @@ from soil_pyg.models.new_user_rows import (
     LaterItemError,
     NewUserRows,
     edges_of_new_users,
-    item_degree,
 )
 from soil_pyg.models.soil_graphs import AGGREGATION, USER_ITEM, SOILGraphs
 from soil_pyg.models.soil_user_rows import SOILUserRows
 from soil_pyg.models.user_graph_newcomers import similar_to_new
 from soil_pyg.ops.adjacency import Adjacency
+from soil_pyg.ops.degrees import item_degree
 from soil_pyg.testing import small_data
 from soil_pyg.transforms import UserGraph
 from soil_pyg.transforms.user_graph import USER_USER

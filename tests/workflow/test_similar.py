@@ -80,6 +80,18 @@ def test_equal_items_come_by_their_position(trained: TrainedModel) -> None:
     assert frame["score"].tolist() == pytest.approx([1, 1, 1])
 
 
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_multiples_of_a_row_have_equal_unit_rows(is_sparse: bool) -> None:
+    # Their products are exact: the integers have few bits.
+    generator = torch.Generator().manual_seed(0)
+    row = torch.randint(-99, 99, (500, 1, 7), generator=generator)
+    emb = (row * torch.arange(1, 30).view(-1, 1)).float() * 2.0**-90
+    unit, _ = unit_rows(emb.flatten(0, 1).to_sparse() if is_sparse else emb.flatten(0, 1))
+    unit = unit.to_dense().view(emb.size())
+    assert torch.equal(unit, unit[:, :1].expand_as(unit))
+    assert unit.norm(dim=2).amin() > 0.999999
+
+
 def test_cosines_are_at_most_one(trained: TrainedModel) -> None:
     trained.item_emb[:] = trained.item_emb[15] * torch.arange(1, 26).view(-1, 1) / 7
     assert similar(trained, items="all", k=24)["score"].between(-1, 1).all()
