@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from soil_pyg.workflow.add_items import add_items
     from soil_pyg.workflow.add_users import add_users
     from soil_pyg.workflow.compare import compare
+    from soil_pyg.workflow.encode import encode
     from soil_pyg.workflow.evaluate import evaluate
     from soil_pyg.workflow.explain import explain
     from soil_pyg.workflow.prepare import prepare
@@ -27,6 +28,7 @@ __all__ = [
     "add_items",
     "add_users",
     "compare",
+    "encode",
     "evaluate",
     "explain",
     "load",
@@ -43,6 +45,7 @@ _MODULES = {
     "add_items": "workflow.add_items",
     "add_users": "workflow.add_users",
     "compare": "workflow.compare",
+    "encode": "workflow.encode",
     "evaluate": "workflow.evaluate",
     "explain": "workflow.explain",
     "load": "runs.checkpoint",

@@ -12,6 +12,7 @@ from soil_pyg.utils.signals import exit_on_signals
 
 COMMANDS = {
     "prepare": "make a data folder from interactions and item features",
+    "encode": "compute the features of new items as those of a data folder",
     "train": "train a model on a data folder",
     "recommend": "recommend items to users",
     "similar": "find the items most similar to an item, or the users most similar to a user",

@@ -1,11 +1,14 @@
 """Arguments that several commands share."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
 from soil_pyg.cli.names import Names
+from soil_pyg.datasets.encoder import Encoder
 from soil_pyg.datasets.new_items import read_new_items
+from soil_pyg.encoders import parse_encoder
 from soil_pyg.models.resolver import import_named
 from soil_pyg.runs.checkpoint import load
 from soil_pyg.runs.trained_model import TrainedModel
@@ -97,6 +100,37 @@ def named_files(groups: list[list[str]], flag: str, example: str) -> dict[str, s
             raise ValueError(f"'{flag}' must name each modality once (got {modality!r} twice)")
         files[modality] = file
     return files
+
+
+def add_embed(parser: ArgumentParser, text: str) -> None:
+    """Adds the arguments :obj:`--embed` and :obj:`--embed-cache`."""
+    parser.add_argument(
+        "--embed", nargs="+", action="append", metavar="NAME=SOURCE[:MODEL]", help=text
+    )
+    parser.add_argument(
+        "--embed-cache",
+        default="auto",
+        help="folder that caches computed features; auto: soil_pyg/embed in the user's cache",
+    )
+
+
+def encoders(
+    arguments: Namespace, root: str | Path | None, others: Container[str] = ()
+) -> dict[str, Encoder]:
+    """Returns the encoders of :func:`add_embed` by modality.
+
+    Raises :class:`ValueError` if a modality is given twice or is one of the others.
+    """
+    cache = arguments.embed_cache
+    if Path(cache).expanduser().is_file():
+        raise ValueError(f"'embed_cache' must be a folder (got the file '{cache}')")
+    found: dict[str, Encoder] = {}
+    for text in (text for group in arguments.embed or [] for text in group):
+        modality, encoder = parse_encoder(text, root, cache)
+        if modality in found or modality in others:
+            raise ValueError(f"'--embed' must name each modality once (got {modality!r} twice)")
+        found[modality] = encoder
+    return found
 
 
 def add_newcomers(parser: ArgumentParser) -> None:

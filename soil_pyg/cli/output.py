@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soil_pyg.datasets.data_folder import DESCRIPTION
-from soil_pyg.datasets.schema import DATA, ITEMS
+from soil_pyg.datasets.schema import DATA, ENCODERS, ITEMS
 from soil_pyg.ranking.item_index import DESCRIPTION as INDEX_DESCRIPTION
 from soil_pyg.ranking.item_index import INDEX
 from soil_pyg.runs.checkpoint import FILES as RUN_FILES
@@ -108,7 +108,7 @@ def _owner(path: Path) -> str | None:
     path = path.resolve()
     for owner, record, names in (
         ("run", RUN, {*RUN_FILES, RUN, INDEX, INDEX_DESCRIPTION}),
-        ("data folder", DESCRIPTION, {DATA, ITEMS, DESCRIPTION}),
+        ("data folder", DESCRIPTION, {DATA, ITEMS, ENCODERS, DESCRIPTION}),
     ):
         if path.name in names and path.with_name(record).exists():
             return owner

@@ -5,10 +5,9 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-from soil_pyg.cli.arguments import named_files
+from soil_pyg.cli import arguments as shared
 from soil_pyg.datasets.layouts import item_file
 from soil_pyg.datasets.modality_source import ModalitySource
-from soil_pyg.encoders import parse_encoder
 from soil_pyg.typing import SPLITS
 from soil_pyg.utils.progress import status
 from soil_pyg.workflow.prepare import prepare
@@ -79,18 +78,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME=FILE",
         help="features per modality: .npy, or a table with the item column and vectors or numbers",
     )
-    parser.add_argument(
-        "--embed",
-        nargs="+",
-        action="append",
-        metavar="NAME=SOURCE[:MODEL]",
-        help="features to compute from texts and pictures, see below",
-    )
-    parser.add_argument(
-        "--embed-cache",
-        default="auto",
-        help="folder that caches computed features; auto: soil_pyg/embed in the user's cache",
-    )
+    shared.add_embed(parser, "features to compute from texts and pictures, see below")
     parser.add_argument("--items", help="table of items, such as their titles and pictures")
     parser.add_argument("--item-ids", help="ids of the rows of .npy files: .txt, .npy or a table")
     parser.add_argument("--title-column", help="column of titles in --items (default: title)")
@@ -112,18 +100,13 @@ def run(arguments: Namespace) -> None:
     source, out = options.pop("file"), options.pop("out")
     if options["ratios"] is not None:
         options["ratios"] = tuple(options["ratios"])
-    named = named_files(options.pop("features") or [], "--features", "image=image.npy")
-    features: dict[str, ModalitySource] = {**named}
+    features: dict[str, ModalitySource] = {
+        **shared.named_files(options.pop("features") or [], "--features", "image=image.npy")
+    }
     items = options["items"] or item_file(source)
     root = options["image_folder"] or (items and Path(items).parent)
-    cache = options.pop("embed_cache")
-    if Path(cache).expanduser().is_file():
-        raise ValueError(f"'embed_cache' must be a folder (got the file '{cache}')")
-    for text in (text for group in options.pop("embed") or [] for text in group):
-        modality, encoder = parse_encoder(text, root, cache)
-        if modality in features:
-            raise ValueError(f"'--embed' must name each modality once (got {modality!r} twice)")
-        features[modality] = encoder
+    features |= shared.encoders(arguments, root, features)
+    del options["embed"], options["embed_cache"]
     prepared = prepare(source, out, features, **options)
     status.log(summary(prepared, out))
 

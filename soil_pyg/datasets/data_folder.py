@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.ids import is_utf8
 from soil_pyg.datasets.parquet_size import check_parquet_size
-from soil_pyg.datasets.schema import DATA, ITEMS, Description
+from soil_pyg.datasets.schema import DATA, ENCODERS, ITEMS, Description
 from soil_pyg.datasets.storage import REMEDY, load_data, save_data
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
 from soil_pyg.utils.checks import check_path
@@ -46,7 +46,7 @@ def load_data_folder(path: str | os.PathLike[str]) -> HeteroData:
         ValueError: If a file has another format or was changed.
     """
     check_path("path", path)
-    file = _checked(path, DATA)
+    file = data_file(path, DATA)
     data = load_data(file, verified=True)
     try:
         _check_sizes(data)
@@ -80,7 +80,7 @@ def load_item_table(path: str | os.PathLike[str]) -> pd.DataFrame | None:
     """
     if ITEMS not in load_description(path)["files"]:
         return None
-    file = _checked(path, ITEMS)
+    file = data_file(path, ITEMS)
     try:
         check_parquet_size(file)
         return pd.read_parquet(file)
@@ -112,9 +112,10 @@ def load_description(path: str | os.PathLike[str]) -> dict[str, Any]:
 def save_data_folder(
     folder: Path, data: HeteroData, items: pd.DataFrame | None, description: dict[str, Any]
 ) -> dict[str, Any]:
-    """Writes the files of a data folder, the description last, and returns the description.
+    """Writes the files of a data folder, the description last, and returns the description, which
+    covers the files that the folder has already.
 
-    The folder must exist and be empty. The items are in the order of the data, and the description
+    The folder must exist. The items are in the order of the data, and the description
     holds JSON values.
     """
     save_data(data, folder / DATA)
@@ -146,14 +147,17 @@ def _check_place(out: Path, overwrite: bool | None) -> None:
             raise ValueError(f"'{out}' is a file: choose another folder")
         return
     names = {path.name for path in out.iterdir()}
-    if others := sorted(names - {DATA, ITEMS, DESCRIPTION}):
+    if others := sorted(names - {DATA, ITEMS, ENCODERS, DESCRIPTION}):
         raise ValueError(f"'{out}' holds other files ({others[0]}): choose an empty or new folder")
     if names and not overwrite:
         or_replace = "" if overwrite is None else ", or replace it with 'overwrite' (--overwrite)"
         raise ValueError(f"'{out}' holds prepared data: choose another folder{or_replace}")
 
 
-def _checked(path: str | os.PathLike[str], name: str) -> Path:
+def data_file(path: str | os.PathLike[str], name: str) -> Path:
+    """Returns the path of a file of a data folder. Raises the errors of :func:`load_description`
+    and :class:`ValueError` if the file is missing or was changed.
+    """
     folder = Path(path).expanduser()
     check_files(folder / DESCRIPTION, load_description(folder)["files"], [name], REMEDY)
     return folder / name

@@ -2,6 +2,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 
 @runtime_checkable
@@ -10,7 +11,7 @@ class Encoder(Protocol):
 
     An encoder may list content that it could not read in :obj:`skipped`, as strings, with their
     number in :obj:`num_skipped`, and have a :obj:`notice` for the user. If the vector of an item
-    changes with the other items, :obj:`depends_on_all_items` is :obj:`True`.
+    changes with the other items, it is a :class:`FittedEncoder`.
     """
 
     @property
@@ -34,4 +35,21 @@ class Encoder(Protocol):
                 :obj:`item`, and null for missing titles, pictures and rows. Without a table there
                 are only ids.
         """
+        ...
+
+
+@runtime_checkable
+class FittedEncoder(Encoder, Protocol):
+    """An encoder that is fitted to the items that it encodes, unless it is restored.
+
+    What it was fitted to is stored with the features, so that later items get vectors that a
+    trained model understands. Only an encoder with the same name and version restores it.
+    """
+
+    def state(self) -> dict[str, Tensor]:
+        """Returns what the encoder was last fitted to."""
+        ...
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Encodes all later items by a state, or raises :class:`ValueError` if it is damaged."""
         ...

@@ -35,7 +35,7 @@ def resolve_features(
     name = f"features[{modality!r}]"
     if isinstance(source, Encoder):
         frame = pd.DataFrame({ITEM: item_id}) if items is None else items.select(item_id)
-        return _encode(source, frame, name), item_id
+        return encode_items(source, frame, name), item_id
     path = file_of(source)
     if path is None or path.suffix.lower() != ".npy":
         return source
@@ -67,7 +67,10 @@ def file_of(source: Any) -> Path | None:
     return Path(source).expanduser() if isinstance(source, str | os.PathLike) else None
 
 
-def _encode(encoder: Encoder, items: pd.DataFrame, name: str) -> np.ndarray:
+def encode_items(encoder: Encoder, items: pd.DataFrame, name: str) -> np.ndarray:
+    """Returns one vector per item, zeros for missing ones. Raises :class:`ValueError` if an encoder
+    returns anything else; :obj:`name` is its name for the error.
+    """
     source = f"{name}, as encoded by {encoder.name!r},"
     matrix = to_array(encoder.encode(items), source)
     check_matrix(matrix, source)

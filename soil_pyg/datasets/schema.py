@@ -8,6 +8,7 @@ from soil_pyg.utils.records import Count, Schema, Sha256
 
 DATA = "data.safetensors"
 ITEMS = "items.parquet"
+ENCODERS = "encoders.safetensors"
 
 
 class TensorValue(Schema):
@@ -59,6 +60,15 @@ class DataHeader(Schema):
     sha256: Sha256 | None = None
 
 
+class EncodersHeader(Schema):
+    """The header of a file of fitted encoders: their names, by the number that their tensors begin
+    with.
+    """
+
+    encoders: list[str]
+    sha256: Sha256 | None = None
+
+
 class Step(Schema):
     """A step of the preparation and the numbers that it left out."""
 
@@ -75,6 +85,23 @@ class Digests(Schema):
 
     data: Annotated[Sha256, Field(alias=DATA)]
     items: Annotated[Sha256 | None, Field(alias=ITEMS)] = None
+    encoders: Annotated[Sha256 | None, Field(alias=ENCODERS)] = None
+
+
+class EncoderName(Schema):
+    """The encoder of a modality."""
+
+    name: str
+    version: str
+
+
+class Modality(Schema):
+    """The features of a modality."""
+
+    model_config = ConfigDict(extra="allow")
+
+    channels: Count
+    encoder: EncoderName | None = None
 
 
 class Description(Schema):
@@ -86,3 +113,4 @@ class Description(Schema):
     files: Digests
     versions: dict[str, str] = Field(default_factory=dict)
     dropped: list[Step] = Field(default_factory=list)
+    modalities: dict[str, Modality] = Field(default_factory=dict)

@@ -59,13 +59,9 @@ def log_warnings(description: dict[str, Any], features: Mapping[str, ModalitySou
     be due to other ids.
     """
     num_items = description["counts"]["items"]
-    like = description["arguments"].get("like")
     for modality, source in features.items():
         if notice := getattr(source, "notice", ""):
             logger.warning("%s", notice)
-        if like is not None and getattr(source, "depends_on_all_items", False):
-            message = "%s: computed anew from all items: a run on '%s' does not fit them (--init)"
-            logger.warning(message, modality, like)
         if num_skipped := getattr(source, "num_skipped", 0):
             skipped = ", ".join(getattr(source, "skipped", ()))
             message = "%s: %d pictures cannot be read and are skipped: %s"

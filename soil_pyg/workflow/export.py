@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow
-import pyarrow.parquet
 import torch
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import new_folder
 from soil_pyg.datasets.features import FEATURE_SUFFIX
 from soil_pyg.datasets.multimodal import COLUMNS
+from soil_pyg.datasets.vector_tables import write_vectors
 from soil_pyg.runs.checkpoint import original_ids
 from soil_pyg.runs.trained_model import TrainedModel
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER, features_of
@@ -153,10 +152,8 @@ def export_embeddings(
                 _save_array(folder / f"{kind}_ids.npy", plain)
                 _save_array(folder / f"{kind}_embeddings.npy", matrix)
             else:
-                values = pyarrow.array(matrix.reshape(-1))
-                vectors = pyarrow.FixedSizeListArray.from_arrays(values, matrix.shape[1])
-                table = pyarrow.table({kind: ids.tolist(), "embedding": vectors})
-                pyarrow.parquet.write_table(table, folder / f"{kind}s.parquet")
+                path = folder / f"{kind}s.parquet"
+                write_vectors({kind: ids.tolist()}, "embedding", matrix, path)
 
 
 def _save_array(path: Path, array: np.ndarray) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import new_folder, save_data_folder
+from soil_pyg.datasets.encoder_states import restored, save_states
 from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns
 from soil_pyg.datasets.ids import find_ids, read_ids
 from soil_pyg.datasets.item_table import ItemTable
@@ -114,7 +115,9 @@ def prepare(
             :obj:`interactions` repeat. Each pair that is known to it keeps its split, and only new
             pairs are split: with :obj:`"random"`, each is held out as often as without known
             pairs; with :obj:`"last"` and :obj:`"time"`, the new pairs are split among themselves,
-            and known pairs stay in their split although later ones follow. May be :obj:`out`.
+            and known pairs stay in their split although later ones follow. Encoders that were
+            fitted to its items, such as :class:`~soil_pyg.encoders.TfidfEncoder`, stay as they
+            are. May be :obj:`out`.
             (default: :obj:`None`)
         k_core (int): The minimum number of interactions per user and per item.
             (default: :obj:`1`)
@@ -161,13 +164,18 @@ def prepare(
         time_column = time_column or known.time_column
     check_arguments(locals() | {"items": item_source})
     arguments["rating_column"] = rating_column
-    features = features or {}
+    features = dict(features or {})
     rule = SplitRule.resolve(
         *(split, split_column, time_column, ratios, seed),
         None if like is None else KnownSplit.load(like),
     )
-    if rule.known is not None and (filters := rule.known.unlike(arguments)):
-        logger.warning("'%s' was prepared with %s, unlike this data", like, ", ".join(filters))
+    if like is not None and rule.known is not None:
+        if filters := rule.known.unlike(arguments):
+            logger.warning("'%s' was prepared with %s, unlike this data", like, ", ".join(filters))
+        features, others = restored(features, like)
+        for modality in others:
+            message = "%s: fitted to other items than '%s': a run on it does not fit (--init)"
+            logger.warning(message, modality, like)
     columns = given_columns(
         user_column=user_column,
         item_column=item_column,
@@ -232,6 +240,7 @@ def prepare(
         )
         if table is not None:
             description["items_without_row"] = int((find_ids(item_id, table.ids) < 0).sum())
+        save_states(features, folder)
         saved = save_data_folder(folder, data, selected, description)
     log_warnings(saved, features)
     log_alike_ids(data)

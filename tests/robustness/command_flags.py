@@ -9,6 +9,7 @@ Values = Mapping[str, str]
 
 COMMANDS = {
     "prepare": "prepare p.csv --out NEW",
+    "encode": "encode items.csv --like TEXT_DATA --embed text=title:tfidf --out NEW",
     "train": "train DATA --model bpr --epochs 1 --out NEW",
     "recommend": "recommend RUN --users u1",
     "similar": "similar RUN --items v1",
@@ -75,6 +76,27 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--items items.csv --title-column": {"a missing column": "name", "an empty value": ""},
         "--items items.csv --image-column": {"a missing column": "photo", "an empty value": ""},
         "--items items.csv --image-folder": {
+            "a missing folder": "missing",
+            "a file in place of a folder": "p.csv",
+            "an empty value": "",
+        },
+    },
+    "encode": {
+        "--out": values.NEW_FOLDER,
+        "--like": {**values.DATA, "data that was not encoded": "DATA"},
+        "--embed": {
+            "no name": "title",
+            "no source": "text=",
+            "an empty value": "",
+            "a missing column": "text=name:tfidf",
+            "another column": "text=item:tfidf",
+            "another encoder": f"text:image={WRONG}:colour-histogram",
+            "an unknown modality": "smell=title",
+            "a modality that the data lacks": "name:text=title:tfidf",
+            "a missing folder": "image=missing",
+        },
+        "--embed-cache": {"a file in place of a folder": "p.csv", "an empty value": ""},
+        "--image-folder": {
             "a missing folder": "missing",
             "a file in place of a folder": "p.csv",
             "an empty value": "",
@@ -230,6 +252,7 @@ SWITCHES = {
 """Flags without a value."""
 
 SOURCES = {
+    "encode": values.TABLE,
     "prepare": {**values.TABLE, "a folder without interactions": "empty", "a run": "RUN"},
     "train": values.DATA,
     "recommend": values.RUN,

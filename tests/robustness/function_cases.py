@@ -29,6 +29,7 @@ from python_values import (
     TABLE,
     Values,
 )
+from soil_pyg.encoders import TfidfEncoder
 from soil_pyg.workflow.export import export_embeddings, export_hetero_data, export_mmrec
 from soil_pyg.workflow.similar import similar_blocks
 from writer_arguments import PREPARE, TRAIN
@@ -118,6 +119,24 @@ FUNCTIONS: dict[Callable[..., Any], tuple[dict[str, Any], Mapping[str, Values]]]
             "per_user": SWITCH,
             "data": DATA,
             "memory_budget": COUNT,
+        },
+    ),
+    soil_pyg.encode: (
+        {"items": "items.csv", "features": {"text": TfidfEncoder("title")}, "like": "TEXT_DATA"},
+        {
+            "items": TABLE,
+            "features": {
+                "no modality": {},
+                "a list": ["text"],
+                "None": None,
+                "a file": {"text": "text.parquet"},
+                "another column": {"text": TfidfEncoder("item")},
+                "other channels": {"text": TfidfEncoder("title", channels=2)},
+                "an unknown modality": {"smell": TfidfEncoder("title")},
+                "a number as modality": {5: TfidfEncoder("title")},
+            },
+            "like": DATA,
+            "item_column": COLUMN,
         },
     ),
     soil_pyg.compare: (

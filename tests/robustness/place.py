@@ -9,6 +9,7 @@ from PIL import Image
 
 from soil_pyg import prepare, train
 from soil_pyg.datasets import MultimodalDataset
+from soil_pyg.encoders import TfidfEncoder
 from soil_pyg.runs.checkpoint import RUN
 from soil_pyg.runs.schema import FORMAT
 from soil_pyg.utils.records import read_record, write_record
@@ -46,6 +47,8 @@ def make_place(folder: Path) -> None:
     features = {"visual": folder / "visual.npy", "text": folder / "text.parquet"}
     prepare(folder / "p.csv", folder / "DATA", features, items=folder / "items.csv")
     prepare(folder / "p.csv", folder / "OTHER", seed=1)
+    text = {"text": TfidfEncoder("title")}
+    prepare(folder / "p.csv", folder / "TEXT_DATA", text, items=folder / "items.csv")
     options = {"epochs": 1, "progress": False, "device": "cpu"}
     soil = {"k": 3, "k_i": 3, "hidden_channels": 4}
     train(folder / "DATA", folder / "RUN", "soil", **options, **soil)

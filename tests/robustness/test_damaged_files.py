@@ -14,12 +14,17 @@ import pytest
 
 from damage import Damage, damages
 from soil_pyg import cli, prepare, train
+from soil_pyg.encoders import TfidfEncoder
 from soil_pyg.models import BPR
 from soil_pyg.ranking.item_index import DESCRIPTION, INDEX
 from soil_pyg.utils.files import file_digest
 
 TRAIN = "soil-pyg train DATA --model bpr --epochs 2 --hidden-channels 4"
-PREPARE = "soil-pyg prepare p.csv --items items.csv --features visual=visual.npy --out DATA"
+PREPARE = (
+    "soil-pyg prepare p.csv --items items.csv --features visual=visual.npy "
+    "--embed text=title:tfidf --out DATA"
+)
+ENCODE = "soil-pyg encode items.csv --like DATA --embed text=title:tfidf --out encoded"
 OF_RUN = [
     "soil-pyg evaluate RUN --format json",
     "soil-pyg recommend RUN --users u0,u1 --format json",
@@ -45,6 +50,7 @@ COMMANDS = {
     "DATA/prepare.json": OF_DATA,
     "DATA/data.safetensors": OF_DATA,
     "DATA/items.parquet": ["soil-pyg report RUN --out page.html"],
+    "DATA/encoders.safetensors": [ENCODE],
     "RUN/run.json": OF_RUN,
     "RUN/ids.safetensors": OF_RUN,
     "RUN/model.safetensors": OF_RUN,
@@ -58,6 +64,7 @@ COMMANDS = {
 REPLACED_BY = {
     **{f"DATA/{name}": f"OTHER/{name}" for name in ("prepare.json", "data.safetensors")},
     "DATA/items.parquet": "items.parquet",
+    "DATA/encoders.safetensors": "OTHER/encoders.safetensors",
     **{file: file.replace("RUN/", "RUN2/") for file in COMMANDS if file.startswith("RUN/")},
     "HALF/state.safetensors": "RUN/model.safetensors",
     "HALF/run.json": "RUN/run.json",
@@ -71,13 +78,19 @@ def make_place(folder: Path, patch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     pairs = [(f"u{u}", f"v{i}") for u in range(24) for i in rng.permutation(16)[:7]]
     pd.DataFrame(pairs, columns=["user", "item"]).to_csv("p.csv", index=False)
-    items = pd.DataFrame({"item": [f"v{i}" for i in range(16)], "title": "A title"})
+    items = pd.DataFrame(
+        {"item": [f"v{i}" for i in range(16)], "title": [f"Tea {i}" for i in range(16)]}
+    )
     items.to_csv("items.csv", index=False)
     items.iloc[:3].to_parquet("items.parquet")
     pd.DataFrame({"user": "new", "item": ["v0", "v1"]}).to_csv("new.csv", index=False)
     np.save("visual.npy", rng.standard_normal((16, 5)).astype("f4"))
     for out, seed in (("DATA", 0), ("OTHER", 1)):
-        prepare("p.csv", out, {"visual": "visual.npy"}, items="items.csv", seed=seed)
+        features = {
+            "visual": "visual.npy",
+            "text": TfidfEncoder("title", channels=256 - 250 * seed),
+        }
+        prepare("p.csv", out, features, items="items.csv", seed=seed)
     options = {"epochs": 2, "hidden_channels": 4, "progress": False}
     train("DATA", "RUN", "bpr", **options)
     train("DATA", "RUN2", "bpr", lr=0.5, **options)

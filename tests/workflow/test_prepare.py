@@ -16,7 +16,7 @@ from soil_pyg.datasets import MultimodalDataset, TableDataset
 from soil_pyg.datasets.data_folder import load_data_folder, load_description, load_item_table
 from soil_pyg.datasets.storage import save_data
 from soil_pyg.encoders import ColourHistogramEncoder, TfidfEncoder
-from soil_pyg.typing import EDGE_INDICES, INTERACTS, SPLITS, modalities_of
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, modalities_of
 from soil_pyg.workflow.export import export_mmrec
 from soil_pyg.workflow.prepare import prepare
 
@@ -469,9 +469,31 @@ def test_features_that_later_data_changes_are_named(
     items["title"] = [f"title {i}" for i in range(len(items))]
     options: Any = {"items": items, "features": {"text": TfidfEncoder("title", channels=2)}}
     prepare(FRAME, tmp_path / "DATA", **options)
-    assert "computed anew" not in caplog.text
+    assert "other items" not in caplog.text
+    options["features"] = {"text": TfidfEncoder("title", channels=3)}
     prepare(FRAME, tmp_path / "NEW", like=tmp_path / "DATA", **options)
-    assert f"text: computed anew from all items: a run on '{tmp_path / 'DATA'}'" in caplog.text
+    assert f"text: fitted to other items than '{tmp_path / 'DATA'}'" in caplog.text
+
+
+@pytest.mark.parametrize("is_same_folder", [False, True])
+def test_later_items_have_the_words_of_earlier_ones(tmp_path: Path, is_same_folder: bool) -> None:
+    ids = FRAME["item"].unique()
+    items = pd.DataFrame({"item": ids, "title": [f"{n % 3} tea {n}" for n in range(len(ids))]})
+    folder, encoder = tmp_path / "DATA", TfidfEncoder("title", channels=3)
+    prepare(FRAME, folder, {"text": encoder}, items=items)
+    first = load_data_folder(folder)[ITEM]
+    later = pd.concat([FRAME, FRAME[:1].assign(item="zzz")])
+    more = pd.DataFrame({"item": ["zzz"] * 2, "title": ["2 tea new"] * 2})
+    items = pd.concat([items[::-1], more])
+    for out in (folder if is_same_folder else tmp_path / "NEW", tmp_path / "LAST"):
+        prepare(later, out, {"text": encoder}, items=items, like=folder, overwrite=True)
+        found = load_data_folder(out)[ITEM]
+        row = dict(zip(found.id, found.x_text, strict=True))
+        assert all(torch.equal(row[i], x) for i, x in zip(first.id, first.x_text, strict=True))
+        # A copy was fitted: the words of the given encoder are those of the last items.
+        folder = out
+    anew = encoder.encode(items.assign(title="other words"))
+    assert anew.shape == (len(items), 1)
 
 
 def test_ids_that_look_the_same_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
