@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -123,7 +124,7 @@ def _by_length(caption: str, values: dict[str, dict[int, Summary]]) -> Table:
 
 
 def _spread(degree: Tensor) -> list[float]:
-    return [float(degree.mean()), int(degree.median()), int(degree.max())]
+    return [float(degree.mean()), float(np.median(degree.numpy(force=True))), int(degree.max())]
 
 
 def _meaning(name: str) -> str:

@@ -1,8 +1,10 @@
 """The runs of a report, grouped by their settings."""
 
 import json
+import logging
 import math
 import os
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ from soil_pyg.runs.checkpoint import FILES, RUN, STATE, load_finished_run, load_
 from soil_pyg.typing import HELD_OUT_SPLITS
 from soil_pyg.workflow.final import FINAL
 from soil_pyg.workflow.run_data import LEFT_OUT
+
+logger = logging.getLogger("soil_pyg")
 
 NOT_SETTINGS = {"seed", "device", "accelerator", "data", "out"}
 """The values that may differ between runs of the same settings."""
@@ -140,8 +144,19 @@ def find_runs(path: str | os.PathLike[str]) -> tuple[list[Run], list[Path]]:
 
 
 def group_runs(runs: list[Run]) -> list[RunGroup]:
-    """Groups runs by their settings and sorts the groups by their mean val metric, best first."""
+    """Groups runs by their settings and sorts the groups by their mean val metric, best first.
+
+    Of runs with the same settings and seed, such as copies, the first one counts. Raises
+    :class:`ValueError` if the runs have no val metric in common.
+    """
     metric = selection_metric(runs)
+    first: dict[tuple[str, str, str], Run] = {}
+    for run in runs:
+        known = first.setdefault((run.model, run.identity, str(run.seed)), run)
+        if known is not run:
+            message = "'%s' has the settings and the seed of '%s' and is left out"
+            logger.warning(message, run.folder.name, known.folder.name)
+    runs = list(first.values())
     by_model: dict[str, dict[str, list[Run]]] = {}
     for run in sorted(runs, key=lambda run: (str(run.seed).zfill(20), run.folder)):
         by_model.setdefault(run.model, {}).setdefault(run.identity, []).append(run)
@@ -158,9 +173,21 @@ def group_runs(runs: list[Run]) -> list[RunGroup]:
 
 
 def selection_metric(runs: list[Run]) -> str:
-    """Returns the val metric that selected the best epoch of the first run."""
-    content = runs[0].content
-    return str(content["trainer"].get("metric") or next(iter(content["val"])))
+    """Returns the val metric that selected the best epoch of most runs, of those that all runs
+    have. Raises :class:`ValueError` if there is none.
+    """
+    common = [
+        name for name in runs[0].content["val"] if all(name in r.content["val"] for r in runs)
+    ]
+    if not common:
+        names = [f"'{run.folder.name}' {', '.join(run.content['val'])}" for run in runs]
+        raise ValueError(
+            f"the runs must have a val metric in common (got {'; '.join(names)}): use one folder "
+            "per list length"
+        )
+    chosen = Counter(run.content["trainer"].get("metric") for run in runs)
+    # The order of the folders does not decide.
+    return str(min(common, key=lambda name: (-chosen[name], name if chosen[name] else "")))
 
 
 def _labels(groups: list[list[Run]]) -> list[str]:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from soil_pyg.serving.errors import one_line
 from soil_pyg.serving.metrics import Metrics
-from soil_pyg.utils.records import unique_keys
+from soil_pyg.utils.records import RepeatedKeyError, unique_keys
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -91,11 +91,11 @@ def _given_twice(scope: MutableMapping[str, Any], body: bytes) -> str | None:
                 return one_line(f"'{name}'")
     try:
         json.loads(body or b"{}", object_pairs_hook=unique_keys)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+    except RepeatedKeyError:
+        return "each key of the body"
+    except (ValueError, RecursionError):
         # The application says what is wrong.
         return None
-    except ValueError:
-        return "each key of the body"
     return None
 
 

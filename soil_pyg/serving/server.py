@@ -5,7 +5,8 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
@@ -120,7 +121,22 @@ def serve(
         # Otherwise the next collection would write to, and so copy, all shared objects.
         gc.freeze()
         mark_dead = import_module("prometheus_client.multiprocess").mark_process_dead
-        Workers(work, workers, mark_dead, GRACE_SECONDS).run()
+        # A worker that is started again begins with the last run and files that could be loaded.
+        follow = _every(poll_seconds, link.refresh)
+        Workers(work, workers, mark_dead, GRACE_SECONDS, follow).run()
+
+
+def _every(seconds: float, action: Callable[[], object]) -> Callable[[], None]:
+    """Returns a function that does an action, but not again before some time has passed."""
+    last = time.monotonic()
+
+    def call() -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            action()
+            last = time.monotonic()
+
+    return call
 
 
 def _work(

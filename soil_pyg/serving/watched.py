@@ -39,11 +39,14 @@ class Watched(Generic[T]):
         self.error = ""
         """The reason why what is there now could not be loaded."""
 
-    def refresh(self) -> bool:
-        """Loads the value if its source has changed, and returns whether it has been loaded."""
+    def refresh(self, again: bool = False) -> bool:
+        """Loads the value if its source has changed, and returns whether it has been loaded. What
+        could not be loaded is tried again after a while, or at once.
+        """
         state, now = self._look(), time.monotonic()
         is_new = state is not None and state != self._state
-        if not is_new and not (self.error and now - self._tried >= RETRY_SECONDS):
+        is_due = again or now - self._tried >= RETRY_SECONDS
+        if not is_new and not (self.error and is_due):
             return False
         self._state, self._tried = state, now
         try:

@@ -36,6 +36,7 @@ class Workers:
         on_end (callable): Called with the process id of a worker that has ended.
         grace_seconds (float): The time after which a worker that has not ended on SIGTERM is
             killed.
+        follow (callable): Called again and again, to change what the next worker begins with.
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class Workers:
         number: int,
         on_end: Callable[[int], None],
         grace_seconds: float,
+        follow: Callable[[], object] = lambda: None,
     ) -> None:
         self._work, self._number, self._on_end = work, number, on_end
-        self._grace_seconds = grace_seconds
+        self._grace_seconds, self._follow = grace_seconds, follow
         self._started: dict[int, float] = {}
         self._is_first = True
         self._is_ending = False
@@ -59,6 +61,7 @@ class Workers:
                 while len(self._started) < self._number and not self._is_ending:
                     self._start()
                 time.sleep(CHECK_SECONDS)
+                self._follow()
                 self._collect()
         finally:
             self._stop()

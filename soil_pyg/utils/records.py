@@ -155,11 +155,13 @@ def _number(text: str) -> float:
     return value
 
 
+class RepeatedKeyError(ValueError):
+    """Is raised for a JSON object with a key that occurs twice."""
+
+
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Returns the pairs of a JSON object as a dictionary, or raises :class:`ValueError` if a key
-    occurs twice.
-    """
+    """Returns the pairs of a JSON object as a dictionary, or raises :class:`RepeatedKeyError`."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key occurs twice in an object")
+        raise RepeatedKeyError("a key occurs twice in an object")
     return found

@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -59,6 +60,27 @@ def test_best_first(make: MakeRun) -> None:
     groups = group_runs(runs)
     assert [group.label for group in groups] == ["SOIL k=1", "SOIL k=2"]
     assert selection_metric(runs) == "recall@20"
+
+
+def test_a_copy_of_a_run_does_not_count(make: MakeRun, caplog: pytest.LogCaptureFixture) -> None:
+    runs = [make("a", val=0.2), make("b", 1, val=0.4), make("a copy", val=0.2)]
+    (group,) = group_runs(runs)
+    assert [run.folder.name for run in group.runs] == ["a", "b"]
+    assert group.summary("val", "recall@20") == Summary.of([0.2, 0.4])
+    assert "'a copy' has the settings and the seed of 'a'" in caplog.text
+
+
+def test_runs_are_compared_by_a_metric_that_all_have(make: MakeRun) -> None:
+    runs = [make("a", k=1), make("b", k=2), make("c", k=3)]
+    for run, lengths in zip(runs, ([30, 20, 5], [5, 20], [20, 5]), strict=True):
+        run.content["val"] = {f"recall@{k}": 0.5 for k in lengths}
+        run.content["trainer"]["metric"] = f"recall@{lengths[0]}"
+    assert {selection_metric([*order]) for order in permutations(runs)} == {"recall@20"}
+    del runs[2].content["val"]["recall@20"]
+    assert {selection_metric([*order]) for order in permutations(runs)} == {"recall@5"}
+    runs[0].content["val"] = {"recall@30": 1.0}
+    with pytest.raises(ValueError, match=r"'a' recall@30; 'b' recall@5.*one folder per"):
+        group_runs(runs)
 
 
 def test_device_and_place_do_not_tell_settings_apart(make: MakeRun) -> None:

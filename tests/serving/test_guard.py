@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,19 @@ def test_bodies_are_counted_as_they_come(client: Any, number: int, status: int) 
         }
         text = client.get("/metrics").text
         assert 'soil_pyg_requests_total{address="other",status="413"} 1.0' in text
+
+
+def test_a_number_of_many_digits_is_no_repeated_key(client: Any) -> None:
+    headers = {"content-type": "application/json"}
+    body = b'{"items": ["v1"], "k": ' + b"9" * 1900 + b"}"
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(1000)
+    try:
+        answer = client.post("/users", content=body, headers=headers)
+    finally:
+        sys.set_int_max_str_digits(limit)
+    assert answer.status_code in (400, 422)
+    assert "once" not in answer.json()["error"]
 
 
 def test_json_is_always_utf8() -> None:

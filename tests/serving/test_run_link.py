@@ -56,9 +56,20 @@ def test_a_damaged_run_is_tried_again(
     assert (link.refresh(), link.current, link.error) == (True, "second", "")
 
 
-def test_a_removed_run_stays(link: RunLink, tmp_path: Path) -> None:
-    (tmp_path / "current").unlink()
-    assert (link.refresh(), link.current, link.error) == (False, "first", "")
+def test_a_link_to_nothing_is_named_and_the_old_run_stays(
+    tmp_path: Path, link: RunLink, caplog: pytest.LogCaptureFixture
+) -> None:
+    def load(folder: Path) -> Any:
+        return (folder / "run.json").read_text() and folder.name
+
+    link = RunLink(tmp_path / "current", load)
+    exchange(tmp_path, "nowhere")
+    assert (link.refresh(), link.current) == (False, "first")
+    assert "nowhere" in link.error
+    assert caplog.text.count("the old run stays") == 1
+    assert not link.refresh()
+    exchange(tmp_path, "second")
+    assert (link.refresh(), link.current, link.error) == (True, "second", "")
 
 
 class Run:
@@ -89,6 +100,54 @@ def test_files_are_read_again_and_broken_ones_leave_the_old(link: RunLink, tmp_p
     file.write_text("rum\nmilk\n")
     assert (link.refresh(), link.current, link.error) == (False, second, "")
     assert (first.offered, second.offered) == ([["tea"]], [["tea"], ["rum", "milk"]])
+
+
+class Items(Run):
+    """A run that has the item of its name alone."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.name = folder.name
+
+    def offer(self, ids: dict[str, Any]) -> None:
+        if self.name not in ids["allow_file"]:
+            raise ValueError("no item of the run")
+        self.offered.append(ids["allow_file"].tolist())
+
+
+@pytest.mark.parametrize("is_at_once", [True, False])
+@pytest.mark.parametrize("is_run_first", [True, False])
+def test_a_run_and_its_items_are_exchanged_together(
+    link: RunLink, tmp_path: Path, is_at_once: bool, is_run_first: bool
+) -> None:
+    file = tmp_path / "shop.txt"
+    file.write_text("first\n")
+    link = RunLink(tmp_path / "current", Items, ItemFiles(file))  # type: ignore[arg-type]
+    first: Any = link.current
+    changes = [
+        lambda: exchange(tmp_path, "second"),
+        lambda: file.write_text("second\nother\n") and None,
+    ]
+    for number, change in enumerate(changes if is_run_first else changes[::-1]):
+        change()
+        if not is_at_once and number == 0:
+            assert (link.refresh(), link.current) == (False, first)
+            assert "no item of the run" in link.error
+    link.refresh()
+    second: Any = link.current
+    assert (second.name, second.offered, link.error) == ("second", [["second", "other"]], "")
+    assert first.offered == [["first"]]
+
+
+def test_a_run_that_fits_only_the_items_in_force_is_served(link: RunLink, tmp_path: Path) -> None:
+    file = tmp_path / "shop.txt"
+    file.write_text("first\nsecond\n")
+    link = RunLink(tmp_path / "current", Items, ItemFiles(file))  # type: ignore[arg-type]
+    exchange(tmp_path, "second")
+    file.write_text("wrong\n")
+    assert link.refresh()
+    second: Any = link.current
+    assert (second.offered, link.error) == ([["first", "second"]], "no item of the run")
 
 
 def test_a_broken_file_is_refused_at_the_start(link: RunLink, tmp_path: Path) -> None:

@@ -171,9 +171,17 @@ def test_items_that_are_sold_out_are_left_out_until_they_are_back(
     try:
         file.write_text("\n".join(sold_out))
         wait_for(lambda: [items() for _ in range(20)] == [expected] * 20)
+        # The process that starts the workers has read the file as well.
+        time.sleep(2)
         file.unlink()
         wait_for(lambda: "soil_pyg_reload_failed 1.0" in get(server.port, "/metrics"))
         assert items() == expected
+        # Workers that are started again do not begin with the list of the start.
+        for worker in server.workers():
+            os.kill(worker, signal.SIGKILL)
+            wait_for(lambda gone=worker: gone not in server.workers())  # type: ignore[misc]
+            wait_for(lambda: "soil_pyg_workers 2.0" in get(server.port, "/metrics"))
+        assert [items() for _ in range(10)] == [expected] * 10
     finally:
         file.write_text("")
     wait_for(lambda: "soil_pyg_reload_failed 0.0" in get(server.port, "/metrics"))

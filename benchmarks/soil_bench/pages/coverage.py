@@ -7,6 +7,7 @@ from statistics import median
 
 from soil_bench.pages.records import read_as
 from soil_bench.runs.results import Record
+from soil_bench.runs.selection import by_settings
 from soil_bench.runs.tables import table
 from soil_pyg.configs import available_configs, load_config
 
@@ -102,14 +103,16 @@ def read_search(record: Record) -> Search | None:
 
 def minutes_of(search: Search, runs: Sequence[Record]) -> float | None:
     """Returns the minutes that a search takes of one core, :obj:`None` if its runs are unknown."""
-    mine = [
+    found = [
         run
         for run in runs
         if (run["dataset"], run["model"]) == (search.dataset, search.model)
         and search.settings.items() <= run["settings"].items()
+        and run["settings"].get("device", "cpu") == "cpu"
     ]
+    mine = [run for group in by_settings(found)[-1:] for run in group]
     seconds = sum(run["seconds"]["total"] for run in mine)
-    epochs = sum(run["epochs"] for run in mine)
+    epochs = sum(run.get("epochs", 0) for run in mine)
     return (seconds + search.epochs * seconds / max(1, epochs)) / 60 if mine else None
 
 

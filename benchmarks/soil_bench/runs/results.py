@@ -145,6 +145,8 @@ def read_lines(
                 f"{path}, line {number}: not {kind} ({reason:.200}); remove the line (sed -i "
                 f"{number}d '{path}')"
             ) from error
+        # The last line of a key is the latest of all.
+        found.pop(key, None)
         found[key] = value
     return found
 

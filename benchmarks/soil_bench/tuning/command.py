@@ -235,4 +235,5 @@ class Tuning:
                 self.space,
                 self._arguments.sampler_seed,
             )
+            self.record["sampler_seed"] = study.seed
             return Search(self.experiment, training, study, self.metric).run(self._arguments.trials)

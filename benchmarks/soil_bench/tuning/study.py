@@ -19,8 +19,8 @@ CANDIDATES = (24, 12, 6, 3, *[1] * 10)
 """The number of candidates of each draw, until it yields untried settings: fewer candidates vary
 more. After the last draw, any untried settings are taken."""
 COMPLETE, FAILED = "complete", "failed"
-NUMBER, TEXTS, EPOCHS, ERROR = "number", "settings", "epochs", "error"
-"""Attributes of trials in the file."""
+NUMBER, TEXTS, EPOCHS, ERROR, SEED = "number", "settings", "epochs", "error", "seed"
+"""Attributes of trials and of studies in the file."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Study:
         path (Path): The file, which only one process may write to.
         name (str): The name of the study: trials of the same name can be compared.
         space (Space): The settings to try.
-        seed (int): The seed.
+        seed (int): The seed of a new study; another one keeps its own.
 
     Raises:
         ValueError: If the file is damaged or not a journal of studies.
@@ -70,7 +70,6 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._space = space
-        self._seed = seed
         self._distributions: dict[str, Any] = {
             name: optuna.distributions.CategoricalDistribution(texts)
             for name, texts in space.texts.items()
@@ -78,12 +77,15 @@ class Study:
         with _naming(path):
             _drop_half_line(path)
             self._study = optuna.create_study(
-                storage=optuna.storages.JournalStorage(JournalFileBackend(str(path))),
+                storage=optuna.storages.JournalStorage(JournalFileBackend(str(path.resolve()))),
                 study_name=name,
                 direction="maximize",
                 load_if_exists=True,
             )
             self.trials()
+            self.seed: int = self._study.user_attrs.get(SEED, seed)
+            if SEED not in self._study.user_attrs:
+                self._study.set_user_attr(SEED, seed)
 
     def trials(self) -> list[Trial]:
         """Returns the finished trials in the order of their numbers."""
@@ -134,7 +136,7 @@ class Study:
 
         if number == 1:
             return self._space.first
-        rng = np.random.default_rng([self._seed, number - 1])
+        rng = np.random.default_rng([self.seed, number - 1])
         # In memory, and in the order of numbers: the journal has the order in which they ended.
         study = optuna.create_study(direction="maximize")
         study.add_trials(earlier)

@@ -15,9 +15,9 @@ def write_search(folder: Path, model: str, dataset: str = "mls", **changes: Any)
     (folder / f"tuned-{dataset}-{model}.json").write_text(json.dumps(record | changes))
 
 
-def run_of(model: str, lr: float, seconds: float) -> dict[str, Any]:
-    run = {"model": model, "dataset": "mls", "epochs": 20, "settings": {"lr": lr, "reg": 0.0}}
-    return run | {"seconds": {"total": seconds}}
+def run_of(model: str, lr: float, seconds: float, **settings: Any) -> dict[str, Any]:
+    run = {"model": model, "dataset": "mls", "epochs": 20, "seed": 0}
+    return run | {"settings": {"lr": lr, "reg": 0.0} | settings, "seconds": {"total": seconds}}
 
 
 def rows_of(section: str) -> dict[str, list[str]]:
@@ -29,6 +29,8 @@ def test_it_counts_what_was_searched_and_names_the_rest(tmp_path: Path) -> None:
     write_search(tmp_path, "bpr")
     write_search(tmp_path, "sgl")
     runs = [run_of("bpr", 0.002, 60), run_of("bpr", 0.001, 999), run_of("sgl", 0.002, 600)]
+    # Only the last of equal runs counts, and none on another device.
+    runs = [run_of("bpr", 0.002, 7), *runs, run_of("bpr", 0.002, 9, device="cuda")]
     section = coverage_section(tmp_path, runs)
     rows = rows_of(section)
     systems = [name for name in available_configs() if load_config(name).search]

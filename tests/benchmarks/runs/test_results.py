@@ -98,7 +98,10 @@ def test_records_come_back_the_last_of_each_key(tmp_path: Path) -> None:
         append_record(path, run)
     assert path.read_text().count("\n") == 3
     expected = {run_key(record()): runs[2], run_key(record(seed=1)): runs[1]}
-    assert read_records(path) == {key: upgraded(run) for key, run in expected.items()}
+    found = read_records(path)
+    assert found == {key: upgraded(run) for key, run in expected.items()}
+    # The latest line comes last.
+    assert list(found) == [run_key(record(seed=1)), run_key(record())]
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"model": "soil"}', "", "1"])

@@ -111,6 +111,30 @@ def test_studies_of_other_names_share_the_file_alone(make: Make) -> None:
     assert make().trials() == trials
 
 
+def test_a_study_keeps_its_seed(make: Make) -> None:
+    expected = first(make(), 8)
+    other = make("other.journal")
+    assert (first(other, 3), other.seed) == (expected[:3], 0)
+    again = make("other.journal", seed=7)
+    assert (first(again, 8), again.seed) == (expected, 0)
+
+
+def test_a_lock_of_a_killed_process_has_an_age(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from optuna.storages.journal import JournalFileBackend
+
+    paths = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "optuna.storages.journal.JournalFileBackend",
+        lambda path: paths.append(path) or JournalFileBackend(path),
+    )
+    Study(Path("studies", "a.journal"), "name", Space({"a": [1, 2]}, {"a": 1}), 0)
+    # The lock is a link to the path as it is given, whose age Optuna reads.
+    assert paths == [str(tmp_path / "studies" / "a.journal")]
+
+
 def test_settings_that_do_well_are_drawn_more_often(tmp_path: Path) -> None:
     values = list(range(6))
     space = Space({"a": values, "b": values}, {"a": 0, "b": 0})
