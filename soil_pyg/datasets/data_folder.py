@@ -115,8 +115,8 @@ def save_data_folder(
     """Writes the files of a data folder, the description last, and returns the description, which
     covers the files that the folder has already.
 
-    The folder must exist. The items are in the order of the data, and the description
-    holds JSON values.
+    The folder must exist. The items are in the order of the data, and the description holds JSON
+    values.
     """
     save_data(data, folder / DATA)
     if items is not None:

@@ -13,6 +13,7 @@ from soil_pyg.datasets.encoder import Encoder, FittedEncoder
 from soil_pyg.datasets.schema import ENCODERS, EncodersHeader
 from soil_pyg.datasets.storage import REMEDY
 from soil_pyg.datasets.tensors import read_tensors, write_tensors
+from soil_pyg.utils.files import atomic_path
 from soil_pyg.utils.records import DamagedFileError, validate
 
 KEY = "soil_pyg.encoders"
@@ -31,7 +32,8 @@ def save_states(features: Mapping[str, Any], folder: Path) -> None:
             tensors |= {f"{len(keys)}.{part}": value for part, value in parts}
             keys.append(_key(modality, source))
     if keys:
-        write_tensors(tensors, folder / ENCODERS, KEY, {"encoders": keys})
+        with atomic_path(folder / ENCODERS) as temporary:
+            write_tensors(tensors, temporary, KEY, {"encoders": keys})
 
 
 def restored(

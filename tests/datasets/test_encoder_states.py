@@ -55,6 +55,13 @@ def test_encoders_come_back_fitted(tmp_path: Path) -> None:
     assert sources["x"].mean is None
 
 
+def test_all_files_have_the_same_readers(tmp_path: Path) -> None:
+    prepare(FRAME, tmp_path / "DATA", {"x": Centred()})
+    modes = {path.name: path.stat().st_mode for path in (tmp_path / "DATA").iterdir()}
+    assert sorted(modes) == ["data.safetensors", "encoders.safetensors", "prepare.json"]
+    assert len(set(modes.values())) == 1
+
+
 def test_folders_without_encoders(tmp_path: Path) -> None:
     prepare(FRAME, tmp_path / "DATA")
     assert list(load_description(tmp_path / "DATA")["files"]) == ["data.safetensors"]
