@@ -1,3 +1,4 @@
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -51,7 +52,13 @@ class Guard:
             await send(message)
 
         try:
-            body = await self._read(receive) if _has_body(scope) else b""
+            try:
+                body = await self._read(receive) if _has_body(scope) else b""
+            except asyncio.CancelledError:
+                # The server ends; uvicorn would log an error.
+                text = "the server has ended before the body came: send the request again"
+                await _refuse(noting, 503, text, (b"connection", b"close"))
+                return
             if body is None:
                 text = f"the body must have at most {self._max_body} bytes (got more)"
                 await _refuse(noting, 413, f"{text}: send fewer ids", (b"connection", b"close"))
