@@ -1,7 +1,9 @@
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -95,12 +97,23 @@ class TfidfBasis:
         return single
 
 
+@lru_cache
+def _word_pattern() -> re.Pattern[str]:
+    """Returns the pattern of words: letters, digits and, after them, marks, such as the vowels of
+    many scripts.
+    """
+    codes = [n for n in range(0x300, 0xE01F0) if unicodedata.category(chr(n))[0] == "M"]
+    return re.compile(rf"\w[\w{''.join(map(re.escape, map(chr, codes)))}]*")
+
+
 def _count_words(texts: Sequence[str]) -> _Occurrences:
     words: list[str] = []
     counts: list[int] = []
     sizes: list[int] = []
     for string in texts:
-        occurrences = Counter(re.findall(r"\w+", string.lower()))
+        # A capital I with a dot has a mark in lower case that the small letter lacks.
+        lower = unicodedata.normalize("NFC", string.lower().replace("i\u0307", "i"))
+        occurrences = Counter(_word_pattern().findall(lower))
         words += occurrences.keys()
         counts += occurrences.values()
         sizes.append(len(occurrences))

@@ -110,7 +110,7 @@ class Recommender(Configurable, ABC):
         weight = getattr(getattr(self, "item_embedding", None), "weight", None)
         num_items = len(weight) if isinstance(weight, Tensor) else None
         x = features(data, modality, self.in_channels[modality], num_items)
-        return x.to(next(self.parameters()).dtype)
+        return x.to(next(self.parameters(), x).dtype)
 
     def node_parameters(self) -> dict[str, str]:
         """Returns the node type of every parameter with one row per node, by its name.

@@ -72,7 +72,8 @@ class InfoNCELoss(torch.nn.Module):
             weight (Tensor, optional): How often each candidate counts in the denominator, of shape
                 :obj:`[num_candidates]`. A tensor of ones contrasts each query with all candidates,
                 whether they are in a pair or not. If it is given, :obj:`candidate` must be the same
-                table on all processes. (default: :obj:`None`, the number of pairs of the candidate)
+                table on all processes. No gradient flows to it.
+                (default: :obj:`None`, the number of pairs of the candidate)
         """
         return self.compare(self.normalize(query), self.normalize(candidate), pairs, weight)
 

@@ -36,7 +36,13 @@ class NeighbourAttention(torch.nn.Module):
         Args:
             x ((Tensor, Tensor)): The features of the source and of the target nodes.
             matrix (Adjacency): The edges source -> target; their weights play no part.
+
+        Raises:
+            ValueError: If the numbers of nodes do not match the matrix.
         """
+        if matrix.size != (x[1].size(0), x[0].size(0)):
+            got = (x[1].size(0), x[0].size(0))
+            raise ValueError(f"'x' must have {matrix.size} target and source rows (got {got})")
         # A lower precision has no product of pairs.
         dtype = torch.promote_types(x[0].dtype, torch.float32)
         with torch.autocast(x[0].device.type, enabled=False):

@@ -90,8 +90,11 @@ class _Neighbours(torch.autograd.Function):
             total = sum(shares[1:], start=shares[0])
             for view, grad, cosine, share in zip(views, grads, cosines, shares, strict=True):
                 near = topk_by_id(total + share, k)[1]
-                far = partial(_logits, view, rows, tau) if 2 / tau > LARGEST else None
-                value, slope = _contrast(cosine.sub_(1).div_(tau).exp_(), share, near, k, far)
+                far, largest = None, cosine.new_ones(())
+                if 2 / tau > LARGEST:
+                    far, largest = partial(_logits, view, rows, tau), cosine.amax(1, keepdim=True)
+                e = cosine.sub_(largest).div_(tau).exp_()
+                value, slope = _contrast(e, share, near, k, far)
                 loss = loss + value
                 grad += slope.t() @ view[rows]
                 grad.index_add_(0, rows, slope @ view)

@@ -45,7 +45,13 @@ class SpectralFilter(torch.nn.Module):
 
         Args:
             *x (Tensor): The features of the same nodes, at least one.
+
+        Raises:
+            ValueError: If there are none, or they have another number of channels.
         """
+        if not x or any(each.size(-1) != self.channels for each in x):
+            got = [each.size(-1) for each in x]
+            raise ValueError(f"'x' must have {self.channels} channels each (got {got})")
         # No transform has a lower precision.
         dtype = torch.promote_types(x[0].dtype, torch.float32)
         spectrum = torch.fft.rfft(x[0].to(dtype), norm="ortho")

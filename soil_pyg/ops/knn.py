@@ -128,13 +128,21 @@ class KNN:
 
         Raises:
             RuntimeError: If there are no vectors to search in.
-            ValueError: If :obj:`k` is less than 1, or the queries are not finite or do not match
-                the vectors.
+            ValueError: If :obj:`k` is less than 1, the queries are not finite or do not match the
+                vectors, or a pair to leave out has another query or vector.
         """
         query = self._check_query(emb)
         check_integer("k", k, 1)
         width = k
         if exclude_links is not None and exclude_links.numel() > 0:
+            for name, ids, size in zip(
+                ("query", "vector"), exclude_links, (query.size(0), self.numel), strict=True
+            ):
+                if ids.min() < 0 or ids.max() >= size:
+                    got = f"{int(ids.min())}..{int(ids.max())}"
+                    raise ValueError(
+                        f"'exclude_links' must have a {name} in 0..{size - 1} (got {got})"
+                    )
             width += int(degree(exclude_links[0], query.size(0), torch.long).max())
         ids = self._find(query, width)
         keep = ids >= 0

@@ -23,6 +23,20 @@ def test_unknown_words_count_for_nothing() -> None:
     assert not found[2:].any()
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("दाल", "दिल", False),
+        ("চাল", "চুল", False),
+        ("caf\u00e9", "cafe\u0301", True),
+        ("\u0130STANBUL", "istanbul", True),
+    ],
+)
+def test_words_with_marks(first: str, second: str, is_same: bool) -> None:
+    basis = TfidfBasis.fit([first, second], channels=2, max_words=9)
+    assert len(basis.words) == (1 if is_same else 2)
+
+
 def test_no_words() -> None:
     with pytest.raises(ValueError, match="no text has a word"):
         TfidfBasis.fit(["", "!?"], channels=3, max_words=2)

@@ -47,3 +47,11 @@ def test_precision(dtype: torch.dtype) -> None:
 
 
 test_wrong_arguments = wrong_arguments("NeighbourAttention")
+
+
+@pytest.mark.parametrize("sizes", [(2, 1), (6, 2), (7, 1)])
+def test_numbers_of_nodes_that_do_not_match(sizes: tuple[int, int]) -> None:
+    matrix = Adjacency.from_edge_index(torch.tensor([[0, 5], [0, 0]]), size=(6, 1))
+    x = tuple(torch.ones(size, 3) for size in sizes)
+    with pytest.raises(ValueError, match=r"'x' must have \(1, 6\) target and source rows"):
+        NeighbourAttention()(x, matrix)

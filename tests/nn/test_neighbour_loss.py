@@ -88,3 +88,14 @@ def test_repr() -> None:
 
 
 test_wrong_arguments = wrong_arguments("NeighbourLoss")
+
+
+@pytest.mark.parametrize("tau", [0.04, 0.01, 0.005, 0.001])
+def test_a_row_of_zeros_at_a_low_temperature(tau: float) -> None:
+    view = torch.eye(5)
+    view[0] = 0
+    view.requires_grad_()
+    loss = NeighbourLoss(1, tau)([view], torch.arange(5))
+    (grad,) = torch.autograd.grad(loss, view)
+    assert loss.isfinite()
+    assert grad.isfinite().all()

@@ -40,3 +40,9 @@ def test_low_precision_is_transformed_in_single() -> None:
 
 
 test_wrong_arguments = wrong_arguments("SpectralFilter")
+
+
+@pytest.mark.parametrize("channels", [[], [9], [8, 9], [7]])
+def test_other_channels(channels: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"'x' must have 8 channels each \(got"):
+        SpectralFilter(8)(*(torch.randn(3, size) for size in channels))

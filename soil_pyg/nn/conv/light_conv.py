@@ -95,6 +95,9 @@ class LightConv(MessagePassing):
         edge_weight = check_weight(edge_index, edge_weight)
         if not torch.compiler.is_compiling():
             check_range(edge_index, x, size)
+        if edge_index.dtype != torch.long:
+            # The gradient of torch's sums over other integers is wrong.
+            edge_index = edge_index.long()
         if isinstance(edge_index, EdgeIndex) and size and edge_index.sparse_size() != tuple(size):
             # Message passing would ignore `size`.
             edge_index = edge_index.as_tensor()

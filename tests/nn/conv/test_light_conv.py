@@ -191,3 +191,21 @@ def test_options_that_matrices_cannot_follow_are_refused() -> None:
 
 
 test_wrong_arguments = wrong_arguments("LightConv")
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+@pytest.mark.parametrize("order", [None, "row", "col"])
+def test_integers_of_any_size_have_the_same_gradients(dtype: torch.dtype, order: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    slope = torch.randn(NUM_TARGETS, CHANNELS, generator=generator)
+    grads = []
+    for kind in (torch.int64, dtype):
+        x = torch.ones(NUM_SOURCES, CHANNELS, requires_grad=True)
+        edge_index = EDGE_INDEX[:, EDGE_INDEX[0 if order == "row" else 1].argsort(stable=True)]
+        edge_index = edge_index.to(kind)
+        if order is not None and kind in (torch.int32, torch.int64):
+            size = (NUM_SOURCES, NUM_TARGETS)
+            edge_index = EdgeIndex(edge_index, sparse_size=size, sort_order=order)
+        out = LightConv()((x, torch.zeros(NUM_TARGETS, CHANNELS)), edge_index)
+        grads.append(torch.autograd.grad((out * slope).sum(), x)[0])
+    torch.testing.assert_close(grads[1], grads[0])
