@@ -1,4 +1,4 @@
-"""What encoders were fitted to, stored beside the features of a data folder."""
+"""States of fitted encoders, stored beside the features of a data folder."""
 
 import copy
 import os
