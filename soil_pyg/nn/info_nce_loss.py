@@ -3,11 +3,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from soil_pyg.nn.split_batch import count_batch, gather_batch, sum_batch
 from soil_pyg.ops.matmul import SIZE_STEP, matmul_t, uses_onednn
 from soil_pyg.utils.checks import check_choice, check_greater
+from soil_pyg.utils.first_derivative import first_derivative
 
 CPU_BLOCK_BYTES = 2**21
 """The size of a block of similarities on a CPU, which stays in the cache."""
@@ -74,6 +74,9 @@ class InfoNCELoss(torch.nn.Module):
                 whether they are in a pair or not. If it is given, :obj:`candidate` must be the same
                 table on all processes. No gradient flows to it.
                 (default: :obj:`None`, the number of pairs of the candidate)
+
+        Raises:
+            ValueError: If the batch has no candidate.
         """
         return self.compare(self.normalize(query), self.normalize(candidate), pairs, weight)
 
@@ -96,6 +99,8 @@ class InfoNCELoss(torch.nn.Module):
         if weight is None:
             weight = gather_batch(_count(second, candidate))
             candidate = gather_batch(candidate)
+        if len(candidate) == 0:
+            raise ValueError("'candidate' must have at least one row (got none)")
         weight = weight.to(candidate.dtype)
         times = _count(first, query)
         with torch.autocast(query.device.type, enabled=False):
@@ -150,7 +155,7 @@ class _LogPartition(torch.autograd.Function):
         return loss
 
     @staticmethod
-    @once_differentiable
+    @first_derivative("InfoNCELoss")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         grad_query, grad_candidate = ctx.saved_tensors
         return grad * grad_query, grad * grad_candidate, None, None, None

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from soil_pyg.ops.topk import topk_by_id
 from soil_pyg.utils.checks import check_greater, check_integer
+from soil_pyg.utils.first_derivative import first_derivative
 
 BLOCK_BYTES = 2**26
 """The size of all matrices of a block of items."""
@@ -62,8 +62,13 @@ class NeighbourLoss(torch.nn.Module):
         Args:
             views (list[Tensor]): The embeddings of all items in each view, of shape
                 :obj:`[num_items, channels]`.
-            index (Tensor): The distinct items of which the loss is computed.
+            index (Tensor): The distinct items of which the loss is computed, at least one.
+
+        Raises:
+            ValueError: If there is no item.
         """
+        if len(index) == 0:
+            raise ValueError("'index' must name at least one item (got none)")
         dtype = torch.promote_types(views[0].dtype, torch.float)
         unit = [F.normalize(view.to(dtype)) for view in views]
         with torch.autocast(index.device.type, enabled=False):
@@ -103,7 +108,7 @@ class _Neighbours(torch.autograd.Function):
         return loss * scale
 
     @staticmethod
-    @once_differentiable
+    @first_derivative("NeighbourLoss")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return None, None, None, *(grad * saved for saved in ctx.saved_tensors)
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch_geometric import EdgeIndex
 from torch_geometric.utils import cumsum
 from typing_extensions import Self
 
 from soil_pyg.ops.compressed_rows import INTEGERS, CompressedRows
+from soil_pyg.ops.index_range import check_range
 from soil_pyg.ops.ragged import concat_ranges, index2ptr
 from soil_pyg.ops.row_sums import cut_rows, sum_parts, sum_rows
 from soil_pyg.utils._private import has_transpose
@@ -21,7 +21,8 @@ class Adjacency(CompressedRows):
     Rows are target nodes and columns source nodes, so that :math:`\mathbf{A}\mathbf{X}` is one
     step of propagation along edges source -> target. It is held in compressed rows and, from the
     first gradient on, transposed as well; all layers share both. The backward pass multiplies with
-    the transposed matrix and neither sorts nor scatters.
+    the transposed matrix and neither sorts nor scatters. Weights that are not learned must not be
+    changed in place, as the transposed matrix holds a copy of them.
 
     Args:
         rowptr (Tensor): Row pointers of shape :obj:`[num_rows + 1]`.
@@ -98,12 +99,8 @@ class Adjacency(CompressedRows):
             raise ValueError("'size' must be given: the number of source and of target nodes")
         num_sources, num_targets = size
         source, target = edge_index
-        for name, index, limit in ("source", source, num_sources), ("target", target, num_targets):
-            if index.numel() > 0 and (index.min() < 0 or index.max() >= limit):
-                raise ValueError(
-                    f"'edge_index' has a {name} node outside of 0..{limit - 1} "
-                    f"(got {int(index.min())}..{int(index.max())}); check 'size'"
-                )
+        check_range("the source nodes of 'edge_index'", source, num_sources)
+        check_range("the target nodes of 'edge_index'", target, num_targets)
         perm = torch.argsort(target.long() * num_sources + source, stable=True)
         return cls(index2ptr(target, num_targets), source[perm], edge_weight[perm], num_sources)
 
@@ -144,7 +141,7 @@ class Adjacency(CompressedRows):
                 # As large as both matrices, so kept only for weights that change.
                 self._perm, self._transposed._perm = perm, torch.empty_like(perm)
                 self._transposed._perm[perm] = torch.arange(len(perm), device=perm.device)
-        if not self.weight.requires_grad:
+        if self._perm is None:
             return self._transposed
         # Learnable weights change, and each use has a gradient of its own.
         out = copy.copy(self._transposed)
@@ -166,6 +163,7 @@ class Adjacency(CompressedRows):
         assert transposed is not None
         out.weight, transposed.weight = weight.detach(), weight.detach()[out._perm]
         out._transposed, transposed._transposed = transposed, out
+        out._perm = transposed._perm = None
         return out
 
     def prepare(self) -> "Adjacency":
@@ -222,15 +220,16 @@ class _Propagate(torch.autograd.Function):
         return adjacency._multiply(x.detach(), weight.detach())
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         adjacency: Adjacency = ctx.adjacency
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
             transposed = adjacency.t()
-            weight_t = transposed.weight if x is None else weight[adjacency._perm]
-            grad_x = transposed._multiply(grad.contiguous(), weight_t.detach())
+            if adjacency._perm is not None:
+                transposed = copy.copy(transposed)
+                transposed.weight = weight[adjacency._perm]
+            grad_x = transposed.matmul(grad.contiguous())
         if ctx.needs_input_grad[1]:
             product = x[adjacency.col.long()] * grad[adjacency.row()]
             grad_weight = product.sum(dim=-1).to(weight.dtype)

@@ -1,4 +1,5 @@
 import copy
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -6,6 +7,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
+from soil_pyg.ops.index_range import check_range
 from soil_pyg.utils.checks import check_integer
 
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -101,3 +103,12 @@ def _check_parts(rowptr: Tensor, col: Tensor, weight: Tensor, num_columns: int) 
     if weight.size() != col.size():
         shapes = f"{list(weight.size())} and {list(col.size())}"
         raise ValueError(f"'weight' must have the shape of 'col' (got {shapes})")
+    # Products would read outside of the arrays; on other devices the check would wait for them.
+    if col.device.type == "cpu":
+        ends = int(rowptr[0]), int(rowptr[-1])
+        if ends != (0, col.numel()) or bool((rowptr[1:] < rowptr[:-1]).any()):
+            raise ValueError(
+                f"'rowptr' must rise from 0 to {col.numel()}, the entries of 'col' "
+                f"(got {reprlib.repr(rowptr.tolist())})"
+            )
+        check_range("the entries of 'col'", col, num_columns)

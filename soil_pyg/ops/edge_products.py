@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.pairs import pair_inner_product
+from soil_pyg.utils.first_derivative import first_derivative
 
 
 def edge_products(target: Tensor, source: Tensor, matrix: Adjacency) -> Tensor:
@@ -57,7 +57,7 @@ class _EdgeSum(torch.autograd.Function):
         return weighted.matmul(x.detach())
 
     @staticmethod
-    @once_differentiable
+    @first_derivative("edge_sum")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         (x,) = ctx.saved_tensors
         matrix: Adjacency = ctx.matrix
@@ -78,7 +78,7 @@ class _EdgeProducts(torch.autograd.Function):
         return pair_inner_product(target.detach(), source.detach(), matrix.rowptr, matrix.col)
 
     @staticmethod
-    @once_differentiable
+    @first_derivative("edge_products")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         target, source = ctx.saved_tensors
         matrix = ctx.matrix.with_weight(grad)

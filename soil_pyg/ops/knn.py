@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 from soil_pyg.ops.distinct_rows import DistinctRows
 from soil_pyg.ops.faiss_index import FaissIndex, default_index, fit_lists
 from soil_pyg.ops.faiss_library import GPU_MAX_K, exact_search, has_faiss_for, import_faiss
+from soil_pyg.ops.index_range import check_range
 from soil_pyg.ops.matmul import matmul_precision, matmul_t
 from soil_pyg.ops.pairs import block_rows, exact_inner_product, rank_pairs
 from soil_pyg.ops.search_options import ExactSearchKwargs, SearchOptions, takes_search_options
@@ -135,14 +136,8 @@ class KNN:
         check_integer("k", k, 1)
         width = k
         if exclude_links is not None and exclude_links.numel() > 0:
-            for name, ids, size in zip(
-                ("query", "vector"), exclude_links, (query.size(0), self.numel), strict=True
-            ):
-                if ids.min() < 0 or ids.max() >= size:
-                    got = f"{int(ids.min())}..{int(ids.max())}"
-                    raise ValueError(
-                        f"'exclude_links' must have a {name} in 0..{size - 1} (got {got})"
-                    )
+            check_range("the queries of 'exclude_links'", exclude_links[0], query.size(0))
+            check_range("the vectors of 'exclude_links'", exclude_links[1], self.numel)
             width += int(degree(exclude_links[0], query.size(0), torch.long).max())
         ids = self._find(query, width)
         keep = ids >= 0

@@ -211,6 +211,8 @@ def test_repr_and_errors() -> None:
             InfoNCELoss(tau)
     with pytest.raises(ValueError, match=r"'reduction'.*\(got 'max'\)"):
         InfoNCELoss(reduction="max")
+    with pytest.raises(ValueError, match=r"^'candidate' must have at least one row"):
+        InfoNCELoss()(torch.empty(0, 3), torch.empty(0, 3))
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])

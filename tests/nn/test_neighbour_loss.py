@@ -83,8 +83,10 @@ def test_low_temperatures(tau: float) -> None:
     assert all(grad.isfinite().all() for grad in torch.autograd.grad(value, single))
 
 
-def test_repr() -> None:
+def test_repr_and_errors() -> None:
     assert str(NeighbourLoss(3)) == "NeighbourLoss(k=3, tau=0.2)"
+    with pytest.raises(ValueError, match=r"^'index' must name at least one item"):
+        NeighbourLoss(3)([torch.eye(3)], torch.empty(0, dtype=torch.long))
 
 
 test_wrong_arguments = wrong_arguments("NeighbourLoss")

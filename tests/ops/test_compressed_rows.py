@@ -37,6 +37,8 @@ def test_integers_of_any_size(dtype: torch.dtype) -> None:
         *(("rowptr", ROWPTR.float()), ("rowptr", ROWPTR.unsqueeze(0)), ("rowptr", ROWPTR[:0])),
         *(("col", COL.bool()), ("col", COL.unsqueeze(1)), ("weight", WEIGHT[:3])),
         *(("weight", WEIGHT.unsqueeze(1)), ("num_columns", -1), ("num_columns", 4.0)),
+        *(("rowptr", ROWPTR + 1), ("rowptr", ROWPTR[:3]), ("rowptr", ROWPTR.flip(0))),
+        *(("rowptr", torch.tensor([0, 3, 2, 4])), ("col", COL + 1), ("col", COL - 1)),
     ],
 )
 def test_arrays_that_do_not_match(name: str, value: Any) -> None:

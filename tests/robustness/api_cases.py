@@ -191,8 +191,8 @@ CASES: dict[str, Case] = {
     "KNN": Case(nn.KNN, {"emb": torch.eye(3)}, SEARCH),
     "Adjacency": Case(
         nn.Adjacency,
-        {"rowptr": ADJACENCY.rowptr, "col": ADJACENCY.col, "weight": ADJACENCY.weight}
-        | {"num_columns": 1},
+        {"rowptr": torch.tensor([0]), "col": torch.tensor([], dtype=torch.long)}
+        | {"weight": torch.tensor([]), "num_columns": 1},
     ),
     "AlignedPairsLoss": Case(nn.AlignedPairsLoss, wrong=TAU),
     "AttentionFusion": Case(nn.AttentionFusion, {"channels": 2}, {"channels": [0]}),

@@ -11,6 +11,7 @@ from torch_geometric.utils import is_sparse
 from soil_pyg.ops.adjacency import Adjacency
 from soil_pyg.ops.compressed_rows import INTEGERS
 from soil_pyg.ops.from_sparse import from_sparse
+from soil_pyg.ops.index_range import check_range
 from soil_pyg.utils.remember import remember
 
 
@@ -77,7 +78,7 @@ def check_weight(edge_index: Tensor, edge_weight: OptTensor) -> OptTensor:
     raise ValueError(f"'edge_weight' must have the shape [{num_edges}] (got {shape})")
 
 
-def check_range(edge_index: Tensor, x: OptPairTensor, size: Size) -> None:
+def check_edges(edge_index: Tensor, x: OptPairTensor, size: Size) -> None:
     """Raises :class:`ValueError` unless all edges link nodes that have features, or are counted by
     the size.
     """
@@ -97,12 +98,7 @@ def check_range(edge_index: Tensor, x: OptPairTensor, size: Size) -> None:
 
     def check() -> None:
         plain = edge_index.as_tensor() if isinstance(edge_index, EdgeIndex) else edge_index
-        for index, limit in zip(plain, (num_sources, num_targets), strict=True):
-            low, high = (int(end) for end in torch.aminmax(index)) if index.numel() else (0, -1)
-            if low < 0 or (limit is not None and high >= limit):
-                raise ValueError(
-                    f"'edge_index' must have nodes from 0 to {limit - 1 if limit else 0} "
-                    f"(got {low} to {high})"
-                )
+        check_range("the source nodes of 'edge_index'", plain[0], num_sources)
+        check_range("the target nodes of 'edge_index'", plain[1], num_targets)
 
     remember(edge_index, ("layer", num_sources, num_targets), check)

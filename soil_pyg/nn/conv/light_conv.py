@@ -5,8 +5,8 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
 from soil_pyg.nn.conv.inputs import (
+    check_edges,
     check_pair,
-    check_range,
     check_size,
     check_weight,
     is_matrix,
@@ -94,7 +94,7 @@ class LightConv(MessagePassing):
             return matrix.matmul(x[0])
         edge_weight = check_weight(edge_index, edge_weight)
         if not torch.compiler.is_compiling():
-            check_range(edge_index, x, size)
+            check_edges(edge_index, x, size)
         if edge_index.dtype != torch.long:
             # The gradient of torch's sums over other integers is wrong.
             edge_index = edge_index.long()
