@@ -1,15 +1,11 @@
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+
+from soil_pyg.encoders.word_counts import WordCounts
 
 _ITERATIONS = 7
 """The number of subspace iterations."""
@@ -17,14 +13,6 @@ _OVERSAMPLES = 10
 """The number of singular vectors beyond those that are returned."""
 _NEGLIGIBLE = 1e-7
 """Shorter vectors and relatively smaller singular values count as zero."""
-
-
-class _Occurrences(NamedTuple):
-    """The words of each text, each once, with their numbers of occurrences."""
-
-    text: Tensor
-    word: np.ndarray
-    times: Tensor
 
 
 @dataclass(frozen=True)
@@ -38,10 +26,11 @@ class TfidfBasis:
             :obj:`[num_words, channels]`.
 
     Example:
-        >>> basis = TfidfBasis.fit(["green tea", "black tea"], channels=2, max_words=10)
+        >>> counts = WordCounts.of(["green tea", "black tea"])
+        >>> basis = TfidfBasis.fit(counts, channels=2, max_words=10)
         >>> basis.words
         ['tea', 'black', 'green']
-        >>> basis.encode(["tea", "white rum"]).norm(dim=1)
+        >>> basis.encode(WordCounts.of(["tea", "white rum"])).norm(dim=1)
         tensor([0.7093, 0.0000])
     """
 
@@ -50,21 +39,20 @@ class TfidfBasis:
     vectors: Tensor
 
     @classmethod
-    def fit(cls, texts: Sequence[str], channels: int, max_words: int) -> "TfidfBasis":
+    def fit(cls, counts: WordCounts, channels: int, max_words: int) -> "TfidfBasis":
         """Returns the most frequent words of texts, or raises :class:`ValueError` if there are
         none.
         """
-        found = _count_words(texts)
-        if len(found.word) == 0:
+        if len(counts.word) == 0:
             raise ValueError("no text has a word")
-        code, word = pd.factorize(found.word, sort=True)
+        code, word = pd.factorize(counts.word, sort=True)
         num_texts_of = torch.bincount(torch.from_numpy(code))
         # In alphabetical order among ties.
         order = num_texts_of.argsort(descending=True, stable=True)[:max_words]
-        num_texts = torch.unique(found.text).numel()
+        num_texts = torch.unique(counts.text).numel()
         idf = 1 + ((1 + num_texts) / (1 + num_texts_of[order].double())).log()
         words = word[order.numpy()].tolist()
-        matrix = _weights(found, len(texts), words, idf)
+        matrix = _weights(counts, words, idf)
         return cls(words, idf, _singular_vectors(matrix, channels).float())
 
     @classmethod
@@ -88,47 +76,23 @@ class TfidfBasis:
         words = torch.from_numpy(content.copy())
         return {"words": words, "idf": self.idf, "vectors": self.vectors}
 
-    def encode(self, texts: Sequence[str]) -> Tensor:
+    def encode(self, counts: WordCounts) -> Tensor:
         """Returns one vector per text, zeros for those without any of the words."""
-        weights = _weights(_count_words(texts), len(texts), self.words, self.idf)
+        weights = _weights(counts, self.words, self.idf)
         x = torch.sparse.mm(weights, self.vectors.double())
         x[torch.linalg.vector_norm(x, dim=1) < _NEGLIGIBLE] = 0
         single: Tensor = x.float()
         return single
 
 
-@lru_cache
-def _word_pattern() -> re.Pattern[str]:
-    """Returns the pattern of words: letters, digits and, after them, marks, such as the vowels of
-    many scripts.
-    """
-    codes = [n for n in range(0x300, 0xE01F0) if unicodedata.category(chr(n))[0] == "M"]
-    return re.compile(rf"\w[\w{''.join(map(re.escape, map(chr, codes)))}]*")
-
-
-def _count_words(texts: Sequence[str]) -> _Occurrences:
-    words: list[str] = []
-    counts: list[int] = []
-    sizes: list[int] = []
-    for string in texts:
-        # A capital I with a dot has a mark in lower case that the small letter lacks.
-        lower = unicodedata.normalize("NFC", string.lower().replace("i\u0307", "i"))
-        occurrences = Counter(_word_pattern().findall(lower))
-        words += occurrences.keys()
-        counts += occurrences.values()
-        sizes.append(len(occurrences))
-    text = torch.arange(len(texts)).repeat_interleave(torch.tensor(sizes, dtype=torch.long))
-    return _Occurrences(text, np.array(words, dtype=object), torch.tensor(counts).double())
-
-
-def _weights(found: _Occurrences, num_texts: int, words: list[str], idf: Tensor) -> Tensor:
+def _weights(counts: WordCounts, words: list[str], idf: Tensor) -> Tensor:
     """Returns the sparse matrix of texts and words, its rows at unit length."""
-    word = torch.from_numpy(pd.Index(words, dtype=object).get_indexer(pd.Index(found.word)))
+    word = torch.from_numpy(pd.Index(words, dtype=object).get_indexer(pd.Index(counts.word)))
     is_known = word >= 0
-    text, word = found.text[is_known], word[is_known]
-    weight = (1 + found.times[is_known].log()) * idf[word]
-    norm = torch.zeros(num_texts, dtype=torch.double).index_add_(0, text, weight**2).sqrt()
-    index, size = torch.stack([text, word]), (num_texts, len(words))
+    text, word = counts.text[is_known], word[is_known]
+    weight = (1 + counts.times[is_known].log()) * idf[word]
+    norm = torch.zeros(counts.num_texts, dtype=torch.double).index_add_(0, text, weight**2).sqrt()
+    index, size = torch.stack([text, word]), (counts.num_texts, len(words))
     matrix = torch.sparse_coo_tensor(index, weight / norm[text], size, check_invariants=True)
     return matrix.coalesce()
 

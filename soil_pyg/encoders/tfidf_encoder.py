@@ -6,6 +6,7 @@ from torch import Tensor
 
 from soil_pyg.encoders.text_column import read_texts
 from soil_pyg.encoders.tfidf_basis import TfidfBasis
+from soil_pyg.encoders.word_counts import WordCounts
 from soil_pyg.utils.checks import check_integer, check_strings
 
 
@@ -19,9 +20,10 @@ class TfidfEncoder:
 
     where word :math:`t` occurs :math:`n_{it}` times in text :math:`i` and in :math:`N_t` of all
     :math:`N` texts, :math:`\hat{\mathbf{W}}` has the rows of :math:`\mathbf{W}` at unit length, and
-    :math:`\mathbf{V}` holds its first right singular vectors. The words and :math:`\mathbf{V}` are
-    those of the encoded texts, or those of the data folder that :obj:`like` of
-    :func:`soil_pyg.prepare` and :func:`soil_pyg.encode` names.
+    :math:`\mathbf{V}` holds its first right singular vectors. In scripts without blanks between
+    words, such as Chinese or Thai, each pair of adjacent characters counts as a word. The words and
+    :math:`\mathbf{V}` are those of the encoded texts, or those of the data folder that :obj:`like`
+    of :func:`soil_pyg.prepare` and :func:`soil_pyg.encode` names.
 
     Args:
         column (str or sequence of str): The column of the table of items; texts of several columns
@@ -52,7 +54,7 @@ class TfidfEncoder:
         self.channels = channels
         self.max_words = max_words
         self.notice = ""
-        self.version = f"2 ({channels} channels, {max_words} words of {', '.join(self.columns)})"
+        self.version = f"3 ({channels} channels, {max_words} words of {', '.join(self.columns)})"
         self._fitted: TfidfBasis | None = None
         self._is_restored = False
 
@@ -65,14 +67,14 @@ class TfidfEncoder:
         Raises:
             ValueError: If a column is missing or holds other values, or no text has a word.
         """
-        texts = read_texts(items, self.columns)
+        counts = WordCounts.of(read_texts(items, self.columns))
         if self._fitted is None or not self._is_restored:
             try:
-                self._fitted = TfidfBasis.fit(texts, self.channels, self.max_words)
+                self._fitted = TfidfBasis.fit(counts, self.channels, self.max_words)
             except ValueError as error:
                 listed = " and ".join(repr(column) for column in self.columns)
                 raise ValueError(f"{error} in column {listed}: choose another column") from error
-        return self._fitted.encode(texts).numpy()
+        return self._fitted.encode(counts).numpy()
 
     def state(self) -> dict[str, Tensor]:
         """Returns the words of the texts that were encoded last."""
