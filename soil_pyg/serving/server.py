@@ -2,7 +2,6 @@ import gc
 import os
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -19,6 +18,7 @@ from soil_pyg.serving.metrics import SHARED_FOLDER, Metrics
 from soil_pyg.serving.requests import Limits
 from soil_pyg.serving.run_link import RunLink
 from soil_pyg.serving.served_run import ServedRun
+from soil_pyg.serving.sockets import address_of, bound_socket, worker_socket
 from soil_pyg.serving.workers import Workers, heeded_signals
 from soil_pyg.typing import ITEM
 from soil_pyg.utils.checks import check_greater, check_integer, check_string
@@ -96,7 +96,7 @@ def serve(
     if workers > 1 and not hasattr(os, "fork"):
         raise ValueError(f"'workers' must be 1 on this system, which cannot fork (got {workers})")
     with ExitStack() as stack:
-        first = stack.enter_context(_bound(host, port, workers > 1))
+        first = stack.enter_context(bound_socket(host, port, workers > 1))
         if workers > 1:
             os.environ[SHARED_FOLDER] = stack.enter_context(tempfile.TemporaryDirectory())
             stack.callback(os.environ.pop, SHARED_FOLDER)
@@ -109,7 +109,7 @@ def serve(
         known = load_finished_run(run, False)["settings"].get("data") if data is None else data
         files = ItemFiles(allow_file, deny_file, id_columns(known)[ITEM])
         link = RunLink(run, load, files)
-        address, several = _address(first), f"{workers} workers" if workers > 1 else "1 worker"
+        address, several = address_of(first), f"{workers} workers" if workers > 1 else "1 worker"
         hello = f"serving '{run}' at {address} by {several}; {address}/docs shows how"
         work = partial(
             _work, link, first, limits or Limits(), poll_seconds, root_path, os.getpid(), hello
@@ -185,69 +185,13 @@ def _work(
                 server.should_exit = True
 
     threading.Thread(target=watch, daemon=True).start()
-    with _own(first, parent) as listening:
+    with worker_socket(first, parent) as listening:
         listening.listen(BACKLOG)
         if is_first:
             # From now on, connections wait instead of being refused.
             status.log(hello)
         server.run(sockets=[listening])
     is_over.set()
-
-
-@contextmanager
-def _bound(host: str, port: int, several: bool) -> Iterator[socket.socket]:
-    """Yields a socket at an address that no other process listens at."""
-    try:
-        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise ValueError(f"'host' must be an address of this machine (got '{host}')") from error
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as found:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            found.bind(where)
-            if not (several and _balances()):
-                yield found
-                return
-            where = found.getsockname()
-        # Only now: processes that reuse a port do not notice each other.
-        with _reusing(family, where) as found:
-            yield found
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise ValueError(
-            f"'port' must be free at '{host}' (got {port}: {os.strerror(error.errno)}): choose "
-            "another port or host"
-        ) from error
-
-
-@contextmanager
-def _own(first: socket.socket, parent: int) -> Iterator[socket.socket]:
-    """Yields the socket of this worker. On Linux each has its own, so that the kernel spreads
-    connections evenly; else one worker may take all that wait.
-    """
-    if os.getpid() == parent or not _balances():
-        yield first
-        return
-    with _reusing(first.family, first.getsockname()) as found:
-        yield found
-
-
-@contextmanager
-def _reusing(family: int, where: object) -> Iterator[socket.socket]:
-    with socket.socket(family, socket.SOCK_STREAM) as found:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        found.bind(where)  # type: ignore[arg-type]
-        yield found
-
-
-def _balances() -> bool:
-    return sys.platform == "linux"
-
-
-def _address(found: socket.socket) -> str:
-    host, port = found.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _import_packages() -> None:
