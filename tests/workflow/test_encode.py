@@ -67,7 +67,7 @@ def test_new_items_have_the_words_of_known_ones(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("modality", "encoder", "message"),
     [
-        ("text", TfidfEncoder("title"), r"'tfidf 2 \(3 channels.*got 'tfidf 2 \(256 channels"),
+        ("text", TfidfEncoder("title"), r"'tfidf 3 \(3 channels.*got 'tfidf 3 \(256 channels"),
         ("text", TfidfEncoder("name", channels=3), "words of title.*words of name"),
         ("text", Lengths(), r"'text' of '.*DATA' was encoded by 'tfidf' \(got 'lengths'\)"),
         ("size", TfidfEncoder("title"), r"encoded by 'lengths' \(got 'tfidf'\)"),
