@@ -21,13 +21,15 @@ examples:
   soil-pyg prepare later_purchases.csv --like DATA --out NEW_DATA
 
 sources of --embed:
-  text=COLUMN[:MODEL]    a text column of --items; MODEL is all-MiniLM-L6-v2
-                         (default), tfidf or a folder
+  text=COLUMN[,COLUMN...][:MODEL]
+                         text columns of --items; MODEL is all-MiniLM-L6-v2
+                         (default with the extra embed), tfidf (default without
+                         it) or a folder
   image=SOURCE[:MODEL]   a folder of pictures named by item id, written
                          FOLDER/{item} if a column names them as well, or a
                          column of paths in --items, relative to --image-folder;
-                         MODEL is efficientnet-lite0 (default), colour-histogram
-                         or a file
+                         MODEL is efficientnet-lite0 (default with the extra
+                         embed), colour-histogram (default without it) or a file
   NAME:text=..., NAME:image=...   a modality of another name"""
 
 

@@ -143,7 +143,14 @@ def _read_separated(
         # Errors are rare, and the text may be large.
         return f"{path}, line {open_separated(path, suffix, needed, wanted).line(row + 1)}"
 
-    return Table(frame if wanted is None else frame[list(wanted)], where, True)
+    table = Table(frame if wanted is None else frame[list(wanted)], where, True)
+    # Tables that were joined as text repeat it.
+    rows = np.arange(len(frame))
+    for i, name in enumerate(table.frame.columns):
+        rows = rows[table.frame.iloc[rows, i].eq(name).to_numpy(bool)]
+    if len(rows):
+        raise ValueError(f"{where(int(rows[0]))}: the line repeats the header: drop it")
+    return table
 
 
 def _read_parquet(path: Path, wanted: Sequence[str] | None, needed: Sequence[str]) -> pd.DataFrame:

@@ -21,8 +21,8 @@ _NUMBERS = (bool, np.bool_, float, np.floating, complex, np.complexfloating, Dec
 INTEGER = "0|-?[1-9][0-9]{0,17}"
 """The pattern of texts that become integers."""
 _INTEGER = re.compile(INTEGER)
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
-_SHORTENED = re.compile(r"[eE]\+")
+_SHORTENED = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE]\+[0-9]{2,}")
+"""The pattern of numbers whose last digits a spreadsheet has left out."""
 _LIST = re.compile(r"\[.*,.*\]", re.DOTALL)
 
 
@@ -197,10 +197,9 @@ def _check_texts(texts: list[str], where: Callable[[int], str], column: str) -> 
     """Refuses texts that cannot be stored, and those that are something else but ids."""
     if texts and all(map(_LIST.fullmatch, texts)):
         _refuse(f"{where(0)}: {column}", texts[0], f": {_EXPLODE}")
-    if texts and all(map(_NUMBER.fullmatch, texts)):
-        for row, text in enumerate(texts):
-            if _SHORTENED.search(text):
-                _refuse(f"{where(row)}: {column}", text, ": write out all digits")
+    for row, text in enumerate(texts):
+        if "+" in text and _SHORTENED.fullmatch(text):
+            _refuse(f"{where(row)}: {column}", text, ": write out all digits")
     blank = next((i for i, text in enumerate(texts) if not text or text.isspace()), None)
     if blank is not None:
         raise ValueError(f"{where(blank)}: {column} is blank: fill in the id or drop the row")

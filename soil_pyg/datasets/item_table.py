@@ -122,7 +122,9 @@ def _storable(values: pd.Series, is_text: bool) -> pd.Series:
         numbers = to_numbers(present)
         is_exact = numbers.dtype.kind == "i" or not present.str.contains(_ROUNDED).any()
         is_code = np.isnan(numbers).any() or present.str.contains(_CODE).any()
-        if len(present) == 0 or is_code or not is_exact:
+        # Such as the versions 1.1 and 1.10.
+        is_distinct = len(np.unique(numbers)) == present.str.strip().nunique()
+        if len(present) == 0 or is_code or not is_exact or not is_distinct:
             return values
         dtype = "Int64" if numbers.dtype.kind == "i" and len(present) < len(values) else None
         return pd.Series(numbers, present.index, dtype).reindex(values.index)

@@ -12,7 +12,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import load_data_folder, load_description
 from soil_pyg.datasets.ids import Ids, find_ids
-from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER
+from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, USER, modalities_of
 from soil_pyg.utils.checks import check_path
 
 
@@ -27,6 +27,7 @@ class KnownSplit:
     label: np.ndarray
     arguments: dict[str, Any]
     digest: str
+    modalities: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "KnownSplit":
@@ -52,6 +53,7 @@ class KnownSplit:
             label,
             arguments,
             str(getattr(data, "digest", "")),
+            tuple(modalities_of(data)),
         )
 
     @property

@@ -99,6 +99,8 @@ class SeparatedText:
         for i, column in zip(self._used, self.table.columns, strict=True):
             if self.quotes is None and b'\\"' in self._content:
                 self._refuse_escapes(column)
+            if self.names[i] in id_columns:
+                self._refuse_blanks_before_quotes(column)
             has_markers = self.names[i] not in id_columns and not self._is_header_quoted
             markers = pyarrow.array(["", *_MISSING] if has_markers else [""])
             null = pyarrow.scalar(None, column.type)
@@ -134,6 +136,15 @@ class SeparatedText:
             raise ValueError(
                 f"{self.path}, line {self.line(int(np.argmax(is_escaped)) + 1)}: quotation marks "
                 f"inside of a quoted field must be doubled, not follow a backslash"
+            )
+
+    def _refuse_blanks_before_quotes(self, column: pyarrow.ChunkedArray) -> None:
+        # Such a field is not quoted, so that it would be another id.
+        is_blank = pc.match_substring_regex(column, r'^\s+".*"\s*$').to_numpy()
+        if is_blank.any():
+            raise ValueError(
+                f"{self.path}, line {self.line(int(np.argmax(is_blank)) + 1)}: a quoted field must "
+                f"begin with the quotation mark: remove the blanks before it"
             )
 
     def _check_line_ends(self) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.alike_ids import alike_ids
 from soil_pyg.datasets.encoder import Encoder
 from soil_pyg.datasets.modality_source import ModalitySource, file_of
 from soil_pyg.datasets.pair_filter import Dropped
 from soil_pyg.datasets.select_pairs import Selection
+from soil_pyg.datasets.suspect_ids import alike_ids, placeholder_ids
 from soil_pyg.typing import EDGE_INDICES, INTERACTS, ITEM, SPLITS, USER, features_of
 from soil_pyg.utils.data_checks import count_nodes
 
@@ -74,13 +74,20 @@ def log_warnings(description: dict[str, Any], features: Mapping[str, ModalitySou
             logger.warning(message, what, number, num_items)
 
 
-def log_alike_ids(data: HeteroData) -> None:
-    """Warns of ids that a person takes for the same, as exports of other programs make them."""
-    for kind in (USER, ITEM):
-        pairs = alike_ids(np.asarray(data[kind].id))
+def log_suspect_ids(data: HeteroData) -> None:
+    """Warns of ids that a person takes for the same, and of those that usually mark a missing id,
+    as exports of other programs make them.
+    """
+    for row, kind in enumerate((USER, ITEM)):
+        ids = np.asarray(data[kind].id)
+        pairs = alike_ids(ids)
         if pairs:
             message = "%d ids of %ss look like another one, such as %r and %r: clean them"
             logger.warning(message, len(pairs), kind, *pairs[0])
+        for place in placeholder_ids(ids):
+            number = sum(int((data[INTERACTS][name][row] == place).sum()) for name in EDGE_INDICES)
+            message = "The %s %r has %d interactions: drop these rows if it marks a missing id"
+            logger.warning(message, kind, str(ids[place]), number)
 
 
 def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,33 +1,30 @@
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-import numpy as np
 from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import new_folder, save_data_folder
-from soil_pyg.datasets.encoder_states import restored, save_states
-from soil_pyg.datasets.frames import ColumnError, TableSource, check_columns
-from soil_pyg.datasets.ids import find_ids, read_ids
+from soil_pyg.datasets.encoder_states import save_states
+from soil_pyg.datasets.frames import TableSource
+from soil_pyg.datasets.ids import find_ids
 from soil_pyg.datasets.item_table import ItemTable
 from soil_pyg.datasets.known_split import KnownSplit
-from soil_pyg.datasets.layouts import known_layout, read_source
+from soil_pyg.datasets.layouts import known_layout
 from soil_pyg.datasets.modality_source import (
     ModalitySource,
     file_of,
     resolve_features,
     with_pictures,
 )
-from soil_pyg.datasets.select_pairs import Selection, select_pairs
-from soil_pyg.datasets.source import Source
+from soil_pyg.datasets.select_pairs import select_pairs
 from soil_pyg.datasets.split import TIMED
 from soil_pyg.datasets.split_rule import SplitRule
 from soil_pyg.datasets.summary import (
     counts,
-    log_alike_ids,
+    log_suspect_ids,
     log_warnings,
     modalities,
     plain,
@@ -40,8 +37,12 @@ from soil_pyg.workflow.prepare_arguments import (
     check_interactions,
     given_columns,
 )
-
-logger = logging.getLogger("soil_pyg")
+from soil_pyg.workflow.prepare_steps import (
+    candidate_ids,
+    features_like,
+    read_interactions,
+    warn_of_lost,
+)
 
 
 def prepare(
@@ -170,12 +171,7 @@ def prepare(
         None if like is None else KnownSplit.load(like),
     )
     if like is not None and rule.known is not None:
-        if filters := rule.known.unlike(arguments):
-            logger.warning("'%s' was prepared with %s, unlike this data", like, ", ".join(filters))
-        features, others = restored(features, like)
-        for modality in others:
-            message = "%s: fitted to other items than '%s': a run on it does not fit (--init)"
-            logger.warning(message, modality, like)
+        features = features_like(features, like, rule.known, arguments)
     columns = given_columns(
         user_column=user_column,
         item_column=item_column,
@@ -189,7 +185,7 @@ def prepare(
             if items is None and image_folder is None and known.item_file is not None:
                 image_folder = known.item_file.parent
             table = ItemTable(item_source, item_column, title_column, image_column, image_folder)
-        source = _read(interactions, columns)
+        source = read_interactions(interactions, columns)
         if source.split_column is not None and (split, split_column, like) == (None, None, None):
             rule = rule.given(source.split_column, ratios)
         pairs = select_pairs(
@@ -198,7 +194,7 @@ def prepare(
         )
         # The rows as they were read are no longer needed.
         del source.table
-        item_id = _candidates(pairs, source, table if keep_items else None, k_core)
+        item_id = candidate_ids(pairs, source, table if keep_items else None, k_core)
         resolved = dict(source.features)
         for modality, given in features.items():
             resolved[modality] = resolve_features(
@@ -243,33 +239,7 @@ def prepare(
         save_states(features, folder)
         saved = save_data_folder(folder, data, selected, description)
     log_warnings(saved, features)
-    log_alike_ids(data)
+    if like is not None and rule.known is not None:
+        warn_of_lost(rule.known, saved["modalities"], like)
+    log_suspect_ids(data)
     return saved
-
-
-def _read(interactions: TableSource | HeteroData, columns: dict[str, str]) -> Source:
-    user_column, item_column, *others = columns.values()
-    try:
-        source = read_source(interactions, user_column, item_column, others)
-        # A graph has no further columns.
-        check_columns(source.table.frame.columns, others, source.name)
-        return source
-    except ColumnError as error:
-        options = [option for option, column in columns.items() if column == error.column]
-        if not options:
-            raise
-        flag = f"--{options[0].replace('_', '-')}"
-        raise ValueError(f"{error}: set '{options[0]}' ({flag})") from error
-
-
-def _candidates(
-    pairs: Selection, source: Source, table: ItemTable | None, k_core: int
-) -> np.ndarray:
-    """Returns the ids of items with interactions, followed by those to keep without any."""
-    others = [] if table is None else [table.ids]
-    if source.items is not None and k_core == 1:
-        others.append(source.items)
-    ids = pairs.item_id.tolist()
-    for more in others:
-        ids += more[find_ids(more, np.array(ids, dtype=object)) < 0].tolist()
-    return read_ids(ids, lambda i: f"item {ids[i]!r}").values

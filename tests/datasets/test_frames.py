@@ -78,3 +78,22 @@ def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"x\.parquet"):
         read_table(path, "x", ["user", "item"])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_second_header_is_refused(suffix: str, quote: str, tmp_path: Path) -> None:
+    delimiter = "," if suffix == ".csv" else "\t"
+    rows = [
+        ("user", "item", "day"),
+        ("ann", "tea", "1"),
+        ("user", "tea", "2"),
+        ("user", "item", "3"),
+    ]
+    lines = [delimiter.join(f"{quote}{value}{quote}" for value in row) for row in rows]
+    path = tmp_path / f"x{suffix}"
+    path.write_text("\n".join(lines))
+    assert len(read_table(path, "interactions", ["user", "item"]).frame) == 3
+    path.write_text("\n".join([*lines, lines[0], lines[1]]))
+    with pytest.raises(ValueError, match="line 5: the line repeats the header"):
+        read_table(path, "interactions", ["user", "item"])

@@ -152,3 +152,10 @@ def test_numbers_in_text_keep_all_digits(tmp_path: Path) -> None:
     assert frame["code"].tolist() == ["1E5", "2E7"]
     assert frame["price"].tolist() == [1e-05, 1 / 3]
     assert frame["huge"].tolist() == [str(2**70), str(2**70 + 1)]
+
+
+def test_texts_of_the_same_number_stay_texts(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("item,version,price\n1,1.1,9.50\n2,1.10,10.00\n3,1.1,9.50\n")
+    frame = ItemTable(tmp_path / "x.csv", "item").select(np.array([1, 2, 3]))
+    assert frame["version"].tolist() == ["1.1", "1.10", "1.1"]
+    assert frame["price"].tolist() == [9.5, 10, 9.5]

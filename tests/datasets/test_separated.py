@@ -143,3 +143,10 @@ def test_many_columns_are_read_in_their_order(tmp_path: Path) -> None:
     table = read_table(tmp_path / "x.csv", "x", ["user", "item"])
     assert list(table.frame.columns) == list(frame.columns)
     assert table.frame.iloc[0].tolist() == list(map(str, range(3000)))
+
+
+def test_blanks_before_a_quoted_id_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"x\.csv, line 3: .*remove the blanks before it"):
+        read(tmp_path, "x.csv", 'user,item\nann,tea\nbob, "tea"\n')
+    content = 'user,item,note\nann,tea, "fine"\nbob, tea,"green, fine"\n'
+    assert rows(read(tmp_path, "x.csv", content))[1] == ["bob", " tea", "green, fine"]

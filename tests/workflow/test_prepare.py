@@ -502,3 +502,13 @@ def test_ids_that_look_the_same_are_named(tmp_path: Path, caplog: pytest.LogCapt
     prepare(frame, tmp_path / "DATA")
     assert "ids of items look like another one, such as 'ale' and 'ale '" in caplog.text
     assert "of users look" not in caplog.text
+
+
+def test_ids_that_mark_a_missing_one_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = FRAME.copy()
+    frame["user"] = frame["user"].replace(frame["user"].iloc[0], "NULL")
+    prepare(frame, tmp_path / "DATA")
+    number = int((frame["user"] == "NULL").sum())
+    assert f"The user 'NULL' has {number} interactions: drop these rows if" in caplog.text

@@ -3,9 +3,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from torch_geometric.data import HeteroData
 
-from soil_pyg.typing import INTERACTS
+from soil_pyg.typing import EDGE_INDICES, INTERACTS
 from soil_pyg.workflow.options import ModelOptions
 from soil_pyg.workflow.settings_on import settings_on
 
@@ -62,3 +63,22 @@ def test_batches_per_step_are_those_of_the_data(
     settings = settings_on(data, selected, "own", None, {"batch_size": 1} | given)
     least = -(-num_interactions // 64)
     assert settings["batches_per_step"] == (least if expected == "least" else expected)
+
+
+@pytest.mark.parametrize("missing", [0, 1000, 2000, -1])
+def test_data_with_the_name_of_a_published_data_set(
+    random_data: Callable[..., HeteroData], missing: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its settings are those of the published data set if it may be that one."""
+    data, selected = random_data(num_users=50, num_items=20), ModelOptions("lightgcn")
+    given = {"batches_per_step": 1}
+    held_out = sum(data[INTERACTS][split].size(1) for split in EDGE_INDICES[1:])
+    edges = torch.zeros(2, 68_722 - held_out - missing, dtype=torch.long)
+    data[INTERACTS].edge_index = edges
+    published = selected.settings("tiktok", None, given)
+    assert published != selected.settings("own", None, given)
+    is_published = missing in (0, 1000)
+    expected = published if is_published else selected.settings("own", None, given)
+    assert settings_on(data, selected, "tiktok", None, given) == expected
+    assert settings_on(data, selected, "own", None, given) == selected.settings("own", None, given)
+    assert ("not the published data set" in caplog.text) == (not is_published)

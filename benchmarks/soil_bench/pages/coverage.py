@@ -46,12 +46,12 @@ SEARCHED = ("mls", "ml1m_sparse", "tiktok")
 INTRODUCTION = f"""## Coverage
 
 An equal search tries {TRIALS} settings per system, trains each to its end, and tests {SEEDS} seeds
-of the best by validation. Only time is lacking to search the other systems. *Minutes per system*
-are those of one core, median (smallest to largest), at the seconds per epoch of the tested runs.
-Earlier searches, whose trials were cut short, stay in the tables below and do not count here. Once
-the systems have been searched on `ml1m_sparse`, the settings found there are to be trained on
-`ml1m`, where a run ends within 40 minutes. On `baby`, whose features are not public, only systems
-without features can run.
+of the best by validation. The other systems have not been searched yet, for lack of time. *Minutes
+per system* are those of one core, median (smallest to largest), at the seconds per epoch of the
+tested runs. Earlier searches, whose trials were cut short, stay in the tables below and do not
+count here. Once the systems have been searched on `ml1m_sparse`, the settings found there are to be
+trained on `ml1m`, where a run ends within 40 minutes. On `baby`, whose features are not public,
+only systems without features can run.
 """
 
 
