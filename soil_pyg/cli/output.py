@@ -12,11 +12,8 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 from jsonargparse import ArgumentParser, Namespace
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from soil_pyg.cli.text_table import write_table
 from soil_pyg.datasets.data_folder import DESCRIPTION
 from soil_pyg.datasets.schema import DATA, ENCODERS, ITEMS
 from soil_pyg.ranking.item_index import DESCRIPTION as INDEX_DESCRIPTION
@@ -35,8 +32,6 @@ SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet",
 }
 STANDARD_OUTPUT = (None, "-", "/dev/stdout")
-PAGE = 1000
-"""The number of rows per header in the format :obj:`"table"`."""
 
 
 def add_arguments(parser: ArgumentParser, formats: Any = Format) -> None:
@@ -147,41 +142,6 @@ def _opened(out: str | None) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def _write_table(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
-    # Only a terminal has a width and colours.
-    is_terminal = stream.isatty()
-    width = None if is_terminal else 2**15
-    for block in blocks:
-        console = Console(width=width, highlight=False, force_terminal=is_terminal)
-        for start in range(0, max(len(block), 1), PAGE):
-            with console.capture() as capture:
-                console.print(_rich_table(block.iloc[start : start + PAGE]))
-            lines = (line.rstrip() for line in capture.get().splitlines())
-            stream.write("".join(f"{line}\n" for line in lines if line).encode())
-
-
-def _rich_table(frame: pd.DataFrame) -> Table:
-    table = Table(box=SIMPLE_HEAD)
-    columns = []
-    for number, name in enumerate(frame.columns):
-        values = frame.iloc[:, number]
-        is_number = pd.api.types.is_numeric_dtype(values)
-        table.add_column(Text(str(name)), justify="right" if is_number else "left", overflow="fold")
-        columns.append([_cell(value) for value in values])
-    for row in zip(*columns, strict=True):
-        table.add_row(*row)
-    return table
-
-
-def _cell(value: Any) -> Text:
-    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
-        return Text("-")
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        return Text(f"{number:.1e}" if 0 < abs(number) < 1e-3 else f"{number:.4f}")
-    return Text(str(value))
-
-
 def _write_csv(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
     for number, block in enumerate(blocks):
         text = block.to_csv(index=False, header=number == 0, lineterminator="\n")
@@ -238,7 +198,7 @@ def _write_parquet(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
 
 
 _WRITERS = {
-    "table": _write_table,
+    "table": write_table,
     "csv": _write_csv,
     "json": _write_json,
     "jsonl": _write_json_lines,

@@ -40,7 +40,7 @@ def readable_type(name: str) -> str:
     if len(options) == 1:
         outer, _, inner = name.partition("[")
         parts = _split(inner[:-1], ",")
-        if outer in ("list", "List", "Sequence"):
+        if outer in ("list", "List", "Sequence") and inner:
             return f"list of {readable_type(parts[0])}"
         if outer in ("dict", "Dict"):
             return f"JSON object of {readable_type(parts[-1])}"

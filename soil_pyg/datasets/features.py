@@ -109,7 +109,10 @@ def _cast_rows(
         finite = np.isfinite(some).all(axis=1)
         if not finite.all():
             row = row_name(block.start + int(np.argmin(finite)))
-            raise ValueError(f"{source} has a NaN or infinite value (as float32) in {row}: drop it")
+            raise ValueError(
+                f"{source} has a NaN or infinite value (as float32) in {row}: drop the row, or "
+                "fill it with zeros, which mark a missing modality"
+            )
         features[places[block]] = some
 
 
@@ -141,6 +144,11 @@ def read_features(
             if isinstance(source.index, pd.RangeIndex) and source.index.name is None:
                 # Row numbers would pass for ids.
                 check_columns(source.columns, [item_column], f"{name} without an index of ids")
+            if source.index.nlevels > 1:
+                raise ValueError(
+                    f"{name} must have an index of ids alone (got the levels "
+                    f"{list(source.index.names)}): name the column of ids {item_column!r}"
+                )
             source = source.rename_axis(index=item_column).reset_index()
         table = read_table(source, name, [item_column])
         matrix = _to_matrix(table, item_column, name)
@@ -195,10 +203,21 @@ def _to_matrix(table: Table, item_column: str, name: str) -> np.ndarray:
         return _stack_vectors(table, frame.iloc[:, 0])
     if table.is_text:
         frame = pd.DataFrame({i: _parse(table, frame.iloc[:, i]) for i in range(frame.shape[1])})
-    for column, dtype in frame.dtypes.items():
+    if frame.shape[1] == 0:
+        raise ValueError(
+            f"{table.source} has no column besides {item_column!r}: it must have columns of "
+            "numbers, or one of vectors"
+        )
+    for position, (column, dtype) in enumerate(frame.dtypes.items()):
         if not pd.api.types.is_numeric_dtype(dtype) or dtype.kind not in "iuf":
-            raise ValueError(f"{name}: column {column!r} must hold numbers (got type {dtype})")
-    matrix = frame.to_numpy(dtype=np.float32, na_value=np.nan)
+            present = frame.iloc[:, position].dropna()[: 0 if dtype.kind in "bmMc" else 1]
+            example = "".join(f", such as {value!r}" for value in present)
+            raise ValueError(
+                f"{table.source}: column {column!r} must hold numbers or vectors of numbers (got "
+                f"type {dtype}{example[:_SHOWN]}): convert it (in pandas: frame.astype('float32'))"
+            )
+    with np.errstate(over="ignore"):
+        matrix = frame.to_numpy(dtype=np.float32, na_value=np.nan)
     return np.where(frame.isna().to_numpy().all(axis=1, keepdims=True), np.float32(0), matrix)
 
 
@@ -206,7 +225,12 @@ def _parse(table: Table, texts: pd.Series) -> np.ndarray:
     numbers = to_numbers(texts)
     wrong = np.isnan(numbers) & texts.notna().to_numpy()
     got = texts.iloc[int(np.argmax(wrong))] if wrong.any() else ""
-    table.refuse(wrong, f"{texts.name!r} must be a number (got {str(got)[:_SHOWN]!r})")
+    advice = ": write one column per number, or vectors as JSON lines or Parquet"
+    table.refuse(
+        wrong,
+        f"{texts.name!r} must be a number (got {str(got)[:_SHOWN]!r})"
+        f"{advice if str(got).lstrip().startswith(('[', '(')) else ''}",
+    )
     return numbers
 
 

@@ -21,6 +21,8 @@ from soil_pyg.utils.progress import blocks
 
 TableSource: TypeAlias = pd.DataFrame | str | os.PathLike[str]
 
+TABLES = ".csv, .tsv, .txt, .parquet or .jsonl"
+"""The usual suffixes of tables, for errors."""
 _PARQUET = ".parquet"
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
@@ -71,10 +73,24 @@ def check_columns(found: Iterable[Any], wanted: Sequence[str], source: str) -> N
     for column in wanted:
         if found.count(column) != 1:
             problem = "occurs twice" if column in found else "is missing"
-            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
             raise ColumnError(
-                f"{source}: column {column!r} {problem} (got {found[:_SHOWN]}{more})", column
+                f"{source}: column {column!r} {problem} (got {list_columns(found, column)})", column
             )
+
+
+def list_columns(found: Sequence[Any], wanted: str) -> str:
+    """Returns the first columns of a table in words, for the error that one is missing, and the one
+    that only differs by blanks or capital letters.
+
+    Example:
+        >>> list_columns(["User", "item"], "user")
+        "['User', 'item']; did you mean 'User'?"
+    """
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    plain = [str(name).strip().casefold() for name in found]
+    is_near = wanted not in found and wanted.strip().casefold() in plain
+    near = found[plain.index(wanted.strip().casefold())] if is_near else None
+    return f"{found[:_SHOWN]}{more}" + (f"; did you mean {near!r}?" if is_near else "")
 
 
 def read_table(
@@ -119,7 +135,7 @@ def read_table(
         return Table(frame if wanted is None else frame[wanted], where, False)
     if path.suffix.lower() == _PARQUET:
         return Table(_read_parquet(path, wanted, needed), lambda i: f"{path}, row {i}", False)
-    raise ValueError(f"'{name}' must be a .csv, .tsv, .txt, .parquet or .jsonl file (got {path})")
+    raise ValueError(f"'{name}' must be a {TABLES} file (got {path})")
 
 
 def is_table(path: Path) -> bool:
@@ -136,7 +152,14 @@ def _read_separated(
     wanted: Sequence[str] | None,
 ) -> Table:
     text = open_separated(path, suffix, needed, wanted)
-    check_columns(text.names, needed, f"{path}, line 1")
+    try:
+        check_columns(text.names, needed, f"{path}, line 1")
+    except ColumnError as error:
+        if len(text.names) > 1:
+            raise
+        marks = " or ".join(repr(delimiter) for delimiter in DELIMITERS[suffix])
+        message = f"{error}; the line must name the columns, separated by {marks}"
+        raise ColumnError(message, error.column) from None
     frame = text.frame(id_columns)
 
     def where(row: int) -> str:

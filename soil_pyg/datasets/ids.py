@@ -16,6 +16,7 @@ _PADDING = 16
 _IDS_PER_BLOCK = 2**20
 _SHOWN = 60
 _EXPLODE = "write one row per element (in pandas: frame.explode)"
+_CONVERT = "convert the column to integers or strings"
 _NESTED = (list, tuple, set, frozenset, dict, np.ndarray, Tensor)
 _NUMBERS = (bool, np.bool_, float, np.floating, complex, np.complexfloating, Decimal)
 INTEGER = "0|-?[1-9][0-9]{0,17}"
@@ -161,7 +162,7 @@ def _fault(kind: type) -> str | None:
         return f": {_EXPLODE}"
     if issubclass(kind, bytes | bytearray | memoryview):
         return ": decode the bytes"
-    return "" if issubclass(kind, _NUMBERS) else None
+    return f": {_CONVERT}" if issubclass(kind, _NUMBERS) else None
 
 
 def _refuse(origin: str, value: Any, advice: str = "") -> NoReturn:
@@ -174,7 +175,7 @@ def _refuse(origin: str, value: Any, advice: str = "") -> NoReturn:
 def _to_array(distinct: Any, where: Callable[[int], str], column: str, is_text: bool) -> np.ndarray:
     values = np.asarray(distinct)
     if values.dtype.kind in "fbc":
-        _refuse(f"{where(0)}: {column}", values[0])
+        _refuse(f"{where(0)}: {column}", values[0], f": {_CONVERT}")
     if values.dtype == object:
         _check_types(values, where, column)
     if pd.api.types.infer_dtype(values, skipna=False) == "integer":

@@ -81,7 +81,8 @@ def to_hetero_data(
     splits = list(enumerate(SPLITS if holds_out else SPLITS[:1]))
     for value, split in splits:
         if not (label == value).any():
-            raise ValueError(f"{source}: no {split} interactions (label {value})")
+            advice = ": give more, or hold nothing out (--ratios 1 0 0)" if value else ""
+            raise ValueError(f"{source}: no {split} interactions (label {value}){advice}")
     is_trained = np.zeros(int(user.max()) + 1, dtype=bool)
     is_trained[user[label == 0]] = True
     kept = np.flatnonzero(is_trained)

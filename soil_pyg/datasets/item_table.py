@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 
 from soil_pyg.datasets.columns import to_numbers
-from soil_pyg.datasets.frames import Table, TableSource, check_columns, read_table
+from soil_pyg.datasets.frames import (
+    Table,
+    TableSource,
+    check_columns,
+    list_columns,
+    read_table,
+)
 from soil_pyg.datasets.ids import find_ids, is_utf8
 from soil_pyg.typing import ITEM
 
@@ -66,7 +72,8 @@ class ItemTable:
                 columns[name] = _to_text(frame[column])
             elif given is not None:
                 raise ValueError(
-                    f"'items': column {given!r} is missing (got {list(frame.columns)}): name "
+                    f"'items': column {given!r} is missing (got "
+                    f"{list_columns(list(frame.columns), given)}): name "
                     f"another with '{name}_column' (--{name}-column)"
                 )
         if IMAGE in columns:

@@ -70,6 +70,11 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _parse(line: bytes, where: str) -> dict[str, Any]:
     if line.count(b"[") + line.count(b"{") > _MAX_DEPTH and _depth(line) > _MAX_DEPTH:
         raise ValueError(f"{where}: lists and objects must be nested at most {_MAX_DEPTH} deep")
+    if line.lstrip().startswith(b"["):
+        raise ValueError(
+            f"{where}: there must be one JSON object per line (got a list): write the objects one "
+            "per line (in pandas: frame.to_json(path, orient='records', lines=True))"
+        )
     try:
         record = json.loads(line, object_pairs_hook=unique_keys)
         if b"\\ud" in line.lower():

@@ -10,6 +10,7 @@ import pandas as pd
 
 from soil_pyg.datasets.encoder import Encoder
 from soil_pyg.datasets.features import FeatureSource, check_matrix, open_matrix, to_array
+from soil_pyg.datasets.frames import TABLES, is_table
 from soil_pyg.datasets.id_files import read_id_file
 from soil_pyg.datasets.item_table import IMAGE, ItemTable
 from soil_pyg.typing import ITEM
@@ -37,8 +38,10 @@ def resolve_features(
         frame = pd.DataFrame({ITEM: item_id}) if items is None else items.select(item_id)
         return encode_items(source, frame, name), item_id
     path = file_of(source)
-    if path is None or path.suffix.lower() != ".npy":
+    if path is None or is_table(path):
         return source
+    if path.suffix.lower() != ".npy":
+        raise ValueError(f"{name} must be a .npy, {TABLES} file (got {path})")
     if not path.is_file():
         raise FileNotFoundError(f"{name}: there is no file {path}")
     matrix = open_matrix(path)

@@ -43,6 +43,8 @@ def _check_header(path: Path) -> None:
             np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
         )
         shape, _, dtype = header(file)
+        if dtype.hasobject:
+            raise ValueError("it holds Python objects: save an array of numbers or texts")
         if min(shape, default=0) < 0:
             raise ValueError(f"sizes must be at least 0 (got shape {shape})")
         present = os.fstat(file.fileno()).st_size - file.tell()

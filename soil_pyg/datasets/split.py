@@ -38,9 +38,11 @@ def check_split(
         )
     if split is not None:
         check_choice("split", split, KINDS)
-    if (split in TIMED) != (time_column is not None):
+    if split in TIMED and time_column is None:
+        raise ValueError(f"split {split!r} requires 'time_column' (--time-column)")
+    if split not in TIMED and time_column is not None:
         raise ValueError(
-            "'time_column' (--time-column) must be given with the splits 'last' and 'time' only "
+            "'time_column' (--time-column) requires the split 'last' or 'time' (--split) "
             f"(got split {split!r} and time_column {time_column!r})"
         )
 

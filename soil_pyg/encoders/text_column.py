@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from soil_pyg.datasets.frames import list_columns
 from soil_pyg.typing import ITEM
 
 
@@ -25,7 +26,7 @@ def _read_column(items: pd.DataFrame, column: str) -> list[str]:
     if column not in items.columns:
         raise ValueError(
             f"the table of items, 'items' (--items), has no column {column!r} (got "
-            f"{list(items.columns)}): choose another column or table"
+            f"{list_columns(list(items.columns), column)}): choose another column or table"
         )
     texts = []
     for row, value in enumerate(items[column]):

@@ -85,11 +85,13 @@ class ModelOptions:
             used_by = known.used_by if known is option else (*known.used_by, taker)
             self.options[name] = Option(option.type, option.default, used_by)
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Adds a flag :obj:`--<model>.<option>` per option."""
+    def add_arguments(self, parser: ArgumentParser, profile: str | None = None) -> None:
+        """Adds a flag :obj:`--<model>.<option>` per option, with the default of a profile."""
         group = parser.add_argument_group(f"settings of {self.name}")
+        of_profile = self.model_class.profiles.get(profile or "", {})
         for name, option in self.options.items():
-            group.add_argument(f"--{self.name}.{name}", type=option.type, default=option.default)
+            default = of_profile.get(name, option.default)
+            group.add_argument(f"--{self.name}.{name}", type=option.type, default=default)
 
     def add_flags(self, parser: ArgumentParser, profile: str | None = None) -> None:
         """Adds a flag :obj:`--<option>` per option, whose help shows the default of a profile, by

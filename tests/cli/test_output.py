@@ -108,40 +108,6 @@ def test_a_block_without_values_has_the_type_of_the_others(tmp_path: Path) -> No
         assert sorted(pd.read_parquet(path)["title"].dropna()) == ["tea"]
 
 
-def test_headers_are_no_markup(capfd: pytest.CaptureFixture[str]) -> None:
-    output.write(pd.DataFrame({"run[k=5]": [1], "it[/em]": [2]}))
-    assert capfd.readouterr().out.split()[:2] == ["run[k=5]", "it[/em]"]
-
-
-def test_table_for_people(capfd: pytest.CaptureFixture[str]) -> None:
-    output.write(FIRST.assign(best=[None, 1.0, None]))
-    lines = capfd.readouterr().out.splitlines()
-    assert [line.split() for line in lines if "─" not in line] == [
-        ["user", "rank", "score", "best"],
-        ["ann", "1", "0.1000", "-"],
-        ["[b]bö", "2", "2.0e-05", "1.0000"],
-        ["ann,2", "3", "-1.0000", "-"],
-    ]
-
-
-def test_a_table_in_blocks_has_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "PAGE", 2)
-    output.write(blocks(), out=str(tmp_path / "a.txt"))
-    lines = (tmp_path / "a.txt").read_text("utf-8").splitlines()
-    assert [line.split()[-2] for line in lines if line.split()[-2:-1] not in ([], ["rank"])] == [
-        "1",
-        "2",
-        "3",
-        "4",
-    ]
-    assert sum("rank" in line for line in lines) == 3
-
-
-def test_long_cells_are_whole_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
-    output.write(pd.DataFrame({"item": ["x" * 5000]}))
-    assert "x" * 5000 in capfd.readouterr().out
-
-
 @pytest.mark.parametrize("file_format", ["table", "csv", "json", "jsonl", "parquet"])
 def test_no_rows(tmp_path: Path, file_format: output.Format) -> None:
     output.write(FIRST[:0], file_format, str(tmp_path / "a"))

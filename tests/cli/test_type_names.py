@@ -16,6 +16,8 @@ from soil_pyg.cli.type_names import readable_type
         ("list[str] | null", "list of text"),
         ("Union[dict[str, Union[int, str]], None]", "JSON object of integer or text"),
         ("Sequence[int]", "list of integer"),
+        ("list of integer", "list of integer"),
+        ("list", "list"),
         ("Fraction", "Fraction"),
     ],
 )

@@ -117,7 +117,10 @@ def test_lines_count_as_in_an_editor(end: str, after: str, tmp_path: Path) -> No
         ("user,item\na,b\rx\nc,d\n", "line 2: .*end"),
         ("user,item\na,b\n\nc\n", "line 4: .*got 1"),
         ("user,item,item\na,b,c\n", r"line 1: column 'item' .*twice"),
-        ("user, item\na,b\n", r"line 1: column 'item' .*\(got \['user', ' item'\]\)"),
+        (
+            "user, item\na,b\n",
+            r"line 1: column 'item' .*\(got \['user', ' item'\]; did you mean ' item'\?\)",
+        ),
     ],
 )
 def test_text_that_is_no_table_is_refused(content: str, message: str, tmp_path: Path) -> None:

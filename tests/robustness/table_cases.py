@@ -26,6 +26,10 @@ NO_TABLE: dict[str, Mapping[str, Content]] = {
         "a picture": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
         "a missing id": "user,item\na,b\n,c\n",
         "a missing item": "user,item\na,\nb,c\n",
+        "a title line": "exported\nuser,item\na,b\n",
+        "a second header": "user,item\na,b\nuser,item\nc,d\n",
+        "blanks before quotes": 'user,item\na,b\nc, "d"\n',
+        "an id that was shortened": "user,item\na,b\n1.2E+15,d\n",
     },
     "tsv": {
         "an empty file": "",
@@ -39,6 +43,7 @@ NO_TABLE: dict[str, Mapping[str, Content]] = {
         "an empty file": "",
         "half an object": '{"user": "a", "item": "b"}\n{"user": "a"\n',
         "a list": '["a", "b"]\n',
+        "a list of objects": '[\n {"user": "a", "item": "b"}\n]\n',
         "a text": '"a"\n',
         "a number": "3\n",
         "no JSON": "user,item\na,b\n",

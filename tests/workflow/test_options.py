@@ -242,3 +242,16 @@ def test_trainer() -> None:
     settings = selected.settings("none", None, {"lr": 0.5}) | {"device": "cpu"}
     trainer = build_trainer(selected, settings, seed=3)
     assert (trainer.lr, trainer.seed, trainer.accelerator) == (0.5, 3, "cpu")
+
+
+def test_defaults_of_arguments_are_those_of_a_profile() -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    selected = ModelOptions("soil")
+    selected.add_arguments(parser, "released")
+    shown = parser.get_defaults().soil.as_dict()
+    assert (
+        shown
+        == {name: option.default for name, option in selected.options.items()}
+        | selected.model_class.profiles["released"]
+    )
+    assert shown["contrast"] != selected.options["contrast"].default

@@ -84,7 +84,7 @@ def parse(argv: list[str], models: list[ModelOptions]) -> tuple[Namespace, Names
     add_models(parser, MODELS)
     parser.add_argument("--rerun", action="store_true", help="run finished runs again")
     for model in models:
-        model.add_arguments(parser)
+        model.add_arguments(parser, model.default_profile)
     return parser.parse_args(argv), parser.parse_args(argv, defaults=False)
 
 
