@@ -21,6 +21,14 @@ DELIMITERS = {".csv": ",;\t", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".txt
 _MISSING = ["NA", "NaN", "nan"]
 _BLOCK_BYTES = 1 << 24
 _SHOWN = 60
+_ESCAPES = (
+    r'^".*\\".*"$',
+    "quotation marks inside of a quoted field must be doubled, not follow a backslash",
+)
+_BLANKS_BEFORE_QUOTES = (
+    r'^\s+".*"\s*$',
+    "a quoted field must begin with the quotation mark: remove the blanks before it",
+)
 
 
 class SeparatedText:
@@ -98,9 +106,10 @@ class SeparatedText:
         columns = []
         for i, column in zip(self._used, self.table.columns, strict=True):
             if self.quotes is None and b'\\"' in self._content:
-                self._refuse_escapes(column)
+                self._refuse(column, *_ESCAPES)
             if self.names[i] in id_columns:
-                self._refuse_blanks_before_quotes(column)
+                # Such a field is not quoted, so that it would be another id.
+                self._refuse(column, *_BLANKS_BEFORE_QUOTES)
             has_markers = self.names[i] not in id_columns and not self._is_header_quoted
             markers = pyarrow.array(["", *_MISSING] if has_markers else [""])
             null = pyarrow.scalar(None, column.type)
@@ -130,22 +139,11 @@ class SeparatedText:
                 f"double the quotation marks inside"
             )
 
-    def _refuse_escapes(self, column: pyarrow.ChunkedArray) -> None:
-        is_escaped = pc.match_substring_regex(column, r'^".*\\".*"$').to_numpy()
-        if is_escaped.any():
-            raise ValueError(
-                f"{self.path}, line {self.line(int(np.argmax(is_escaped)) + 1)}: quotation marks "
-                f"inside of a quoted field must be doubled, not follow a backslash"
-            )
-
-    def _refuse_blanks_before_quotes(self, column: pyarrow.ChunkedArray) -> None:
-        # Such a field is not quoted, so that it would be another id.
-        is_blank = pc.match_substring_regex(column, r'^\s+".*"\s*$').to_numpy()
-        if is_blank.any():
-            raise ValueError(
-                f"{self.path}, line {self.line(int(np.argmax(is_blank)) + 1)}: a quoted field must "
-                f"begin with the quotation mark: remove the blanks before it"
-            )
+    def _refuse(self, column: pyarrow.ChunkedArray, pattern: str, message: str) -> None:
+        is_wrong = pc.match_substring_regex(column, pattern).to_numpy()
+        if is_wrong.any():
+            line = self.line(int(np.argmax(is_wrong)) + 1)
+            raise ValueError(f"{self.path}, line {line}: {message}")
 
     def _check_line_ends(self) -> None:
         content = self._content
