@@ -90,15 +90,21 @@ def coverage_section(records: Path, runs: Sequence[Record]) -> str:
 
 def read_search(record: Record) -> Search | None:
     """Returns the search of a record, :obj:`None` if it does not count."""
-    if record["dataset"] not in SEARCHED:
+    if not is_equal_search(record):
         return None
-    trials = record["trials"]
-    if len(trials) < TRIALS or record["seeds"] < SEEDS:
-        return None
-    if any(trial["state"] != "complete" for trial in trials):
-        return None
-    epochs = sum(trial["epochs"] for trial in trials)
+    epochs = sum(trial["epochs"] for trial in record["trials"])
     return Search(record["dataset"], record["model"], epochs, record["winner"]["settings"])
+
+
+def is_equal_search(record: Record) -> bool:
+    """Returns whether a record is that of a search with the trials and seeds that count, each of
+    which was trained to its end.
+    """
+    if record["dataset"] not in SEARCHED:
+        return False
+    trials = record["trials"]
+    is_large = len(trials) >= TRIALS and record["seeds"] >= SEEDS
+    return is_large and all(trial["state"] == "complete" for trial in trials)
 
 
 def minutes_of(search: Search, runs: Sequence[Record]) -> float | None:

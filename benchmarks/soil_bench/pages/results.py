@@ -14,6 +14,7 @@ from typing import Any
 
 from soil_bench.pages.coverage import coverage_section
 from soil_bench.pages.figures import write_figures
+from soil_bench.pages.learning_rates import learning_rates_section
 from soil_bench.pages.paper import paper_sections
 from soil_bench.pages.records import read_as
 from soil_bench.pages.speed import speed_sections
@@ -143,7 +144,8 @@ def other_sections(records: Path, page_folder: Path) -> list[str]:
         ValueError: If a file is not the record of its experiment or benchmark.
     """
     # Benchmarks of speed write theirs beside the finished runs.
-    return [*paper_sections(records), *speed_sections([records, records.parent], page_folder)]
+    speed = speed_sections([records, records.parent], page_folder)
+    return [*learning_rates_section(records), *paper_sections(records), *speed]
 
 
 def page(
