@@ -12,6 +12,8 @@ from soil_pyg.datasets.atomic_files import atomic_fields, read_atomic_file
 from soil_pyg.datasets.features import FeatureSource, feature_files, open_features
 from soil_pyg.datasets.frames import Table, TableSource, read_table
 from soil_pyg.datasets.graph_source import load_graph, source_of_graph
+from soil_pyg.datasets.id_mapping import FILES as ID_FILES
+from soil_pyg.datasets.id_mapping import mapped_ids
 from soil_pyg.datasets.movielens_folder import (
     FILES,
     movies_file,
@@ -22,6 +24,7 @@ from soil_pyg.datasets.movielens_folder import (
 from soil_pyg.datasets.multimodal import COLUMNS, candidates, read_pairs
 from soil_pyg.datasets.source import SPLIT, Source
 from soil_pyg.datasets.text_files import split_suffix
+from soil_pyg.typing import ITEM, USER
 
 
 @dataclass(frozen=True)
@@ -129,11 +132,16 @@ def _from_mmrec(path: Path, user_column: str, item_column: str, columns: list[st
     paths = feature_files(folder)
     matrices, num_rows = open_features(paths)
     table = read_pairs(path, num_rows, [column for column in columns if column not in COLUMNS])
-    items = candidates(table.frame[COLUMNS[1]].to_numpy(), num_rows)
-    names = dict(zip(COLUMNS, (user_column, item_column, SPLIT), strict=True))
-    table = table._replace(frame=table.frame.rename(columns=names))
+    user, item = (table.frame[column].to_numpy() for column in COLUMNS[:2])
+    items = mapped_ids(folder, ITEM, candidates(item, num_rows))
+    frame = table.frame.drop(columns=list(COLUMNS[:2])).rename(columns={COLUMNS[2]: SPLIT})
+    frame.insert(0, user_column, mapped_ids(folder, USER, user))
+    frame.insert(1, item_column, items[item])
+    table = table._replace(frame=frame)
     features: dict[str, FeatureSource] = {
         modality: (matrix, items, paths[modality]) for modality, matrix in matrices.items()
     }
+    others = {f"ids.{kind}": folder / name for kind, name in ID_FILES.items()}
     files = {"interactions": path, **{f"features.{name}": file for name, file in paths.items()}}
+    files |= {name: file for name, file in others.items() if file.is_file()}
     return Source(table, folder.name, SPLIT, features, items, files)

@@ -11,6 +11,7 @@ from torch_geometric.data import HeteroData
 
 from soil_pyg.datasets.data_folder import new_folder
 from soil_pyg.datasets.features import FEATURE_SUFFIX
+from soil_pyg.datasets.id_mapping import FILES
 from soil_pyg.datasets.multimodal import COLUMNS
 from soil_pyg.datasets.vector_tables import write_vectors
 from soil_pyg.runs.checkpoint import original_ids
@@ -75,7 +76,7 @@ def export_mmrec(data: HeteroData | str | os.PathLike[str], out: str | os.PathLi
         for kind, column in ((USER, COLUMNS[0]), (ITEM, COLUMNS[1])):
             ids = original_ids(data, kind)
             frame = pd.DataFrame({kind: ids, column: np.arange(len(ids))})
-            frame.to_csv(folder / f"{kind[0]}_id_mapping.csv", sep="\t", index=False)
+            frame.to_csv(folder / FILES[kind], sep="\t", index=False)
 
 
 def export_hetero_data(
