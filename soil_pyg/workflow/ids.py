@@ -1,5 +1,6 @@
 """Lookup of users and items by the ids of the original data."""
 
+import logging
 import os
 import reprlib
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ from torch_geometric.data import HeteroData
 from soil_pyg.datasets.id_files import read_id_file
 from soil_pyg.datasets.ids import find_ids
 from soil_pyg.workflow.columns import id_columns
+
+logger = logging.getLogger("soil_pyg")
 
 IdSource: TypeAlias = Iterable[Any] | str | os.PathLike[str]
 DataSource: TypeAlias = HeteroData | str | os.PathLike[str] | None
@@ -35,10 +38,12 @@ def find_positions(
     kind: str,
     may_be_empty: bool = False,
     data: DataSource = None,
+    skip_unknown: bool = False,
 ) -> np.ndarray:
     """Returns the positions of ids among those of a run, compared as text. The ids may also be a
     text file with one id per line, or a table with the column of :obj:`kind` that the data was
-    prepared from; :obj:`name` is the name of the argument in errors.
+    prepared from; :obj:`name` is the name of the argument in errors. With :obj:`skip_unknown`,
+    unknown ids in a file are skipped with a warning, as a shop has items newer than its run.
 
     Raises :class:`FileNotFoundError` if the file does not exist, and :class:`ValueError` if there
     is no id, an id is unknown or no text or number, or the file cannot be read.
@@ -54,13 +59,17 @@ def find_positions(
         raise ValueError(f"{where} must name at least one {kind} (got none)")
     positions = find_ids(given, known)
     unknown = list(dict.fromkeys(given[positions < 0].tolist()))
-    if unknown:
+    is_found = may_be_empty or (positions >= 0).any()
+    if unknown and skip_unknown and is_found and isinstance(ids, str | os.PathLike):
+        message = "%s: skipped the ids of %ss that the run lacks (%d, such as %s)"
+        logger.warning(message, where, kind, len(unknown), _quoted(unknown[:1]))
+    elif unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         raise ValueError(
             f"{where}: the run has no {kind} {_quoted(unknown)}{more} "
             f"(known {kind}s: {_quoted(known)}, ...)"
         )
-    return positions
+    return positions[positions >= 0]
 
 
 def select(

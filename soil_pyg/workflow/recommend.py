@@ -52,9 +52,10 @@ def recommend(
             none (:obj:`"none"`). Interactions of new users belong to the train split.
             (default: :obj:`"all"`)
         allow (iterable, str or os.PathLike, optional): The ids of the only items to recommend, or
-            a file of them as above, with the column of items. (default: all)
+            a file of them as above, with the column of items. Unknown items in a file are skipped.
+            (default: all)
         deny (iterable, str or os.PathLike, optional): The ids of items never to recommend, or a
-            file of them. (default: none)
+            file of them, as above. (default: none)
         data (HeteroData, str or os.PathLike, optional): The data or its folder, for the seen
             items. (default: the folder that the run was trained on)
         memory_budget (int): The maximum number of bytes per block of users.
@@ -144,10 +145,11 @@ def find_ranking(
     )
     if allow is not None or deny is not None:
         is_allowed = np.full(len(trained.item_id), allow is None)
-        if allow is not None:
-            is_allowed[find_positions(allow, trained.item_id, "allow", "item", data=origin)] = True
-        if deny is not None:
-            is_allowed[find_positions(deny, trained.item_id, "deny", "item", True, origin)] = False
+        for name, ids in (("allow", allow), ("deny", deny)):
+            if ids is not None:
+                is_deny = name == "deny"
+                place = find_positions(ids, trained.item_id, name, "item", is_deny, origin, True)
+                is_allowed[place] = not is_deny
         ranking = ranking.restricted_to(torch.from_numpy(np.flatnonzero(is_allowed)))
     return ranking
 

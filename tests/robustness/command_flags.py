@@ -7,6 +7,13 @@ from harness import WRONG
 
 Values = Mapping[str, str]
 
+DENY_FILE = {
+    kind: file
+    for kind, file in values.ID_FILE.items()
+    if kind != "an empty file" and not kind.startswith("an unknown id")
+}
+"""Items that the run lacks may be sold out."""
+
 COMMANDS = {
     "prepare": "prepare p.csv --out NEW",
     "encode": "encode items.csv --like TEXT_DATA --embed text=title:tfidf --out NEW",
@@ -146,7 +153,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--allow": values.IDS,
         "--allow-file": values.ID_FILE,
         "--deny": values.IDS,
-        "--deny-file": {k: v for k, v in values.ID_FILE.items() if k != "an empty file"},
+        "--deny-file": DENY_FILE,
         "--data": values.DATA | {"other data": "OTHER"},
         "--memory-budget": values.COUNT,
         "--format": values.CHOICE,
@@ -225,12 +232,7 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--root-path": {"no slash before it": "shop", "a slash after it": "/shop/"},
         "--poll-seconds": values.RATE,
         "--allow-file": values.ID_FILE,
-        # Items that the run lacks may be sold out.
-        "--deny-file": {
-            kind: file
-            for kind, file in values.ID_FILE.items()
-            if kind != "an empty file" and not kind.startswith("an unknown id")
-        },
+        "--deny-file": DENY_FILE,
         "--max-k": values.COUNT,
         "--max-ids": values.COUNT,
         "--max-body": values.COUNT,

@@ -101,6 +101,24 @@ def test_allow_and_deny(trained: TrainedModel, tmp_path: Path) -> None:
         recommend(trained, allow=[])
 
 
+def test_files_may_name_items_that_are_newer_than_the_run(
+    trained: TrainedModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    allow, deny = tmp_path / "allow.txt", tmp_path / "deny.csv"
+    allow.write_text("item 2\ntea\nitem 17\nrum\ntea\n")
+    deny.write_text("item\nmilk\n")
+    frame = recommend(trained, k=25, allow=allow, deny=deny)
+    expected = recommend(trained, k=25, allow=["item 2", "item 17"])
+    assert frame.equals(expected)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"'allow' ({allow}): skipped the ids of items that the run lacks (2, such as 'tea')",
+        f"'deny' ({deny}): skipped the ids of items that the run lacks (1, such as 'milk')",
+    ]
+    allow.write_text("tea\n")
+    with pytest.raises(ValueError, match=r"'allow' .*no item 'tea'"):
+        recommend(trained, allow=allow)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
