@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from soil_pyg.datasets.encoder import Encoder
-from soil_pyg.datasets.features import FeatureSource, check_matrix, open_matrix, to_array
+from soil_pyg.datasets.feature_table import to_array
+from soil_pyg.datasets.features import FeatureSource, check_matrix, open_matrix
 from soil_pyg.datasets.frames import TABLES, is_table
 from soil_pyg.datasets.id_files import read_id_file
 from soil_pyg.datasets.item_table import IMAGE, ItemTable

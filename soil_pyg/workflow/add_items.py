@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from soil_pyg.datasets.features import to_array, to_features
+from soil_pyg.datasets.feature_table import to_array
+from soil_pyg.datasets.features import to_features
 from soil_pyg.datasets.ids import find_ids, join_ids, read_ids
 from soil_pyg.models.newcomers import count_modalities, nearest_known
 from soil_pyg.runs.trained_model import TrainedModel
