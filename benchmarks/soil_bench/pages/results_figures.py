@@ -28,8 +28,8 @@ def results(records: Records) -> Figures:
             raise ValueError(f"there are no runs of {model} on {dataset} with {settings}")
         return runs
 
-    def movies(model: str, profile: str | None = None) -> list[str]:
-        found = spread(tested(best(model, profile, "mls")), 4)
+    def searched(model: str, profile: str | None = None, dataset: str = "mls") -> list[str]:
+        found = spread(tested(best(model, profile, dataset)), 4)
         # Systems without training do not depend on the seed.
         return found if load_config(model).schedule else found[:1]
 
@@ -64,13 +64,23 @@ def results(records: Records) -> Figures:
         ("soil", "best"),
         *((name, None) for name in ("mgcn", "mmgf", "lightgcn", "itemknn", "bpr")),
     ]
+    sparse = [
+        ("soil", "best"),
+        ("soil", "released"),
+        *((name, None) for name in ("lightgcn", "mmgf", "itemknn", "bpr")),
+    ]
     return [
         (
             "SOIL's ``released`` profile reaches {} ± {}, PGL {} ± {} and GUME {} ± {}; without "
             "features, SimGCL reaches {} ± {}, XSimGCL {} ± {} and SGL {} ± {}. SOIL's ``best`` "
             "reaches {} ± {}, MGCN {} ± {}, MMGF {} without training, LightGCN {} ± {}, ItemKNN "
             "{} and BPR {} ± {}.",
-            [figure for system in compared for figure in movies(*system)],
+            [figure for system in compared for figure in searched(*system)],
+        ),
+        (
+            "SOIL's ``best`` reaches {} ± {}, ``released`` {} ± {}, LightGCN {} ± {}, MMGF {} "
+            "without training, ItemKNN {} and BPR {} ± {};",
+            [figure for system in sparse for figure in searched(*system, "ml1m_sparse")],
         ),
         ("the item-item contrast (``l_ii`` {})", [str(both[0]["settings"]["l_ii"])]),
         (
