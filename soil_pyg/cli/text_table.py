@@ -28,7 +28,8 @@ def write_table(stream: IO[bytes], blocks: Iterable[pd.DataFrame]) -> None:
         console = Console(width=width, highlight=False, force_terminal=is_terminal)
         for start in range(0, max(len(block), 1), PAGE):
             with console.capture() as capture:
-                for part in _parts(block.iloc[start : start + PAGE], console.width):
+                page = block.iloc[start : start + PAGE]
+                for part in _parts(page, console.width) if is_terminal else [page]:
                     console.print(_rich_table(part))
             lines = (line.rstrip() for line in capture.get().splitlines())
             stream.write("".join(f"{line}\n" for line in lines if line).encode())
