@@ -30,7 +30,6 @@ LINES = {
     "explain RUN --user u1 --item v1 --by share": "--by",
     "evaluate RUN --split val test": "test",
     "evaluate RUN --ks": "--ks",
-    "evaluate RUN --ks 5,10": "--ks",
     "evaluate RUN --split all": "--split",
     "evaluate RUN --metrics recall accuracy": "--metrics",
     "evaluate RUN --by user_history --per-user": "--by",
