@@ -11,6 +11,7 @@ from soil_pyg.typing import ITEM
 from soil_pyg.utils.progress import status
 from soil_pyg.workflow.columns import id_columns
 from soil_pyg.workflow.encode import encode
+from soil_pyg.workflow.prepare_arguments import check_image_folder
 
 EXAMPLES = """\
 examples:
@@ -35,6 +36,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     """Encodes the items and writes a table per modality."""
+    if arguments.image_folder is not None:
+        check_image_folder(arguments.image_folder)
     root = arguments.image_folder or Path(arguments.file).parent
     encoders = shared.encoders(arguments, root)
     if not encoders:

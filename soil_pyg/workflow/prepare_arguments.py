@@ -61,8 +61,13 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     for name in OF_ITEMS:
         if given[name] is not None and given["items"] is None:
             raise ValueError(f"'{name}' requires 'items' (got {given[name]!r})")
-    folder = given["image_folder"]
-    if folder is not None and not Path(folder).expanduser().is_dir():
+    if given["image_folder"] is not None:
+        check_image_folder(given["image_folder"])
+
+
+def check_image_folder(folder: str | os.PathLike[str]) -> None:
+    """Raises :class:`ValueError` if the folder of pictures does not exist."""
+    if not Path(folder).expanduser().is_dir():
         raise ValueError(f"'image_folder' must be an existing folder (got '{folder}')")
 
 

@@ -203,7 +203,11 @@ FLAGS: dict[str, dict[str, Values]] = {
         "--by": values.CHOICE,
         "--ks": {
             # A list is taken apart.
-            **{name: value for name, value in values.COUNT.items() if name != "a list"},
+            **{
+                name: value
+                for name, value in values.COUNT.items()
+                if name not in ("a list", "a decimal comma")
+            },
             **{"numbers with commas": "5,x", "a huge number": str(10**20)},
         },
         "--data": values.DATA | {"other data": "OTHER"},

@@ -29,7 +29,7 @@ NO_TABLE: dict[str, Mapping[str, Content]] = {
         "a title line": "exported\nuser,item\na,b\n",
         "a second header": "user,item\na,b\nuser,item\nc,d\n",
         "blanks before quotes": 'user,item\na,b\nc, "d"\n',
-        "an id that was shortened": "user,item\na,b\n1.2E+15,d\n",
+        "an id that was shortened": "user,item\na,b\n1.2E+15,3.4E+15\n",
     },
     "tsv": {
         "an empty file": "",
