@@ -145,11 +145,13 @@ def find_ranking(
     )
     if allow is not None or deny is not None:
         is_allowed = np.full(len(trained.item_id), allow is None)
-        for name, ids in (("allow", allow), ("deny", deny)):
-            if ids is not None:
-                is_deny = name == "deny"
-                place = find_positions(ids, trained.item_id, name, "item", is_deny, origin, True)
-                is_allowed[place] = not is_deny
+        known = trained.item_id
+        if allow is not None:
+            allowed = find_positions(allow, known, "allow", "item", False, origin, True)
+            is_allowed[allowed] = True
+        if deny is not None:
+            denied = find_positions(deny, known, "deny", "item", True, origin, True)
+            is_allowed[denied] = False
         ranking = ranking.restricted_to(torch.from_numpy(np.flatnonzero(is_allowed)))
     return ranking
 
