@@ -87,10 +87,10 @@ def list_columns(found: Sequence[Any], wanted: str) -> str:
         "['User', 'item']; did you mean 'User'?"
     """
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    plain = [str(name).strip().casefold() for name in found]
-    is_near = wanted not in found and wanted.strip().casefold() in plain
-    near = found[plain.index(wanted.strip().casefold())] if is_near else None
-    return f"{found[:_SHOWN]}{more}" + (f"; did you mean {near!r}?" if is_near else "")
+    plain = wanted.strip().casefold()
+    near = [name for name in found if str(name).strip().casefold() == plain]
+    is_missing = near and wanted not in found
+    return f"{found[:_SHOWN]}{more}" + (f"; did you mean {near[0]!r}?" if is_missing else "")
 
 
 def read_table(
